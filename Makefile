@@ -1,0 +1,69 @@
+# `make run` and `make test` are all a newcomer needs; both build the virtual environment first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Idle OpenMP threads that spin take the core from the process that works.
+export OMP_WAIT_POLICY := PASSIVE
+export MUJOCO_GL ?= disabled
+
+.PHONY: run test lint types check smoke venv lab data bench table verify real clean browser
+
+run: venv
+	$(BIN)/ate run --profile demo
+
+test: venv browser
+	$(MAKE) --no-print-directory lint types
+	$(BIN)/python -m pytest -q
+
+venv: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; give one with PYTHON=…") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e '.[all,test]'
+	touch $@
+
+# The browser tests need Chromium; Debian and Ubuntu have it by apt.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq chromium >/dev/null; }
+
+lint: venv
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check -q ate tests
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+types: venv
+	$(BIN)/mypy
+
+# JupyterLab on this machine only, behind a token that it prints.
+lab: venv
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks
+
+# Records data/ again into build/data and compares the checksums with the shipped ones.
+data: venv
+	rm -rf build/data && $(BIN)/ate demos --all --out build/data
+	cd build/data && sha256sum --quiet -c SHA256SUMS
+	diff build/data/SHA256SUMS data/SHA256SUMS && echo "data/ is reproduced bit by bit"
+
+# Expert and replay success of every robot and task, 50 seeds each.
+verify: venv
+	$(BIN)/ate demos --verify --episodes 50
+
+# Direct, scratch, ATE and its control: regime B with 8 training seeds, regime A with 3.
+table: venv
+	$(BIN)/ate compare --run runs/table --demonstrations 25 --steps 80 --seeds 8
+	$(BIN)/ate compare --run runs/table --demonstrations 5 --steps 600 --seeds 3
+
+# Somebody's own recordings, where there is no simulator: Sawyer → Panda.
+REAL ?= ../shared/real
+real: venv
+	$(BIN)/ate run --profile demo --run runs/real \
+	  -p pretrain=$(REAL)/robosuite_sawyer/hdf5 -p adapt=$(REAL)/robosuite_panda/hdf5 -p exclude=episode_0005
+
+bench: venv
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache

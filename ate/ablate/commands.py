@@ -1,0 +1,43 @@
+"""`ate compare`: the table of arms in one budget regime, without notebooks."""
+
+from typing import Any
+
+import click
+
+from ate.presets import settings
+
+
+@click.command()
+@click.option("--profile", default="demo", show_default=True, help="Settings to start from.")
+@click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile>].")
+@click.option("--adapt", default=None, help="Folder of the adaptation robot's episodes.")
+@click.option("--demonstrations", type=int, default=None, help="Episodes drawn for each training seed.")
+@click.option("--steps", type=int, default=None, help="Fine-tuning steps.")
+@click.option("--seeds", type=int, default=None, help="Training seeds.")
+@click.option("--lam", type=float, default=None, help="λ of the ATE arm and its control.")
+@click.option("--clamp", type=float, default=None, help="Clamp of k·g.")
+def compare(profile: str, folder: str, **given: Any) -> None:
+    """Direct, from scratch, ATE and random-encoder control: success with intervals, paired by training seed."""
+    from ate.ablate.study import prepare
+    from ate.ablate.summary import arm_rows, comparison_sentences
+    from ate.runs.directory import RunDirectory
+
+    chosen = settings({"profile": profile, "run": folder, **given})
+    study = prepare(chosen)
+    results = study.compare()
+    click.echo(
+        f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
+        f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts, λ {chosen.lam:g}, clamp {chosen.clamp:g}"
+    )
+    rows = arm_rows(results)
+    widths = {name: max(len(name), *(len(str(row.get(name, ""))) for row in rows)) for name in rows[0]}
+    click.echo("  ".join(name.ljust(width) for name, width in widths.items()))
+    for row in rows:
+        click.echo("  ".join(_text(row[name]).ljust(width) for name, width in widths.items()))
+    for line in comparison_sentences(results):
+        click.echo(line)
+    RunDirectory(chosen.directory).save_headline("compare", {"results": [result.to_tree() for result in results]})
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

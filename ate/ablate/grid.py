@@ -1,0 +1,93 @@
+"""Arms: what is compared. Every comparison holds its matched baseline, λ = 0 from the same weights."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ate.errors import InputError, unknown
+
+STARTS = ("pretrained", "scratch")
+ENCODERS = ("none", "aligned", "random")
+DIRECT = "direct"
+SCRATCH = "scratch"
+
+
+@dataclass(frozen=True)
+class ArmSpec:
+    """One arm of a comparison.
+
+    Attributes:
+        name: how figures and tables call it.
+        start: weights to start from, `"pretrained"` or `"scratch"`.
+        encoder: `"none"`; `"aligned"`, the stage-2 encoder; or `"random"`, an untrained encoder of its shape: a
+            gain that the random encoder gives as well does not come from the alignment.
+        lam: λ.
+        clamp: element-wise clamp of k·g, normalised action units; infinite for none.
+        sign: 1, or −1 to reverse the shift.
+        energy: `"sum"` (paper) or `"released"`.
+    """
+
+    name: str
+    start: str = "pretrained"
+    encoder: str = "none"
+    lam: float = 0.0
+    clamp: float = math.inf
+    sign: int = 1
+    energy: str = "sum"
+
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise unknown(self.start, STARTS, where=f"arm {self.name!r}, start")
+        if self.encoder not in ENCODERS:
+            raise unknown(self.encoder, ENCODERS, where=f"arm {self.name!r}, encoder")
+        if (self.encoder == "none") != (self.lam == 0):
+            raise InputError(
+                f"encoder {self.encoder!r} with λ = {self.lam:g}",
+                where=f"arm {self.name!r}",
+                expected="an encoder exactly where λ > 0",
+                way_out="λ = 0 is the direct arm; name an encoder for the rest",
+            )
+
+
+def comparison(lam: float, clamp: float) -> tuple[ArmSpec, ...]:
+    """Direct fine-tuning, from scratch, ATE, and its random-encoder control at the same λ and clamp."""
+    return (
+        ArmSpec(DIRECT),
+        ArmSpec(SCRATCH, start="scratch"),
+        ArmSpec("ATE", encoder="aligned", lam=lam, clamp=clamp),
+        ArmSpec("random encoder", encoder="random", lam=lam, clamp=clamp),
+    )
+
+
+def cell_name(lam: float, clamp: float) -> str:
+    """The arm of one grid cell."""
+    return f"λ={lam:g}, c={'∞' if math.isinf(clamp) else f'{clamp:g}'}"
+
+
+def lambda_clamp(lams: Sequence[float], clamps: Sequence[float]) -> tuple[ArmSpec, ...]:
+    """A λ × clamp grid of ATE arms with the λ = 0 baseline, whether λ = 0 was asked for or not.
+
+    Raises:
+        InputError: a negative λ, a clamp that is not positive, or an empty axis.
+    """
+    positive = sorted({lam for lam in lams if lam != 0})
+    if not positive or not clamps:
+        raise InputError(
+            f"λ {list(lams)} and clamps {list(clamps)}",
+            where="λ × clamp grid",
+            expected="at least one λ above 0 and one clamp",
+            way_out="give, say, lams 0.5,2 and clamps 0.1,inf",
+        )
+    if min(positive) < 0 or min(clamps) <= 0:
+        raise InputError(
+            f"λ {list(lams)} and clamps {list(clamps)}",
+            where="λ × clamp grid",
+            expected="λ ≥ 0 and clamps > 0",
+            way_out="drop the negative values",
+        )
+    cells = [
+        ArmSpec(cell_name(lam, clamp), encoder="aligned", lam=lam, clamp=clamp)
+        for lam in positive
+        for clamp in sorted(set(clamps))
+    ]
+    return (ArmSpec(DIRECT), *cells)

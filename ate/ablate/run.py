@@ -1,0 +1,209 @@
+"""Run arms over training seeds: in this process or in several, each seed once, picked up where it stopped.
+
+One seed draws its demonstrations, aligns stage 2 on those demonstrations alone (what a user with that few would
+have), trains every arm on one shared stream, and rolls all of them out from the same fixed seeds.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import joblib
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ate.ablate.grid import ArmSpec
+from ate.ablate.results import RunResult
+from ate.align.alignment import Alignment
+from ate.align.fitting import realign
+from ate.align.vae import InfoVAE
+from ate.data.episodes import Episodes
+from ate.data.formats.native import load
+from ate.policies.policy import Policy
+from ate.runs.files import read_json, write_json
+from ate.sim.robots import ROBOTS
+from ate.sim.tasks import TASKS
+from ate.steer.evaluate import open_loop
+from ate.steer.finetuning import finetune_arms
+from ate.steer.guidance import Guidance
+from ate.steer.training import Arm, Budget, Trained
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What all arms and seeds of a comparison share.
+
+    Attributes:
+        policy: checkpoint of the pre-trained policy.
+        alignment: folder of the alignment; its stage 1 is kept, stage 2 is trained again on each draw.
+        adapt: folder of the adaptation robot's episodes.
+        source: `"qpos"` or `"action"`.
+        exclude: episode files left out.
+        held_out: share of the episodes kept for the open-loop error, never drawn.
+        demonstrations: episodes drawn for each training seed; all where there are fewer.
+        steps: fine-tuning steps.
+        batch: samples a step.
+        learning_rate: of AdamW.
+        rollouts: fixed rollout seeds 0 … rollouts − 1.
+        execute: actions carried out of each chunk.
+        seed: of the split into drawn and held-out episodes.
+    """
+
+    policy: str
+    alignment: str
+    adapt: str
+    source: str = "qpos"
+    exclude: tuple[str, ...] = ()
+    held_out: float = 0.1
+    demonstrations: int = 25
+    steps: int = 80
+    batch: int = 64
+    learning_rate: float = 3e-4
+    rollouts: int = 100
+    execute: int = 8
+    seed: int = 0
+
+    def identity(self, arms: Sequence[ArmSpec], seed: int) -> str:
+        """SHA-256 over settings, arms, training seed, and the contents of policy, alignment and data."""
+        data = load(self.adapt, self.source, self.exclude).digest
+        settings = {k: v for k, v in asdict(self).items() if k not in ("policy", "alignment", "adapt")}
+        parts = [settings, [asdict(arm) for arm in arms], seed, data]
+        sha = hashlib.sha256(repr(parts).encode())
+        for file in (Path(self.policy), *sorted(Path(self.alignment).glob("alignment*"))):
+            sha.update(file.read_bytes())
+        return sha.hexdigest()
+
+
+def simulated(episodes: Episodes) -> bool:
+    """Whether the files name a robot and a task of `ate.sim`: only then is there something to roll out in."""
+    return episodes.robot in ROBOTS and episodes.task in TASKS
+
+
+def run(
+    experiment: Experiment,
+    arms: Sequence[ArmSpec],
+    seeds: Sequence[int],
+    directory: Path,
+    workers: int = 1,
+) -> list[RunResult]:
+    """Results of every arm and seed, seeds in order; finished seeds are read from `directory`, not run again.
+
+    Args:
+        experiment: what is shared.
+        arms: what differs.
+        seeds: training seeds.
+        directory: keeps one JSON file a seed, named by its identity.
+        workers: processes, each on one thread so that results do not depend on their number.
+    """
+    jobs = [(seed, directory / f"{experiment.identity(arms, seed)[:16]}.json") for seed in seeds]
+    missing = [(seed, file) for seed, file in jobs if not file.exists()]
+    tasks = (joblib.delayed(_run_and_keep)(experiment, tuple(arms), seed, file) for seed, file in missing)
+    # Passive waiting: idle OpenMP threads that spin would take the core from the other worker.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    with joblib.parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+        pool = joblib.Parallel(return_as="generator_unordered")
+        for _ in tqdm(pool(tasks), total=len(missing), desc="training seeds", mininterval=2.0, disable=not missing):
+            pass
+    return [RunResult.from_tree(tree) for _, file in jobs for tree in read_json(file)]
+
+
+def _run_and_keep(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, file: Path) -> None:
+    torch.set_num_threads(1)
+    write_json(file, [result.to_tree() for result in run_seed(experiment, arms, seed, file.parent / "aligned")])
+
+
+def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> list[RunResult]:
+    """All arms of one training seed.
+
+    Args:
+        experiment: what is shared.
+        arms: what differs.
+        seed: draws demonstrations, stage 2, batches, times and noise.
+        aligned: folder that keeps the stage-2 encoders, one for each draw, or None.
+    """
+    episodes = load(experiment.adapt, experiment.source, experiment.exclude)
+    pool, held_out = episodes.split(experiment.held_out, experiment.seed)
+    drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
+    folder = None if aligned is None else aligned / f"{drawn.digest[:16]}-{seed}"
+    alignment = realign(Alignment.load(experiment.alignment), drawn, seed=seed, directory=folder)
+    policy = Policy.load(experiment.policy)
+    budget = Budget(experiment.steps, experiment.batch, experiment.learning_rate, seed=seed)
+    built = {arm.name: Arm(_start(policy, arm, seed), _guidance(alignment, arm, seed)) for arm in arms}
+    trained = finetune_arms(built, drawn, budget, space=alignment.space, label=f"seed {seed}")
+    return [_result(experiment, arm, seed, trained[arm.name], len(drawn), episodes, held_out) for arm in arms]
+
+
+def draw_demonstrations(pool: Episodes, count: int, seed: int) -> Episodes:
+    """`count` episodes drawn without replacement, in file order; all of them where there are fewer."""
+    order = np.random.default_rng(seed).permutation(len(pool))
+    return pool.select(np.sort(order[:count]))
+
+
+def _start(policy: Policy, arm: ArmSpec, seed: int) -> Policy:
+    return policy if arm.start == "pretrained" else policy.fresh(seed)
+
+
+def _guidance(alignment: Alignment, arm: ArmSpec, seed: int) -> Guidance | None:
+    if arm.encoder == "none":
+        return None
+    vae = alignment.vae
+    if arm.encoder == "random":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            vae = InfoVAE(alignment.vae.config)
+    return Guidance(
+        vae,
+        arm.lam,
+        arm.clamp,
+        energy=arm.energy,
+        mask=alignment.space.mask,
+        sign=arm.sign,
+        space=alignment.space,
+        horizon=alignment.config.chunk,
+    )
+
+
+def _result(
+    experiment: Experiment,
+    arm: ArmSpec,
+    seed: int,
+    trained: Trained,
+    demonstrations: int,
+    episodes: Episodes,
+    held_out: Episodes,
+) -> RunResult:
+    success: tuple[bool, ...] = ()
+    closest: tuple[float, ...] = ()
+    if simulated(episodes) and episodes.task is not None:
+        # Imported here: data without a simulator need no mujoco.
+        from ate.sim.rollout import rollout
+
+        generator = torch.Generator().manual_seed(seed)
+        outcome = rollout(
+            lambda qpos, state: trained.policy.act(qpos, state, generator),
+            episodes.robot,
+            episodes.task,
+            range(experiment.rollouts),
+            execute=min(experiment.execute, trained.policy.config.horizon),
+            threads=1,
+        )
+        success = tuple(bool(value) for value in outcome.success)
+        closest = tuple(float(value) for value in outcome.closest)
+    return RunResult(
+        arm=arm.name,
+        seed=seed,
+        parameterization=trained.policy.config.parameterization,
+        demonstrations=demonstrations,
+        lam=arm.lam,
+        clamp=arm.clamp,
+        encoder=arm.encoder,
+        success=success,
+        closest=closest,
+        loss=tuple(trained.loss),
+        meter=tuple(trained.meter),
+        open_loop=open_loop(trained.policy, held_out, seed),
+        seconds=trained.seconds,
+    )

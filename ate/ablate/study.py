@@ -1,0 +1,131 @@
+"""A study: settings in, results out; what notebooks 03 and 04 and `ate compare` share."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+
+from ate.ablate.grid import ArmSpec, comparison, lambda_clamp
+from ate.ablate.results import RunResult
+from ate.ablate.run import Experiment, run
+from ate.align.alignment import Alignment
+from ate.align.config import preset
+from ate.align.fitting import fit
+from ate.data.episodes import Episodes
+from ate.data.formats.native import load, load_sets
+from ate.policies.policy import build
+from ate.presets import Settings, names, numbers
+from ate.runs.preflight import preflight
+from ate.steer.finetuning import pretrain
+from ate.steer.training import Budget
+
+# Pre-training starts from nothing and can take larger steps than fine-tuning, annealed to zero.
+PRETRAIN_LEARNING_RATE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Data, alignment and pre-trained policies of one run directory.
+
+    Attributes:
+        settings: of the run.
+        pretrain: the pre-training robots' sets.
+        adapt: the adaptation robot's episodes.
+        alignment: of both, over all adaptation episodes.
+        folder: where the alignment is kept.
+        policies: checkpoint of the pre-trained policy of each parameterisation.
+    """
+
+    settings: Settings
+    pretrain: tuple[Episodes, ...]
+    adapt: Episodes
+    alignment: Alignment
+    folder: Path
+    policies: dict[str, Path]
+
+    def experiment(self, parameterization: str) -> Experiment:
+        """What all arms and seeds of this study share."""
+        s = self.settings
+        return Experiment(
+            policy=str(self.policies[parameterization]),
+            alignment=str(self.folder),
+            adapt=s.adapt,
+            source=s.source,
+            exclude=s.excluded,
+            held_out=s.held_out,
+            demonstrations=s.demonstrations,
+            steps=s.steps,
+            batch=s.batch,
+            learning_rate=s.learning_rate,
+            rollouts=s.rollouts,
+            seed=s.seed,
+        )
+
+    def compare(self) -> list[RunResult]:
+        """Direct, from scratch, ATE and its random-encoder control, for every parameterisation."""
+        arms = comparison(self.settings.lam, self.settings.clamp)
+        return [r for name in self.policies for r in self._run(name, arms, self.settings.seeds)]
+
+    def ablate(self) -> list[RunResult]:
+        """The λ × clamp grid with its λ = 0 baseline, for the first parameterisation."""
+        arms = lambda_clamp(numbers(self.settings.lams), numbers(self.settings.clamps))
+        return self._run(next(iter(self.policies)), arms, self.settings.ablation_seeds)
+
+    def _run(self, parameterization: str, arms: Sequence[ArmSpec], seeds: int) -> list[RunResult]:
+        folder = self.settings.directory / "results"
+        return run(self.experiment(parameterization), arms, range(seeds), folder, self.settings.workers)
+
+
+def prepare(settings: Settings) -> Study:
+    """Load, align and pre-train, each step read back from the run directory where it was done before.
+
+    Raises:
+        InputError: from any of the three.
+    """
+    preflight(settings)
+    wanted = names(settings.parameterizations)
+    sets = load_sets(settings.pretrain, settings.source, settings.excluded_pretrain)
+    adapt = load(settings.adapt, settings.source, settings.excluded)
+    alignment, folder = align_robots(settings, sets, adapt)
+    width = alignment.space.width
+    jobs = (joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted)
+    with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(wanted)), inner_max_num_threads=1):
+        files = joblib.Parallel()(jobs)
+    return Study(settings, sets, adapt, alignment, folder, dict(zip(wanted, files, strict=True)))
+
+
+def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> tuple[Alignment, Path]:
+    """Align the sets, or read the alignment back; returns it with the folder that keeps it.
+
+    The folder is named by data, configuration and seed: another setting trains anew beside the old one.
+    """
+    config = preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
+    parts = [config, settings.seed, [s.digest for s in sets], adapt.digest]
+    folder = settings.directory / "align" / hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+    return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
+
+
+def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, parameterization: str) -> Path:
+    """Pre-train one policy, or read it back; returns its checkpoint.
+
+    Args:
+        settings: horizon, network width, steps, batch and seed.
+        sets: the pre-training robots.
+        width: columns of the unified vector, wide enough for the adaptation robot too.
+        parameterization: what the policy predicts.
+    """
+    budget = Budget(
+        settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, schedule="cosine", seed=settings.seed
+    )
+    parts = [budget, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
+    identity = hashlib.sha256(repr(parts).encode()).hexdigest()
+    folder = settings.directory / "policies" / f"{parameterization}-{identity[:12]}"
+    file = folder / "policy.safetensors"
+    if not file.exists():
+        policy = build(
+            sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width
+        )
+        pretrain(policy, sets, budget, directory=folder, identity=identity).policy.save(file)
+    return file

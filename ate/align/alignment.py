@@ -1,0 +1,238 @@
+"""Alignment: both Info-VAEs, the prior that joins them, and all that is needed to use them elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ate.align.config import AlignConfig
+from ate.align.priors import Gaussian, posteriors
+from ate.align.vae import InfoVAE, VAEConfig
+from ate.data.chunks import Chunks, chunk
+from ate.data.episodes import Episodes
+from ate.data.space import ActionSpace
+from ate.errors import InputError
+from ate.runs import checkpoint
+
+FILE = "alignment.safetensors"
+Sets = Episodes | Sequence[Episodes]
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """Latents of chunks, and where each chunk is from.
+
+    Args:
+        mean: posterior means, float32 (N, d).
+        std: posterior standard deviations, float32 (N, d).
+        robot: name of the robot, (N,).
+        set: running number of the set of episodes, int64 (N,).
+        episode: name of the episode, (N,).
+        group: running number of the episode over all sets, int64 (N,): what to split by.
+        start: first row of the chunk within its episode, int64 (N,).
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    robot: np.ndarray
+    set: np.ndarray
+    episode: np.ndarray
+    group: np.ndarray
+    start: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def take(self, index: np.ndarray) -> "Latents":
+        """The rows at `index`, positions or a boolean mask."""
+        return Latents(**{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
+
+    @classmethod
+    def concat(cls, parts: Sequence["Latents"]) -> "Latents":
+        """Several sets in a row; `set` and `group` are numbered on."""
+        columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__}
+        for name in ("set", "group"):
+            offset = np.cumsum([0, *(getattr(p, name).max() + 1 for p in parts[:-1])])
+            columns[name] = np.concatenate([getattr(p, name) + o for p, o in zip(parts, offset, strict=True)])
+        return cls(**columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """The result of both stages; frozen networks in evaluation mode, on one device.
+
+    Args:
+        pretrain_vae: φ, over the unified vectors of the pre-training robots.
+        vae: ψ, over the unified vector of the adaptation robot; what guidance uses.
+        prior: the Gaussian that ψ was aligned to.
+        pretrain_spaces: action space of each pre-training set: raw joint values to what φ takes, and back.
+        space: action space of the adaptation robot.
+        config: how it was trained.
+        seed: seed of the training.
+        digests: SHA-256 of the adaptation set (`adapt`) and of every pre-training set (`pretrain/0`, …).
+        held_out: names of the episodes kept from training, under the same keys.
+        metrics: rows of `pretrain` and of `adapt`.
+    """
+
+    pretrain_vae: InfoVAE
+    vae: InfoVAE
+    prior: Gaussian
+    pretrain_spaces: tuple[ActionSpace, ...]
+    space: ActionSpace
+    config: AlignConfig
+    seed: int
+    digests: Mapping[str, str]
+    held_out: Mapping[str, tuple[str, ...]]
+    metrics: Mapping[str, list[dict[str, float]]]
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Joints of the adaptation robot, in the order of its data."""
+        return self.space.embodiment.joint_names
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.vae.tokens.device
+
+    def to(self, device: torch.device | str) -> "Alignment":
+        """Move networks and prior to a device; the networks move in place."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        moved = {"pretrain_vae": self.pretrain_vae.to(device), "vae": self.vae.to(device)}
+        return Alignment(**{**fields, **moved, "prior": self.prior.to(device)})
+
+    def chunks(self, episodes: Episodes, space: ActionSpace | None = None) -> Chunks:
+        """Normalised unified chunks of the alignment's length, in the adaptation space unless told otherwise."""
+        space = space or self.space
+        check_joints(episodes, space)
+        return chunk(episodes, self.config.chunk, space).to(self.device)
+
+    def encode(self, adapt: Episodes) -> Latents:
+        """Latents of adaptation episodes under ψ."""
+        return self._latents(self.vae, adapt, self.space)
+
+    def encode_pretrain(self, pretrain: Sets) -> Latents:
+        """Latents of pre-training episodes under φ, each set in its own robot's space."""
+        sets = as_sets(pretrain)
+        parts = [self._latents(self.pretrain_vae, s, sp) for s, sp in zip(sets, self.spaces_of(sets), strict=True)]
+        return Latents.concat(parts)
+
+    def spaces_of(self, sets: Sequence[Episodes]) -> tuple[ActionSpace, ...]:
+        """The pre-training space of each set: by position where robots match in order, else by name."""
+        names = [space.embodiment.name for space in self.pretrain_spaces]
+        if [s.robot for s in sets] == names:
+            return self.pretrain_spaces
+        by_name = dict(zip(names, self.pretrain_spaces, strict=True))
+        for episodes in sets:
+            if episodes.robot not in by_name:
+                raise InputError(
+                    f"robot {episodes.robot!r}",
+                    where=_where(episodes),
+                    expected=f"one of the pre-training robots {', '.join(names)}",
+                    way_out="pass the sets that the alignment was trained on",
+                )
+        return tuple(by_name[s.robot] for s in sets)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write one checkpoint file into a folder, atomically; returns the file."""
+        file = Path(folder) / FILE
+        checkpoint.save(
+            file,
+            {
+                "kind": "alignment",
+                "pretrain_vae": _vae_tree(self.pretrain_vae),
+                "vae": _vae_tree(self.vae),
+                "prior": {"mean": self.prior.mean, "std": self.prior.std},
+                "pretrain_spaces": [space.to_tree() for space in self.pretrain_spaces],
+                "space": self.space.to_tree(),
+                "config": self.config.to_dict(),
+                "seed": self.seed,
+                "digests": dict(self.digests),
+                "held_out": {key: list(names) for key, names in self.held_out.items()},
+                "metrics": dict(self.metrics),
+            },
+        )
+        return file
+
+    @classmethod
+    def load(cls, folder: str | Path, device: torch.device | str = "cpu") -> "Alignment":
+        """Read what `save` wrote; a folder, or the file itself."""
+        path = Path(folder)
+        file = path / FILE if path.is_dir() or path.suffix != ".safetensors" else path
+        tree = checkpoint.load(file)
+        if not isinstance(tree, dict) or tree.get("kind") != "alignment":
+            raise InputError(
+                "a checkpoint of something else",
+                where=str(file),
+                expected="a saved alignment",
+                way_out="name the folder that Alignment.save wrote",
+            )
+        return cls(
+            pretrain_vae=_vae(tree["pretrain_vae"]),
+            vae=_vae(tree["vae"]),
+            prior=Gaussian(**tree["prior"]),
+            pretrain_spaces=tuple(ActionSpace.from_tree(space) for space in tree["pretrain_spaces"]),
+            space=ActionSpace.from_tree(tree["space"]),
+            config=AlignConfig(**tree["config"]),
+            seed=tree["seed"],
+            digests=tree["digests"],
+            held_out={key: tuple(names) for key, names in tree["held_out"].items()},
+            metrics=tree["metrics"],
+        ).to(device)
+
+    def _latents(self, vae: InfoVAE, episodes: Episodes, space: ActionSpace) -> Latents:
+        chunks = self.chunks(episodes, space)
+        stream = list(posteriors(vae, chunks))
+        group = chunks.episode.cpu().numpy()
+        return Latents(
+            mean=torch.cat([p.mean for p in stream]).cpu().numpy(),
+            std=torch.cat([p.std for p in stream]).cpu().numpy(),
+            robot=np.full(len(chunks), episodes.robot),
+            set=np.zeros(len(chunks), np.int64),
+            episode=np.array([item.name for item in episodes])[group],
+            group=group,
+            start=chunks.offset.cpu().numpy(),
+        )
+
+
+def as_sets(pretrain: Sets) -> tuple[Episodes, ...]:
+    """One set or several, as a tuple of at least one."""
+    sets = (pretrain,) if isinstance(pretrain, Episodes) else tuple(pretrain)
+    if not sets or not all(isinstance(s, Episodes) for s in sets):
+        raise InputError(
+            "no sets" if not sets else repr(type(sets[0]).__name__),
+            where="pre-training data",
+            expected="one Episodes, or a sequence of them",
+            way_out="read it with ate.data.load_sets",
+        )
+    return sets
+
+
+def check_joints(episodes: Episodes, space: ActionSpace) -> None:
+    """Refuse episodes whose joints or series are not those of the space."""
+    expected, found = space.embodiment.joint_names, episodes.joint_names
+    if found != expected or episodes.source != space.source:
+        raise InputError(
+            f"joints {', '.join(found)} from {episodes.source!r}",
+            where=_where(episodes),
+            expected=f"joints {', '.join(expected)} from {space.source!r}",
+            way_out="pass episodes of the robot and series that the alignment was trained on",
+        )
+
+
+def _where(episodes: Episodes) -> str:
+    return f"episodes of {episodes.robot} ({episodes[0].path.parent})" if len(episodes) else "an empty set of episodes"
+
+
+def _vae_tree(vae: InfoVAE) -> dict[str, Any]:
+    return {"config": asdict(vae.config), "weights": dict(vae.state_dict())}
+
+
+def _vae(tree: Mapping[str, Any]) -> InfoVAE:
+    with torch.random.fork_rng(devices=[]):
+        vae = InfoVAE(VAEConfig(**tree["config"]))
+    vae.load_state_dict(tree["weights"])
+    return vae.freeze()

@@ -1,0 +1,136 @@
+"""One stage of the alignment: an Info-VAE, chunks that live on the device, and the loop that joins them."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ate.align.config import AlignConfig
+from ate.align.losses import Target, losses
+from ate.align.vae import InfoVAE
+from ate.data.chunks import Chunks
+from ate.runs import loop
+
+# A latent dimension is active when its mean varies by more than this between chunks (Burda et al., arXiv 1509.00519).
+ACTIVE_VARIANCE = 0.01
+VALIDATION_CHUNKS = 256
+ROWS_OF_METRICS = 12
+LOGS_PER_CHECKPOINT = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage trains and on what.
+
+    Args:
+        name: `pretrain` or `adapt`.
+        vae: the network, already on the device of the chunks.
+        train: chunks of the training episodes.
+        held: chunks of the held-out episodes.
+        target: what the posterior is pulled to.
+        steps: optimisation steps.
+        seed: seed of batches and noise.
+        identity: hash of all that determines the result.
+    """
+
+    name: str
+    vae: InfoVAE
+    train: Chunks
+    held: Chunks
+    target: Target
+    steps: int
+    seed: int
+    identity: str
+
+    def run(self, config: AlignConfig, directory: Path | None) -> list[dict[str, float]]:
+        """Train in place; returns the metric rows. With a directory, a stopped stage continues bit-equal."""
+        device = self.train.rows.device
+        generator = torch.Generator(device).manual_seed(self.seed)
+        optimizer = torch.optim.AdamW(
+            self.vae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        shape = (config.batch, config.latent)
+
+        def step(i: int) -> Mapping[str, Tensor]:
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * learning_rate_factor(config.schedule, i, self.steps)
+            index = torch.randint(len(self.train), (config.batch,), generator=generator, device=device)
+            noise = torch.randn(shape, generator=generator, device=device)
+            reference = torch.randn(shape, generator=generator, device=device)
+            terms = losses(
+                self.vae, self.train.gather(index), self.train.mask_of(index), self.target, noise, reference, config
+            )
+            optimizer.zero_grad(set_to_none=True)
+            terms["loss"].backward()
+            optimizer.step()
+            return terms
+
+        log_every = max(1, self.steps // ROWS_OF_METRICS)
+        self.vae.train()
+        rows = loop.train(
+            step,
+            {"vae": self.vae, "optimizer": optimizer, "noise": generator, "dropout": _global_generator(device)},
+            self.steps,
+            directory=None if directory is None else directory / self.name,
+            identity=self.identity,
+            checkpoint_every=LOGS_PER_CHECKPOINT * log_every,
+            log_every=log_every,
+            label=f"align: {self.name}",
+            after_log=self._validation(config),
+        )
+        self.vae.freeze()
+        return rows
+
+    def _validation(self, config: AlignConfig) -> Callable[[int], Mapping[str, float]]:
+        """Held-out terms, without gradients, on chunks and noise that stay the same all through a run."""
+        device = self.held.rows.device
+        generator = torch.Generator(device).manual_seed(self.seed + 1)
+        count = max(2, min(VALIDATION_CHUNKS, len(self.held)))
+        index = torch.randint(len(self.held), (count,), generator=generator, device=device)
+        noise = torch.randn((count, config.latent), generator=generator, device=device)
+        reference = torch.randn((count, config.latent), generator=generator, device=device)
+        x, mask = self.held.gather(index), self.held.mask_of(index)
+
+        def validate(_: int) -> Mapping[str, float]:
+            self.vae.eval()
+            with torch.no_grad():
+                terms = losses(self.vae, x, mask, self.target, noise, reference, config)
+                active = (self.vae.encode(x).mean.var(0) > ACTIVE_VARIANCE).sum()
+            self.vae.train()
+            return {**{f"held_{name}": float(value) for name, value in terms.items()}, "held_active": float(active)}
+
+        return validate
+
+
+def steps_of(count: int, unit: str, chunks: int, batch: int) -> int:
+    """Optimisation steps of `count` steps or epochs over `chunks` chunks."""
+    return count if unit == "steps" else count * math.ceil(chunks / batch)
+
+
+def learning_rate_factor(schedule: str, step: int, steps: int) -> float:
+    """Share of the full learning rate at a step: 1, or warm-up over a twentieth and half a cosine to 0."""
+    if schedule == "constant":
+        return 1.0
+    warm = max(1, steps // 20)
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """A context with its own global random state, which initialisation and dropout draw from."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _global_generator(device: torch.device) -> torch.Generator:
+    """The generator that dropout draws from on this device; part of the state, or a resumed run would differ."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator

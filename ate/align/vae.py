@@ -1,0 +1,267 @@
+"""Info-VAE over action chunks: a (B, S, D) -> posterior over z (B, d) -> â (B, S, D).
+
+Encoder: the rows are embedded linearly, two learned tokens stand in front of them, learned positions
+are added, and a post-norm transformer with U-Net-like skips runs over the S + 2 tokens. The first token
+leaves as the mean, the second as log σ². Decoder: S zero queries with learned positions attend to
+themselves and to z through the same kind of stack, and a linear layer reads the rows out.
+
+Source: Align-Then-stEer, arXiv 2509.02055; the stack is the one of motion latent diffusion, arXiv 2212.04048.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ate.errors import InputError
+
+READ_OUT_TOKENS = 2
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """Size of an Info-VAE.
+
+    Args:
+        features: numbers a row of the chunk, D.
+        latent: width of the latent and of every token, d; a multiple of `heads`.
+        layers: transformer blocks in the encoder, and again in the decoder; odd, so that the blocks before
+            and after the middle one pair up by skips.
+        heads: attention heads.
+        feedforward: hidden width of the feed-forward layers.
+        dropout: probability of dropping an attention weight or a hidden unit, in [0, 1).
+        positions: learned positions; a chunk has at most `positions - 2` rows.
+    """
+
+    features: int
+    latent: int = 512
+    layers: int = 9
+    heads: int = 4
+    feedforward: int = 1024
+    dropout: float = 0.1
+    positions: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("features", "latent", "layers", "heads", "feedforward", "positions"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InputError(
+                    repr(value),
+                    where=f"VAEConfig.{name}",
+                    expected="a whole number above 0",
+                    way_out=f"set {name} to 1 or more",
+                )
+        if self.layers % 2 == 0:
+            raise InputError(
+                str(self.layers),
+                where="VAEConfig.layers",
+                expected="an odd number",
+                way_out=f"use {self.layers - 1} or {self.layers + 1}: skips pair blocks around the middle",
+            )
+        if self.latent % self.heads:
+            raise InputError(
+                f"{self.latent} with {self.heads} heads",
+                where="VAEConfig.latent",
+                expected="a multiple of heads",
+                way_out="change latent or heads",
+            )
+        if not 0.0 <= self.dropout < 1.0:
+            raise InputError(
+                str(self.dropout),
+                where="VAEConfig.dropout",
+                expected="a value in [0, 1)",
+                way_out="use 0.1, or 0 for a deterministic network",
+            )
+        if self.positions <= READ_OUT_TOKENS:
+            raise InputError(
+                str(self.positions),
+                where="VAEConfig.positions",
+                expected="3 or more",
+                way_out="use at least the chunk length plus 2",
+            )
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """q(z|a) = N(mean, diag std²), one row a chunk.
+
+    Args:
+        mean: (B, d).
+        std: (B, d), above 0.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def sample(self, noise: Tensor | torch.Generator | None = None) -> Tensor:
+        """z = mean + std · noise, (B, d); the noise is given, or drawn from a generator on the same device."""
+        if not isinstance(noise, Tensor):
+            noise = torch.randn(self.mean.shape, generator=noise, device=self.mean.device, dtype=self.mean.dtype)
+        return self.mean + self.std * noise
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention, (B, T, d) -> (B, T, d)."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, attend: Tensor | None) -> Tensor:
+        """Attend over T; `attend` (B, 1, 1, T) is True where a token may be looked at."""
+        batch, tokens, width = x.shape
+        q, k, v = self.qkv(x).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        dropout = self.dropout if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=attend, dropout_p=dropout)
+        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+
+
+class LatentAttention(nn.Module):
+    """Cross-attention to the one latent token, (B, d) -> (B, 1, d).
+
+    The softmax over a single key is 1 whatever the query, so attention is the linear map out(value(z)),
+    the same for every query; query and key weights would have exactly zero gradient and are left out.
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """What every query receives from z."""
+        return self.out(self.drop(self.value(z))).unsqueeze(1)
+
+
+class Block(nn.Module):
+    """One post-norm transformer block; with `latent=True` it also attends to z between its two halves."""
+
+    def __init__(self, config: VAEConfig, latent: bool) -> None:
+        super().__init__()
+        width = config.latent
+        self.attention = SelfAttention(width, config.heads, config.dropout)
+        self.attention_norm = nn.LayerNorm(width)
+        self.latent_attention = LatentAttention(width, config.dropout) if latent else None
+        self.latent_norm = nn.LayerNorm(width) if latent else None
+        self.up = nn.Linear(width, config.feedforward)
+        self.down = nn.Linear(config.feedforward, width)
+        self.feedforward_norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, z: Tensor | None, attend: Tensor | None) -> Tensor:
+        """(B, T, d) and, in a decoder, z (B, d) -> (B, T, d)."""
+        x = self.attention_norm(x + self.drop(self.attention(x, attend)))
+        if self.latent_attention is not None and self.latent_norm is not None:
+            x = self.latent_norm(x + self.drop(self.latent_attention(z)))
+        hidden = self.drop(functional.gelu(self.up(x)))
+        return self.feedforward_norm(x + self.drop(self.down(hidden)))
+
+
+class SkipStack(nn.Module):
+    """An odd number of blocks; each one after the middle first merges in its mirror image's output."""
+
+    def __init__(self, config: VAEConfig, latent: bool) -> None:
+        super().__init__()
+        self.middle = config.layers // 2
+        self.blocks = nn.ModuleList(Block(config, latent) for _ in range(config.layers))
+        self.merges = nn.ModuleList(nn.Linear(2 * config.latent, config.latent) for _ in range(self.middle))
+        self.norm = nn.LayerNorm(config.latent)
+
+    def forward(self, x: Tensor, z: Tensor | None = None, attend: Tensor | None = None) -> Tensor:
+        """(B, T, d) -> (B, T, d)."""
+        skips: list[Tensor] = []
+        for i, block in enumerate(self.blocks):
+            if i > self.middle:
+                x = self.merges[i - self.middle - 1](torch.cat([x, skips.pop()], dim=-1))
+            x = block(x, z, attend)
+            if i < self.middle:
+                skips.append(x)
+        return self.norm(x)
+
+
+class InfoVAE(nn.Module):
+    """Encoder E and decoder D of one embodiment, or of several in one unified action vector."""
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.latent
+        self.embed = nn.Linear(config.features, width)
+        self.tokens = nn.Parameter(torch.randn(READ_OUT_TOKENS, width))
+        self.encoder_positions = nn.Parameter(torch.rand(config.positions, width))
+        self.decoder_positions = nn.Parameter(torch.rand(config.positions, width))
+        self.encoder = SkipStack(config, latent=False)
+        self.decoder = SkipStack(config, latent=True)
+        self.read_out = nn.Linear(width, config.features)
+        for stack in (self.encoder, self.decoder):
+            for weight in stack.parameters():
+                if weight.dim() > 1:
+                    nn.init.xavier_uniform_(weight)
+
+    def encode(self, x: Tensor, lengths: Tensor | None = None) -> Posterior:
+        """Chunks x (B, S, D), normalised -> q(z|x) with mean and std of shape (B, d).
+
+        `lengths (B,)` says how many leading rows of each chunk are real; without it all are.
+        """
+        self._check(x)
+        batch, rows, _ = x.shape
+        tokens = torch.cat([self.tokens.expand(batch, -1, -1), self.embed(x)], dim=1)
+        tokens = tokens + self.encoder_positions[: rows + READ_OUT_TOKENS]
+        attend = None if lengths is None else _attend(lengths + READ_OUT_TOKENS, rows + READ_OUT_TOKENS)
+        out = self.encoder(tokens, attend=attend)
+        return Posterior(mean=out[:, 0], std=torch.exp(0.5 * out[:, 1]))
+
+    def decode(self, z: Tensor, length: int, lengths: Tensor | None = None) -> Tensor:
+        """Latents z (B, d) -> chunks (B, length, D), normalised; rows from `lengths` on are 0."""
+        if z.dim() != 2 or z.shape[-1] != self.config.latent:
+            raise InputError(
+                f"z of shape {tuple(z.shape)}",
+                where="InfoVAE.decode",
+                expected=f"(batch, {self.config.latent})",
+                way_out="pass one latent a row",
+            )
+        self._check_length(length)
+        queries = self.decoder_positions[:length].expand(z.shape[0], -1, -1)
+        attend = None if lengths is None else _attend(lengths, length)
+        rows = self.read_out(self.decoder(queries, z, attend))
+        return rows if attend is None else rows * attend.view(z.shape[0], length, 1)
+
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Posterior, Tensor]:
+        """Chunks (B, S, D) and noise (B, d) -> reconstruction (B, S, D), posterior, sampled z (B, d)."""
+        posterior = self.encode(x)
+        z = posterior.sample(noise)
+        return self.decode(z, x.shape[1]), posterior, z
+
+    def freeze(self) -> "InfoVAE":
+        """Evaluation mode and no gradients for the weights; gradients for the input still flow."""
+        self.eval()
+        return self.requires_grad_(False)
+
+    def _check(self, x: Tensor) -> None:
+        if x.dim() != 3 or x.shape[-1] != self.config.features:
+            raise InputError(
+                f"chunks of shape {tuple(x.shape)}",
+                where="InfoVAE.encode",
+                expected=f"(batch, rows, {self.config.features})",
+                way_out="encode the actions with the alignment's own action space first",
+            )
+        self._check_length(x.shape[1])
+
+    def _check_length(self, length: int) -> None:
+        longest = self.config.positions - READ_OUT_TOKENS
+        if not 1 <= length <= longest:
+            raise InputError(
+                f"{length} rows",
+                where="InfoVAE",
+                expected=f"1 to {longest} rows",
+                way_out="use shorter chunks or a VAEConfig with more positions",
+            )
+
+
+def _attend(lengths: Tensor, total: int) -> Tensor:
+    """(B,) counts of leading tokens that are real -> (B, 1, 1, total), True where a token may be looked at."""
+    return (torch.arange(total, device=lengths.device) < lengths[:, None])[:, None, None, :]

@@ -1,0 +1,148 @@
+"""Chunks: S consecutive rows of an episode, `a ∈ R^{S×D}`, gathered on the device that trains on them.
+
+An episode of n rows has n − S + 1 chunks, none if n < S (ATE paper, arXiv 2509.02055, section 3.1). The rows
+are stored once; a chunk is a start index, and a batch is one gather.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ate.data.episodes import Episodes
+from ate.data.space import ActionSpace
+from ate.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Chunks:
+    """All chunks of one or more sets.
+
+    Attributes:
+        rows: concatenated series, float32 `(T, D)`.
+        starts: first row of each chunk, int64 `(N,)`.
+        episode: running number of the episode each chunk is from, int64 `(N,)`.
+        offset: step within that episode at which the chunk starts, int64 `(N,)`.
+        group: running number of the set (robot), int64 `(N,)`.
+        mask: slots in use per set, bool `(n_groups, D)`.
+        length: S.
+    """
+
+    rows: Tensor
+    starts: Tensor
+    episode: Tensor
+    offset: Tensor
+    group: Tensor
+    mask: Tensor
+    length: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def width(self) -> int:
+        """D, columns of a chunk."""
+        return self.rows.shape[1]
+
+    def gather(self, index: Tensor) -> Tensor:
+        """The chunks at `index (B,)`, float32 `(B, S, D)`, on the device the rows are on."""
+        steps = torch.arange(self.length, device=self.rows.device)
+        return self.rows[self.starts[index, None] + steps]
+
+    def mask_of(self, index: Tensor) -> Tensor:
+        """Slots in use for the chunks at `index (B,)`, bool `(B, 1, D)`."""
+        return self.mask[self.group[index]][:, None]
+
+    def to(self, device: torch.device | str) -> "Chunks":
+        """The same chunks with every tensor on `device`."""
+        names = ("rows", "starts", "episode", "offset", "group", "mask")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def take(self, index: Tensor) -> "Chunks":
+        """A subset of the chunks over the same rows."""
+        names = ("starts", "episode", "offset", "group")
+        return replace(self, **{name: getattr(self, name)[index] for name in names})
+
+
+def chunk(episodes: Episodes, length: int, space: ActionSpace | None = None, pad_end: bool = False) -> Chunks:
+    """Cut the chosen series of every episode into chunks.
+
+    Args:
+        episodes: one robot's episodes.
+        length: S, rows a chunk; must equal the horizon of the policy that is steered later.
+        space: maps rows to normalised unified vectors; None leaves raw values.
+        pad_end: repeat the last row so that every row starts a chunk (what a policy trains on, so that it also
+            learns how an episode ends); without it an episode of n rows has n − S + 1 chunks.
+
+    Raises:
+        InputError: `length` below 1, or every episode shorter than `length`.
+    """
+    if length < 1:
+        raise InputError(str(length), where="chunk length", expected="at least 1", way_out="give a positive length")
+    lengths = episodes.lengths
+    if not pad_end and lengths.max() < length:
+        raise InputError(
+            f"episodes of {lengths.min()} to {lengths.max()} steps",
+            where=f"{len(episodes)} episodes of {episodes.robot} ({episodes[0].path.parent})",
+            expected=f"at least one of {length} steps or more, the chunk length",
+            way_out=f"choose a chunk length of at most {lengths.max()}, or record longer episodes",
+        )
+    rows, starts, episode, offset, base = [], [], [], [], 0
+    for index in range(len(episodes)):
+        series = episodes.series(index)
+        if pad_end:
+            series = np.concatenate([series, np.repeat(series[-1:], length - 1, axis=0)])
+        count = len(series) - length + 1
+        if count > 0:
+            starts.append(base + np.arange(count))
+            offset.append(np.arange(count))
+            episode.append(np.full(count, index))
+        rows.append(series)
+        base += len(series)
+    values = np.concatenate(rows)
+    values = values if space is None else space.encode(values)
+    mask = np.ones(values.shape[1], bool) if space is None else space.mask
+    first = torch.from_numpy(np.concatenate(starts))
+    return Chunks(
+        rows=torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)),
+        starts=first,
+        episode=torch.from_numpy(np.concatenate(episode)),
+        offset=torch.from_numpy(np.concatenate(offset)),
+        group=torch.zeros_like(first),
+        mask=torch.from_numpy(mask)[None],
+        length=length,
+    )
+
+
+def concat(parts: Sequence[Chunks]) -> Chunks:
+    """Join the chunks of several sets of one width and length; groups and episodes are numbered on.
+
+    Raises:
+        InputError: widths or lengths differ.
+    """
+    shapes = {(part.width, part.length) for part in parts}
+    if len(shapes) != 1:
+        raise InputError(
+            f"(width, length) pairs {sorted(shapes)}",
+            where="chunks to be joined",
+            expected="one width and one length",
+            way_out="map all sets into one unified vector with ate.data.spaces",
+        )
+    fields: dict[str, list[Tensor]] = {"starts": [], "episode": [], "group": []}
+    row = episode = group = 0
+    for part in parts:
+        fields["starts"].append(part.starts + row)
+        fields["episode"].append(part.episode + episode)
+        fields["group"].append(part.group + group)
+        row += len(part.rows)
+        episode += int(part.episode.max()) + 1
+        group += len(part.mask)
+    return Chunks(
+        rows=torch.cat([part.rows for part in parts]),
+        offset=torch.cat([part.offset for part in parts]),
+        mask=torch.cat([part.mask for part in parts]),
+        length=parts[0].length,
+        **{name: torch.cat(values) for name, values in fields.items()},
+    )

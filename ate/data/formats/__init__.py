@@ -1,0 +1,1 @@
+"""Formats: one reader per on-disk layout."""

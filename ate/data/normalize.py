@@ -1,0 +1,93 @@
+"""Normaliser: min–max per joint to [−1, 1], computed once from training episodes and kept with every checkpoint.
+
+A joint that never moves has no range; it normalises to exactly 0 and comes back as its constant.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from ate.data.episodes import Episodes
+from ate.errors import InputError
+
+Array = TypeVar("Array", np.ndarray, torch.Tensor)
+# A joint whose whole range is below this (rad or m) is sensor noise at best; scaling it to [-1, 1] would explode it.
+CONSTANT_RANGE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Normalizer:
+    """Per-column affine map to [−1, 1].
+
+    Attributes:
+        low: smallest training value of each column, float32 `(dof,)`, in the data's units.
+        high: largest training value, same shape.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.low.shape != self.high.shape or self.low.ndim != 1 or np.any(self.low > self.high):
+            raise InputError(
+                f"low {self.low.shape} and high {self.high.shape}",
+                where="normaliser",
+                expected="two vectors of one width with low <= high",
+                way_out="fit the normaliser on episodes",
+            )
+
+    @property
+    def constant(self) -> np.ndarray:
+        """True for columns without a range, bool `(dof,)`."""
+        return (self.high - self.low) < CONSTANT_RANGE
+
+    @cached_property
+    def center(self) -> np.ndarray:
+        """Middle of each range, float32 `(dof,)`."""
+        return ((self.low + self.high) / 2).astype(np.float32)
+
+    @cached_property
+    def half_range(self) -> np.ndarray:
+        """Data units per normalised unit, float32 `(dof,)`; 0 for constant columns."""
+        return np.where(self.constant, 0.0, (self.high - self.low) / 2).astype(np.float32)
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        return np.where(self.constant, 0.0, 1.0 / np.where(self.constant, 1.0, self.half_range)).astype(np.float32)
+
+    def normalize(self, values: Array) -> Array:
+        """Data units `(…, dof)` → [−1, 1] on the training range."""
+        return (values - _like(self.center, values)) * _like(self._inverse, values)
+
+    def denormalize(self, values: Array) -> Array:
+        """Normalised `(…, dof)` → data units."""
+        return values * _like(self.half_range, values) + _like(self.center, values)
+
+    def to_tree(self) -> dict[str, Any]:
+        """Plain lists, for a checkpoint."""
+        return {"low": self.low.tolist(), "high": self.high.tolist()}
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> "Normalizer":
+        """The inverse of `to_tree`."""
+        return cls(np.asarray(tree["low"], np.float32), np.asarray(tree["high"], np.float32))
+
+
+def fit_rows(rows: np.ndarray) -> Normalizer:
+    """The normaliser of rows `(n, dof)`."""
+    return Normalizer(rows.min(0).astype(np.float32), rows.max(0).astype(np.float32))
+
+
+def fit(episodes: Episodes) -> Normalizer:
+    """The normaliser of all rows of the chosen series of these episodes."""
+    return fit_rows(np.concatenate([episodes.series(i) for i in range(len(episodes))]))
+
+
+def _like(values: np.ndarray, other: Array) -> Array:
+    if isinstance(other, torch.Tensor):
+        return torch.as_tensor(values, dtype=other.dtype, device=other.device)
+    return values

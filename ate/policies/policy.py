@@ -1,0 +1,202 @@
+"""A small state-conditioned diffusion or flow policy: observation in, a chunk of actions out.
+
+    x_t = α·a0 + σ·ε,   network(x_t, t, observation) ≈ p·a0 + q·ε        (ate.steer.paths)
+
+One class serves every parameterisation, because they differ only in the path. The observation is the unified
+normalised qpos, the embodiment's mask, and the task state where the recordings carry one.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ate.data.episodes import Episodes
+from ate.data.normalize import Normalizer, fit_rows
+from ate.data.space import ActionSpace, spaces
+from ate.errors import InputError, unknown
+from ate.policies.networks import ConvUNet, ResidualMLP
+from ate.runs import checkpoint
+from ate.steer.paths import Path
+
+NETWORKS = ("mlp", "unet")
+# Clean chunks are clipped while sampling: normalised actions live in [-1, 1], and ε-prediction divides by a tiny α.
+CLIP = 1.5
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """What a policy is made of.
+
+    Attributes:
+        horizon: S, actions in a chunk.
+        features: D, width of the unified action vector.
+        state: width of the task state, 0 for none.
+        parameterization: one of `ate.steer.paths.PARAMETERIZATIONS`.
+        network: `"mlp"` or `"unet"`.
+        width: hidden width (channels of the first level for the U-Net).
+        depth: residual blocks of the MLP.
+        noise_levels: discrete noise levels of a diffusion path.
+        denoising_steps: DDIM or Euler steps at inference.
+    """
+
+    horizon: int
+    features: int
+    state: int
+    parameterization: str = "sample"
+    network: str = "mlp"
+    width: int = 256
+    depth: int = 3
+    noise_levels: int = 100
+    denoising_steps: int = 10
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise unknown(self.network, NETWORKS, where="policy network")
+        if self.network == "unet" and self.horizon % 4:
+            raise InputError(
+                str(self.horizon),
+                where="policy horizon",
+                expected="a multiple of 4 for the U-Net",
+                way_out="use the MLP",
+            )
+
+
+class Policy(nn.Module):
+    """A diffusion or flow policy.
+
+    Args:
+        config: sizes and parameterisation.
+        spaces: action spaces it may act in, one a robot, all of `config.features` columns.
+        state_normalizer: statistics of the task state, None where there is none.
+    """
+
+    def __init__(
+        self, config: PolicyConfig, spaces: Sequence[ActionSpace], state_normalizer: Normalizer | None
+    ) -> None:
+        super().__init__()
+        self.config, self.spaces, self.state_normalizer = config, tuple(spaces), state_normalizer
+        self.path = Path(config.parameterization, config.noise_levels)
+        observation = 2 * config.features + config.state
+        if config.network == "mlp":
+            self.network: nn.Module = ResidualMLP(
+                config.horizon, config.features, observation, config.width, config.depth
+            )
+        else:
+            self.network = ConvUNet(config.horizon, config.features, observation, config.width)
+
+    def forward(self, x: Tensor, t: Tensor, observation: Tensor) -> Tensor:
+        """The prediction `(B, S, D)` for noised chunks x at times t `(B,)` in [0, 1]."""
+        return self.network(x, t, observation)
+
+    def observation(self, qpos: np.ndarray, state: np.ndarray | None, space: ActionSpace) -> np.ndarray:
+        """Network input `(n, o)` float32 from raw `qpos (n, dof)` and `state (n, k)`.
+
+        Raises:
+            InputError: the policy needs a state of another width than given.
+        """
+        found = 0 if state is None else state.shape[-1]
+        if found != self.config.state:
+            raise InputError(
+                f"{found} columns of state",
+                where=f"observation of {space.embodiment.name}",
+                expected=f"{self.config.state}, as in pre-training",
+                way_out="record the same state for every robot, or pre-train without state",
+            )
+        mask = np.broadcast_to(space.embodiment.mask.astype(np.float32), (len(qpos), self.config.features))
+        parts = [space.encode(qpos.astype(np.float32)), mask]
+        if state is not None and self.state_normalizer is not None:
+            # The object may lie outside what pre-training saw; far outside, the network would only extrapolate.
+            parts.append(np.clip(self.state_normalizer.normalize(state.astype(np.float32)), -3.0, 3.0))
+        return np.concatenate(parts, axis=-1)
+
+    @torch.no_grad()
+    def denoise(self, observation: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
+        """Sample chunks `(n, S, D)` for observations `(n, o)`: DDIM without noise, which for a flow is Euler.
+
+        Args:
+            observation: network input.
+            mask: slots in use, bool `(D,)`; the rest stays 0.
+            generator: source of the initial noise, on the CPU so that every device draws the same.
+        """
+        c = self.config
+        x = torch.randn(len(observation), c.horizon, c.features, generator=generator).to(observation.device) * mask
+        times = torch.linspace(1, 0, c.denoising_steps + 1, device=x.device)
+        for now, after in pairwise(times):
+            t = now.expand(len(x))
+            clean, noise = self.path.split(x, self(x, t, observation), t)
+            clean = clean.clamp(-CLIP, CLIP)
+            alpha, sigma = self.path.alpha_sigma(after)
+            x = (alpha * clean + sigma * noise) * mask
+        return x
+
+    def act(
+        self, qpos: np.ndarray, state: np.ndarray | None, generator: torch.Generator, space: ActionSpace | None = None
+    ) -> np.ndarray:
+        """A chunk of raw actions `(n, S, dof)` in radians (gripper in [0, 1]) for n observations."""
+        space = space or self.spaces[0]
+        device = next(self.parameters()).device
+        observation = torch.from_numpy(self.observation(qpos, state, space)).to(device)
+        mask = torch.from_numpy(space.mask).to(device)
+        return space.decode(self.denoise(observation, mask, generator)).cpu().numpy()
+
+    def moved_to(self, space: ActionSpace) -> "Policy":
+        """A copy with the same weights that acts in another space of the same width."""
+        moved = copy.deepcopy(self)
+        moved.spaces = (space,)
+        return moved
+
+    def fresh(self, seed: int) -> "Policy":
+        """A copy with newly drawn weights: the from-scratch arm."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Policy(self.config, self.spaces, self.state_normalizer).to(next(self.parameters()).device)
+
+    def save(self, file: str | FilePath) -> None:
+        """Write weights, config and the statistics it cannot act without."""
+        tree = {
+            "config": asdict(self.config),
+            "spaces": [space.to_tree() for space in self.spaces],
+            "state": None if self.state_normalizer is None else self.state_normalizer.to_tree(),
+            "weights": self.state_dict(),
+        }
+        checkpoint.save(file, tree)
+
+    @classmethod
+    def load(cls, file: str | FilePath) -> "Policy":
+        """The inverse of `save`, on the CPU."""
+        tree: dict[str, Any] = checkpoint.load(file)
+        state = None if tree["state"] is None else Normalizer.from_tree(tree["state"])
+        policy = cls(PolicyConfig(**tree["config"]), [ActionSpace.from_tree(s) for s in tree["spaces"]], state)
+        policy.load_state_dict(tree["weights"])
+        return policy
+
+
+def build(sets: Sequence[Episodes], horizon: int, seed: int, width: int | None = None, **options: Any) -> Policy:
+    """A new policy for these robots, with statistics taken from their episodes.
+
+    Args:
+        sets: pre-training robots, one set each.
+        horizon: S.
+        seed: seed of the weights.
+        width: columns of the unified vector; give more than the robots need to leave room for wider ones.
+        options: other fields of `PolicyConfig` (`hidden` stands for its `width`).
+    """
+    found = spaces(sets, width)
+    normalizer, columns = None, 0
+    if all(episodes.has("state") for episodes in sets):
+        rows = np.concatenate([episodes.extra(i, "state") for episodes in sets for i in range(len(episodes))])
+        normalizer, columns = fit_rows(rows), rows.shape[1]
+    config = PolicyConfig(horizon, found[0].width, columns)
+    if "hidden" in options:
+        options["width"] = options.pop("hidden")
+    config = replace(config, **options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Policy(config, found, normalizer)

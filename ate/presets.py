@@ -1,0 +1,213 @@
+"""Presets: every setting of a study, in Python, by profile.
+
+`smoke` proves that everything runs (seconds), `demo` is what `make run` shows (minutes on two cores), `paper`
+uses the published network sizes and budgets (a GPU). Align's own presets (`paper`, `released`: which reading of
+the method) stand in `ate.align`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from ate.errors import InputError, unknown
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "data"
+
+
+def names(text: str) -> tuple[str, ...]:
+    """`"a, b"` → `("a", "b")`."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """`"0.5,2"` → `(0.5, 2.0)`.
+
+    Raises:
+        InputError: a part is not a number.
+    """
+    values = []
+    for part in names(text):
+        try:
+            values.append(float(part))
+        except ValueError as error:
+            raise InputError(
+                repr(part),
+                where=f"list of numbers {text!r}",
+                expected="numbers separated by commas",
+                way_out="write 0.5,2",
+            ) from error
+    return tuple(values)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a study is made of. Every notebook accepts each of these names as a parameter.
+
+    Attributes:
+        profile: `smoke`, `demo` or `paper`.
+        run: folder for results; empty means `runs/<profile>` beside the package.
+        pretrain: folder of the pre-training robots (one sub-folder each, or one robot's episodes).
+        adapt: folder of the adaptation robot's episodes.
+        source: `"qpos"` or `"action"`: the series that chunks are cut from.
+        exclude: episode files of the adaptation robot to leave out, by name, separated by commas.
+        exclude_pretrain: the same for the pre-training robots; `panda/episode_0003` where there are several.
+        horizon: S, rows a chunk and actions a policy predicts.
+        held_out: share of the episodes kept for validation.
+        align: preset of `ate.align.fit`.
+        embedded: most latents drawn in a map.
+        parameterizations: what the policies predict, separated by commas.
+        width: width of the policy network.
+        pretrain_steps: optimisation steps of pre-training.
+        demonstrations: adaptation episodes drawn anew for each training seed.
+        steps: fine-tuning steps.
+        batch: chunks a step.
+        learning_rate: of AdamW, fine-tuning and pre-training.
+        seeds: training seeds.
+        rollouts: fixed rollout seeds a trained policy.
+        lam: λ of the ATE arm.
+        clamp: element-wise clamp of k·g of the ATE arm, normalised action units.
+        lams: λ axis of the ablation, separated by commas; λ = 0 always joins.
+        clamps: clamp axis of the ablation, separated by commas.
+        ablation_seeds: training seeds of each cell of the ablation.
+        workers: processes for training and rollouts.
+        seed: seed of splits, alignment and pre-training.
+    """
+
+    profile: str
+    run: str = ""
+    pretrain: str = str(SHIPPED / "lift" / "pretrain")
+    adapt: str = str(SHIPPED / "lift" / "adapt" / "ur5e")
+    source: str = "qpos"
+    exclude: str = ""
+    exclude_pretrain: str = ""
+    horizon: int = 16
+    held_out: float = 0.1
+    align: str = "demo"
+    embedded: int = 1500
+    parameterizations: str = "sample,flow_noise_at_1"
+    width: int = 256
+    pretrain_steps: int = 6000
+    demonstrations: int = 25
+    steps: int = 80
+    batch: int = 64
+    learning_rate: float = 3e-4
+    seeds: int = 4
+    rollouts: int = 100
+    lam: float = 2.0
+    clamp: float = 0.1
+    lams: str = "0.5,2"
+    clamps: str = "0.02,0.1,0.5"
+    ablation_seeds: int = 4
+    workers: int = 2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("horizon", "embedded", "width", "pretrain_steps", "demonstrations", "steps", "batch", "seeds",
+                     "rollouts", "ablation_seeds", "workers"):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise InputError(
+                    str(getattr(self, name)), where=f"parameter {name}", expected="at least 1", way_out="raise it"
+                )
+        if self.lam < 0 or any(value < 0 for value in numbers(self.lams)):
+            raise InputError(
+                str(self.lam if self.lam < 0 else self.lams),
+                where="parameter lam or lams",
+                expected="λ of 0 or more",
+                way_out="λ = 0 is plain fine-tuning; to reverse the shift use Guidance(sign=-1)",
+            )
+        if self.clamp <= 0 or any(value <= 0 for value in numbers(self.clamps)):
+            raise InputError(
+                str(self.clamp if self.clamp <= 0 else self.clamps),
+                where="parameter clamp or clamps",
+                expected="a positive clamp",
+                way_out="use inf for no clamp",
+            )
+        if not 0 < self.held_out < 1:
+            raise InputError(
+                str(self.held_out), where="parameter held_out", expected="a share in (0, 1)", way_out="use 0.1"
+            )
+
+    @property
+    def directory(self) -> Path:
+        """The run directory."""
+        return Path(self.run).resolve() if self.run else ROOT / "runs" / self.profile
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """Excluded episodes of the adaptation robot."""
+        return names(self.exclude)
+
+    @property
+    def excluded_pretrain(self) -> tuple[str, ...]:
+        """Excluded episodes of the pre-training robots."""
+        return names(self.exclude_pretrain)
+
+
+PROFILES: dict[str, Settings] = {
+    "smoke": Settings(
+        profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, demonstrations=5, steps=20, seeds=2,
+        rollouts=10, lams="0.5,2", clamps="0.1,0.5", ablation_seeds=2,
+    ),
+    "demo": Settings(profile="demo"),
+    "paper": Settings(
+        profile="paper", align="paper", embedded=10000, width=1024, pretrain_steps=100000, demonstrations=50,
+        steps=2000, seeds=8, lams="0.25,0.5,1,2,4", clamps="0.02,0.05,0.1,0.5,inf", ablation_seeds=8,
+    ),
+}  # fmt: skip
+
+
+def settings(given: Mapping[str, Any]) -> Settings:
+    """The settings of a profile with some of them given.
+
+    Args:
+        given: values by name; None leaves the profile's own. `profile` defaults to `demo`.
+
+    Raises:
+        InputError: a name is unknown or a value of the wrong type; nothing has run yet.
+    """
+    hints = get_type_hints(Settings)
+    valid = {field.name for field in fields(Settings)}
+    for name, value in given.items():
+        if name not in valid:
+            raise unknown(name, valid, where="parameters")
+        if value is not None:
+            _check_type(name, value, hints[name])
+    profile = given.get("profile") or "demo"
+    if profile not in PROFILES:
+        raise unknown(profile, PROFILES, where="parameter profile")
+    chosen: dict[str, Any] = {
+        name: float(value) if hints[name] is float else value
+        for name, value in given.items()
+        if value is not None and name != "profile"
+    }
+    return replace(PROFILES[profile], **chosen)
+
+
+def from_notebook(namespace: Mapping[str, Any]) -> Settings:
+    """The settings in a notebook's namespace, read right after its `parameters` cell.
+
+    Every plain value in the namespace counts as a parameter, so that a mistyped name that was injected is
+    refused instead of ignored.
+    """
+    plain = (str, int, float, bool, list, dict, tuple, type(None))
+    # IPython's own: In, Out and names with an underscore.
+    return settings(
+        {
+            name: value
+            for name, value in namespace.items()
+            if isinstance(value, plain) and not name.startswith("_") and name not in ("In", "Out")
+        }
+    )
+
+
+def _check_type(name: str, value: Any, kind: type) -> None:
+    right = isinstance(value, kind) or (kind is float and isinstance(value, int))
+    if isinstance(value, bool) or not right:
+        raise InputError(
+            f"{value!r} ({type(value).__name__})",
+            where=f"parameter {name}",
+            expected=f"a value of type {kind.__name__}",
+            way_out=f"give {name} as {kind.__name__}",
+        )

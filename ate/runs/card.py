@@ -1,0 +1,30 @@
+"""Run cards: what it takes to make a number again."""
+
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("ate", "numpy", "torch", "mujoco", "scikit-learn", "scipy", "h5py")
+
+
+def card(
+    config: Mapping[str, Any], *, seeds: Mapping[str, Any], hashes: Mapping[str, str], command: str
+) -> dict[str, Any]:
+    """A run's card: config, seeds, hashes of data and statistics, versions, command, and when it was written."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "command": command,
+        "config": dict(config),
+        "seeds": dict(seeds),
+        "hashes": dict(hashes),
+        "versions": {"python": sys.version.split()[0], "machine": platform.machine(), **versions},
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

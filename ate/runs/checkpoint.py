@@ -1,0 +1,88 @@
+"""Checkpoints: a tree of tensors and plain values as one safetensors file, never a pickle.
+
+Tensors go under flat names; everything else (and the shape of the tree) is JSON in the file's metadata, so a
+checkpoint is a single file that is renamed into place or absent.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ate.errors import InputError
+from ate.runs.files import write_atomic
+
+_TENSOR = "__tensor__"
+_PAIRS = "__pairs__"
+
+
+def save(path: str | Path, tree: Any) -> None:
+    """Write a tree of dicts, lists, tensors, numbers, strings, booleans and None.
+
+    Tensors are stored with their exact bits; a dict with keys that are not strings keeps their type.
+    """
+    tensors: dict[str, Tensor] = {}
+    skeleton = json.dumps(_flatten(tree, tensors), allow_nan=False)
+    payload = tensors or {"__empty__": torch.zeros(1)}
+    write_atomic(Path(path), lambda temporary: save_file(payload, temporary, metadata={"tree": skeleton}))
+
+
+def load(path: str | Path, device: torch.device | str = "cpu") -> Any:
+    """Read what `save` wrote.
+
+    Raises:
+        InputError: the file is missing, truncated, or not one of ours.
+    """
+    file = Path(path)
+    try:
+        with safe_open(file, framework="pt", device=str(device)) as handle:
+            metadata = handle.metadata() or {}
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            str(error),
+            where=str(file),
+            expected="a checkpoint of this package",
+            way_out="give another file, or train again",
+        ) from error
+    if "tree" not in metadata:
+        raise InputError(
+            "a safetensors file without our metadata",
+            where=str(file),
+            expected="a checkpoint of this package",
+            way_out="give the file that a run of this package wrote",
+        )
+    return _build(json.loads(metadata["tree"]), tensors)
+
+
+def _flatten(node: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(node, Tensor):
+        name = f"t{len(tensors)}"
+        # A clone: safetensors refuses tensors that share memory (tied weights, views of one buffer).
+        tensors[name] = node.detach().contiguous().clone()
+        return {_TENSOR: name}
+    if isinstance(node, dict):
+        if all(isinstance(key, str) for key in node):
+            return {key: _flatten(value, tensors) for key, value in node.items()}
+        return {_PAIRS: [[_flatten(key, tensors), _flatten(value, tensors)] for key, value in node.items()]}
+    if isinstance(node, (list, tuple)):
+        return [_flatten(value, tensors) for value in node]
+    if node is None or isinstance(node, (bool, int, float, str)):
+        return node
+    raise TypeError(f"a checkpoint holds tensors and plain values, not {type(node).__name__}")
+
+
+def _build(node: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(node, dict):
+        if set(node) == {_TENSOR}:
+            return tensors[node[_TENSOR]]
+        if set(node) == {_PAIRS}:
+            return {_build(key, tensors): _build(value, tensors) for key, value in node[_PAIRS]}
+        return {key: _build(value, tensors) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_build(value, tensors) for value in node]
+    return node

@@ -1,0 +1,44 @@
+"""The device a job runs on: a GPU where there is one, `ATE_DEVICE` overrides."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from ate.errors import InputError
+
+
+def device() -> torch.device:
+    """The device to use.
+
+    Raises:
+        InputError: `ATE_DEVICE` names a device that torch does not have here.
+    """
+    wanted = os.environ.get("ATE_DEVICE")
+    if not wanted:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=wanted).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            repr(wanted), where="ATE_DEVICE", expected="a device of this machine", way_out="use cpu or cuda"
+        ) from error
+
+
+# Below this many parameters a CPU thread more costs more than it saves: an Info-VAE of 95,000 parameters trains
+# 1.7 times as fast on one thread as on two.
+SMALL_NETWORK = 1_000_000
+
+
+@contextmanager
+def threads_for(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """One CPU thread while small networks train; what was set before is restored."""
+    before = torch.get_num_threads()
+    if sum(p.numel() for module in modules for p in module.parameters()) < SMALL_NETWORK:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

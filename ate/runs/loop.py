@@ -1,0 +1,121 @@
+"""The one training loop: steps, metrics as JSON lines, checkpoints, stop and exact resume.
+
+Everything that changes from step to step is handed over as named state (modules, optimisers, schedulers,
+generators), so a run that was killed continues from its last checkpoint to the same bits on the same CPU.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ate.errors import InputError
+from ate.runs import checkpoint
+from ate.runs.device import threads_for
+from ate.runs.files import write_text
+
+LAST = "last.safetensors"
+METRICS = "metrics.jsonl"
+Step = Callable[[int], Mapping[str, Tensor]]
+
+
+class Stateful(Protocol):
+    """What can be saved and restored: modules, optimisers and schedulers of torch already are."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Its state."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Take a state back."""
+
+
+State = Mapping[str, Stateful | torch.Generator]
+
+
+def train(
+    step: Step,
+    state: State,
+    steps: int,
+    *,
+    directory: Path | None = None,
+    identity: str = "",
+    checkpoint_every: int = 500,
+    log_every: int = 50,
+    label: str = "train",
+    after_log: Callable[[int], Mapping[str, float]] | None = None,
+) -> list[dict[str, float]]:
+    """Run `step(i)` for i in 0 … steps − 1.
+
+    Args:
+        step: one optimisation step; returns 0-d tensors and must not wait for the device.
+        state: every object that a step changes or draws from, by name.
+        steps: how many steps in all; a finished run is returned from disk at once.
+        directory: where checkpoint and metrics live; None keeps nothing and cannot resume.
+        identity: hash of data and configuration; a checkpoint of another identity is refused.
+        checkpoint_every: steps between checkpoints.
+        log_every: steps between metric rows; a row is the mean since the last one.
+        label: name of the progress bar.
+        after_log: called at each row with the step; its numbers join the row (validation, say).
+
+    Returns:
+        The metric rows, each with `"step"`.
+
+    Raises:
+        InputError: the directory holds a checkpoint of another identity.
+    """
+    start, rows = _resume(directory, state, identity)
+    window: dict[str, Tensor] = {}
+    since = 0
+    progress = tqdm(range(start, steps), initial=start, total=steps, desc=label, mininterval=2.0, disable=steps <= 1)
+    with threads_for(item for item in state.values() if isinstance(item, nn.Module)):
+        for index in progress:
+            for name, value in step(index).items():
+                window[name] = window.get(name, 0.0) + value.detach()
+            since, done = since + 1, index + 1
+            if done % log_every == 0 or done == steps:
+                rows.append({"step": done, **{name: float(value) / since for name, value in window.items()}})
+                rows[-1].update({} if after_log is None else after_log(done))
+                progress.set_postfix({k: f"{v:.4g}" for k, v in list(rows[-1].items())[1:3]}, refresh=False)
+                window, since = {}, 0
+            # Checkpoints fall on logged steps only, so that a resumed run logs the same windows.
+            if directory is not None and since == 0 and (done == steps or done % checkpoint_every == 0):
+                _store(directory, state, identity, done, rows)
+    return rows
+
+
+def _store(directory: Path, state: State, identity: str, done: int, rows: list[dict[str, float]]) -> None:
+    tree = {
+        "identity": identity,
+        "step": done,
+        "rows": rows,
+        "state": {
+            name: item.get_state() if isinstance(item, torch.Generator) else item.state_dict()
+            for name, item in state.items()
+        },
+    }
+    checkpoint.save(directory / LAST, tree)
+    write_text(directory / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _resume(directory: Path | None, state: State, identity: str) -> tuple[int, list[dict[str, float]]]:
+    if directory is None or not (directory / LAST).exists():
+        return 0, []
+    tree = checkpoint.load(directory / LAST)
+    if tree["identity"] != identity:
+        raise InputError(
+            f"a checkpoint of another run (identity {tree['identity'][:12] or 'none'})",
+            where=str(directory / LAST),
+            expected=f"data and configuration with identity {identity[:12] or 'none'}",
+            way_out="choose another run directory, or remove this checkpoint",
+        )
+    for name, item in state.items():
+        saved = tree["state"][name]
+        if isinstance(item, torch.Generator):
+            item.set_state(saved)
+        else:
+            item.load_state_dict(saved)
+    return int(tree["step"]), list(tree["rows"])

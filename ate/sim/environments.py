@@ -1,0 +1,214 @@
+"""Many environments of one robot and one task, stepped together by MuJoCo's C threads.
+
+A control step is `SUBSTEPS` physics steps from the full physics state, started without a warm start of the solver: an
+environment's next state depends on its state and its command only, not on its neighbours or the number of threads.
+"""
+
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ate.errors import InputError
+from ate.sim.build import GRIP_FORCE, GRIP_KP, GRIP_KV, STROKE, SUBSTEPS, TRANSMISSION, build_model, engine
+from ate.sim.kinematics import home, pose
+from ate.sim.robots import robot
+from ate.sim.tasks import observation, start, succeeded, task
+
+Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+class Environments:
+    """N environments of one robot and one task; environment i starts as seed i says.
+
+    Attributes:
+        arm, task, seeds: what was asked for.
+        active: (N,) bool, environments that `step` moves; `freeze_successes` clears them.
+        success: (N,) bool, whether the criterion has been met at the end of any control step so far.
+        steps: (N,) int, control steps made, up to and including the first success.
+        closest: (N,) smallest distance from tool point to object centre so far, metres.
+        freeze_successes: stop simulating an environment once it has succeeded.
+
+    Args:
+        robot_name, task_name: rows of the tables in `ate.sim.robots` and `ate.sim.tasks`.
+        seeds: one integer an environment.
+        threads: C threads; all cores (at most one for every four environments) when None. Does not change results.
+        freeze_successes: see above.
+    """
+
+    def __init__(
+        self,
+        robot_name: str,
+        task_name: str,
+        seeds: Sequence[int],
+        *,
+        threads: int | None = None,
+        freeze_successes: bool = False,
+    ) -> None:
+        mujoco = engine()
+        from mujoco import rollout as parallel
+
+        self.arm, self.task = robot(robot_name), task(task_name)
+        self.seeds = tuple(int(seed) for seed in seeds)
+        if not self.seeds or min(self.seeds) < 0:
+            raise InputError(
+                str(list(self.seeds)[:5]),
+                where="seeds",
+                expected="one or more integers >= 0",
+                way_out="pass e.g. range(50)",
+            )
+        self._model = build_model(robot_name, task_name)
+        count = len(self.seeds)
+        wanted = threads if threads is not None else min(os.cpu_count() or 1, (count + 3) // 4)
+        self._threads = max(1, wanted)
+        self._pool = parallel.Rollout(nthread=0 if self._threads == 1 else self._threads)
+        self._data = [mujoco.MjData(self._model) for _ in range(self._threads)]
+        self._spec = int(mujoco.mjtState.mjSTATE_CTRL.value)
+        self.freeze_successes = freeze_successes
+        self._reset()
+
+    def _reset(self) -> None:
+        n, nq, count = self.arm.joints, self._model.nq, len(self.seeds)
+        starts = [start(self.task, n, seed) for seed in self.seeds]
+        self.goal: Array = np.array([s.goal for s in starts])
+        self._physics = np.zeros((count, 1 + nq + self._model.nv))
+        q = self._physics[:, 1 : 1 + nq]
+        q[:, :n] = np.clip(home(self.arm.name) + [s.noise for s in starts], *self.arm.limits.T)
+        q[:, n : n + 2] = STROKE
+        q[:, n + 2 : n + 5] = [s.position for s in starts]
+        q[:, n + 5] = [np.cos(s.yaw / 2) for s in starts]
+        q[:, n + 8] = [np.sin(s.yaw / 2) for s in starts]
+        self._grip: Array = np.ones(count)
+        self.active: Bools = np.ones(count, bool)
+        self.success: Bools = np.zeros(count, bool)
+        self.steps = np.zeros(count, np.int64)
+        self.closest: Array = np.full(count, np.inf)
+        self._highest: Array = np.full(count, -np.inf)
+        self._track(np.arange(count), begun=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.close()
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def joints(self) -> Array:
+        """(N, n) measured arm joints, radians."""
+        return self._physics[:, 1 : 1 + self.arm.joints]
+
+    @property
+    def fingers(self) -> Array:
+        """(N,) opening between the pads, the mean of both fingers, as a fraction of the stroke (1 = fully open)."""
+        first = 1 + self.arm.joints
+        return self._physics[:, first : first + 2].mean(axis=1) / STROKE
+
+    @property
+    def opening(self) -> Array:
+        """(N,) measured gripper opening in [0, 1]: the encoder of the drive, see `ate.sim.build`."""
+        first = 1 + self._model.nq + self.arm.joints
+        speed = self._physics[:, first : first + 2].mean(axis=1)
+        force = GRIP_KP * STROKE * (self._grip - self.fingers) - GRIP_KV * speed
+        stretch = np.clip(force, -GRIP_FORCE, GRIP_FORCE) / TRANSMISSION
+        return np.clip(self.fingers + stretch / STROKE, 0.0, 1.0)
+
+    @property
+    def object_position(self) -> Array:
+        """(N, 3) centre of the object in the table frame, metres."""
+        first = 3 + self.arm.joints
+        return self._physics[:, first : first + 3]
+
+    @property
+    def object_quaternion(self) -> Array:
+        """(N, 4) orientation of the object, wxyz."""
+        first = 6 + self.arm.joints
+        return self._physics[:, first : first + 4]
+
+    def tool(self) -> tuple[Array, Array]:
+        """Tool position (N, 3) metres and rotation (N, 3, 3) in the table frame."""
+        position, matrix = pose(self.arm, self.joints)
+        return position + self.arm.base, matrix
+
+    def observe(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What a policy sees: qpos (N, dof) radians and opening, and state (N, 20), both float32."""
+        qpos = np.column_stack([self.joints, self.opening]).astype(np.float32)
+        tool, matrix = self.tool()
+        return qpos, observation(self.task, tool, matrix, self.object_position, self.object_quaternion, self.goal)
+
+    def step(self, action: ArrayLike) -> None:
+        """Hold one command for one control step (1/20 s) in every active environment.
+
+        Args:
+            action: (N, dof) absolute joint targets in radians (clipped to the joint limits) and gripper target in
+                [0, 1]. Rows of inactive environments are ignored.
+
+        Raises:
+            InputError: wrong shape or a value that is not finite.
+        """
+        command = np.array(action, dtype=float)
+        if command.shape != (len(self), self.arm.dof):
+            raise InputError(
+                f"shape {command.shape}",
+                where=f"action for {self.arm.name}",
+                expected=f"({len(self)}, {self.arm.dof}): {self.arm.joints} joints and the gripper in every row",
+                way_out="see Robot.joint_names for the order",
+            )
+        index = np.flatnonzero(self.active)
+        if not len(index):
+            return
+        command = command[index]
+        if not np.isfinite(command).all():
+            raise InputError(
+                "a value that is not finite",
+                where=f"action for {self.arm.name}",
+                expected="finite joint targets in radians",
+                way_out="check the policy's output and its normaliser",
+            )
+        low, high = np.append(self.arm.limits[:, 0], 0.0), np.append(self.arm.limits[:, 1], 1.0)
+        control = np.clip(command, low, high)
+        self._grip[index] = control[:, -1]
+        control[:, -1] *= STROKE
+        repeated = np.repeat(control[:, None], SUBSTEPS, axis=1)
+        after = np.empty((len(index), SUBSTEPS, self._physics.shape[1]))
+        start_state = np.ascontiguousarray(self._physics[index])
+        start_state[:, 0] = 0.0
+        self._pool.rollout(
+            [self._model] * len(index),
+            self._data,
+            start_state,
+            repeated,
+            control_spec=self._spec,
+            state=after,
+        )
+        self._physics[index] = after[:, -1]
+        self._track(index, begun=True)
+
+    def _track(self, index: NDArray[np.int64], *, begun: bool) -> None:
+        """Bring success, steps, closest and highest up to date for the environments `index`."""
+        first = 1 + self._model.nq + self.arm.joints + 2
+        tool, _ = pose(self.arm, self.joints[index])
+        position = self.object_position[index]
+        near = np.linalg.norm(tool + self.arm.base - position, axis=1)
+        self.closest[index] = np.minimum(self.closest[index], near)
+        self._highest[index] = np.maximum(self._highest[index], position[:, 2])
+        if not begun:
+            return
+        self.steps[index] += ~self.success[index]
+        velocity = self._physics[index, first : first + 3]
+        met = succeeded(self.task, position, velocity, self.goal[index], self._highest[index], self.fingers[index])
+        self.success[index] |= met
+        if self.freeze_successes:
+            self.active[index] &= ~met

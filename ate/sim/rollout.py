@@ -1,0 +1,154 @@
+"""Any policy in many environments at once: observe, ask for chunks, execute the first rows of them, repeat.
+
+A policy is a function (qpos (N, dof), state (N, 20)) → actions (N, S, dof): absolute joint targets in radians and a
+gripper target in [0, 1] (1 = open), one row a control step of 1/20 s. `execute` rows of each chunk are carried out
+before the next call (receding horizon, as in Diffusion Policy, arXiv 2303.04137).
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ate.errors import InputError
+from ate.sim.environments import Environments
+from ate.sim.tasks import task
+
+Policy = Callable[[NDArray[np.float32], NDArray[np.float32]], Any]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """What happened, for plots: T + 1 rows an environment, the last one repeated after a success.
+
+    Attributes:
+        qpos: (N, T + 1, dof) float32, radians and gripper opening.
+        tool: (N, T + 1, 3) float32 tool point in the table frame, metres.
+        thing: (N, T + 1, 3) float32 centre of the object, metres.
+        goal: (N, 3) float32, metres; zeros when the task has none.
+    """
+
+    qpos: NDArray[np.float32]
+    tool: NDArray[np.float32]
+    thing: NDArray[np.float32]
+    goal: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Rollouts:
+    """The outcome of N episodes.
+
+    Attributes:
+        robot, task: names.
+        seeds: (N,) int.
+        success: (N,) bool.
+        steps: (N,) int control steps to the first success, or made in all.
+        closest: (N,) smallest distance from tool point to object centre, metres.
+        tracks: trajectories when they were asked for.
+    """
+
+    robot: str
+    task: str
+    seeds: NDArray[np.int64]
+    success: NDArray[np.bool_]
+    steps: NDArray[np.int64]
+    closest: NDArray[np.float64]
+    tracks: Tracks | None = None
+
+    @property
+    def rate(self) -> float:
+        """Fraction of episodes that succeeded."""
+        return float(self.success.mean())
+
+
+def rollout(
+    policy: Policy,
+    robot: str,
+    task_name: str,
+    seeds: Sequence[int],
+    execute: int = 8,
+    horizon_steps: int | None = None,
+    threads: int | None = None,
+    record: bool = False,
+) -> Rollouts:
+    """Run a policy from every seed; all environments in lock step, one batched policy call every `execute` steps.
+
+    The policy always sees all N rows, also those of environments that have already succeeded (which are no longer
+    simulated), so that noise a policy draws for row i does not depend on how the others fare.
+
+    Args:
+        policy: see the module's first lines; called with float32 arrays.
+        robot, task_name: rows of the tables.
+        seeds: N integers; they fix object, goal and home noise.
+        execute: rows of a chunk carried out before the next call.
+        horizon_steps: control steps after which an episode has failed; the task's own when None.
+        threads: C threads of the simulator; does not change results.
+        record: keep trajectories.
+
+    Raises:
+        InputError: unknown names, or chunks of the wrong shape or shorter than `execute`.
+    """
+    limit = task(task_name).steps if horizon_steps is None else horizon_steps
+    for name, value in (("execute", execute), ("horizon_steps", limit)):
+        if value < 1:
+            raise InputError(str(value), where=name, expected="at least 1", way_out="leave the default")
+    with Environments(robot, task_name, seeds, threads=threads, freeze_successes=True) as world:
+        log = [_snapshot(world)] if record else []
+        done = 0
+        while done < limit and world.active.any():
+            chunk = _chunk(policy, world, execute)
+            for row in range(min(execute, limit - done)):
+                world.step(chunk[:, row])
+                done += 1
+                if record:
+                    log.append(_snapshot(world))
+        tracks = None
+        if record:
+            qpos, tool, thing = (np.stack(parts, axis=1) for parts in zip(*log, strict=True))
+            tracks = Tracks(qpos, tool, thing, world.goal.astype(np.float32))
+        return Rollouts(robot, task_name, np.array(world.seeds), world.success, world.steps, world.closest, tracks)
+
+
+def _snapshot(world: Environments) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    qpos, state = world.observe()
+    return qpos, state[:, 0:3], state[:, 9:12]
+
+
+def _chunk(policy: Policy, world: Environments, execute: int) -> NDArray[np.float64]:
+    """One checked policy call: (N, S, dof) with S >= execute."""
+    chunk = np.asarray(policy(*world.observe()), dtype=float)
+    dof = world.arm.dof
+    if chunk.ndim != 3 or chunk.shape[0] != len(world) or chunk.shape[2] != dof or chunk.shape[1] < execute:
+        raise InputError(
+            f"actions of shape {chunk.shape}",
+            where=f"policy on {world.arm.name}",
+            expected=f"({len(world)}, S, {dof}) with S >= execute = {execute}",
+            way_out="return one chunk an environment, or pass a smaller execute",
+        )
+    return chunk
+
+
+def parallel(
+    function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], processes: int | None = None
+) -> list[Result]:
+    """`[function(*job) for job in jobs]` in fresh processes, for many (robot, task) jobs at once.
+
+    Args:
+        function: importable (not a lambda); give it `threads=1`, as each process should use one core.
+        jobs: one tuple of picklable arguments a call.
+        processes: all cores when None; with 1 the jobs run here, in order.
+
+    Returns:
+        Results in the order of the jobs; the first exception of a job is raised.
+    """
+    count = min(processes or os.cpu_count() or 1, len(jobs))
+    if count <= 1:
+        return [function(*job) for job in jobs]
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(function, *zip(*jobs, strict=True)))

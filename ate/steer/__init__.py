@@ -1,0 +1,24 @@
+"""Steer: the latent distance shifts what a policy regresses."""
+
+from importlib import import_module
+from typing import Any
+
+_LAZY = {
+    "Arm": "training",
+    "Budget": "training",
+    "Guidance": "guidance",
+    "GuidanceMeter": "meter",
+    "Trained": "training",
+    "finetune": "finetuning",
+    "finetune_arms": "finetuning",
+    "meter_verdict": "meter",
+    "open_loop": "evaluate",
+    "pretrain": "finetuning",
+}
+__all__ = sorted(_LAZY)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(f"ate.steer.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'ate.steer' has no attribute {name!r}")

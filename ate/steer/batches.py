@@ -1,0 +1,100 @@
+"""Training batches: what a step needs, drawn on the device that trains."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ate.data.chunks import Chunks, chunk, concat
+from ate.data.episodes import Episodes
+from ate.data.space import ActionSpace
+from ate.policies.policy import Policy
+from ate.steer.paths import Path
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Observations with the chunk that follows each, resident on one device.
+
+    Attributes:
+        chunks: all chunks, episode ends padded with their last row.
+        chunk_of: the chunk that each observation predicts, int64 `(N,)`.
+        observation: network inputs `(N, o)`.
+    """
+
+    chunks: Chunks
+    chunk_of: Tensor
+    observation: Tensor
+
+    def __len__(self) -> int:
+        return len(self.chunk_of)
+
+    @classmethod
+    def of(
+        cls, policy: Policy, sets: Sequence[Episodes], spaces: Sequence[ActionSpace], device: torch.device
+    ) -> "TrainingData":
+        """Pair every recorded step with the next S actions.
+
+        Measured positions lead by one step: the row measured at t + 1 is what a position servo should be told
+        at t. Commands are recorded beside the observation they answer and do not lead.
+        """
+        parts, observations, indices, base = [], [], [], 0
+        for episodes, space in zip(sets, spaces, strict=True):
+            part = chunk(episodes, policy.config.horizon, space, pad_end=True)
+            lead = 1 if episodes.source == "qpos" else 0
+            last = torch.from_numpy(episodes.lengths)[part.episode] - 1
+            # An episode's last row has no successor: it holds its place.
+            indices.append(base + torch.arange(len(part)) + torch.where(part.offset < last, lead, 0))
+            base += len(part)
+            parts.append(part)
+            for i in range(len(episodes)):
+                state = episodes.extra(i, "state") if policy.config.state else None
+                observations.append(policy.observation(episodes[i].qpos, state, space))
+        observation = torch.from_numpy(np.concatenate(observations))
+        return cls(concat(parts).to(device), torch.cat(indices).to(device), observation.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One training batch.
+
+    Attributes:
+        chunk_index: which chunks, `(B,)`.
+        a0: clean chunks `(B, S, D)`, normalised.
+        x: noised chunks, same shape.
+        t: times in [0, 1], `(B,)`.
+        target: what the policy regresses, `(B, S, D)`.
+        observation: network inputs `(B, o)`.
+        mask: slots that count, float `(B, 1, D)`.
+    """
+
+    chunk_index: Tensor
+    a0: Tensor
+    x: Tensor
+    t: Tensor
+    target: Tensor
+    observation: Tensor
+    mask: Tensor
+
+
+def draw(data: TrainingData, path: Path, size: int, generator: torch.Generator) -> Batch:
+    """Draw a batch: rows, times and noise all from one generator on the data's device."""
+    device = data.observation.device
+    rows = torch.randint(len(data), (size,), generator=generator, device=device)
+    index = data.chunk_of[rows]
+    a0 = data.chunks.gather(index)
+    mask = data.chunks.mask_of(index).to(a0.dtype)
+    # Unused slots carry no noise either: to the encoder and the network they are 0, as they are at inference.
+    noise = torch.randn(a0.shape, generator=generator, device=device) * mask
+    t = path.time(torch.rand(size, generator=generator, device=device))
+    return Batch(
+        chunk_index=index,
+        a0=a0,
+        x=path.noised(a0, noise, t),
+        t=t,
+        target=path.target(a0, noise, t),
+        observation=data.observation[rows],
+        mask=mask,
+    )

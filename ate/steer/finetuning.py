@@ -1,0 +1,147 @@
+"""Fine-tuning: adapt a pre-trained policy to one new robot, with or without guidance."""
+
+import copy
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ate.data.episodes import Episodes
+from ate.data.space import ActionSpace, spaces
+from ate.errors import InputError, unknown
+from ate.policies.policy import Policy
+from ate.steer.guidance import Guidance
+from ate.steer.training import SCHEDULES, Arm, Budget, Trained, train_arms
+
+
+def finetune(
+    policy: Policy,
+    episodes: Episodes,
+    guidance: Guidance | None = None,
+    *,
+    steps: int = 80,
+    batch: int = 64,
+    learning_rate: float = 3e-4,
+    seed: int = 0,
+    schedule: str = "constant",
+    space: ActionSpace | None = None,
+    directory: Path | None = None,
+) -> Trained:
+    """Fine-tune a copy of a policy on one robot's episodes (ATE paper, arXiv 2509.02055, section 3.3).
+
+    With λ = 0 the result is bit-equal to `guidance=None`.
+
+    Args:
+        policy: pre-trained; left as it is.
+        episodes: of the adaptation robot.
+        guidance: latent guidance, or None for plain fine-tuning.
+        steps: optimisation steps.
+        batch: samples a step.
+        learning_rate: of AdamW.
+        seed: of batches, times and noise; arms that share it see the same stream.
+        schedule: `"constant"` or `"cosine"`.
+        space: action space to act in; by default the guidance's, else one fitted on `episodes`.
+        directory: for checkpoints and metrics; an interrupted run resumes from there.
+
+    Raises:
+        InputError: horizon or action space of policy and guidance differ, or a setting is out of range.
+    """
+    budget = checked_budget(steps=steps, batch=batch, learning_rate=learning_rate, seed=seed, schedule=schedule)
+    return finetune_arms({"policy": Arm(policy, guidance)}, episodes, budget, space=space, directory=directory)[
+        "policy"
+    ]
+
+
+def finetune_arms(
+    arms: Mapping[str, Arm],
+    episodes: Episodes,
+    budget: Budget,
+    *,
+    space: ActionSpace | None = None,
+    directory: Path | None = None,
+    identity: str = "",
+    label: str = "fine-tune",
+) -> dict[str, Trained]:
+    """Fine-tune copies of several arms on one shared stream; each equals fine-tuning it alone.
+
+    Raises:
+        InputError: as `finetune`; or arms of different parameterisations.
+    """
+    kinds = {arm.policy.config.parameterization for arm in arms.values()}
+    if len(kinds) != 1:
+        raise InputError(
+            f"parameterisations {sorted(kinds)}",
+            where="arms that share a stream",
+            expected="one",
+            way_out="fine-tune diffusion and flow policies in two calls",
+        )
+    width = next(iter(arms.values())).policy.config.features
+    given = [arm.guidance.space for arm in arms.values() if arm.guidance is not None and arm.guidance.space is not None]
+    space = space or (given[0] if given else spaces([episodes], width)[0])
+    for arm in arms.values():
+        _check(arm, space)
+    moved = {name: Arm(arm.policy.moved_to(space), arm.guidance) for name, arm in arms.items()}
+    return train_arms(moved, [episodes], [space], budget, directory=directory, identity=identity, label=label)
+
+
+def pretrain(
+    policy: Policy, sets: tuple[Episodes, ...], budget: Budget, *, directory: Path | None = None, identity: str = ""
+) -> Trained:
+    """Train a copy of a policy on all pre-training robots at once, each in its own action space."""
+    arms = {"policy": Arm(copy.deepcopy(policy))}
+    label = f"pre-train {policy.config.parameterization}"
+    trained = train_arms(arms, sets, policy.spaces, budget, directory=directory, identity=identity, label=label)
+    return trained["policy"]
+
+
+def checked_budget(**options: Any) -> Budget:
+    """A budget with its values checked.
+
+    Raises:
+        InputError: steps or batch below 1, a learning rate that is not positive, an unknown schedule.
+    """
+    budget = Budget(**options)
+    for name in ("steps", "batch"):
+        if getattr(budget, name) < 1:
+            raise InputError(str(getattr(budget, name)), where=name, expected="at least 1", way_out=f"raise {name}")
+    if not (budget.learning_rate > 0 and math.isfinite(budget.learning_rate)):
+        raise InputError(
+            str(budget.learning_rate), where="learning_rate", expected="a positive number", way_out="use 3e-4"
+        )
+    if budget.schedule not in SCHEDULES:
+        raise unknown(budget.schedule, SCHEDULES, where="schedule")
+    return budget
+
+
+def _check(arm: Arm, space: ActionSpace) -> None:
+    config, guidance = arm.policy.config, arm.guidance
+    if space.width != config.features:
+        raise InputError(
+            f"an action space of width {space.width}",
+            where=f"fine-tuning to {space.embodiment.name}",
+            expected=f"{config.features}, the width of the policy's unified vector",
+            way_out="build policy and alignment over the same set of robots",
+        )
+    if guidance is None:
+        return
+    if guidance.horizon is not None and guidance.horizon != config.horizon:
+        raise InputError(
+            f"chunks of {guidance.horizon} rows",
+            where="guidance",
+            expected=f"{config.horizon}, the policy's horizon",
+            way_out="align with the chunk length of the policy's horizon",
+        )
+    if guidance.vae.config.features != config.features:
+        raise InputError(
+            f"an encoder of {guidance.vae.config.features} columns",
+            where="guidance",
+            expected=f"{config.features}, the width of the policy's unified vector",
+            way_out="align in the unified vector of the policy (ate.align.fit over the same robots)",
+        )
+    if guidance.space is not None and guidance.space.to_tree() != space.to_tree():
+        raise InputError(
+            f"statistics of {guidance.space.embodiment.name} with other ranges",
+            where="guidance",
+            expected="the action space that the policy is fine-tuned in",
+            way_out="fit the alignment on the same episodes, or pass space=alignment.space",
+        )

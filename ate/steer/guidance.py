@@ -1,0 +1,152 @@
+"""Guidance: the gradient of a latent distance, clamped and scaled into a shift of the regression target.
+
+    g = −∇_x ‖E_ψ(x) − E_ψ(a0)‖²        shift = λ·clamp(k·g, ±c)        loss = ‖prediction + shift − target‖²
+
+(ATE paper, arXiv 2509.02055, section 3.3; the clamp is of the released code.) The gradient is taken with
+respect to x alone, without a graph through any policy, so guidance costs nothing at inference.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ate.align.vae import InfoVAE
+from ate.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from ate.align.alignment import Alignment
+    from ate.data.space import ActionSpace
+
+ENERGIES = ("sum", "released")
+LATENTS = ("mean", "sample")
+
+
+@dataclass(frozen=True, eq=False)
+class Guidance:
+    """Latent guidance by one encoder.
+
+    Attributes:
+        vae: the adaptation Info-VAE; put into eval mode and frozen in place.
+        lam: λ ≥ 0. The paper finds 2 best, the released code uses 3.
+        clamp: c > 0, bound of each element of k·g in normalised action units; infinite for none. The paper has
+            none, the released code 0.1.
+        energy: `"sum"`: squared latent distance summed over latent dimensions, per sample (the paper);
+            `"released"`: mean over batch *and* latent dimensions, so its strength depends on the batch size.
+        latent: `"mean"`: distances between posterior means; `"sample"`: between μ + σ·e with one shared e (released).
+        mask: slots to guide, bool or 0/1 `(D,)`; None guides all. The rest gets exactly 0.
+        sign: 1, or −1 to reverse the shift.
+        space: action space the encoder was trained in, if known; fine-tuning then happens in it.
+        horizon: chunk length the encoder was trained on, if known; a policy of another horizon is refused.
+
+    Raises:
+        InputError: λ < 0, clamp ≤ 0, unknown energy or latent, a mask of the wrong width.
+    """
+
+    vae: InfoVAE
+    lam: float = 2.0
+    clamp: float = math.inf
+    energy: str = "sum"
+    latent: str = "mean"
+    mask: Tensor | np.ndarray | None = None
+    sign: int = 1
+    space: "ActionSpace | None" = None
+    horizon: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.lam >= 0:
+            raise InputError(
+                str(self.lam), where="guidance lam", expected="λ ≥ 0", way_out="use sign=-1 to reverse the shift"
+            )
+        if not self.clamp > 0:
+            raise InputError(
+                str(self.clamp), where="guidance clamp", expected="c > 0", way_out="use math.inf for no clamp"
+            )
+        if self.energy not in ENERGIES:
+            raise unknown(self.energy, ENERGIES, where="guidance energy")
+        if self.latent not in LATENTS:
+            raise unknown(self.latent, LATENTS, where="guidance latent")
+        if self.sign not in (1, -1):
+            raise InputError(str(self.sign), where="guidance sign", expected="1 or -1", way_out="use lam for strength")
+        if self.mask is not None and len(self.mask) != self.vae.config.features:
+            raise InputError(
+                f"{len(self.mask)} entries",
+                where="guidance mask",
+                expected=f"{self.vae.config.features}, one a column of the encoder's input",
+                way_out="generate the mask from the robot's embodiment",
+            )
+        self.vae.eval().requires_grad_(False)
+
+    @classmethod
+    def of(cls, alignment: "Alignment", lam: float = 2.0, clamp: float = math.inf, sign: int = 1) -> "Guidance":
+        """Guidance by an alignment's adaptation encoder, masked to the slots its robot moves."""
+        return cls(
+            alignment.vae,
+            lam,
+            clamp,
+            mask=alignment.space.mask,
+            sign=sign,
+            space=alignment.space,
+            horizon=alignment.config.chunk,
+        )
+
+    def latents(self, chunks: Tensor, noise: Tensor | None = None) -> Tensor:
+        """`E_ψ` of chunks `(B, S, D)`, `(B, d)`; noise `(B, d)` or `(1, B, d)` is needed for `latent="sample"`."""
+        posterior = self.vae.encode(chunks)
+        if self.latent == "mean":
+            return posterior.mean
+        if noise is None:
+            raise InputError(
+                "no noise", where="guidance with latent='sample'", expected="noise (B, d)", way_out="pass noise="
+            )
+        return posterior.mean + posterior.std * noise.reshape(posterior.mean.shape)
+
+    def gradient(self, x: Tensor, a0: Tensor, noise: Tensor | None = None, target: Tensor | None = None) -> Tensor:
+        """g, `(B, S, D)`, masked; no graph is left behind.
+
+        Args:
+            x: noised chunks `(B, S, D)`.
+            a0: clean chunks, same shape.
+            noise: shared latent noise for `latent="sample"`.
+            target: `latents(a0)` computed before, since it depends on the data alone.
+
+        Raises:
+            InputError: x is not `(B, S, D)` of the encoder's width.
+        """
+        if x.ndim != 3 or x.shape[-1] != self.vae.config.features or x.shape != a0.shape:
+            raise InputError(
+                f"x {tuple(x.shape)} and a0 {tuple(a0.shape)}",
+                where="guidance",
+                expected=f"two batches (B, S, {self.vae.config.features}) of one shape",
+                way_out="map actions into the space the encoder was trained in",
+            )
+        with torch.no_grad():
+            wanted = self.latents(a0, noise) if target is None else target
+        with torch.enable_grad():
+            moving = x.detach().requires_grad_(True)
+            squared = (self.latents(moving, noise) - wanted).square()
+            energy = squared.sum() if self.energy == "sum" else squared.mean()
+            (slope,) = torch.autograd.grad(energy, moving)
+        g = -slope
+        return g if self.mask is None else g * torch.as_tensor(self.mask, dtype=g.dtype, device=g.device)
+
+    def scale(self, kg: Tensor) -> Tensor:
+        """λ·clamp(k·g, ±c), with the sign, of k·g `(B, S, D)`."""
+        clamped = kg if math.isinf(self.clamp) else kg.clamp(-self.clamp, self.clamp)
+        return self.sign * self.lam * clamped
+
+    def shift(self, x: Tensor, a0: Tensor, k: Tensor | float, noise: Tensor | None = None) -> Tensor:
+        """λ·clamp(k·g) of x's shape: what is added to the prediction, or taken from the target.
+
+        Args:
+            x: noised chunks `(B, S, D)` in normalised units.
+            a0: clean chunks, same shape.
+            k: coefficient a sample, `(B,)` or broadcastable to `(B, 1, 1)`, from `ate.steer.paths`.
+            noise: shared latent noise for `latent="sample"`.
+        """
+        k = torch.as_tensor(k, dtype=x.dtype, device=x.device)
+        k = k[:, None, None] if k.ndim == 1 else k
+        return self.scale(k * self.gradient(x, a0, noise))

@@ -1,0 +1,86 @@
+"""Guidance meter: does the shift act, where along the noise levels, and how often does the clamp decide?
+
+Sums are kept on the device and read once at the end, so that measuring costs no synchronisation.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+BINS = 10
+# Below this share of the residual a shift is lost in the noise of a single batch.
+ACTIVE_RATIO = 1e-3
+
+
+class GuidanceMeter:
+    """Per noise-level bin: RMS shift over RMS residual, share of elements at the clamp, cosine with the residual."""
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        # float64: sums of squares over thousands of steps.
+        self._sums = torch.zeros(6, BINS, dtype=torch.float64, device=device)
+
+    def add(self, t: Tensor, shift: Tensor, residual: Tensor, clamped: Tensor, mask: Tensor) -> None:
+        """Count one batch.
+
+        Args:
+            t: times in [0, 1], `(B,)`.
+            shift: λ·clamp(k·g), `(B, S, D)`.
+            residual: prediction − unshifted target, `(B, S, D)`.
+            clamped: True where |k·g| exceeded the clamp, bool `(B, S, D)`.
+            mask: elements that count, broadcastable to `(B, S, D)`.
+        """
+        weight = mask.expand(shift.shape).to(shift.dtype)
+        rows = torch.stack(
+            [
+                (shift.square() * weight).sum((1, 2)),
+                (residual.square() * weight).sum((1, 2)),
+                (clamped * weight).sum((1, 2)),
+                weight.sum((1, 2)),
+                (shift * residual * weight).sum((1, 2)),
+                torch.ones_like(t),
+            ]
+        ).double()
+        bins = (t * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
+        self._sums.index_add_(1, bins, rows.detach())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The sums, for a checkpoint."""
+        return {"sums": self._sums}
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
+        """Take the sums back."""
+        self._sums.copy_(state_dict["sums"])
+
+    def rows(self) -> list[dict[str, float]]:
+        """One row a bin that was visited: `t_low`, `t_high`, `ratio`, `clamped`, `cosine`, `samples`."""
+        shift, residual, clamped, count, dot, samples = self._sums.cpu().tolist()
+        rows = []
+        for i in range(BINS):
+            if samples[i] == 0 or count[i] == 0:
+                continue
+            both = math.sqrt(shift[i] * residual[i])
+            rows.append(
+                {
+                    "t_low": i / BINS,
+                    "t_high": (i + 1) / BINS,
+                    "ratio": math.sqrt(shift[i] / residual[i]) if residual[i] > 0 else 0.0,
+                    "clamped": clamped[i] / count[i],
+                    "cosine": dot[i] / both if both > 0 else 0.0,
+                    "samples": samples[i],
+                }
+            )
+        return rows
+
+
+def meter_verdict(rows: list[dict[str, float]]) -> str:
+    """`"inactive"`, `"acting"` or `"clamp-dominated"`, by the bins together.
+
+    Inactive: the shift is below 1e-3 of the residual in every bin. Clamp-dominated: in at least half of the
+    bins where it acts, the clamp decides most elements.
+    """
+    acting = [row for row in rows if row["ratio"] >= ACTIVE_RATIO]
+    if not acting:
+        return "inactive"
+    dominated = sum(row["clamped"] > 0.5 for row in acting)
+    return "clamp-dominated" if dominated * 2 >= len(acting) else "acting"

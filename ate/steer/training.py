@@ -1,0 +1,205 @@
+"""The guided training step, for one arm or many.
+
+    loss = ‖prediction + λ·clamp(k·g) − target‖²
+
+g does not depend on the policy, so one stream of batches, times, noise and gradients serves every arm: arms
+differ in nothing but their weights at the start and their λ, clamp, sign and encoder.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from ate.data.episodes import Episodes
+from ate.data.space import ActionSpace
+from ate.policies.policy import Policy
+from ate.runs.device import device as default_device
+from ate.runs.loop import Stateful, train
+from ate.steer.batches import Batch, TrainingData, draw
+from ate.steer.guidance import Guidance
+from ate.steer.meter import GuidanceMeter
+
+SCHEDULES = ("constant", "cosine")
+ENCODE_BATCH = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """A policy to start from and the guidance it gets (None: plain training)."""
+
+    policy: Policy
+    guidance: Guidance | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training gave.
+
+    Attributes:
+        policy: the trained policy.
+        loss: rows with `step` and `loss`, the masked mean squared error against the *unshifted* target.
+        meter: rows by noise level (`ate.steer.meter`), empty without guidance.
+        seconds: wall time of the whole training, all arms that shared it.
+    """
+
+    policy: Policy
+    loss: list[dict[str, float]]
+    meter: list[dict[str, float]]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Optimisation budget, the same for every arm of a comparison.
+
+    Attributes:
+        steps: optimisation steps.
+        batch: samples a step.
+        learning_rate: of AdamW.
+        weight_decay: of AdamW.
+        schedule: `"constant"`, or `"cosine"` to zero.
+        seed: of batches, times and noise.
+    """
+
+    steps: int = 80
+    batch: int = 64
+    learning_rate: float = 3e-4
+    weight_decay: float = 1e-6
+    schedule: str = "constant"
+    seed: int = 0
+
+
+class _Shifts:
+    """k·g of each distinct encoder, once a batch, for all arms that use it."""
+
+    def __init__(self, guidances: Sequence[Guidance], data: TrainingData, seed: int) -> None:
+        self._by_stream = {_stream(guidance): guidance for guidance in guidances}
+        self._generator = torch.Generator(data.observation.device).manual_seed(seed + 1)
+        # The latent of a0 depends on the data alone: encoded once, gathered every step.
+        self._targets = {
+            key: _encode(guidance, data) for key, guidance in self._by_stream.items() if guidance.latent == "mean"
+        }
+        self.state = {"latent noise": self._generator}
+
+    def of(self, batch: Batch, k: Tensor) -> dict[tuple[object, ...], Tensor]:
+        """k·g `(B, S, D)` by stream."""
+        result = {}
+        for key, guidance in self._by_stream.items():
+            if guidance.latent == "mean":
+                g = guidance.gradient(batch.x, batch.a0, target=self._targets[key][batch.chunk_index])
+            else:
+                shape = (len(batch.x), guidance.vae.config.latent)
+                noise = torch.randn(shape, generator=self._generator, device=batch.x.device)
+                g = guidance.gradient(batch.x, batch.a0, noise=noise)
+            result[key] = k * g
+        return result
+
+
+def _stream(guidance: Guidance) -> tuple[object, ...]:
+    return id(guidance.vae), guidance.energy, guidance.latent, id(guidance.mask)
+
+
+@torch.no_grad()
+def _encode(guidance: Guidance, data: TrainingData) -> Tensor:
+    index = torch.arange(len(data.chunks), device=data.observation.device)
+    return torch.cat([guidance.latents(data.chunks.gather(part)) for part in index.split(ENCODE_BATCH)])
+
+
+def train_arms(
+    arms: Mapping[str, Arm],
+    sets: Sequence[Episodes],
+    spaces: Sequence[ActionSpace],
+    budget: Budget,
+    *,
+    directory: Path | None = None,
+    identity: str = "",
+    label: str = "train",
+) -> dict[str, Trained]:
+    """Train every arm in place on one shared stream; arms must share one path.
+
+    Args:
+        arms: by name; each policy is trained in place.
+        sets: episodes, one set a robot.
+        spaces: the action space of each set.
+        budget: steps, batch, learning rate, seed.
+        directory: for checkpoints and metrics; training resumes from there.
+        identity: hash of what the run depends on.
+        label: of the progress bar.
+    """
+    began = time.perf_counter()
+    device = default_device()
+    for arm in arms.values():
+        arm.policy.to(device).train()
+        if arm.guidance is not None:
+            arm.guidance.vae.to(device)
+    first = next(iter(arms.values())).policy
+    data = TrainingData.of(first, sets, spaces, device)
+    generator = torch.Generator(device).manual_seed(budget.seed)
+    shifts = _Shifts([arm.guidance for arm in arms.values() if arm.guidance is not None], data, budget.seed)
+    optimizers = {name: _optimizer(arm.policy, budget) for name, arm in arms.items()}
+    schedulers = {name: _scheduler(optimizer, budget) for name, optimizer in optimizers.items()}
+    meters = {name: GuidanceMeter(device) for name, arm in arms.items() if arm.guidance is not None}
+
+    def step(_: int) -> dict[str, Tensor]:
+        batch = draw(data, first.path, budget.batch, generator)
+        kg = shifts.of(batch, first.path.coefficient(batch.t))
+        losses = {}
+        for name, arm in arms.items():
+            losses[name] = _arm_step(arm, batch, kg, meters.get(name))
+            optimizers[name].step()
+            schedulers[name].step()
+        return losses
+
+    state: dict[str, Stateful | torch.Generator] = {"batches": generator, **shifts.state}
+    for name, arm in arms.items():
+        state |= {f"{name}/policy": arm.policy, f"{name}/optimizer": optimizers[name]}
+        state |= {f"{name}/schedule": schedulers[name]}
+    state |= {f"{name}/meter": meter for name, meter in meters.items()}
+    every = max(1, budget.steps // 40)
+    rows = train(
+        step, state, budget.steps, directory=directory, identity=identity, log_every=every,
+        checkpoint_every=every * 10, label=label,
+    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    return {
+        name: Trained(
+            arm.policy.eval(),
+            [{"step": row["step"], "loss": row[name]} for row in rows],
+            meters[name].rows() if name in meters else [],
+            seconds,
+        )
+        for name, arm in arms.items()
+    }
+
+
+def _arm_step(arm: Arm, batch: Batch, kg: Mapping[tuple[object, ...], Tensor], meter: GuidanceMeter | None) -> Tensor:
+    """Backward of one arm on one batch; returns the loss against the unshifted target."""
+    arm.policy.zero_grad(set_to_none=True)
+    prediction = arm.policy(batch.x, batch.t, batch.observation)
+    residual = prediction - batch.target
+    count = batch.mask.sum() * batch.x.shape[1]
+    error = residual
+    if arm.guidance is not None and meter is not None:
+        raw = kg[_stream(arm.guidance)]
+        shift = arm.guidance.scale(raw)
+        error = residual + shift
+        meter.add(batch.t, shift, residual.detach(), raw.abs() > arm.guidance.clamp, batch.mask)
+    ((error.square() * batch.mask).sum() / count).backward()
+    return (residual.detach().square() * batch.mask).sum() / count
+
+
+def _optimizer(policy: Policy, budget: Budget) -> AdamW:
+    return AdamW(policy.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay, fused=True)
+
+
+def _scheduler(optimizer: AdamW, budget: Budget) -> LambdaLR:
+    if budget.schedule == "constant":
+        return LambdaLR(optimizer, lambda _: 1.0)
+    return LambdaLR(optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(step / budget.steps, 1.0))))

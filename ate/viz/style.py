@@ -1,0 +1,112 @@
+"""The look of every figure: one template, one fixed colour per robot and per arm, units on axes.
+
+Colours are those of Okabe and Ito (2008), told apart with every common form of colour blindness.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+INK, SOFT, GRID, BAND = "#1f2a36", "#5c6773", "#e4e8ec", "#eef1f4"
+BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#7A4B1E",
+)  # fmt: skip
+ROBOTS = {
+    "panda": BLUE, "sawyer": ORANGE, "iiwa14": GREEN, "xarm7": PINK, "xarm6": SKY, "ur5e": RED, "gen3": BROWN,
+}  # fmt: skip
+ARMS = {"direct": "#3b4754", "scratch": "#a3acb5", "ate": BLUE, "random encoder": ORANGE}
+SPARE = (GREEN, PINK, SKY, RED, BROWN, "#6A51A3", "#B8A600", ORANGE, BLUE)
+# Above this many points a figure is painted with WebGL; browsers allow few WebGL figures on one page.
+SVG_POINTS = 5000
+
+_AXIS: dict[str, Any] = {
+    "gridcolor": GRID, "linecolor": SOFT, "showline": True, "ticks": "outside", "tickcolor": SOFT, "ticklen": 4,
+    "zerolinecolor": GRID, "automargin": True, "title": {"standoff": 10, "font": {"size": 14}},
+}  # fmt: skip
+TEMPLATE = go.layout.Template(
+    layout={
+        "font": {"family": "Liberation Sans, Arial, Helvetica, sans-serif", "size": 13, "color": INK},
+        "paper_bgcolor": "white",
+        "plot_bgcolor": "white",
+        "colorway": [BLUE, *SPARE],
+        "xaxis": _AXIS,
+        "yaxis": _AXIS,
+        "margin": {"l": 70, "r": 30, "t": 50, "b": 60},
+        "legend": {"x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top", "bgcolor": "rgba(255,255,255,0)",
+                   "itemsizing": "constant"},
+        "hoverlabel": {"font": {"size": 13}, "align": "left"},
+        "title": {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 15}, "yref": "container", "y": 0.97},
+    }
+)  # fmt: skip
+
+
+def colors(names: Iterable[str], known: dict[str, str]) -> dict[str, str]:
+    """One colour a name: its fixed one where it has one, else the next unused."""
+    chosen = {name: known[name] for name in dict.fromkeys(names) if name in known}
+    unused = [color for color in SPARE if color not in chosen.values()] or list(SPARE)
+    others = [name for name in dict.fromkeys(names) if name not in chosen]
+    return {**chosen, **{name: unused[i % len(unused)] for i, name in enumerate(others)}}
+
+
+def faded(color: str, alpha: float) -> str:
+    """A hex colour with transparency, e.g. `"rgba(0,114,178,0.2)"`."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
+    """Put the template on a figure; `height` in pixels, the width follows the page."""
+    figure.update_layout(template=TEMPLATE, height=height, autosize=True, **layout)
+    figure.update_annotations(font_size=14)
+    return figure
+
+
+def unit(joint: str) -> str:
+    """What a joint's values are in, judged by its name: `"rad"`, `"m"` (fingers) or `"open"` (opening, 0 to 1)."""
+    name = joint.lower()
+    if name == "gripper":
+        return "open"
+    return "m" if "finger" in name else "rad"
+
+
+UNIT_TITLES = {"rad": "Position (rad)", "m": "Position (m)", "open": "Gripper opening (0 closed, 1 open)"}
+UNIT_SHORT = {"rad": "Position (rad)", "m": "Position (m)", "open": "Opening (0 to 1)"}
+
+
+def short(name: str, length: int = 16) -> str:
+    """A name that fits under an axis: its end is what tells joints apart, but for a closing `_joint`."""
+    name = name.removesuffix("_joint")
+    return name if len(name) <= length else "…" + name[-(length - 1) :]
+
+
+def slot_labels(names: Sequence[Sequence[str]]) -> list[str]:
+    """One label a unified slot: the first robot's joint there that is not `"-"`, made unique."""
+    labels: list[str] = []
+    for slot, column in enumerate(zip(*names, strict=True)):
+        label = short(next((name for name in column if name != "-"), f"slot {slot}"))
+        labels.append(label if label not in labels else f"{label} ({slot})")
+    return labels
+
+
+def signed(value: float) -> str:
+    """A number with one digit and its sign, the minus as wide as the plus."""
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def wrapped(name: str, length: int = 11) -> str:
+    """A joint's name in lines of about `length` characters, broken at underscores, without a closing `_joint`."""
+    lines = [""]
+    for part in name.removesuffix("_joint").split("_"):
+        if lines[-1] and len(lines[-1]) + 1 + len(part) > length:
+            lines.append(part)
+        else:
+            lines[-1] = f"{lines[-1]}_{part}" if lines[-1] else part
+    return "<br>".join(lines)
+
+
+def error_title(joints: Iterable[str]) -> str:
+    """Axis title of absolute errors, with the units these joints are in."""
+    names = {"rad": "rad", "m": "fingers m", "open": "gripper 0–1"}
+    found = {unit(joint) for joint in joints}
+    return f"Absolute error ({'; '.join(text for kind, text in names.items() if kind in found)})"

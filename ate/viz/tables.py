@@ -1,0 +1,61 @@
+"""Tables of a study as plain rows: what notebooks show and headline files keep."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ate.data.episodes import Episodes
+from ate.viz.figures_data import NEW, SEEN, labels
+
+
+def set_rows(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> list[dict[str, Any]]:
+    """One row a set: its size, its rate, and what chunks of `horizon` rows make of it.
+
+    An episode of n rows has n − S + 1 chunks, none if n < S (ATE paper, arXiv 2509.02055, section 3.1).
+    """
+    rows = []
+    for name, episodes in zip(labels(pretrain, adapt), (*pretrain, adapt), strict=True):
+        lengths = episodes.lengths
+        rate = episodes.rate_hz
+        rows.append(
+            {
+                "set": name,
+                "role": NEW if episodes is adapt else SEEN,
+                "episodes": len(episodes),
+                "steps": int(lengths.sum()),
+                "shortest": int(lengths.min()),
+                "longest": int(lengths.max()),
+                "columns": episodes.dof,
+                "rate (Hz)": rate if rate else "unknown",
+                f"chunks of {horizon}": int(np.maximum(lengths - horizon + 1, 0).sum()),
+                "too short": int((lengths < horizon).sum()),
+                "chunk (s)": round(horizon / rate, 3) if rate else "unknown",
+            }
+        )
+    return rows
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows as `{"columns": […], "rows": [[…]]}`, the form of headline files; missing values are empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return {"columns": columns, "rows": [[row.get(name, "") for name in columns] for row in rows]}
+
+
+def text(value: Any) -> str:
+    """A value as a reader wants it: whole numbers with thousands, others with four significant digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 10000 else f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def phase_names(episodes: Episodes, index: int = 0) -> tuple[str, ...]:
+    """The names of the phases, as the episode's file gives them; empty where it gives none."""
+    with h5py.File(episodes[index].path, "r") as handle:
+        found = handle.attrs.get("phase_names", ())
+        return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in found)

@@ -1,0 +1,116 @@
+"""A real JupyterLab on this machine, for tests that open notebooks as a person would."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+# Set where notebooks run without a person; here one is played.
+BATCH = ("ATE_BATCH", "PAPERMILL_OUTPUT_PATH")
+QUIET = {"fetchNews": "false", "checkForUpdates": False}
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running server: its address, its token, and where its notebooks are."""
+
+    address: str
+    token: str
+    notebooks: Path
+
+    def open(self, page: Page, notebook: str) -> None:
+        """Open a notebook and wait for its kernel."""
+        page.goto(f"{self.address}/lab/tree/{notebook}?token={self.token}&reset")
+        page.wait_for_selector(".jp-NotebookPanel .jp-Notebook .jp-Cell", timeout=60_000)
+        page.wait_for_function(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+            timeout=90_000,
+        )
+
+
+@contextmanager
+def serve(folder: Path, notebooks: list[Path], environment: dict[str, str] | None = None) -> Iterator[Lab]:
+    """Start JupyterLab in private folders under `folder`, on copies of `notebooks`; stop it at the end."""
+    work = folder / "work"
+    work.mkdir(parents=True)
+    for notebook in notebooks:
+        shutil.copy(notebook, work)
+    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    private = {
+        "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "JUPYTERLAB_SETTINGS_DIR": "settings", "IPYTHONDIR": "ipython",
+    }  # fmt: skip
+    inherited = {name: value for name, value in os.environ.items() if name not in BATCH}
+    command = [
+        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
+        f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={work}", "--LabApp.expose_app_in_browser=True",
+    ]  # fmt: skip
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT,
+            env={**inherited, **{name: str(folder / sub) for name, sub in private.items()}, "TOKEN": token,
+                 **(environment or {})},
+        )  # fmt: skip
+        try:
+            lab = Lab(f"http://127.0.0.1:{port}", token, work)
+            _wait(lab, server, folder / "server.log")
+            yield lab
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def _wait(lab: Lab, server: subprocess.Popen, log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            break
+        try:
+            urllib.request.urlopen(f"{lab.address}/api?token={lab.token}", timeout=2).close()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.3)
+        else:
+            return
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+
+
+def run_all(page: Page, done: str, timeout_seconds: float = 180) -> None:
+    """Run all cells through the menu; return when `done` stands in an output, raise at the first error shown."""
+    page.locator(".lm-MenuBar-item", has_text="Run").first.click()
+    page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+    # JupyterLab draws only the cells in view, so what has run is asked of the model, not of the page.
+    page.wait_for_function(
+        """done => {
+          const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code');
+          const outputs = cells.flatMap(cell => cell.sharedModel.getOutputs());
+          return outputs.some(one => one.output_type === 'error' || JSON.stringify(one).includes(done));
+        }""",
+        arg=done,
+        timeout=1000 * timeout_seconds,
+    )
+    errors = page.evaluate(
+        """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')
+          .flatMap(cell => cell.sharedModel.getOutputs()).filter(one => one.output_type === 'error')
+          .map(one => one.ename + ': ' + one.evalue)"""
+    )
+    if errors:
+        raise AssertionError("; ".join(errors))

@@ -1,0 +1,143 @@
+import pytest
+import torch
+
+from ate.align.vae import InfoVAE, VAEConfig
+from ate.errors import InputError
+from ate.policies import build
+from ate.steer import Arm, Budget, Guidance, finetune, finetune_arms, open_loop, pretrain
+from ate.steer.batches import TrainingData, draw
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def setting(make_set):
+    old, new = make_set("old", joints=7), make_set("new", joints=6, seed=1)
+    torch.manual_seed(3)
+    vae = InfoVAE(VAEConfig(features=8, latent=8, layers=3, heads=2, feedforward=16, dropout=0.0))
+    return build([old], 8, seed=0, width=8, hidden=32), old, new, vae
+
+
+def weights(policy):
+    return torch.cat([p.detach().flatten() for p in policy.parameters()])
+
+
+@pytest.mark.parametrize("name", ["sample", "epsilon", "flow_noise_at_1"])
+def test_lambda_zero_is_bit_equal_to_plain_finetuning(make_set, setting, name):
+    _, old, new, vae = setting
+    policy = build([old], 8, seed=0, width=8, hidden=32, parameterization=name)
+    plain = finetune(policy, new, steps=12, seed=5)
+    zero = finetune(policy, new, Guidance(vae, lam=0.0, clamp=0.1), steps=12, seed=5)
+    acting = finetune(policy, new, Guidance(vae, lam=2.0, clamp=0.1), steps=12, seed=5)
+    assert torch.equal(weights(plain.policy), weights(zero.policy))
+    assert [row["loss"] for row in plain.loss] == [row["loss"] for row in zero.loss]
+    assert not torch.equal(weights(plain.policy), weights(acting.policy))
+
+
+def test_shared_noise_latents_leave_the_batch_stream_alone(setting):
+    policy, _, new, vae = setting
+    plain = finetune(policy, new, steps=6)
+    zero = finetune(policy, new, Guidance(vae, lam=0.0, latent="sample"), steps=6)
+    assert torch.equal(weights(plain.policy), weights(zero.policy))
+
+
+def test_arms_together_equal_arms_alone(setting):
+    policy, _, new, vae = setting
+    arms = {
+        "direct": Arm(policy),
+        "scratch": Arm(policy.fresh(9)),
+        "a": Arm(policy, Guidance(vae, lam=2.0, clamp=0.1)),
+        "b": Arm(policy, Guidance(vae, lam=0.5, sign=-1)),
+    }
+    together = finetune_arms(arms, new, Budget(steps=10, seed=2))
+    for name, arm in arms.items():
+        alone = finetune(arm.policy, new, arm.guidance, steps=10, seed=2)
+        assert torch.equal(weights(alone.policy), weights(together[name].policy)), name
+    assert together["a"].meter and not together["direct"].meter
+
+
+def test_guided_loss_is_the_shifted_target_loss(setting):
+    """One step by hand: the gradient of ‖prediction − (target − shift)‖² moves the weights as training does."""
+    policy, _, new, vae = setting
+    guidance = Guidance(vae, lam=1.5, clamp=0.2)
+    trained = finetune(policy, new, guidance, steps=1, batch=16, seed=4)
+    space = trained.policy.spaces[0]
+    mine = policy.moved_to(space)
+    data = TrainingData.of(mine, [new], [space], torch.device("cpu"))
+    batch = draw(data, mine.path, 16, torch.Generator().manual_seed(4))
+    target = batch.target - guidance.shift(batch.x, batch.a0, mine.path.coefficient(batch.t))
+    error = (mine(batch.x, batch.t, batch.observation) - target).square() * batch.mask
+    (error.sum() / (batch.mask.sum() * 8)).backward()
+    optimizer = torch.optim.AdamW(mine.parameters(), lr=3e-4, weight_decay=1e-6)
+    optimizer.step()
+    torch.testing.assert_close(weights(mine), weights(trained.policy), atol=1e-6, rtol=1e-5)
+
+
+def test_finetuning_leaves_its_inputs_alone_and_learns(setting):
+    policy, _, new, _ = setting
+    before = weights(policy).clone()
+    trained = finetune(policy, new, steps=200, learning_rate=2e-3)
+    assert torch.equal(weights(policy), before)
+    # From ~1 (predicting nothing) a network of this size must fall well below half on four episodes.
+    assert trained.loss[-1]["loss"] < 0.5 * trained.loss[0]["loss"]
+    error = open_loop(trained.policy, new)
+    untrained = open_loop(policy.moved_to(trained.policy.spaces[0]), new)
+    assert set(error) == set(new.joint_names)
+    assert sum(error.values()) < sum(untrained.values())
+
+
+def test_finetuning_resumes_to_the_same_bits(setting, tmp_path):
+    policy, _, new, vae = setting
+    guidance = Guidance(vae, lam=1.0, clamp=0.1)
+    whole = finetune(policy, new, guidance, steps=40, seed=1)
+    finetune(policy, new, guidance, steps=20, seed=1, directory=tmp_path)  # a run that stopped half way
+    resumed = finetune(policy, new, guidance, steps=40, seed=1, directory=tmp_path)
+    assert torch.equal(weights(whole.policy), weights(resumed.policy))
+    assert whole.meter == resumed.meter
+
+
+def test_observations_are_paired_with_what_follows(setting):
+    policy, old, _, _ = setting
+    data = TrainingData.of(policy, [old], policy.spaces, torch.device("cpu"))
+    decoded = policy.spaces[0].decode(data.chunks.gather(data.chunk_of[:1]))[0].numpy()
+    assert abs(decoded - old[0].qpos[1:9]).max() < 1e-5  # measured positions lead by one step
+    last = int(old.lengths[0]) - 1
+    held = policy.spaces[0].decode(data.chunks.gather(data.chunk_of[last : last + 1]))[0].numpy()
+    assert abs(held - old[0].qpos[-1]).max() < 1e-5
+
+
+def test_pretraining_serves_robots_of_several_widths(make_set):
+    sets = (make_set("p", joints=7), make_set("q", joints=6, seed=2))
+    trained = pretrain(build(sets, 8, seed=0, hidden=32), sets, Budget(60, 32, 2e-3, schedule="cosine"))
+    assert trained.loss[-1]["loss"] < trained.loss[0]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"steps": 0}, "steps"),
+        ({"batch": 0}, "batch"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"schedule": "cosinus"}, "did you mean 'cosine'"),
+    ],
+)
+def test_bad_budgets_are_refused(setting, change, words):
+    with pytest.raises(InputError, match=words):
+        finetune(setting[0], setting[2], **change)
+
+
+def test_mismatches_of_guidance_and_policy_are_refused(setting, make_set):
+    policy, _, new, vae = setting
+    with pytest.raises(InputError, match="the policy's horizon"):
+        finetune(policy, new, Guidance(vae, horizon=16))
+    narrow = InfoVAE(VAEConfig(features=7, latent=8, layers=3, heads=2, feedforward=16))
+    with pytest.raises(InputError, match="encoder of 7 columns"):
+        finetune(policy, new, Guidance(narrow))
+    with pytest.raises(InputError, match="at most 8"):
+        finetune(policy, make_set("wide", joints=9))
+    other = finetune(policy, make_set("other", joints=6, seed=8), steps=1).policy.spaces[0]
+    with pytest.raises(InputError, match="other ranges"):
+        finetune(policy, new, Guidance(vae, space=other), space=finetune(policy, new, steps=1).policy.spaces[0])

@@ -1,0 +1,180 @@
+"""The four notebooks at profile `smoke`, as batch runs them, and their report, as a reviewer opens it."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import papermill
+import pytest
+from papermill.exceptions import PapermillExecutionError
+
+from ate.ablate import RunResult, summarise
+from ate.data import load, load_sets
+from ate.errors import InputError
+from ate.presets import PROFILES, ROOT
+from ate.runs.directory import RunDirectory
+from ate.runs.notebooks import NOTEBOOKS, NotebookFailed, execute
+from ate.viz.report import write_report
+from tests.browser import PAINTED, open_page, variance
+from tests.conftest import write_episode
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """All four notebooks executed once."""
+    return RunDirectory(
+        execute(list(NOTEBOOKS), {"profile": "smoke", "run": str(tmp_path_factory.mktemp("run"))}).directory
+    )
+
+
+def test_every_notebook_ends_with_headlines_and_a_card(run):
+    assert list(run.headlines()) == list(NOTEBOOKS) == list(run.cards())
+    for number, numbers in run.headlines().items():
+        assert numbers["verdict"] and all(isinstance(line, str) and line for line in numbers["verdict"])
+        card = run.cards()[number]
+        assert card["config"]["profile"] == "smoke" and card["hashes"] and card["versions"]["torch"] and card["command"]
+
+
+def test_counts_of_01_equal_the_data(run):
+    smoke = PROFILES["smoke"]
+    sets = [*load_sets(smoke.pretrain), load(smoke.adapt)]
+    headline = run.headlines()["01"]
+    assert headline["episodes"] == sum(len(s) for s in sets) == 550
+    assert headline["steps"] == sum(int(s.lengths.sum()) for s in sets)
+    expected = sum(max(n - smoke.horizon + 1, 0) for s in sets[:-1] for n in s.lengths.tolist())
+    assert headline["pretrain_chunks"] == expected
+
+
+def test_rates_of_03_equal_the_kept_results(run):
+    files = sorted((run.path / "results").glob("*.json"))
+    results = [RunResult.from_tree(tree) for file in files for tree in json.loads(file.read_text())]
+    table = run.headlines()["03"]["table"]
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    assert {row["arm"] for row in rows} == {"direct", "scratch", "ATE", "random encoder"}
+    assert {row["policy"] for row in rows} == {"sample", "flow_noise_at_1"}
+    for row in rows:
+        if row["arm"] == "direct":
+            continue  # 04 keeps a direct arm as well
+        mine = [r for r in results if r.arm == row["arm"] and r.parameterization == row["policy"]]
+        (one,) = summarise(mine)
+        assert row["success"] == f"{one.successes} of {one.trials}" and one.trials == 2 * 10
+
+
+def test_direct_of_03_and_lambda_zero_of_04_are_one(run):
+    """The same arm, trained in two notebooks beside different company, has the same rollouts."""
+    files = sorted((run.path / "results").glob("*.json"))
+    direct = [
+        t
+        for f in files
+        for t in json.loads(f.read_text())
+        if t["arm"] == "direct" and t["parameterization"] == "sample"
+    ]
+    for seed in (0, 1):
+        pair = [{k: v for k, v in t.items() if k != "seconds"} for t in direct if t["seed"] == seed]
+        assert len(pair) == 2 and pair[0] == pair[1]
+
+
+def test_grid_of_04_holds_every_cell(run):
+    arms = [row[1] for row in run.headlines()["04"]["table"]["rows"]]
+    assert arms == ["direct"] + [f"λ={lam}, c={c}" for lam in ("0.5", "2") for c in ("0.1", "0.5")]
+
+
+def test_executed_notebooks_have_no_errors_and_keep_their_parameters(run):
+    for name in NOTEBOOKS.values():
+        notebook = nbformat.read(run.path / "notebooks" / name, as_version=4)
+        outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+        assert outputs and not [o for o in outputs if o.output_type == "error"]
+        assert notebook.metadata.papermill.parameters["profile"] == "smoke"
+
+
+@pytest.mark.browser
+def test_report_shows_every_figure_offline(run, tmp_path):
+    report = write_report(run, tmp_path / "report.html")
+    declared = [figure["name"] for figure in run.figures()]
+    assert len(declared) >= 16
+    with open_page(tmp_path / "profile") as page:
+        page.goto(report.as_uri())
+        page.wait_for_function(f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {len(declared)}")
+        for name in declared:
+            element = page.locator(f"[data-figure='{name}']")
+            assert element.count() == 1
+            element.scroll_into_view_if_needed()
+            assert element.evaluate(PAINTED) > 0, f"{name} paints nothing"
+            assert variance(element.screenshot()) > 50, f"{name} is blank"
+        text = page.inner_text("body")
+        assert not page.refused and not page.problems
+    for numbers in run.headlines().values():
+        for line in numbers["verdict"]:
+            assert " ".join(line.split()) in " ".join(text.split())
+
+
+def test_a_second_run_reads_back_and_says_the_same(run):
+    before = run.headlines()["03"]
+    execute(["03"], {"profile": "smoke", "run": str(run.path)})
+    assert run.headlines()["03"] == before
+
+
+def test_sources_are_clean():
+    for name in NOTEBOOKS.values():
+        notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
+        nbformat.validate(notebook)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert all(not cell.outputs and cell.execution_count is None for cell in code)
+        assert [i for i, c in enumerate(code) if "parameters" in c.metadata.get("tags", [])] == [0]
+        assert not any(line.lstrip().startswith(("def ", "class ")) for c in code for line in c.source.splitlines())
+        inferred = papermill.inspect_notebook(str(ROOT / "notebooks" / name))
+        assert inferred and all(entry["inferred_type_name"] != "None" for entry in inferred.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"), [({"proflie": "smoke"}, "did you mean 'profile'"), ({"steps": "ten"}, "value of type int")]
+)
+def test_mistyped_parameters_fail_in_the_first_cells_under_plain_papermill(tmp_path, given, words):
+    output = tmp_path / "out.ipynb"
+    with pytest.raises(PapermillExecutionError) as error:
+        papermill.execute_notebook(ROOT / "notebooks" / NOTEBOOKS["03"], output, given, progress_bar=False)
+    assert error.value.ename == "InputError" and words in error.value.evalue
+    executed = [c for c in nbformat.read(output, as_version=4).cells if c.cell_type == "code" and c.execution_count]
+    assert len(executed) <= 3  # parameters, injected parameters, check
+
+
+def test_recordings_without_a_simulator_run_whole(tmp_path):
+    """Robots the simulator does not know, without state, gripper or rate: open-loop errors per joint instead."""
+    rng = np.random.default_rng(0)
+    for robot, dof, count in (("old", 9, 6), ("new", 8, 5)):
+        for i in range(count):
+            t = np.linspace(0, 3, 60)[:, None]
+            write_episode(tmp_path / robot, i, np.sin(t * rng.uniform(0.5, 2, dof) + rng.normal(size=dof)))
+    given = {
+        "profile": "smoke",
+        "run": str(tmp_path / "run"),
+        "pretrain": str(tmp_path / "old"),
+        "adapt": str(tmp_path / "new"),
+    }
+    run = RunDirectory(execute(list(NOTEBOOKS), given).directory)
+    table = run.headlines()["03"]["table"]
+    assert "success" not in table["columns"] and len(table["rows"]) == 8
+    errors = [row[table["columns"].index("held-out error")] for row in table["rows"]]
+    assert all(0 < error < 3 for error in errors)
+    assert "no simulator" in run.headlines()["03"]["verdict"][1]
+    names = {figure["name"] for figure in run.figures()}
+    assert "03_3_open_loop" in names and "03_1_success" not in names
+
+
+def test_a_failing_cell_names_notebook_cell_and_reason(tmp_path, monkeypatch):
+    broken = tmp_path / "notebooks"
+    broken.mkdir()
+    notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOKS["01"], as_version=4)
+    notebook.cells[-1].source = "raise RuntimeError('planted')"
+    nbformat.write(notebook, broken / NOTEBOOKS["01"])
+    monkeypatch.setattr("ate.runs.notebooks.ROOT", tmp_path)
+    with pytest.raises(NotebookFailed, match=r"01_inspect_data\.ipynb, cell \d+: RuntimeError: planted"):
+        execute(["01"], {"profile": "smoke", "run": str(tmp_path / "run")})
+    assert (tmp_path / "run" / "notebooks" / NOTEBOOKS["01"]).exists()
+
+
+def test_unknown_notebooks_are_refused():
+    with pytest.raises(InputError, match="valid names are 01"):
+        execute(["1"], {"profile": "smoke"})
+    assert Path(ROOT / "notebooks").is_dir()

@@ -1,0 +1,128 @@
+"""Made-up records in the shape of real ones; nothing here is evidence of anything."""
+
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from ate.ablate.results import RunResult
+from ate.data.episodes import Episode, Episodes
+
+
+def episodes(robot: str, arm_joints: int, count: int = 12, seed: int = 0, rate: float | None = 20.0,
+             companions: bool = True) -> Episodes:  # fmt: skip
+    random = np.random.default_rng(seed)
+    items = []
+    for index in range(count):
+        steps = int(random.integers(26, 40))
+        time = np.linspace(0, 1, steps)[:, None]
+        joints = np.sin(3 * time + np.arange(arm_joints)) + 0.1 * random.normal(size=(1, arm_joints))
+        qpos = np.hstack([joints, (time < 0.6).astype(float)]).astype(np.float32)
+        extras = {"phase": np.minimum((6 * time[:, 0]).astype(np.int8), 5)} if companions else {}
+        items.append(Episode(f"episode_{index:04d}", Path(f"/nowhere/{robot}"), qpos, MappingProxyType(extras)))
+    names = (*(f"{robot}_joint{i + 1}" for i in range(arm_joints)), "gripper")
+    return Episodes(tuple(items), "qpos", robot, names, rate, "lift")
+
+
+def sets() -> tuple[tuple[Episodes, ...], Episodes]:
+    robots = {"iiwa14": 7, "panda": 7, "sawyer": 7, "xarm6": 6, "xarm7": 7}
+    return tuple(episodes(name, joints, seed=i) for i, (name, joints) in enumerate(robots.items())), episodes("ur5e", 6)
+
+
+def metrics() -> dict[str, list[dict[str, float]]]:
+    stages = {}
+    for name, steps in (("pretrain", 3000), ("adapt", 1000)):
+        rows = []
+        for step in range(steps // 20, steps + 1, steps // 20):
+            fall = np.exp(-3 * step / steps)
+            terms = {"loss": 0.2 * fall + 0.01, "reconstruction": 0.1 * fall + 0.004, "kl": 3 - fall,
+                     "mmd": 0.05 * fall - 0.004}  # fmt: skip
+            held = {f"held_{name}": 1.2 * value for name, value in terms.items()}
+            rows.append({"step": step, **terms, **held, "held_active": 20.0})
+        stages[name] = rows
+    return stages
+
+
+def results(simulator: bool = True, seeds: int = 4) -> list[RunResult]:
+    rates = {"direct": 0.66, "scratch": 0.02, "ate": 0.38, "random encoder": 0.41}
+    encoders = {"direct": "none", "scratch": "none", "ate": "aligned", "random encoder": "random"}
+    return [
+        run(arm, seed, parameterization, rates[arm], 0.0 if encoder == "none" else 2.0, 0.1, encoder, simulator)
+        for parameterization in ("sample", "flow_noise_at_1")
+        for arm, encoder in encoders.items()
+        for seed in range(seeds)
+    ]
+
+
+def cells(seeds: int = 3) -> list[RunResult]:
+    found = []
+    for parameterization in ("sample", "flow_noise_at_1"):
+        for seed in range(seeds):
+            found.append(run("direct", seed, parameterization, 0.66, 0.0, 0.1, "none"))
+            for lam in (0.5, 2.0):
+                for clamp in (0.02, 0.1, 0.5):
+                    harm = min(0.6, 1.6 * lam * clamp)
+                    arm = f"λ {lam:g}, clamp {clamp:g}"
+                    found.append(run(arm, seed, parameterization, 0.66 - harm, lam, clamp, "aligned"))
+    return found
+
+
+def run(arm: str, seed: int, parameterization: str, rate: float, lam: float, clamp: float, encoder: str,
+        simulator: bool = True) -> RunResult:  # fmt: skip
+    random = np.random.default_rng([seed, len(arm)])
+    rate = float(np.clip(rate + random.normal(0, 0.05), 0, 1))
+    success = tuple(bool(value) for value in random.random(100) < rate) if simulator else ()
+    joints = [f"shoulder_joint_{i}" for i in range(6)] + ["gripper"]
+    level = np.arange(10) / 10
+    meter = [
+        {"t_low": float(t), "t_high": float(t + 0.1), "ratio": float(0.03 * lam * np.exp(9 * t)),
+         "clamped": float(min(1, max(0, t * 1.5 - clamp)))}
+        for t in level
+    ]  # fmt: skip
+    return RunResult(
+        arm=arm, seed=seed, parameterization=parameterization, demonstrations=25, lam=lam,
+        clamp=clamp, encoder=encoder, success=success,
+        closest=tuple(random.random(len(success)) * 0.1),
+        loss=tuple({"step": s, "loss": 0.2 * float(np.exp(-s / 30)) + 0.02 + 0.002 * seed} for s in range(4, 81, 4)),
+        meter=tuple(meter) if lam else (), open_loop={j: 0.02 + 0.01 * i for i, j in enumerate(joints)}, seconds=3.0,
+    )  # fmt: skip
+
+
+def figures() -> dict[str, object]:
+    """Every figure there is, by the name under which a notebook keeps it."""
+    from ate import viz
+    from ate.data.robots import unify
+
+    pretrain, adapt = sets()
+    random = np.random.default_rng(0)
+    points = {title: random.normal(size=(900, 2)) for title in ("PCA (61 % of the variance)", "UMAP, joint fit")}
+    names = np.repeat([*(s.robot for s in pretrain), "ur5e (adaptation)"], 150)
+    hover = [f"{name}<br>episode_0000<br>row {i}" for i, name in enumerate(names)]
+    contained = [
+        {"measure": "precision", "value": 0.62, "null": 0.81, "null_low": 0.77, "null_high": 0.85},
+        {"measure": "tail below 1 % density", "value": 0.07, "null": 0.012, "null_low": 0.004, "null_high": 0.021},
+        {"measure": "active units", "value": 20.0, "null": None, "null_low": None, "null_high": None},
+    ]
+    spread = {"stage 1, pre-training": np.geomspace(1, 1e-4, 32), "stage 2, adaptation": np.geomspace(0.5, 1e-5, 32)}
+    errors = {"training episodes": dict.fromkeys(adapt.joint_names, 0.02),
+              "held-out episodes": dict.fromkeys(adapt.joint_names, 0.03)}  # fmt: skip
+    latent = (points, names, np.char.find(names, "(") > 0, hover)
+    return {
+        "01_1_lengths": viz.episode_lengths(pretrain, adapt),
+        "01_2_joints": viz.joint_distributions(pretrain, adapt),
+        "01_3_episode": viz.sample_episode(adapt, 0, ("hover", "descend", "close", "lift", "hold", "end")),
+        "01_4_slots": viz.slot_map(unify([*pretrain, adapt])),
+        "02_1_curves": viz.training_curves(metrics()),
+        "02_2_map": viz.latent_map(*latent),
+        "02_3_containment": viz.containment(contained),
+        "02_4_activity": viz.latent_activity(spread, spread),
+        "02_5_errors": viz.joint_errors(errors),
+        "02_6_time": viz.latent_map(*latent, np.arange(900) % 30, "first row of the chunk"),
+        "03_1_success": viz.success(results()),
+        "03_2_differences": viz.paired_differences(results()),
+        "03_3_loss": viz.loss_curves(results()),
+        "03_4_anatomy": viz.guidance_anatomy(results()),
+        "03_5_open_loop": viz.open_loop_error(results(simulator=False)),
+        "04_1_grid": viz.grid(cells()),
+        "04_2_response": viz.response_curves(cells()),
+    }

@@ -1,0 +1,178 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ate import viz
+from ate.ablate.statistics import differences
+from ate.data.robots import unify
+from ate.errors import InputError
+from ate.viz.style import ROBOTS, TEMPLATE, colors, slot_labels, unit
+from tests.viz.samples import cells, episodes, figures, metrics, results, sets
+
+
+def axis_titles(figure):
+    layout = figure.to_dict()["layout"]
+    axes = [value for name, value in layout.items() if name[1:5] == "axis"]
+    return [axis["title"]["text"] for axis in axes if axis.get("title", {}).get("text")]
+
+
+@pytest.mark.parametrize("name", sorted(figures()))
+def test_every_figure_has_the_template_a_height_and_named_axes(name):
+    figure = figures()[name]
+    assert figure.layout.template.layout.font.family == TEMPLATE.layout.font.family
+    assert 150 < figure.layout.height < 1200
+    assert axis_titles(figure)
+    assert not any(trace.type == "scattergl" for trace in figure.data)
+
+
+def test_lengths_are_on_a_log_axis_only_where_they_spread_far():
+    pretrain, adapt = sets()
+    assert viz.episode_lengths(pretrain, adapt).layout.xaxis.type != "log"
+    item = adapt[0]
+    long = replace(item, qpos=np.tile(item.qpos, (20, 1)))
+    spread = viz.episode_lengths(pretrain, replace(adapt, items=(long, *adapt.items[1:])))
+    assert spread.layout.xaxis.type == "log"
+    assert spread.data[-1].x[0] == 20 * len(item)
+
+
+def test_joint_boxes_are_quantiles_in_data_units():
+    pretrain, adapt = sets()
+    figure = viz.joint_distributions(pretrain, adapt)
+    rows = np.concatenate([item.qpos for item in adapt])
+    box = next(t for t in figure.data if t.name == "ur5e (adaptation)" and len(t.x) == 6)
+    np.testing.assert_allclose(box.median, np.median(rows[:, :6], 0), rtol=1e-6)
+    np.testing.assert_allclose(box.upperfence, np.quantile(rows[:, :6], 0.99, 0), rtol=1e-6)
+    assert figure.layout.yaxis.title.text == "Position (rad)"
+    assert figure.layout.yaxis2.title.text == "Opening (0 to 1)"
+
+
+@pytest.mark.parametrize(("rate", "title", "last"), [(20.0, "Time (s)", 1 / 20), (None, "Step", 1.0)])
+def test_an_episode_is_over_seconds_where_its_rate_is_known(rate, title, last):
+    figure = viz.sample_episode(episodes("panda", 7, rate=rate, companions=False))
+    assert figure.data[0].x[1] == pytest.approx(last)
+    assert title in axis_titles(figure)
+    assert not figure.layout.shapes
+
+
+def test_phases_are_bands_with_their_names():
+    figure = viz.sample_episode(episodes("panda", 7), 0, ("a", "b", "c", "d", "e", "f"))
+    assert [note.text for note in figure.layout.annotations] == ["a", "b", "c", "d", "e", "f"]
+    assert figure.layout.shapes
+
+
+def test_the_slot_map_masks_what_a_robot_lacks():
+    pretrain, adapt = sets()
+    heat = viz.slot_map(unify([*pretrain, adapt])).data[0]
+    assert heat.y[-1] == "ur5e" and list(heat.z[-1]) == [1, 1, 1, 1, 1, 1, 0, 2]
+
+
+def test_training_curves_leave_out_what_a_log_axis_cannot_show():
+    figure = viz.training_curves(metrics())
+    mmd = next(t for t in figure.data if t.name == "mmd, training")
+    expected = [row["mmd"] if row["mmd"] > 0 else None for row in metrics()["pretrain"]]
+    assert list(mmd.y) == expected and None in expected
+    assert {t.line.dash for t in figure.data} == {"solid", "dash"}
+
+
+def test_a_map_of_many_points_uses_webgl_and_adaptation_is_on_top():
+    names = np.repeat(["panda", "ur5e (adaptation)"], 3000)
+    points = {"PCA": np.zeros((6000, 2))}
+    figure = viz.latent_map(points, names, names != "panda", ["x"] * 6000)
+    assert {t.type for t in figure.data} == {"scattergl"}
+    assert [t.name for t in figure.data] == ["panda", "ur5e (adaptation)"]
+
+
+def test_containment_shows_value_and_null_band_in_percent():
+    rows = [{"measure": "precision", "value": 0.25, "null": 0.8, "null_low": 0.75, "null_high": 0.9},
+            {"measure": "active units", "value": 7.0, "null": None}]  # fmt: skip
+    band, null, value = viz.containment(rows).data
+    assert (min(band.x), max(band.x)) == pytest.approx((75, 90))
+    assert null.x[0] == pytest.approx(80) and value.x[0] == pytest.approx(25)
+
+
+def test_success_has_the_rate_its_interval_and_every_seed():
+    runs = [r for r in results() if r.parameterization == "sample"]
+    figure = viz.success(runs)
+    mark = next(t for t in figure.data if t.name == "ate")
+    mine = np.array([r.success for r in runs if r.arm == "ate"])
+    assert mark.y[0] == pytest.approx(100 * mine.mean())
+    # Wilson's interval by its formula.
+    n, p, z = mine.size, mine.mean(), 1.959963984540054
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert mark.error_y.array[0] + mark.error_y.arrayminus[0] == pytest.approx(200 * half)
+    seeds = [t for t in figure.data if t.name == "a training seed" and t.x[0] == "ate"]
+    np.testing.assert_allclose(seeds[0].y, 100 * mine.mean(1))
+
+
+def test_differences_have_a_zero_line_a_t_interval_and_none_with_one_seed():
+    figure = viz.paired_differences(results())
+    assert [shape.x0 for shape in figure.layout.shapes] == [0, 0]
+    mark = next(t for t in figure.data if t.name == "ate")
+    expected = next(d for d in differences([r for r in results() if r.parameterization == "sample"]) if d.arm == "ate")
+    assert mark.x[0] == pytest.approx(100 * expected.mean)
+    assert mark.error_x.array[0] == pytest.approx(100 * (expected.high - expected.mean))
+    alone = next(t for t in viz.paired_differences(results(seeds=1)).data if t.name == "ate")
+    assert alone.error_x.array is None and "no interval" in alone.text[0]
+
+
+def test_anatomy_shows_guided_arms_only_on_a_log_ratio():
+    figure = viz.guidance_anatomy(results())
+    assert {t.name for t in figure.data} == {"ate", "random encoder"}
+    assert figure.layout.yaxis.type == "log"
+    first = figure.data[0]
+    assert first.x[0] == pytest.approx(0.05) and first.y[0] == pytest.approx(0.03 * 2.0)
+
+
+def test_seeds_that_visited_different_noise_levels_are_averaged_where_all_have_rows():
+    runs = [r for r in results(seeds=2) if r.arm == "ate" and r.parameterization == "sample"]
+    runs[0] = replace(runs[0], meter=runs[0].meter[1:])
+    assert len(viz.guidance_anatomy(runs).data[0].x) == 9
+
+
+def test_the_grid_names_its_baseline_and_marks_what_it_cannot_tell():
+    runs = [r for r in cells() if r.parameterization == "sample"]
+    figure = viz.grid(runs)
+    heat = figure.data[0]
+    rate = 100 * np.mean([r.success for r in runs if r.lam == 0])
+    assert f"λ = 0 ({rate:.0f} %, 3 seeds)" in figure.layout.annotations[0].text
+    base = np.array([np.mean(r.success) for r in runs if r.lam == 0])
+    mine = np.array([np.mean(r.success) for r in runs if (r.lam, r.clamp) == (2.0, 0.5)])
+    assert heat.z[2][1] == pytest.approx(100 * (mine - base).mean())
+    verdicts = {d.arm: d.verdict for d in differences(runs)}
+    for row, clamp in enumerate((0.02, 0.1, 0.5)):
+        for column, lam in enumerate((0.5, 2.0)):
+            marked = "·" in heat.text[row][column]
+            assert marked == (verdicts[f"λ {lam:g}, clamp {clamp:g}"] == "cannot tell")
+
+
+def test_an_ablation_without_its_baseline_is_refused():
+    with pytest.raises(InputError, match="λ = 0"):
+        viz.grid([r for r in cells() if r.lam > 0])
+
+
+def test_response_curves_start_at_plain_fine_tuning():
+    runs = [r for r in cells() if r.parameterization == "sample"]
+    lines = [t for t in viz.response_curves(runs).data if t.name and t.name.endswith("success")]
+    rate = 100 * np.mean([r.success for r in runs if r.lam == 0])
+    assert len(lines) == 3
+    assert all(line.x[0] == 0 and line.y[0] == pytest.approx(rate) for line in lines)
+
+
+def test_colours_are_fixed_and_different():
+    chosen = colors(["panda", "someone", "ur5e", "other"], ROBOTS)
+    assert chosen["panda"] == ROBOTS["panda"] and len(set(chosen.values())) == 4
+    assert len(set(ROBOTS.values())) == len(ROBOTS)
+
+
+def test_units_and_labels_of_slots():
+    assert [unit(n) for n in ("gripper", "r_gripper_l_finger_joint", "elbow")] == ["open", "m", "rad"]
+    assert slot_labels([["a", "-"], ["b", "a"]]) == ["a", "a (1)"]
+
+
+def test_set_rows_count_chunks_by_the_formula():
+    pretrain, adapt = sets()
+    row = viz.set_rows(pretrain, adapt, 30)[-1]
+    assert row["chunks of 30"] == sum(max(len(e) - 30 + 1, 0) for e in adapt)
+    assert row["too short"] == sum(len(e) < 30 for e in adapt)
+    assert row["chunk (s)"] == 1.5
