@@ -39,7 +39,7 @@ types: venv
 
 # JupyterLab on this machine only, behind a token that it prints.
 lab: venv
-	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 notebooks
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.allow_root=True notebooks
 
 # Records data/ again into build/data and compares the checksums with the shipped ones.
 data: venv

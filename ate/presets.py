@@ -5,6 +5,7 @@ uses the published network sizes and budgets (a GPU). Align's own presets (`pape
 the method) stand in `ate.align`.
 """
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -143,6 +144,14 @@ class Settings:
     def excluded_pretrain(self) -> tuple[str, ...]:
         """Excluded episodes of the pre-training robots."""
         return names(self.exclude_pretrain)
+
+    def command(self, notebook: str) -> str:
+        """The command line that runs one notebook again with these settings."""
+        usual = PROFILES[self.profile]
+        changed = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("profile", "run")}
+        given = [f"{name}={value}" for name, value in changed.items() if value != getattr(usual, name)]
+        words = ["ate", "run", "--profile", self.profile, "--run", str(self.directory), "--only", notebook]
+        return shlex.join([*words, *(part for item in given for part in ("-p", item))])
 
 
 PROFILES: dict[str, Settings] = {

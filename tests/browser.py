@@ -79,3 +79,7 @@ PAINTED = """element => {
   const layers = ['scatterlayer', 'barlayer', 'boxlayer', 'violinlayer'].map(layer => `.${layer} path`);
   return element.querySelectorAll([...layers, '.heatmaplayer image', '.gl-canvas'].join(', ')).length;
 }"""
+
+# What the marks of a plot look like: shape, place and colour of each.
+MARKS = """element => [...element.querySelectorAll('.scatterlayer path')].map(
+  path => [path.getAttribute('d'), path.getAttribute('transform'), path.style.fill, path.style.stroke].join(' '))"""

@@ -114,3 +114,18 @@ def run_all(page: Page, done: str, timeout_seconds: float = 180) -> None:
     )
     if errors:
         raise AssertionError("; ".join(errors))
+
+
+def streams(page: Page) -> list[str]:
+    """What the cells of the open notebook have left as text: `"stdout: …"`, `"stderr: …"`."""
+    return page.evaluate(
+        """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')
+          .flatMap(cell => cell.sharedModel.getOutputs()).filter(one => one.output_type === 'stream')
+          .map(one => one.name + ': ' + [one.text].flat().join(''))"""
+    )
+
+
+def show_every_cell(page: Page) -> None:
+    """Scroll through the open notebook, because JupyterLab draws only what is near the view."""
+    for index in range(page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")):
+        page.evaluate("i => window.jupyterapp.shell.currentWidget.content.scrollToItem(i)", index)

@@ -154,16 +154,7 @@ def _guidance(alignment: Alignment, arm: ArmSpec, seed: int) -> Guidance | None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             vae = InfoVAE(alignment.vae.config)
-    return Guidance(
-        vae,
-        arm.lam,
-        arm.clamp,
-        energy=arm.energy,
-        mask=alignment.space.mask,
-        sign=arm.sign,
-        space=alignment.space,
-        horizon=alignment.config.chunk,
-    )
+    return Guidance.of(alignment, arm.lam, arm.clamp, vae=vae, sign=arm.sign, energy=arm.energy)
 
 
 def _result(

@@ -10,7 +10,11 @@ from ate.ablate.results import RunResult
 from ate.ablate.statistics import Difference, differences, summarise, verdict
 from ate.steer.meter import meter_verdict
 
-_WORDS = {"helps": "it helps", "hurts": "it hurts", "cannot tell": "this budget cannot tell"}
+_WORDS = {
+    "helps": "does better than",
+    "hurts": "does worse than",
+    "cannot tell": "cannot be told apart, at this budget, from",
+}
 
 
 def by_parameterization(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
@@ -87,8 +91,8 @@ def bottom_line(results: Sequence[RunResult], robot: str) -> str:
         pair = [result for result in mine if result.arm in ("ATE", "random encoder")]
         (to_control,) = differences(pair, baseline="random encoder")
         answers.append(
-            f"{kind}: {_WORDS[to_direct.verdict]} against direct fine-tuning ({100 * to_direct.mean:+.0f} points), "
-            f"{_WORDS[to_control.verdict]} against guidance by a random encoder ({100 * to_control.mean:+.0f} points)"
+            f"{kind}: it {_WORDS[to_direct.verdict]} direct fine-tuning ({100 * to_direct.mean:+.0f} points) and "
+            f"{_WORDS[to_control.verdict]} guidance by a random encoder ({100 * to_control.mean:+.0f} points)"
         )
     return f"Does ATE help {robot} here? " + "; ".join(answers) + "."
 

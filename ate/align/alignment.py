@@ -66,10 +66,10 @@ class Alignment:
 
     Args:
         pretrain_vae: φ, over the unified vectors of the pre-training robots.
-        vae: ψ, over the unified vector of the adaptation robot; what guidance uses.
+        vae: ψ, over the adaptation robot's own columns (`space.compact`); what guidance uses.
         prior: the Gaussian that ψ was aligned to.
         pretrain_spaces: action space of each pre-training set: raw joint values to what φ takes, and back.
-        space: action space of the adaptation robot.
+        space: action space of the adaptation robot in the unified vector.
         config: how it was trained.
         seed: seed of the training.
         digests: SHA-256 of the adaptation set (`adapt`) and of every pre-training set (`pretrain/0`, …).
@@ -105,14 +105,14 @@ class Alignment:
         return Alignment(**{**fields, **moved, "prior": self.prior.to(device)})
 
     def chunks(self, episodes: Episodes, space: ActionSpace | None = None) -> Chunks:
-        """Normalised unified chunks of the alignment's length, in the adaptation space unless told otherwise."""
-        space = space or self.space
+        """Normalised chunks of the alignment's length: what ψ takes, or what φ takes in a pre-training space."""
+        space = space or self.space.compact
         check_joints(episodes, space)
         return chunk(episodes, self.config.chunk, space).to(self.device)
 
     def encode(self, adapt: Episodes) -> Latents:
         """Latents of adaptation episodes under ψ."""
-        return self._latents(self.vae, adapt, self.space)
+        return self._latents(self.vae, adapt, self.space.compact)
 
     def encode_pretrain(self, pretrain: Sets) -> Latents:
         """Latents of pre-training episodes under φ, each set in its own robot's space."""

@@ -25,7 +25,7 @@ from ate.align.stages import Stage, seeded, steps_of
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk, concat
 from ate.data.episodes import Episodes
-from ate.data.space import spaces
+from ate.data.space import ActionSpace, spaces
 from ate.errors import InputError
 from ate.runs.device import device as pick_device
 
@@ -64,7 +64,7 @@ def fit(
     all_spaces = spaces([train for train, _ in splits])
     cut = [
         (chunk(train, config.chunk, space).to(device), chunk(held, config.chunk, space).to(device))
-        for (train, held), space in zip(splits, all_spaces, strict=True)
+        for (train, held), space in zip(splits[:-1], all_spaces[:-1], strict=True)
     ]
     keys = [*(f"pretrain/{i}" for i in range(len(sets))), "adapt"]
     digests = {key: s.digest for key, s in zip(keys, (*sets, adapt), strict=True)}
@@ -79,13 +79,12 @@ def fit(
         positions=max(config.chunk + 2, 500),
     )
 
-    train, held = (concat([part[i] for part in cut[:-1]]) for i in (0, 1))
+    train, held = (concat([part[i] for part in cut]) for i in (0, 1))
     standard = priors.standard(config.latent).to(device)
     first = Target(standard, standard)
     old, old_rows = _stage("pretrain", None, shape, train, held, first, config, seed, digests, folder)
     prior = _prior(old, train, config, seed)
-    start = old if config.adapt_init == "pretrained" else None
-    new, new_rows = _stage("adapt", start, shape, *cut[-1], _target(prior, config), config, seed, digests, folder)
+    new, new_rows = _adapt(old, prior, splits[-1], all_spaces[-1], config, seed, digests, folder)
 
     alignment = Alignment(
         pretrain_vae=old,
@@ -117,16 +116,14 @@ def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str
         InputError: as `fit`, or a robot wider than the alignment's unified vector.
     """
     config, device = alignment.config, pick_device()
-    train, held = _split(adapt, config, seed)
-    space = spaces([train], alignment.space.width)[0]
-    cut = chunk(train, config.chunk, space).to(device), chunk(held, config.chunk, space).to(device)
+    split = _split(adapt, config, seed)
+    space = spaces([split[0]], alignment.space.width)[0]
     old, prior = alignment.pretrain_vae.to(device), alignment.prior.to(device)
     digests = {**alignment.digests, "adapt": adapt.digest}
     # Another stage 1 of the same data leaves another prior: its seed belongs to the identity of this stage.
     identity = {**digests, "stage 1": str(alignment.seed)}
-    start = old if config.adapt_init == "pretrained" else None
     folder = None if directory is None else Path(directory)
-    new, rows = _stage("adapt", start, old.config, *cut, _target(prior, config), config, seed, identity, folder)
+    new, rows = _adapt(old, prior, split, space, config, seed, identity, folder)
     return replace(
         alignment,
         pretrain_vae=old,
@@ -135,9 +132,27 @@ def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str
         space=space,
         seed=seed,
         digests=digests,
-        held_out={**alignment.held_out, "adapt": tuple(item.name for item in held)},
+        held_out={**alignment.held_out, "adapt": tuple(item.name for item in split[1])},
         metrics={**alignment.metrics, "adapt": rows},
     )
+
+
+def _adapt(
+    old: InfoVAE,
+    prior: Gaussian,
+    split: tuple[Episodes, Episodes],
+    space: ActionSpace,
+    config: AlignConfig,
+    seed: int,
+    digests: dict[str, str],
+    folder: Path | None,
+) -> tuple[InfoVAE, list[dict[str, float]]]:
+    """Stage 2: ψ over the robot's own columns, aligned to the prior that stage 1 left."""
+    train, held = (chunk(part, config.chunk, space.compact).to(old.tokens.device) for part in split)
+    slots = space.embodiment.slots
+    start = old.restricted(slots) if config.adapt_init == "pretrained" else None
+    shape = replace(old.config, features=len(slots))
+    return _stage("adapt", start, shape, train, held, _target(prior, config), config, seed, digests, folder)
 
 
 def _target(prior: Gaussian, config: AlignConfig) -> Target:

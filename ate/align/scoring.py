@@ -172,13 +172,13 @@ def kl_per_dimension(alignment: Alignment, latents: Latents) -> np.ndarray:
 
 def reconstruction_error(alignment: Alignment, adapt: Episodes) -> dict[str, float]:
     """Mean absolute error of D(μ(a)) per joint, in the data's units (radians; gripper as recorded)."""
-    chunks = alignment.chunks(adapt)
+    chunks, space = alignment.chunks(adapt), alignment.space.compact
     errors = []
     with torch.no_grad():
         for index in torch.arange(len(chunks), device=alignment.device).split(1024):
             x = chunks.gather(index)
             decoded = alignment.vae.decode(alignment.vae.encode(x).mean, chunks.length)
-            errors.append((alignment.space.decode(decoded) - alignment.space.decode(x)).abs().mean(1).cpu())
+            errors.append((space.decode(decoded) - space.decode(x)).abs().mean(1).cpu())
     mean = torch.cat(errors).mean(0)
     return {joint: float(value) for joint, value in zip(alignment.joint_names, mean, strict=True)}
 

@@ -8,7 +8,8 @@ themselves and to z through the same kind of stack, and a linear layer reads the
 Source: Align-Then-stEer, arXiv 2509.02055; the stack is the one of motion latent diffusion, arXiv 2212.04048.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -240,6 +241,17 @@ class InfoVAE(nn.Module):
         """Evaluation mode and no gradients for the weights; gradients for the input still flow."""
         self.eval()
         return self.requires_grad_(False)
+
+    def restricted(self, columns: Sequence[int]) -> "InfoVAE":
+        """A trainable copy over some of the columns; equal to this network where the others are 0."""
+        index = torch.as_tensor(columns, device=self.tokens.device)
+        state = {name: value.clone() for name, value in self.state_dict().items()}
+        state["embed.weight"] = state["embed.weight"][:, index]
+        for name in ("read_out.weight", "read_out.bias"):
+            state[name] = state[name][index]
+        copy = InfoVAE(replace(self.config, features=len(columns))).to(index.device)
+        copy.load_state_dict(state)
+        return copy
 
     def _check(self, x: Tensor) -> None:
         if x.dim() != 3 or x.shape[-1] != self.config.features:

@@ -1,7 +1,7 @@
 """Action space: raw joint values of one robot ↔ normalised unified vectors that networks see."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,6 +32,12 @@ class ActionSpace:
     def width(self) -> int:
         """Width of the unified vector."""
         return self.embodiment.width
+
+    @property
+    def compact(self) -> "ActionSpace":
+        """The same statistics over the robot's own columns, in the order of its data: no slots, nothing masked out."""
+        e = self.embodiment
+        return replace(self, embodiment=Embodiment(e.name, e.joint_names, tuple(range(len(e.slots))), len(e.slots)))
 
     @property
     def mask(self) -> np.ndarray:

@@ -70,7 +70,9 @@ def train(
     start, rows = _resume(directory, state, identity)
     window: dict[str, Tensor] = {}
     since = 0
-    progress = tqdm(range(start, steps), initial=start, total=steps, desc=label, mininterval=2.0, disable=steps <= 1)
+    progress = tqdm(
+        range(start, steps), initial=start, total=steps, desc=label, mininterval=2.0, disable=steps - start <= 1
+    )
     with threads_for(item for item in state.values() if isinstance(item, nn.Module)):
         for index in progress:
             for name, value in step(index).items():

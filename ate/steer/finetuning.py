@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +79,10 @@ def finetune_arms(
     width = next(iter(arms.values())).policy.config.features
     given = [arm.guidance.space for arm in arms.values() if arm.guidance is not None and arm.guidance.space is not None]
     space = space or (given[0] if given else spaces([episodes], width)[0])
-    for arm in arms.values():
+    placed = {name: Arm(arm.policy, _placed(arm.guidance, space)) for name, arm in arms.items()}
+    for arm in placed.values():
         _check(arm, space)
-    moved = {name: Arm(arm.policy.moved_to(space), arm.guidance) for name, arm in arms.items()}
+    moved = {name: Arm(arm.policy.moved_to(space), arm.guidance) for name, arm in placed.items()}
     return train_arms(moved, [episodes], [space], budget, directory=directory, identity=identity, label=label)
 
 
@@ -113,6 +115,14 @@ def checked_budget(**options: Any) -> Budget:
     return budget
 
 
+def _placed(guidance: Guidance | None, space: ActionSpace) -> Guidance | None:
+    """Guidance that knows its slots: an encoder over the robot's own columns finds them in the unified vector."""
+    if guidance is None or guidance.slots is not None:
+        return guidance
+    own = guidance.vae.config.features == len(space.embodiment.slots) != space.width
+    return replace(guidance, slots=space.embodiment.slots) if own else guidance
+
+
 def _check(arm: Arm, space: ActionSpace) -> None:
     config, guidance = arm.policy.config, arm.guidance
     if space.width != config.features:
@@ -131,12 +141,12 @@ def _check(arm: Arm, space: ActionSpace) -> None:
             expected=f"{config.horizon}, the policy's horizon",
             way_out="align with the chunk length of the policy's horizon",
         )
-    if guidance.vae.config.features != config.features:
+    if guidance.slots is None and guidance.vae.config.features != config.features:
         raise InputError(
             f"an encoder of {guidance.vae.config.features} columns",
             where="guidance",
-            expected=f"{config.features}, the width of the policy's unified vector",
-            way_out="align in the unified vector of the policy (ate.align.fit over the same robots)",
+            expected=f"{len(space.embodiment.slots)} columns, the robot's, or {config.features}, the policy's",
+            way_out="align on episodes of the robot that the policy is fine-tuned to",
         )
     if guidance.space is not None and guidance.space.to_tree() != space.to_tree():
         raise InputError(

@@ -39,6 +39,8 @@ class Guidance:
         latent: `"mean"`: distances between posterior means; `"sample"`: between μ + σ·e with one shared e (released).
         mask: slots to guide, bool or 0/1 `(D,)`; None guides all. The rest gets exactly 0.
         sign: 1, or −1 to reverse the shift.
+        slots: columns of the policy's action vector that are the encoder's columns, in its order; None where
+            both have the same columns. The other columns get exactly 0.
         space: action space the encoder was trained in, if known; fine-tuning then happens in it.
         horizon: chunk length the encoder was trained on, if known; a policy of another horizon is refused.
 
@@ -53,6 +55,7 @@ class Guidance:
     latent: str = "mean"
     mask: Tensor | np.ndarray | None = None
     sign: int = 1
+    slots: tuple[int, ...] | None = None
     space: "ActionSpace | None" = None
     horizon: int | None = None
 
@@ -71,31 +74,58 @@ class Guidance:
             raise unknown(self.latent, LATENTS, where="guidance latent")
         if self.sign not in (1, -1):
             raise InputError(str(self.sign), where="guidance sign", expected="1 or -1", way_out="use lam for strength")
-        if self.mask is not None and len(self.mask) != self.vae.config.features:
+        if self.slots is not None and len(self.slots) != self.vae.config.features:
+            raise InputError(
+                f"{len(self.slots)} slots",
+                where="guidance slots",
+                expected=f"{self.vae.config.features}, one a column of the encoder's input",
+                way_out="take the slots of the robot's embodiment",
+            )
+        if self.mask is not None and self.slots is None and len(self.mask) != self.vae.config.features:
             raise InputError(
                 f"{len(self.mask)} entries",
                 where="guidance mask",
-                expected=f"{self.vae.config.features}, one a column of the encoder's input",
+                expected=f"{self.vae.config.features}, one a column of the action vector",
                 way_out="generate the mask from the robot's embodiment",
             )
         self.vae.eval().requires_grad_(False)
 
     @classmethod
-    def of(cls, alignment: "Alignment", lam: float = 2.0, clamp: float = math.inf, sign: int = 1) -> "Guidance":
-        """Guidance by an alignment's adaptation encoder, masked to the slots its robot moves."""
+    def of(
+        cls,
+        alignment: "Alignment",
+        lam: float = 2.0,
+        clamp: float = math.inf,
+        *,
+        vae: InfoVAE | None = None,
+        sign: int = 1,
+        energy: str = "sum",
+    ) -> "Guidance":
+        """Guidance by an alignment's adaptation encoder, masked to the slots that its robot moves.
+
+        Args:
+            alignment: encoder, action space and horizon.
+            lam: λ.
+            clamp: c.
+            vae: another encoder in its place, a control say.
+            sign: 1, or −1 to reverse the shift.
+            energy: `"sum"` or `"released"`.
+        """
         return cls(
-            alignment.vae,
+            vae or alignment.vae,
             lam,
             clamp,
+            energy=energy,
             mask=alignment.space.mask,
             sign=sign,
+            slots=alignment.space.embodiment.slots,
             space=alignment.space,
             horizon=alignment.config.chunk,
         )
 
     def latents(self, chunks: Tensor, noise: Tensor | None = None) -> Tensor:
         """`E_ψ` of chunks `(B, S, D)`, `(B, d)`; noise `(B, d)` or `(1, B, d)` is needed for `latent="sample"`."""
-        posterior = self.vae.encode(chunks)
+        posterior = self.vae.encode(chunks if self.slots is None else chunks[..., list(self.slots)])
         if self.latent == "mean":
             return posterior.mean
         if noise is None:
@@ -114,14 +144,16 @@ class Guidance:
             target: `latents(a0)` computed before, since it depends on the data alone.
 
         Raises:
-            InputError: x is not `(B, S, D)` of the encoder's width.
+            InputError: x is not `(B, S, D)` of a0's shape and of columns that the encoder takes.
         """
-        if x.ndim != 3 or x.shape[-1] != self.vae.config.features or x.shape != a0.shape:
+        features = self.vae.config.features
+        fits = x.shape[-1] == features if self.slots is None else x.shape[-1] > max(self.slots)
+        if x.ndim != 3 or not fits or x.shape != a0.shape:
             raise InputError(
                 f"x {tuple(x.shape)} and a0 {tuple(a0.shape)}",
                 where="guidance",
-                expected=f"two batches (B, S, {self.vae.config.features}) of one shape",
-                way_out="map actions into the space the encoder was trained in",
+                expected=f"two batches (B, S, {features}) of one shape, or slots that name the encoder's columns",
+                way_out="map actions into the space the encoder was trained in, or pass slots=",
             )
         with torch.no_grad():
             wanted = self.latents(a0, noise) if target is None else target
@@ -132,6 +164,12 @@ class Guidance:
             (slope,) = torch.autograd.grad(energy, moving)
         g = -slope
         return g if self.mask is None else g * torch.as_tensor(self.mask, dtype=g.dtype, device=g.device)
+
+    @property
+    def stream(self) -> tuple[object, ...]:
+        """What g depends on: guidances that share it differ in λ, clamp and sign alone and can share g."""
+        mask = None if self.mask is None else tuple(bool(value) for value in self.mask)
+        return id(self.vae), self.energy, self.latent, mask, self.slots
 
     def scale(self, kg: Tensor) -> Tensor:
         """λ·clamp(k·g, ±c), with the sign, of k·g `(B, S, D)`."""

@@ -80,7 +80,7 @@ class _Shifts:
     """k·g of each distinct encoder, once a batch, for all arms that use it."""
 
     def __init__(self, guidances: Sequence[Guidance], data: TrainingData, seed: int) -> None:
-        self._by_stream = {_stream(guidance): guidance for guidance in guidances}
+        self._by_stream = {guidance.stream: guidance for guidance in guidances}
         self._generator = torch.Generator(data.observation.device).manual_seed(seed + 1)
         # The latent of a0 depends on the data alone: encoded once, gathered every step.
         self._targets = {
@@ -100,10 +100,6 @@ class _Shifts:
                 g = guidance.gradient(batch.x, batch.a0, noise=noise)
             result[key] = k * g
         return result
-
-
-def _stream(guidance: Guidance) -> tuple[object, ...]:
-    return id(guidance.vae), guidance.energy, guidance.latent, id(guidance.mask)
 
 
 @torch.no_grad()
@@ -187,7 +183,7 @@ def _arm_step(arm: Arm, batch: Batch, kg: Mapping[tuple[object, ...], Tensor], m
     count = batch.mask.sum() * batch.x.shape[1]
     error = residual
     if arm.guidance is not None and meter is not None:
-        raw = kg[_stream(arm.guidance)]
+        raw = kg[arm.guidance.stream]
         shift = arm.guidance.scale(raw)
         error = residual + shift
         meter.add(batch.t, shift, residual.detach(), raw.abs() > arm.guidance.clamp, batch.mask)

@@ -2,12 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
-from IPython.display import HTML, display
+from IPython.display import HTML, clear_output, display
 
 from ate.runs.directory import RunDirectory
 from ate.viz.tables import table, text
@@ -15,6 +16,8 @@ from ate.viz.tables import table, text
 # Set by whatever executes a notebook without a person in front of it.
 BATCH = ("ATE_BATCH", "PAPERMILL_OUTPUT_PATH")
 _state = {"library": False}
+# The pane of progress bars: five lines high, and always at its end.
+PANE = {"max_height": "7em", "overflow": "auto", "display": "flex", "flex_flow": "column-reverse"}
 
 
 def in_batch() -> bool:
@@ -44,15 +47,58 @@ def show(figure: go.Figure, run: RunDirectory, name: str, title: str, caption: s
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Display rows as a table; numbers with at most four significant digits."""
+    """Display rows as a table; numbers with at most four significant digits, to the right, words to the left."""
     content = table(rows)
-    head = "".join(f"<th>{escape(str(name))}</th>" for name in content["columns"])
-    body = "".join("<tr>" + "".join(f"<td>{escape(text(v))}</td>" for v in row) + "</tr>" for row in content["rows"])
-    display(HTML(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"))
+    columns = [[row[i] for row in content["rows"]] for i in range(len(content["columns"]))]
+    sides = ["left" if any(isinstance(v, str) and v for v in column) else "right" for column in columns]
+    styles = [f"style='text-align:{side};padding:0.3em 0.3em" for side in sides]
+    titles = [str(name).replace("_", " ") for name in content["columns"]]
+    head = "".join(f"<th {style}'>{escape(name)}</th>" for name, style in zip(titles, styles, strict=True))
+    body = "".join(
+        f"<tr>{''.join(_cell(value, style) for value, style in zip(row, styles, strict=True))}</tr>"
+        for row in content["rows"]
+    )
+    # A table wider than the page scrolls by itself instead of pushing the page.
+    full = f"<table style='margin:0.5em 0'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    display(HTML(f"<div style='overflow-x:auto'>{full}</div>"))
 
 
-def pick_figure(options: Mapping[str, Any], make: Callable[[Any], go.Figure], label: str) -> None:
-    """A drop-down that draws `make(options[chosen])` anew; nothing at all in batch.
+def _cell(value: Any, style: str) -> str:
+    return f"<td {style};white-space:nowrap'>{escape(text(value))}</td>"
+
+
+def show_lines(lines: Sequence[str], lead: str = "") -> None:
+    """Display sentences as a list of a readable width, below a leading sentence in bold where there is one."""
+    head = f"<p><b>{escape(lead)}</b></p>" if lead else ""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    display(HTML(f"<div style='max-width:60em'>{head}<ul>{items}</ul></div>"))
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """Show progress bars in a small pane that is gone once the work is done; in batch they stay as they are.
+
+    After an error the pane stays, above the traceback.
+    """
+    if in_batch():
+        yield
+        return
+    import ipywidgets as widgets
+
+    pane = widgets.Output(layout=PANE)
+    display(pane)
+    pane.__enter__()
+    try:
+        yield
+    finally:
+        # Not told of an error: it would show it and swallow it, and the cells below would run on nothing.
+        pane.__exit__(None, None, None)
+    clear_output()
+    pane.close()
+
+
+def pick_figure(options: Mapping[str, Any], make: Callable[[Any], go.Figure], label: str, first: str = "") -> None:
+    """A drop-down that draws `make(options[chosen])` anew, at first of `first`; nothing at all in batch.
 
     What goes wrong in `make` is shown below the drop-down instead of being lost in the kernel's log.
     """
@@ -60,7 +106,10 @@ def pick_figure(options: Mapping[str, Any], make: Callable[[Any], go.Figure], la
         return
     import ipywidgets as widgets
 
-    choice = widgets.Dropdown(options=list(options), description=label, style={"description_width": "initial"})
+    choice = widgets.Dropdown(
+        options=list(options), value=first or next(iter(options)), description=label,
+        style={"description_width": "initial"},
+    )  # fmt: skip
     output = widgets.Output()
 
     def refresh(_: Any = None) -> None:
@@ -73,14 +122,19 @@ def pick_figure(options: Mapping[str, Any], make: Callable[[Any], go.Figure], la
     refresh()
 
 
-def pick_episode(count: int, make: Callable[[int], go.Figure], label: str = "episode") -> None:
-    """A slider over episodes 0 … count − 1 that draws `make(index)` anew; nothing at all in batch."""
+def pick_episode(count: int, make: Callable[[int], go.Figure], label: str = "episode", first: int = 0) -> None:
+    """A slider over episodes 0 … count − 1 that draws `make(index)` anew, at first of `first`; nothing in batch."""
     if in_batch():
         return
     import ipywidgets as widgets
 
     slider = widgets.IntSlider(
-        0, 0, count - 1, description=label, continuous_update=False, style={"description_width": "initial"}
+        min(first, count - 1),
+        0,
+        count - 1,
+        description=label,
+        continuous_update=False,
+        style={"description_width": "initial"},
     )
     output = widgets.Output()
 

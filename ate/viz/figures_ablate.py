@@ -9,10 +9,9 @@ from plotly.subplots import make_subplots
 from ate.ablate.results import RunResult
 from ate.ablate.statistics import Difference, differences, wilson
 from ate.errors import InputError
-from ate.viz.figures_steer import facets
-from ate.viz.style import BLUE, GREEN, ORANGE, PINK, RED, SKY, faded, finish, signed
+from ate.viz.figures_steer import clamp_colors, facets, titles
+from ate.viz.style import GRID, faded, finish, signed
 
-CLAMPS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)
 # Blue helps, orange hurts: told apart with any colour vision, white where nothing changes.
 DIVERGING = [[0, "#b35806"], [0.25, "#f1a340"], [0.5, "#ffffff"], [0.75, "#74add1"], [1, "#2166ac"]]
 
@@ -46,7 +45,8 @@ def grid(results: Sequence[RunResult]) -> go.Figure:
     """
     panels = facets(results)
     found = {name: _cells(mine) for name, mine in panels.items()}
-    most = max([10.0, *(abs(100 * row.mean) for _, cells in found.values() for row in cells.values())])
+    # Few points must not look like many: the scale never ends below 20.
+    most = max([20.0, *(abs(100 * row.mean) for _, cells in found.values() for row in cells.values())])
     figure = make_subplots(
         rows=1, cols=len(panels), horizontal_spacing=0.12,
         subplot_titles=[_grid_title(name, base) for name, (base, _) in found.items()],
@@ -65,12 +65,13 @@ def grid(results: Sequence[RunResult]) -> go.Figure:
         figure.update_xaxes(title_text="λ", type="category", showgrid=False, row=1, col=col)
         figure.update_yaxes(title_text="Clamp of k·g (normalised)", type="category", showgrid=False, row=1, col=col)
         height = max(height, len(clamps))
-    return finish(figure, 170 + 80 * height)
+    # Grey behind the cells, so that a white one, no difference, still is a cell.
+    return finish(figure, 170 + 80 * height, plot_bgcolor=GRID)
 
 
 def _grid_title(name: str, base: Sequence[RunResult]) -> str:
     rate = 100 * np.mean(np.concatenate([run.success for run in base]))
-    return f"{name.replace('_', ' ')}: minus λ = 0 ({rate:.0f} %, {len(base)} seeds)"
+    return f"{name.replace('_', ' ')}: success minus that of λ = 0 ({rate:.0f} %, {len(base)} seeds)"
 
 
 def _cell_text(row: Difference) -> str:
@@ -85,13 +86,10 @@ def response_curves(results: Sequence[RunResult]) -> go.Figure:
     Every line starts at λ = 0, where the clamp does not act. The share is the mean over noise levels.
     """
     panels = facets(results)
-    clamps = sorted({r.clamp for r in results if r.lam != 0 and r.encoder == "aligned"})
-    figure = make_subplots(
-        rows=1, cols=len(panels), shared_yaxes=True, subplot_titles=[name.replace("_", " ") for name in panels]
-    )
+    figure = make_subplots(rows=1, cols=len(panels), shared_yaxes=True, subplot_titles=titles(panels))
     for col, mine in enumerate(panels.values(), 1):
         base, _ = _cells(mine)
-        for clamp, color in zip(clamps, CLAMPS * len(clamps), strict=False):
+        for clamp, color in clamp_colors(results).items():
             by_lam: dict[float, list[RunResult]] = {0.0: base}
             for run in mine:
                 if run.lam != 0 and run.clamp == clamp and run.encoder == "aligned":

@@ -8,7 +8,21 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ate.viz.figures_data import NEW, SEEN, set_colors
-from ate.viz.style import BLUE, GREEN, ORANGE, PINK, RED, SOFT, SVG_POINTS, colors, error_title, faded, finish, short
+from ate.viz.style import (
+    BLUE,
+    GREEN,
+    LOG,
+    ORANGE,
+    PINK,
+    RED,
+    SOFT,
+    SVG_POINTS,
+    colors,
+    error_title,
+    faded,
+    finish,
+    short,
+)
 
 TERMS = {"loss": SOFT, "reconstruction": BLUE, "kl": ORANGE, "mmd": GREEN}
 STAGES = {"pretrain": "Stage 1: pre-training VAE", "adapt": "Stage 2: adaptation VAE"}
@@ -37,7 +51,7 @@ def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.
                     mode="lines", line={"color": color, "width": 2.2, "dash": dash}, row=1, col=col,
                 )  # fmt: skip
         figure.update_xaxes(title_text="Optimisation step", row=1, col=col)
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(**LOG)
     figure.update_yaxes(title_text="Term before weighting; loss weighted (log)", row=1, col=1)
     return finish(figure, 420)
 
@@ -162,9 +176,7 @@ def latent_activity(divergence: Mapping[str, np.ndarray], variance: Mapping[str,
                           text="active above 0.01", showarrow=False, font={"color": SOFT})  # fmt: skip
     figure.update_xaxes(title_text="Latent dimension, by rank of variance")
     figure.update_yaxes(title_text="KL to prior (nats, mean over chunks)", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(
-        title_text="Variance of posterior mean (log)", type="log", exponentformat="power", dtick=1, row=1, col=2
-    )
+    figure.update_yaxes(title_text="Variance of posterior mean (log)", **LOG, row=1, col=2)
     return finish(figure, 400, barmode="group")
 
 

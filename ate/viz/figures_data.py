@@ -139,7 +139,7 @@ def sample_episode(episodes: Episodes, index: int = 0, phase_names: Sequence[str
     kinds = [kind for kind in UNIT_TITLES if any(unit(name) == kind for name in episodes.joint_names)]
     figure = make_subplots(
         rows=len(kinds), cols=1, shared_xaxes=True, vertical_spacing=0.07,
-        row_heights=[3.0 if kind == "rad" else 1.0 for kind in kinds],
+        row_heights=[2.4 if kind == "rad" else 1.0 for kind in kinds],
     )  # fmt: skip
     palette = (BLUE, *SPARE[:7], SOFT)
     dashes = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -155,7 +155,7 @@ def sample_episode(episodes: Episodes, index: int = 0, phase_names: Sequence[str
     figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=len(kinds), col=1)
     if "phase" in episodes[index].extras:
         _phase_bands(figure, time, np.asarray(episodes[index].extras["phase"]), phase_names)
-    return finish(figure, 330 + 110 * (len(kinds) - 1) + 18 * max(0, len(episodes.joint_names) - 14))
+    return finish(figure, 330 + 130 * (len(kinds) - 1) + 18 * max(0, len(episodes.joint_names) - 14))
 
 
 def _phase_bands(figure: go.Figure, time: np.ndarray, phase: np.ndarray, names: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Figures of steering: results of matched arms in, plotly figure out; one column of panels a parameterisation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,41 @@ from plotly.subplots import make_subplots
 
 from ate.ablate.results import RunResult
 from ate.ablate.statistics import differences, summarise
-from ate.viz.style import ARMS, SOFT, colors, error_title, faded, finish, short, signed
+from ate.viz.style import (
+    ARMS,
+    CLAMPS,
+    LOG,
+    SOFT,
+    colors,
+    error_title,
+    faded,
+    finish,
+    nested,
+    short,
+    signed,
+    tinted,
+)
 
 LEAST = 1e-6
+# Dots of single seeds stand this far beside the mark of their mean, in rows or columns of arms.
+BESIDE = (0.14, 0.3)
 
 
 def arm_colors(results: Sequence[RunResult]) -> dict[str, str]:
-    """One colour an arm, the same in every figure."""
-    return colors([result.arm for result in results], ARMS)
+    """One colour an arm, the same in every figure; in a λ × clamp grid the clamp's, lighter where λ is smaller."""
+    chosen = colors([result.arm for result in results], ARMS)
+    cells = {r.arm: (r.lam, r.clamp) for r in results if r.encoder == "aligned" and r.lam != 0}
+    lams, hues = sorted({lam for lam, _ in cells.values()}), clamp_colors(results)
+    if len(cells) > 1:
+        for arm, (lam, clamp) in cells.items():
+            chosen[arm] = tinted(hues[clamp], 0.6 * (1 - (lams.index(lam) + 1) / len(lams)))
+    return chosen
+
+
+def clamp_colors(results: Sequence[RunResult]) -> dict[float, str]:
+    """One colour a clamp of the arms that steer with the aligned encoder."""
+    clamps = sorted({r.clamp for r in results if r.lam != 0 and r.encoder == "aligned"})
+    return {clamp: CLAMPS[i % len(CLAMPS)] for i, clamp in enumerate(clamps)}
 
 
 def facets(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
@@ -29,7 +56,8 @@ def _arms(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     return {arm: [r for r in results if r.arm == arm] for arm in dict.fromkeys(r.arm for r in results)}
 
 
-def _titles(panels: dict[str, list[RunResult]]) -> list[str]:
+def titles(panels: Iterable[str]) -> list[str]:
+    """What stands over each parameterisation's panel: `"sample prediction"`, `"flow noise at 1"`."""
     return [f"{name} prediction" if "flow" not in name else name.replace("_", " ") for name in panels]
 
 
@@ -37,29 +65,40 @@ def success(results: Sequence[RunResult]) -> go.Figure:
     """Success rate an arm: large mark with 95 % Wilson interval over all rollouts, small dots the training seeds."""
     panels = facets(results)
     palette = arm_colors(results)
-    figure = make_subplots(rows=1, cols=len(panels), subplot_titles=_titles(panels), shared_yaxes=True)
+    figure = make_subplots(rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True)
     for col, mine in enumerate(panels.values(), 1):
-        for row in summarise(mine):
+        arms = summarise(mine)
+        for place, row in enumerate(arms):
             count = len(row.by_seed)
             figure.add_scatter(
-                x=[row.arm] * count, y=[100 * value for value in row.by_seed], mode="markers", col=col, row=1,
+                x=place - _beside(count), y=[100 * value for value in row.by_seed], mode="markers", col=col, row=1,
                 marker=_dot(palette[row.arm]),
                 name="a training seed", legendgroup="seed", showlegend=False,
                 customdata=list(range(count)), hovertemplate="seed %{customdata}: %{y:.1f} %<extra></extra>",
             )  # fmt: skip
             figure.add_scatter(
-                x=[row.arm], y=[100 * row.rate], mode="markers+text", col=col, row=1, name=row.arm, showlegend=False,
+                x=[place], y=[100 * row.rate], mode="markers", col=col, row=1, name=row.arm, showlegend=False,
                 marker={"size": 13, "color": palette[row.arm], "symbol": "diamond"},
-                text=[f"   {100 * row.rate:.0f} %"], textposition="middle right", textfont={"size": 14},
                 error_y={"type": "data", "symmetric": False, "array": [100 * (row.high - row.rate)],
                          "arrayminus": [100 * (row.rate - row.low)], "thickness": 2.5, "width": 9},
                 hovertemplate=f"{row.arm}: {row.successes} of {row.trials} rollouts<extra></extra>",
             )  # fmt: skip
-        # Room on the right for the last arm's number.
-        figure.update_xaxes(title_text="Arm", range=[-0.5, len(_arms(mine)) - 0.2], row=1, col=col)
-    figure.update_yaxes(range=[-4, 104], ticksuffix=" %")
+            figure.add_annotation(
+                x=place, y=100 * row.high, text=f"{100 * row.rate:.0f} %", yshift=13, showarrow=False, row=1, col=col,
+            )  # fmt: skip
+        figure.update_xaxes(
+            title_text="Arm", range=[-0.5, len(arms) - 0.6], tickvals=list(range(len(arms))),
+            ticktext=[row.arm for row in arms], zeroline=False, row=1, col=col,
+        )  # fmt: skip
+    # Room above an interval that ends at 100 % for its number.
+    figure.update_yaxes(range=[-4, 112], ticksuffix=" %")
     figure.update_yaxes(title_text="Success of rollouts (%)", row=1, col=1)
     return finish(figure, 430)
+
+
+def _beside(count: int) -> np.ndarray:
+    """How far each seed's dot stands from its arm, by the index of the seed, `(count,)`."""
+    return np.linspace(*BESIDE, count) if count > 1 else np.array([BESIDE[0]])
 
 
 def _dot(color: str) -> dict[str, Any]:
@@ -70,30 +109,39 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
     """Difference to the baseline in percentage points, paired by training seed, with 95 % t intervals."""
     panels = facets(results)
     palette = arm_colors(results)
-    figure = make_subplots(rows=1, cols=len(panels), subplot_titles=_titles(panels), shared_yaxes=True)
+    figure = make_subplots(
+        rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True, shared_xaxes="all"
+    )
     for col, mine in enumerate(panels.values(), 1):
         rows = differences(mine, baseline)
-        for row in rows:
+        for place, row in enumerate(rows):
             seeds = [100 * value for value in row.by_seed]
             figure.add_scatter(
-                x=seeds, y=[row.arm] * len(seeds), mode="markers", showlegend=False, row=1, col=col,
+                x=seeds, y=place + _beside(len(seeds)), mode="markers", showlegend=False, row=1, col=col,
                 marker=_dot(palette[row.arm]),
                 hovertemplate="one seed: %{x:+.1f} points<extra></extra>", name="a training seed",
             )  # fmt: skip
             known = np.isfinite(row.low)
             figure.add_scatter(
-                x=[100 * row.mean], y=[row.arm], mode="markers+text", showlegend=False, row=1, col=col, name=row.arm,
-                marker={"size": 13, "color": palette[row.arm], "symbol": "diamond"}, textposition="top center",
-                text=[f"{signed(100 * row.mean)}, {row.verdict if known else 'no interval'}"], textfont={"size": 14},
+                x=[100 * row.mean], y=[place], mode="markers", showlegend=False, row=1, col=col, name=row.arm,
+                marker={"size": 13, "color": palette[row.arm], "symbol": "diamond"},
                 error_x={"type": "data", "array": [100 * (row.high - row.mean)], "thickness": 2.5, "width": 9}
                 if known else None,
                 hovertemplate=f"{row.arm} against {row.baseline}: {row.verdict}<extra></extra>",
+            )  # fmt: skip
+            # On white, because the zero line often runs behind it.
+            figure.add_annotation(
+                x=100 * row.mean, y=place, text=f"{signed(100 * row.mean)}, {row.verdict if known else 'no interval'}",
+                yshift=20, showarrow=False, bgcolor="rgba(255,255,255,0.85)", row=1, col=col,
             )  # fmt: skip
         # After the traces: plotly skips panels that are still empty.
         figure.add_vline(x=0, line={"color": SOFT, "width": 1.5, "dash": "dash"}, row=1, col=col)
         title = f"Success minus {baseline} (points)"
         figure.update_xaxes(title_text=title, rangemode="tozero", zeroline=False, row=1, col=col)
-        figure.update_yaxes(range=[len(rows) - 0.4, -0.7], row=1, col=col)
+        figure.update_yaxes(
+            range=[len(rows) - 0.5, -0.6], tickvals=list(range(len(rows))), ticktext=[row.arm for row in rows],
+            zeroline=False, row=1, col=col,
+        )  # fmt: skip
     arms = max(len(_arms(mine)) for mine in panels.values())
     return finish(figure, 180 + 70 * arms)
 
@@ -102,10 +150,11 @@ def loss_curves(results: Sequence[RunResult]) -> go.Figure:
     """Training loss against the unshifted target over steps: mean over seeds, band from lowest to highest seed."""
     panels = facets(results)
     palette = arm_colors(results)
-    figure = make_subplots(rows=1, cols=len(panels), subplot_titles=_titles(panels))
+    figure = make_subplots(rows=1, cols=len(panels), subplot_titles=titles(panels))
     named: set[str] = set()
     for col, mine in enumerate(panels.values(), 1):
-        for arm, runs in _arms(mine).items():
+        arms = _arms(mine)
+        for place, (arm, runs) in enumerate(arms.items()):
             steps, curves = _curves(runs, lambda row: row["step"], lambda row: max(row["loss"], LEAST))
             if not len(steps):
                 continue
@@ -115,8 +164,8 @@ def loss_curves(results: Sequence[RunResult]) -> go.Figure:
                 line={"width": 0}, hoverinfo="skip", showlegend=False, legendgroup=arm, row=1, col=col, mode="lines",
             )  # fmt: skip
             figure.add_scatter(
-                x=steps, y=curves.mean(0), mode="lines+markers", name=arm, legendgroup=arm, showlegend=arm not in named,
-                line={"color": palette[arm], "width": 2.5}, marker={"size": 5}, row=1, col=col,
+                x=steps, y=curves.mean(0), mode="lines", name=arm, legendgroup=arm, showlegend=arm not in named,
+                line={"color": palette[arm], "width": nested(place, len(arms))["line"]["width"]}, row=1, col=col,
             )  # fmt: skip
             named.add(arm)
         figure.update_xaxes(title_text="Fine-tuning step", row=1, col=col)
@@ -146,13 +195,14 @@ def guidance_anatomy(results: Sequence[RunResult]) -> go.Figure:
     palette = arm_colors(results)
     columns = max(len(panels), 1)
     figure = make_subplots(
-        rows=2, cols=columns, subplot_titles=_titles(panels), shared_xaxes=True, vertical_spacing=0.08,
+        rows=2, cols=columns, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.08,
     )  # fmt: skip
     named: set[str] = set()
     for col, mine in enumerate(panels.values(), 1):
-        for arm, runs in _arms(mine).items():
+        arms = _arms(mine)
+        for place, (arm, runs) in enumerate(arms.items()):
             style = {"name": arm, "legendgroup": arm, "mode": "lines+markers", "col": col,
-                     "line": {"color": palette[arm], "width": 2.5}, "marker": {"size": 7}}  # fmt: skip
+                     "line_color": palette[arm], **nested(place, len(arms))}  # fmt: skip
             if not len(_curves(runs, _middle, _middle, "meter")[0]):
                 continue
             middle, ratio = _curves(runs, _middle, lambda row: np.log(max(row["ratio"], LEAST)), "meter")
@@ -161,7 +211,7 @@ def guidance_anatomy(results: Sequence[RunResult]) -> go.Figure:
             figure.add_scatter(x=middle, y=clamped.mean(0), row=2, showlegend=False, **style)
             named.add(arm)
         figure.add_hline(y=1, line={"color": SOFT, "dash": "dash", "width": 1.5}, row=1, col=col)
-        figure.update_yaxes(type="log", exponentformat="power", dtick=1, row=1, col=col)
+        figure.update_yaxes(**LOG, row=1, col=col)
         figure.update_yaxes(range=[-4, 104], ticksuffix=" %", row=2, col=col)
         figure.update_xaxes(title_text="Noise level t (0 data, 1 noise)", row=2, col=col)
     figure.update_xaxes(range=[0, 1])
@@ -179,7 +229,7 @@ def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
     panels = {name: mine for name, mine in facets(results).items() if any(run.open_loop for run in mine)}
     palette = arm_colors(results)
     figure = make_subplots(
-        rows=max(len(panels), 1), cols=1, subplot_titles=_titles(panels), shared_xaxes=True, vertical_spacing=0.12,
+        rows=max(len(panels), 1), cols=1, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.12,
     )  # fmt: skip
     for row, mine in enumerate(panels.values(), 1):
         for arm, runs in _arms(mine).items():

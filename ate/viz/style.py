@@ -15,8 +15,12 @@ BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN = (
 ROBOTS = {
     "panda": BLUE, "sawyer": ORANGE, "iiwa14": GREEN, "xarm7": PINK, "xarm6": SKY, "ur5e": RED, "gen3": BROWN,
 }  # fmt: skip
-ARMS = {"direct": "#3b4754", "scratch": "#a3acb5", "ate": BLUE, "random encoder": ORANGE}
+ARMS = {"direct": "#3b4754", "scratch": "#a3acb5", "ATE": BLUE, "random encoder": ORANGE}
 SPARE = (GREEN, PINK, SKY, RED, BROWN, "#6A51A3", "#B8A600", ORANGE, BLUE)
+# One colour a clamp in ablations; λ is told by the tint.
+CLAMPS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)
+# Ticks at powers of ten; plotly sets them a quarter larger than it is told.
+LOG: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 1, "tickfont": {"size": 10.4}}
 # Above this many points a figure is painted with WebGL; browsers allow few WebGL figures on one page.
 SVG_POINTS = 5000
 
@@ -53,6 +57,20 @@ def faded(color: str, alpha: float) -> str:
     """A hex colour with transparency, e.g. `"rgba(0,114,178,0.2)"`."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"
+
+
+def tinted(color: str, white: float) -> str:
+    """A hex colour mixed with a share of white in [0, 1], e.g. `"#7fb8d8"`: lighter, but covering."""
+    return "#" + "".join(f"{round((1 - white) * int(color[i : i + 2], 16) + white * 255):02x}" for i in (1, 3, 5))
+
+
+def nested(place: int, count: int) -> dict[str, Any]:
+    """Line and marker of the `place`-th of `count` curves: each thinner than the one below it.
+
+    Curves that coincide would otherwise hide one another.
+    """
+    share = place / max(count - 1, 1)
+    return {"line": {"width": 5 - 3 * share}, "marker": {"size": 9 - 4 * share}}
 
 
 def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:

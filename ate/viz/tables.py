@@ -37,6 +37,26 @@ def set_rows(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> lis
     return rows
 
 
+def set_sentences(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> list[str]:
+    """What the sets are, and a warning where chunks of one length last differently long on old and new robots."""
+    rows = set_rows(pretrain, adapt, horizon)
+    dropped, count = sum(row["too short"] for row in rows), sum(row["episodes"] for row in rows)
+    robots = ", ".join(episodes.robot for episodes in pretrain)
+    fate = f"{dropped} of them shorter than" if dropped else "all at least"
+    lines = [
+        f"{len(pretrain)} pre-training set(s) ({robots}) and {adapt.robot} to adapt to: {count} episodes, "
+        f"{fate} a chunk of {horizon} rows{'' if dropped else ' long'}."
+    ]
+    rates = {row["set"]: row["rate (Hz)"] for row in rows}
+    if len(set(rates.values())) > 1:
+        said = ", ".join(f"{name} {rate if isinstance(rate, str) else f'{rate:g} Hz'}" for name, rate in rates.items())
+        lines.append(
+            f"WARNING, rates differ ({said}): a chunk of {horizon} rows lasts differently long on these robots, so the "
+            "latent space compares movements of different speed. Resample the recordings to one rate."
+        )
+    return lines
+
+
 def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Rows as `{"columns": […], "rows": [[…]]}`, the form of headline files; missing values are empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))

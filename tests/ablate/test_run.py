@@ -89,6 +89,15 @@ def test_stage_two_again_keeps_stage_one(experiment, tmp_path):
         assert torch.equal(a, b) and torch.equal(a, c)
 
 
+def test_the_adaptation_network_takes_the_robots_own_columns(experiment):
+    alignment = Alignment.load(experiment.alignment)
+    new = load(experiment.adapt)
+    assert new.dof == 7 and alignment.space.width == 8 and alignment.vae.config.features == 7
+    posterior = alignment.vae.encode(torch.from_numpy(alignment.space.compact.encode(new[0].qpos[None, :8])))
+    assert posterior.mean.shape == posterior.std.shape == (1, alignment.config.latent)
+    assert alignment.vae.decode(posterior.mean, 8).shape == (1, 8, 7)
+
+
 def test_only_shipped_robots_and_tasks_are_simulated(make_set):
     assert not simulated(make_set())
     assert simulated(load(SHIPPED / "lift" / "adapt" / "ur5e"))

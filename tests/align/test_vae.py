@@ -137,3 +137,18 @@ def test_wrong_shapes_are_refused(vae):
         vae.encode(torch.zeros(1, 499, 14))
     with pytest.raises(InputError, match=r"\(batch, 32\)"):
         vae.decode(torch.zeros(2, 31), 16)
+
+
+def test_a_restriction_equals_the_whole_where_the_rest_is_zero():
+    torch.manual_seed(0)
+    whole = InfoVAE(VAEConfig(features=6, latent=8, layers=3, heads=2, feedforward=16, dropout=0.0)).eval()
+    columns = (4, 0, 5)
+    part = whole.restricted(columns).eval()
+    x = torch.randn(3, 7, 3)
+    wide = torch.zeros(3, 7, 6)
+    wide[..., list(columns)] = x
+    torch.testing.assert_close(part.encode(x).mean, whole.encode(wide).mean)
+    torch.testing.assert_close(part.encode(x).std, whole.encode(wide).std)
+    z = torch.randn(3, 8)
+    torch.testing.assert_close(part.decode(z, 7), whole.decode(z, 7)[..., list(columns)])
+    assert all(p.requires_grad for p in part.parameters())

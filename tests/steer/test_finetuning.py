@@ -133,11 +133,30 @@ def test_mismatches_of_guidance_and_policy_are_refused(setting, make_set):
     policy, _, new, vae = setting
     with pytest.raises(InputError, match="the policy's horizon"):
         finetune(policy, new, Guidance(vae, horizon=16))
-    narrow = InfoVAE(VAEConfig(features=7, latent=8, layers=3, heads=2, feedforward=16))
-    with pytest.raises(InputError, match="encoder of 7 columns"):
+    narrow = InfoVAE(VAEConfig(features=6, latent=8, layers=3, heads=2, feedforward=16))
+    with pytest.raises(InputError, match="encoder of 6 columns"):
         finetune(policy, new, Guidance(narrow))
     with pytest.raises(InputError, match="at most 8"):
         finetune(policy, make_set("wide", joints=9))
     other = finetune(policy, make_set("other", joints=6, seed=8), steps=1).policy.spaces[0]
     with pytest.raises(InputError, match="other ranges"):
         finetune(policy, new, Guidance(vae, space=other), space=finetune(policy, new, steps=1).policy.spaces[0])
+
+
+def test_an_encoder_of_the_robots_own_columns_finds_its_slots(setting):
+    """The full-width encoder and its restriction to the robot's slots steer alike, because the other slots are 0."""
+    policy, _, new, vae = setting
+    space = finetune(policy, new, steps=1).policy.spaces[0]
+    own = vae.restricted(space.embodiment.slots)
+    wide = finetune(policy, new, Guidance(vae, 2.0, 0.1, mask=space.mask), steps=8)
+    found = finetune(policy, new, Guidance(own, 2.0, 0.1), steps=8)
+    torch.testing.assert_close(weights(found.policy), weights(wide.policy), atol=1e-5, rtol=1e-4)
+    assert not torch.equal(weights(found.policy), weights(finetune(policy, new, steps=8).policy))
+
+
+def test_guidances_that_differ_in_lambda_and_clamp_alone_share_their_gradient(setting):
+    _, _, _, vae = setting
+    mask = torch.ones(8, dtype=torch.bool)
+    one, two = Guidance(vae, 2.0, 0.1, mask=mask), Guidance(vae, 0.5, mask=mask.clone().numpy(), sign=-1)
+    assert one.stream == two.stream
+    assert len({one.stream, Guidance(vae, 2.0).stream, Guidance(vae, 2.0, energy="released", mask=mask).stream}) == 3

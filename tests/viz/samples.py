@@ -44,8 +44,8 @@ def metrics() -> dict[str, list[dict[str, float]]]:
 
 
 def results(simulator: bool = True, seeds: int = 4) -> list[RunResult]:
-    rates = {"direct": 0.66, "scratch": 0.02, "ate": 0.38, "random encoder": 0.41}
-    encoders = {"direct": "none", "scratch": "none", "ate": "aligned", "random encoder": "random"}
+    rates = {"direct": 0.66, "scratch": 0.02, "ATE": 0.38, "random encoder": 0.41}
+    encoders = {"direct": "none", "scratch": "none", "ATE": "aligned", "random encoder": "random"}
     return [
         run(arm, seed, parameterization, rates[arm], 0.0 if encoder == "none" else 2.0, 0.1, encoder, simulator)
         for parameterization in ("sample", "flow_noise_at_1")

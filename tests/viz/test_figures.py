@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from ate import viz
+from ate.ablate.grid import comparison
 from ate.ablate.statistics import differences
 from ate.data.robots import unify
 from ate.errors import InputError
-from ate.viz.style import ROBOTS, TEMPLATE, colors, slot_labels, unit
+from ate.viz.figures_steer import arm_colors, clamp_colors
+from ate.viz.style import ARMS, ROBOTS, TEMPLATE, colors, slot_labels, tinted, unit
 from tests.viz.samples import cells, episodes, figures, metrics, results, sets
 
 
@@ -94,38 +96,59 @@ def test_containment_shows_value_and_null_band_in_percent():
 def test_success_has_the_rate_its_interval_and_every_seed():
     runs = [r for r in results() if r.parameterization == "sample"]
     figure = viz.success(runs)
-    mark = next(t for t in figure.data if t.name == "ate")
-    mine = np.array([r.success for r in runs if r.arm == "ate"])
+    mark = next(t for t in figure.data if t.name == "ATE")
+    mine = np.array([r.success for r in runs if r.arm == "ATE"])
     assert mark.y[0] == pytest.approx(100 * mine.mean())
     # Wilson's interval by its formula.
     n, p, z = mine.size, mine.mean(), 1.959963984540054
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert mark.error_y.array[0] + mark.error_y.arrayminus[0] == pytest.approx(200 * half)
-    seeds = [t for t in figure.data if t.name == "a training seed" and t.x[0] == "ate"]
-    np.testing.assert_allclose(seeds[0].y, 100 * mine.mean(1))
+    dots = figure.data[figure.data.index(mark) - 1]
+    np.testing.assert_allclose(dots.y, 100 * mine.mean(1))
+    place = figure.layout.xaxis.ticktext.index("ATE")
+    assert mark.x[0] == figure.layout.xaxis.tickvals[place] == place
+    assert len(set(dots.x)) == len(mine) and all(0.1 < place - x < 0.5 for x in dots.x)
 
 
 def test_differences_have_a_zero_line_a_t_interval_and_none_with_one_seed():
     figure = viz.paired_differences(results())
     assert [shape.x0 for shape in figure.layout.shapes] == [0, 0]
-    mark = next(t for t in figure.data if t.name == "ate")
-    expected = next(d for d in differences([r for r in results() if r.parameterization == "sample"]) if d.arm == "ate")
+    mark = next(t for t in figure.data if t.name == "ATE")
+    expected = next(d for d in differences([r for r in results() if r.parameterization == "sample"]) if d.arm == "ATE")
     assert mark.x[0] == pytest.approx(100 * expected.mean)
     assert mark.error_x.array[0] == pytest.approx(100 * (expected.high - expected.mean))
-    alone = next(t for t in viz.paired_differences(results(seeds=1)).data if t.name == "ate")
-    assert alone.error_x.array is None and "no interval" in alone.text[0]
+    dots = figure.data[figure.data.index(mark) - 1]
+    assert len(set(dots.y)) == len(dots.x) and all(0.1 < y - mark.y[0] < 0.5 for y in dots.y)
+    assert all("no interval" not in note.text for note in figure.layout.annotations)
+    alone = viz.paired_differences(results(seeds=1))
+    assert next(t for t in alone.data if t.name == "ATE").error_x.array is None
+    assert sum("no interval" in note.text for note in alone.layout.annotations) == 2 * 3
+
+
+def test_every_arm_of_a_comparison_has_its_own_fixed_colour():
+    assert arm_colors(results()) == ARMS
+    assert [spec.name for spec in comparison(2.0, 0.1)] == list(ARMS)
+
+
+def test_cells_of_one_clamp_share_a_hue_and_curves_that_coincide_are_nested():
+    palette = arm_colors(cells())
+    light, full = palette["λ 0.5, clamp 0.1"], palette["λ 2, clamp 0.1"]
+    assert full == tinted(clamp_colors(cells())[0.1], 0) and light == tinted(full, 0.3)
+    assert len(set(palette.values())) == len(palette)
+    widths = [t.line.width for t in viz.guidance_anatomy(cells()).data if t.xaxis == "x"]
+    assert widths == sorted(widths, reverse=True) and len(set(widths)) == 6
 
 
 def test_anatomy_shows_guided_arms_only_on_a_log_ratio():
     figure = viz.guidance_anatomy(results())
-    assert {t.name for t in figure.data} == {"ate", "random encoder"}
+    assert {t.name for t in figure.data} == {"ATE", "random encoder"}
     assert figure.layout.yaxis.type == "log"
     first = figure.data[0]
     assert first.x[0] == pytest.approx(0.05) and first.y[0] == pytest.approx(0.03 * 2.0)
 
 
 def test_seeds_that_visited_different_noise_levels_are_averaged_where_all_have_rows():
-    runs = [r for r in results(seeds=2) if r.arm == "ate" and r.parameterization == "sample"]
+    runs = [r for r in results(seeds=2) if r.arm == "ATE" and r.parameterization == "sample"]
     runs[0] = replace(runs[0], meter=runs[0].meter[1:])
     assert len(viz.guidance_anatomy(runs).data[0].x) == 9
 
@@ -176,3 +199,14 @@ def test_set_rows_count_chunks_by_the_formula():
     assert row["chunks of 30"] == sum(max(len(e) - 30 + 1, 0) for e in adapt)
     assert row["too short"] == sum(len(e) < 30 for e in adapt)
     assert row["chunk (s)"] == 1.5
+
+
+def test_sets_of_different_rates_are_warned_about(make_set):
+    from dataclasses import replace
+
+    from ate.viz import set_sentences
+
+    old, new = make_set("old"), make_set("new", seed=1)
+    assert len(set_sentences([old], new, 16)) == 1
+    (what, warning) = set_sentences([replace(old, rate_hz=100.0)], new, 16)
+    assert "8 episodes" in what and "WARNING" in warning and "old 100 Hz" in warning and "20 Hz" in warning

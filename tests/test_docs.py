@@ -1,0 +1,74 @@
+"""What the documents say exists, exists."""
+
+import re
+import shlex
+from importlib import import_module
+
+import pytest
+
+from ate.cli import COMMANDS
+from ate.presets import PROFILES, ROOT, Settings
+
+
+def resolve(path: str):
+    parts = path.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found = import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[cut:]:
+            found = getattr(found, name)
+        return found
+    raise AssertionError(path)
+
+
+def documented() -> list[str]:
+    names = set()
+    for file in ("README.md", "docs/notation.md"):
+        names |= set(re.findall(r"`(ate(?:\.\w+)+)`", (ROOT / file).read_text()))
+    return sorted(names)
+
+
+@pytest.mark.parametrize("name", documented())
+def test_every_name_in_the_documents_resolves(name):
+    assert resolve(name) is not None
+
+
+def test_every_make_target_in_the_readme_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"\bmake ([a-z]+)\b", (ROOT / "README.md").read_text()))
+    assert {"run", "test", "venv", "lab", "data", "bench"} <= targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_ci_runs_the_readmes_test_command():
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "make test"
+
+
+def test_every_command_in_the_readme_has_its_options():
+    text = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.strip().startswith("ate ")]
+    assert lines
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        module, attribute = COMMANDS[words[1]]
+        known = {option for parameter in getattr(import_module(module), attribute).params for option in parameter.opts}
+        for word in words[2:]:
+            assert not word.startswith("-") or word in known, line
+            if "=" in word and not word.startswith("-"):
+                assert word.split("=")[0] in Settings.__dataclass_fields__, line
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_are_named_after_themselves_and_point_at_shipped_data(profile):
+    settings = PROFILES[profile]
+    assert settings.profile == profile and settings.directory == ROOT / "runs" / profile
+    assert len(list((ROOT / "data").rglob("*.hdf5"))) == 1800
+
+
+def test_readmes_python_code_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # our own document

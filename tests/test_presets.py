@@ -1,0 +1,59 @@
+import shlex
+
+import pytest
+
+from ate.errors import InputError
+from ate.presets import PROFILES, from_notebook, numbers, settings
+from ate.runs.commands import _parse
+
+
+def test_given_values_replace_the_profiles_and_none_leaves_them():
+    chosen = settings({"profile": "smoke", "lam": 3, "steps": None})
+    assert chosen.lam == 3.0 and isinstance(chosen.lam, float) and chosen.steps == PROFILES["smoke"].steps
+
+
+def test_the_command_makes_the_same_settings_again(tmp_path):
+    chosen = settings({"profile": "smoke", "run": str(tmp_path), "lam": 0.5, "exclude": "a b, c", "clamps": "0.1,inf"})
+    words = shlex.split(chosen.command("03"))
+    given = _parse(tuple(words[i + 1] for i, word in enumerate(words) if word == "-p"))
+    profile, run = words[words.index("--profile") + 1], words[words.index("--run") + 1]
+    assert settings({"profile": profile, "run": run, **given}) == chosen
+    assert words[:2] == ["ate", "run"] and words[words.index("--only") + 1] == "03"
+
+
+def test_a_notebooks_namespace_is_read_and_ipythons_own_names_are_not():
+    namespace = {
+        "profile": "smoke",
+        "seed": None,
+        "_i1": "x",
+        "In": ["x"],
+        "Out": {},
+        "settings": settings,
+        "__name__": "x",
+    }
+    assert from_notebook(namespace) == PROFILES["smoke"]
+    with pytest.raises(InputError, match="did you mean 'seed'"):
+        from_notebook({**namespace, "sead": 3})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"steps": 1.5}, "type int"),
+        ({"steps": True}, "type int"),
+        ({"lam": "2"}, "type float"),
+        ({"steps": 0}, "at least 1"),
+        ({"held_out": 1.0}, r"share in \(0, 1\)"),
+        ({"lams": "1,x"}, "'x'"),
+        ({"lam": -0.1}, "λ of 0 or more"),
+        ({"clamps": "0.1,-1"}, "positive clamp"),
+        ({"profile": "papr"}, "did you mean 'paper'"),
+    ],
+)
+def test_values_out_of_range_are_refused(given, words):
+    with pytest.raises(InputError, match=words):
+        settings(given)
+
+
+def test_lists_of_numbers():
+    assert numbers("0.5, 2,inf") == (0.5, 2.0, float("inf"))
