@@ -7,9 +7,11 @@ import nbformat
 import numpy as np
 import papermill
 import pytest
+from click.testing import CliRunner
 from papermill.exceptions import PapermillExecutionError
 
 from ate.ablate import RunResult, summarise
+from ate.ablate.commands import compare
 from ate.data import load, load_sets
 from ate.errors import InputError
 from ate.presets import PROFILES, ROOT
@@ -113,6 +115,16 @@ def test_a_second_run_reads_back_and_says_the_same(run):
     before = run.headlines()["03"]
     execute(["03"], {"profile": "smoke", "run": str(run.path)})
     assert run.headlines()["03"] == before
+
+
+def test_compare_says_what_03_says(run):
+    """The command line over the same run directory reads the same results and writes its own headline."""
+    done = CliRunner().invoke(compare, ["--profile", "smoke", "--run", str(run.path)])
+    assert done.exit_code == 0, done.output
+    headline = run.headlines()["03"]
+    assert headline["bottom_line"] in done.output
+    assert run.headlines()["compare_5x20"]["table"]["rows"] == headline["table"]["rows"]
+    (run.path / "headlines" / "compare_5x20.json").unlink()  # the other tests look at the notebooks alone
 
 
 def test_sources_are_clean():

@@ -19,7 +19,7 @@ from ate.presets import settings
 def compare(profile: str, folder: str, **given: Any) -> None:
     """Direct, from scratch, ATE and random-encoder control: success with intervals, paired by training seed."""
     from ate.ablate.study import prepare
-    from ate.ablate.summary import arm_rows, comparison_sentences
+    from ate.ablate.summary import arm_rows, bottom_line, comparison_sentences
     from ate.runs.directory import RunDirectory
 
     chosen = settings({"profile": profile, "run": folder, **given})
@@ -34,9 +34,14 @@ def compare(profile: str, folder: str, **given: Any) -> None:
     click.echo("  ".join(name.ljust(width) for name, width in widths.items()))
     for row in rows:
         click.echo("  ".join(_text(row[name]).ljust(width) for name, width in widths.items()))
-    for line in comparison_sentences(results):
+    lines = comparison_sentences(results)
+    answer = bottom_line(results, study.adapt.robot)
+    for line in [*lines, answer]:
         click.echo(line)
-    RunDirectory(chosen.directory).save_headline("compare", {"results": [result.to_tree() for result in results]})
+    table = {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
+    regime = f"compare_{results[0].demonstrations}x{chosen.steps}"
+    found = {"bottom_line": answer, "verdict": lines, "table": table}
+    RunDirectory(chosen.directory).save_headline(regime, found)
 
 
 def _text(value: Any) -> str:
