@@ -127,5 +127,5 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
         policy = build(
             sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width
         )
-        pretrain(policy, sets, budget, directory=folder, identity=identity).policy.save(file)
+        pretrain(policy, sets, budget, directory=folder).policy.save(file)
     return file

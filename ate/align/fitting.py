@@ -10,6 +10,7 @@ Source: Align-Then-stEer, arXiv 2509.02055.
 import copy
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,31 +60,12 @@ def fit(
             expected="the Episodes of one robot",
             way_out="read it with ate.data.load",
         )
-    device = pick_device()
     splits = [_split(s, config, seed) for s in (*sets, adapt)]
     all_spaces = spaces([train for train, _ in splits])
-    cut = [
-        (chunk(train, config.chunk, space).to(device), chunk(held, config.chunk, space).to(device))
-        for (train, held), space in zip(splits[:-1], all_spaces[:-1], strict=True)
-    ]
     keys = [*(f"pretrain/{i}" for i in range(len(sets))), "adapt"]
     digests = {key: s.digest for key, s in zip(keys, (*sets, adapt), strict=True)}
     folder = None if directory is None else Path(directory)
-    shape = VAEConfig(
-        all_spaces[-1].width,
-        config.latent,
-        config.layers,
-        config.heads,
-        config.feedforward,
-        config.dropout,
-        positions=max(config.chunk + 2, 500),
-    )
-
-    train, held = (concat([part[i] for part in cut]) for i in (0, 1))
-    standard = priors.standard(config.latent).to(device)
-    first = Target(standard, standard)
-    old, old_rows = _stage("pretrain", None, shape, train, held, first, config, seed, digests, folder)
-    prior = _prior(old, train, config, seed)
+    old, prior, old_rows = _pretrain(splits[:-1], all_spaces[:-1], config, seed, digests, folder)
     new, new_rows = _adapt(old, prior, splits[-1], all_spaces[-1], config, seed, digests, folder)
 
     alignment = Alignment(
@@ -135,6 +117,36 @@ def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str
         held_out={**alignment.held_out, "adapt": tuple(item.name for item in split[1])},
         metrics={**alignment.metrics, "adapt": rows},
     )
+
+
+def _pretrain(
+    splits: Sequence[tuple[Episodes, Episodes]],
+    pretrain_spaces: Sequence[ActionSpace],
+    config: AlignConfig,
+    seed: int,
+    digests: dict[str, str],
+    folder: Path | None,
+) -> tuple[InfoVAE, Gaussian, list[dict[str, float]]]:
+    """Stage 1: φ over the unified vector of all pre-training robots, and the prior that it leaves."""
+    device = pick_device()
+    train, held = (
+        concat([chunk(split[i], config.chunk, space) for split, space in zip(splits, pretrain_spaces, strict=True)])
+        for i in (0, 1)
+    )
+    train, held = train.to(device), held.to(device)
+    shape = VAEConfig(
+        train.width,
+        config.latent,
+        config.layers,
+        config.heads,
+        config.feedforward,
+        config.dropout,
+        positions=max(config.chunk + 2, 500),
+    )
+    standard = priors.standard(config.latent).to(device)
+    target = Target(standard, standard)
+    old, rows = _stage("pretrain", None, shape, train, held, target, config, seed, digests, folder)
+    return old, _prior(old, train, config, seed), rows
 
 
 def _adapt(

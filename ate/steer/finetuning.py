@@ -60,7 +60,6 @@ def finetune_arms(
     *,
     space: ActionSpace | None = None,
     directory: Path | None = None,
-    identity: str = "",
     label: str = "fine-tune",
 ) -> dict[str, Trained]:
     """Fine-tune copies of several arms on one shared stream; each equals fine-tuning it alone.
@@ -83,16 +82,14 @@ def finetune_arms(
     for arm in placed.values():
         _check(arm, space)
     moved = {name: Arm(arm.policy.moved_to(space), arm.guidance) for name, arm in placed.items()}
-    return train_arms(moved, [episodes], [space], budget, directory=directory, identity=identity, label=label)
+    return train_arms(moved, [episodes], [space], budget, directory=directory, label=label)
 
 
-def pretrain(
-    policy: Policy, sets: tuple[Episodes, ...], budget: Budget, *, directory: Path | None = None, identity: str = ""
-) -> Trained:
+def pretrain(policy: Policy, sets: tuple[Episodes, ...], budget: Budget, *, directory: Path | None = None) -> Trained:
     """Train a copy of a policy on all pre-training robots at once, each in its own action space."""
     arms = {"policy": Arm(copy.deepcopy(policy))}
     label = f"pre-train {policy.config.parameterization}"
-    trained = train_arms(arms, sets, policy.spaces, budget, directory=directory, identity=identity, label=label)
+    trained = train_arms(arms, sets, policy.spaces, budget, directory=directory, label=label)
     return trained["policy"]
 
 

@@ -6,10 +6,11 @@ g does not depend on the policy, so one stream of batches, times, noise and grad
 differ in nothing but their weights at the start and their λ, clamp, sign and encoder.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -115,7 +116,6 @@ def train_arms(
     budget: Budget,
     *,
     directory: Path | None = None,
-    identity: str = "",
     label: str = "train",
 ) -> dict[str, Trained]:
     """Train every arm in place on one shared stream; arms must share one path.
@@ -126,15 +126,16 @@ def train_arms(
         spaces: the action space of each set.
         budget: steps, batch, learning rate, seed.
         directory: for checkpoints and metrics; training resumes from there.
-        identity: hash of what the run depends on.
         label: of the progress bar.
+
+    Raises:
+        InputError: the directory holds a checkpoint of other arms, data or budget.
     """
     began = time.perf_counter()
     device = default_device()
+    identity = "" if directory is None else _identity(arms, sets, spaces, budget)
     for arm in arms.values():
-        arm.policy.to(device).train()
-        if arm.guidance is not None:
-            arm.guidance.vae.to(device)
+        _to(arm, device)
     first = next(iter(arms.values())).policy
     data = TrainingData.of(first, sets, spaces, device)
     generator = torch.Generator(device).manual_seed(budget.seed)
@@ -173,6 +174,28 @@ def train_arms(
         )
         for name, arm in arms.items()
     }
+
+
+def _to(arm: Arm, device: torch.device) -> None:
+    arm.policy.to(device).train()
+    if arm.guidance is not None:
+        arm.guidance.vae.to(device)
+
+
+def _identity(arms: Mapping[str, Arm], sets: Sequence[Episodes], spaces: Sequence[ActionSpace], budget: Budget) -> str:
+    """SHA-256 over data, statistics, budget, and each arm's weights at the start and guidance."""
+    # More steps continue a constant schedule; a cosine is another one altogether.
+    steps = budget.steps if budget.schedule == "cosine" else 0
+    parts = [replace(budget, steps=steps), [s.digest for s in sets], [space.to_tree() for space in spaces]]
+    sha = hashlib.sha256(repr(parts).encode())
+    for name, arm in arms.items():
+        g = arm.guidance
+        scale = None if g is None else (g.lam, g.clamp, g.sign, *g.stream[1:])
+        sha.update(repr((name, arm.policy.config, scale)).encode())
+        for module in (arm.policy,) if g is None else (arm.policy, g.vae):
+            for weight in module.state_dict().values():
+                sha.update(weight.cpu().numpy().tobytes())
+    return sha.hexdigest()
 
 
 def _arm_step(arm: Arm, batch: Batch, kg: Mapping[tuple[object, ...], Tensor], meter: GuidanceMeter | None) -> Tensor:

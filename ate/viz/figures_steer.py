@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ate.ablate.results import RunResult
-from ate.ablate.statistics import differences, summarise
+from ate.ablate.statistics import Difference, differences, summarise
 from ate.viz.style import (
     ARMS,
     CLAMPS,
@@ -112,8 +112,9 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
     figure = make_subplots(
         rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True, shared_xaxes="all"
     )
-    for col, mine in enumerate(panels.values(), 1):
-        rows = differences(mine, baseline)
+    compared = {name: differences(mine, baseline) for name, mine in panels.items()}
+    span = _span([row for rows in compared.values() for row in rows])
+    for col, rows in enumerate(compared.values(), 1):
         for place, row in enumerate(rows):
             seeds = [100 * value for value in row.by_seed]
             figure.add_scatter(
@@ -137,13 +138,21 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
         # After the traces: plotly skips panels that are still empty.
         figure.add_vline(x=0, line={"color": SOFT, "width": 1.5, "dash": "dash"}, row=1, col=col)
         title = f"Success minus {baseline} (points)"
-        figure.update_xaxes(title_text=title, rangemode="tozero", zeroline=False, row=1, col=col)
+        figure.update_xaxes(title_text=title, range=span, zeroline=False, row=1, col=col)
         figure.update_yaxes(
             range=[len(rows) - 0.5, -0.6], tickvals=list(range(len(rows))), ticktext=[row.arm for row in rows],
             zeroline=False, row=1, col=col,
         )  # fmt: skip
     arms = max(len(_arms(mine)) for mine in panels.values())
     return finish(figure, 180 + 70 * arms)
+
+
+def _span(rows: Sequence[Difference]) -> list[float]:
+    """Points from the lowest to the highest end of any interval or seed, zero included, with room for labels."""
+    ends = [100 * value for row in rows for value in (*row.by_seed, row.low, row.high) if np.isfinite(value)]
+    low, high = min([0.0, *ends]), max([0.0, *ends])
+    room = 0.12 * max(high - low, 10.0)
+    return [low - room, high + room]
 
 
 def loss_curves(results: Sequence[RunResult]) -> go.Figure:

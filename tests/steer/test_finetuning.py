@@ -99,6 +99,16 @@ def test_finetuning_resumes_to_the_same_bits(setting, tmp_path):
     assert whole.meter == resumed.meter
 
 
+def test_a_directory_of_another_finetuning_is_refused(setting, tmp_path):
+    policy, _, new, vae = setting
+    finetune(policy, new, Guidance(vae, lam=1.0, clamp=0.1), steps=20, directory=tmp_path)
+    for guidance, seed in ((Guidance(vae, lam=2.0, clamp=0.1), 0), (None, 0), (Guidance(vae, lam=1.0, clamp=0.1), 1)):
+        with pytest.raises(InputError, match="another run"):
+            finetune(policy, new, guidance, steps=40, seed=seed, directory=tmp_path)
+    with pytest.raises(InputError, match="another run"):
+        finetune(policy, new.select([0, 1]), Guidance(vae, lam=1.0, clamp=0.1), steps=40, directory=tmp_path)
+
+
 def test_observations_are_paired_with_what_follows(setting):
     policy, old, _, _ = setting
     data = TrainingData.of(policy, [old], policy.spaces, torch.device("cpu"))

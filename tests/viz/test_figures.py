@@ -120,6 +120,11 @@ def test_differences_have_a_zero_line_a_t_interval_and_none_with_one_seed():
     dots = figure.data[figure.data.index(mark) - 1]
     assert len(set(dots.y)) == len(dots.x) and all(0.1 < y - mark.y[0] < 0.5 for y in dots.y)
     assert all("no interval" not in note.text for note in figure.layout.annotations)
+    # Every end of every interval lies inside both panels, also where a difference is near zero.
+    marks = [t for t in figure.data if t.error_x.array is not None]
+    ends = [t.x[0] + sign * t.error_x.array[0] for t in marks for sign in (-1, 1)]
+    for axis in (figure.layout.xaxis, figure.layout.xaxis2):
+        assert axis.range[0] < min(ends) and axis.range[1] > max(ends) and axis.range[0] < 0 < axis.range[1]
     alone = viz.paired_differences(results(seeds=1))
     assert next(t for t in alone.data if t.name == "ATE").error_x.array is None
     assert sum("no interval" in note.text for note in alone.layout.annotations) == 2 * 3
