@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from ate.ablate.grid import ArmSpec
 from ate.ablate.results import RunResult
-from ate.align.alignment import Alignment
+from ate.align.alignment import FILE, Alignment
 from ate.align.fitting import realign
 from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
@@ -72,7 +72,7 @@ class Experiment:
         settings = {k: v for k, v in asdict(self).items() if k not in ("policy", "alignment", "adapt")}
         parts = [settings, [asdict(arm) for arm in arms], seed, data]
         sha = hashlib.sha256(repr(parts).encode())
-        for file in (Path(self.policy), *sorted(Path(self.alignment).glob("alignment*"))):
+        for file in (Path(self.policy), Path(self.alignment) / FILE):
             sha.update(file.read_bytes())
         return sha.hexdigest()
 
@@ -122,12 +122,12 @@ def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned
         experiment: what is shared.
         arms: what differs.
         seed: draws demonstrations, stage 2, batches, times and noise.
-        aligned: folder that keeps the stage-2 encoders, one for each draw, or None.
+        aligned: folder that keeps the stage-2 encoders, one for each alignment and draw, or None.
     """
     episodes = load(experiment.adapt, experiment.source, experiment.exclude)
     pool, held_out = episodes.split(experiment.held_out, experiment.seed)
     drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
-    folder = None if aligned is None else aligned / f"{drawn.digest[:16]}-{seed}"
+    folder = None if aligned is None else aligned / f"{Path(experiment.alignment).name}-{drawn.digest[:12]}-{seed}"
     alignment = realign(Alignment.load(experiment.alignment), drawn, seed=seed, directory=folder)
     policy = Policy.load(experiment.policy)
     budget = Budget(experiment.steps, experiment.batch, experiment.learning_rate, seed=seed)

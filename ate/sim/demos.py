@@ -177,9 +177,9 @@ def record(
         if folder.exists():
             folder.rmdir()
         os.replace(temporary, folder)
-    except BaseException:
+    finally:
+        # Gone already where it became the folder.
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return folder
 
 

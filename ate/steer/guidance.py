@@ -8,6 +8,7 @@ respect to x alone, without a graph through any policy, so guidance costs nothin
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -125,7 +126,8 @@ class Guidance:
 
     def latents(self, chunks: Tensor, noise: Tensor | None = None) -> Tensor:
         """`E_ψ` of chunks `(B, S, D)`, `(B, d)`; noise `(B, d)` or `(1, B, d)` is needed for `latent="sample"`."""
-        posterior = self.vae.encode(chunks if self.slots is None else chunks[..., list(self.slots)])
+        index = self._index
+        posterior = self.vae.encode(chunks if index is None else chunks.index_select(-1, index.to(chunks.device)))
         if self.latent == "mean":
             return posterior.mean
         if noise is None:
@@ -163,9 +165,18 @@ class Guidance:
             energy = squared.sum() if self.energy == "sum" else squared.mean()
             (slope,) = torch.autograd.grad(energy, moving)
         g = -slope
-        return g if self.mask is None else g * torch.as_tensor(self.mask, dtype=g.dtype, device=g.device)
+        return g if self._weights is None else g * self._weights.to(g)
 
-    @property
+    # Constants of the guidance live on the encoder's device: a step must not fetch them from the host.
+    @cached_property
+    def _index(self) -> Tensor | None:
+        return None if self.slots is None else torch.tensor(self.slots, device=self.vae.tokens.device)
+
+    @cached_property
+    def _weights(self) -> Tensor | None:
+        return None if self.mask is None else torch.as_tensor(self.mask, device=self.vae.tokens.device).float()
+
+    @cached_property
     def stream(self) -> tuple[object, ...]:
         """What g depends on: guidances that share it differ in λ, clamp and sign alone and can share g."""
         mask = None if self.mask is None else tuple(bool(value) for value in self.mask)

@@ -155,25 +155,18 @@ def train_arms(
         return losses
 
     state: dict[str, Stateful | torch.Generator] = {"batches": generator, **shifts.state}
-    for name, arm in arms.items():
-        state |= {f"{name}/policy": arm.policy, f"{name}/optimizer": optimizers[name]}
-        state |= {f"{name}/schedule": schedulers[name]}
-    state |= {f"{name}/meter": meter for name, meter in meters.items()}
+    parts: dict[str, Mapping[str, Stateful]] = {"optimizer": optimizers, "schedule": schedulers, "meter": meters}
+    state |= {f"{name}/policy": arm.policy for name, arm in arms.items()}
+    state |= {f"{name}/{part}": item for part, items in parts.items() for name, item in items.items()}
     every = max(1, budget.steps // 40)
     rows = train(
         step, state, budget.steps, directory=directory, identity=identity, log_every=every,
         checkpoint_every=every * 10, label=label,
     )  # fmt: skip
     seconds = time.perf_counter() - began
-    return {
-        name: Trained(
-            arm.policy.eval(),
-            [{"step": row["step"], "loss": row[name]} for row in rows],
-            meters[name].rows() if name in meters else [],
-            seconds,
-        )
-        for name, arm in arms.items()
-    }
+    losses = {name: [{"step": row["step"], "loss": row[name]} for row in rows] for name in arms}
+    read = {name: meters[name].rows() if name in meters else [] for name in arms}
+    return {name: Trained(arm.policy.eval(), losses[name], read[name], seconds) for name, arm in arms.items()}
 
 
 def _to(arm: Arm, device: torch.device) -> None:
