@@ -64,6 +64,7 @@ real: venv
 
 bench: venv
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.indexing
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

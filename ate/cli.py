@@ -11,7 +11,10 @@ from ate.errors import InputError
 # Command → the module and attribute that hold it, imported only when it is called.
 COMMANDS = {
     "compare": ("ate.ablate.commands", "compare"),
+    "convert": ("ate.data.commands", "convert"),
     "demos": ("ate.sim.commands", "demos"),
+    "doctor": ("ate.data.doctor.commands", "doctor"),
+    "mask": ("ate.data.robots.commands", "mask_command"),
     "report": ("ate.viz.commands", "report"),
     "run": ("ate.runs.commands", "run"),
 }

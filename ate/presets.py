@@ -11,10 +11,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from ate.data import excludes
+from ate.data.reading import DataSet
 from ate.errors import InputError, unknown
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "data"
+# Lists in the run directory that notebook 01 writes and every notebook of the run reads.
+EXCLUDE_LISTS = {"adapt": "exclude_adapt.txt", "pretrain": "exclude_pretrain.txt"}
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -52,7 +56,12 @@ class Settings:
         pretrain: folder of the pre-training robots (one sub-folder each, or one robot's episodes).
         adapt: folder of the adaptation robot's episodes.
         source: `"qpos"` or `"action"`: the series that chunks are cut from.
-        exclude: episode files of the adaptation robot to leave out, by name, separated by commas.
+        layout: layout of the adaptation data, e.g. `"lerobot"`; empty to tell it from the files.
+        layout_pretrain: the same for the pre-training data.
+        robot: profile of the adaptation robot, by name or file; empty where the files name its joints.
+        robot_pretrain: the same for the pre-training robots.
+        exclude: episodes of the adaptation robot to leave out: names separated by commas, or the file of an exclude
+            list (`.txt`). What was excluded by clicking in notebook 01 of the same run is always left out too.
         exclude_pretrain: the same for the pre-training robots; `panda/episode_0003` where there are several.
         horizon: S, rows a chunk and actions a policy predicts.
         held_out: share of the episodes kept for validation.
@@ -81,6 +90,10 @@ class Settings:
     pretrain: str = str(SHIPPED / "lift" / "pretrain")
     adapt: str = str(SHIPPED / "lift" / "adapt" / "ur5e")
     source: str = "qpos"
+    layout: str = ""
+    layout_pretrain: str = ""
+    robot: str = ""
+    robot_pretrain: str = ""
     exclude: str = ""
     exclude_pretrain: str = ""
     horizon: int = 16
@@ -136,14 +149,28 @@ class Settings:
         return Path(self.run).resolve() if self.run else ROOT / "runs" / self.profile
 
     @property
-    def excluded(self) -> tuple[str, ...]:
-        """Excluded episodes of the adaptation robot."""
-        return names(self.exclude)
+    def adapt_data(self) -> DataSet:
+        """Where the adaptation robot's episodes are, without those that are excluded."""
+        left_out = self._left_out(self.exclude, EXCLUDE_LISTS["adapt"])
+        return DataSet(self.adapt, self.source, left_out, self.layout, self.robot)
 
     @property
-    def excluded_pretrain(self) -> tuple[str, ...]:
-        """Excluded episodes of the pre-training robots."""
-        return names(self.exclude_pretrain)
+    def pretrain_data(self) -> DataSet:
+        """Where the pre-training robots' episodes are, without those that are excluded."""
+        left_out = self._left_out(self.exclude_pretrain, EXCLUDE_LISTS["pretrain"])
+        return DataSet(self.pretrain, self.source, left_out, self.layout_pretrain, self.robot_pretrain)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Every setting, and the episodes that are left out for whatever reason, for a run card."""
+        left_out = {"left_out": self.adapt_data.exclude, "left_out_pretrain": self.pretrain_data.exclude}
+        return {**vars(self), **{name: list(episodes) for name, episodes in left_out.items()}}
+
+    def _left_out(self, given: str, clicked: str) -> tuple[str, ...]:
+        """Names given as a parameter or in a list, and those of the run's own list."""
+        said = excludes.read(given) if given.endswith(".txt") else names(given)
+        file = self.directory / clicked
+        return tuple(dict.fromkeys([*said, *(excludes.read(file) if file.exists() else ())]))
 
     def command(self, notebook: str) -> str:
         """The command line that runs one notebook again with these settings."""
@@ -197,16 +224,21 @@ def settings(given: Mapping[str, Any]) -> Settings:
 def from_notebook(namespace: Mapping[str, Any]) -> Settings:
     """The settings in a notebook's namespace, read right after its `parameters` cell.
 
-    Every plain value in the namespace counts as a parameter, so that a mistyped name that was injected is
-    refused instead of ignored.
+    Every plain value in the namespace counts as a parameter, so that a mistyped name that was injected is refused
+    instead of ignored. Where the cells run again in one kernel, what later cells left behind is no parameter.
     """
     plain = (str, int, float, bool, list, dict, tuple, type(None))
+    again = any(isinstance(value, Settings) for value in namespace.values())
+    valid = {field.name for field in fields(Settings)}
     # IPython's own: In, Out and names with an underscore.
     return settings(
         {
             name: value
             for name, value in namespace.items()
-            if isinstance(value, plain) and not name.startswith("_") and name not in ("In", "Out")
+            if isinstance(value, plain)
+            and not name.startswith("_")
+            and name not in ("In", "Out")
+            and (name in valid or not again)
         }
     )
 

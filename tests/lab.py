@@ -21,6 +21,20 @@ from playwright.sync_api import Page
 BATCH = ("ATE_BATCH", "PAPERMILL_OUTPUT_PATH")
 QUIET = {"fetchNews": "false", "checkForUpdates": False}
 START_SECONDS = 60
+# What the last cell of a prepared notebook says.
+DONE = "everything has run"
+
+
+def at_smoke(source: Path, target: Path, run: Path, **parameters: str) -> Path:
+    """A copy of a notebook with the smoke profile in its parameters, and others, and a last cell that says so."""
+    notebook = json.loads(source.read_text(encoding="utf-8"))
+    cell = next(c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", []))
+    given = {"profile": "smoke", "run": str(run), **parameters}
+    cell["source"] = "\n".join(["".join(cell["source"]), *(f"{name} = {value!r}" for name, value in given.items())])
+    last = {"cell_type": "code", "id": "done", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook["cells"].append({**last, "source": f"print({DONE[:10]!r} + {DONE[10:]!r})"})
+    target.write_text(json.dumps(notebook), encoding="utf-8")
+    return target
 
 
 @dataclass(frozen=True)
@@ -114,6 +128,16 @@ def run_all(page: Page, done: str, timeout_seconds: float = 180) -> None:
     )
     if errors:
         raise AssertionError("; ".join(errors))
+
+
+def restart(page: Page) -> None:
+    """Restart the kernel and forget what the cells have shown, so that `run_all` waits for what comes next."""
+    page.evaluate(
+        """async () => {
+          await window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs');
+          await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart();
+        }"""
+    )
 
 
 def streams(page: Page) -> list[str]:

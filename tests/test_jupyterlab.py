@@ -1,30 +1,17 @@
-import json
 from pathlib import Path
 
 import pytest
 
 from tests.browser import MARKS, PAINTED, open_page, variance
-from tests.lab import run_all, serve, show_every_cell, streams
+from tests.lab import DONE, at_smoke, run_all, serve, show_every_cell, streams
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 INSPECT, ALIGN = "01_inspect_data.ipynb", "02_align_latents.ipynb"
-DONE = "everything has run"
 # plotly numbers the axes of panels: xtitle, x2title, …
 TITLE = ".infolayer text[class^='x'][class$='title']"
 # The figure below a slider or a drop-down.
-CONTROLLED = ".widget-vbox .js-plotly-plot"
-
-
-def at_smoke(source: Path, target: Path, run: Path) -> Path:
-    """A copy of a notebook with the smoke profile in its parameters and a last cell that says so."""
-    notebook = json.loads(source.read_text(encoding="utf-8"))
-    parameters = next(c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", []))
-    text = "".join(parameters["source"]).replace('"demo"', '"smoke"', 1)
-    parameters["source"] = text.replace('run: str = ""', f"run: str = {str(run)!r}")
-    last = {"cell_type": "code", "id": "done", "metadata": {}, "outputs": [], "execution_count": None}
-    notebook["cells"].append({**last, "source": f"print({DONE[:10]!r} + {DONE[10:]!r})"})
-    target.write_text(json.dumps(notebook), encoding="utf-8")
-    return target
+SLID = ".widget-vbox:has(.widget-slider) .js-plotly-plot"
+CHOSEN = ".widget-vbox:has(.widget-dropdown) .js-plotly-plot"
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +57,7 @@ def test_the_first_notebook_draws_and_its_slider_draws_another_episode(opened):
     slider = page.locator(".widget-slider .noUi-handle")
     slider.scroll_into_view_if_needed()
     count = plots.count()
-    plot = page.locator(CONTROLLED)
+    plot = page.locator(SLID)
     before = plot.evaluate(MARKS)
     assert page.locator(".widget-readout").inner_text() == "1"
     slider.focus()
@@ -92,7 +79,7 @@ def test_the_second_notebook_is_calm_and_its_drop_down_colours_the_map(opened):
     show_every_cell(page)
     choice = page.locator(".widget-dropdown select")
     choice.scroll_into_view_if_needed()
-    plot = page.locator(CONTROLLED)
+    plot = page.locator(CHOSEN)
     plot.locator(TITLE).first.wait_for(timeout=30_000)
     by_row = plot.evaluate(MARKS)
     choice.select_option("robot")

@@ -36,6 +36,14 @@ def test_a_notebooks_namespace_is_read_and_ipythons_own_names_are_not():
         from_notebook({**namespace, "sead": 3})
 
 
+def test_cells_may_run_again_in_one_kernel():
+    """What later cells left behind is no parameter then; the parameters themselves still count."""
+    first = {"profile": "smoke", "horizon": None}
+    left_behind = {"settings": from_notebook(first), "rows": [1], "verdict": ["x"]}
+    assert from_notebook({**first, **left_behind}) == PROFILES["smoke"]
+    assert from_notebook({**first, **left_behind, "horizon": 8}).horizon == 8
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -21,7 +21,7 @@ from ate.align.alignment import FILE, Alignment
 from ate.align.fitting import realign
 from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
-from ate.data.formats.native import load
+from ate.data.reading import DataSet
 from ate.policies.policy import Policy
 from ate.runs.files import read_json, write_json
 from ate.sim.robots import ROBOTS
@@ -39,9 +39,7 @@ class Experiment:
     Attributes:
         policy: checkpoint of the pre-trained policy.
         alignment: folder of the alignment; its stage 1 is kept, stage 2 is trained again on each draw.
-        adapt: folder of the adaptation robot's episodes.
-        source: `"qpos"` or `"action"`.
-        exclude: episode files left out.
+        adapt: the adaptation robot's episodes.
         held_out: share of the episodes kept for the open-loop error, never drawn.
         demonstrations: episodes drawn for each training seed; all where there are fewer.
         steps: fine-tuning steps.
@@ -54,9 +52,7 @@ class Experiment:
 
     policy: str
     alignment: str
-    adapt: str
-    source: str = "qpos"
-    exclude: tuple[str, ...] = ()
+    adapt: DataSet
     held_out: float = 0.1
     demonstrations: int = 25
     steps: int = 80
@@ -68,7 +64,7 @@ class Experiment:
 
     def identity(self, arms: Sequence[ArmSpec], seed: int) -> str:
         """SHA-256 over settings, arms, training seed, and the contents of policy, alignment and data."""
-        data = load(self.adapt, self.source, self.exclude).digest
+        data = self.adapt.load().digest
         settings = {k: v for k, v in asdict(self).items() if k not in ("policy", "alignment", "adapt")}
         parts = [settings, [asdict(arm) for arm in arms], seed, data]
         sha = hashlib.sha256(repr(parts).encode())
@@ -124,7 +120,7 @@ def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned
         seed: draws demonstrations, stage 2, batches, times and noise.
         aligned: folder that keeps the stage-2 encoders, one for each alignment and draw, or None.
     """
-    episodes = load(experiment.adapt, experiment.source, experiment.exclude)
+    episodes = experiment.adapt.load()
     pool, held_out = episodes.split(experiment.held_out, experiment.seed)
     drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
     folder = None if aligned is None else aligned / f"{Path(experiment.alignment).name}-{drawn.digest[:12]}-{seed}"

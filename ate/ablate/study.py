@@ -14,7 +14,6 @@ from ate.align.alignment import Alignment
 from ate.align.config import preset
 from ate.align.fitting import fit
 from ate.data.episodes import Episodes
-from ate.data.formats.native import load, load_sets
 from ate.policies.policy import build
 from ate.presets import Settings, names, numbers
 from ate.runs.preflight import preflight
@@ -51,9 +50,7 @@ class Study:
         return Experiment(
             policy=str(self.policies[parameterization]),
             alignment=str(self.folder),
-            adapt=s.adapt,
-            source=s.source,
-            exclude=s.excluded,
+            adapt=s.adapt_data,
             held_out=s.held_out,
             demonstrations=s.demonstrations,
             steps=s.steps,
@@ -86,8 +83,8 @@ def prepare(settings: Settings) -> Study:
     """
     preflight(settings)
     wanted = names(settings.parameterizations)
-    sets = load_sets(settings.pretrain, settings.source, settings.excluded_pretrain)
-    adapt = load(settings.adapt, settings.source, settings.excluded)
+    sets = settings.pretrain_data.load_sets()
+    adapt = settings.adapt_data.load()
     alignment, folder = align_robots(settings, sets, adapt)
     width = alignment.space.width
     jobs = (joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted)

@@ -13,7 +13,8 @@ from ate.align.priors import Gaussian, posteriors
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
-from ate.data.space import ActionSpace
+from ate.data.passport import Passport
+from ate.data.space import ActionSpace, check_joints
 from ate.errors import InputError
 from ate.runs import checkpoint
 
@@ -94,6 +95,11 @@ class Alignment:
         return self.space.embodiment.joint_names
 
     @property
+    def passports(self) -> tuple[Passport, ...]:
+        """Statistics passports of the pre-training spaces in order, then of the adaptation space."""
+        return tuple(Passport.of(space, self.config.chunk) for space in (*self.pretrain_spaces, self.space))
+
+    @property
     def device(self) -> torch.device:
         """Where the networks are."""
         return self.vae.tokens.device
@@ -108,7 +114,7 @@ class Alignment:
         """Normalised chunks of the alignment's length: what ψ takes, or what φ takes in a pre-training space."""
         space = space or self.space.compact
         check_joints(episodes, space)
-        return chunk(episodes, self.config.chunk, space).to(self.device)
+        return chunk(episodes, self.config.chunk, space, device=self.device)
 
     def encode(self, adapt: Episodes) -> Latents:
         """Latents of adaptation episodes under ψ."""
@@ -148,6 +154,7 @@ class Alignment:
                 "prior": {"mean": self.prior.mean, "std": self.prior.std},
                 "pretrain_spaces": [space.to_tree() for space in self.pretrain_spaces],
                 "space": self.space.to_tree(),
+                "passports": [passport.to_tree() for passport in self.passports],
                 "config": self.config.to_dict(),
                 "seed": self.seed,
                 "digests": dict(self.digests),
@@ -159,7 +166,11 @@ class Alignment:
 
     @classmethod
     def load(cls, folder: str | Path, device: torch.device | str = "cpu") -> "Alignment":
-        """Read what `save` wrote; a folder, or the file itself."""
+        """Read what `save` wrote; a folder, or the file itself.
+
+        Raises:
+            InputError: it is something else, or its statistics are not those of its passports.
+        """
         path = Path(folder)
         file = path / FILE if path.is_dir() or path.suffix != ".safetensors" else path
         tree = checkpoint.load(file)
@@ -170,7 +181,7 @@ class Alignment:
                 expected="a saved alignment",
                 way_out="name the folder that Alignment.save wrote",
             )
-        return cls(
+        alignment = cls(
             pretrain_vae=_vae(tree["pretrain_vae"]),
             vae=_vae(tree["vae"]),
             prior=Gaussian(**tree["prior"]),
@@ -181,7 +192,10 @@ class Alignment:
             digests=tree["digests"],
             held_out={key: tuple(names) for key, names in tree["held_out"].items()},
             metrics=tree["metrics"],
-        ).to(device)
+        )
+        for passport, stored in zip(alignment.passports, tree["passports"], strict=True):
+            passport.check_tree(stored, where=str(file))
+        return alignment.to(device)
 
     def _latents(self, vae: InfoVAE, episodes: Episodes, space: ActionSpace) -> Latents:
         chunks = self.chunks(episodes, space)
@@ -209,18 +223,6 @@ def as_sets(pretrain: Sets) -> tuple[Episodes, ...]:
             way_out="read it with ate.data.load_sets",
         )
     return sets
-
-
-def check_joints(episodes: Episodes, space: ActionSpace) -> None:
-    """Refuse episodes whose joints or series are not those of the space."""
-    expected, found = space.embodiment.joint_names, episodes.joint_names
-    if found != expected or episodes.source != space.source:
-        raise InputError(
-            f"joints {', '.join(found)} from {episodes.source!r}",
-            where=_where(episodes),
-            expected=f"joints {', '.join(expected)} from {space.source!r}",
-            way_out="pass episodes of the robot and series that the alignment was trained on",
-        )
 
 
 def _where(episodes: Episodes) -> str:

@@ -160,7 +160,7 @@ def _adapt(
     folder: Path | None,
 ) -> tuple[InfoVAE, list[dict[str, float]]]:
     """Stage 2: ψ over the robot's own columns, aligned to the prior that stage 1 left."""
-    train, held = (chunk(part, config.chunk, space.compact).to(old.tokens.device) for part in split)
+    train, held = (chunk(part, config.chunk, space.compact, device=old.tokens.device) for part in split)
     slots = space.embodiment.slots
     start = old.restricted(slots) if config.adapt_init == "pretrained" else None
     shape = replace(old.config, features=len(slots))

@@ -171,7 +171,7 @@ def kl_per_dimension(alignment: Alignment, latents: Latents) -> np.ndarray:
 
 
 def reconstruction_error(alignment: Alignment, adapt: Episodes) -> dict[str, float]:
-    """Mean absolute error of D(μ(a)) per joint, in the data's units (radians; gripper as recorded)."""
+    """Mean absolute error of D(μ(a)) per joint that moves, in the data's units (radians; gripper as recorded)."""
     chunks, space = alignment.chunks(adapt), alignment.space.compact
     errors = []
     with torch.no_grad():
@@ -180,7 +180,8 @@ def reconstruction_error(alignment: Alignment, adapt: Episodes) -> dict[str, flo
             decoded = alignment.vae.decode(alignment.vae.encode(x).mean, chunks.length)
             errors.append((space.decode(decoded) - space.decode(x)).abs().mean(1).cpu())
     mean = torch.cat(errors).mean(0)
-    return {joint: float(value) for joint, value in zip(alignment.joint_names, mean, strict=True)}
+    named = zip(alignment.joint_names, mean, space.normalizer.constant, strict=True)
+    return {joint: float(value) for joint, value, constant in named if not constant}
 
 
 def _score(

@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import Any
 
 from ate.data.episodes import Episode, Episodes
-from ate.data.formats.native import load, load_sets
+from ate.data.reading import DataSet, load, load_sets
+from ate.data.survey import survey
 
 _LAZY = {
     "ActionSpace": "space",
@@ -16,7 +17,7 @@ _LAZY = {
     "spaces": "space",
     "unify": "robots",
 }
-__all__ = ["Episode", "Episodes", "load", "load_sets", *sorted(_LAZY)]
+__all__ = ["DataSet", "Episode", "Episodes", "load", "load_sets", "survey", *sorted(_LAZY)]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,9 @@ from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.errors import InputError
 
+# Rows read and normalised at a time of an episode that is longer than that.
+WINDOW = 2**18
+
 
 @dataclass(frozen=True, eq=False)
 class Chunks:
@@ -66,7 +69,13 @@ class Chunks:
         return replace(self, **{name: getattr(self, name)[index] for name in names})
 
 
-def chunk(episodes: Episodes, length: int, space: ActionSpace | None = None, pad_end: bool = False) -> Chunks:
+def chunk(
+    episodes: Episodes,
+    length: int,
+    space: ActionSpace | None = None,
+    pad_end: bool = False,
+    device: torch.device | str = "cpu",
+) -> Chunks:
     """Cut the chosen series of every episode into chunks.
 
     Args:
@@ -75,6 +84,7 @@ def chunk(episodes: Episodes, length: int, space: ActionSpace | None = None, pad
         space: maps rows to normalised unified vectors; None leaves raw values.
         pad_end: repeat the last row so that every row starts a chunk (what a policy trains on, so that it also
             learns how an episode ends); without it an episode of n rows has n − S + 1 chunks.
+        device: where the rows go, episode by episode: the host never holds more than one of them.
 
     Raises:
         InputError: `length` below 1, or every episode shorter than `length`.
@@ -89,31 +99,36 @@ def chunk(episodes: Episodes, length: int, space: ActionSpace | None = None, pad
             expected=f"at least one of {length} steps or more, the chunk length",
             way_out=f"choose a chunk length of at most {lengths.max()}, or record longer episodes",
         )
-    rows, starts, episode, offset, base = [], [], [], [], 0
-    for index in range(len(episodes)):
-        series = episodes.series(index)
-        if pad_end:
-            series = np.concatenate([series, np.repeat(series[-1:], length - 1, axis=0)])
-        count = len(series) - length + 1
-        if count > 0:
-            starts.append(base + np.arange(count))
-            offset.append(np.arange(count))
-            episode.append(np.full(count, index))
-        rows.append(series)
-        base += len(series)
-    values = np.concatenate(rows)
-    values = values if space is None else space.encode(values)
-    mask = np.ones(values.shape[1], bool) if space is None else space.mask
-    first = torch.from_numpy(np.concatenate(starts))
-    return Chunks(
-        rows=torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)),
-        starts=first,
-        episode=torch.from_numpy(np.concatenate(episode)),
-        offset=torch.from_numpy(np.concatenate(offset)),
-        group=torch.zeros_like(first),
+    padding = length - 1 if pad_end else 0
+    counts = np.maximum(lengths + padding - length + 1, 0)
+    first = np.cumsum([0, *(lengths + padding)[:-1]])
+    offset = np.concatenate([np.arange(count) for count in counts])
+    width = episodes.dof if space is None else space.width
+    mask = np.ones(width, bool) if space is None else space.mask
+    starts = torch.from_numpy(np.repeat(first, counts) + offset)
+    chunks = Chunks(
+        rows=torch.empty((int((lengths + padding).sum()), width), dtype=torch.float32, device=device),
+        starts=starts,
+        episode=torch.from_numpy(np.repeat(np.arange(len(episodes)), counts)),
+        offset=torch.from_numpy(offset),
+        group=torch.zeros_like(starts),
         mask=torch.from_numpy(mask)[None],
         length=length,
-    )
+    ).to(device)
+    for index, start in enumerate(first):
+        _fill(chunks.rows[int(start) : int(start + lengths[index] + padding)], episodes, index, space)
+    return chunks
+
+
+def _fill(rows: Tensor, episodes: Episodes, index: int, space: ActionSpace | None) -> None:
+    """Write one episode into its rows on the device, the last row repeated to the end, in windows of bounded size."""
+    steps = int(episodes.lengths[index])
+    for start in range(0, steps, WINDOW):
+        stop = min(start + WINDOW, steps)
+        values = episodes.series(index, start, stop) if steps > WINDOW else episodes.series(index)
+        encoded = values.copy() if space is None else space.encode(values)
+        rows[start:stop] = torch.from_numpy(np.ascontiguousarray(encoded, dtype=np.float32))
+    rows[steps:] = rows[steps - 1]
 
 
 def concat(parts: Sequence[Chunks]) -> Chunks:

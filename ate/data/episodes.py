@@ -1,41 +1,77 @@
 """Episodes: recorded demonstrations of one robot, a matrix of joint positions each.
 
-An episode is `qpos (n_steps, dof)` in one HDF5 file (ATE paper, arXiv 2509.02055, section 3.1). Nothing here
-converts units, drops data or writes to the source: what cannot be used as it stands is refused by name.
+An episode is `qpos (n_steps, dof)` (ATE paper, arXiv 2509.02055, section 3.1). Its values stay on disk until they
+are asked for. Nothing here converts units or writes to the source.
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ate.data.ledger import Keys, Ledger
+from ate.data.series import Series
 from ate.errors import InputError
 
 SOURCES = ("qpos", "action")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Episode:
     """One demonstration.
 
     Attributes:
-        name: the file's stem.
-        path: the file it was read from.
-        qpos: measured joint positions, float32 `(n_steps, dof)`; radians (metres for sliding joints), and the
-            gripper's opening in [0, 1] where the recording has one.
-        extras: what else the file holds row by row: `action (n, dof)`, `state (n, k)`, `ee_pose (n, 7)`, `phase (n,)`.
+        name: what an exclude list calls it: the file's stem, or the name inside a file of many.
+        path: the file it is in.
+        series: what was recorded row by row: `qpos (n_steps, dof)`, and where it exists `action (n_steps, k)`,
+            `state (n_steps, k)`, `ee_pose (n_steps, 7)`, `phase (n_steps,)`; radians (metres for sliding joints), the
+            gripper's opening in [0, 1], unless the robot's profile says otherwise.
+        attributes: what the file says of itself: `robot`, `task`, `rate_hz`, `units`, `joint_names`, `action_names`,
+            `phase_names`.
+        keys: what its reader found, missed and left.
     """
 
     name: str
     path: Path
-    qpos: np.ndarray
-    extras: Mapping[str, np.ndarray]
+    series: Mapping[str, Series]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    keys: Keys = field(default_factory=Keys)
 
     def __len__(self) -> int:
-        return len(self.qpos)
+        return len(next(iter(self.series.values())))
+
+    @classmethod
+    def of(cls, name: str, path: Path, **values: np.ndarray) -> "Episode":
+        """An episode that is in memory already: `Episode.of("e", path, qpos=…, action=…)`."""
+        return cls(name, path, {key: Series.of(rows, f"{path}, {key!r}") for key, rows in values.items()})
+
+    @property
+    def qpos(self) -> np.ndarray:
+        """Measured joint positions, float32 `(n_steps, dof)`, read-only."""
+        return self.read("qpos")
+
+    def has(self, name: str) -> bool:
+        """Whether the series `name` was recorded."""
+        return name in self.series
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Rows `[start, stop)` of a series, read from disk now.
+
+        Raises:
+            InputError: there is no such series, or it holds NaN or infinity.
+        """
+        if name not in self.series:
+            raise InputError(
+                f"datasets {', '.join(self.series)}",
+                where=f"{self.path}, episode {self.name}",
+                expected=f"a dataset {name!r} with {len(self)} rows",
+                way_out="record it, or choose an analysis that does not need it",
+            )
+        return self.series[name].read(start, stop)
 
 
 @dataclass(frozen=True)
@@ -49,6 +85,7 @@ class Episodes:
         joint_names: one name a column; `joint_0 …` where the files name none.
         rate_hz: steps a second, or None where the files do not say.
         task: the task the files name, or None.
+        ledger: what came in and what was kept.
     """
 
     items: tuple[Episode, ...]
@@ -57,6 +94,7 @@ class Episodes:
     joint_names: tuple[str, ...]
     rate_hz: float | None = None
     task: str | None = None
+    ledger: Ledger = field(default_factory=Ledger)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -70,9 +108,9 @@ class Episodes:
     @property
     def dof(self) -> int:
         """Columns of the chosen series."""
-        return self.series(0).shape[1]
+        return self.items[0].series[self.source].shape[1]
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         """Steps of each episode, int64 `(n_episodes,)`."""
         return np.array([len(item) for item in self.items], dtype=np.int64)
@@ -82,31 +120,22 @@ class Episodes:
         """SHA-256 over robot, source, joint names, episode names and every value of the series."""
         sha = hashlib.sha256(repr((self.robot, self.source, self.joint_names)).encode())
         for index, item in enumerate(self.items):
-            series = np.ascontiguousarray(self.series(index))
+            series = self.series(index)
             sha.update(repr((item.name, series.shape)).encode())
             sha.update(series.tobytes())
         return sha.hexdigest()
 
-    def series(self, index: int) -> np.ndarray:
-        """The chosen series of one episode, float32 `(n_steps, dof)`."""
-        item = self.items[index]
-        return item.qpos if self.source == "qpos" else item.extras["action"]
+    def series(self, index: int, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Rows `[start, stop)` of the chosen series of one episode, float32 `(stop − start, dof)`, read-only."""
+        return self.items[index].read(self.source, start, stop)
 
     def extra(self, index: int, name: str) -> np.ndarray:
         """A companion series of one episode, or an error that names the file."""
-        item = self.items[index]
-        if name not in item.extras:
-            raise InputError(
-                f"datasets {', '.join(['qpos', *item.extras])}",
-                where=str(item.path),
-                expected=f"a dataset {name!r} with {len(item)} rows",
-                way_out="record it, or choose an analysis that does not need it",
-            )
-        return item.extras[name]
+        return self.items[index].read(name)
 
     def has(self, name: str) -> bool:
         """Whether every episode carries the companion series `name`."""
-        return all(name in item.extras for item in self.items)
+        return all(item.has(name) for item in self.items)
 
     def select(self, indices: Sequence[int] | np.ndarray) -> "Episodes":
         """The episodes at these positions, in that order."""

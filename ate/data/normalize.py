@@ -3,7 +3,7 @@
 A joint that never moves has no range; it normalises to exactly 0 and comes back as its constant.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -77,14 +77,16 @@ class Normalizer:
         return cls(np.asarray(tree["low"], np.float32), np.asarray(tree["high"], np.float32))
 
 
-def fit_rows(rows: np.ndarray) -> Normalizer:
-    """The normaliser of rows `(n, dof)`."""
-    return Normalizer(rows.min(0).astype(np.float32), rows.max(0).astype(np.float32))
+def fit_rows(parts: Iterable[np.ndarray]) -> Normalizer:
+    """The normaliser of rows `(n, dof)` that come in parts, one part in memory at a time."""
+    ranges = [(rows.min(0), rows.max(0)) for rows in parts]
+    lows, highs = (np.stack(side) for side in zip(*ranges, strict=True))
+    return Normalizer(lows.min(0).astype(np.float32), highs.max(0).astype(np.float32))
 
 
 def fit(episodes: Episodes) -> Normalizer:
     """The normaliser of all rows of the chosen series of these episodes."""
-    return fit_rows(np.concatenate([episodes.series(i) for i in range(len(episodes))]))
+    return fit_rows(episodes.series(i) for i in range(len(episodes)))
 
 
 def _like(values: np.ndarray, other: Array) -> Array:

@@ -1,5 +1,6 @@
 """Action space: raw joint values of one robot ↔ normalised unified vectors that networks see."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -8,10 +9,15 @@ import numpy as np
 import torch
 
 from ate.data.episodes import Episodes
-from ate.data.normalize import Normalizer, fit
+from ate.data.normalize import CONSTANT_RANGE, Normalizer, fit
 from ate.data.robots import Embodiment, unify
+from ate.errors import InputError
 
 Array = TypeVar("Array", np.ndarray, torch.Tensor)
+
+
+class ConstantMoved(UserWarning):
+    """A joint that was constant in training has moved since."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +28,13 @@ class ActionSpace:
         embodiment: joints to slots.
         normalizer: data units to [−1, 1] per joint.
         source: the series the statistics were taken from, `"qpos"` or `"action"`.
+        data: SHA-256 of the episodes they were taken from; empty where they were given.
     """
 
     embodiment: Embodiment
     normalizer: Normalizer
     source: str
+    data: str = ""
 
     @property
     def width(self) -> int:
@@ -49,12 +57,31 @@ class ActionSpace:
         return mask
 
     def encode(self, values: Array) -> Array:
-        """Raw `(…, dof)` in data units → normalised unified `(…, width)`."""
+        """Raw `(…, dof)` in data units → normalised unified `(…, width)`.
+
+        Warns where a joint that was constant in training has moved: it still normalises to 0, and the network that
+        gets the 0 knows nothing of it.
+        """
+        if isinstance(values, np.ndarray):
+            self._watch_constants(values)
         return self.embodiment.scatter(self.normalizer.normalize(values))
 
     def decode(self, values: Array) -> Array:
         """Normalised unified `(…, width)` → raw `(…, dof)` in data units."""
         return self.normalizer.denormalize(self.embodiment.gather(values))
+
+    def _watch_constants(self, values: np.ndarray) -> None:
+        for column in np.flatnonzero(self.normalizer.constant):
+            was = self.normalizer.center[column]
+            away = float(np.abs(values[..., column] - was).max(initial=0.0))
+            if away > CONSTANT_RANGE:
+                warnings.warn(
+                    f"{self.embodiment.name}: joint {self.embodiment.joint_names[column]!r} was constant at {was:.4g} "
+                    f"in training and is now up to {away:.4g} away; it still normalises to 0 and counts in no loss, "
+                    "metric or guidance. Train on data in which it moves, or hold it still",
+                    ConstantMoved,
+                    stacklevel=3,
+                )
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values, for a checkpoint."""
@@ -66,13 +93,14 @@ class ActionSpace:
             "width": e.width,
             "normalizer": self.normalizer.to_tree(),
             "source": self.source,
+            "data": self.data,
         }
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "ActionSpace":
         """The inverse of `to_tree`."""
         embodiment = Embodiment(tree["name"], tuple(tree["joint_names"]), tuple(tree["slots"]), tree["width"])
-        return cls(embodiment, Normalizer.from_tree(tree["normalizer"]), tree["source"])
+        return cls(embodiment, Normalizer.from_tree(tree["normalizer"]), tree["source"], tree["data"])
 
 
 def spaces(sets: Sequence[Episodes], width: int | None = None) -> tuple[ActionSpace, ...]:
@@ -82,6 +110,18 @@ def spaces(sets: Sequence[Episodes], width: int | None = None) -> tuple[ActionSp
         InputError: a robot does not fit into `width`.
     """
     return tuple(
-        ActionSpace(embodiment, fit(episodes), episodes.source)
+        ActionSpace(embodiment, fit(episodes), episodes.source, episodes.digest)
         for embodiment, episodes in zip(unify(sets, width), sets, strict=True)
     )
+
+
+def check_joints(episodes: Episodes, space: ActionSpace) -> None:
+    """Refuse episodes whose joints or series are not those of the space."""
+    expected, found = space.embodiment.joint_names, episodes.joint_names
+    if found != expected or episodes.source != space.source:
+        raise InputError(
+            f"joints {', '.join(found)} from {episodes.source!r}",
+            where=f"episodes of {episodes.robot} ({episodes[0].path.parent})" if len(episodes) else "an empty set",
+            expected=f"joints {', '.join(expected)} from {space.source!r}",
+            way_out="pass episodes of the robot and series that the statistics belong to",
+        )

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ate.data.episodes import Episodes
 from ate.data.normalize import Normalizer, fit_rows
+from ate.data.passport import Passport
 from ate.data.space import ActionSpace, spaces
 from ate.errors import InputError, unknown
 from ate.policies.networks import ConvUNet, ResidualMLP
@@ -158,11 +159,17 @@ class Policy(nn.Module):
             torch.manual_seed(seed)
             return Policy(self.config, self.spaces, self.state_normalizer).to(next(self.parameters()).device)
 
+    @property
+    def passports(self) -> tuple[Passport, ...]:
+        """Statistics passport of each action space."""
+        return tuple(Passport.of(space, self.config.horizon) for space in self.spaces)
+
     def save(self, file: str | FilePath) -> None:
         """Write weights, config and the statistics it cannot act without."""
         tree = {
             "config": asdict(self.config),
             "spaces": [space.to_tree() for space in self.spaces],
+            "passports": [passport.to_tree() for passport in self.passports],
             "state": None if self.state_normalizer is None else self.state_normalizer.to_tree(),
             "weights": self.state_dict(),
         }
@@ -170,10 +177,16 @@ class Policy(nn.Module):
 
     @classmethod
     def load(cls, file: str | FilePath) -> "Policy":
-        """The inverse of `save`, on the CPU."""
+        """The inverse of `save`, on the CPU.
+
+        Raises:
+            InputError: its statistics are not those of its passports.
+        """
         tree: dict[str, Any] = checkpoint.load(file)
         state = None if tree["state"] is None else Normalizer.from_tree(tree["state"])
         policy = cls(PolicyConfig(**tree["config"]), [ActionSpace.from_tree(s) for s in tree["spaces"]], state)
+        for passport, stored in zip(policy.passports, tree["passports"], strict=True):
+            passport.check_tree(stored, where=str(file))
         policy.load_state_dict(tree["weights"])
         return policy
 
@@ -191,8 +204,8 @@ def build(sets: Sequence[Episodes], horizon: int, seed: int, width: int | None =
     found = spaces(sets, width)
     normalizer, columns = None, 0
     if all(episodes.has("state") for episodes in sets):
-        rows = np.concatenate([episodes.extra(i, "state") for episodes in sets for i in range(len(episodes))])
-        normalizer, columns = fit_rows(rows), rows.shape[1]
+        normalizer = fit_rows(episodes.extra(i, "state") for episodes in sets for i in range(len(episodes)))
+        columns = len(normalizer.low)
     config = PolicyConfig(horizon, found[0].width, columns)
     if "hidden" in options:
         options["width"] = options.pop("hidden")

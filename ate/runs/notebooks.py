@@ -16,6 +16,9 @@ NOTEBOOKS = {
     "04": "04_ablate_lambda_clamp.ipynb",
 }
 
+# Parameters that may name a file: the first two always do, the others also take names.
+PATHS = ("pretrain", "adapt", "exclude", "exclude_pretrain", "robot", "robot_pretrain")
+
 
 class NotebookFailed(RuntimeError):
     """A cell of a notebook raised; the executed notebook is kept and shows where."""
@@ -39,12 +42,13 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
         if number not in NOTEBOOKS:
             raise unknown(number, NOTEBOOKS, where="notebook")
     chosen = settings(given)
-    preflight(chosen)
+    preflight(chosen, strict=tuple(numbers) != ("01",))
     # A notebook has a working folder of its own, so folders named on the command line must not depend on it.
     parameters = {**given, "profile": chosen.profile, "run": str(chosen.directory)}
-    for name in ("pretrain", "adapt"):
-        if given.get(name):
-            parameters[name] = str(Path(given[name]).resolve())
+    for name in PATHS:
+        value = str(given.get(name) or "")
+        if value and (name in PATHS[:2] or value.endswith((".txt", ".toml"))):
+            parameters[name] = str(Path(value).resolve())
     # Idle OpenMP threads that spin slow a guided step on shared cores by a factor of ten and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["ATE_BATCH"] = "1"

@@ -2,15 +2,18 @@
 
 from ate.align.config import preset
 from ate.data.chunks import chunk
-from ate.data.formats.native import load, load_sets
 from ate.data.robots import unify
 from ate.errors import unknown
 from ate.presets import Settings, names
 from ate.steer.paths import PARAMETERIZATIONS
 
 
-def preflight(settings: Settings) -> None:
+def preflight(settings: Settings, strict: bool = True) -> None:
     """Read the data and check every name and length; writes nothing.
+
+    Args:
+        settings: what is about to run.
+        strict: refuse sets with bad episodes; inspecting them is what notebook 01 is for.
 
     Raises:
         InputError: the first thing that is wrong, with file or parameter, and the way out.
@@ -19,8 +22,8 @@ def preflight(settings: Settings) -> None:
         if name not in PARAMETERIZATIONS:
             raise unknown(name, PARAMETERIZATIONS, where="parameter parameterizations")
     preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
-    sets = load_sets(settings.pretrain, settings.source, settings.excluded_pretrain)
-    adapt = load(settings.adapt, settings.source, settings.excluded)
+    sets = settings.pretrain_data.load_sets(strict)
+    adapt = settings.adapt_data.load(strict)
     for episodes in (*sets, adapt):
         chunk(episodes, settings.horizon)
     unify([*sets, adapt])

@@ -20,7 +20,8 @@ def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, fl
         seed: of the initial noise, so that policies are compared on the same draws.
 
     Returns:
-        Error by joint name, in the data's units (radians for joints), mean over S steps and samples.
+        Error by joint name, in the data's units (radians for joints), mean over S steps and samples; joints that never
+        moved in training are left out: their error of 0 says nothing.
     """
     space = policy.spaces[0]
     device = next(policy.parameters()).device
@@ -31,4 +32,5 @@ def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, fl
     predicted = space.decode(policy.denoise(data.observation[rows], mask, generator)).cpu().numpy()
     actual = space.decode(data.chunks.gather(data.chunk_of[rows])).cpu().numpy()
     errors = np.abs(predicted - actual).mean(axis=(0, 1))
-    return {name: float(error) for name, error in zip(space.embodiment.joint_names, errors, strict=True)}
+    named = zip(space.embodiment.joint_names, errors, space.normalizer.constant, strict=True)
+    return {name: float(error) for name, error, constant in named if not constant}

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ate.data.episodes import Episodes
-from ate.data.space import ActionSpace, spaces
+from ate.data.passport import Passport
+from ate.data.space import ActionSpace, check_joints, spaces
 from ate.errors import InputError, unknown
 from ate.policies.policy import Policy
 from ate.steer.guidance import Guidance
@@ -79,6 +80,7 @@ def finetune_arms(
     given = [arm.guidance.space for arm in arms.values() if arm.guidance is not None and arm.guidance.space is not None]
     space = space or (given[0] if given else spaces([episodes], width)[0])
     placed = {name: Arm(arm.policy, _placed(arm.guidance, space)) for name, arm in arms.items()}
+    check_joints(episodes, space)
     for arm in placed.values():
         _check(arm, space)
     moved = {name: Arm(arm.policy.moved_to(space), arm.guidance) for name, arm in placed.items()}
@@ -129,6 +131,14 @@ def _check(arm: Arm, space: ActionSpace) -> None:
             expected=f"{config.features}, the width of the policy's unified vector",
             way_out="build policy and alignment over the same set of robots",
         )
+    trained = {known.source for known in arm.policy.spaces}
+    if trained != {space.source}:
+        raise InputError(
+            f"source {space.source!r}",
+            where=f"fine-tuning to {space.embodiment.name}",
+            expected=f"{' or '.join(map(repr, sorted(trained)))}, what the policy was pre-trained on",
+            way_out="take the same series for both; measured positions and commands are not on one time base",
+        )
     if guidance is None:
         return
     if guidance.horizon is not None and guidance.horizon != config.horizon:
@@ -145,10 +155,8 @@ def _check(arm: Arm, space: ActionSpace) -> None:
             expected=f"{len(space.embodiment.slots)} columns, the robot's, or {config.features}, the policy's",
             way_out="align on episodes of the robot that the policy is fine-tuned to",
         )
-    if guidance.space is not None and guidance.space.to_tree() != space.to_tree():
-        raise InputError(
-            f"statistics of {guidance.space.embodiment.name} with other ranges",
-            where="guidance",
-            expected="the action space that the policy is fine-tuned in",
-            way_out="fit the alignment on the same episodes, or pass space=alignment.space",
+    if guidance.space is not None:
+        policy_side = Passport.of(space, config.horizon)
+        policy_side.check(
+            Passport.of(guidance.space, config.horizon), where="guidance, beside the policy's action space"
         )

@@ -153,8 +153,8 @@ def sample_episode(episodes: Episodes, index: int = 0, phase_names: Sequence[str
         if kind == "open":
             figure.update_yaxes(range=[-0.08, 1.08], row=row, col=1)
     figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=len(kinds), col=1)
-    if "phase" in episodes[index].extras:
-        _phase_bands(figure, time, np.asarray(episodes[index].extras["phase"]), phase_names)
+    if episodes[index].has("phase"):
+        _phase_bands(figure, time, episodes[index].read("phase"), phase_names)
     return finish(figure, 330 + 130 * (len(kinds) - 1) + 18 * max(0, len(episodes.joint_names) - 14))
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import h5py
 import numpy as np
 
 from ate.data.episodes import Episodes
@@ -76,6 +75,4 @@ def text(value: Any) -> str:
 
 def phase_names(episodes: Episodes, index: int = 0) -> tuple[str, ...]:
     """The names of the phases, as the episode's file gives them; empty where it gives none."""
-    with h5py.File(episodes[index].path, "r") as handle:
-        found = handle.attrs.get("phase_names", ())
-        return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in found)
+    return tuple(episodes[index].attributes.get("phase_names", ()))

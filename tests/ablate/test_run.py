@@ -8,7 +8,7 @@ from ate.ablate.run import draw_demonstrations, run, run_seed, simulated
 from ate.ablate.study import prepare
 from ate.align import Alignment, fit, realign
 from ate.align.config import preset
-from ate.data import load
+from ate.data import DataSet, load
 from ate.errors import InputError
 from ate.policies import build
 from ate.presets import SHIPPED, settings
@@ -23,8 +23,8 @@ def experiment(make_set, tmp_path):
     alignment = fit(old, new, config, directory=tmp_path / "align")
     build([old], 8, seed=0, width=alignment.space.width, hidden=16).save(tmp_path / "policy.safetensors")
     return Experiment(
-        policy=str(tmp_path / "policy.safetensors"), alignment=str(tmp_path / "align"), adapt=str(tmp_path / "new"),
-        held_out=0.25, demonstrations=4, steps=3, batch=8, rollouts=2,
+        policy=str(tmp_path / "policy.safetensors"), alignment=str(tmp_path / "align"),
+        adapt=DataSet(str(tmp_path / "new")), held_out=0.25, demonstrations=4, steps=3, batch=8, rollouts=2,
     )  # fmt: skip
 
 
@@ -54,7 +54,10 @@ def test_identity_follows_what_the_result_depends_on(experiment):
     base = experiment.identity(arms, 0)
     assert base == experiment.identity(arms, 0)
     others = [experiment.identity(arms, 1), experiment.identity(arms[:2], 0)]
-    others += [replace(experiment, steps=4).identity(arms, 0), replace(experiment, source="action").identity(arms, 0)]
+    others += [
+        replace(experiment, steps=4).identity(arms, 0),
+        replace(experiment, adapt=replace(experiment.adapt, source="action")).identity(arms, 0),
+    ]
     others.append(experiment.identity(comparison(1.0, 0.1), 0))
     assert len({base, *others}) == 6
 
@@ -66,7 +69,7 @@ def test_arms_do_not_disturb_each_other(experiment):
 
 
 def test_demonstrations_are_drawn_without_the_held_out(experiment):
-    episodes = load(experiment.adapt)
+    episodes = experiment.adapt.load()
     pool, held = episodes.split(experiment.held_out, experiment.seed)
     drawn = draw_demonstrations(pool, 4, seed=3)
     names = {e.name for e in drawn}
@@ -77,7 +80,7 @@ def test_demonstrations_are_drawn_without_the_held_out(experiment):
 
 def test_stage_two_again_keeps_stage_one(experiment, tmp_path):
     alignment = Alignment.load(experiment.alignment)
-    drawn = load(experiment.adapt).select([0, 2, 3, 5])
+    drawn = experiment.adapt.load().select([0, 2, 3, 5])
     again = realign(alignment, drawn, seed=1)
     old = alignment.pretrain_vae.state_dict()
     assert all(torch.equal(old[k], v) for k, v in again.pretrain_vae.state_dict().items())
@@ -91,7 +94,7 @@ def test_stage_two_again_keeps_stage_one(experiment, tmp_path):
 
 def test_the_adaptation_network_takes_the_robots_own_columns(experiment):
     alignment = Alignment.load(experiment.alignment)
-    new = load(experiment.adapt)
+    new = experiment.adapt.load()
     assert new.dof == 7 and alignment.space.width == 8 and alignment.vae.config.features == 7
     posterior = alignment.vae.encode(torch.from_numpy(alignment.space.compact.encode(new[0].qpos[None, :8])))
     assert posterior.mean.shape == posterior.std.shape == (1, alignment.config.latent)

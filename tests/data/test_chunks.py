@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ import torch
 from ate.data import ActionSpace, chunk, concat, spaces, unify
 from ate.data.normalize import Normalizer, fit_rows
 from ate.data.robots import Embodiment
+from ate.data.space import ConstantMoved
 from ate.errors import InputError
 
 
@@ -60,7 +63,7 @@ def test_scatter_then_gather_is_exact_and_checks_widths():
 
 def test_normaliser_maps_the_range_to_one_and_constants_to_zero():
     rows = np.array([[0.0, 5.0, -2.0], [4.0, 5.0, 2.0]], np.float32)
-    normalizer = fit_rows(rows)
+    normalizer = fit_rows([rows])
     np.testing.assert_array_equal(normalizer.normalize(rows), [[-1, 0, -1], [1, 0, 1]])
     np.testing.assert_array_equal(normalizer.denormalize(normalizer.normalize(rows)), rows)
     # A later deviation of a constant joint is not blown up, and is not invented on the way back.
@@ -79,7 +82,14 @@ def test_space_masks_missing_and_constant_joints_and_survives_its_tree(make_set)
     frozen = ActionSpace(space.embodiment, Normalizer(low, space.normalizer.high), "qpos")
     assert list(frozen.mask) == [True, True, False, True, True, True, False, True]
     again = ActionSpace.from_tree(frozen.to_tree())
-    np.testing.assert_array_equal(again.encode(still), frozen.encode(still))
+    with pytest.warns(ConstantMoved, match=r"six: joint 'joint3' was constant at .* away"):
+        encoded = frozen.encode(still)
+    assert not encoded[:, 2].any()
+    held = still.copy()
+    held[:, 2] = low[2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(again.encode(held), frozen.encode(held))
     np.testing.assert_allclose(space.decode(space.encode(still)), still, atol=1e-6)
 
 

@@ -123,9 +123,13 @@ def break_text(folder: Path) -> None:
 def test_bad_files_are_refused_by_name(folder, harm, words):
     harm(folder)
     with pytest.raises(InputError) as error:
-        load(folder)
+        [item.qpos for item in load(folder)]
     for word in [*words, "Way out"]:
         assert word in str(error.value)
+    kept = load(folder, strict=False)
+    assert [item.name for item in kept] == ["episode_0000", "episode_0002", "episode_0003"]
+    (dropped,) = kept.ledger.dropped
+    assert dropped.episode == "episode_0001" and dropped.reason == str(error.value)
 
 
 @pytest.mark.parametrize("path", ["missing", "file.hdf5", "empty"])

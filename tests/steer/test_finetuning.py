@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from ate.align.vae import InfoVAE, VAEConfig
+from ate.data import spaces
 from ate.errors import InputError
 from ate.policies import build
 from ate.steer import Arm, Budget, Guidance, finetune, finetune_arms, open_loop, pretrain
@@ -149,7 +152,12 @@ def test_mismatches_of_guidance_and_policy_are_refused(setting, make_set):
     with pytest.raises(InputError, match="at most 8"):
         finetune(policy, make_set("wide", joints=9))
     other = finetune(policy, make_set("other", joints=6, seed=8), steps=1).policy.spaces[0]
-    with pytest.raises(InputError, match="other ranges"):
+    foreign, commands = replace(new, joint_names=(*"abcdef", "gripper")), replace(new, source="action")
+    with pytest.raises(InputError, match="joints a, b, c"):
+        finetune(policy, foreign, space=spaces([new], 8)[0])
+    with pytest.raises(InputError, match="pre-trained on"):
+        finetune(policy, commands)
+    with pytest.raises(InputError, match=r"passport \w{16}.*expected passport \w{16} .*statistics differ"):
         finetune(policy, new, Guidance(vae, space=other), space=finetune(policy, new, steps=1).policy.spaces[0])
 
 

@@ -1,11 +1,12 @@
 """Made-up records in the shape of real ones; nothing here is evidence of anything."""
 
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
 from ate.ablate.results import RunResult
+from ate.data.doctor.distances import JointDistance
+from ate.data.doctor.report import Triage
 from ate.data.episodes import Episode, Episodes
 
 
@@ -19,7 +20,7 @@ def episodes(robot: str, arm_joints: int, count: int = 12, seed: int = 0, rate: 
         joints = np.sin(3 * time + np.arange(arm_joints)) + 0.1 * random.normal(size=(1, arm_joints))
         qpos = np.hstack([joints, (time < 0.6).astype(float)]).astype(np.float32)
         extras = {"phase": np.minimum((6 * time[:, 0]).astype(np.int8), 5)} if companions else {}
-        items.append(Episode(f"episode_{index:04d}", Path(f"/nowhere/{robot}"), qpos, MappingProxyType(extras)))
+        items.append(Episode.of(f"episode_{index:04d}", Path(f"/nowhere/{robot}"), qpos=qpos, **extras))
     names = (*(f"{robot}_joint{i + 1}" for i in range(arm_joints)), "gripper")
     return Episodes(tuple(items), "qpos", robot, names, rate, "lift")
 
@@ -27,6 +28,24 @@ def episodes(robot: str, arm_joints: int, count: int = 12, seed: int = 0, rate: 
 def sets() -> tuple[tuple[Episodes, ...], Episodes]:
     robots = {"iiwa14": 7, "panda": 7, "sawyer": 7, "xarm6": 6, "xarm7": 7}
     return tuple(episodes(name, joints, seed=i) for i, (name, joints) in enumerate(robots.items())), episodes("ur5e", 6)
+
+
+def triages(count: int, odd: int = 1, unusable: int = 0) -> tuple[Triage, ...]:
+    """`count` episodes in the order of files: the first `odd` are odd, the next `unusable` cannot be used."""
+    found = []
+    for i in range(count):
+        name = f"episode_{i:04d}"
+        if odd <= i < odd + unusable:
+            found.append(Triage(name, f"/x/{name}.hdf5", 0, float("inf"), {}, ("cannot be used: an empty file",)))
+            continue
+        length = 20.0 - i if i < odd else 0.01 * i
+        reasons = (f"length {length:+.1f} deviations from the median episode",) if i < odd else ()
+        found.append(Triage(name, f"/x/{name}.hdf5", 30, length, {"length": length, "end pose": -0.5}, reasons))
+    return tuple(found)
+
+
+def distances(adapt: Episodes) -> list[JointDistance]:
+    return [JointDistance(name, i, 0.1 * i, 0.02, 0.35, 0.5) for i, name in enumerate(adapt.joint_names)]
 
 
 def metrics() -> dict[str, list[dict[str, float]]]:
@@ -91,7 +110,7 @@ def run(arm: str, seed: int, parameterization: str, rate: float, lam: float, cla
 def figures() -> dict[str, object]:
     """Every figure there is, by the name under which a notebook keeps it."""
     from ate import viz
-    from ate.data.robots import unify
+    from ate.data.robots import embodiment, profile, unify
 
     pretrain, adapt = sets()
     random = np.random.default_rng(0)
@@ -109,9 +128,13 @@ def figures() -> dict[str, object]:
     latent = (points, names, np.char.find(names, "(") > 0, hover)
     return {
         "01_1_lengths": viz.episode_lengths(pretrain, adapt),
-        "01_2_joints": viz.joint_distributions(pretrain, adapt),
-        "01_3_episode": viz.sample_episode(adapt, 0, ("hover", "descend", "close", "lift", "hold", "end")),
-        "01_4_slots": viz.slot_map(unify([*pretrain, adapt])),
+        "01_5_ranges": viz.joint_distributions(pretrain, adapt),
+        "01_2_triage": viz.triage_grid(triages(75, odd=3, unusable=2)),
+        "01_3_joints": viz.episode_joints(adapt, 0),
+        "01_4_episode": viz.sample_episode(adapt, 0, ("hover", "descend", "close", "lift", "hold", "end")),
+        "01_6_distances": viz.joint_comparison(pretrain, adapt, distances(adapt)),
+        "01_7_slots": viz.slot_map(unify([*pretrain, adapt])),
+        "01_8_rdt": viz.slot_picture([embodiment(profile("ur5e"))]),
         "02_1_curves": viz.training_curves(metrics()),
         "02_2_map": viz.latent_map(*latent),
         "02_3_containment": viz.containment(contained),

@@ -6,6 +6,7 @@ import pytest
 from ate import viz
 from ate.ablate.grid import comparison
 from ate.ablate.statistics import differences
+from ate.data.episodes import Episode
 from ate.data.robots import unify
 from ate.errors import InputError
 from ate.viz.figures_steer import arm_colors, clamp_colors
@@ -32,7 +33,7 @@ def test_lengths_are_on_a_log_axis_only_where_they_spread_far():
     pretrain, adapt = sets()
     assert viz.episode_lengths(pretrain, adapt).layout.xaxis.type != "log"
     item = adapt[0]
-    long = replace(item, qpos=np.tile(item.qpos, (20, 1)))
+    long = Episode.of(item.name, item.path, qpos=np.tile(item.qpos, (20, 1)))
     spread = viz.episode_lengths(pretrain, replace(adapt, items=(long, *adapt.items[1:])))
     assert spread.layout.xaxis.type == "log"
     assert spread.data[-1].x[0] == 20 * len(item)

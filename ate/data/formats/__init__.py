@@ -1,1 +1,6 @@
-"""Formats: one reader per on-disk layout."""
+"""Formats: one reader per on-disk layout, each told by looking at the files."""
+
+# Modules of this folder, in the order in which they look at a path.
+LAYOUTS = ("lerobot", "native", "aloha", "robomimic", "robosuite", "npz", "csv")
+# Files that may hold recordings.
+SUFFIXES = (".hdf5", ".h5", ".npz", ".csv")

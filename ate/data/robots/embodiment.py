@@ -1,20 +1,21 @@
 """Embodiments: which slot of the unified action vector each named joint of a robot takes.
 
-Robots of different widths share one policy through a vector that is wide enough for all of them: arm joints
-take the first slots in order, the gripper the last; what a robot lacks is masked and stays exactly zero.
+Robots of different widths share one policy through a vector that is wide enough for all of them; what a robot
+lacks is masked and stays exactly zero. `ate.data.robots.unified` says which slot a joint takes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
 
-from ate.data.episodes import Episodes
 from ate.errors import InputError
 
-Array = TypeVar("Array", np.ndarray, torch.Tensor)
+if TYPE_CHECKING:
+    import torch
+
+# Arrays and tensors alike; torch itself is not needed to map names to slots.
+Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 GRIPPER = "gripper"
 
 
@@ -69,7 +70,7 @@ class Embodiment:
         """`(…, dof)` → `(…, width)`, zeros in the slots this robot does not use."""
         self._check(values.shape[-1], len(self.slots), "joint columns")
         shape = (*values.shape[:-1], self.width)
-        out = values.new_zeros(shape) if isinstance(values, torch.Tensor) else np.zeros(shape, dtype=values.dtype)
+        out = np.zeros(shape, dtype=values.dtype) if isinstance(values, np.ndarray) else values.new_zeros(shape)
         out[..., list(self.slots)] = values
         return out
 
@@ -86,39 +87,3 @@ class Embodiment:
                 expected=f"{expected} {what}",
                 way_out="check that the data belong to this robot",
             )
-
-
-def unify(sets: Sequence[Episodes], width: int | None = None) -> tuple[Embodiment, ...]:
-    """One embodiment a set, all of one width: arm joints from slot 0 on, a joint named `gripper` in the last.
-
-    Where no set names a gripper, columns keep their places.
-
-    Args:
-        sets: one robot each.
-        width: width of the unified vector; None takes the narrowest that holds all of them.
-
-    Raises:
-        InputError: a robot does not fit into `width`.
-    """
-    gripper = any(GRIPPER in episodes.joint_names for episodes in sets)
-    arms = [sum(name != GRIPPER for name in episodes.joint_names) for episodes in sets]
-    needed = max(arms) + int(gripper)
-    if width is not None and width < needed:
-        raise InputError(
-            f"{needed} joints",
-            where=f"robots {', '.join(episodes.robot for episodes in sets)}",
-            expected=f"at most {width}, the width of the unified vector",
-            way_out="pre-train in a vector that is wide enough for the robot to adapt to",
-        )
-    width = needed if width is None else width
-    embodiments = []
-    for episodes in sets:
-        slots, arm = [], 0
-        for name in episodes.joint_names:
-            if name == GRIPPER:
-                slots.append(width - 1)
-            else:
-                slots.append(arm)
-                arm += 1
-        embodiments.append(Embodiment(episodes.robot, episodes.joint_names, tuple(slots), width))
-    return tuple(embodiments)

@@ -1,0 +1,197 @@
+"""Converting: episodes of any layout are written in the native one, `episode_0000.hdf5` and on.
+
+Everything goes to a folder of its own that takes its name only when all of it is written. Values are copied; they
+are converted only where a robot's profile declares what was recorded.
+"""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+import h5py
+
+from ate.data.episodes import Episode, Episodes
+from ate.data.ledger import Ledger
+from ate.errors import InputError
+
+if TYPE_CHECKING:
+    from ate.data.robots.profile import Joint, Profile
+
+# Rows written at once: bounded memory whatever the length of an episode.
+_ROWS = 65_536
+_TEXTS = ("robot", "task", "units", "converted")
+
+
+def convert(episodes: Episodes, out: Path, profile: "Profile | None" = None, root: Path | None = None) -> Ledger:
+    """Write episodes as native files, float32, with the attributes they came with and `origin`.
+
+    Args:
+        episodes: what to write.
+        out: a folder that is new or empty.
+        profile: the robot's; where it `converts`, values are written in rad, m and opening fractions, and the
+            attribute `converted` says what was declared.
+        root: the folder that the episodes were read from; `out` may not be in it.
+
+    Returns:
+        The ledger of what came in and was kept.
+
+    Raises:
+        InputError: `out` is in use or inside of `root`, or values cannot be read; nothing is left behind then.
+    """
+    out = Path(out)
+    _check_target(out, root)
+    converted = profile if profile is not None and profile.converts else None
+    near = out.resolve().parent
+    while not near.is_dir():
+        near = near.parent
+    work = _work_folder(near, out)
+    try:
+        for number, item in enumerate(episodes):
+            _write(work / f"episode_{number:04d}.hdf5", item, episodes, converted)
+        # Made for its owner only; a finished set is like any other folder.
+        work.chmod(0o777 & ~_umask())
+        out.resolve().parent.mkdir(parents=True, exist_ok=True)
+        os.replace(work, out.resolve())
+    except OSError as error:
+        raise InputError(
+            f"a folder that cannot be written ({error})",
+            where=str(out),
+            expected="a place with room for the converted episodes",
+            way_out="name another folder, or make room",
+        ) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return episodes.ledger
+
+
+def _check_target(out: Path, root: Path | None) -> None:
+    target = out.resolve()
+    if root is not None:
+        source = Path(root).resolve()
+        folder = source if source.is_dir() else None
+        if target == source or source.is_relative_to(target) or (folder and target.is_relative_to(folder)):
+            raise InputError(
+                f"the folder of the recordings, {source}",
+                where=str(out),
+                expected="a folder beside or away from them: recordings are never written to",
+                way_out="name another folder",
+            )
+    if out.is_symlink() or (target.exists() and not target.is_dir()) or (target.is_dir() and any(target.iterdir())):
+        raise InputError(
+            "a folder with files in it" if target.is_dir() and not out.is_symlink() else "a file or a link",
+            where=str(out),
+            expected="a folder that is new or empty",
+            way_out="name another folder; nothing is overwritten",
+        )
+
+
+def _work_folder(near: Path, out: Path) -> Path:
+    try:
+        return Path(mkdtemp(prefix=".converting-", dir=near))
+    except OSError as error:
+        raise InputError(
+            f"a folder that cannot be written ({error})",
+            where=str(out),
+            expected="a place that may be written to",
+            way_out="name another folder",
+        ) from error
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _write(file: Path, item: Episode, episodes: Episodes, profile: "Profile | None") -> None:
+    names = {name: _names(item, name, episodes) for name in ("qpos", "action")}
+    declared: dict[str, Sequence[Joint | None]] = {}
+    if profile is not None:
+        declared = _declared(item, names, profile)
+    with h5py.File(file, "w") as handle:
+        for name, series in item.series.items():
+            dataset = handle.create_dataset(name, series.shape, series.read(0, 1).dtype)
+            for start in range(0, len(series), _ROWS):
+                rows = series.read(start, min(start + _ROWS, len(series)))
+                if profile is not None and name in declared:
+                    rows = profile.to_si(rows, declared[name])
+                dataset[start : start + len(rows)] = rows
+        _attributes(handle, item, episodes, names["qpos"], names["action"])
+        if profile is not None:
+            _say_converted(handle, item, declared, profile)
+
+
+def _names(item: Episode, name: str, episodes: Episodes) -> tuple[str, ...]:
+    """Names of the columns of a series: the episode's own, else the set's where they are of this series."""
+    if name not in item.series:
+        return ()
+    width = item.series[name].shape[1] if len(item.series[name].shape) == 2 else 0
+    own = item.attributes.get("joint_names" if name == "qpos" else "action_names", ())
+    if len(own) == width:
+        return tuple(str(part) for part in own)
+    if name == episodes.source and len(episodes.joint_names) == width:
+        return episodes.joint_names
+    # Absolute targets have a column for each joint, in the same order.
+    return _names(item, "qpos", episodes) if name == "action" and width == item.series["qpos"].shape[1] else ()
+
+
+def _declared(
+    item: Episode, names: Mapping[str, tuple[str, ...]], profile: "Profile"
+) -> "dict[str, Sequence[Joint | None]]":
+    if "converted" in item.attributes:
+        raise InputError(
+            f"values that were converted before ({item.attributes['converted']})",
+            where=f"{item.path}, episode {item.name}",
+            expected=f"values as recorded, for the conversion that profile {profile.name} declares",
+            way_out="convert the original recordings, or convert without --robot",
+        )
+    found = {name: profile.match(parts) for name, parts in names.items() if parts}
+    if not any(joint is not None for joint in found.get("qpos", ())):
+        raise InputError(
+            f"columns {', '.join(names['qpos']) or 'without names'}",
+            where=f"{item.path}, episode {item.name}",
+            expected=f"joints of profile {profile.name}: {', '.join(profile.joint_names)}",
+            way_out="name the profile of the robot that was recorded, or convert without one",
+        )
+    # An action that is no joint target (a tool's motion, say) is none of the profile's.
+    return {name: joints for name, joints in found.items() if any(joint is not None for joint in joints)}
+
+
+def _attributes(
+    handle: h5py.File, item: Episode, episodes: Episodes, joints: tuple[str, ...], actions: tuple[str, ...]
+) -> None:
+    known = {"robot": episodes.robot, "task": episodes.task, "rate_hz": episodes.rate_hz, **item.attributes}
+    for name in _TEXTS:
+        if known.get(name):
+            handle.attrs[name] = _storable(str(known[name]))
+    if known.get("rate_hz"):
+        handle.attrs["rate_hz"] = float(known["rate_hz"])
+    lists = {"joint_names": joints, "action_names": actions, "phase_names": known.get("phase_names", ())}
+    for name, parts in lists.items():
+        if len(parts):
+            handle.attrs[name] = [_storable(str(part)) for part in parts]
+    handle.attrs["origin"] = _storable(f"{item.path}, episode {item.name}")
+
+
+def _say_converted(
+    handle: h5py.File, item: Episode, declared: "Mapping[str, Sequence[Joint | None]]", profile: "Profile"
+) -> None:
+    units = [joint.quantity for joint in declared["qpos"] if joint is not None]
+    handle.attrs["units"] = ", ".join(dict.fromkeys(units))
+    said = [
+        f"{joint.name} of {name} from {joint.unit}, slope {joint.affine[0]:g}, offset {joint.affine[1]:g}"
+        for name, joints in declared.items()
+        for joint in joints
+        if joint is not None and joint.affine != (1.0, 0.0)
+    ]
+    left = [name for name in ("qpos", "action") if name in item.series and name not in declared]
+    said += [f"{name} as recorded" for name in left]
+    handle.attrs["converted"] = _storable(f"as profile {profile.name} declares: {'; '.join(said) or 'nothing'}")
+
+
+def _storable(said: str) -> str:
+    """A text that HDF5 takes: no NUL, nothing that UTF-8 has no bytes for, and within the size of an attribute."""
+    return said.replace("\0", " ").encode("utf-8", "replace").decode()[:10_000]

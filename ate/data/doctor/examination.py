@@ -1,0 +1,196 @@
+"""The examination: survey a path, gather its facts, run every check, sort what they find."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ate.data.doctor import (
+    against,
+    chunking,
+    constants,
+    duplicates,
+    gripper,
+    motion,
+    outliers,
+    quaternions,
+    relation,
+    shapes,
+    stillness,
+    units,
+    values,
+)
+from ate.data.doctor.case import Case
+from ate.data.doctor.facts import gather
+from ate.data.doctor.report import FAIL, LEVELS, PASS, Finding, Report, Triage
+from ate.data.episodes import Episodes
+from ate.data.formats.layout import Broken
+from ate.data.ledger import Ledger
+from ate.data.reading import DataSet, subsets, survey
+from ate.data.robots.profile import Profile, available, profile
+from ate.errors import InputError
+
+Source = DataSet | Episodes | str | Path
+# In the order in which they are told where levels are equal.
+CHECKS = (values, shapes, units, gripper, constants, motion, stillness, relation, quaternions, duplicates, chunking)
+
+
+def examine(data: Source, *, robot: str = "", against: Source | None = None, horizon: int = 16) -> Report:
+    """Examine one set of demonstrations.
+
+    Args:
+        data: a path, a `DataSet` (which also says source, layout and what to leave out), or episodes already read.
+        robot: name or file of the robot's profile; empty to look it up by the name in the files.
+        against: the pre-training set or folder of sets to compare with; None for none.
+        horizon: chunk length in steps.
+
+    Returns:
+        The report; episodes that cannot be read are findings in it.
+
+    Raises:
+        InputError: there is nothing to read, `robot` is unknown, or `horizon` is below 1.
+    """
+    return _examine(data, robot, _others(against), horizon)
+
+
+def examine_sets(
+    data: DataSet | str | Path, *, robot: str = "", against: Source | None = None, horizon: int = 16
+) -> tuple[Report, ...]:
+    """One report a set: of a folder of robots one each, else one.
+
+    Raises:
+        InputError: as `examine`.
+    """
+    chosen = data if isinstance(data, DataSet) else DataSet(str(data))
+    children = subsets(chosen.path)
+    others = _others(against)
+    if not children:
+        return (_examine(chosen, robot, others, horizon),)
+    return tuple(_examine(_child(chosen, child), robot, others, horizon) for child in children)
+
+
+def _child(chosen: DataSet, child: Path) -> DataSet:
+    left_out = tuple(Path(name).name for name in chosen.exclude if Path(name).parent.name == child.name)
+    return replace(chosen, path=str(child), exclude=left_out)
+
+
+def _examine(data: Source, robot: str, others: tuple[Case, ...], horizon: int) -> Report:
+    if horizon < 1:
+        raise InputError(str(horizon), where="horizon", expected="at least 1", way_out="give a chunk length in steps")
+    path, episodes, broken, ledger = _read(data, robot)
+    if episodes is None:
+        return Report(path, robot, "qpos", (), tuple(_broken(broken)), _unusable(broken), ledger)
+    case = _case(path, episodes, robot, horizon, others)
+    findings = list(_broken(broken))
+    rows: tuple[Triage, ...] = ()
+    if case.facts.looks:
+        rows = outliers.triage(case)
+        for module in CHECKS:
+            findings += module.check(case)
+        findings += outliers.check(case, rows)
+        findings += against.check(case)
+    else:
+        findings += values.damaged(case)
+    ordered = sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
+    unread = [item for item in episodes if item.name not in {look.name for look in case.facts.looks}]
+    lost = tuple(Triage(item.name, str(item.path), len(item), float("inf"), {}, ("cannot be read",)) for item in unread)
+    return Report(
+        path,
+        episodes.robot,
+        episodes.source,
+        episodes.joint_names,
+        tuple(ordered),
+        (*_unusable(broken), *lost, *rows),
+        ledger,
+        ", ".join(other.path for other in others),
+        _notes(case),
+    )
+
+
+def _notes(case: Case) -> dict[str, object]:
+    return {
+        "profile": case.profile.name if case.profile else "",
+        "sampled_rows": len(case.facts.rows),
+        "stride": case.facts.stride,
+        "horizon": case.horizon,
+    }
+
+
+def _read(data: Source, robot: str) -> tuple[str, Episodes | None, tuple[Broken, ...], Ledger]:
+    if isinstance(data, Episodes):
+        return str(data[0].path.parent), data, (), data.ledger
+    chosen = data if isinstance(data, DataSet) else DataSet(str(data))
+    if subsets(chosen.path):
+        raise InputError(
+            f"{len(subsets(chosen.path))} sets, one a robot",
+            where=chosen.path,
+            expected="one set",
+            way_out="name one of its sub-folders, or call examine_sets",
+        )
+    found = survey(chosen.path, chosen.source, chosen.exclude, chosen.layout, robot or chosen.robot)
+    return chosen.path, found.episodes, found.broken, found.ledger
+
+
+def _others(data: Source | None) -> tuple[Case, ...]:
+    if data is None:
+        return ()
+    if isinstance(data, Episodes):
+        return (_case(str(data[0].path.parent), data, "", 1, ()),)
+    chosen = data if isinstance(data, DataSet) else DataSet(str(data))
+    sets = [_child(chosen, child) for child in subsets(chosen.path)] or [chosen]
+    cases = []
+    for item in sets:
+        path, episodes, _, _ = _read(item, "")
+        if episodes is not None:
+            case = _case(path, episodes, item.robot, 1, ())
+            cases += [case] if case.facts.looks else []
+    if not cases:
+        raise InputError(
+            "no episode that can be read", where=chosen.path, expected="a pre-training set",
+            way_out="run ate doctor on it first",
+        )  # fmt: skip
+    return tuple(cases)
+
+
+def _case(path: str, episodes: Episodes, robot: str, horizon: int, others: tuple[Case, ...]) -> Case:
+    body = _profile(episodes, robot)
+    return Case(path, episodes, gather(episodes), body, _joints(episodes, body), horizon, others)
+
+
+def _profile(episodes: Episodes, robot: str) -> Profile | None:
+    if robot:
+        return profile(robot)
+    names = {name.casefold(): name for name in available()}
+    if episodes.robot.casefold() not in names:
+        return None
+    found = profile(names[episodes.robot.casefold()])
+    # Another robot of that name, or columns nobody named: nothing to hold it against.
+    return found if any(joint is not None for joint in found.match(episodes.joint_names)) else None
+
+
+def _joints(episodes: Episodes, body: Profile | None) -> tuple:
+    if body is None:
+        return (None,) * episodes.dof
+    matched = body.match(episodes.joint_names)
+    unnamed = all(name == f"joint_{i}" for i, name in enumerate(episodes.joint_names))
+    if not any(matched) and unnamed and len(body.required) == episodes.dof:
+        return body.required
+    return matched
+
+
+def _broken(broken: Sequence[Broken]) -> Iterator[Finding]:
+    for item in broken:
+        error = item.error
+        check = "widths" if "columns in" in error.found else "files"
+        yield Finding(
+            FAIL, check, item.name, f"{error.where}: {error.found}", error.expected, error.way_out,
+            episodes=(item.name,), exclude=True,
+        )  # fmt: skip
+    if not broken:
+        yield Finding(PASS, "files", "all files", "every episode could be opened, all of one width")
+
+
+def _unusable(broken: Sequence[Broken]) -> tuple[Triage, ...]:
+    return tuple(
+        Triage(item.name, str(item.path), 0, float("inf"), {}, (f"cannot be used: {item.error.found}",))
+        for item in broken
+    )

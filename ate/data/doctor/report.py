@@ -1,0 +1,117 @@
+"""What the doctor says: findings by joint or episode, episodes sorted by oddness, and the verdict over all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ate.data.ledger import Ledger
+
+PASS, WARN, FAIL = "PASS", "WARN", "FAIL"
+LEVELS = (PASS, WARN, FAIL)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked.
+
+    Attributes:
+        level: `PASS`, `WARN` (look at it) or `FAIL` (do not train on it as it is).
+        check: what was checked, e.g. `"units"`.
+        subject: what it is about: a joint, an episode, or `"all"`.
+        found: what is there, with numbers and units.
+        expected: what would be right.
+        fix: what to do now; empty for PASS.
+        joint: the joint's name where the finding is about one.
+        episodes: names of the episodes concerned, the worst first; empty where it is all of them.
+        exclude: whether leaving out `episodes` is a cure.
+    """
+
+    level: str
+    check: str
+    subject: str
+    found: str
+    expected: str = ""
+    fix: str = ""
+    joint: str = ""
+    episodes: tuple[str, ...] = ()
+    exclude: bool = False
+
+
+@dataclass(frozen=True)
+class Triage:
+    """One episode beside the others.
+
+    Attributes:
+        episode: its name.
+        file: where it is.
+        steps: its length.
+        oddness: the largest of its measures, robust standard deviations from the median episode; infinite where the
+            episode cannot be used at all.
+        measures: robust deviations by name: length, jerk, stillness, end pose, largest step, repeated rows.
+        reasons: what is odd, in words; empty for ordinary episodes.
+    """
+
+    episode: str
+    file: str
+    steps: int
+    oddness: float
+    measures: Mapping[str, float]
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The doctor's report on one set.
+
+    Attributes:
+        path: what was examined.
+        robot: the robot.
+        source: the series, `"qpos"` or `"action"`.
+        joint_names: its columns.
+        findings: everything that was checked, the worst first.
+        triage: every episode, the oddest first.
+        ledger: what came in and what was kept.
+        against: the path of the set it was compared with, empty for none.
+    """
+
+    path: str
+    robot: str
+    source: str
+    joint_names: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    triage: tuple[Triage, ...]
+    ledger: Ledger
+    against: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def level(self) -> str:
+        """The worst level of all findings."""
+        return max((finding.level for finding in self.findings), key=LEVELS.index, default=PASS)
+
+    def of(self, check: str) -> tuple[Finding, ...]:
+        """The findings of one check."""
+        return tuple(finding for finding in self.findings if finding.check == check)
+
+    @property
+    def exclude(self) -> dict[str, str]:
+        """Episodes that the doctor would leave out, with the reason."""
+        chosen: dict[str, str] = {}
+        for finding in self.findings:
+            if finding.exclude and finding.level != PASS:
+                for name in finding.episodes:
+                    chosen.setdefault(name, f"{finding.check}: {finding.found}")
+        return chosen
+
+    def rows(self, passed: bool = False) -> list[dict[str, Any]]:
+        """One row a finding for a table, the worst first; what passed only on request."""
+        shown = [f for f in self.findings if passed or f.level != PASS]
+        return [
+            {"level": f.level, "check": f.check, "subject": f.subject, "found": f.found, "expected": f.expected,
+             "fix": f.fix}
+            for f in shown
+        ]  # fmt: skip
+
+    def counts(self) -> dict[str, int]:
+        """Findings a level."""
+        return {level: sum(f.level == level for f in self.findings) for level in LEVELS}

@@ -1,0 +1,126 @@
+"""Shapes: what the files say of themselves must agree: rates, joint names, units, robots; and their other series."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from ate.data.doctor.case import Case, listed
+from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+
+# Rates are rounded when they are written (median time steps); real ones differ by factors.
+SAME_RATE = 0.05
+# Motion this much faster in episodes this much shorter than the others': frames are missing, or the rate is another.
+FACTOR = 1.6
+# A recording's own rate and its profile's usual one.
+MIXED_SHARE = 0.4
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Rates, names, labels and time."""
+    yield _rates(case)
+    yield from _paces(case)
+    yield from _names(case)
+    yield from _labels(case)
+    yield from _time(case)
+
+
+def _rates(case: Case) -> Finding:
+    said = [(item.name, item.attributes.get("rate_hz")) for item in case.episodes]
+    known = [rate for _, rate in said if rate]
+    if not known:
+        return Finding(
+            WARN, "rates", "all episodes", "no rate in the files", "steps a second in each file",
+            "write the attribute rate_hz: durations, lags and speeds cannot be told without it",
+        )  # fmt: skip
+    usual = float(np.median(known))
+    odd = [(name, rate) for name, rate in said if not rate or abs(rate - usual) > SAME_RATE * usual]
+    if odd:
+        kinds = Counter(f"{rate:g} Hz" if rate else "no rate" for _, rate in said)
+        return Finding(
+            FAIL, "rates", listed([name for name, _ in odd]),
+            "mixed rates: " + ", ".join(f"{count} episodes at {kind}" for kind, count in kinds.most_common())
+            + f"; not {usual:g} Hz: {listed([name for name, _ in odd])}",
+            f"{usual:g} Hz throughout", f"resample these episodes to {usual:g} Hz, or exclude them: a chunk of "
+            f"{case.horizon} steps would last differently long", episodes=tuple(name for name, _ in odd),
+            exclude=len(odd) < len(said) / 2,
+        )  # fmt: skip
+    return Finding(PASS, "rates", "all episodes", f"{usual:g} Hz in all {len(said)} episodes")
+
+
+def _paces(case: Case) -> Iterator[Finding]:
+    """Mixed rates that no attribute tells: episodes with longer steps and fewer of them than the rest."""
+    looks, moving = case.facts.looks, case.facts.usual > 0
+    if len(looks) < 8 or not moving.any():
+        return
+    pace = np.array([np.mean(item.typical[moving] / case.facts.usual[moving]) for item in looks])
+    length = np.array([item.steps for item in looks], float)
+    faster = pace / max(float(np.median(pace)), 1e-12)
+    shorter = np.median(length) / length
+    odd = ((faster > FACTOR) & (shorter > FACTOR)) | ((faster < 1 / FACTOR) & (shorter < 1 / FACTOR))
+    # One odd episode is an odd take.
+    if odd.sum() >= 2 and odd.mean() <= MIXED_SHARE:
+        names = [looks[i].name for i in np.flatnonzero(odd)]
+        yield Finding(
+            WARN, "rates", listed(names),
+            f"{len(names)} episodes move {np.median(faster[odd]):.2g} times as far a step as the others in "
+            f"{np.median(1 / shorter[odd]):.2g} times as many steps: another rate, whatever the files say",
+            "like motions of like length", "resample these episodes to the rate of the others, or exclude them",
+            episodes=tuple(names), exclude=True,
+        )  # fmt: skip
+
+
+def _names(case: Case) -> Iterator[Finding]:
+    said = {item.name: tuple(item.attributes.get("joint_names", ())) for item in case.episodes}
+    kinds = Counter(said.values())
+    usual = kinds.most_common(1)[0][0]
+    odd = [name for name, names in said.items() if names != usual]
+    if odd:
+        other = next(said[name] for name in odd)
+        differs = [f"{a} for {b}" for a, b in zip(other, usual, strict=False) if a != b]
+        yield Finding(
+            FAIL, "names", listed(odd),
+            f"{len(odd)} episodes name other joints than the rest" + (f" ({listed(differs)})" if differs else ""),
+            f"{', '.join(usual)}" if usual else "names in all files or in none",
+            "put the columns of these episodes into the order of the others, or exclude them", episodes=tuple(odd),
+            exclude=len(odd) < len(said) / 2,
+        )  # fmt: skip
+    elif all(name == f"joint_{i}" for i, name in enumerate(case.names)) and case.profile is None:
+        yield Finding(
+            WARN, "names", "all joints",
+            f"no names for {len(case.names)} columns" + (f", {len(usual)} names" if usual else ""),
+            "one name a column", "write the attribute joint_names, or name the robot's profile (--robot)",
+        )  # fmt: skip
+    else:
+        matched = sum(joint is not None for joint in case.joints)
+        yield Finding(
+            PASS, "names", "all joints", f"{len(case.names)} named columns"
+            + (f", {matched} of them known to profile {case.profile.name}" if case.profile else ""),
+        )  # fmt: skip
+
+
+def _labels(case: Case) -> Iterator[Finding]:
+    for label, level in (("units", FAIL), ("robot", FAIL), ("task", WARN)):
+        said = {item.name: item.attributes.get(label) for item in case.episodes}
+        kinds = Counter(said.values())
+        if len(kinds) > 1:
+            usual = kinds.most_common(1)[0][0]
+            odd = tuple(name for name, value in said.items() if value != usual)
+            yield Finding(
+                level, "labels", listed(odd),
+                f"{label} differs: " + ", ".join(f"{value!r} ({count})" for value, count in kinds.most_common(5)),
+                f"one {label} a set", "one set a kind: move or exclude these episodes", episodes=odd,
+                exclude=level == FAIL and len(odd) < len(said) / 2,
+            )  # fmt: skip
+
+
+def _time(case: Case) -> Iterator[Finding]:
+    back = {item.name: int(item.attributes.get("neg_dt", 0) or 0) for item in case.episodes}
+    odd = tuple(name for name, count in back.items() if count)
+    if odd:
+        yield Finding(
+            WARN, "rates", listed(odd),
+            f"the clock runs backwards {sum(back.values())} times ({listed([f'{n}: {back[n]}' for n in odd])})",
+            "time that only goes on", "sort the rows by time, or cut the episode where a second take begins",
+            episodes=odd,
+        )  # fmt: skip

@@ -1,0 +1,69 @@
+"""Exclude lists: which episodes to leave out and why, written by the doctor or by clicking, honoured everywhere.
+
+# episodes to leave out
+episode_0003  # length: 9 steps, a chunk needs 16
+panda/episode_0005  # clicked
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ate.errors import InputError
+from ate.runs.files import write_text
+
+HEAD = "# episodes to leave out"
+
+
+def read(path: str | Path) -> dict[str, str]:
+    """Names of the episodes of a list with the reasons, in their order.
+
+    Raises:
+        InputError: there is no such file, or it is not an exclude list.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(
+            "no such file",
+            where=str(file),
+            expected="an exclude list, one episode a line",
+            way_out="write it with ate doctor --exclude-out, or give names separated by commas",
+        )
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise _no_list(file, "bytes that are not text") from error
+    if not lines or lines[0].strip() != HEAD:
+        raise _no_list(file, f"a first line {lines[0][:40]!r}" if lines else "an empty file")
+    found: dict[str, str] = {}
+    for line in lines[1:]:
+        name, _, reason = line.partition("#")
+        if name.strip():
+            found[name.strip()] = reason.strip()
+    return found
+
+
+def write(path: str | Path, names: Mapping[str, str]) -> Path:
+    """Write a list atomically; an earlier list at that place is replaced, anything else is left alone.
+
+    Args:
+        path: the file.
+        names: episodes with the reason for each.
+
+    Raises:
+        InputError: the file exists and is not an exclude list.
+    """
+    file = Path(path)
+    if file.exists():
+        read(file)
+    body = (f"{name}  # {' '.join(reason.split())}" if reason else name for name, reason in names.items())
+    write_text(file, "\n".join([HEAD, *body, ""]))
+    return file
+
+
+def _no_list(file: Path, found: str) -> InputError:
+    return InputError(
+        found,
+        where=str(file),
+        expected=f"an exclude list, which begins with {HEAD!r}",
+        way_out="name another file; nothing was overwritten",
+    )

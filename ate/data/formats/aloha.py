@@ -1,0 +1,79 @@
+"""ALOHA and RDT: one HDF5 file an episode, `observations/qpos (n_steps, dof)` and `action (n_steps, k)`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ate.data.episodes import Episode
+from ate.data.formats import hdf5
+from ate.data.formats.companions import pair
+from ate.data.formats.layout import Broken, listed
+from ate.data.formats.tree import companion
+from ate.data.ledger import Keys
+from ate.data.series import Series
+from ate.errors import InputError
+
+NAME = "aloha"
+EXPECTS = "one HDF5 file an episode, with a dataset 'observations/qpos' and beside it 'action'"
+_QPOS, _ACTION = "observations/qpos", "action"
+# Two ViperX-300 arms with six joints and a gripper each; other widths are other robots in the same layout.
+_COLUMNS = 14
+
+
+def looks(path: Path) -> str | None:
+    """What makes this the ALOHA layout, or None."""
+    for file in listed(path, hdf5.SUFFIXES)[:5]:
+        try:
+            with hdf5.opened(file) as handle:
+                found = hdf5.member(handle, _QPOS, file)
+                if not isinstance(found, h5py.Dataset):
+                    continue
+                named = " and 14 columns, which are named by the profile aloha" if _is_aloha(found.shape) else ""
+                return f"a dataset {_QPOS!r} in {file.name}{named}"
+        except InputError:
+            # Detection only: the reader itself will say what is wrong with this file.
+            continue
+    return None
+
+
+def index(path: Path, source: str) -> Iterator[Episode | Broken]:
+    """Every episode of a folder (or one file), its shapes and attributes; values stay on disk."""
+    for file in listed(path, hdf5.SUFFIXES):
+        try:
+            yield _episode(file, source)
+        except InputError as error:
+            yield Broken(file.stem, file, error)
+
+
+def _episode(file: Path, source: str) -> Episode:
+    with hdf5.opened(file) as handle:
+        qpos = hdf5.matrix(handle, _QPOS, file)
+        if qpos is None:
+            raise InputError(
+                f"datasets and groups {hdf5.keys(handle)}",
+                where=str(file),
+                expected=f"a dataset {_QPOS!r} of shape (n_steps, dof)",
+                way_out="name another layout, or exclude this file",
+            )
+        series: dict[str, Series] = {"qpos": qpos}
+        left = pair(series, {"action": companion(handle, _ACTION, file)}, source, str(file))
+        there = hdf5.keys(handle)
+        found = (_QPOS, _ACTION) if "action" in series else (_QPOS,)
+        left += [key for key in there if key not in (_QPOS, _ACTION)]
+        keys = Keys(found, () if _ACTION in there else (_ACTION,), tuple(left))
+        return Episode(file.stem, file, series, _attributes(handle, qpos), keys)
+
+
+def _attributes(handle: h5py.File, qpos: Series) -> dict[str, Any]:
+    known = hdf5.attributes(handle)
+    if "joint_names" not in known and _is_aloha(qpos.shape):
+        from ate.data.robots.profile import profile
+
+        known["joint_names"] = profile("aloha").joint_names
+    return known
+
+
+def _is_aloha(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and shape[1] == _COLUMNS

@@ -1,0 +1,176 @@
+"""HDF5, opened with care: nothing outside the file is followed, and nothing is read that its header only promises."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ate.data.formats.layout import RATES, check_matrix, number, rate, text, texts
+from ate.data.series import Series
+from ate.errors import InputError
+
+SUFFIXES = (".hdf5", ".h5")
+# Deflate packs at most about 1,032 to 1; a header that promises more than that holds no such values.
+MOST_PACKED = 1100
+_DEEPEST, _MOST_KEYS = 3, 200
+_TEXTS = ("robot", "task", "units", "converted", "origin")
+_LISTS = ("joint_names", "action_names", "phase_names")
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[h5py.File]:
+    """The file, for reading; whatever HDF5 itself reports becomes one message that names the file.
+
+    Raises:
+        InputError: HDF5 cannot open or read it.
+    """
+    try:
+        # Recordings often lie on read-only or network disks, where locks are refused.
+        with h5py.File(file, "r", locking="best-effort") as handle:
+            yield handle
+    except InputError:
+        raise
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"a file that HDF5 cannot open ({said})",
+            where=str(file),
+            expected="an HDF5 file",
+            way_out="re-copy the file, or exclude it",
+        ) from error
+
+
+def member(handle: h5py.Group, key: str, file: Path) -> Any:
+    """The object at `key`, None where there is none.
+
+    Raises:
+        InputError: a part of the path is a link to another file, or a link that leads nowhere or in a circle.
+    """
+    here: Any = handle
+    for part in key.split("/"):
+        if not isinstance(here, h5py.Group):
+            return None
+        kind = link(here, part)
+        if kind is None:
+            return None
+        if kind == h5py.h5l.TYPE_EXTERNAL:
+            raise _elsewhere("a link to another file", file, key)
+        try:
+            # The low level: a high-level lookup costs ten times as much, and a set has thousands of files.
+            found = h5py.h5o.open(here.id, part.encode())
+        except (KeyError, OSError, RuntimeError) as error:
+            raise _elsewhere("a link that leads nowhere", file, key) from error
+        here = h5py.Group(found) if isinstance(found, h5py.h5g.GroupID) else found
+    return h5py.Dataset(here) if isinstance(here, h5py.h5d.DatasetID) else here
+
+
+def link(group: h5py.Group, name: str) -> int | None:
+    """The kind of link under a name, None where there is none."""
+    if not group.id.links.exists(name.encode()):
+        return None
+    return int(group.id.links.get_info(name.encode()).type)
+
+
+def series(handle: h5py.File, key: str, file: Path, exact: bool = False) -> Series | None:
+    """The dataset at `key` as a series that reads its own rows later; None where there is none.
+
+    Raises:
+        InputError: it is no dataset, takes its values from other files, or promises values it does not hold.
+    """
+    found = member(handle, key, file)
+    return None if found is None else _series(found, key, file, exact)
+
+
+def matrix(handle: h5py.File, key: str, file: Path) -> Series | None:
+    """As `series`, and a numeric matrix `(n_steps, width)`."""
+    found = member(handle, key, file)
+    if found is None:
+        return None
+    values = _series(found, key, file, False)
+    check_matrix(values.shape, found.id.dtype, values.where)
+    return values
+
+
+def _series(found: Any, key: str, file: Path, exact: bool) -> Series:
+    where = f"{file}, dataset {key!r}"
+    if not isinstance(found, h5py.Dataset):
+        raise InputError(
+            "a group", where=where, expected="a dataset", way_out="read the file in another layout, or rewrite it"
+        )
+    made = found.id.get_create_plist()
+    if made.get_external_count() or made.get_layout() == h5py.h5d.VIRTUAL:
+        raise _elsewhere("values that are kept in other files", file, key)
+    # A dataset of no space at all (null) has no shape.
+    shape = tuple(found.id.shape or ())
+    _check_stored(shape, found, where)
+    return Series(shape, where, Rows(file, key), exact)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Reads rows of one dataset, columns picked where a layout keeps several things in one matrix."""
+
+    file: Path
+    key: str
+    columns: tuple[int, ...] = ()
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        """Rows `[start, stop)`."""
+        with opened(self.file) as handle:
+            rows = np.asarray(member(handle, self.key, self.file)[start:stop])
+        return rows[:, list(self.columns)] if self.columns else rows
+
+
+def attributes(handle: h5py.Group) -> dict[str, Any]:
+    """What files say about themselves, under the names that the house uses; what they do not say is absent."""
+    wanted = (*_TEXTS, *_LISTS, *RATES)
+    found = {name: handle.attrs[name] for name in wanted if h5py.h5a.exists(handle.id, name.encode())}
+    known: dict[str, Any] = {name: text(found[name]) for name in _TEXTS if name in found}
+    known |= {name: texts(found[name]) for name in _LISTS if name in found}
+    backwards = number(handle.attrs["neg_dt"]) if h5py.h5a.exists(handle.id, b"neg_dt") else None
+    if backwards is not None:
+        known["neg_dt"] = int(backwards)
+    steps = rate(found)
+    return known if steps is None else {**known, "rate_hz": steps}
+
+
+def keys(handle: h5py.Group, prefix: str = "", depth: int = 0) -> list[str]:
+    """Paths of the datasets in a file, to three levels; links are named, never followed."""
+    names: list[str] = []
+    for raw in handle.id:
+        name = raw.decode("utf-8", "replace")
+        path = f"{prefix}{name}"
+        if handle.id.links.get_info(raw).type != h5py.h5l.TYPE_HARD:
+            names.append(f"{path} (link)")
+        elif h5py.h5o.get_info(handle.id, raw).type == h5py.h5o.TYPE_GROUP and depth + 1 < _DEEPEST:
+            names += keys(h5py.Group(h5py.h5g.open(handle.id, raw)), f"{path}/", depth + 1)
+        else:
+            names.append(path)
+        if len(names) > _MOST_KEYS:
+            return [*names[:_MOST_KEYS], "…"]
+    return names
+
+
+def _check_stored(shape: tuple[int, ...], dataset: h5py.Dataset, where: str) -> None:
+    promised, stored = math.prod(shape) * dataset.id.dtype.itemsize, int(dataset.id.get_storage_size())
+    if promised > MOST_PACKED * max(stored, 1):
+        raise InputError(
+            f"shape {shape} with {stored} bytes stored",
+            where=where,
+            expected="values for every row",
+            way_out="the recording was cut off or its header is wrong: record it again, or exclude this episode",
+        )
+
+
+def _elsewhere(found: str, file: Path, key: str) -> InputError:
+    return InputError(
+        found,
+        where=f"{file}, {key!r}",
+        expected="values inside this file",
+        way_out="copy the values into the file (h5repack or h5copy), or exclude it",
+    )

@@ -1,0 +1,73 @@
+"""JSON that others wrote: read with a limit on size and depth, and every failure named."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ate.errors import InputError
+
+# Metadata of real sets are some megabytes, a line of them some kilobytes.
+MOST_BYTES, MOST_CHARACTERS = 64 * 2**20, 2**20
+
+
+def parse(said: str, where: str) -> Any:
+    """What a JSON text says.
+
+    Raises:
+        InputError: it is not JSON, or is nested too deeply to be read.
+    """
+    try:
+        return json.loads(said)
+    except (ValueError, RecursionError) as error:
+        what = "brackets nested without end" if isinstance(error, RecursionError) else f"no JSON ({error})"
+        raise _unreadable(what, where) from error
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        InputError: the file is missing, unreadable, too large, no JSON or no object.
+    """
+    return _object(parse(_text(file), str(file)), str(file))
+
+
+def read_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file with one JSON object a line.
+
+    Raises:
+        InputError: as `read_object`, with the line.
+    """
+    try:
+        with file.open(encoding="utf-8") as stream:
+            number = 0
+            while line := stream.readline(MOST_CHARACTERS + 1):
+                number += 1
+                where = f"{file}, line {number}"
+                if len(line) > MOST_CHARACTERS:
+                    raise _unreadable("a line without end", where)
+                if line.strip():
+                    yield _object(parse(line, where), where)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(f"a file that cannot be read ({error})", str(file)) from error
+
+
+def _object(found: Any, where: str) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise _unreadable(f"a {type(found).__name__}", where)
+    return found
+
+
+def _text(file: Path) -> str:
+    try:
+        size = file.stat().st_size
+        if size > MOST_BYTES:
+            raise _unreadable(f"{size / 2**20:,.0f} MiB", str(file))
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(f"a file that cannot be read ({error})", str(file)) from error
+
+
+def _unreadable(found: str, where: str) -> InputError:
+    return InputError(found, where=where, expected="a JSON object", way_out="restore the file from the original set")

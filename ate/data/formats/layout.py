@@ -1,0 +1,117 @@
+"""What every reader gives and uses: the broken episode, file lists, one reading of names, rates and paths."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ate.errors import InputError
+
+# One episode larger than this is a mistake in a header, not a demonstration.
+MOST_BYTES = 8 * 2**30
+# Attributes that give a rate: three in hertz, the last a time step in seconds.
+RATES = ("rate_hz", "fps", "control_freq", "median_dt")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An episode that cannot be used.
+
+    Attributes:
+        name: as an exclude list would name it.
+        path: its file.
+        error: what is wrong with it, and the way out.
+    """
+
+    name: str
+    path: Path
+    error: InputError
+
+
+def listed(path: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The files with one of these suffixes directly in a folder, sorted by name; the file itself if `path` is one."""
+    if path.is_file():
+        return [path] if path.suffix.lower() in suffixes else []
+    if not path.is_dir():
+        return []
+    return sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+
+
+def text(value: Any) -> str:
+    """A string; HDF5 gives fixed-length strings as bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """Names from a comma-separated string or from an array of strings."""
+    if isinstance(value, (str, bytes)):
+        return tuple(part.strip() for part in text(value).split(","))
+    return tuple(text(name) for name in np.ravel(np.asarray(value, dtype=object)))
+
+
+def rate(attributes: Mapping[str, Any]) -> float | None:
+    """Steps a second: from `rate_hz`, `fps`, `control_freq`, or a median time step in seconds `median_dt`."""
+    for name in RATES[:-1]:
+        if name in attributes:
+            found = number(attributes[name])
+            return found if found is not None and found > 0 else None
+    step = number(attributes.get(RATES[-1]))
+    return round(1.0 / step, 3) if step is not None and step > 0 else None
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None for whatever is not one."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def confined(root: Path, relative: str, where: str) -> Path:
+    """A file that a data set names.
+
+    Raises:
+        InputError: it lies outside of the set, also by way of links; links go in a circle; or it is no path at all.
+    """
+    try:
+        file = (root / relative).resolve()
+        here = root.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        # A circle of links is a RuntimeError, a NUL a ValueError.
+        raise InputError(
+            f"the path {relative[:200]!r}, which leads nowhere ({error})",
+            where=where,
+            expected=f"a path inside {root}",
+            way_out="restore the file from the original set",
+        ) from error
+    if not file.is_relative_to(here):
+        raise InputError(
+            f"the path {relative[:200]!r}, which leads outside",
+            where=where,
+            expected=f"a path inside {root}",
+            way_out="do not read data sets that point elsewhere; where the links are your own, as in a download cache, "
+            "copy the set with its links resolved (cp -rL)",
+        )
+    return file
+
+
+def check_matrix(shape: tuple[int, ...], dtype: np.dtype, where: str) -> None:
+    """Refuse what is not a numeric matrix `(n_steps, width)` with rows and columns and of a believable size."""
+    if len(shape) != 2 or dtype.kind not in "fiu" or 0 in shape:
+        raise InputError(
+            f"shape {shape} of type {dtype}",
+            where=where,
+            expected="a numeric matrix (n_steps, dof) with at least one row and one column",
+            way_out="write one row a step and one column a joint",
+        )
+    if math.prod(shape) * dtype.itemsize > MOST_BYTES:
+        raise InputError(
+            f"shape {shape}, {math.prod(shape) * dtype.itemsize / 2**30:,.0f} GiB",
+            where=where,
+            expected=f"an episode of at most {MOST_BYTES // 2**30} GiB",
+            way_out="mend the header of the file, or cut the recording into episodes",
+        )

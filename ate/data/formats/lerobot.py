@@ -1,0 +1,141 @@
+"""LeRobot v2.0, v2.1 and v3: parquet files with `observation.state` and `action`, and JSON beside them in `meta/`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ate.data.episodes import Episode
+from ate.data.formats import lerobot_meta, parquet
+from ate.data.formats.companions import pair
+from ate.data.formats.layout import MOST_BYTES, Broken, rate
+from ate.data.formats.lerobot_meta import Meta, Place
+from ate.data.formats.parquet import Footer
+from ate.data.ledger import Keys
+from ate.data.series import Series
+from ate.errors import InputError
+
+NAME = "lerobot"
+EXPECTS = "a LeRobot data set: meta/info.json, and parquet files in data/"
+_STATE, _ACTION = "observation.state", "action"
+
+
+def looks(path: Path) -> str | None:
+    """What makes this a LeRobot data set, or None."""
+    file = path / lerobot_meta.INFO
+    if not path.is_dir() or not file.is_file():
+        return None
+    try:
+        return f"{lerobot_meta.INFO} of version {lerobot_meta.read(path).version}"
+    except InputError:
+        # It is meant to be one: the reader itself will say what is wrong with this file.
+        return f"a file {lerobot_meta.INFO}"
+
+
+def index(path: Path, source: str) -> Iterator[Episode | Broken]:
+    """Every episode that the metadata lists, compared with the footers of its files; values stay on disk.
+
+    Raises:
+        InputError: the metadata cannot be used.
+    """
+    meta = lerobot_meta.read(path)
+    if _STATE not in meta.features:
+        raise InputError(
+            f"features {', '.join(sorted(meta.features))[:500] or 'none'}",
+            where=str(path / lerobot_meta.INFO),
+            expected=f"a feature {_STATE!r}, the measured joint positions",
+            way_out="name the joint positions so when recording, or convert the set with its own tools",
+        )
+    shared = _attributes(meta)
+    footers: dict[Path, Footer | InputError] = {}
+    waiting: list[Place | tuple[str, InputError]] = list(meta.places())
+    listed: dict[Path, int] = {}
+    for place in waiting:
+        if isinstance(place, Place):
+            listed[place.file] = listed.get(place.file, 0) + place.length
+    for place in waiting:
+        if not isinstance(place, Place):
+            yield Broken(place[0], path / lerobot_meta.INFO, place[1])
+            continue
+        try:
+            yield _episode(meta, place, _footer(place.file, footers), listed[place.file], source, shared)
+        except InputError as error:
+            yield Broken(lerobot_meta.name(place.number), place.file, error)
+
+
+def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str, shared: dict[str, Any]) -> Episode:
+    where = f"{place.file}, episode {place.number}"
+    if footer.rows != listed:
+        raise InputError(
+            f"{footer.rows:,} rows",
+            where=str(place.file),
+            expected=f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it",
+            way_out="fetch the file again, or exclude this episode",
+        )
+    others: dict[str, Series | str | None] = {"action": None}
+    if _ACTION in meta.features and (_ACTION in footer.columns or _ACTION in footer.others):
+        try:
+            others["action"] = _series(meta, place, footer, _ACTION)
+        except InputError as error:
+            others["action"] = error.found
+    series = {"qpos": _series(meta, place, footer, _STATE)}
+    left = pair(series, others, source, where)
+    found = (_STATE, _ACTION) if "action" in series else (_STATE,)
+    left += [
+        key for key in [*footer.columns, *footer.others, *_elsewhere(meta, footer)] if key not in (_STATE, _ACTION)
+    ]
+    keys = Keys(found, () if _ACTION in meta.features else (_ACTION,), tuple(left))
+    task = {} if place.task is None else {"task": place.task}
+    return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task}, keys)
+
+
+def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
+    where = f"{place.file}, column {feature!r}"
+    width = meta.width(feature)
+    kind = footer.columns.get(feature)
+    if kind is None or (kind == "number" and width != 1):
+        found = (
+            "values that are no numbers" if feature in footer.others else "one number a row" if kind else "no column"
+        )
+        raise InputError(
+            found, where=where, expected=f"{width} numbers in each row", way_out="fetch the file again, or exclude it"
+        )
+    if place.length * width * 8 > MOST_BYTES or not place.length:
+        raise InputError(
+            f"an episode of {place.length:,} steps of {width} numbers",
+            where=where,
+            expected=f"at least one step, and at most {MOST_BYTES // 2**30} GiB",
+            way_out="mend the metadata, or exclude this episode",
+        )
+    window = parquet.Window(place.file, feature, width, place.first, place.number)
+    return Series((place.length, width), where, window)
+
+
+def _footer(file: Path, footers: dict[Path, Footer | InputError]) -> Footer:
+    if file not in footers:
+        try:
+            footers[file] = parquet.footer(file)
+        except InputError as error:
+            footers[file] = error
+    found = footers[file]
+    if isinstance(found, InputError):
+        raise found
+    return found
+
+
+def _elsewhere(meta: Meta, footer: Footer) -> list[str]:
+    """Features that are not in the parquet file: videos."""
+    return [key for key in meta.features if key not in footer.columns and key not in footer.others]
+
+
+def _attributes(meta: Meta) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+    if isinstance(meta.info.get("robot_type"), str):
+        known["robot"] = meta.info["robot_type"]
+    steps = rate({"fps": meta.info.get("fps")})
+    if steps is not None:
+        known["rate_hz"] = steps
+    for attribute, feature in (("joint_names", _STATE), ("action_names", _ACTION)):
+        names = meta.names(feature) if feature in meta.features else ()
+        if names:
+            known[attribute] = names
+    return known

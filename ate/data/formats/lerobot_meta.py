@@ -1,0 +1,209 @@
+"""What a LeRobot data set says of itself in `meta/`: features, rate, and where each episode lies.
+
+Versions 2.0 and 2.1 list episodes in `episodes.jsonl`, version 3 in parquet files under `meta/episodes`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from ate.data.formats import parquet
+from ate.data.formats.companions import natural
+from ate.data.formats.jsonfile import read_lines, read_object
+from ate.data.formats.layout import confined
+from ate.errors import InputError
+
+INFO = "meta/info.json"
+_V2_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
+_V3_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+_FIELD = re.compile(r"\{(\w+)(?::0?(\d{1,2})d)?\}")
+_V3_COLUMNS = ("episode_index", "length", "data/chunk_index", "data/file_index")
+# A set of a hundred million episodes is a wrong number.
+_MOST = 10**8
+
+
+@dataclass(frozen=True)
+class Place:
+    """An episode as the metadata lists it.
+
+    Attributes:
+        number: its index.
+        file: the parquet file it is in.
+        length: its steps.
+        first: its first row in that file.
+        alone: whether the file is its own.
+        task: what it shows, or None.
+    """
+
+    number: int
+    file: Path
+    length: int
+    first: int
+    alone: bool
+    task: str | None
+
+
+@dataclass(frozen=True)
+class Meta:
+    """A set's metadata.
+
+    Attributes:
+        root: the set's folder.
+        version: such as `v2.1`.
+        info: all of `info.json`.
+    """
+
+    root: Path
+    version: str
+    info: Mapping[str, Any]
+
+    @cached_property
+    def features(self) -> dict[str, Any]:
+        """Feature → what `info.json` says of it."""
+        found = self.info.get("features")
+        return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
+
+    def width(self, feature: str) -> int:
+        """Numbers in a row of a feature.
+
+        Raises:
+            InputError: its shape is not one positive number.
+        """
+        shape = self.features[feature].get("shape")
+        if isinstance(shape, list) and len(shape) == 1 and _whole(shape[0], 10**6) and shape[0] > 0:
+            return int(shape[0])
+        raise _odd(f"shape {shape!r:.100} of {feature!r}", f"{self.root / INFO}", "a shape of one positive number")
+
+    def names(self, feature: str) -> tuple[str, ...]:
+        """Names of the columns of a feature, from a list or from a dictionary of lists; none where none are given."""
+        found = self.features[feature].get("names")
+        if isinstance(found, dict):
+            inner = [part for part in found.values() if isinstance(part, list)]
+            found = [name for part in inner for name in part] if inner else list(found)
+        if isinstance(found, list) and len(found) == self.width(feature):
+            return tuple(str(name) for name in found)
+        return ()
+
+    def places(self) -> Iterator[Place | tuple[str, InputError]]:
+        """Every episode in order, or its name and what is wrong with its entry.
+
+        Raises:
+            InputError: the list of episodes cannot be read.
+        """
+        if self.version.startswith("v3"):
+            return _packed(self)
+        return _one_each(self)
+
+
+def read(root: Path) -> Meta:
+    """The metadata of a set.
+
+    Raises:
+        InputError: `meta/info.json` is missing, unreadable, or of a version that is not known.
+    """
+    info = read_object(root / INFO)
+    version = str(info.get("codebase_version", ""))
+    if not version.startswith(("v2.", "v3.")):
+        raise _odd(f"codebase_version {version!r:.40}", str(root / INFO), "v2.0, v2.1 or v3.0")
+    return Meta(root, version, info)
+
+
+def name(number: int) -> str:
+    """What an exclude list calls an episode."""
+    return f"episode_{number:06d}"
+
+
+def _one_each(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
+    size = meta.info.get("chunks_size", 1000)
+    if not _whole(size, _MOST) or size < 1:
+        raise _odd(f"chunks_size {size!r:.40}", str(meta.root / INFO), "a positive number")
+    listing = meta.root / "meta" / "episodes.jsonl"
+    for line, told in enumerate(read_lines(listing), start=1):
+        number, length = told.get("episode_index"), told.get("length")
+        where = f"{listing}, line {line}"
+        if not _whole(number, _MOST) or not _whole(length, 2**40) or not length:
+            said = f"episode_index {number!r:.40}, length {length!r:.40}"
+            yield f"line {line}", _odd(said, where, "an episode's number and its steps")
+            continue
+        try:
+            file = _file(meta, _V2_PATH, {"episode_chunk": number // size, "episode_index": number})
+        except InputError as error:
+            yield name(number), error
+            continue
+        yield Place(number, file, length, 0, True, _task(told.get("tasks")))
+
+
+def _packed(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
+    library = parquet.arrow(str(meta.root))
+    folder = meta.root / "meta" / "episodes"
+    files = sorted(folder.rglob("*.parquet"), key=lambda file: natural(str(file))) if folder.is_dir() else []
+    if not files:
+        raise _odd("no parquet file", str(folder), "the list of episodes of version 3")
+    filled: dict[Path, int] = {}
+    known: dict[tuple[int, int], Path] = {}
+    for listing in files:
+        confined(meta.root, str(listing.relative_to(meta.root)), str(listing))
+        for row in _rows(library, listing):
+            number, length, chunk, index = (row[key] for key in _V3_COLUMNS)
+            if not all(_whole(value, _MOST) for value in (number, chunk, index)) or not _whole(length, 2**40):
+                yield f"entry of {listing.name}", _odd(f"{row!r:.200}", str(listing), "whole numbers")
+                continue
+            try:
+                if (chunk, index) not in known:
+                    known[chunk, index] = _file(meta, _V3_PATH, {"chunk_index": chunk, "file_index": index})
+                file = known[chunk, index]
+            except InputError as error:
+                yield name(number), error
+                continue
+            # Episodes lie in their file one after the other, in the order of the list.
+            first = filled.get(file, 0)
+            filled[file] = first + length
+            yield Place(number, file, length, first, False, _task(row.get("tasks")))
+
+
+def _rows(library: Any, listing: Path) -> Iterator[dict[str, Any]]:
+    with parquet.opened(listing) as handle:
+        there = handle.schema_arrow.names
+        missing = [key for key in _V3_COLUMNS if key not in there]
+        if missing:
+            raise _odd(f"no column {', '.join(missing)}", str(listing), f"columns {', '.join(_V3_COLUMNS)}")
+        wanted = [*_V3_COLUMNS, *(["tasks"] if "tasks" in there else [])]
+        for batch in handle.iter_batches(columns=wanted, use_threads=False):
+            yield from batch.to_pylist()
+
+
+def _file(meta: Meta, usual: str, numbers: Mapping[str, int]) -> Path:
+    """The file that the set's template names; only the known fields are filled in, and it stays inside the set."""
+    template = meta.info.get("data_path", usual)
+    where = f"{meta.root / INFO}, data_path"
+    if not isinstance(template, str) or len(template) > 1000 or "\0" in template:
+        raise _odd(f"{template!r:.100}", where, f"a path such as {usual}")
+
+    def fill(match: re.Match[str]) -> str:
+        field, digits = match.group(1), int(match.group(2) or 0)
+        if field not in numbers:
+            raise _odd(f"{{{field}}} in {template!r:.100}", where, f"fields {', '.join(numbers)}")
+        return str(numbers[field]).zfill(digits)
+
+    filled = _FIELD.sub(fill, template)
+    if "{" in filled or "}" in filled:
+        raise _odd(f"{template!r:.100}", where, f"a path such as {usual}")
+    return confined(meta.root, filled, where)
+
+
+def _task(told: Any) -> str | None:
+    if isinstance(told, str):
+        return told
+    texts: Sequence[Any] = told if isinstance(told, list) else []
+    return next((text for text in texts if isinstance(text, str)), None)
+
+
+def _whole(value: Any, most: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _odd(found: str, where: str, expected: str) -> InputError:
+    return InputError(found, where=where, expected=expected, way_out="restore the metadata from the original set")

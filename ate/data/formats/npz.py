@@ -1,0 +1,141 @@
+"""npz: one archive an episode, or one of many episodes with `episode_ends`, the row after the last of each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+
+from ate.data.episodes import Episode
+from ate.data.formats import archive
+from ate.data.formats.archive import Header, Rows
+from ate.data.formats.companions import pair
+from ate.data.formats.layout import Broken, check_matrix, listed, rate, texts
+from ate.data.ledger import Keys
+from ate.data.series import Series
+from ate.errors import InputError
+
+NAME = "npz"
+EXPECTS = "npz archives with an array 'qpos' of shape (n_steps, dof)"
+SUFFIXES = (".npz",)
+# Names under which joint positions are kept, the first that is there counts.
+_QPOS = ("qpos", "observations/qpos", "joint_positions", "state")
+_ACTION = ("action", "actions")
+_COMPANIONS = ("state", "ee_pose", "phase")
+_ENDS = "episode_ends"
+_SAID = ("robot", "task", "units", "rate_hz", "fps", "joint_names", "action_names", "phase_names")
+_MOST_EPISODES = 10**7
+
+
+def looks(path: Path) -> str | None:
+    """What makes this the npz layout, or None."""
+    files = listed(path, SUFFIXES)
+    return f"{len(files)} npz file{'s' if len(files) > 1 else ''}" if files else None
+
+
+def index(path: Path, source: str) -> Iterator[Episode | Broken]:
+    """Every episode of every archive: only headers, names and `episode_ends` are read."""
+    files = listed(path, SUFFIXES)
+    for file in files:
+        try:
+            yield from _episodes(file, source, len(files) > 1)
+        except InputError as error:
+            yield Broken(file.stem, file, error)
+
+
+def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
+    with archive.opened(file) as handle:
+        headers = archive.headers(handle, file)
+        qpos = next((key for key in _QPOS if key in headers), None)
+        if qpos is None:
+            raise InputError(
+                f"arrays {', '.join(sorted(headers))[:500] or 'none'}",
+                where=str(file),
+                expected=f"joint positions under one of {', '.join(_QPOS)}",
+                way_out="save them as 'qpos', one row a step and one column a joint",
+            )
+        action = next((key for key in _ACTION if key in headers), None)
+        wanted = {"qpos": qpos, "action": action, **{k: k for k in _COMPANIONS if k in headers and k != qpos}}
+        _check(headers[qpos], file, qpos)
+        attributes = _attributes(handle, headers, file)
+        ends = _ends(handle, headers, headers[qpos].shape[0], file) if _ENDS in headers else None
+    if ends is None:
+        yield _episode(file, file.stem, headers, wanted, source, attributes, None)
+        return
+    prefix = f"{file.stem}_" if many else ""
+    for number, (start, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        name = f"{prefix}episode_{number:06d}"
+        yield _episode(file, name, headers, wanted, source, attributes, (start, stop))
+
+
+def _episode(
+    file: Path, name: str, headers: dict[str, Header], wanted: dict[str, str | None], source: str,
+    attributes: dict[str, Any], part: tuple[int, int] | None,
+) -> Episode:  # fmt: skip
+    total = headers[wanted["qpos"] or ""].shape[0]
+    found: dict[str, Series | str | None] = {}
+    for role, key in wanted.items():
+        found[role] = None if key is None else _series(file, key, headers[key], role == "phase", total, part)
+    qpos = found.pop("qpos")
+    # Checked before: joint positions are a matrix.
+    series = {"qpos": qpos} if isinstance(qpos, Series) else {}
+    left = pair(series, found, source, f"{file}, episode {name}")
+    used = [key for role, key in wanted.items() if role in series and key]
+    said = [key for key in (*_SAID, _ENDS) if key in headers]
+    left += [key for key in headers if key not in (*used, *said, *(k for k in wanted.values() if k))]
+    missing = () if wanted["action"] else ("action",)
+    return Episode(name, file, series, attributes, Keys((*used, *said), missing, tuple(left)))
+
+
+def _series(
+    file: Path, key: str, header: Header, exact: bool, total: int, part: tuple[int, int] | None
+) -> Series | str:
+    wide = len(header.shape) == (1 if exact else 2)
+    if not wide or 0 in header.shape or header.dtype.kind not in "fiu" or (exact and header.dtype.kind == "f"):
+        return f"shape {header.shape} of type {header.dtype}"
+    if header.shape[0] != total:
+        return f"shape {header.shape} beside {total} rows of qpos"
+    start, stop = part or (0, total)
+    return Series((stop - start, *header.shape[1:]), f"{file}, array {key!r}", Rows(file, header, start), exact)
+
+
+def _check(header: Header, file: Path, key: str) -> None:
+    where = f"{file}, array {key!r}"
+    if header.dtype.hasobject:
+        raise InputError(
+            "an array of Python objects, as ragged episodes become",
+            where=where,
+            expected="numbers of shape (n_steps, dof)",
+            way_out="save one archive an episode, or all rows in one array with 'episode_ends'",
+        )
+    check_matrix(header.shape, header.dtype, where)
+
+
+def _ends(handle: ZipFile, headers: dict[str, Header], rows: int, file: Path) -> list[int]:
+    header = headers[_ENDS]
+    where = f"{file}, array {_ENDS!r}"
+    usable = len(header.shape) == 1 and header.dtype.kind in "iu" and 0 < header.shape[0] <= _MOST_EPISODES
+    values = archive.values(handle, header, file).astype(np.int64) if usable else np.empty(0, np.int64)
+    if not usable or (np.diff(values, prepend=0) <= 0).any() or values[-1] != rows:
+        last = f", the last {values[-1]}" if len(values) else ""
+        raise InputError(
+            f"shape {header.shape} of type {header.dtype}{last}",
+            where=where,
+            expected=f"rising row numbers, the last {rows}, the rows of qpos",
+            way_out="write the row after the last of each episode",
+        )
+    return [int(value) for value in values]
+
+
+def _attributes(handle: ZipFile, headers: dict[str, Header], file: Path) -> dict[str, Any]:
+    told: dict[str, np.ndarray] = {}
+    for key in _SAID:
+        header = headers.get(key)
+        # Names and numbers are short; anything else under these keys is not what they mean.
+        if header is not None and header.dtype.kind in "UfiuS" and header.bytes <= 2**20 and header.bytes:
+            told[key] = archive.values(handle, header, file)
+    known: dict[str, Any] = {k: str(v.ravel()[0]) for k, v in told.items() if k in ("robot", "task", "units")}
+    known |= {k: texts(v if v.ndim else str(v)) for k, v in told.items() if k.endswith("_names")}
+    hertz = rate({k: v.ravel()[0] for k, v in told.items() if k in ("rate_hz", "fps")})
+    return known if hertz is None else {**known, "rate_hz": hertz}

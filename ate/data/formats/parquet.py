@@ -1,0 +1,222 @@
+"""Parquet, a window of rows at a time: one column of lists (or of numbers) becomes a matrix."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from cachetools import LRUCache
+
+from ate.data.formats.layout import MOST_BYTES
+from ate.errors import InputError
+
+# Neighbouring episodes share a row group, which is packed as a whole: what was unpacked is kept for the next.
+KEPT_BYTES = 256 * 2**20
+_BATCH = 65_536
+_Stamp = tuple[Path, int, int]
+_kept: LRUCache[tuple[_Stamp, int, str], np.ndarray] = LRUCache(KEPT_BYTES, getsizeof=lambda rows: rows.nbytes + 256)
+# Files of many episodes have long footers; one is parsed once, not for every episode.
+_parsed: LRUCache[_Stamp, tuple[Any, np.ndarray]] = LRUCache(64)
+_lock = Lock()
+
+
+def arrow(where: str) -> ModuleType:
+    """The library that reads parquet.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError(
+            "no pyarrow", where=where, expected="pyarrow, which reads parquet", way_out="pip install 'ate[lerobot]'"
+        ) from error
+    return pyarrow.parquet
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Any]:
+    """The file, for reading; whatever the library reports becomes one message that names the file.
+
+    Raises:
+        InputError: it is missing or unreadable.
+    """
+    library = arrow(str(file))
+    try:
+        stamp = _stamp(file)
+        with _lock:
+            held = _parsed.get(stamp)
+        known = held[0] if held else None
+        # Thrift limits: a footer that promises more than the file holds must not become memory.
+        with library.ParquetFile(
+            file, metadata=known, thrift_string_size_limit=2**28, thrift_container_size_limit=2**24
+        ) as handle:
+            if held is None:
+                counts = [handle.metadata.row_group(group).num_rows for group in range(handle.num_row_groups)]
+                with _lock:
+                    _parsed[stamp] = (handle.metadata, np.cumsum([0, *counts], dtype=np.int64))
+            yield handle
+    except InputError:
+        raise
+    # Errors of the library are kinds of these; an overflow is a count that no file can hold.
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, OverflowError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise InputError(
+            f"a file that cannot be read as parquet ({said})",
+            where=str(file),
+            expected="a parquet file",
+            way_out="fetch the file again, or exclude what is in it",
+        ) from error
+
+
+def _stamp(file: Path) -> _Stamp:
+    """A file as it is now: what is kept of it counts until it is written again."""
+    found = file.stat()
+    return file, found.st_mtime_ns, found.st_size
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What a parquet file says at its end: its rows and columns; no values are read for it.
+
+    Attributes:
+        rows: rows in it.
+        columns: column → whether it holds a number a row, or a list of numbers a row.
+        others: columns that hold something else.
+    """
+
+    rows: int
+    columns: dict[str, str]
+    others: tuple[str, ...]
+
+
+def footer(file: Path) -> Footer:
+    """The footer of a file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with opened(file) as handle:
+        columns, others = {}, []
+        for field in handle.schema_arrow:
+            kind = _kind(field.type)
+            if kind:
+                columns[field.name] = kind
+            else:
+                others.append(field.name)
+        return Footer(int(handle.metadata.num_rows), columns, tuple(others))
+
+
+def _kind(found: Any) -> str:
+    import pyarrow.types as types
+
+    def numeric(item: Any) -> bool:
+        return bool(types.is_floating(item) or types.is_integer(item))
+
+    if numeric(found):
+        return "number"
+    lists = types.is_list(found) or types.is_large_list(found) or types.is_fixed_size_list(found)
+    return "list" if lists and numeric(found.value_type) else ""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Reads rows of one column of an episode that starts at row `first` of its file.
+
+    Attributes:
+        file: the parquet file.
+        column: the column.
+        width: numbers in each row.
+        first: the episode's first row in the file.
+        episode: the episode's number, compared with the column `episode_index` where there is one; −1 for none.
+    """
+
+    file: Path
+    column: str
+    width: int
+    first: int = 0
+    episode: int = -1
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        """Rows `[start, stop)` of the episode."""
+        with opened(self.file) as handle:
+            rows = self._rows(handle, self.column, self.width, start, stop)
+            if self.episode >= 0 and "episode_index" in handle.schema_arrow.names:
+                owners = self._rows(handle, "episode_index", 1, start, stop)
+                if (owners != self.episode).any():
+                    raise self._wrong(
+                        f"rows of episode {int(owners[owners != self.episode][0])}", f"episode {self.episode}"
+                    )
+            return rows
+
+    def _rows(self, handle: Any, column: str, width: int, start: int, stop: int) -> np.ndarray:
+        low, high = self.first + start, self.first + stop
+        with _lock:
+            begins = _parsed[_stamp(self.file)][1]
+        parts = [np.empty((0, width))]
+        for group in range(max(int(np.searchsorted(begins, low, "right")) - 1, 0), handle.num_row_groups):
+            base, count = int(begins[group]), int(begins[group + 1] - begins[group])
+            if base >= high:
+                break
+            parts.append(self._of_group(handle, group, count, column, width, max(low - base, 0), high - base))
+        return np.concatenate(parts) if len(parts) != 2 else parts[1]
+
+    def _of_group(
+        self, handle: Any, group: int, count: int, column: str, width: int, low: int, high: int
+    ) -> np.ndarray:
+        """Rows `[low, high)` of a row group; small groups are unpacked whole and kept."""
+        whole = count * width * 8 <= KEPT_BYTES // 4
+        key = (_stamp(self.file), group, column)
+        with _lock:
+            held = _kept.get(key)
+        if held is None:
+            held = self._unpacked(handle, group, column, width, 0 if whole else low, count if whole else high)
+            if not whole:
+                return held
+            with _lock:
+                _kept[key] = held
+        return held[low:high]
+
+    def _unpacked(self, handle: Any, group: int, column: str, width: int, low: int, high: int) -> np.ndarray:
+        if (high - low) * width * 8 > MOST_BYTES:
+            raise self._wrong(f"{high - low:,} rows of {width}", f"at most {MOST_BYTES // 2**30} GiB at once")
+        parts, base = [np.empty((0, width))], 0
+        for batch in handle.iter_batches(_BATCH, row_groups=[group], columns=[column], use_threads=False):
+            count = len(batch)
+            if base + count > low and base < high:
+                parts.append(self._matrix(batch, column, width)[max(low - base, 0) : high - base])
+            base += count
+            if base >= high:
+                break
+        return np.concatenate(parts)
+
+    def _matrix(self, batch: Any, column: str, width: int) -> np.ndarray:
+        if column not in batch.schema.names:
+            raise self._wrong(f"no column {column!r}", f"a column {column!r}")
+        values = batch.column(column)
+        if values.null_count:
+            raise self._wrong(f"{values.null_count} rows without a value", "a value in every row")
+        if _kind(values.type) == "list":
+            lengths = values.value_lengths().to_numpy(zero_copy_only=False)
+            if (lengths != width).any():
+                odd = int(lengths[lengths != width][0])
+                raise self._wrong(f"a row of {odd} numbers", f"{width} numbers in every row")
+            values = values.flatten()
+            if values.null_count:
+                raise self._wrong(f"{values.null_count} empty numbers", "a number in every place")
+        elif width != 1 or not _kind(values.type):
+            raise self._wrong(f"values of type {values.type}", f"{width} numbers in every row")
+        return np.asarray(values.to_numpy(zero_copy_only=False)).reshape(len(batch), width)
+
+    def _wrong(self, found: str, expected: str) -> InputError:
+        return InputError(
+            found,
+            where=f"{self.file}, column {self.column!r}",
+            expected=expected,
+            way_out="fetch the file again, or exclude this episode",
+        )

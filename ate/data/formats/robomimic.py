@@ -1,0 +1,129 @@
+"""robomimic: HDF5 files of many demonstrations, `data/<demo>/actions` and `data/<demo>/obs/robot0_joint_pos`.
+
+An arm's columns are its joint positions (rad), then its gripper's, as its simulator counts them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ate.data.episodes import Episode
+from ate.data.formats import hdf5, tree
+from ate.data.formats.companions import pair
+from ate.data.formats.layout import Broken, listed, number
+from ate.data.ledger import Keys
+from ate.data.series import Series
+from ate.errors import InputError
+
+NAME = "robomimic"
+EXPECTS = "HDF5 files with 'data/<demo>/actions' and 'data/<demo>/obs/robot0_joint_pos'"
+_JOINTS, _GRIPPER = "robot{}_joint_pos", "robot{}_gripper_qpos"
+_ARMS = 2
+
+
+def looks(path: Path) -> str | None:
+    """What makes this the robomimic layout, or None."""
+    for file in listed(path, hdf5.SUFFIXES)[:5]:
+        try:
+            with hdf5.opened(file) as handle:
+                for name in tree.demos(handle, file)[:1]:
+                    key = f"{tree.ROOT}/{name}/obs/{_JOINTS.format(0)}"
+                    if isinstance(hdf5.member(handle, key, file), h5py.Dataset):
+                        return f"a dataset {key!r} in {file.name}"
+        except InputError:
+            # Detection only: the reader itself will say what is wrong with this file.
+            continue
+    return None
+
+
+def index(path: Path, source: str) -> Iterator[Episode | Broken]:
+    """Every demonstration of every file, its shapes and attributes; values stay on disk."""
+    files = listed(path, hdf5.SUFFIXES)
+    for file in files:
+        prefix = f"{file.stem}_" if len(files) > 1 else ""
+        try:
+            yield from _demos(file, source, prefix)
+        except InputError as error:
+            yield Broken(file.stem, file, error)
+
+
+def _demos(file: Path, source: str, prefix: str) -> Iterator[Episode | Broken]:
+    with hdf5.opened(file) as handle:
+        names = tree.demos(handle, file)
+        data = hdf5.member(handle, tree.ROOT, file)
+        shared = _attributes(data)
+        for name in names:
+            try:
+                yield _episode(file, tree.demo(data, name, file), name, source, prefix, shared)
+            except InputError as error:
+                yield Broken(f"{prefix}{name}", file, error)
+
+
+def _episode(file: Path, group: h5py.Group, name: str, source: str, prefix: str, shared: dict[str, Any]) -> Episode:
+    here = f"{tree.ROOT}/{name}"
+    obs = hdf5.member(group, "obs", file)
+    wanted = [form.format(arm) for arm in range(_ARMS) for form in (_JOINTS, _GRIPPER)]
+    parts = {key: hdf5.matrix(obs, key, file) for key in wanted} if isinstance(obs, h5py.Group) else {}
+    present = {key: series for key, series in parts.items() if series is not None}
+    if _JOINTS.format(0) not in present:
+        raise InputError(
+            f"datasets {', '.join(tree.names(obs)) if isinstance(obs, h5py.Group) else ', '.join(tree.names(group))}",
+            where=f"{file}, {here}",
+            expected=f"joint positions in 'obs/{_JOINTS.format(0)}'",
+            way_out=f"extract the low-dimensional observations with joint positions, or exclude {prefix}{name}",
+        )
+    series = {"qpos": _beside(present, file, here)}
+    left = pair(series, {"action": tree.companion(group, "actions", file)}, source, f"{file}, {here}")
+    if "action" in series:
+        told = series["action"]
+        series["action"] = Series(told.shape, f"{file}, dataset '{here}/actions'", hdf5.Rows(file, f"{here}/actions"))
+    found = (*(f"obs/{key}" for key in present), *(["actions"] if "action" in series else []))
+    others = [*(f"obs/{key}" for key in tree.names(obs)), *(key for key in tree.names(group) if key != "obs")]
+    missing = [f"obs/{key}" for key in wanted[:2] if key not in present]
+    if not {"actions"} & set(others):
+        missing.append("actions")
+    left += [key for key in others if key not in (*found, "actions")]
+    attributes = {**shared, "joint_names": _joint_names(present, shared.get("robot"))}
+    return Episode(f"{prefix}{name}", file, series, attributes, Keys(found, tuple(missing), tuple(left)))
+
+
+def _beside(parts: dict[str, Series], file: Path, here: str) -> Series:
+    rows = {len(series) for series in parts.values()}
+    keys = tuple(f"{here}/obs/{key}" for key in parts)
+    where = f"{file}, datasets {', '.join(keys)}"
+    if len(rows) > 1:
+        raise InputError(
+            f"{', '.join(f'{len(series)} rows in {key}' for key, series in parts.items())}",
+            where=f"{file}, {here}/obs",
+            expected="as many rows of the gripper as of the joints",
+            way_out="exclude this demonstration",
+        )
+    return Series((rows.pop(), sum(series.shape[1] for series in parts.values())), where, tree.Beside(file, keys))
+
+
+def _joint_names(parts: dict[str, Series], robot: Any) -> tuple[str, ...]:
+    names = []
+    for key, series in parts.items():
+        arm = key.split("_")[0]
+        if robot == "Panda" and arm == "robot0":
+            # As the simulator's own model of this arm calls them.
+            form = "robot0_joint{}" if key.endswith("joint_pos") else "gripper0_finger_joint{}"
+            names += [form.format(i + 1) for i in range(series.shape[1])]
+        else:
+            names += [f"{key}_{i}" for i in range(series.shape[1])]
+    return tuple(names)
+
+
+def _attributes(data: h5py.Group) -> dict[str, Any]:
+    told = tree.said(data, "env_args")
+    inner = told.get("env_kwargs")
+    settings = inner if isinstance(inner, dict) else {}
+    hertz = number(settings.get("control_freq"))
+    known = {
+        "robot": tree.robots(settings.get("robots")),
+        "task": told["env_name"] if isinstance(told.get("env_name"), str) else None,
+        "rate_hz": hertz if hertz and hertz > 0 else None,
+    }
+    return {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,166 @@
+"""robosuite: HDF5 files of flattened simulator states, `data/<demo>/states` = time, positions, velocities.
+
+Which column is which joint stands in the model's XML: in the attribute `model_file`, or in a file of `models/` that
+the attribute names. Joints that an actuator moves are the robot's; objects and doors are left out.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ate.data.episodes import Episode
+from ate.data.formats import hdf5, mujoco_model, tree
+from ate.data.formats.companions import pair
+from ate.data.formats.layout import Broken, confined, listed, text
+from ate.data.formats.mujoco_model import Model
+from ate.data.ledger import Keys
+from ate.data.series import Series
+from ate.errors import InputError
+
+NAME = "robosuite"
+EXPECTS = "HDF5 files with 'data/<demo>/states' and the model's XML, in 'model_file' or in models/ beside them"
+_STATES, _ACTIONS, _MODEL = "states", "actions", "model_file"
+# Enough rows to tell the time step; reading all of them would be reading the set.
+_TIMED = 2000
+
+
+def looks(path: Path) -> str | None:
+    """What makes this robosuite's layout, or None."""
+    for file in listed(path, hdf5.SUFFIXES)[:5]:
+        try:
+            with hdf5.opened(file) as handle:
+                for name in tree.demos(handle, file)[:1]:
+                    group = hdf5.member(handle, f"{tree.ROOT}/{name}", file)
+                    if isinstance(group, h5py.Group) and isinstance(hdf5.member(group, _STATES, file), h5py.Dataset):
+                        return f"flattened simulator states in '{tree.ROOT}/{name}/{_STATES}' of {file.name}"
+        except InputError:
+            # Detection only: the reader itself will say what is wrong with this file.
+            continue
+    return None
+
+
+def index(path: Path, source: str) -> Iterator[Episode | Broken]:
+    """Every demonstration of every file, its shapes and attributes; values stay on disk."""
+    files = listed(path, hdf5.SUFFIXES)
+    for file in files:
+        prefix = f"{file.stem}_" if len(files) > 1 else ""
+        try:
+            yield from _demos(file, source, prefix)
+        except InputError as error:
+            yield Broken(file.stem, file, error)
+
+
+def _demos(file: Path, source: str, prefix: str) -> Iterator[Episode | Broken]:
+    models: dict[str, Model] = {}
+    with hdf5.opened(file) as handle:
+        names = tree.demos(handle, file)
+        data = hdf5.member(handle, tree.ROOT, file)
+        shared = _attributes(data)
+        for name in names:
+            try:
+                group = tree.demo(data, name, file)
+                model = _model(group, data, file, name, models)
+                yield _episode(file, group, name, source, prefix, shared, model)
+            except InputError as error:
+                yield Broken(f"{prefix}{name}", file, error)
+
+
+def _episode(
+    file: Path, group: h5py.Group, name: str, source: str, prefix: str, shared: dict[str, Any], model: Model
+) -> Episode:
+    here = f"{tree.ROOT}/{name}"
+    states = hdf5.matrix(group, _STATES, file)
+    if states is None:
+        raise InputError(
+            f"datasets {', '.join(tree.names(group)) or 'none'}",
+            where=f"{file}, {here}",
+            expected=f"flattened simulator states in {_STATES!r}",
+            way_out=f"exclude {prefix}{name}",
+        )
+    robot = model.driven
+    if states.shape[1] != model.width or not robot:
+        raise InputError(
+            f"{states.shape[1]} columns of states",
+            where=f"{file}, {here}/{_STATES}",
+            expected=f"{model.width}: time, positions and velocities of the {len(model.joints)} joints of the model, "
+            f"{len(robot)} of them driven by an actuator",
+            way_out="put the model that was recorded beside the states",
+        )
+    key = f"{here}/{_STATES}"
+    picked = hdf5.Rows(file, key, tuple(1 + joint.address for joint in robot))
+    series = {"qpos": Series((len(states), len(robot)), f"{file}, dataset {key!r}", picked)}
+    left = pair(series, {"action": tree.companion(group, _ACTIONS, file)}, source, f"{file}, {here}")
+    if "action" in series:
+        told = f"{here}/{_ACTIONS}"
+        series["action"] = Series(series["action"].shape, f"{file}, dataset {told!r}", hdf5.Rows(file, told))
+    there = list(tree.names(group))
+    left += [_noted(group, other, file) for other in there if other not in (_STATES, _ACTIONS)]
+    found = (_STATES, _MODEL, *([_ACTIONS] if "action" in series else []))
+    keys = Keys(found, () if _ACTIONS in there else (_ACTIONS,), tuple(left))
+    attributes = {**shared, **_timed(group), "joint_names": tuple(joint.name for joint in robot)}
+    slides = any(joint.kind == "slide" for joint in robot)
+    attributes["units"] = "rad (hinges), m (slides)" if slides else "rad"
+    return Episode(f"{prefix}{name}", file, series, attributes, keys)
+
+
+def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: dict[str, Model]) -> Model:
+    holder = next((g for g in (group, data) if h5py.h5a.exists(g.id, _MODEL.encode())), None)
+    where = f"{file}, attribute {_MODEL!r} of {tree.ROOT}/{name}"
+    if holder is None:
+        raise InputError(
+            "no such attribute",
+            where=where,
+            expected="the model's XML, or the name of its file in models/",
+            way_out=f"put the model that was recorded beside the states, or exclude {name}",
+        )
+    said = text(holder.attrs[_MODEL])
+    if said not in models:
+        if said.lstrip().startswith("<"):
+            models[said] = mujoco_model.parse(said, where)
+        else:
+            models[said] = mujoco_model.read(_model_file(file, said, where))
+    return models[said]
+
+
+def _model_file(file: Path, said: str, where: str) -> Path:
+    if "\0" in said or len(said) > 1000:
+        raise InputError(
+            f"{len(said)} characters that name no file",
+            where=where,
+            expected="the model's XML, or the name of its file in models/",
+            way_out="put the model that was recorded beside the states",
+        )
+    return confined(file.parent / "models", said, where)
+
+
+def _noted(group: h5py.Group, name: str, file: Path) -> str:
+    """A key that is not used, with its shape where that says why."""
+    if hdf5.link(group, name) != h5py.h5l.TYPE_HARD:
+        return f"{name} (link)"
+    found = hdf5.member(group, name, file)
+    shape = tuple(found.id.shape or ()) if isinstance(found, h5py.Dataset) else None
+    return f"{name} (shape {shape})" if shape is not None and 0 in shape else name
+
+
+def _timed(group: h5py.Group) -> dict[str, float]:
+    # Clocks jump back where recorders reset the simulator: the median does not mind.
+    seconds = np.asarray(group[_STATES][:_TIMED, 0], dtype=float)
+    steps = np.diff(seconds)
+    steps = steps[np.isfinite(steps)]
+    median = float(np.median(steps)) if len(steps) else 0.0
+    return {"rate_hz": round(1.0 / median, 3)} if median > 1e-6 else {}
+
+
+def _attributes(data: h5py.Group) -> dict[str, Any]:
+    told = tree.said(data, "env_info", "env_args")
+    known: dict[str, Any] = {}
+    task = told.get("env_name")
+    if h5py.h5a.exists(data.id, b"env"):
+        task = text(data.attrs["env"])
+    if isinstance(task, str):
+        known["task"] = task
+    robot = tree.robots(told.get("robots"))
+    return known if robot is None else {**known, "robot": robot}

@@ -1,0 +1,163 @@
+"""Tables of text: their first line, how many rows follow, and the numbers of some rows and columns of them."""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ate.data.formats.layout import MOST_BYTES
+from ate.errors import InputError
+
+_LONGEST_LINE = 2**20
+_STEP = 2**22
+# A place to start reading from, every so many rows.
+_STRIDE = 4096
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is known of a table without reading its numbers.
+
+    Attributes:
+        first: cells of its first line.
+        header: whether they are names; otherwise they are numbers, the first row.
+        delimiter: what stands between cells.
+        rows: rows of numbers.
+        marks: the byte at which row 0, 4096, 8192, … begins.
+        end: the byte after the last row.
+    """
+
+    first: tuple[str, ...]
+    header: bool
+    delimiter: str
+    rows: int
+    marks: tuple[int, ...]
+    end: int
+
+
+def scan(file: Path) -> Table:
+    """The first line of a table, and where its rows lie.
+
+    Raises:
+        InputError: the file is empty, no text, or has names and no rows.
+    """
+    try:
+        with file.open("rb") as stream:
+            line = stream.readline(_LONGEST_LINE + 1)
+            first, delimiter = _cells(line, file)
+            header = not all(_is_number(cell) for cell in first)
+            begin = len(line) if header else len(line) - len(line.removeprefix(b"\xef\xbb\xbf"))
+            stream.seek(begin)
+            rows, marks, end = _lines(stream, begin)
+    except OSError as error:
+        raise _odd(f"a file that cannot be read ({error})", str(file)) from error
+    if not rows:
+        raise _odd("no row of numbers", str(file))
+    if rows * len(first) * 8 > MOST_BYTES:
+        raise _odd(f"{rows:,} rows of {len(first)}", str(file))
+    return Table(first, header, delimiter, rows, marks, end)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Reads some columns of some rows of a table as numbers."""
+
+    file: Path
+    table: Table
+    names: tuple[str, ...]
+    columns: tuple[int, ...]
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        """Rows `[start, stop)`, float64.
+
+        Raises:
+            InputError: a cell is no number, or a row has another number of cells; with its row and column.
+        """
+        if start == stop:
+            return np.empty((0, len(self.columns)))
+        mark = start // _STRIDE
+        after = -(-stop // _STRIDE)
+        end = self.table.marks[after] if after < len(self.table.marks) else self.table.end
+        try:
+            with self.file.open("rb") as stream:
+                stream.seek(self.table.marks[mark])
+                raw = stream.read(end - self.table.marks[mark])
+        except OSError as error:
+            raise _odd(f"a file that cannot be read ({error})", str(self.file)) from error
+        lines = raw.decode("utf-8", "replace").split("\n")[start - mark * _STRIDE : stop - mark * _STRIDE]
+        values = self._parsed(lines)
+        if values is None or values.shape != (stop - start, len(self.names)):
+            raise self._culprit(lines, start)
+        return values[:, list(self.columns)]
+
+    def _parsed(self, lines: list[str]) -> np.ndarray | None:
+        if not all(line.strip() for line in lines):
+            # Blank lines would be passed over.
+            return None
+        try:
+            return np.loadtxt(
+                io.StringIO("\n".join(lines)), delimiter=self.table.delimiter, comments=None, quotechar='"', ndmin=2
+            )
+        except (ValueError, OverflowError):
+            # The message of its own counts other rows than a reader of the file does; `_culprit` says which it is.
+            return None
+
+    def _culprit(self, lines: list[str], start: int) -> InputError:
+        for number, line in enumerate(lines, start=start):
+            where = f"{self.file}, row {number}"
+            cells = [cell.strip().strip('"') for cell in line.rstrip("\r").split(self.table.delimiter)]
+            if len(cells) != len(self.names):
+                return _odd(f"{len(cells) if line.strip() else 0} cells", where, f"{len(self.names)} cells")
+            for name, cell in zip(self.names, cells, strict=True):
+                if not _is_number(cell):
+                    return _odd(f"{cell!r:.60}", f"{where}, column {name!r}", "a number with a decimal point")
+        return _odd("rows that cannot be told apart", f"{self.file}, from row {start} on", "a line of numbers a row")
+
+
+def _cells(line: bytes, file: Path) -> tuple[tuple[str, ...], str]:
+    where = f"{file}, first line"
+    if len(line) > _LONGEST_LINE or b"\0" in line:
+        raise _odd("bytes that are no text, or no end of the line", where)
+    try:
+        said = line.decode("utf-8-sig").strip("\r\n")
+        if not said.strip():
+            raise _odd("an empty line", where)
+        delimiter = max("\t;,", key=said.count)
+        cells = next(csv.reader([said], delimiter=delimiter, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _odd(f"a line that cannot be read ({error})", where) from error
+    return tuple(cell.strip() for cell in cells), delimiter
+
+
+def _lines(stream: io.BufferedReader, begin: int) -> tuple[int, tuple[int, ...], int]:
+    """Rows from here to the end, the byte at which every 4096th begins, and the byte after the last one's text."""
+    rows, marks, here, last = 0, [begin], begin, begin
+    written = 0
+    tail = b""
+    while part := stream.read(_STEP):
+        stripped = part.rstrip()
+        breaks = np.flatnonzero(np.frombuffer(part, np.uint8) == 10)
+        # Breaks numbered from the first row on: the one before row 4096 k is a mark.
+        numbers = written + 1 + np.arange(len(breaks))
+        marks += [int(here + place + 1) for place in breaks[numbers % _STRIDE == 0]]
+        written += len(breaks)
+        if stripped:
+            last = here + len(stripped)
+            rows = written - int((breaks >= len(stripped)).sum()) + 1
+            tail = stripped
+        here += len(part)
+    return (rows, tuple(mark for mark in marks if mark < last), last) if tail else (0, (begin,), begin)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _odd(found: str, where: str, expected: str = "a table of numbers, one row a step") -> InputError:
+    return InputError(found, where=where, expected=expected, way_out="export the table again, or exclude this file")

@@ -1,0 +1,119 @@
+"""HDF5 files of many demonstrations, `data/<demo>/…`: their demonstrations in natural order, and series inside them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ate.data.formats import hdf5
+from ate.data.formats.companions import natural
+from ate.data.formats.jsonfile import parse
+from ate.data.formats.layout import check_matrix, text
+from ate.data.series import Series
+from ate.errors import InputError
+
+ROOT = "data"
+_LONGEST_NAME = 200
+
+
+def companion(handle: h5py.Group, key: str, file: Path) -> Series | str | None:
+    """A numeric matrix or column beside the joint positions; None where there is none, words where it is of no use."""
+    found = hdf5.member(handle, key, file)
+    if found is None:
+        return None
+    if not isinstance(found, h5py.Dataset):
+        return "a group"
+    if found.id.dtype.kind not in "fiu":
+        return f"type {found.id.dtype}"
+    shape = tuple(found.id.shape or ())
+    if len(shape) != 2 or 0 in shape:
+        return f"shape {shape}"
+    series = hdf5.series(handle, key, file)
+    check_matrix(shape, found.id.dtype, f"{file}, dataset {key!r}")
+    return series
+
+
+def demos(handle: h5py.File, file: Path) -> list[str]:
+    """Names of the demonstrations of a file, in natural order; `demo_2` comes before `demo_10`.
+
+    Raises:
+        InputError: there is no group `data`, nothing in it, or it is a link.
+    """
+    group = hdf5.member(handle, ROOT, file)
+    names = []
+    if isinstance(group, h5py.Group):
+        names = [raw.decode("utf-8", "replace") for raw in group.id]
+    if not names:
+        raise InputError(
+            f"datasets and groups {hdf5.keys(handle)}",
+            where=str(file),
+            expected="a group 'data' with one group a demonstration",
+            way_out="name another layout, or exclude this file",
+        )
+    return sorted(names, key=natural)
+
+
+def demo(data: h5py.Group, name: str, file: Path) -> h5py.Group:
+    """One demonstration.
+
+    Raises:
+        InputError: it is no group, has no name one can write down, or is a link that leads out of the file or nowhere.
+    """
+    if len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"a name of {len(name):,} characters",
+            where=f"{file}, {ROOT}/{name[:_LONGEST_NAME]}…",
+            expected=f"at most {_LONGEST_NAME}",
+            way_out="rename the demonstration",
+        )
+    found = hdf5.member(data, name, file)
+    if not isinstance(found, h5py.Group):
+        raise InputError(
+            "nothing to open" if found is None else "a dataset",
+            where=f"{file}, {ROOT}/{name}",
+            expected="a group of datasets, one demonstration",
+            way_out=f"exclude {name}",
+        )
+    return found
+
+
+def said(group: h5py.Group, *names: str) -> dict[str, Any]:
+    """The first of these attributes that is there, as the JSON object in it; empty where there is none.
+
+    Raises:
+        InputError: its text is no JSON.
+    """
+    for name in names:
+        if h5py.h5a.exists(group.id, name.encode()):
+            found = parse(text(group.attrs[name]), f"{group.file.filename}, attribute {name!r} of {group.name}")
+            return found if isinstance(found, dict) else {}
+    return {}
+
+
+def names(group: h5py.Group) -> Iterator[str]:
+    """Names of the members of a group, whatever they are."""
+    return (raw.decode("utf-8", "replace") for raw in group.id)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Reads rows of several matrices of one file and puts them side by side."""
+
+    file: Path
+    keys: tuple[str, ...]
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        """Rows `[start, stop)`."""
+        with hdf5.opened(self.file) as handle:
+            parts = [np.asarray(hdf5.member(handle, key, self.file)[start:stop]) for key in self.keys]
+            return np.concatenate(parts, axis=1)
+
+
+def robots(value: Any) -> str | None:
+    """`"Panda"`, or `"Panda+Sawyer"` for two, from what environments write under `robots`."""
+    listed = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+    found = [part for part in listed if isinstance(part, str)]
+    return "+".join(found) or None

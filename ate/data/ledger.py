@@ -1,0 +1,93 @@
+"""The episode ledger: what came in, what was kept, what was dropped, and why, file by file."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a reader looked for in one file.
+
+    Attributes:
+        found: keys it uses.
+        missing: keys it would use and that are not there.
+        ignored: keys of the file that it does not use, with the reason where there is one to give.
+    """
+
+    found: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One episode in the ledger.
+
+    Attributes:
+        file: where it is.
+        episode: its name.
+        steps: rows, None where it could not be read.
+        columns: columns of the chosen series, None where it could not be read.
+        kept: whether it is in the set.
+        reason: why not.
+        keys: what was found in it.
+    """
+
+    file: str
+    episode: str
+    steps: int | None
+    columns: int | None
+    kept: bool
+    reason: str = ""
+    keys: Keys = field(default_factory=Keys)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All episodes of a set, kept or not.
+
+    Attributes:
+        layout: the layout they were read in.
+        evidence: what made it that layout.
+        entries: one an episode, in the order of the files.
+    """
+
+    layout: str = "memory"
+    evidence: str = "made in memory"
+    entries: tuple[Entry, ...] = ()
+
+    @property
+    def dropped(self) -> tuple[Entry, ...]:
+        """Episodes that came in and were not kept."""
+        return tuple(entry for entry in self.entries if not entry.kept)
+
+    def lines(self) -> list[str]:
+        """The ledger in sentences: counts, the layout and why, keys found, missing and ignored, and every drop."""
+        kept = [entry for entry in self.entries if entry.kept]
+        lines = [
+            f"{len(self.entries)} episodes came in, {len(kept)} kept, {len(self.dropped)} dropped; "
+            f"{sum(entry.steps or 0 for entry in kept):,} steps kept.",
+            f"layout {self.layout}: {self.evidence}.",
+        ]
+        for name in ("found", "missing", "ignored"):
+            counts = Counter(key for entry in self.entries for key in getattr(entry.keys, name))
+            if counts:
+                said = (key if n == len(self.entries) else f"{key} (in {n} of {len(self.entries)})"
+                        for key, n in sorted(counts.items()))  # fmt: skip
+                lines.append(f"keys {name}: {', '.join(said)}.")
+        return [*lines, *(f"dropped {entry.episode} ({entry.file}): {entry.reason}" for entry in self.dropped)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row an episode, for a table."""
+        return [
+            {
+                "episode": entry.episode,
+                "steps": "" if entry.steps is None else entry.steps,
+                "columns": "" if entry.columns is None else entry.columns,
+                "kept": entry.kept,
+                "reason": entry.reason,
+                "file": entry.file,
+            }
+            for entry in self.entries
+        ]

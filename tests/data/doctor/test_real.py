@@ -1,0 +1,76 @@
+"""Real recordings: the report finds what their SOURCE.json calls dirty, as far as the values show it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ate.data.doctor import Report, examine
+from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+
+
+@pytest.fixture
+def real(shared: Path) -> Callable[[str], Report]:
+    return lambda name: examine(shared / "real" / name / "hdf5")
+
+
+def _wrong(report: Report, check: str) -> list[Finding]:
+    return [finding for finding in report.of(check) if finding.level != PASS]
+
+
+def test_baxter(real: Callable[[str], Report]) -> None:
+    """Widths 14 and 18, repeated rows of 1.9 %, episodes of 18 s at 100 Hz."""
+    report = real("robosuite_baxter")
+    widths = _wrong(report, "widths")
+    assert [finding.subject for finding in widths] == ["episode_0002", "episode_0003"]
+    assert all(f.level == FAIL and "14 columns" in f.found and "18" in f.expected for f in widths)
+    (repeated,) = _wrong(report, "duplicate frames")
+    assert "1.9 %" in repeated.found
+    assert repeated.episodes == ("episode_0000",)
+    assert "very long" in _wrong(report, "chunks")[0].found
+    # The files themselves say how often their clock ran backwards.
+    assert any("backwards 68 times (episode_0000: 68)" in finding.found for finding in _wrong(report, "rates"))
+
+
+def test_panda(real: Callable[[str], Report]) -> None:
+    """Widths 7 and 9, end-effector commands beside joints, several tasks."""
+    report = real("robosuite_panda")
+    (width,) = _wrong(report, "widths")
+    assert width.subject == "episode_0005"
+    assert "7 columns" in width.found
+    (relation,) = _wrong(report, "relation")
+    assert "9 columns" in relation.found
+    assert "7" in relation.found
+    assert "task" in _wrong(report, "labels")[0].found
+
+
+def test_sawyer(real: Callable[[str], Report]) -> None:
+    """Very long episodes; commands are speeds; two rates by their median time steps."""
+    report = real("robosuite_sawyer")
+    assert "very long" in _wrong(report, "chunks")[0].found
+    assert "episode_0004" in _wrong(report, "chunks")[0].found
+    assert "speeds" in _wrong(report, "relation")[0].found
+    assert _wrong(report, "rates")[0].episodes == ("episode_0001", "episode_0006", "episode_0007")
+
+
+def test_adroit(real: Callable[[str], Report]) -> None:
+    """27 joints beside 28 actions that exceed [−1, 1]; no rate in the files."""
+    report = real("adroit_door_human")
+    (relation,) = _wrong(report, "relation")
+    assert "27 columns" in relation.found
+    assert "28" in relation.found
+    assert "beyond [−1, 1]" in relation.found
+    assert "no rate" in _wrong(report, "rates")[0].found
+
+
+def test_gr1(real: Callable[[str], Report]) -> None:
+    """18 of 44 columns constant, 5 nearly so, hands commanded on another scale than they are measured."""
+    report = real("gr1_lerobot_v20")
+    constant = {f.joint for f in _wrong(report, "constants") if "exactly 0" in f.found}
+    assert constant == {f"joint_{i}" for i in (*range(13, 22), *range(35, 44))}
+    near = {f.joint for f in _wrong(report, "constants") if "nearly" in f.found}
+    assert near == {f"joint_{i}" for i in range(7, 12)}
+    scale = {f.joint for f in _wrong(report, "relation") if f.level == WARN}
+    assert {f"joint_{i}" for i in range(29, 34)} <= scale
+    # The arms themselves follow their commands.
+    assert not scale & {f"joint_{i}" for i in range(22, 29)}
