@@ -19,7 +19,7 @@ WORDS = {
 }
 COLUMNS = ("level", "check", "subject", "found", "expected", "fix")
 # Shares of the width of the page.
-WIDTHS = (6, 11, 14, 29, 18, 22)
+WIDTHS = (7, 11, 17, 27, 16, 22)
 # Rows that are shown at once; the rest is folded away.
 MOST_ROWS = 40
 
@@ -89,7 +89,8 @@ def _row(label: str, finding: Finding) -> str:
     rest = (finding.check, subject, finding.found, finding.expected, finding.fix)
     cell = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere;padding:0.3em"
     cells = "".join(f"<td style='{cell}'>{escape(value)}</td>" for value in rest)
-    return f"<tr><td style='{cell};background:{ground};color:{ink}'><b>{finding.level}</b></td>{cells}</tr>"
+    level = f"{cell};overflow-wrap:normal;background:{ground};color:{ink}"
+    return f"<tr><td style='{level}'><b>{finding.level}</b></td>{cells}</tr>"
 
 
 def _folded(title: str, rows: Sequence[tuple[str, Finding]], several: bool) -> str:
