@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run test lint types check smoke venv lab data bench table verify real clean browser
+.PHONY: run test lint types check smoke venv lab data bench soak table verify real clean browser
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -65,6 +65,12 @@ real: venv
 bench: venv
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.indexing
+	$(BIN)/python -m tests.benchmarks.alignment
+
+# A tiny alignment and the demo one, killed 20 times at random moments and resumed, must end with the bits of undisturbed ones.
+soak: venv
+	ATE_KILLS=20 $(BIN)/python -m pytest -q tests/align/test_kill.py
+	$(BIN)/python -m tests.align.killing
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

@@ -10,6 +10,7 @@ from ate.errors import InputError
 
 # Command → the module and attribute that hold it, imported only when it is called.
 COMMANDS = {
+    "align": ("ate.align.commands", "align"),
     "compare": ("ate.ablate.commands", "compare"),
     "convert": ("ate.data.commands", "convert"),
     "demos": ("ate.sim.commands", "demos"),

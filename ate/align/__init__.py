@@ -10,16 +10,25 @@ from typing import Any
 _LAZY = {
     "AlignConfig": "config",
     "Alignment": "alignment",
+    "Correspondence": "corresponding",
     "InfoVAE": "vae",
     "Latents": "alignment",
+    "Mixture": "mixture",
     "Posterior": "vae",
     "Scorecard": "scoring",
     "VAEConfig": "vae",
+    "compare_alignments": "comparing",
+    "correspondence": "corresponding",
     "embed": "embedding",
+    "export_released": "released",
     "fit": "fitting",
+    "fit_mixture": "mixture_fit",
+    "fit_one_stage": "controls",
     "load_released": "released",
+    "mode_report": "modes",
     "realign": "fitting",
     "scorecard": "scoring",
+    "untrained": "controls",
 }
 __all__ = sorted(_LAZY)
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ate.align.anchors import AnchorPool
 from ate.align.config import AlignConfig
-from ate.align.priors import Gaussian, posteriors
+from ate.align.mixture import Prior, prior_from_tree
+from ate.align.priors import posteriors
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
@@ -68,7 +70,7 @@ class Alignment:
     Args:
         pretrain_vae: φ, over the unified vectors of the pre-training robots.
         vae: ψ, over the adaptation robot's own columns (`space.compact`); what guidance uses.
-        prior: the Gaussian that ψ was aligned to.
+        prior: the Gaussian or the mixture that ψ was aligned to.
         pretrain_spaces: action space of each pre-training set: raw joint values to what φ takes, and back.
         space: action space of the adaptation robot in the unified vector.
         config: how it was trained.
@@ -76,11 +78,12 @@ class Alignment:
         digests: SHA-256 of the adaptation set (`adapt`) and of every pre-training set (`pretrain/0`, …).
         held_out: names of the episodes kept from training, under the same keys.
         metrics: rows of `pretrain` and of `adapt`.
+        anchors: pre-training chunks that `realign` finds anchors among; None where it was trained without.
     """
 
     pretrain_vae: InfoVAE
     vae: InfoVAE
-    prior: Gaussian
+    prior: Prior
     pretrain_spaces: tuple[ActionSpace, ...]
     space: ActionSpace
     config: AlignConfig
@@ -88,6 +91,7 @@ class Alignment:
     digests: Mapping[str, str]
     held_out: Mapping[str, tuple[str, ...]]
     metrics: Mapping[str, list[dict[str, float]]]
+    anchors: AnchorPool | None = None
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -151,7 +155,7 @@ class Alignment:
                 "kind": "alignment",
                 "pretrain_vae": _vae_tree(self.pretrain_vae),
                 "vae": _vae_tree(self.vae),
-                "prior": {"mean": self.prior.mean, "std": self.prior.std},
+                "prior": self.prior.to_tree(),
                 "pretrain_spaces": [space.to_tree() for space in self.pretrain_spaces],
                 "space": self.space.to_tree(),
                 "passports": [passport.to_tree() for passport in self.passports],
@@ -160,6 +164,7 @@ class Alignment:
                 "digests": dict(self.digests),
                 "held_out": {key: list(names) for key, names in self.held_out.items()},
                 "metrics": dict(self.metrics),
+                "anchors": None if self.anchors is None else self.anchors.to_tree(),
             },
         )
         return file
@@ -184,7 +189,7 @@ class Alignment:
         alignment = cls(
             pretrain_vae=_vae(tree["pretrain_vae"]),
             vae=_vae(tree["vae"]),
-            prior=Gaussian(**tree["prior"]),
+            prior=prior_from_tree(tree["prior"]),
             pretrain_spaces=tuple(ActionSpace.from_tree(space) for space in tree["pretrain_spaces"]),
             space=ActionSpace.from_tree(tree["space"]),
             config=AlignConfig(**tree["config"]),
@@ -192,6 +197,7 @@ class Alignment:
             digests=tree["digests"],
             held_out={key: tuple(names) for key, names in tree["held_out"].items()},
             metrics=tree["metrics"],
+            anchors=None if tree.get("anchors") is None else AnchorPool.from_tree(tree["anchors"]),
         )
         for passport, stored in zip(alignment.passports, tree["passports"], strict=True):
             passport.check_tree(stored, where=str(file))

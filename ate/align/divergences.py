@@ -51,7 +51,7 @@ def mmd(x: Tensor, y: Tensor, kernel: str = "multiscale", scale: Tensor | float 
         raise unknown(kernel, KERNELS, where="MMD kernel")
     if kernel == "released":
         return _biased(x, y, _released_kernel)
-    return _unbiased(x / scale, y / scale, _multiscale_kernel)
+    return _unbiased(x / scale, y / scale, multiscale_kernel)
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     return (squares - 2.0 * (x @ y.T)).clamp_min(0.0)
 
 
-def _multiscale_kernel(x: Tensor, y: Tensor) -> Tensor:
+def multiscale_kernel(x: Tensor, y: Tensor) -> Tensor:
     """Mean over bandwidths of C/(C + ‖x−y‖²), so that k(x, x) = 1."""
     distances = squared_distances(x, y)
     wide = 2.0 * x.shape[1]

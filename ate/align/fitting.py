@@ -18,10 +18,12 @@ import torch
 
 from ate.align import priors
 from ate.align.alignment import Alignment, Sets, as_sets
+from ate.align.anchors import AnchorPool, Anchors
 from ate.align.config import AlignConfig
 from ate.align.config import preset as resolve
 from ate.align.losses import Target
-from ate.align.priors import Gaussian
+from ate.align.mixture import Prior
+from ate.align.mixture_fit import fit_mixture
 from ate.align.stages import Stage, seeded, steps_of
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk, concat
@@ -51,22 +53,13 @@ def fit(
     Raises:
         InputError: unknown preset, empty set, fewer than two episodes in a set, or episodes shorter than the chunk.
     """
-    config = resolve(preset)
-    sets = as_sets(pretrain)
-    if not isinstance(adapt, Episodes):
-        raise InputError(
-            repr(type(adapt).__name__),
-            where="adaptation data",
-            expected="the Episodes of one robot",
-            way_out="read it with ate.data.load",
-        )
-    splits = [_split(s, config, seed) for s in (*sets, adapt)]
-    all_spaces = spaces([train for train, _ in splits])
-    keys = [*(f"pretrain/{i}" for i in range(len(sets))), "adapt"]
-    digests = {key: s.digest for key, s in zip(keys, (*sets, adapt), strict=True)}
+    config, splits, all_spaces, digests = _prepare(pretrain, adapt, preset, seed)
     folder = None if directory is None else Path(directory)
     old, prior, old_rows = _pretrain(splits[:-1], all_spaces[:-1], config, seed, digests, folder)
-    new, new_rows = _adapt(old, prior, splits[-1], all_spaces[-1], config, seed, digests, folder)
+    pool = None
+    if config.anchor_weight:
+        pool = AnchorPool.of(old, [train for train, _ in splits[:-1]], all_spaces[:-1], config.chunk, 1000 * seed + 750)
+    new, new_rows = _adapt(old, prior, splits[-1], all_spaces[-1], config, seed, digests, folder, pool)
 
     alignment = Alignment(
         pretrain_vae=old,
@@ -77,12 +70,21 @@ def fit(
         config=config,
         seed=seed,
         digests=digests,
-        held_out={k: tuple(e.name for e in held_part) for k, (_, held_part) in zip(keys, splits, strict=True)},
+        held_out={k: tuple(e.name for e in held_part) for k, (_, held_part) in zip(digests, splits, strict=True)},
         metrics={"pretrain": old_rows, "adapt": new_rows},
+        anchors=pool,
     )
     if folder is not None:
         alignment.save(folder)
     return alignment
+
+
+def fit_first(
+    pretrain: Sets, adapt: Episodes, preset: str | AlignConfig, directory: str | Path, seed: int = 0
+) -> InfoVAE:
+    """Stage 1 alone, in a directory in which `fit`, called with the same, goes on with stage 2; arguments as there."""
+    config, splits, all_spaces, digests = _prepare(pretrain, adapt, preset, seed)
+    return _pretrain(splits[:-1], all_spaces[:-1], config, seed, digests, Path(directory))[0]
 
 
 def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str | Path | None = None) -> Alignment:
@@ -105,7 +107,15 @@ def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str
     # Another stage 1 of the same data leaves another prior: its seed belongs to the identity of this stage.
     identity = {**digests, "stage 1": str(alignment.seed)}
     folder = None if directory is None else Path(directory)
-    new, rows = _adapt(old, prior, split, space, config, seed, identity, folder)
+    pool = alignment.anchors if config.anchor_weight else None
+    if config.anchor_weight and pool is None:
+        raise InputError(
+            f"anchor_weight {config.anchor_weight} and no anchors",
+            where="realign",
+            expected="an alignment that was fitted with an anchor_weight, which keeps its anchors",
+            way_out='fit with a preset such as "demo-anchored", or set anchor_weight to 0',
+        )
+    new, rows = _adapt(old, prior, split, space, config, seed, identity, folder, pool)
     return replace(
         alignment,
         pretrain_vae=old,
@@ -119,6 +129,26 @@ def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str
     )
 
 
+def _prepare(
+    pretrain: Sets, adapt: Episodes, preset: str | AlignConfig, seed: int
+) -> tuple[AlignConfig, list[tuple[Episodes, Episodes]], tuple[ActionSpace, ...], dict[str, str]]:
+    """Configuration, splits and spaces of every set (adaptation last), and digests by the sets' keys."""
+    config = resolve(preset)
+    sets = as_sets(pretrain)
+    if not isinstance(adapt, Episodes):
+        raise InputError(
+            repr(type(adapt).__name__),
+            where="adaptation data",
+            expected="the Episodes of one robot",
+            way_out="read it with ate.data.load",
+        )
+    splits = [_split(s, config, seed) for s in (*sets, adapt)]
+    all_spaces = spaces([train for train, _ in splits])
+    keys = [*(f"pretrain/{i}" for i in range(len(sets))), "adapt"]
+    digests = {key: s.digest for key, s in zip(keys, (*sets, adapt), strict=True)}
+    return config, splits, all_spaces, digests
+
+
 def _pretrain(
     splits: Sequence[tuple[Episodes, Episodes]],
     pretrain_spaces: Sequence[ActionSpace],
@@ -126,7 +156,7 @@ def _pretrain(
     seed: int,
     digests: dict[str, str],
     folder: Path | None,
-) -> tuple[InfoVAE, Gaussian, list[dict[str, float]]]:
+) -> tuple[InfoVAE, Prior, list[dict[str, float]]]:
     """Stage 1: φ over the unified vector of all pre-training robots, and the prior that it leaves."""
     device = pick_device()
     train, held = (
@@ -151,26 +181,31 @@ def _pretrain(
 
 def _adapt(
     old: InfoVAE,
-    prior: Gaussian,
+    prior: Prior,
     split: tuple[Episodes, Episodes],
     space: ActionSpace,
     config: AlignConfig,
     seed: int,
     digests: dict[str, str],
     folder: Path | None,
+    pool: AnchorPool | None = None,
 ) -> tuple[InfoVAE, list[dict[str, float]]]:
     """Stage 2: ψ over the robot's own columns, aligned to the prior that stage 1 left."""
     train, held = (chunk(part, config.chunk, space.compact, device=old.tokens.device) for part in split)
     slots = space.embodiment.slots
     start = old.restricted(slots) if config.adapt_init == "pretrained" else None
     shape = replace(old.config, features=len(slots))
-    return _stage("adapt", start, shape, train, held, _target(prior, config), config, seed, digests, folder)
+    if config.adapt_kl_weight is not None:
+        config = replace(config, kl_weight=config.adapt_kl_weight)
+    anchors = None if pool is None else (pool.anchors(split[0], train), pool.anchors(split[1], held))
+    return _stage("adapt", start, shape, train, held, _target(prior, config), config, seed, digests, folder, anchors)
 
 
-def _target(prior: Gaussian, config: AlignConfig) -> Target:
+def _target(prior: Prior, config: AlignConfig) -> Target:
     """What stage 2 pulls ψ to."""
-    reference = prior if config.mmd_reference == "prior" else priors.standard(config.latent).to(prior.mean.device)
-    return Target(prior, reference, config.kl_direction == "forward")
+    standard = config.mmd_reference == "standard"
+    reference = priors.standard(config.latent).to(prior.mean.device) if standard else prior
+    return Target(prior, reference, config.kl_direction == "forward", occupied=config.mmd_reference == "modes")
 
 
 def _split(episodes: Episodes, config: AlignConfig, seed: int) -> tuple[Episodes, Episodes]:
@@ -204,6 +239,7 @@ def _stage(
     seed: int,
     digests: dict[str, str],
     folder: Path | None,
+    anchors: tuple[Anchors, Anchors] | None = None,
 ) -> tuple[InfoVAE, list[dict[str, float]]]:
     """Train one stage from `start`'s weights, or from random ones; returns network and metric rows."""
     device = train.rows.device
@@ -215,14 +251,17 @@ def _stage(
         steps = steps_of(
             config.pretrain_steps if name == "pretrain" else config.adapt_steps, config.unit, len(train), config.batch
         )
-        rows = Stage(name, vae, train, held, target, steps, stage_seed, identity).run(config, folder)
+        rows = Stage(name, vae, train, held, target, steps, stage_seed, identity, anchors).run(config, folder)
     return vae, rows
 
 
-def _prior(vae: InfoVAE, chunks: Chunks, config: AlignConfig, seed: int) -> Gaussian:
-    """The Gaussian that stage 1 leaves behind, by the moments and inputs the configuration names."""
+def _prior(vae: InfoVAE, chunks: Chunks, config: AlignConfig, seed: int) -> Prior:
+    """The prior that stage 1 leaves behind, by the kind, moments and inputs the configuration names."""
     noise = None
     if config.moment_inputs == "noised":
         noise = torch.Generator(chunks.rows.device).manual_seed(1000 * seed + 250)
+    if config.prior == "mixture":
+        stream = priors.posteriors(vae, chunks, noise=noise)
+        return fit_mixture(stream, chunks.episode, config.mixture_components, seed)
     take = priors.aggregated if config.moments == "aggregated" else priors.released
     return take(vae, chunks, noise=noise)

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ate.align.anchors import pull
 from ate.align.config import AlignConfig
 from ate.align.divergences import kl, mmd
-from ate.align.priors import Gaussian
+from ate.align.mixture import Mixture, Prior
 from ate.align.vae import InfoVAE, Posterior
 
 
@@ -26,17 +27,34 @@ class Target:
         prior: reference of the KL.
         reference: reference of the MMD.
         forward: take KL(prior ‖ q) instead of KL(q ‖ prior).
+        occupied: draw the MMD's samples from the reference's modes in the shares that the batch has in them.
     """
 
-    prior: Gaussian
-    reference: Gaussian
+    prior: Prior
+    reference: Prior
     forward: bool = False
+    occupied: bool = False
 
-    def kl(self, posterior: Posterior) -> Tensor:
-        """KL per chunk and dimension, (B, d), in nats."""
+    def kl(self, posterior: Posterior, z: Tensor | None = None) -> Tensor:
+        """KL per chunk, in nats a dimension: (B, d), or (B, 1) where a mixture does not split into dimensions.
+
+        Samples z of the posterior (B, d) make the reverse KL to a mixture unbiased; without, it is an upper bound.
+        """
+        if isinstance(self.prior, Mixture):
+            if self.forward:
+                return self.prior.forward_kl(posterior)
+            return self.prior.kl(posterior, z)[:, None] / posterior.mean.shape[1]
         if self.forward:
             return kl(self.prior.mean, self.prior.std, posterior.mean, posterior.std)
         return kl(posterior.mean, posterior.std, self.prior.mean, self.prior.std)
+
+    def sample(self, noise: Tensor, posterior: Posterior) -> Tensor:
+        """Samples (n, d) of the MMD's reference from standard normal noise (n, reference.noise_width)."""
+        if self.occupied and isinstance(self.reference, Mixture):
+            # No gradient through the shares: chunks are to fill the modes they are in, not to look for wider ones.
+            shares = self.reference.responsibilities(posterior).mean(0).detach()
+            return self.reference.reweighted(shares).sample(noise)
+        return self.reference.sample(noise)
 
 
 def reconstruction(x: Tensor, decoded: Tensor, mask: Tensor) -> Tensor:
@@ -47,7 +65,14 @@ def reconstruction(x: Tensor, decoded: Tensor, mask: Tensor) -> Tensor:
 
 
 def losses(
-    vae: InfoVAE, x: Tensor, mask: Tensor, target: Target, noise: Tensor, reference_noise: Tensor, config: AlignConfig
+    vae: InfoVAE,
+    x: Tensor,
+    mask: Tensor,
+    target: Target,
+    noise: Tensor,
+    reference_noise: Tensor,
+    config: AlignConfig,
+    anchors: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """The terms and their weighted sum `loss` for chunks x (B, S, D); all 0-d, without any wait for the device.
 
@@ -57,18 +82,23 @@ def losses(
         mask: (B, 1, D), True in the slots each robot has.
         target: what to pull towards.
         noise: standard normal (B, d) for z.
-        reference_noise: standard normal (B, d) for the samples of the MMD's reference.
+        reference_noise: standard normal (B, target.reference.noise_width) for the samples of the MMD's reference.
         config: weights and kernel.
+        anchors: latents (B, k, d) of pre-training chunks that do what each chunk does, to pull its mean to; or None.
     """
     decoded, posterior, z = vae(x, noise)
+    reference = target.sample(reference_noise, posterior)
     terms = {
         "reconstruction": reconstruction(x, decoded, mask),
-        "kl": target.kl(posterior).mean(),
-        "mmd": mmd(z, target.reference.sample(reference_noise), config.mmd_kernel, scale=target.reference.std),
+        "kl": target.kl(posterior, z).mean(),
+        "mmd": mmd(z, reference, config.mmd_kernel, scale=target.reference.moments().std),
     }
     total = (
         config.reconstruction_weight * terms["reconstruction"]
         + config.kl_weight * terms["kl"]
         + config.mmd_weight * terms["mmd"]
     )
+    if anchors is not None:
+        terms["anchor"] = pull(posterior.mean, anchors, target.prior.moments().std)
+        total = total + config.anchor_weight * terms["anchor"]
     return {"loss": total, **terms}

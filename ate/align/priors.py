@@ -38,13 +38,26 @@ class Gaussian:
     mean: Tensor
     std: Tensor
 
+    @property
+    def noise_width(self) -> int:
+        """Columns of noise that `sample` takes: d."""
+        return len(self.mean)
+
     def sample(self, noise: Tensor) -> Tensor:
         """Samples (n, d) from standard normal noise (n, d)."""
         return self.mean + self.std * noise
 
+    def moments(self) -> "Gaussian":
+        """The Gaussian of the same mean and variance: this one."""
+        return self
+
     def to(self, device: torch.device | str) -> "Gaussian":
         """The same prior on another device."""
         return Gaussian(self.mean.to(device), self.std.to(device))
+
+    def to_tree(self) -> dict[str, Tensor]:
+        """Tensors, for a checkpoint."""
+        return {"mean": self.mean, "std": self.std}
 
 
 def standard(latent: int) -> Gaussian:

@@ -1,14 +1,17 @@
-"""Reading Info-VAE weights of the released ATE code: its key names on the left, ours on the right.
+"""Reading and writing Info-VAE weights of the released ATE code: its key names on the left, ours on the right.
 
-The release keeps query and key weights for its cross-attention to the single latent token. They do not
-enter any output, so only the value third of each `multihead_attn.in_proj` is read.
+The release keeps query and key weights for its cross-attention to the single latent token. They enter no output; the
+network carries them along as buffers, so that a file that was read is written back bit by bit.
+
+A file holds weights alone, and what they expect is chunks in the units they were trained in: networks trained here
+take values normalised by the statistics in their `alignment.safetensors`.
 
 Source: released code of Align-Then-stEer, arXiv 2509.02055.
 """
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +19,7 @@ from torch import Tensor
 
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
+from ate.runs.files import write_atomic
 
 COMPILED_PREFIX = "_orig_mod."
 RELEASED_HEADS = 4
@@ -37,6 +41,10 @@ INNER = {
 }
 ENCODER_NORMS = {"norm2": "feedforward_norm"}
 DECODER_NORMS = {"norm2": "latent_norm", "norm3": "feedforward_norm"}
+CROSS_ATTENTION = "multihead_attn.in_proj_"
+NUMBERED = re.compile(r"(?:encoder|decoder)\.(?:input_blocks|output_blocks|linear_blocks)\.(\d+)\..+")
+SIZES = ("skel_embedding.weight", "encoder.middle_block.linear1.weight", "query_pos_encoder.pe")
+MOST_NAMED = 5
 BLOCK = re.compile(r"(encoder|decoder)\.(input_blocks\.(\d+)|middle_block|output_blocks\.(\d+))\.(.+)")
 
 
@@ -47,6 +55,9 @@ def load_released(path: str | Path, heads: int = RELEASED_HEADS, dropout: float 
         path: a state dict saved by `torch.save`, with or without the prefix `_orig_mod.`.
         heads: attention heads; the file does not say. The release trains with 4.
         dropout: dropout should the network be trained further.
+
+    Raises:
+        InputError: no such file, no state dict of tensors, or as `from_released`.
     """
     file = Path(path)
     if not file.is_file():
@@ -72,44 +83,64 @@ def load_released(path: str | Path, heads: int = RELEASED_HEADS, dropout: float 
     return from_released(content, heads=heads, dropout=dropout, where=str(file))
 
 
+def export_released(vae: InfoVAE, path: str | Path) -> Path:
+    """Write a network as the release's `.pth`: `torch.save` of a plain dict of CPU tensors, atomically.
+
+    Weights that `load_released` read are written back bit by bit, under the names without a compiler's prefix.
+
+    Returns:
+        The file.
+    """
+    state = to_released(vae)
+    write_atomic(Path(path), lambda temporary: torch.save(state, temporary))
+    return Path(path)
+
+
+def to_released(vae: InfoVAE) -> dict[str, Tensor]:
+    """Copies of the network's weights on the CPU, under the released key names."""
+    own, halves = vae.state_dict(), vae.config.layers // 2
+    return {key: _released_value(key, halves, own).detach().to("cpu", copy=True) for key in _keys(halves)}
+
+
 def from_released(
     released: Mapping[str, Tensor], heads: int = RELEASED_HEADS, dropout: float = 0.1, where: str = "state dict"
 ) -> InfoVAE:
-    """An `InfoVAE` from a state dict under the released key names; the sizes are read off the shapes."""
+    """An `InfoVAE` from a state dict under the released key names; every size is read off the shapes.
+
+    Raises:
+        InputError: keys that are missing or not the release's, weights of shapes that do not fit together, or of
+            several types. Each is named as the release names it.
+    """
     weights = {key.removeprefix(COMPILED_PREFIX): value for key, value in released.items()}
-    needed = ("skel_embedding.weight", "encoder.middle_block.linear1.weight", "query_pos_encoder.pe")
-    missing = [key for key in needed if key not in weights]
-    if missing:
+    halves = max((1 + int(found[1]) for found in map(NUMBERED.fullmatch, weights) if found), default=0)
+    expected = tuple(_keys(halves))
+    missing = [key for key in expected if key not in weights]
+    extra = sorted(weights.keys() - set(expected))
+    if missing or extra:
+        found = (("no key", missing), ("the unknown key", extra))
         raise InputError(
-            f"no key {missing[0]!r}",
+            " and ".join(f"{words} {_listed([repr(key) for key in keys])}" for words, keys in found if keys),
             where=where,
-            expected="the released Info-VAE's key names",
-            way_out="pass the state dict of the VAE itself, not of a policy or an optimiser",
+            expected=f"the released Info-VAE's key names, for {2 * halves + 1} layers",
+            way_out="pass the whole state dict of the VAE itself, not of a policy or an optimiser",
         )
-    latent, features = weights["skel_embedding.weight"].shape
-    halves = sum(key.startswith("encoder.linear_blocks.") and key.endswith("weight") for key in weights)
-    config = VAEConfig(
-        features=features,
-        latent=latent,
-        layers=2 * halves + 1,
-        heads=heads,
-        feedforward=weights["encoder.middle_block.linear1.weight"].shape[0],
-        dropout=dropout,
-        positions=weights["query_pos_encoder.pe"].shape[0],
-    )
-    vae = InfoVAE(config)
-    own = {our_name(key, halves): _reshape(key, value) for key, value in weights.items()}
-    expected = vae.state_dict()
-    wrong = sorted(expected.keys() ^ own.keys())
-    wrong += [key for key in expected if key in own and expected[key].shape != own[key].shape]
-    if wrong:
+    vae = InfoVAE(_config(weights, halves, heads, dropout, where))
+    template = vae.state_dict()
+    wanted = {key: tuple(_released_value(key, halves, template).shape) for key in expected}
+    wrong = [f"{key!r} {tuple(weights[key].shape)}, not {shape}" for key, shape in wanted.items()
+             if weights[key].shape != shape]  # fmt: skip
+    types = {str(value.dtype) for value in weights.values()}
+    if wrong or len(types) > 1 or not weights[SIZES[0]].is_floating_point():
         raise InputError(
-            f"keys that do not fit, first {wrong[0]!r}",
+            f"shapes {_listed(wrong)}" if wrong else f"weights of type {', '.join(sorted(types))}",
             where=where,
-            expected=f"the weights of {config}",
-            way_out="check that the file is complete",
+            expected=f"the weights of {vae.config}, all of one floating type",
+            way_out="check that all weights are of one network",
         )
-    vae.load_state_dict(own)
+    own: dict[str, Tensor] = {}
+    for key in expected:
+        own |= _own_values(key, halves, weights[key])
+    vae.to(weights[SIZES[0]].dtype).load_state_dict(own)
     return vae.eval()
 
 
@@ -128,10 +159,69 @@ def our_name(key: str, halves: int) -> str:
     return key.replace("linear_blocks", "merges")
 
 
-def _reshape(key: str, value: Tensor) -> Tensor:
-    """Positions (P, 1, d) -> (P, d); cross-attention in_proj (3d, …) -> its value part (d, …)."""
+def _keys(halves: int) -> Iterator[str]:
+    """Every released key of a network with `halves` blocks before the middle one, in the release's order."""
+    yield from ("global_motion_token", "query_pos_encoder.pe", "query_pos_decoder.pe")
+    both = ("weight", "bias")
+    for stack in ("encoder", "decoder"):
+        attentions = ("self_attn",) if stack == "encoder" else ("self_attn", "multihead_attn")
+        norms = ("norm1", "norm2") if stack == "encoder" else ("norm1", "norm2", "norm3")
+        inside = [f"{a}.{part}{kind}" for a in attentions for part in ("in_proj_", "out_proj.") for kind in both]
+        inside += [f"{part}.{kind}" for part in ("linear1", "linear2", *norms) for kind in both]
+        places = [f"input_blocks.{i}" for i in range(halves)] + ["middle_block"]
+        places += [f"output_blocks.{i}" for i in range(halves)]
+        yield from (f"{stack}.norm.{kind}" for kind in both)
+        yield from (f"{stack}.{place}.{part}" for place in places for part in inside)
+        yield from (f"{stack}.linear_blocks.{i}.{kind}" for i in range(halves) for kind in both)
+    yield from (f"{part}.{kind}" for part in ("skel_embedding", "final_layer") for kind in both)
+
+
+def _own_values(key: str, halves: int, value: Tensor) -> dict[str, Tensor]:
+    """Positions (P, 1, d) -> (P, d); cross-attention in_proj (3d, …) -> query and key (2d, …), and value (d, …)."""
+    name = our_name(key, halves)
     if key.endswith(".pe"):
-        return value.squeeze(1)
-    if "multihead_attn.in_proj_" in key:
-        return value.chunk(3, dim=0)[2].clone()
-    return value
+        return {name: value.squeeze(1)}
+    if CROSS_ATTENTION in key:
+        carried, used = value.split([2 * len(value) // 3, len(value) // 3])
+        return {_carried(name): carried, name: used}
+    return {name: value}
+
+
+def _released_value(key: str, halves: int, own: Mapping[str, Tensor]) -> Tensor:
+    """The inverse of `_own_values`."""
+    name = our_name(key, halves)
+    if key.endswith(".pe"):
+        return own[name].unsqueeze(1)
+    return torch.cat([own[_carried(name)], own[name]]) if CROSS_ATTENTION in key else own[name]
+
+
+def _carried(name: str) -> str:
+    """`….latent_attention.value.weight` -> the name of the query and key rows that stood above it."""
+    return name.replace(".value.", ".query_key_")
+
+
+def _config(weights: Mapping[str, Tensor], halves: int, heads: int, dropout: float, where: str) -> VAEConfig:
+    """The sizes, from three weights that say all of them."""
+    shapes = [tuple(weights[key].shape) for key in SIZES]
+    if [len(shape) for shape in shapes] != [2, 2, 3]:
+        raise InputError(
+            f"shapes {_listed([f'{key!r} {shape}' for key, shape in zip(SIZES, shapes, strict=True)])}",
+            where=where,
+            expected="(latent, features), (feed-forward, latent) and (positions, 1, latent)",
+            way_out="check that the weights are an Info-VAE's",
+        )
+    return VAEConfig(
+        features=shapes[0][1],
+        latent=shapes[0][0],
+        layers=2 * halves + 1,
+        heads=heads,
+        feedforward=shapes[1][0],
+        dropout=dropout,
+        positions=shapes[2][0],
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

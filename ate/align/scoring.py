@@ -1,60 +1,49 @@
 """Scorecard: do adaptation latents lie inside the pre-training distribution, and is the latent alive?
 
-Containment is judged by two numbers, each beside what held-out pre-training episodes score themselves:
+Judged, each beside what held-out pre-training episodes score themselves: containment (`containing`), a mode never seen
+(`unseen`), and whether the latent is alive (`activity`). Reported and not judged: two-sample measures (`twosample`),
+which ask for equality and fail a legitimate subset of modes, the gap between aggregated posterior and prior, and
+reconstruction beside a PCA (`reconstructing`). Mean latents are compared. Adaptation chunks of training and of held-out
+episodes count alike.
 
-* precision (PRDC): share of points inside the k-nearest-neighbour balls of the pre-training latents;
-* tail: share of points whose k-nearest-neighbour log density, log p = −d · log r_k + const, lies below the 1 %
-  quantile of pre-training.
-
-The null is drawn anew in several splits by episode, so that overlapping chunks of one episode never stand on both
-sides. Mean latents are compared. Recall and two-sample tests would ask for equality, which a legitimate subset of
-modes fails, so nothing is judged by them.
-
-Sources: precision of Kynkäänniemi et al., arXiv 1904.06991, as in PRDC, arXiv 2002.09797; active units of Burda et
-al., arXiv 1509.00519.
+Lying inside says nothing about *doing the same thing* as the chunks around.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from sklearn.neighbors import NearestNeighbors
 
+from ate.align.activity import active_units, aggregated, gap, kl_per_dimension, prior_moments, spread_ratio
 from ate.align.alignment import Alignment, Latents, Sets, as_sets
-from ate.align.divergences import kl
-from ate.align.stages import ACTIVE_VARIANCE
+from ate.align.containing import Band, Containment, band, containment, splits
+from ate.align.locating import NAMED, Outside, locate
+from ate.align.reconstructing import joint_units, pca_error, reconstruction_error
+from ate.align.twosample import differences
+from ate.align.unseen import LEVEL, UnseenMode, unseen_mode
 from ate.data.episodes import Episodes
-from ate.errors import InputError
 
-NEIGHBOURS = 5
-TAIL = 0.01
-SPLITS = 5
-MOST_POINTS = 2000
+__all__ = [
+    "Containment",
+    "Scorecard",
+    "active_units",
+    "containment",
+    "kl_per_dimension",
+    "reconstruction_error",
+    "scorecard",
+    "spread_ratio",
+    "verdict",
+]
+
 # Adaptation means that spread less than this share of pre-training's variance say nothing about their chunks.
 DEAD_SHARE = 0.01
 # Slack beside the null band, for bands of a few splits are narrow.
 PRECISION_SLACK, TAIL_SLACK = 0.05, 0.02
 # Below this null precision the balls of too few episodes hold nothing, whatever is put to the test.
 POWERLESS = 0.15
-
-
-@dataclass(frozen=True)
-class Containment:
-    """Numbers over the splits: the mean for adaptation, and for held-out pre-training mean and band.
-
-    Args:
-        precision: of the adaptation latents.
-        precision_null: mean, lowest and highest precision of held-out pre-training latents.
-        tail: share of the adaptation latents in the 1 % tail of pre-training density.
-        tail_null: mean, lowest and highest of the same share of held-out pre-training latents.
-    """
-
-    precision: float
-    precision_null: tuple[float, float, float]
-    tail: float
-    tail_null: tuple[float, float, float]
+VERDICTS = ("inside", "partly outside", "outside (shifted)", "dead", "cannot tell")
 
 
 @dataclass(frozen=True)
@@ -62,16 +51,28 @@ class Scorecard:
     """The numbers and what they say.
 
     Args:
-        verdict: `inside`, `partly outside`, `outside (shifted)`, `dead` or `cannot tell`, and why, in a sentence.
-        table: rows with `measure`, `value`, `null`, `null_low`, `null_high` (None where there is no null) and `unit`.
+        verdict: one of `VERDICTS`, a colon, and why, in a sentence.
+        table: rows with `measure`, `value`, `null`, `null_low`, `null_high` (None where there is no null), `unit`, and
+            `judged`, whether the verdict depends on it.
+        outside: the episodes and joints that are outside.
     """
 
     verdict: str
     table: tuple[Mapping[str, Any], ...]
+    outside: Outside
+
+    @property
+    def word(self) -> str:
+        """The verdict without its reasons."""
+        return self.verdict.split(":")[0]
+
+    def row(self, measure: str) -> Mapping[str, Any]:
+        """One row."""
+        return next(row for row in self.table if row["measure"] == measure)
 
     def value(self, measure: str) -> float:
         """The value of one row."""
-        return float(next(row["value"] for row in self.table if row["measure"] == measure))
+        return float(self.row(measure)["value"])
 
 
 def scorecard(alignment: Alignment, pretrain: Sets, adapt: Episodes, seed: int = 0) -> Scorecard:
@@ -81,55 +82,35 @@ def scorecard(alignment: Alignment, pretrain: Sets, adapt: Episodes, seed: int =
         alignment: what to judge.
         pretrain: episodes of the pre-training robots.
         adapt: episodes of the adaptation robot.
-        seed: seed of the splits and subsamples.
+        seed: seed of the splits, subsamples and permutations.
+
+    Raises:
+        InputError: fewer than four pre-training episodes, or episodes of other robots than the alignment's.
     """
-    sets = as_sets(pretrain)
-    before, after = alignment.encode_pretrain(sets), alignment.encode(adapt)
+    before, after = alignment.encode_pretrain(as_sets(pretrain)), alignment.encode(adapt)
     contained = containment(before.mean, before.group, after.mean, seed)
+    unseen = unseen_mode(before.mean, before.group, after.mean, after.group, seed)
+    outside = locate(alignment, before, after, adapt, seed)
     rows = [
-        _row("precision", contained.precision, contained.precision_null, "share"),
-        _row("tail below 1 % density", contained.tail, contained.tail_null, "share"),
-        _row("active units, pre-training", active_units(before.mean), None, f"of {before.mean.shape[1]}"),
-        _row("active units, adaptation", active_units(after.mean), None, f"of {after.mean.shape[1]}"),
-        _row("spread, adaptation / pre-training", spread_ratio(before.mean, after.mean), None, "ratio of variances"),
-        _row("KL to prior, per dimension", float(np.mean(kl_per_dimension(alignment, after))), None, "nats"),
+        _row("precision", contained.precision, contained.precision_null, "share", True),
+        _row("tail below 1 % density", contained.tail, contained.tail_null, "share", True),
+        _row("unseen mode, p-value", unseen.p, None, f"smallest possible {unseen.attainable:.2g}", True),
+        _row("unseen mode, far chunks", unseen.share, unseen.null, "share of chunks", False),
+        *_alive(alignment, before, after, seed),
+        *_reported(before, after, seed),
+        *_located(outside),
+        *_reconstructed(alignment, adapt, before.mean.shape[1], seed),
     ]
-    held = [i for i, item in enumerate(adapt) if item.name in alignment.held_out["adapt"]]
-    errors = reconstruction_error(alignment, adapt.select(held) if held else adapt)
-    rows += [
-        _row(f"reconstruction error, {joint}", error, None, "data units (rad for joints), mean absolute")
-        for joint, error in errors.items()
-    ]
-    return Scorecard(verdict(before.mean, after.mean, contained), tuple(rows))
+    return Scorecard(verdict(before.mean, after.mean, contained, unseen, outside), tuple(rows), outside)
 
 
-def containment(before: np.ndarray, group: np.ndarray, after: np.ndarray, seed: int = 0) -> Containment:
-    """Precision and tail of `after` (M, d) in `before` (N, d), whose rows are of episodes `group (N,)`.
-
-    Each split takes half of the episodes as the reference, a quarter to set the 1 % threshold and a quarter as the
-    null, and at most 2,000 points of each.
-    """
-    episodes = np.unique(group)
-    if len(episodes) < 4:
-        raise InputError(
-            f"{len(episodes)} pre-training episodes",
-            where="scorecard",
-            expected="at least 4",
-            way_out="pass more pre-training episodes: the null is taken from held-out ones",
-        )
-    random = np.random.default_rng(seed)
-    scores = []
-    for _ in range(SPLITS):
-        order = random.permutation(episodes)
-        half, quarter = len(order) // 2, max(1, len(order) // 4)
-        parts = (order[:half], order[half : half + quarter], order[half + quarter :])
-        reference, calibrate, null = (_subsample(before[np.isin(group, part)], random) for part in parts)
-        scores.append(_score(reference, calibrate, null, _subsample(after, random)))
-    precision, precision_null, tail, tail_null = np.array(scores).T
-    return Containment(float(precision.mean()), _band(precision_null), float(tail.mean()), _band(tail_null))
-
-
-def verdict(before: np.ndarray, after: np.ndarray, contained: Containment) -> str:
+def verdict(
+    before: np.ndarray,
+    after: np.ndarray,
+    contained: Containment,
+    unseen: UnseenMode | None = None,
+    outside: Outside | None = None,
+) -> str:
     """The scorecard in words; `before` (N, d) and `after` (M, d) are mean latents."""
     if active_units(before) < 2:
         return f"dead: {active_units(before)} of {before.shape[1]} latent dimensions vary over pre-training chunks."
@@ -140,88 +121,132 @@ def verdict(before: np.ndarray, after: np.ndarray, contained: Containment) -> st
         )
     numbers = (
         f"precision {contained.precision:.2f} beside {_words(contained.precision_null)}, tail"
-        f" {contained.tail:.2f} beside {_words(contained.tail_null)} for held-out pre-training episodes."
+        f" {contained.tail:.2f} beside {_words(contained.tail_null)} for held-out pre-training episodes"
+        f"{_unseen_words(unseen)}."
     )
     if contained.precision_null[0] < POWERLESS:
         return f"cannot tell: held-out pre-training episodes hardly lie inside themselves; {numbers}"
-    if (
-        contained.precision >= contained.precision_null[1] - PRECISION_SLACK
-        and contained.tail <= contained.tail_null[2] + TAIL_SLACK
-    ):
+    if contained.precision >= contained.precision_null[1] - PRECISION_SLACK and _no_tail(contained, unseen):
         return f"inside: {numbers}"
     if contained.precision < 0.5 * contained.precision_null[0] and contained.tail > 0.5:
         return f"outside (shifted): most adaptation latents lie where pre-training has none; {numbers}"
-    return f"partly outside: {numbers}"
+    return f"partly outside: {numbers}{_outside_words(outside)}"
 
 
-def active_units(means: np.ndarray) -> int:
-    """Latent dimensions whose posterior mean (N, d) varies between chunks by a variance above 0.01."""
-    return int((means.var(0) > ACTIVE_VARIANCE).sum())
+def _no_tail(contained: Containment, unseen: UnseenMode | None) -> bool:
+    """Whether no more chunks than of held-out pre-training are where pre-training has hardly any.
+
+    The tail is of one density for all modes, which a robot that only visits a sparse mode exceeds; far chunks, in the
+    local spacing, then decide.
+    """
+    if unseen is not None and unseen.p < LEVEL:
+        return False
+    return contained.tail <= contained.tail_null[2] + TAIL_SLACK or (
+        unseen is not None and unseen.attainable <= LEVEL and unseen.share <= unseen.null[2] + TAIL_SLACK
+    )
 
 
-def spread_ratio(before: np.ndarray, after: np.ndarray) -> float:
-    """Total variance of adaptation means over that of pre-training means."""
-    return float(after.var(0).sum() / max(before.var(0).sum(), np.finfo(np.float32).tiny))
+def _alive(alignment: Alignment, before: Latents, after: Latents, seed: int) -> Iterator[dict[str, Any]]:
+    """Rows on activity, and on the aggregated posterior against the prior."""
+    held = [rest for _, _, rest in splits(before.group, np.random.default_rng(seed))]
+    size, width = f"of {before.mean.shape[1]}", "ratio of variances"
+    null = band(np.array([active_units(before.mean[rest]) for rest in held]))
+    yield _row("active units, pre-training", active_units(before.mean), None, size, True)
+    yield _row("active units, adaptation", active_units(after.mean), null, size, True)
+    null = band(np.array([spread_ratio(before.mean[~rest], before.mean[rest]) for rest in held]))
+    yield _row("spread, adaptation / pre-training", spread_ratio(before.mean, after.mean), null, width, True)
+    null = band(np.array([kl_per_dimension(alignment, before.take(rest)).mean() for rest in held]))
+    yield _row("KL to prior, per dimension", float(kl_per_dimension(alignment, after).mean()), null, "nats", False)
+    prior = prior_moments(alignment.prior)
+    found = _gaps(gap(aggregated(after), prior))
+    nulls = [_gaps(gap(aggregated(before.take(rest)), prior)) for rest in held]
+    units = {"mean gap": "prior std, root mean square", "variance": "of the prior's, geometric mean", "KL": "nats, sum"}
+    for name, unit in units.items():
+        null = band(np.array([values[name] for values in nulls]))
+        yield _row(f"aggregated posterior, {name}", found[name], null, unit, False)
 
 
-def kl_per_dimension(alignment: Alignment, latents: Latents) -> np.ndarray:
-    """KL(q_ψ(z|a) ‖ prior) of each dimension, mean over chunks, (d,), in nats."""
-    prior = alignment.prior.to("cpu")
-    return kl(torch.from_numpy(latents.mean), torch.from_numpy(latents.std), prior.mean, prior.std).mean(0).numpy()
+def _gaps(gaps: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The gaps of all dimensions as one number each."""
+    return {
+        "mean gap": float(np.sqrt((gaps["mean"] ** 2).mean())),
+        "variance": float(np.exp(np.log(gaps["variance"]).mean())),
+        "KL": float(gaps["kl"].sum()),
+    }
 
 
-def reconstruction_error(alignment: Alignment, adapt: Episodes) -> dict[str, float]:
-    """Mean absolute error of D(μ(a)) per joint that moves, in the data's units (radians; gripper as recorded)."""
-    chunks, space = alignment.chunks(adapt), alignment.space.compact
-    errors = []
-    with torch.no_grad():
-        for index in torch.arange(len(chunks), device=alignment.device).split(1024):
-            x = chunks.gather(index)
-            decoded = alignment.vae.decode(alignment.vae.encode(x).mean, chunks.length)
-            errors.append((space.decode(decoded) - space.decode(x)).abs().mean(1).cpu())
-    mean = torch.cat(errors).mean(0)
-    named = zip(alignment.joint_names, mean, space.normalizer.constant, strict=True)
-    return {joint: float(value) for joint, value, constant in named if not constant}
+def _reported(before: Latents, after: Latents, seed: int) -> Iterator[dict[str, Any]]:
+    """Rows of the two-sample measures; those that too few episodes leave without a number are left out."""
+    d = differences(before.mean, before.group, after.mean, after.group, seed)
+    rows = [
+        _row("MMD²", d.mmd, d.mmd_null, "in pre-training std", False),
+        _row("MMD², p-value", d.mmd_p, None, "permutations by episode", False),
+        _row("Fréchet distance²", d.frechet, d.frechet_null, "in pre-training std", False),
+        _row("classifier two-sample test", d.classifier, d.classifier_null, "area under the curve", False),
+        _row("coverage", d.coverage, d.coverage_null, "share of pre-training", False),
+    ]
+    yield from (row for row in rows if not np.isnan(row["value"]))
 
 
-def _score(
-    reference: np.ndarray, calibrate: np.ndarray, null: np.ndarray, after: np.ndarray
-) -> tuple[float, float, float, float]:
-    """Precision of `after` and of `null`, then their tails, all against `reference`."""
-    index = NearestNeighbors().fit(reference)
-    k = min(NEIGHBOURS, len(reference) - 1)
-    radii = index.kneighbors(reference, k + 1)[0][:, -1]
-    # Density falls with the distance to the k-th neighbour, so its 1 % quantile is the distances' 99 % one.
-    threshold = np.quantile(index.kneighbors(calibrate, k)[0][:, -1], 1.0 - TAIL)
-
-    def precision(points: np.ndarray) -> float:
-        distances = np.sqrt(np.maximum(_squared_distances(points, reference), 0.0))
-        return float((distances <= radii[None, :]).any(1).mean())
-
-    def tail(points: np.ndarray) -> float:
-        return float((index.kneighbors(points, k)[0][:, -1] > threshold).mean())
-
-    return precision(after), precision(null), tail(after), tail(null)
+def _located(outside: Outside) -> Iterator[dict[str, Any]]:
+    """Rows of the episodes and joints that stand out."""
+    yield _row("outside chunks", outside.share, None, "share of chunks, about 5 % expected", False)
+    for name, share in [*outside.episodes.items()][:NAMED]:
+        yield _row(f"outside chunks, {name}", share, None, "share of its chunks", False)
+    for name, distance in [*outside.joints.items()][:NAMED]:
+        yield _row(f"outside from inside chunks, {name}", distance, None, "standard deviations", False)
 
 
-def _squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return (x**2).sum(1)[:, None] + (y**2).sum(1)[None, :] - 2.0 * x @ y.T
+def _reconstructed(alignment: Alignment, adapt: Episodes, dimension: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Rows of the reconstruction error and of the PCA's, joint by joint and over the joints of the commonest unit."""
+    long_enough = adapt.lengths >= alignment.config.chunk
+    held = np.array([item.name in alignment.held_out["adapt"] for item in adapt])
+    test, train = np.flatnonzero(held & long_enough), np.flatnonzero(~held & long_enough)
+    tested = adapt.select(test) if len(test) else adapt
+    errors = {"reconstruction error": reconstruction_error(alignment, tested)}
+    if len(train):
+        errors["reconstruction error of PCA"] = pca_error(alignment, adapt.select(train), tested, dimension, seed)
+    units = joint_units(adapt)
+    for measure, by_joint in errors.items():
+        # Joints that stand still in training have no error.
+        common = Counter(units[joint] for joint in by_joint).most_common(1)[0][0]
+        mean = float(np.mean([error for joint, error in by_joint.items() if units[joint] == common]))
+        yield _row(f"{measure}, mean", mean, None, f"{common}, mean absolute", False)
+        for joint, error in by_joint.items():
+            yield _row(f"{measure}, {joint}", error, None, f"{units[joint]}, mean absolute", False)
 
 
-def _subsample(points: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    if len(points) <= MOST_POINTS:
-        return points.astype(np.float64)
-    return points[random.choice(len(points), MOST_POINTS, replace=False)].astype(np.float64)
+def _words(numbers: Band) -> str:
+    return f"{numbers[0]:.2f} ({numbers[1]:.2f} to {numbers[2]:.2f})"
 
 
-def _band(values: np.ndarray) -> tuple[float, float, float]:
-    return float(values.mean()), float(values.min()), float(values.max())
+def _unseen_words(unseen: UnseenMode | None) -> str:
+    if unseen is None:
+        return ""
+    said = f"; an unseen mode has p = {unseen.p:.2g}"
+    if unseen.attainable > LEVEL:
+        said += f", with too few episodes for less than {unseen.attainable:.2g}"
+    return said
 
 
-def _words(band: tuple[float, float, float]) -> str:
-    return f"{band[0]:.2f} ({band[1]:.2f} to {band[2]:.2f})"
+def _outside_words(outside: Outside | None) -> str:
+    if outside is None or not outside.share:
+        return ""
+    episodes = ", ".join(f"{name} ({share:.0%})" for name, share in [*outside.episodes.items()][:NAMED])
+    said = f" {outside.share:.0%} of the chunks are outside, most of all of {episodes}"
+    if outside.joints:
+        said += "; their joints differ most from other chunks' in " + ", ".join([*outside.joints][:NAMED])
+    return said + "."
 
 
-def _row(measure: str, value: float, null: tuple[float, float, float] | None, unit: str) -> dict[str, Any]:
+def _row(measure: str, value: float, null: Band | None, unit: str, judged: bool) -> dict[str, Any]:
     mean, low, high = null or (None, None, None)
-    return {"measure": measure, "value": value, "null": mean, "null_low": low, "null_high": high, "unit": unit}
+    return {
+        "measure": measure,
+        "value": value,
+        "null": mean,
+        "null_low": low,
+        "null_high": high,
+        "unit": unit,
+        "judged": judged,
+    }

@@ -1,25 +1,101 @@
-"""One stage of the alignment: an Info-VAE, chunks that live on the device, and the loop that joins them."""
+"""One stage of the alignment: an Info-VAE, chunks that live on the device, and the loop that joins them.
 
+At every metric row the held-out episodes are scored without gradients, on chunks and noise that stay the same; *Best*
+are the weights of the row with the lowest held-out loss, *Last* those after the last step.
+"""
+
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ate.align.anchors import Anchors
 from ate.align.config import AlignConfig
 from ate.align.losses import Target, losses
 from ate.align.vae import InfoVAE
 from ate.data.chunks import Chunks
-from ate.runs import loop
+from ate.errors import InputError
+from ate.runs import checkpoint, loop
 
 # A latent dimension is active when its mean varies by more than this between chunks (Burda et al., arXiv 1509.00519).
 ACTIVE_VARIANCE = 0.01
 VALIDATION_CHUNKS = 256
 ROWS_OF_METRICS = 12
 LOGS_PER_CHECKPOINT = 4
+
+
+class Best:
+    """The weights with the lowest held-out loss so far; part of a stage's state, so that a resumed run knows them.
+
+    Attributes:
+        loss: that loss, None before the first row.
+        step: steps made by then.
+        weights: the state dict of the network.
+    """
+
+    def __init__(self) -> None:
+        self.loss: float | None = None
+        self.step = 0
+        self.weights: dict[str, Tensor] = {}
+
+    def offer(self, loss: float, step: int, vae: InfoVAE) -> None:
+        """Keep a copy of the weights if their loss is lower than any before."""
+        if math.isfinite(loss) and (self.loss is None or loss < self.loss):
+            self.loss, self.step = loss, step
+            self.weights = {name: value.detach().clone() for name, value in vae.state_dict().items()}
+
+    def into(self, vae: InfoVAE) -> InfoVAE:
+        """A frozen copy of the network with these weights; with its own where no row had a finite loss."""
+        best = copy.deepcopy(vae)
+        if self.weights:
+            best.load_state_dict(self.weights)
+        return best.freeze()
+
+    def state_dict(self) -> dict[str, Any]:
+        """As plain values and tensors."""
+        return {"loss": self.loss, "step": self.step, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        self.loss, self.step, self.weights = (state_dict[name] for name in ("loss", "step", "weights"))
+
+    @classmethod
+    def of(cls, folder: Path) -> "Best":
+        """The best so far of a stage whose checkpoint lies in `folder`, running, stopped or finished.
+
+        Raises:
+            InputError: there is none.
+        """
+        best = cls()
+        best.load_state_dict(_state(folder)["best"])
+        return best
+
+    @classmethod
+    def last(cls, folder: Path) -> "Best":
+        """The same for the weights of the last step, of no loss."""
+        last = cls()
+        last.weights = _state(folder)["vae"]
+        return last
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    """What a stage's checkpoint holds."""
+    tree = checkpoint.load(folder / loop.LAST)
+    if not isinstance(tree, dict) or not {"vae", "best"} <= tree.get("state", {}).keys():
+        raise InputError(
+            "a checkpoint of something else, or of another version",
+            where=str(folder / loop.LAST),
+            expected="one of a stage of an alignment",
+            way_out="train again in another folder",
+        )
+    state: dict[str, Any] = tree["state"]
+    return state
 
 
 @dataclass(frozen=True)
@@ -35,6 +111,7 @@ class Stage:
         steps: optimisation steps.
         seed: seed of batches and noise.
         identity: hash of all that determines the result.
+        anchors: of the training and of the held-out chunks, or None.
     """
 
     name: str
@@ -45,6 +122,7 @@ class Stage:
     steps: int
     seed: int
     identity: str
+    anchors: tuple[Anchors, Anchors] | None = None
 
     def run(self, config: AlignConfig, directory: Path | None) -> list[dict[str, float]]:
         """Train in place; returns the metric rows. With a directory, a stopped stage continues bit-equal."""
@@ -54,53 +132,65 @@ class Stage:
             self.vae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         shape = (config.batch, config.latent)
+        reference_shape = (config.batch, self.target.reference.noise_width)
 
         def step(i: int) -> Mapping[str, Tensor]:
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * learning_rate_factor(config.schedule, i, self.steps)
             index = torch.randint(len(self.train), (config.batch,), generator=generator, device=device)
             noise = torch.randn(shape, generator=generator, device=device)
-            reference = torch.randn(shape, generator=generator, device=device)
-            terms = losses(
-                self.vae, self.train.gather(index), self.train.mask_of(index), self.target, noise, reference, config
-            )
+            reference = torch.randn(reference_shape, generator=generator, device=device)
+            anchors = None if self.anchors is None else self.anchors[0].gather(index)
+            x, mask = self.train.gather(index), self.train.mask_of(index)
+            terms = losses(self.vae, x, mask, self.target, noise, reference, config, anchors)
             optimizer.zero_grad(set_to_none=True)
             terms["loss"].backward()
             optimizer.step()
             return terms
 
         log_every = max(1, self.steps // ROWS_OF_METRICS)
+        best = Best()
         self.vae.train()
         rows = loop.train(
             step,
-            {"vae": self.vae, "optimizer": optimizer, "noise": generator, "dropout": _global_generator(device)},
+            {
+                "vae": self.vae,
+                "optimizer": optimizer,
+                "noise": generator,
+                "dropout": _global_generator(device),
+                "best": best,
+            },
             self.steps,
             directory=None if directory is None else directory / self.name,
             identity=self.identity,
             checkpoint_every=LOGS_PER_CHECKPOINT * log_every,
             log_every=log_every,
             label=f"align: {self.name}",
-            after_log=self._validation(config),
+            after_log=self._validation(config, best),
         )
+        if config.keep == "best" and best.weights:
+            self.vae.load_state_dict(best.weights)
         self.vae.freeze()
         return rows
 
-    def _validation(self, config: AlignConfig) -> Callable[[int], Mapping[str, float]]:
-        """Held-out terms, without gradients, on chunks and noise that stay the same all through a run."""
+    def _validation(self, config: AlignConfig, best: Best) -> Callable[[int], Mapping[str, float]]:
+        """Held-out terms, without gradients, on chunks and noise that stay the same all through a run; feeds `best`."""
         device = self.held.rows.device
         generator = torch.Generator(device).manual_seed(self.seed + 1)
         count = max(2, min(VALIDATION_CHUNKS, len(self.held)))
         index = torch.randint(len(self.held), (count,), generator=generator, device=device)
         noise = torch.randn((count, config.latent), generator=generator, device=device)
-        reference = torch.randn((count, config.latent), generator=generator, device=device)
+        reference = torch.randn((count, self.target.reference.noise_width), generator=generator, device=device)
         x, mask = self.held.gather(index), self.held.mask_of(index)
+        anchors = None if self.anchors is None else self.anchors[1].gather(index)
 
-        def validate(_: int) -> Mapping[str, float]:
+        def validate(done: int) -> Mapping[str, float]:
             self.vae.eval()
             with torch.no_grad():
-                terms = losses(self.vae, x, mask, self.target, noise, reference, config)
+                terms = losses(self.vae, x, mask, self.target, noise, reference, config, anchors)
                 active = (self.vae.encode(x).mean.var(0) > ACTIVE_VARIANCE).sum()
             self.vae.train()
+            best.offer(float(terms["loss"]), done, self.vae)
             return {**{f"held_{name}": float(value) for name, value in terms.items()}, "held_active": float(active)}
 
         return validate

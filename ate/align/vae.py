@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ate.align.attention import LatentAttention, SelfAttention
+from ate.align.dropout import Dropout
 from ate.errors import InputError
 
 READ_OUT_TOKENS = 2
@@ -102,42 +104,6 @@ class Posterior:
         return self.mean + self.std * noise
 
 
-class SelfAttention(nn.Module):
-    """Multi-head self-attention, (B, T, d) -> (B, T, d)."""
-
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, x: Tensor, attend: Tensor | None) -> Tensor:
-        """Attend over T; `attend` (B, 1, 1, T) is True where a token may be looked at."""
-        batch, tokens, width = x.shape
-        q, k, v = self.qkv(x).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        dropout = self.dropout if self.training else 0.0
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=attend, dropout_p=dropout)
-        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
-
-
-class LatentAttention(nn.Module):
-    """Cross-attention to the one latent token, (B, d) -> (B, 1, d).
-
-    The softmax over a single key is 1 whatever the query, so attention is the linear map out(value(z)),
-    the same for every query; query and key weights would have exactly zero gradient and are left out.
-    """
-
-    def __init__(self, width: int, dropout: float) -> None:
-        super().__init__()
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
-        self.drop = nn.Dropout(dropout)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """What every query receives from z."""
-        return self.out(self.drop(self.value(z))).unsqueeze(1)
-
-
 class Block(nn.Module):
     """One post-norm transformer block; with `latent=True` it also attends to z between its two halves."""
 
@@ -151,11 +117,11 @@ class Block(nn.Module):
         self.up = nn.Linear(width, config.feedforward)
         self.down = nn.Linear(config.feedforward, width)
         self.feedforward_norm = nn.LayerNorm(width)
-        self.drop = nn.Dropout(config.dropout)
+        self.drop = Dropout(config.dropout)
 
-    def forward(self, x: Tensor, z: Tensor | None, attend: Tensor | None) -> Tensor:
-        """(B, T, d) and, in a decoder, z (B, d) -> (B, T, d)."""
-        x = self.attention_norm(x + self.drop(self.attention(x, attend)))
+    def forward(self, x: Tensor, z: Tensor | None, attend: Tensor | None, first: int | None = None) -> Tensor:
+        """(B, T, d) and, in a decoder, z (B, d) -> (B, T, d); with `first` only that many leading tokens."""
+        x = self.attention_norm(x[:, :first] + self.drop(self.attention(x, attend, first)))
         if self.latent_attention is not None and self.latent_norm is not None:
             x = self.latent_norm(x + self.drop(self.latent_attention(z)))
         hidden = self.drop(functional.gelu(self.up(x)))
@@ -172,13 +138,15 @@ class SkipStack(nn.Module):
         self.merges = nn.ModuleList(nn.Linear(2 * config.latent, config.latent) for _ in range(self.middle))
         self.norm = nn.LayerNorm(config.latent)
 
-    def forward(self, x: Tensor, z: Tensor | None = None, attend: Tensor | None = None) -> Tensor:
-        """(B, T, d) -> (B, T, d)."""
+    def forward(
+        self, x: Tensor, z: Tensor | None = None, attend: Tensor | None = None, first: int | None = None
+    ) -> Tensor:
+        """(B, T, d) -> (B, T, d); with `first` only that many leading tokens leave, and the last block does no more."""
         skips: list[Tensor] = []
         for i, block in enumerate(self.blocks):
             if i > self.middle:
                 x = self.merges[i - self.middle - 1](torch.cat([x, skips.pop()], dim=-1))
-            x = block(x, z, attend)
+            x = block(x, z, attend, first if i == len(self.blocks) - 1 else None)
             if i < self.middle:
                 skips.append(x)
         return self.norm(x)
@@ -213,7 +181,7 @@ class InfoVAE(nn.Module):
         tokens = torch.cat([self.tokens.expand(batch, -1, -1), self.embed(x)], dim=1)
         tokens = tokens + self.encoder_positions[: rows + READ_OUT_TOKENS]
         attend = None if lengths is None else _attend(lengths + READ_OUT_TOKENS, rows + READ_OUT_TOKENS)
-        out = self.encoder(tokens, attend=attend)
+        out = self.encoder(tokens, attend=attend, first=READ_OUT_TOKENS)
         return Posterior(mean=out[:, 0], std=torch.exp(0.5 * out[:, 1]))
 
     def decode(self, z: Tensor, length: int, lengths: Tensor | None = None) -> Tensor:

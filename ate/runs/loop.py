@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ate.errors import InputError
 from ate.runs import checkpoint
 from ate.runs.device import threads_for
-from ate.runs.files import write_text
+from ate.runs.files import remove_leftovers, write_text
 
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
@@ -104,7 +104,10 @@ def _store(directory: Path, state: State, identity: str, done: int, rows: list[d
 
 
 def _resume(directory: Path | None, state: State, identity: str) -> tuple[int, list[dict[str, float]]]:
-    if directory is None or not (directory / LAST).exists():
+    if directory is None:
+        return 0, []
+    remove_leftovers(directory)
+    if not (directory / LAST).exists():
         return 0, []
     tree = checkpoint.load(directory / LAST)
     if tree["identity"] != identity:
@@ -113,6 +116,13 @@ def _resume(directory: Path | None, state: State, identity: str) -> tuple[int, l
             where=str(directory / LAST),
             expected=f"data and configuration with identity {identity[:12] or 'none'}",
             way_out="choose another run directory, or remove this checkpoint",
+        )
+    if tree["state"].keys() != state.keys():
+        raise InputError(
+            f"a checkpoint that holds {', '.join(tree['state'])}",
+            where=str(directory / LAST),
+            expected=", ".join(state),
+            way_out="it is of another version: choose another run directory, or remove this checkpoint",
         )
     for name, item in state.items():
         saved = tree["state"][name]

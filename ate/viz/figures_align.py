@@ -112,9 +112,10 @@ def containment(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
 
     Args:
         rows: each with `measure`, `value` and, where there is a null, `null`, `null_low` and `null_high`, all
-            shares in [0, 1]; rows without a null are left out.
+            shares in [0, 1]; rows without a null are left out, and so are those that give another `unit` than
+            "share".
     """
-    judged = [row for row in rows if row.get("null") is not None]
+    judged = [row for row in rows if row.get("null") is not None and row.get("unit", "share") == "share"]
     figure = make_subplots(
         rows=len(judged), cols=1, vertical_spacing=0.5 / max(len(judged), 1),
         subplot_titles=[_measure_title(row["measure"]) for row in judged],

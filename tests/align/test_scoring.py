@@ -5,8 +5,13 @@ import pytest
 
 import ate.align
 from ate.align import embed, scorecard
-from ate.align.scoring import active_units, containment, reconstruction_error, verdict
+from ate.align.containing import _score
+from ate.align.locating import votes
+from ate.align.scoring import VERDICTS, active_units, containment, reconstruction_error, verdict
+from ate.align.unseen import unseen_mode
 from ate.errors import InputError
+
+from .worlds import World
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +70,6 @@ def test_precision_against_brute_force():
     distances = np.linalg.norm(reference[:, None] - reference[None], axis=-1)
     radii = np.sort(distances, axis=1)[:, 5]
     inside = [bool((np.linalg.norm(p - reference, axis=1) <= radii).any()) for p in points]
-    from ate.align.scoring import _score
-
     assert _score(reference, reference[:20], points, points)[0] == pytest.approx(np.mean(inside))
 
 
@@ -98,7 +101,40 @@ def test_scorecard_of_an_alignment(robots, tiny):
     errors = reconstruction_error(alignment, robots[1].select(held))
     np.testing.assert_allclose(list(errors.values()), expected, rtol=1e-3)
     assert card.value("reconstruction error, joint_2") == pytest.approx(expected[2], rel=1e-3)
-    assert card.verdict.split(":")[0] in {"inside", "partly outside", "outside (shifted)", "dead", "cannot tell"}
+    assert card.word in VERDICTS and card.verdict.startswith(f"{card.word}: ")
+    assert all(isinstance(row["judged"], bool) for row in card.table)
+    judged = {row["measure"] for row in card.table if row["judged"]}
+    assert judged.isdisjoint({"MMD²", "MMD², p-value", "Fréchet distance²", "classifier two-sample test", "coverage"})
+    assert {"precision", "tail below 1 % density", "unseen mode, p-value"} <= judged
+    mean = np.mean([value for name, value in errors.items()])
+    assert card.value("reconstruction error, mean") == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 7])
+def test_verdicts_over_seeds(seed):
+    world = World(seed)
+    before, group = world.seen(60)
+    matched, names = world.subset(30)
+    direction = np.sign(world.random.normal(size=8))
+    cases = {
+        "inside": matched,
+        "outside (shifted)": matched + 6.0 * direction,
+        "dead": before.mean(0) + 1e-3 * world.random.normal(size=matched.shape),
+        "partly outside": world.planted(30, 0.3)[0],
+    }
+    for expected, after in cases.items():
+        contained = containment(before, group, after, seed)
+        found = verdict(before, after, contained, unseen_mode(before, group, after, names, seed, permutations=999))
+        assert found.startswith(expected), found
+
+
+def test_outside_chunks_are_found_one_by_one():
+    found = []
+    for seed in range(6):
+        world = World(seed)
+        found.append(votes(*world.seen(60), world.planted(30, 0.2)[0], np.random.default_rng(0)).reshape(30, 40))
+    found = np.array(found)
+    assert found[..., 32:].mean() > 0.9 and found[..., :32].mean() < 0.1
 
 
 def test_embedding_is_joint_balanced_and_seeded(clouds):

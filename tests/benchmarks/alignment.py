@@ -1,0 +1,175 @@
+"""Chunks a second of stage 1, beside the same network with attention written out: `make bench`.
+
+The other network has queries, keys and a softmax for its cross-attention to the one latent token, keeps every token to
+the end of the encoder, and uses torch's own modules throughout (`MultiheadAttention`, `Dropout`, AdamW as it comes);
+both are measured in turn in one run, and the ratio is what to read. On a GPU also the share of the card's bf16 peak,
+itself measured by a large matrix product.
+"""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ate.align.config import AlignConfig
+from ate.align.losses import Target, losses
+from ate.align.priors import standard
+from ate.align.vae import InfoVAE, Posterior, VAEConfig
+
+ROUNDS = 5
+
+
+class PlainBlock(nn.Module):
+    """A post-norm block of torch's modules; with `cross` it attends to the latent token by full attention."""
+
+    def __init__(self, config: VAEConfig, cross: bool) -> None:
+        super().__init__()
+        width, p = config.latent, config.dropout
+        self.attention = nn.MultiheadAttention(width, config.heads, p, batch_first=True)
+        self.cross = nn.MultiheadAttention(width, config.heads, p, batch_first=True) if cross else None
+        self.up, self.down = nn.Linear(width, config.feedforward), nn.Linear(config.feedforward, width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3 if cross else 2))
+        self.drop = nn.Dropout(p)
+
+    def forward(self, x: Tensor, z: Tensor | None) -> Tensor:
+        x = self.norms[0](x + self.drop(self.attention(x, x, x, need_weights=False)[0]))
+        if self.cross is not None:
+            x = self.norms[1](x + self.drop(self.cross(x, z, z, need_weights=False)[0]))
+        return self.norms[-1](x + self.drop(self.down(self.drop(functional.gelu(self.up(x))))))
+
+
+class PlainStack(nn.Module):
+    """Blocks with skips between the halves."""
+
+    def __init__(self, config: VAEConfig, cross: bool) -> None:
+        super().__init__()
+        self.half = config.layers // 2
+        self.blocks = nn.ModuleList(PlainBlock(config, cross) for _ in range(config.layers))
+        self.merges = nn.ModuleList(nn.Linear(2 * config.latent, config.latent) for _ in range(self.half))
+        self.norm = nn.LayerNorm(config.latent)
+
+    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
+        kept: list[Tensor] = []
+        for i, block in enumerate(self.blocks):
+            if i > self.half:
+                x = self.merges[i - self.half - 1](torch.cat([x, kept.pop()], -1))
+            x = block(x, z)
+            if i < self.half:
+                kept.append(x)
+        return self.norm(x)
+
+
+class PlainVAE(nn.Module):
+    """The Info-VAE of torch's modules, with the interface that `losses` calls."""
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.embed, self.read_out = nn.Linear(config.features, config.latent), nn.Linear(config.latent, config.features)
+        self.tokens = nn.Parameter(torch.randn(2, config.latent))
+        self.positions = nn.ParameterList(torch.rand(config.positions, config.latent) for _ in range(2))
+        self.encoder, self.decoder = PlainStack(config, False), PlainStack(config, True)
+
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Posterior, Tensor]:
+        tokens = torch.cat([self.tokens.expand(len(x), -1, -1), self.embed(x)], 1)
+        out = self.encoder(tokens + self.positions[0][: tokens.shape[1]])
+        posterior = Posterior(out[:, 0], torch.exp(0.5 * out[:, 1]))
+        z = posterior.sample(noise)
+        queries = torch.zeros(len(x), x.shape[1], z.shape[1], device=x.device) + self.positions[1][: x.shape[1]]
+        return self.read_out(self.decoder(queries, z[:, None])), posterior, z
+
+
+def stepper(vae: nn.Module, width: int, config: AlignConfig, device: torch.device, fused: bool) -> Callable[[], None]:
+    """A stage-1 step on chunks that are on the device; bf16 on a GPU."""
+    vae = vae.to(device).train()
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=1e-4, weight_decay=1e-4, fused=fused or None)
+    prior = standard(config.latent).to(device)
+    x = torch.randn(config.batch, config.chunk, width, device=device)
+    mask, shape = torch.ones(config.batch, 1, width, dtype=torch.bool, device=device), (config.batch, config.latent)
+
+    def step() -> None:
+        noise, reference = torch.randn(shape, device=device), torch.randn(shape, device=device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            terms = losses(vae, x, mask, Target(prior, prior), noise, reference, config)
+        optimizer.zero_grad(set_to_none=True)
+        terms["loss"].backward()
+        optimizer.step()
+
+    return step
+
+
+def seconds(step: Callable[[], None], device: torch.device, repeats: int) -> float:
+    """Seconds a step."""
+    began = time.perf_counter()
+    for _ in range(repeats):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - began) / repeats
+
+
+def case(width: int, config: AlignConfig, device: torch.device, repeats: int) -> dict[str, float]:
+    """Chunks a second of both networks, and the median of their ratios round by round."""
+    torch.manual_seed(0)
+    shape = VAEConfig(width, config.latent, config.layers, config.heads, config.feedforward, config.dropout)
+    steps = [
+        stepper(InfoVAE(shape), width, config, device, True), stepper(PlainVAE(shape), width, config, device, False),
+    ]  # fmt: skip
+    for step in steps:
+        seconds(step, device, 3)
+    pairs = [[seconds(step, device, repeats) for step in steps] for _ in range(ROUNDS)]
+    ours, plain = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return {
+        "chunks/s": round(config.batch / ours, 1),
+        "plain chunks/s": round(config.batch / plain, 1),
+        "ratio": round(statistics.median(b / a for a, b in pairs), 2),
+    }
+
+
+def bf16_peak(device: torch.device) -> float:
+    """FLOP/s of a large bf16 matrix product."""
+    a = torch.randn(8192, 8192, device=device, dtype=torch.bfloat16)
+
+    def product() -> None:
+        a @ a
+
+    seconds(product, device, 10)
+    return 2 * 8192**3 / seconds(product, device, 50)
+
+
+def flops(width: int, config: AlignConfig) -> float:
+    """Multiply-adds of the linear maps of a step, counted twice, forward and twice that backward; attention apart."""
+    d, f, tokens = config.latent, config.feedforward, 2 * config.chunk + 2
+    block = tokens * (4 * d * d + 2 * d * f) + 2 * d * d
+    merges = (config.layers // 2) * tokens * 2 * d * d
+    return 6 * config.batch * (config.layers * block + merges + 2 * config.chunk * width * d)
+
+
+def main() -> None:
+    """Measure and print one JSON object."""
+    results: dict[str, object] = {}
+    cpu = AlignConfig(chunk=16, latent=64, batch=32)
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        results[f"14-d chunks of 16, latent 64, batch 32, CPU, threads {threads}"] = case(
+            14, cpu, torch.device("cpu"), repeats=2
+        )
+    if torch.cuda.is_available():
+        device = torch.device("cuda")
+        peak = bf16_peak(device)
+        for batch in (64, 1024):
+            config = AlignConfig(chunk=64, latent=512, batch=batch)
+            found = case(128, config, device, repeats=20)
+            found["share of measured bf16 peak"] = round(flops(128, config) * found["chunks/s"] / batch / peak, 3)
+            results[f"128-d chunks of 64, latent 512, batch {batch}, GPU, bf16"] = found
+    print(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
