@@ -91,8 +91,8 @@ def bottom_line(results: Sequence[RunResult], robot: str) -> str:
         pair = [result for result in mine if result.arm in ("ATE", "random encoder")]
         (to_control,) = differences(pair, baseline="random encoder")
         answers.append(
-            f"{kind}: it {_WORDS[to_direct.verdict]} direct fine-tuning ({100 * to_direct.mean:+.0f} points) and "
-            f"{_WORDS[to_control.verdict]} guidance by a random encoder ({100 * to_control.mean:+.0f} points)"
+            f"{kind}: it {_WORDS[to_direct.verdict]} direct fine-tuning ({_points(to_direct)}) and "
+            f"{_WORDS[to_control.verdict]} guidance by a random encoder ({_points(to_control)})"
         )
     return f"Does ATE help {robot} here? " + "; ".join(answers) + "."
 
@@ -119,6 +119,10 @@ def _errors(kind: str, results: Sequence[RunResult]) -> str:
     guided = {arm: guidance_verdict(results, arm) for arm in arms if guidance_verdict(results, arm) != "none"}
     said = ", ".join(f"{arm} {meter}" for arm, meter in guided.items())
     return f"{kind}: mean held-out error {', '.join(parts)} (no simulator, against {DIRECT}). Guidance: {said}."
+
+
+def _points(row: Difference) -> str:
+    return f"{100 * row.mean:+.1f} points, 95 % interval {_interval(row)}"
 
 
 def _interval(row: Difference) -> str:

@@ -121,10 +121,6 @@ class Mixture:
         constant = self.negentropy / self.mean.shape[1]
         return kl(moments.mean, moments.std, posterior.mean, posterior.std) + constant
 
-    def kl_to_modes(self, posterior: Posterior) -> Tensor:
-        """Σ_k ρ_k KL(q ‖ N_k) by dimension, in nats, (B, d): how far each chunk is from the mode it is in."""
-        return (self.responsibilities(posterior)[..., None] * self._each(posterior)).sum(1)
-
     def moments(self) -> Gaussian:
         """The Gaussian of the same mean and variance, (d,) each."""
         return self._moments

@@ -24,18 +24,15 @@ _COLUMNS = 14
 
 def looks(path: Path) -> str | None:
     """What makes this the ALOHA layout, or None."""
-    for file in listed(path, hdf5.SUFFIXES)[:5]:
-        try:
-            with hdf5.opened(file) as handle:
-                found = hdf5.member(handle, _QPOS, file)
-                if not isinstance(found, h5py.Dataset):
-                    continue
-                named = " and 14 columns, which are named by the profile aloha" if _is_aloha(found.shape) else ""
-                return f"a dataset {_QPOS!r} in {file.name}{named}"
-        except InputError:
-            # Detection only: the reader itself will say what is wrong with this file.
-            continue
-    return None
+    return hdf5.evidence(path, _seen)
+
+
+def _seen(handle: h5py.File, file: Path) -> str | None:
+    found = hdf5.member(handle, _QPOS, file)
+    if not isinstance(found, h5py.Dataset):
+        return None
+    named = " and 14 columns, which are named by the profile aloha" if _is_aloha(found.shape) else ""
+    return f"a dataset {_QPOS!r} in {file.name}{named}"
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:

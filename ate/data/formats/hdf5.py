@@ -1,7 +1,7 @@
 """HDF5, opened with care: nothing outside the file is followed, and nothing is read that its header only promises."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ate.data.formats.layout import RATES, check_matrix, number, rate, text, texts
+from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, text, texts
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -18,6 +18,8 @@ SUFFIXES = (".hdf5", ".h5")
 # Deflate packs at most about 1,032 to 1; a header that promises more than that holds no such values.
 MOST_PACKED = 1100
 _DEEPEST, _MOST_KEYS = 3, 200
+# Files that are opened to tell a layout.
+_LOOKED_AT = 5
 _TEXTS = ("robot", "task", "units", "converted", "origin")
 _LISTS = ("joint_names", "action_names", "phase_names")
 
@@ -43,6 +45,20 @@ def opened(file: Path) -> Iterator[h5py.File]:
             expected="an HDF5 file",
             way_out="re-copy the file, or exclude it",
         ) from error
+
+
+def evidence(path: Path, seen: Callable[[h5py.File, Path], str | None]) -> str | None:
+    """What `seen` finds in one of the first files of a path; files that cannot be opened say nothing."""
+    for file in listed(path, SUFFIXES)[:_LOOKED_AT]:
+        try:
+            with opened(file) as handle:
+                found = seen(handle, file)
+        except InputError:
+            # Detection only: the reader itself will say what is wrong with this file.
+            continue
+        if found:
+            return found
+    return None
 
 
 def member(handle: h5py.Group, key: str, file: Path) -> Any:

@@ -21,15 +21,12 @@ COMPANIONS = ("action", "state", "ee_pose", "phase")
 
 def looks(path: Path) -> str | None:
     """What makes this the native layout, or None."""
-    for file in listed(path, hdf5.SUFFIXES)[:5]:
-        try:
-            with hdf5.opened(file) as handle:
-                if isinstance(hdf5.member(handle, "qpos", file), h5py.Dataset):
-                    return f"a root dataset 'qpos' in {file.name}"
-        except InputError:
-            # Detection only: the reader itself will say what is wrong with this file.
-            continue
-    return None
+    return hdf5.evidence(path, _seen)
+
+
+def _seen(handle: h5py.File, file: Path) -> str | None:
+    there = isinstance(hdf5.member(handle, "qpos", file), h5py.Dataset)
+    return f"a root dataset 'qpos' in {file.name}" if there else None
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:

@@ -4,6 +4,7 @@ An arm's columns are its joint positions (rad), then its gripper's, as its simul
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import h5py
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, listed, number
+from ate.data.formats.layout import Broken, number
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -25,43 +26,20 @@ _ARMS = 2
 
 def looks(path: Path) -> str | None:
     """What makes this the robomimic layout, or None."""
-    for file in listed(path, hdf5.SUFFIXES)[:5]:
-        try:
-            with hdf5.opened(file) as handle:
-                for name in tree.demos(handle, file)[:1]:
-                    key = f"{tree.ROOT}/{name}/obs/{_JOINTS.format(0)}"
-                    if isinstance(hdf5.member(handle, key, file), h5py.Dataset):
-                        return f"a dataset {key!r} in {file.name}"
-        except InputError:
-            # Detection only: the reader itself will say what is wrong with this file.
-            continue
-    return None
+    return hdf5.evidence(path, _seen)
+
+
+def _seen(handle: h5py.File, file: Path) -> str | None:
+    key = f"{tree.ROOT}/{tree.demos(handle, file)[0]}/obs/{_JOINTS.format(0)}"
+    return f"a dataset {key!r} in {file.name}" if isinstance(hdf5.member(handle, key, file), h5py.Dataset) else None
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every demonstration of every file, its shapes and attributes; values stay on disk."""
-    files = listed(path, hdf5.SUFFIXES)
-    for file in files:
-        prefix = f"{file.stem}_" if len(files) > 1 else ""
-        try:
-            yield from _demos(file, source, prefix)
-        except InputError as error:
-            yield Broken(file.stem, file, error)
+    return tree.index(path, lambda file, data: partial(_episode, file, _attributes(data), source))
 
 
-def _demos(file: Path, source: str, prefix: str) -> Iterator[Episode | Broken]:
-    with hdf5.opened(file) as handle:
-        names = tree.demos(handle, file)
-        data = hdf5.member(handle, tree.ROOT, file)
-        shared = _attributes(data)
-        for name in names:
-            try:
-                yield _episode(file, tree.demo(data, name, file), name, source, prefix, shared)
-            except InputError as error:
-                yield Broken(f"{prefix}{name}", file, error)
-
-
-def _episode(file: Path, group: h5py.Group, name: str, source: str, prefix: str, shared: dict[str, Any]) -> Episode:
+def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group, name: str, prefix: str) -> Episode:
     here = f"{tree.ROOT}/{name}"
     obs = hdf5.member(group, "obs", file)
     wanted = [form.format(arm) for arm in range(_ARMS) for form in (_JOINTS, _GRIPPER)]

@@ -5,6 +5,7 @@ the attribute names. Joints that an actuator moves are the robot's; objects and 
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, mujoco_model, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, confined, listed, text
+from ate.data.formats.layout import Broken, confined, text
 from ate.data.formats.mujoco_model import Model
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -29,48 +30,31 @@ _TIMED = 2000
 
 def looks(path: Path) -> str | None:
     """What makes this robosuite's layout, or None."""
-    for file in listed(path, hdf5.SUFFIXES)[:5]:
-        try:
-            with hdf5.opened(file) as handle:
-                for name in tree.demos(handle, file)[:1]:
-                    group = hdf5.member(handle, f"{tree.ROOT}/{name}", file)
-                    if isinstance(group, h5py.Group) and isinstance(hdf5.member(group, _STATES, file), h5py.Dataset):
-                        return f"flattened simulator states in '{tree.ROOT}/{name}/{_STATES}' of {file.name}"
-        except InputError:
-            # Detection only: the reader itself will say what is wrong with this file.
-            continue
-    return None
+    return hdf5.evidence(path, _seen)
+
+
+def _seen(handle: h5py.File, file: Path) -> str | None:
+    key = f"{tree.ROOT}/{tree.demos(handle, file)[0]}/{_STATES}"
+    there = isinstance(hdf5.member(handle, key, file), h5py.Dataset)
+    return f"flattened simulator states in {key!r} of {file.name}" if there else None
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every demonstration of every file, its shapes and attributes; values stay on disk."""
-    files = listed(path, hdf5.SUFFIXES)
-    for file in files:
-        prefix = f"{file.stem}_" if len(files) > 1 else ""
-        try:
-            yield from _demos(file, source, prefix)
-        except InputError as error:
-            yield Broken(file.stem, file, error)
-
-
-def _demos(file: Path, source: str, prefix: str) -> Iterator[Episode | Broken]:
-    models: dict[str, Model] = {}
-    with hdf5.opened(file) as handle:
-        names = tree.demos(handle, file)
-        data = hdf5.member(handle, tree.ROOT, file)
-        shared = _attributes(data)
-        for name in names:
-            try:
-                group = tree.demo(data, name, file)
-                model = _model(group, data, file, name, models)
-                yield _episode(file, group, name, source, prefix, shared, model)
-            except InputError as error:
-                yield Broken(f"{prefix}{name}", file, error)
+    return tree.index(path, lambda file, data: partial(_episode, file, data, _attributes(data), {}, source))
 
 
 def _episode(
-    file: Path, group: h5py.Group, name: str, source: str, prefix: str, shared: dict[str, Any], model: Model
+    file: Path,
+    data: h5py.Group,
+    shared: dict[str, Any],
+    models: dict[str, Model],
+    source: str,
+    group: h5py.Group,
+    name: str,
+    prefix: str,
 ) -> Episode:
+    model = _model(group, data, file, name, models)
     here = f"{tree.ROOT}/{name}"
     states = hdf5.matrix(group, _STATES, file)
     if states is None:

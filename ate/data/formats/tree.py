@@ -1,6 +1,6 @@
 """HDF5 files of many demonstrations, `data/<demo>/…`: their demonstrations in natural order, and series inside them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import natural
 from ate.data.formats.jsonfile import parse
-from ate.data.formats.layout import check_matrix, text
+from ate.data.formats.layout import Broken, check_matrix, listed, text
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -34,6 +35,31 @@ def companion(handle: h5py.Group, key: str, file: Path) -> Series | str | None:
     series = hdf5.series(handle, key, file)
     check_matrix(shape, found.id.dtype, f"{file}, dataset {key!r}")
     return series
+
+
+def index(path: Path, reader: Callable[[Path, h5py.Group], Callable[..., Episode]]) -> Iterator[Episode | Broken]:
+    """Every demonstration of every file, in natural order.
+
+    Args:
+        path: a file, or a folder of them.
+        reader: given a file and its group `data`, what reads one demonstration from its group, its name, and what
+            stands before the name in a folder of several files.
+    """
+    files = listed(path, hdf5.SUFFIXES)
+    for file in files:
+        prefix = f"{file.stem}_" if len(files) > 1 else ""
+        try:
+            with hdf5.opened(file) as handle:
+                names = demos(handle, file)
+                data = hdf5.member(handle, ROOT, file)
+                read = reader(file, data)
+                for name in names:
+                    try:
+                        yield read(demo(data, name, file), name, prefix)
+                    except InputError as error:
+                        yield Broken(f"{prefix}{name}", file, error)
+        except InputError as error:
+            yield Broken(file.stem, file, error)
 
 
 def demos(handle: h5py.File, file: Path) -> list[str]:
