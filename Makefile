@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run test lint types check smoke venv lab data bench soak table verify real clean browser
+.PHONY: run test lint types venv lab data bench soak table verify real judge judge-real clean browser
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -61,6 +61,21 @@ REAL ?= ../shared/real
 real: venv
 	$(BIN)/ate run --profile demo --run runs/real \
 	  -p pretrain=$(REAL)/robosuite_sawyer/hdf5 -p adapt=$(REAL)/robosuite_panda/hdf5 -p exclude=episode_0005
+
+# Six arms of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
+LIFT := data/lift
+judge: venv
+	$(BIN)/ate judge --run runs/judge $(foreach robot,panda sawyer iiwa14 xarm7 xarm6,--pretrain $(LIFT)/pretrain/$(robot)) \
+	  --adapt $(LIFT)/adapt/ur5e --adapt $(LIFT)/adapt/gen3
+
+# The same on somebody's own recordings: Sawyer → Panda, and Sawyer + Panda → a right arm of Baxter and of GR1.
+ARMS := --pretrain $(REAL)/robosuite_sawyer/hdf5 --pretrain $(REAL)/robosuite_panda/hdf5 --joints-pretrain "right_j*,robot0_joint*"
+judge-real: venv
+	$(BIN)/ate judge --run runs/judge-panda --pretrain $(REAL)/robosuite_sawyer/hdf5 \
+	  --adapt $(REAL)/robosuite_panda/hdf5 --exclude episode_0005
+	$(BIN)/ate judge --run runs/judge-baxter $(ARMS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"
+	$(BIN)/ate judge --run runs/judge-gr1 $(ARMS) --adapt $(REAL)/gr1_lerobot_v20/hdf5 --robot gr1_arms \
+	  --joints "right_shoulder*,right_elbow*,right_wrist*"
 
 bench: venv
 	$(BIN)/python -m tests.benchmarks

@@ -60,6 +60,9 @@ class Settings:
         layout_pretrain: the same for the pre-training data.
         robot: profile of the adaptation robot, by name or file; empty where the files name its joints.
         robot_pretrain: the same for the pre-training robots.
+        joints: columns to take for the whole adaptation robot, names or patterns separated by commas (`right_*`);
+            empty for all.
+        joints_pretrain: the same for the pre-training robots.
         exclude: episodes of the adaptation robot to leave out: names separated by commas, or the file of an exclude
             list (`.txt`). What was excluded by clicking in notebook 01 of the same run is always left out too.
         exclude_pretrain: the same for the pre-training robots; `panda/episode_0003` where there are several.
@@ -94,6 +97,8 @@ class Settings:
     layout_pretrain: str = ""
     robot: str = ""
     robot_pretrain: str = ""
+    joints: str = ""
+    joints_pretrain: str = ""
     exclude: str = ""
     exclude_pretrain: str = ""
     horizon: int = 16
@@ -152,13 +157,15 @@ class Settings:
     def adapt_data(self) -> DataSet:
         """Where the adaptation robot's episodes are, without those that are excluded."""
         left_out = self._left_out(self.exclude, EXCLUDE_LISTS["adapt"])
-        return DataSet(self.adapt, self.source, left_out, self.layout, self.robot)
+        return DataSet(self.adapt, self.source, left_out, self.layout, self.robot, names(self.joints))
 
     @property
     def pretrain_data(self) -> DataSet:
         """Where the pre-training robots' episodes are, without those that are excluded."""
         left_out = self._left_out(self.exclude_pretrain, EXCLUDE_LISTS["pretrain"])
-        return DataSet(self.pretrain, self.source, left_out, self.layout_pretrain, self.robot_pretrain)
+        return DataSet(
+            self.pretrain, self.source, left_out, self.layout_pretrain, self.robot_pretrain, names(self.joints_pretrain)
+        )
 
     @property
     def recorded(self) -> dict[str, Any]:

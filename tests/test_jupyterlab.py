@@ -11,7 +11,6 @@ INSPECT, ALIGN = "01_inspect_data.ipynb", "02_align_latents.ipynb"
 TITLE = ".infolayer text[class^='x'][class$='title']"
 # The figure below a slider or a drop-down.
 SLID = ".widget-vbox:has(.widget-slider) .js-plotly-plot"
-CHOSEN = ".widget-vbox:has(.widget-dropdown) .js-plotly-plot"
 
 
 @pytest.fixture(scope="module")
@@ -68,27 +67,92 @@ def test_the_first_notebook_draws_and_its_slider_draws_another_episode(opened):
     assert page.problems == []
 
 
+# Where on the page a point of a trace is, by its place in that trace.
+PLACE = """(plot, [name, panel, row]) => {
+  const trace = plot._fullData.filter(one => one.name === name)[panel];
+  const [x, y] = [plot._fullLayout[panel ? 'xaxis2' : 'xaxis'], plot._fullLayout[panel ? 'yaxis2' : 'yaxis']];
+  const box = plot.getBoundingClientRect();
+  return [box.x + x._offset + x.l2p(trace.x[row]), box.y + y._offset + y.l2p(trace.y[row])];
+}"""
+NEW = "ur5e (adaptation)"
+
+
+def said(page, words):
+    """The heading of the chunk that is shown, once it holds these words."""
+    heading = page.locator(".ate-explorer h4", has_text=words)
+    heading.wait_for(timeout=30_000)
+    return heading.inner_text()
+
+
 @pytest.mark.browser
 @pytest.mark.slow
-def test_the_second_notebook_is_calm_and_its_drop_down_colours_the_map(opened):
+def test_the_second_notebook_is_calm_and_shows_the_chunk_and_neighbours_of_a_point_that_is_clicked(opened):
     lab, page = opened
     lab.open(page, ALIGN)
     run_all(page, DONE)
     # The bars of both trainings are gone, and nothing else was said.
     assert streams(page) == [f"stdout: {DONE}\n"]
     show_every_cell(page)
-    choice = page.locator(".widget-dropdown select")
-    choice.scroll_into_view_if_needed()
-    plot = page.locator(CHOSEN)
+    explorer = page.locator(".ate-explorer")
+    explorer.scroll_into_view_if_needed()
+    plot = explorer.locator(".js-plotly-plot").first
     plot.locator(TITLE).first.wait_for(timeout=30_000)
-    by_row = plot.evaluate(MARKS)
-    choice.select_option("robot")
-    by_robot = wait_for_other_marks(page, plot, by_row)
+    first = said(page, "ur5e, episode_")
+
+    # The lowest diamond: what lies beside it is not drawn on top of it.
+    row = plot.evaluate(f"""gd => {{
+      const trace = gd._fullData.filter(one => one.name === '{NEW}')[1];
+      return [...trace.y].indexOf(Math.min(...trace.y));
+    }}""")
+    words = plot.evaluate(f"gd => gd._fullData.filter(one => one.name === '{NEW}')[1].text[{row}]")
+    plot.scroll_into_view_if_needed()
+    page.mouse.click(*plot.evaluate(PLACE, [NEW, 1, row]))
+    episode, start = words.split("<br>")[0].split(" · ")[1], words.split("from row ")[1].split(",")[0]
+    clicked = said(page, f"{episode}, rows {start} to {int(start) + 15}")
+    assert clicked != first and "mean reconstruction error" in clicked
+    chunk = explorer.locator(".js-plotly-plot").nth(1)
+    chunk.locator(".infolayer text", has_text="where in its episode").wait_for(timeout=30_000)
+    assert chunk.locator(".barlayer .point").count() == 5  # the nearest five
+    assert chunk.evaluate(PAINTED) >= 2 * 7 + 3 * 6 + 5  # joints twice, tools of six, bars
+
+    by_robot = plot.evaluate(MARKS)
+    plot.locator(".updatemenu-header").click()
+    plot.locator(".updatemenu-dropdown-button", has_text="time in episode").click()
+    by_time = wait_for_other_marks(page, plot, by_robot)
     colours = [
-        {mark.split("rgb(")[1].split(")")[0] for mark in marks if "rgb(" in mark} for marks in (by_row, by_robot)
+        {mark.split("rgb(")[1].split(")")[0] for mark in marks if "rgb(" in mark} for marks in (by_robot, by_time)
     ]
-    # Six robots, and more first rows than that; the points stay where they are.
-    assert len(colours[1]) <= 8 < len(colours[0])
-    assert len(by_robot) == len(by_row) > 300
+    assert len(colours[0]) <= 9 < len(colours[1]) and len(by_robot) == len(by_time) > 600
+
+    lasso(page, plot)
+    table = explorer.locator("table")
+    table.wait_for(timeout=30_000)
+    assert {"adaptation", "pre-training"} <= set(table.inner_text().split())
+
+    handle = explorer.locator(".widget-slider .noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    before = explorer.locator(".js-plotly-plot").count()
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("n => document.querySelectorAll('.ate-explorer .js-plotly-plot').length > n", arg=before)
+    walked = explorer.locator(".js-plotly-plot").nth(before)
+    walked.locator(TITLE).first.wait_for(timeout=30_000)
+    assert walked.evaluate(PAINTED) >= 2 * 7  # the mean and the step, seven joints
     assert variance(plot.screenshot()) > 50
     assert page.problems == []
+
+
+def lasso(page, plot):
+    """Draw around the left half of the second panel."""
+    plot.scroll_into_view_if_needed()
+    box = plot.evaluate(
+        "gd => { const [x, y, b] = [gd._fullLayout.xaxis2, gd._fullLayout.yaxis2, gd.getBoundingClientRect()];"
+        " return [b.x + x._offset, b.y + y._offset, x._length, y._length]; }"
+    )
+    left, top, width, height = box
+    corners = [(0.02, 0.02), (0.6, 0.02), (0.6, 0.98), (0.02, 0.98), (0.02, 0.05)]
+    page.mouse.move(left + corners[0][0] * width, top + corners[0][1] * height)
+    page.mouse.down()
+    for x, y in corners[1:]:
+        page.mouse.move(left + x * width, top + y * height, steps=8)
+    page.mouse.up()

@@ -10,6 +10,7 @@ from typing import Any
 _LAZY = {
     "AlignConfig": "config",
     "Alignment": "alignment",
+    "Atlas": "atlas",
     "Correspondence": "corresponding",
     "InfoVAE": "vae",
     "Latents": "alignment",
@@ -27,6 +28,8 @@ _LAZY = {
     "load_released": "released",
     "mode_report": "modes",
     "realign": "fitting",
+    "refit": "fitting",
+    "ruler": "judging",
     "scorecard": "scoring",
     "untrained": "controls",
 }

@@ -1,4 +1,4 @@
-"""`ate align`: both stages from the command line, by a YAML file of the release or by our own options."""
+"""`ate align` trains both stages, by a YAML file of the release or by our own options; `ate judge` compares arms."""
 
 import shlex
 import sys
@@ -33,7 +33,8 @@ def align(
     Run again with the same data and options, a stopped run goes on to the same bits. With --config it does so only
     where the file says `resume: True`, in the file's pretrained_model_dir.
     """
-    from ate.align.job import Job, options_of
+    from ate.align.config import options_of
+    from ate.align.job import Job
     from ate.align.seed_config import read_seed_config
 
     command = shlex.join(["ate", *sys.argv[1:]])
@@ -59,3 +60,60 @@ def align(
         click.echo(f"Verdict: {job.judge()}")
     except InputError as error:
         click.echo(f"Verdict: none, {error}")
+
+
+@click.command()
+@click.option("--pretrain", "before", multiple=True, required=True, help="Pre-training episodes; may be repeated.")
+@click.option("--adapt", "after", multiple=True, required=True, help="An adaptation robot's episodes; may be repeated.")
+@click.option("--arms", default="one-stage,released,paper,mixture,anchored,untrained", show_default=True,
+              help="Separated by commas; an arm with options as `mixture:adapt_kl_weight=0.1`.")  # fmt: skip
+@click.option("--preset", default="demo", show_default=True, help="Options that all arms start from.")
+@click.option("--seeds", default=3, show_default=True, help="Training seeds, 0 to N − 1.")
+@click.option("--run", "folder", type=click.Path(path_type=Path), default=Path("runs") / "judge", show_default=True)
+@click.option("--joints", default="", help="Columns of the adaptation robots, names or patterns: right_*.")
+@click.option("--joints-pretrain", default="", help="The same for the pre-training robots.")
+@click.option("--robot", default="", help="Profile of the adaptation robots, where files name no joints.")
+@click.option("--exclude", default="", help="Episodes of the adaptation robots to leave out, separated by commas.")
+@click.option("--workers", default=2, show_default=True, help="Processes.")
+def judge(
+    before: tuple[str, ...],
+    after: tuple[str, ...],
+    arms: str,
+    preset: str,
+    seeds: int,
+    folder: Path,
+    joints: str,
+    joints_pretrain: str,
+    robot: str,
+    exclude: str,
+    workers: int,
+) -> None:
+    """Train several arms of alignment over seeds and put all of them to the same tests.
+
+    Each number is a mean over seeds with its 95 % t interval; what was trained and judged before is read back.
+    """
+    from ate.align.arms import arm_configs
+    from ate.align.config import preset as resolve
+    from ate.align.judging import judge as judged
+    from ate.align.judging import over_seeds
+    from ate.data.reading import DataSet
+    from ate.presets import names
+    from ate.runs.card import card
+    from ate.runs.directory import RunDirectory
+    from ate.viz.arms import tell
+
+    if seeds < 1:
+        raise InputError(str(seeds), where="--seeds", expected="1 or more", way_out="give 3, say")
+    chosen = arm_configs(names(arms), resolve(preset))
+    old = [DataSet(path, joints=names(joints_pretrain)) for path in before]
+    new = [DataSet(path, exclude=names(exclude), robot=robot, joints=names(joints)) for path in after]
+    rows = judged(old, new, chosen, range(seeds), folder / "arms", workers)
+    directory = RunDirectory(folder)
+    for line in tell(rows, over_seeds(rows), directory):
+        click.echo(line)
+    hashes = {data.path: episodes.digest for data in (*old, *new) for episodes in data.load_sets()}
+    config = {arm.name: arm.config.to_dict() for arm in chosen}
+    directory.save_card(
+        "judge",
+        card(config, seeds={"seeds": list(range(seeds))}, hashes=hashes, command=shlex.join(["ate", *sys.argv[1:]])),
+    )

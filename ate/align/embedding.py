@@ -1,18 +1,25 @@
 """Joint embedding of latents in the plane: a picture to stand beside the scorecard's numbers, never instead.
 
-Pre-training and adaptation latents are embedded together, in equal numbers where the larger set can be thinned:
-a fit to pre-training alone would place adaptation points inside it wherever they are.
+Everything that is shown together is embedded together: a fit to pre-training alone would place adaptation points inside
+it wherever they are. A UMAP takes tens of seconds, so its coordinates are kept by the content that they depend on.
 """
 
+import hashlib
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.decomposition import PCA
 
 from ate.errors import InputError, unknown
+from ate.runs import checkpoint
 
 METHODS = ("pca", "umap")
 MOST_POINTS = 2000
+# UMAP's own default.
+NEIGHBOURS = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +51,6 @@ def embed(
         seed: seed of thinning and of UMAP.
         most: points kept of each set.
     """
-    if method not in METHODS:
-        raise unknown(method, METHODS, where="embedding method")
     if min(len(pretrain), len(adapt)) < 2 or pretrain.shape[1] != adapt.shape[1]:
         raise InputError(
             f"latents of shape {pretrain.shape} and {adapt.shape}",
@@ -53,15 +58,47 @@ def embed(
             expected="two sets of at least 2 points in one latent space",
             way_out="encode both sets with one alignment",
         )
-    random = np.random.default_rng(seed)
-    # The larger set is thinned to twice the smaller at most, so that neither vanishes in the other.
-    cap = min(most, 2 * min(len(pretrain), len(adapt)))
-    old, new = (np.sort(random.permutation(len(x))[:cap]) for x in (pretrain, adapt))
-    points = np.concatenate([pretrain[old], adapt[new]])
-    if method == "pca":
-        flat = PCA(2, svd_solver="full").fit_transform(points)
-    else:
-        from umap import UMAP
-
-        flat = UMAP(n_neighbors=min(15, len(points) - 1), random_state=seed, n_jobs=1).fit_transform(points)
+    old, new = balanced(len(pretrain), len(adapt), seed, most)
+    flat = plane(np.concatenate([pretrain[old], adapt[new]]), method, seed)
     return Embedding(flat[: len(old)], flat[len(old) :], old, new)
+
+
+def balanced(pretrain: int, adapt: int, seed: int, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to show of two sets of these sizes, in order: the larger is thinned to twice the smaller at most, so that
+    neither vanishes in the other, and both to `most`."""
+    random = np.random.default_rng(seed)
+    cap = min(most, 2 * min(pretrain, adapt))
+    old, new = (np.sort(random.permutation(count)[:cap]) for count in (pretrain, adapt))
+    return old, new
+
+
+def plane(points: np.ndarray, method: str = "pca", seed: int = 0, cache: Path | None = None) -> np.ndarray:
+    """Coordinates (N, 2) of latents (N, d).
+
+    Args:
+        points: everything that is shown together.
+        method: `pca` or `umap`.
+        seed: of UMAP, which is then reproducible.
+        cache: folder that keeps UMAPs, named by the hash of latents, parameters and version of the package.
+
+    Raises:
+        InputError: an unknown method.
+    """
+    if method not in METHODS:
+        raise unknown(method, METHODS, where="embedding method")
+    if method == "pca":
+        flat: np.ndarray = PCA(2, svd_solver="full").fit_transform(points)
+        return flat
+    neighbours = min(NEIGHBOURS, len(points) - 1)
+    said = repr((points.shape, str(points.dtype), seed, neighbours, version("umap-learn")))
+    key = hashlib.sha256(said.encode() + np.ascontiguousarray(points).tobytes()).hexdigest()[:16]
+    file = None if cache is None else cache / f"umap-{key}.safetensors"
+    if file is not None and file.exists():
+        kept: np.ndarray = checkpoint.load(file)["plane"].numpy()
+        return kept
+    from umap import UMAP
+
+    flat = np.asarray(UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(points))
+    if file is not None:
+        checkpoint.save(file, {"plane": torch.from_numpy(flat)})
+    return flat

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from ate.align.alignment import FILE, Alignment
 from ate.align.config import AlignConfig
@@ -17,7 +17,7 @@ from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
 from ate.data.reading import load, load_sets
 from ate.data.space import spaces
-from ate.errors import InputError, unknown
+from ate.errors import InputError
 from ate.runs.card import card
 from ate.runs.files import write_json
 from ate.runs.loop import LAST
@@ -125,29 +125,6 @@ class Job:
         best, end = Best.of(self.folder / stage), Best.last(self.folder / stage)
         networks = {"Best": best.into(vae), "Last": end.into(vae)}
         return [export_released(net, self.folder / f"vae_{stage}_{name}.pth") for name, net in networks.items()]
-
-
-def options_of(given: Sequence[str]) -> dict[str, Any]:
-    """`("layers=3",)` → `{"layers": 3}`, by the types of the options.
-
-    Raises:
-        InputError: not of the form NAME=VALUE, an unknown name, or a value of another type.
-    """
-    hints = get_type_hints(AlignConfig)
-    valid = list(AlignConfig.__dataclass_fields__)
-    values = {}
-    for item in given:
-        name, separator, text = item.partition("=")
-        if not separator:
-            raise InputError(repr(item), where="-p", expected="NAME=VALUE", way_out="write -p layers=3, say")
-        if name not in valid:
-            raise unknown(name, valid, where="-p")
-        try:
-            values[name] = hints[name](text)
-        except ValueError as error:
-            kind = hints[name].__name__
-            raise InputError(repr(text), where=f"-p {name}", expected=kind, way_out=f"give {name} as {kind}") from error
-    return values
 
 
 def _folder(said: SeedConfig, out: Path | None) -> Path:

@@ -23,6 +23,7 @@ class DataSet:
         exclude: names of episodes to leave out, with or without suffix; `panda/episode_0003` in a folder of robots.
         layout: one of `LAYOUTS`; empty to tell it from the files.
         robot: name or file of a robot's profile, for recordings that do not name their joints; empty for none.
+        joints: columns to take for the whole robot, by name or pattern (`right_*`); empty for all.
     """
 
     path: str
@@ -30,14 +31,15 @@ class DataSet:
     exclude: tuple[str, ...] = ()
     layout: str = ""
     robot: str = ""
+    joints: tuple[str, ...] = ()
 
     def load(self, strict: bool = True) -> Episodes:
         """One robot's episodes, as `load`."""
-        return load(self.path, self.source, self.exclude, self.layout, self.robot, strict)
+        return load(self.path, self.source, self.exclude, self.layout, self.robot, strict, self.joints)
 
     def load_sets(self, strict: bool = True) -> tuple[Episodes, ...]:
         """One or several robots' episodes, as `load_sets`."""
-        return load_sets(self.path, self.source, self.exclude, self.layout, self.robot, strict)
+        return load_sets(self.path, self.source, self.exclude, self.layout, self.robot, strict, self.joints)
 
 
 def load(
@@ -47,6 +49,7 @@ def load(
     layout: str = "",
     robot: str = "",
     strict: bool = True,
+    joints: Sequence[str] = (),
 ) -> Episodes:
     """Read one robot's episodes; values stay on disk until they are asked for.
 
@@ -58,6 +61,7 @@ def load(
         robot: name or file of a robot's profile; empty for none.
         strict: refuse the set for one bad episode; otherwise read every value now, and leave bad episodes out, with
             the reason in the ledger: for looking at data, not for training on them.
+        joints: columns to take for the whole robot, by name or pattern; none for all.
 
     Returns:
         The episodes, sorted by name, with their ledger.
@@ -66,7 +70,7 @@ def load(
         InputError: the path or its files are missing or unreadable, a dataset is missing, not a numeric matrix or of
             another width than the rest; or `exclude` names no episode.
     """
-    found = survey(path, source, exclude, layout, robot, values=not strict)
+    found = survey(path, source, exclude, layout, robot, not strict, joints)
     if found.broken and (strict or found.episodes is None):
         raise found.broken[0].error
     if found.episodes is None:
@@ -86,6 +90,7 @@ def load_sets(
     layout: str = "",
     robot: str = "",
     strict: bool = True,
+    joints: Sequence[str] = (),
 ) -> tuple[Episodes, ...]:
     """Read one set, or a folder of sets (one sub-folder a robot), sorted by folder name.
 
@@ -96,17 +101,26 @@ def load_sets(
         layout: as `load`, for all of them.
         robot: as `load`, for all of them.
         strict: as `load`.
+        joints: as `load`, for all of them.
 
     Raises:
         InputError: as `load`.
     """
     children = subsets(path)
     if not children:
-        return (load(path, source, exclude, layout, robot, strict),)
+        return (load(path, source, exclude, layout, robot, strict, joints),)
     if exclude:
         check_exclude(path, exclude, [f"{c.name}/{n}" for c in children for n in _names(c, source, layout, robot)])
     return tuple(
-        load(child, source, [Path(n).name for n in exclude if Path(n).parent.name == child.name], layout, robot, strict)
+        load(
+            child,
+            source,
+            [Path(n).name for n in exclude if Path(n).parent.name == child.name],
+            layout,
+            robot,
+            strict,
+            joints,
+        )
         for child in children
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ate.data.columns import NAMED_BY, pick
 from ate.data.episodes import SOURCES, Episode, Episodes
 from ate.data.formats import LAYOUTS, SUFFIXES
 from ate.data.formats.layout import Broken
@@ -39,8 +40,11 @@ def survey(
     layout: str = "",
     robot: str = "",
     values: bool = False,
+    joints: Sequence[str] = (),
 ) -> Survey:
     """Index every episode of a path, broken ones too; what is kept has one width, that of most of them.
+
+    With `joints`, names or patterns, these columns alone are taken for the robot (`ate.data.columns`).
 
     With `values`, every value of the chosen series is read now, and an episode that holds NaN is among the broken ones.
 
@@ -57,6 +61,8 @@ def survey(
         raise _nothing(place, reader)
     check_exclude(place, exclude, [item.name for item in found])
     left_out = {stem(name) for name in exclude}
+    if joints:
+        found = _ordered([_picked(item, source, joints, body) for item in found], source)
     if values:
         found = [_read_through(item, source) for item in found]
     present = [item for item in found if stem(item.name) not in left_out]
@@ -80,6 +86,34 @@ def _read_through(item: Episode | Broken, source: str) -> Episode | Broken:
         except InputError as error:
             return Broken(item.name, item.path, error)
     return item
+
+
+def _picked(item: Episode | Broken, source: str, joints: Sequence[str], body: "Profile | None") -> Episode | Broken:
+    if isinstance(item, Broken):
+        return item
+    try:
+        return pick(item, source, joints, body)
+    except InputError as error:
+        return Broken(item.name, item.path, error)
+
+
+def _ordered(found: list[Episode | Broken], source: str) -> list[Episode | Broken]:
+    """Refuse episodes whose columns are other joints than the first one's, or the same in another order."""
+    names = [item.attributes[NAMED_BY[source]] if isinstance(item, Episode) else None for item in found]
+    first = next((known for known in names if known is not None), None)
+    checked: list[Episode | Broken] = []
+    for item, mine in zip(found, names, strict=True):
+        if mine in (None, first):
+            checked.append(item)
+            continue
+        error = InputError(
+            f"joints {', '.join(mine or ())}",
+            where=f"{item.path}, episode {item.name}, {source!r}",
+            expected=f"{', '.join(first or ())}, as in the first episode",
+            way_out=f"exclude {item.name}, or move it to a set of its own",
+        )
+        checked.append(Broken(item.name, item.path, error))
+    return checked
 
 
 def _profile(robot: str) -> "Profile | None":

@@ -4,6 +4,13 @@ from importlib import import_module
 from typing import Any
 
 _LAZY = {
+    "chunk_title": "figures_chunk",
+    "chunk_view": "figures_chunk",
+    "flat": "explorer",
+    "latent_atlas": "figures_atlas",
+    "representatives": "explorer",
+    "show_explorer": "explorer",
+    "walk_view": "figures_chunk",
     "containment": "figures_align",
     "doctor_sentences": "examined",
     "episode_joints": "figures_episode",

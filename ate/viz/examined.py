@@ -67,7 +67,7 @@ def examine_set(data: DataSet, horizon: int, against: DataSet | None = None, pre
     from ate.data.doctor import examine
 
     report = examine(data, robot=data.robot, against=against, horizon=horizon)
-    whole = survey(data.path, data.source, (), data.layout, data.robot)
+    whole = survey(data.path, data.source, (), data.layout, data.robot, joints=data.joints)
     label = whole.episodes.robot if whole.episodes else prefix.rstrip("/") or Path(data.path).name
     role = "" if against is None else f" ({NEW})"
     return Examined(f"{label}{role}", prefix, data, report, whole.episodes, whole.broken)

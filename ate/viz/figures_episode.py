@@ -43,8 +43,7 @@ def episode_joints(episodes: Episodes, index: int, profile: Profile | None = Non
     time = np.arange(len(values)) / (episodes.rate_hz or 1.0)
     low, middle, high = set_band(episodes)
     stage = np.linspace(0, time[-1] if len(time) else 0, POINTS)
-    joints = _joints(episodes, profile)
-    limits = [_limits(joint) for joint in joints]
+    joints, limits = _joints(episodes, profile), joint_limits(episodes, profile)
     columns = 3 if episodes.dof <= 9 else 4 if episodes.dof <= 16 else 6
     rows = -(-episodes.dof // columns)
     height = min(160 + rows * max(105, min(205, 1050 // rows)), 1190)
@@ -53,7 +52,7 @@ def episode_joints(episodes: Episodes, index: int, profile: Profile | None = Non
     gap = (0.2 if columns < 6 else 0.36) / columns
     figure = make_subplots(
         rows, columns, horizontal_spacing=gap, vertical_spacing=68 / (height - 180) if rows > 1 else 0,
-        subplot_titles=[_panel_title(name, joint, limit, columns) for name, joint, limit in named],
+        subplot_titles=[panel_title(name, joint, limit, columns) for name, joint, limit in named],
     )  # fmt: skip
     near, whole = {}, {}
     for column, limit in enumerate(limits):
@@ -133,6 +132,16 @@ def _joints(episodes: Episodes, profile: Profile | None) -> tuple[Joint | None, 
     return (None,) * episodes.dof if profile is None else profile.match(episodes.joint_names)
 
 
+def joint_limits(episodes: Episodes, profile: Profile | None) -> list[tuple[float, float]]:
+    """Lowest and highest value of each joint in the units of the recording, NaN where unknown."""
+    return [_limits(joint) for joint in _joints(episodes, profile)]
+
+
+def near_range(values: np.ndarray, limit: tuple[float, float]) -> list[float]:
+    """The range of a movement, with a limit that is close to it."""
+    return _ranges(values, [], limit)[0]
+
+
 def _limits(joint: Joint | None) -> tuple[float, float]:
     """Lowest and highest recorded value that the joint's limits allow, NaN where unknown."""
     if joint is None:
@@ -146,7 +155,7 @@ def _limits(joint: Joint | None) -> tuple[float, float]:
     return (ends[0], ends[1]) if slope > 0 else (ends[1], ends[0])
 
 
-def _panel_title(name: str, joint: Joint | None, limit: tuple[float, float], columns: int) -> str:
+def panel_title(name: str, joint: Joint | None, limit: tuple[float, float], columns: int) -> str:
     """The joint, its unit where a profile tells it, and its limits."""
     length = {3: 26, 4: 20}.get(columns, 16)
     said = f"<b>{short(name, length)}</b>" + (f" ({UNITS[joint.unit]})" if joint is not None else "")

@@ -20,6 +20,7 @@ NOTEBOOKS = {
     "03": "Steer the policy",
     "04": "Ablate λ and clamp",
 }
+OTHERS = {"judge": "Compare alignments"}
 
 
 def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = None) -> Path:
@@ -61,7 +62,10 @@ SENTENCES = ("verdict", "bottom_line")
 
 def _run(run: RunDirectory, number: int) -> dict[str, Any]:
     headlines, cards, figures = run.headlines(), run.cards(), run.figures()
-    found = sorted({*NOTEBOOKS, *headlines, *cards, *(figure["name"][:2] for figure in figures)})
+    found = sorted({*headlines, *cards, *(figure["name"].split("_")[0] for figure in figures)})
+    if set(found) & set(NOTEBOOKS):
+        # A notebook that has not run is said to be missing; where none has, the run is of another kind.
+        found = sorted({*found, *NOTEBOOKS})
     return {
         "name": run.path.name,
         "bottom_lines": [headlines[key]["bottom_line"] for key in found if "bottom_line" in headlines.get(key, {})],
@@ -79,13 +83,13 @@ def _notebook(
     prefix: str,
 ) -> dict[str, Any]:
     headline = headline or {}
-    mine = [figure for figure in figures if figure["name"].startswith(key)]
+    mine = [figure for figure in figures if figure["name"].startswith(f"{key}_")]
     tables = {name: value for name, value in headline.items() if _is_table(value)}
     verdict = headline.get("verdict", [])
     return {
         "key": key,
         "id": f"{prefix}-{key}",
-        "title": NOTEBOOKS.get(key, "Other results"),
+        "title": NOTEBOOKS.get(key, OTHERS.get(key, "Other results")),
         "ran": bool(headline or mine or card),
         "verdict": [verdict] if isinstance(verdict, str) else list(verdict),
         "numbers": _numbers({n: v for n, v in headline.items() if n not in {*tables, *SENTENCES}}),

@@ -57,6 +57,7 @@ class Planted(nn.Module):
         super().__init__()
         self.function = function
         self.tokens = nn.Parameter(torch.zeros(1))
+        self.device = torch.device("cpu")
 
     def encode(self, x):
         mean = self.function(x)

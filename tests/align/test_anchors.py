@@ -95,8 +95,8 @@ def test_weight_zero_leaves_training_as_it_is(mixed, tiny, monkeypatch):
     plain = ate.align.fit(*mixed, preset=short)
     # Anchors that are there but weigh nothing change no weight: they draw no noise and add no gradient.
     there = planted_pool(plain, mixed[0])
-    weighed = fitting._adapt
-    monkeypatch.setattr(fitting, "_adapt", lambda *a: weighed(*a[:8], there))
+    weighed = fitting.second_stage
+    monkeypatch.setattr(fitting, "second_stage", lambda *a: weighed(*a[:8], there))
     beside = ate.align.fit(*mixed, preset=short)
     assert plain.anchors is None and "anchor" in beside.metrics["adapt"][0]
     for key, value in plain.vae.state_dict().items():

@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused_before_training(yaml_file, tmp_path):
         call("--config", yaml_file(enable_resume=True))
     with pytest.raises(InputError, match="did you mean 'layers'"):
         call("--config", yaml_file(), small=["layer=3"])
-    with pytest.raises(InputError, match="-p layers"):
+    with pytest.raises(InputError, match="option layers"):
         call("--config", yaml_file(), small=["layers=three"])
     assert "both --pretrain and --adapt" in call("--pretrain", tmp_path / "old").output
     assert call("--config", yaml_file(), "--adapt", tmp_path / "new").exit_code == 2

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import ate.align
-from ate.align import AlignConfig, Alignment, fitting
+from ate.align import AlignConfig, Alignment, training
 from ate.align.config import PRESETS, preset
 from ate.align.losses import Target, reconstruction
 from ate.align.priors import Gaussian, aggregated, posteriors
@@ -227,7 +227,7 @@ def test_episodes_of_another_robot_are_refused(alignment, robots):
 def test_short_episodes_are_left_out(tiny):
     long, short = robot("new", 7, 4, 3), robot("new", 7, 2, 4, steps=5)
     mixed = replace(long, items=long.items + short.items)
-    train, held = fitting._split(mixed, tiny, 0)
+    train, held = training.split(mixed, tiny, 0)
     assert len(train) + len(held) == 4
 
 
@@ -241,3 +241,29 @@ def test_schedule_and_units():
 def test_importing_the_room_does_not_import_torch():
     code = "import sys, ate.align; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"prior": "mixture", "mixture_components": 3, "mmd_reference": "modes"},
+        {"kl_direction": "forward", "moments": "released"},
+    ],
+)
+def test_refit_gives_the_bits_of_fit_without_its_first_stage(robots, tiny, options):
+    config = tiny.with_options(pretrain_steps=6, adapt_steps=6)
+    first = ate.align.fit(*robots, preset=config, seed=3)
+    other = config.with_options(**options)
+    found, whole = ate.align.refit(first, *robots, preset=other), ate.align.fit(*robots, preset=other, seed=3)
+    assert found.config == other and found.metrics == whole.metrics
+    for name, value in whole.vae.state_dict().items():
+        assert torch.equal(value, found.vae.state_dict()[name]), name
+    assert any(not torch.equal(v, first.vae.state_dict()[n]) for n, v in found.vae.state_dict().items())
+
+
+def test_refit_refuses_what_stage_one_would_have_seen(robots, tiny):
+    first = ate.align.fit(*robots, preset=tiny.with_options(pretrain_steps=2, adapt_steps=2))
+    with pytest.raises(InputError, match="other mmd_kernel"):
+        ate.align.refit(first, *robots, preset=first.config.with_options(mmd_kernel="released"))
+    with pytest.raises(InputError, match="other episodes"):
+        ate.align.refit(first, robots[0], robots[1].select([0, 1, 2]), preset=first.config)

@@ -126,7 +126,9 @@ def _read(data: Source, robot: str) -> tuple[str, Episodes | None, tuple[Broken,
             expected="one set",
             way_out="name one of its sub-folders, or call examine_sets",
         )
-    found = survey(chosen.path, chosen.source, chosen.exclude, chosen.layout, robot or chosen.robot)
+    found = survey(
+        chosen.path, chosen.source, chosen.exclude, chosen.layout, robot or chosen.robot, joints=chosen.joints
+    )
     return chosen.path, found.episodes, found.broken, found.ledger
 
 

@@ -1,0 +1,90 @@
+"""Columns: some joints of a recording taken for the whole robot, say the right arm of two."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ate.data.episodes import Episode
+from ate.data.series import Series
+from ate.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from ate.data.robots.profile import Profile
+
+# Series whose columns are joints, and where an episode names them.
+NAMED_BY = {"qpos": "joint_names", "action": "action_names"}
+
+
+def pick(item: Episode, source: str, joints: Sequence[str], body: "Profile | None" = None) -> Episode:
+    """An episode with these joints alone, in the order of the file.
+
+    Of positions and commands, the one that is not the source is left out where nobody names its columns.
+
+    Args:
+        item: the whole episode.
+        source: `qpos` or `action`.
+        joints: names, or patterns such as `right_*`; a pattern may match nothing where another one matches.
+        body: names the columns of recordings that do not.
+
+    Raises:
+        InputError: no column has a name, a joint is not there, or nothing matches.
+    """
+    series, attributes = dict(item.series), dict(item.attributes)
+    for name, attribute in NAMED_BY.items():
+        if name not in series:
+            continue
+        names = _names(item, name, body)
+        if names is None and name != source:
+            del series[name]
+            continue
+        if names is None:
+            raise InputError(
+                f"{series[name].shape[1]} columns of which nobody says what they are",
+                where=f"{item.path}, episode {item.name}, {name!r}",
+                expected="one name a column, to take some of them",
+                way_out="name the robot's profile, or write joint_names into the file",
+            )
+        index = _matching(names, joints, f"{item.path}, episode {item.name}, {name!r}")
+        series[name] = _columns(series[name], index)
+        attributes[attribute] = tuple(names[i] for i in index)
+    return replace(item, series=series, attributes=attributes)
+
+
+def _names(item: Episode, series: str, body: "Profile | None") -> tuple[str, ...] | None:
+    """One name a column: what the file says, else what the profile says, else None."""
+    width = item.series[series].shape[1]
+    said = [tuple(item.attributes.get(NAMED_BY[series], ())), tuple(item.attributes.get("joint_names", ()))]
+    if body is not None:
+        said.append(tuple(joint.name for joint in body.joints if not joint.optional))
+    return next((names for names in said if len(names) == width), None)
+
+
+def _matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[int]:
+    for joint in joints:
+        if not set("*?[") & set(joint) and joint not in names:
+            raise InputError(
+                f"no joint {joint!r}", where=where, expected="one of its joints", way_out=nearest(joint, names)
+            )
+    index = [i for i, name in enumerate(names) if any(fnmatchcase(name, joint) for joint in joints)]
+    if not index:
+        raise InputError(
+            f"no joint that matches {', '.join(joints)}", where=where, expected=f"some of {', '.join(names)}",
+            way_out="change the pattern",
+        )  # fmt: skip
+    return index
+
+
+def _columns(series: Series, index: list[int]) -> Series:
+    return Series((len(series), len(index)), series.where, _Columns(series, tuple(index)), series.exact)
+
+
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    series: Series
+    index: tuple[int, ...]
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        return self.series.fetch(start, stop)[:, self.index]
