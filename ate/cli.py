@@ -1,4 +1,5 @@
-"""The command `ate`. Bad input ends with one message on stderr and exit code 2, a failed notebook with 1."""
+"""The command `ate`. Bad input ends with one message on stderr and exit code 2, a failed notebook with 1, a
+run that was asked to stop with 3."""
 
 import sys
 from importlib import import_module
@@ -19,6 +20,7 @@ COMMANDS = {
     "mask": ("ate.data.robots.commands", "mask_command"),
     "report": ("ate.viz.commands", "report"),
     "run": ("ate.runs.commands", "run"),
+    "watch": ("ate.runs.commands", "watch"),
 }
 
 
@@ -47,12 +49,16 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line."""
     from ate.runs.notebooks import NotebookFailed
+    from ate.runs.presence import Stopped
 
     try:
         return cli(arguments, prog_name="ate")
     except InputError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    except Stopped as error:
+        click.echo(str(error), err=True)
+        sys.exit(3)
     except NotebookFailed as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "data"
 # Lists in the run directory that notebook 01 writes and every notebook of the run reads.
 EXCLUDE_LISTS = {"adapt": "exclude_adapt.txt", "pretrain": "exclude_pretrain.txt"}
+TRAINED_IN = ("kernel", "child")
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -84,6 +85,7 @@ class Settings:
         lams: λ axis of the ablation, separated by commas; λ = 0 always joins.
         clamps: clamp axis of the ablation, separated by commas.
         ablation_seeds: training seeds of each cell of the ablation.
+        train: where notebook 02 trains: in its `kernel`, or in a `child` process that outlives it (JupyterLab only).
         workers: processes for training and rollouts.
         seed: seed of splits, alignment and pre-training.
     """
@@ -119,6 +121,7 @@ class Settings:
     lams: str = "0.5,2"
     clamps: str = "0.02,0.1,0.5"
     ablation_seeds: int = 4
+    train: str = "kernel"
     workers: int = 2
     seed: int = 0
 
@@ -143,6 +146,8 @@ class Settings:
                 expected="a positive clamp",
                 way_out="use inf for no clamp",
             )
+        if self.train not in TRAINED_IN:
+            raise unknown(self.train, TRAINED_IN, where="parameter train")
         if not 0 < self.held_out < 1:
             raise InputError(
                 str(self.held_out), where="parameter held_out", expected="a share in (0, 1)", way_out="use 0.1"
@@ -179,13 +184,17 @@ class Settings:
         file = self.directory / clicked
         return tuple(dict.fromkeys([*said, *(excludes.read(file) if file.exists() else ())]))
 
-    def command(self, notebook: str) -> str:
-        """The command line that runs one notebook again with these settings."""
+    def arguments(self, notebook: str) -> list[str]:
+        """What to say to `ate` to run one notebook again with these settings, in its own kernel."""
         usual = PROFILES[self.profile]
-        changed = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("profile", "run")}
+        changed = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("profile", "run", "train")}
         given = [f"{name}={value}" for name, value in changed.items() if value != getattr(usual, name)]
-        words = ["ate", "run", "--profile", self.profile, "--run", str(self.directory), "--only", notebook]
-        return shlex.join([*words, *(part for item in given for part in ("-p", item))])
+        words = ["run", "--profile", self.profile, "--run", str(self.directory), "--only", notebook]
+        return [*words, *(part for item in given for part in ("-p", item))]
+
+    def command(self, notebook: str) -> str:
+        """The same as a command line."""
+        return shlex.join(["ate", *self.arguments(notebook)])
 
 
 PROFILES: dict[str, Settings] = {

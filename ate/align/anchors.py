@@ -118,6 +118,12 @@ class Anchors:
         return self.mean[self.index[index]]
 
 
+def why_no_anchors(sets: Sequence[Episodes], adapt: Episodes) -> str:
+    """Why chunks of these sets cannot be matched by motion of the tool; empty where they can."""
+    reasons = [why_no_tool(one) for one in sets]
+    return why_no_tool(adapt) or ("" if not all(reasons) else "; ".join(reasons))
+
+
 def pull(mean: Tensor, anchors: Tensor, scale: Tensor) -> Tensor:
     """Squared distance from posterior means (B, d) to the nearest of their anchors (B, k, d), in units of `scale`
     (d,) and as a mean over dimensions and chunks; a scalar."""

@@ -19,6 +19,7 @@ from ate.errors import InputError
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run [default: runs/align].")
 @click.option("--seed", default=0, show_default=True, help="Seed of split, weights, batches and noise.")
 @click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="Any option of AlignConfig; may be repeated.")
+@click.option("--background", is_flag=True, help="Train in a process of its own and come back at once; see ate watch.")
 def align(
     files: tuple[Path, ...],
     preset: str,
@@ -27,18 +28,26 @@ def align(
     out: Path | None,
     seed: int,
     given: tuple[str, ...],
+    background: bool,
 ) -> None:
     """Train both Info-VAEs, write them for this package and for the release, and say whether the robots meet.
 
     Run again with the same data and options, a stopped run goes on to the same bits. With --config it does so only
-    where the file says `resume: True`, in the file's pretrained_model_dir.
+    where the file says `resume: True`, in the file's pretrained_model_dir. Under `torchrun` several processes share
+    every batch.
     """
     from ate.align.config import options_of
-    from ate.align.job import Job
+    from ate.align.job import DEFAULT_FOLDER, Job
     from ate.align.seed_config import read_seed_config
+    from ate.runs.child import Child
+    from ate.runs.distributed import leader, session
 
     command = shlex.join(["ate", *sys.argv[1:]])
     options = options_of(given)
+    if background:
+        child = Child.start([word for word in sys.argv[1:] if word != "--background"], out or DEFAULT_FOLDER)
+        click.echo(f"Process {child.process['pid']}; follow it with: ate watch {child.folder}")
+        return
     if files:
         if pretrain or adapt:
             raise click.UsageError("--config names the data: leave --pretrain and --adapt away")
@@ -50,7 +59,10 @@ def align(
         if pretrain is None or adapt is None:
             raise click.UsageError("give --config, or both --pretrain and --adapt")
         job = Job.from_options(pretrain, adapt, preset or "demo", out, seed, options, command)
-    written = job.run()
+    with session():
+        written = job.run()
+        if not leader():
+            return
     for file in written:
         click.echo(str(file))
     if not job.both_stages:

@@ -48,6 +48,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "unit": ("steps", "epochs"),
         "keep": ("last", "best"),
         "prior": ("gaussian", "mixture"),
+        "precision": ("auto", "float32", "bfloat16"),
+        "compile": ("none", "inductor", "aot_eager"),
     }
 )
 WHOLE = ("chunk", "latent", "layers", "heads", "feedforward", "pretrain_steps", "adapt_steps", "batch")
@@ -92,6 +94,9 @@ class AlignConfig:
         mixture_components: components of the mixture; 0 chooses by held-out likelihood.
         adapt_kl_weight: stage 2; weight of the KL there, None for the same as in stage 1.
         anchor_weight: stage 2; weight of the distance to pre-training chunks of equal tool motion, 0 for none.
+        precision: of the networks' products while training: `auto` takes bfloat16 on GPUs that have it; losses stay
+            in float32.
+        compile: backend of `torch.compile`, or `none`; worth its half minute for long runs on a GPU.
     """
 
     chunk: int = 64
@@ -122,6 +127,8 @@ class AlignConfig:
     mixture_components: int = 0
     adapt_kl_weight: float | None = None
     anchor_weight: float = 0.0
+    precision: str = "auto"
+    compile: str = "none"
 
     def __post_init__(self) -> None:
         for name, valid in CHOICES.items():

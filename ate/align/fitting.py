@@ -20,6 +20,7 @@ from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace, spaces
 from ate.errors import InputError
 from ate.runs.device import device as pick_device
+from ate.runs.distributed import leader
 
 
 def fit(
@@ -112,7 +113,7 @@ def _align(
         metrics={"pretrain": rows, "adapt": new_rows},
         anchors=pool,
     )
-    if folder is not None:
+    if folder is not None and leader():
         alignment.save(folder)
     return alignment
 

@@ -19,6 +19,7 @@ from ate.data.reading import load, load_sets
 from ate.data.space import spaces
 from ate.errors import InputError
 from ate.runs.card import card
+from ate.runs.distributed import leader
 from ate.runs.files import write_json
 from ate.runs.loop import LAST
 
@@ -87,7 +88,7 @@ class Job:
         return cls(pretrain, adapt, config, folder, seed, command, said.auto or said.start_stage == "Stage2")
 
     def run(self) -> list[Path]:
-        """Train; returns what was written.
+        """Train; returns what was written, by the leader of several processes.
 
         In the folder: `alignment.safetensors`, `vae_{pretrain,adapt}_{Best,Last}.pth` under the release's key names
         (Best by held-out loss, Last by step), `card.json`, and checkpoints and metrics of each stage.
@@ -99,6 +100,8 @@ class Job:
             networks = {"pretrain": self.alignment.pretrain_vae, "adapt": self.alignment.vae}
         else:
             networks = {"pretrain": fit_first(self.pretrain, self.adapt, self.config, self.folder, self.seed)}
+        if not leader():
+            return []
         for stage, vae in networks.items():
             files += self._export(stage, vae)
         sets = (*self.pretrain, self.adapt)

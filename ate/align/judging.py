@@ -18,6 +18,7 @@ from scipy import stats
 
 from ate.align import priors
 from ate.align.alignment import Alignment, Sets, as_sets
+from ate.align.anchors import why_no_anchors
 from ate.align.arms import ArmConfig, train_arms
 from ate.align.comparing import summary
 from ate.align.corresponding import Correspondence, correspondence
@@ -53,6 +54,8 @@ def judge(
 ) -> list[dict[str, Any]]:
     """Rows of every robot, seed and arm; what was judged before is read back.
 
+    Where the tool of a robot is not known, arms with anchors are "not available", with the reason.
+
     Args:
         pretrain: where the pre-training robots' episodes are.
         adapt: where each adaptation robot's episodes are.
@@ -79,8 +82,19 @@ def _judge_seed(
     parts = repr((seed, [one.digest for one in sets], robot.digest))
     folder = directory / f"{robot.robot}-{seed}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
     rulers: dict[str, Mixture] = {}
-    rows = []
-    for arm, alignment in train_arms(arms, sets, robot, folder, seed):
+    reason = why_no_anchors(sets, robot)
+    left_out = [arm for arm in arms if arm.config.anchor_weight and reason]
+    rows: list[dict[str, Any]] = [
+        {
+            "arm": arm.name,
+            "seed": seed,
+            "robot": robot.robot,
+            **dict.fromkeys(WORDS, "not available"),
+            "reasons": reason,
+        }
+        for arm in left_out
+    ]
+    for arm, alignment in train_arms([arm for arm in arms if arm not in left_out], sets, robot, folder, seed):
         file = folder / f"{hashlib.sha256(repr((arm.kind, arm.config)).encode()).hexdigest()[:12]}.json"
         if not file.exists():
             stage_one = repr(arm.config.first_stage)

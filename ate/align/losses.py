@@ -16,7 +16,8 @@ from ate.align.anchors import pull
 from ate.align.config import AlignConfig
 from ate.align.divergences import kl, mmd
 from ate.align.mixture import Mixture, Prior
-from ate.align.vae import InfoVAE, Posterior
+from ate.align.running import Network
+from ate.align.vae import Posterior
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def reconstruction(x: Tensor, decoded: Tensor, mask: Tensor) -> Tensor:
 
 
 def losses(
-    vae: InfoVAE,
+    vae: Network,
     x: Tensor,
     mask: Tensor,
     target: Target,
@@ -77,7 +78,7 @@ def losses(
     """The terms and their weighted sum `loss` for chunks x (B, S, D); all 0-d, without any wait for the device.
 
     Args:
-        vae: the network of this stage.
+        vae: the forward pass of this stage's network.
         x: normalised unified chunks, zeros in slots that a robot does not have.
         mask: (B, 1, D), True in the slots each robot has.
         target: what to pull towards.

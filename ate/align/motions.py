@@ -7,12 +7,14 @@ recorded, else computed by forward kinematics where `ate.sim` has the arm.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ate.data.episodes import Episodes
 from ate.data.robots import GRIPPER
+from ate.data.robots.profile import available, profile
 from ate.sim.kinematics import forward_kinematics
 from ate.sim.robots import ROBOTS
 
@@ -86,12 +88,19 @@ def why_no_tool(episodes: Episodes) -> str:
     arm = ROBOTS.get(episodes.robot)
     if arm is None:
         return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and no kinematics of this robot are at hand"
-    if not set(arm.joint_names[:-1]) <= set(episodes.joint_names):
+    if not set(arm.joint_names[:-1]) <= set(_called(episodes)):
         return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its joints are not called as in ate.sim"
+    # "rad (arm), m (fingers)" says what the arm is in as well.
     units = {str(item.attributes.get("units", "rad")) for item in episodes}
-    if units != {"rad"}:
+    if {said.split()[0] for said in units} != {"rad"}:
         return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its joints are in {', '.join(sorted(units))}"
     return ""
+
+
+def _called(episodes: Episodes) -> list[str]:
+    """Names of the columns, as the robot's profile calls joints that go by another name as well."""
+    known = profile(episodes.robot).match(episodes.joint_names) if episodes.robot in available() else ()
+    return [joint.name if joint else name for joint, name in zip_longest(known, episodes.joint_names)]
 
 
 def why_no_gripper(episodes: Episodes) -> str:
@@ -158,7 +167,8 @@ def _poses(episodes: Episodes, index: int) -> tuple[np.ndarray, np.ndarray]:
         pose = episodes.extra(index, "ee_pose").astype(np.float64)
         return pose[:, :3], pose[:, [4, 5, 6, 3]]
     arm = ROBOTS[episodes.robot]
-    columns = [episodes.joint_names.index(name) for name in arm.joint_names[:-1]]
+    names = _called(episodes)
+    columns = [names.index(name) for name in arm.joint_names[:-1]]
     position, quaternion = forward_kinematics(arm, episodes.series(index)[:, columns])
     return position, quaternion[:, [1, 2, 3, 0]]
 

@@ -6,9 +6,10 @@ are the weights of the row with the lowest held-out loss, *Last* those after the
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,24 @@ from torch import Tensor
 from ate.align.anchors import Anchors
 from ate.align.config import AlignConfig
 from ate.align.losses import Target, losses
+from ate.align.running import network
 from ate.align.vae import InfoVAE
 from ate.data.chunks import Chunks
 from ate.errors import InputError
 from ate.runs import checkpoint, loop
+from ate.runs.distributed import average
 
 # A latent dimension is active when its mean varies by more than this between chunks (Burda et al., arXiv 1509.00519).
 ACTIVE_VARIANCE = 0.01
 VALIDATION_CHUNKS = 256
 ROWS_OF_METRICS = 12
 LOGS_PER_CHECKPOINT = 4
+# From this share of a stage on, fewer active dimensions than this are worth a warning; the scorecard calls them dead.
+EARLY, FEWEST_ACTIVE = 0.25, 2
+
+
+class DeadLatent(UserWarning):
+    """Hardly any latent dimension says anything about its chunk."""
 
 
 class Best:
@@ -123,6 +132,7 @@ class Stage:
     seed: int
     identity: str
     anchors: tuple[Anchors, Anchors] | None = None
+    warned: list[int] = field(default_factory=list, init=False)
 
     def run(self, config: AlignConfig, directory: Path | None) -> list[dict[str, float]]:
         """Train in place; returns the metric rows. With a directory, a stopped stage continues bit-equal."""
@@ -131,6 +141,7 @@ class Stage:
         optimizer = torch.optim.AdamW(
             self.vae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
+        forward = network(self.vae, config)
         shape = (config.batch, config.latent)
         reference_shape = (config.batch, self.target.reference.noise_width)
 
@@ -142,9 +153,10 @@ class Stage:
             reference = torch.randn(reference_shape, generator=generator, device=device)
             anchors = None if self.anchors is None else self.anchors[0].gather(index)
             x, mask = self.train.gather(index), self.train.mask_of(index)
-            terms = losses(self.vae, x, mask, self.target, noise, reference, config, anchors)
+            terms = losses(forward, x, mask, self.target, noise, reference, config, anchors)
             optimizer.zero_grad(set_to_none=True)
             terms["loss"].backward()
+            average(self.vae.parameters())
             optimizer.step()
             return terms
 
@@ -173,6 +185,19 @@ class Stage:
         self.vae.freeze()
         return rows
 
+    def _warn_if_dead(self, done: int, active: float, kl: float) -> None:
+        """Say so once, early: a latent that says nothing about its chunk will not come alive by training on."""
+        if done < EARLY * self.steps or active >= FEWEST_ACTIVE or self.warned:
+            return
+        self.warned.append(done)
+        warnings.warn(
+            f"{self.name}: after {done} of {self.steps} steps {active:.0f} of {self.vae.config.latent} latent "
+            f"dimensions vary between held-out chunks (KL {kl:.2g} nats a dimension): the latent is dead or dying, and "
+            "guidance through it would do nothing. Lower kl_weight or mmd_weight, raise learning_rate, or train longer",
+            DeadLatent,
+            stacklevel=2,
+        )
+
     def _validation(self, config: AlignConfig, best: Best) -> Callable[[int], Mapping[str, float]]:
         """Held-out terms, without gradients, on chunks and noise that stay the same all through a run; feeds `best`."""
         device = self.held.rows.device
@@ -191,6 +216,7 @@ class Stage:
                 active = (self.vae.encode(x).mean.var(0) > ACTIVE_VARIANCE).sum()
             self.vae.train()
             best.offer(float(terms["loss"]), done, self.vae)
+            self._warn_if_dead(done, float(active), float(terms["kl"]))
             return {**{f"held_{name}": float(value) for name, value in terms.items()}, "held_active": float(active)}
 
         return validate

@@ -25,6 +25,7 @@ from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.errors import InputError
 from ate.runs.device import device as pick_device
+from ate.runs.distributed import rank
 
 
 def first_stage(
@@ -138,6 +139,8 @@ def _stage(
     with seeded(stage_seed, device):
         vae = InfoVAE(shape) if start is None else copy.deepcopy(start).requires_grad_(True)
         vae = vae.to(device)
+        if rank():
+            torch.manual_seed(stage_seed + 10_000 + rank())  # the weights are the leader's, the dropout its own
         steps = steps_of(
             config.pretrain_steps if name == "pretrain" else config.adapt_steps, config.unit, len(train), config.batch
         )

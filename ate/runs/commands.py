@@ -1,4 +1,4 @@
-"""`ate run`: the notebooks in batch, then the report."""
+"""`ate run`: the notebooks in batch, then the report; `ate watch`: a run that goes on in a process of its own."""
 
 import time
 from dataclasses import fields
@@ -52,3 +52,29 @@ def _parse(parameters: tuple[str, ...]) -> dict[str, Any]:
         except ValueError as error:
             raise click.BadParameter(f"{name} takes {hints[name].__name__}, not {text!r}", param_hint="-p") from error
     return values
+
+
+@click.command()
+@click.argument("folder")
+@click.option("--stop", is_flag=True, help="Ask it to stop with a checkpoint, and wait until it has.")
+@click.option("--once", is_flag=True, help="Say how far it is and leave.")
+def watch(folder: str, stop: bool, once: bool) -> None:
+    """Follow a run in the background until it ends; interrupting this leaves the run alone."""
+    from ate.runs.child import Child, words
+
+    child = Child.attach(folder)
+    if stop:
+        ended = child.stop()
+        click.echo(words(child.status()) if ended else "it has not stopped yet; ask again, or look into its log.txt")
+        return
+    said = ""
+    while True:
+        told, alive = words(child.status()), child.alive
+        if told != said:
+            click.echo(told)
+        said = told
+        if once or not alive:
+            break
+        time.sleep(1.0)
+    if not once and child.status()["state"] in ("failed", "died", "ended"):
+        click.echo("\n".join(child.log()))

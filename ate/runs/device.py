@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ate.errors import InputError
+from ate.runs.distributed import local_device
 
 
 def device() -> torch.device:
@@ -18,7 +19,7 @@ def device() -> torch.device:
     """
     wanted = os.environ.get("ATE_DEVICE")
     if not wanted:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return local_device("cuda") if torch.cuda.is_available() else torch.device("cpu")
     try:
         return torch.empty(0, device=wanted).device
     except (RuntimeError, AssertionError) as error:

@@ -2,6 +2,9 @@
 
 Everything that changes from step to step is handed over as named state (modules, optimisers, schedulers,
 generators), so a run that was killed continues from its last checkpoint to the same bits on the same CPU.
+
+A run lives in its directory: `status.json` and `metrics.jsonl` tell how far it is (`ate.runs.child` reads them), a file
+`stop`, SIGTERM or an interrupt ends it after the step at hand with a checkpoint, and a lock keeps a second process out.
 """
 
 import json
@@ -16,7 +19,9 @@ from tqdm import tqdm
 from ate.errors import InputError
 from ate.runs import checkpoint
 from ate.runs.device import threads_for
+from ate.runs.distributed import leader, wait
 from ate.runs.files import remove_leftovers, write_text
+from ate.runs.presence import Presence, presence
 
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
@@ -65,13 +70,34 @@ def train(
         The metric rows, each with `"step"`.
 
     Raises:
-        InputError: the directory holds a checkpoint of another identity.
+        InputError: the directory holds a checkpoint of another identity, or another process trains in it.
+        Stopped: it was asked to stop; what was done is in the checkpoint.
+        KeyboardInterrupt: it was interrupted; likewise.
     """
-    start, rows = _resume(directory, state, identity)
-    window: dict[str, Tensor] = {}
-    since = 0
+    with presence(directory if leader() else None, label, steps) as here:
+        return _run(step, state, steps, directory, identity, checkpoint_every, log_every, label, after_log, here)
+
+
+def _run(
+    step: Step,
+    state: State,
+    steps: int,
+    directory: Path | None,
+    identity: str,
+    checkpoint_every: int,
+    log_every: int,
+    label: str,
+    after_log: Callable[[int], Mapping[str, float]] | None,
+    here: Presence,
+) -> list[dict[str, float]]:
+    start, rows, window, since = _resume(directory, state, identity)
     progress = tqdm(
-        range(start, steps), initial=start, total=steps, desc=label, mininterval=2.0, disable=steps - start <= 1
+        range(start, steps),
+        initial=start,
+        total=steps,
+        desc=label,
+        mininterval=2.0,
+        disable=steps - start <= 1 or not leader(),
     )
     with threads_for(item for item in state.values() if isinstance(item, nn.Module)):
         for index in progress:
@@ -83,32 +109,53 @@ def train(
                 rows[-1].update({} if after_log is None else after_log(done))
                 progress.set_postfix({k: f"{v:.4g}" for k, v in list(rows[-1].items())[1:3]}, refresh=False)
                 window, since = {}, 0
-            # Checkpoints fall on logged steps only, so that a resumed run logs the same windows.
-            if directory is not None and since == 0 and (done == steps or done % checkpoint_every == 0):
-                _store(directory, state, identity, done, rows)
+                if directory is not None and leader():
+                    write_text(directory / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
+            here.at(done)
+            due = since == 0 and (done == steps or done % checkpoint_every == 0)
+            if directory is not None and leader() and (due or here.stopping):
+                _store(directory, state, identity, done, rows, window, since)
+            if here.stopping:
+                here.stop(done)
+    here.finish()
+    wait()
     return rows
 
 
-def _store(directory: Path, state: State, identity: str, done: int, rows: list[dict[str, float]]) -> None:
+def _store(
+    directory: Path,
+    state: State,
+    identity: str,
+    done: int,
+    rows: list[dict[str, float]],
+    window: dict[str, Tensor],
+    since: int,
+) -> None:
     tree = {
         "identity": identity,
         "step": done,
         "rows": rows,
+        # What the next row is a mean of: a run that was stopped between two rows logs the same ones.
+        "window": window,
+        "since": since,
         "state": {
             name: item.get_state() if isinstance(item, torch.Generator) else item.state_dict()
             for name, item in state.items()
         },
     }
     checkpoint.save(directory / LAST, tree)
-    write_text(directory / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _resume(directory: Path | None, state: State, identity: str) -> tuple[int, list[dict[str, float]]]:
+def _resume(
+    directory: Path | None, state: State, identity: str
+) -> tuple[int, list[dict[str, float]], dict[str, Tensor], int]:
+    """Step, metric rows, and the sums and number of steps of the row that was not full yet."""
     if directory is None:
-        return 0, []
-    remove_leftovers(directory)
+        return 0, [], {}, 0
+    if leader():
+        remove_leftovers(directory)
     if not (directory / LAST).exists():
-        return 0, []
+        return 0, [], {}, 0
     tree = checkpoint.load(directory / LAST)
     if tree["identity"] != identity:
         raise InputError(
@@ -130,4 +177,6 @@ def _resume(directory: Path | None, state: State, identity: str) -> tuple[int, l
             item.set_state(saved)
         else:
             item.load_state_dict(saved)
-    return int(tree["step"]), list(tree["rows"])
+    device = next((item.device for item in state.values() if isinstance(item, torch.Generator)), None)
+    window = {name: value.to(device) for name, value in tree["window"].items()}
+    return int(tree["step"]), list(tree["rows"]), window, int(tree["since"])

@@ -40,7 +40,7 @@ def tell(rows: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]]
     robots = list(dict.fromkeys(row["robot"] for row in summary))
     for place, robot in enumerate(robots, 1):
         mine = [row for row in summary if row["robot"] == robot]
-        unit = next(row["unit"] for row in rows if row["robot"] == robot).split(",")[0]
+        unit = next(row["unit"] for row in rows if row["robot"] == robot and "unit" in row).split(",")[0]
         directory.save_figure(
             f"judge_{place}_{robot.replace(' ', '_')}",
             draw_arms(mine, unit),
@@ -52,6 +52,8 @@ def tell(rows: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]]
         )
     shown = table_rows(summary)
     sentences = [line for robot in robots for line in answers([row for row in summary if row["robot"] == robot])]
+    absent = {(row["robot"], row["arm"]): row["reasons"] for row in rows if row["verdict"] == "not available"}
+    sentences += [f"{robot}, {arm}: not available, {why}." for (robot, arm), why in absent.items()]
     directory.save_headline("judge", {"verdict": sentences, "arms": table(shown)})
     report = write_report(directory)
     return [*markdown(shown), "", *sentences, f"report: {report}"]

@@ -1,0 +1,167 @@
+"""Child: a run in a process of its own, which outlives whoever started it and is found again by its folder.
+
+It is an ordinary command line, so that it can be run by hand as well. `process.json` and `log.txt` in its folder say
+what was started; every training below that folder tells how far it is (`ate.runs.presence`).
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ate.errors import InputError
+from ate.runs.files import read_json, write_json
+from ate.runs.loop import METRICS
+from ate.runs.presence import STATUS, STOP, held
+
+PROCESS, LOG = "process.json", "log.txt"
+# Processes that this one started: their end has to be waited for, or they would seem alive for ever.
+_own: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class Child:
+    """A run in a folder, whoever started it.
+
+    Attributes:
+        folder: of the run; its trainings are in it or below.
+    """
+
+    folder: Path
+
+    @classmethod
+    def start(cls, command: Sequence[str], folder: str | Path) -> "Child":
+        """Start `ate` with these arguments (without the word `ate`), its output into the folder's `log.txt`.
+
+        Raises:
+            InputError: a run in this folder is alive.
+        """
+        child = cls(Path(folder))
+        if child.alive:
+            raise InputError(
+                f"a run that is alive (process {child.process['pid']})", where=str(folder), expected="no run",
+                way_out="follow or stop it (ate watch), or choose another folder",
+            )  # fmt: skip
+        child.folder.mkdir(parents=True, exist_ok=True)
+        line = [sys.executable, "-m", "ate", *command]
+        with (child.folder / LOG).open("ab") as log:
+            process = subprocess.Popen(
+                line, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        _own[process.pid] = process
+        said = {"pid": process.pid, "born": _born(process.pid), "command": line, "started": time.time()}
+        write_json(child.folder / PROCESS, said)
+        return child
+
+    @classmethod
+    def attach(cls, folder: str | Path) -> "Child":
+        """The run of a folder, from anywhere on the same machine.
+
+        Raises:
+            InputError: nothing has run there.
+        """
+        child = cls(Path(folder))
+        if not (child.folder / PROCESS).exists() and not child._statuses():
+            raise InputError(
+                "no run", where=str(folder), expected="a folder that a run has written to", way_out="start one there"
+            )
+        return child
+
+    @property
+    def process(self) -> dict[str, Any]:
+        """What was started: `pid`, `command`, `started`; empty where it was not started by `start`."""
+        file = self.folder / PROCESS
+        return read_json(file) if file.exists() else {}
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs, or a training in the folder is held by another one."""
+        known = self.process
+        if known:
+            if known["pid"] in _own:
+                return _own[known["pid"]].poll() is None
+            # A number is given again to another process, its time of birth is not.
+            if known["born"] is not None and _born(known["pid"]) == known["born"]:
+                return True
+        return any(held(file.parent) for file in self.folder.rglob(STATUS))
+
+    @property
+    def code(self) -> int | None:
+        """Exit code, where this process started it and it has ended."""
+        mine = _own.get(self.process.get("pid", -1))
+        return None if mine is None else mine.poll()
+
+    def status(self) -> dict[str, Any]:
+        """What the latest training says: `state`, `step`, `steps`, `label`, `updated`; `starting` before the first.
+
+        A training that says it runs in a process that does not is `died`.
+        """
+        found = self._statuses()
+        began = self.process.get("started", 0.0)
+        known = [(when, status, where) for when, status, where in found if when >= began]
+        if not known:
+            return {"state": "starting" if self.alive else "ended", "step": 0, "steps": 0, "label": ""}
+        _, status, where = max(known, key=lambda one: one[0])
+        if status["state"] == "running" and not held(where):
+            status["state"] = "died"
+        return status
+
+    def metrics(self) -> dict[str, list[dict[str, float]]]:
+        """Metric rows so far, by the name of the training's folder."""
+        return {
+            file.parent.name: [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            for file in sorted(self.folder.rglob(METRICS), key=lambda f: f.stat().st_mtime)
+        }
+
+    def log(self, lines: int = 20) -> list[str]:
+        """The last lines of its output."""
+        file = self.folder / LOG
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        # A progress bar writes over its line.
+        return [line.split("\r")[-1] for line in text.splitlines()][-lines:]
+
+    def stop(self, timeout: float = 60.0) -> bool:
+        """Ask it to stop with a checkpoint; whether it has within `timeout` seconds."""
+        for file in self.folder.rglob(STATUS):
+            if held(file.parent):
+                (file.parent / STOP).touch()
+        return self.wait(timeout)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for its end; whether it has ended."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.alive:
+            if end is not None and time.monotonic() > end:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def _statuses(self) -> list[tuple[float, dict[str, Any], Path]]:
+        found = [(read_json(file), file.parent) for file in self.folder.rglob(STATUS)]
+        return [(float(status["updated"]), status, where) for status, where in found]
+
+
+def words(status: Mapping[str, Any]) -> str:
+    """A status in words, with the time that is left while it runs."""
+    if not status["steps"]:
+        return str(status["state"])
+    said = f"{status['label']}: {status['state']}"
+    if status["step"] is not None:
+        said += f", step {status['step']:,} of {status['steps']:,}"
+    if status["state"] == "running" and status["step"]:
+        left = (status["updated"] - status["started"]) / status["step"] * (status["steps"] - status["step"])
+        said += f", about {left:.0f} s left"
+    return said + (f" ({status['error']})" if status["error"] else "")
+
+
+def _born(pid: int) -> int | None:
+    """When a process started, in ticks since the machine did; None where there is no such process, or a dead one."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except FileNotFoundError:
+        return None
+    return None if fields[0] == "Z" else int(fields[19])

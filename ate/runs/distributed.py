@@ -1,0 +1,97 @@
+"""Several processes as one: what `torchrun` starts trains on one batch that is shared out between them.
+
+Every process draws the same batch and noise from the same generator and works on its own rows of it. What the network
+gives is gathered, with gradients, so that losses which couple the batch (an MMD, a mean over valid slots) are those of
+the whole batch; weights' gradients are averaged. Up to rounding a step is then that of one process. Dropout is the
+exception: each process draws its own.
+
+Without `torchrun` nothing here does anything.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, distributed, nn
+
+from ate.errors import InputError
+
+
+def processes() -> int:
+    """How many processes share the work."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is."""
+    return distributed.get_rank() if processes() > 1 else 0
+
+
+def leader() -> bool:
+    """Whether this process writes files and shows progress."""
+    return rank() == 0
+
+
+def local_device(kind: str) -> torch.device:
+    """The device of this process: of several GPUs the one that is its own."""
+    own = os.environ.get("LOCAL_RANK")
+    return torch.device(kind) if own is None or kind != "cuda" else torch.device(kind, int(own))
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """Join the other processes for the length of a run, if `torchrun` started this one; NCCL on GPUs, else gloo."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or processes() > 1:
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_device("cuda"))
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def wait() -> None:
+    """Wait until every process is here, say until the leader has written a file that all will read."""
+    if processes() > 1:
+        distributed.barrier()
+
+
+def mine(batch: Tensor) -> Tensor:
+    """This process's rows of a batch.
+
+    Raises:
+        InputError: the batch cannot be shared out equally.
+    """
+    count = processes()
+    if len(batch) % count:
+        raise InputError(
+            f"a batch of {len(batch)}", where=f"{count} processes", expected=f"a multiple of {count}",
+            way_out="change the option batch, or the number of processes",
+        )  # fmt: skip
+    return batch if count == 1 else batch.chunk(count)[rank()]
+
+
+def whole(part: Tensor) -> Tensor:
+    """The rows of all processes in order, with gradients to each."""
+    if processes() == 1:
+        return part
+    # Imported where it is used: every training imports this file.
+    from torch.distributed.nn.functional import all_gather
+
+    return torch.cat(all_gather(part.contiguous()))
+
+
+def average(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace gradients by their mean over processes, in one message."""
+    if processes() == 1:
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    flat /= processes()
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
