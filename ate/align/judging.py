@@ -102,7 +102,8 @@ def _judge_seed(
                 rulers[stage_one] = ruler(alignment, sets, seed)
             write_json(file, row_of(alignment, sets, robot, rulers[stage_one], seed))
         rows.append({"arm": arm.name, "seed": seed, **read_json(file)})
-    return rows
+    order = [arm.name for arm in arms]
+    return sorted(rows, key=lambda row: order.index(row["arm"]))
 
 
 def ruler(alignment: Alignment, pretrain: Sets, seed: int) -> Mixture:

@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ate.viz.style import BLUE, GREEN, INK, ORANGE, SOFT, finish
+from ate.viz.style import BLUE, GREEN, INK, LOG, ORANGE, SOFT, finish
 
 # Panel: its number, what it is and where good lies; its references by column, with name, colour and mark.
 PANELS: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...]], ...] = (
@@ -48,7 +48,8 @@ def arms(rows: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
             figure, col, values, names, "this arm, mean and 95 % interval over seeds", col == 1,
             {"symbol": "diamond", "size": 11, "color": INK}, spread,
         )  # fmt: skip
-        figure.update_xaxes(rangemode="tozero", row=1, col=col)
+        # Errors of trained and of untrained networks differ by powers of ten.
+        figure.update_xaxes(**(LOG if number == "reconstruction" else {"rangemode": "tozero"}), row=1, col=col)
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1])
     legend = {"orientation": "h", "x": 0, "y": -0.12, "yanchor": "top", "yref": "paper"}
     return finish(figure, 190 + 44 * len(rows), legend=legend, margin={"t": 70, "l": 150})
