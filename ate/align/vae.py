@@ -171,6 +171,11 @@ class InfoVAE(nn.Module):
                 if weight.dim() > 1:
                     nn.init.xavier_uniform_(weight)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.tokens.device
+
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Posterior:
         """Chunks x (B, S, D), normalised -> q(z|x) with mean and std of shape (B, d).
 
