@@ -18,6 +18,7 @@ COMMANDS = {
     "mask": ("ate.data.robots.commands", "mask_command"),
     "report": ("ate.viz.commands", "report"),
     "run": ("ate.runs.commands", "run"),
+    "steer": ("ate.steer.commands", "steer"),
 }
 
 
