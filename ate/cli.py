@@ -20,6 +20,7 @@ COMMANDS = {
     "mask": ("ate.data.robots.commands", "mask_command"),
     "report": ("ate.viz.commands", "report"),
     "run": ("ate.runs.commands", "run"),
+    "steer": ("ate.steer.commands", "steer"),
     "watch": ("ate.runs.commands", "watch"),
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ate.errors import InputError, unknown
 
 STARTS = ("pretrained", "scratch")
-ENCODERS = ("none", "aligned", "random")
+ENCODERS = ("none", "aligned", "random", "identity", "one-stage")
 DIRECT = "direct"
 SCRATCH = "scratch"
 
@@ -19,12 +19,17 @@ class ArmSpec:
     Attributes:
         name: how figures and tables call it.
         start: weights to start from, `"pretrained"` or `"scratch"`.
-        encoder: `"none"`; `"aligned"`, the stage-2 encoder; or `"random"`, an untrained encoder of its shape: a
-            gain that the random encoder gives as well does not come from the alignment.
+        encoder: `"none"`; `"aligned"`, the stage-2 encoder; or a control: `"random"`, an untrained encoder of its
+            shape, `"identity"`, the chunk itself, `"one-stage"`, an Info-VAE of the adaptation data alone. A gain
+            that a control gives as well does not come from the alignment.
         lam: λ.
         clamp: element-wise clamp of k·g, normalised action units; infinite for none.
         sign: 1, or −1 to reverse the shift.
         energy: `"sum"` (paper) or `"released"`.
+        at: where the energy is taken, `"noised"` (paper) or `"estimate"` (a latent auxiliary loss).
+        bound: what the clamp bounds, each `"element"` or the `"norm"` of a chunk.
+        schedule: of λ over noise levels, `"constant"`, `"alpha"` or `"alpha_squared"`.
+        latent: `"mean"` or `"sample"` (released).
     """
 
     name: str
@@ -34,6 +39,10 @@ class ArmSpec:
     clamp: float = math.inf
     sign: int = 1
     energy: str = "sum"
+    at: str = "noised"
+    bound: str = "element"
+    schedule: str = "constant"
+    latent: str = "mean"
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:

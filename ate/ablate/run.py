@@ -18,8 +18,9 @@ from tqdm import tqdm
 from ate.ablate.grid import ArmSpec
 from ate.ablate.results import RunResult
 from ate.align.alignment import FILE, Alignment
+from ate.align.controls import fit_one_stage, untrained
+from ate.align.encoder import Encoder, IdentityEncoder
 from ate.align.fitting import realign
-from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
 from ate.data.reading import DataSet
 from ate.policies.policy import Policy
@@ -127,7 +128,8 @@ def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned
     alignment = realign(Alignment.load(experiment.alignment), drawn, seed=seed, directory=folder)
     policy = Policy.load(experiment.policy)
     budget = Budget(experiment.steps, experiment.batch, experiment.learning_rate, seed=seed)
-    built = {arm.name: Arm(_start(policy, arm, seed), _guidance(alignment, arm, seed)) for arm in arms}
+    encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in {arm.encoder for arm in arms}}
+    built = {arm.name: Arm(_start(policy, arm, seed), _guidance(alignment, arm, encoders[arm.encoder])) for arm in arms}
     trained = finetune_arms(built, drawn, budget, space=alignment.space, label=f"seed {seed}")
     return [_result(experiment, arm, seed, trained[arm.name], len(drawn), episodes, held_out) for arm in arms]
 
@@ -142,15 +144,25 @@ def _start(policy: Policy, arm: ArmSpec, seed: int) -> Policy:
     return policy if arm.start == "pretrained" else policy.fresh(seed)
 
 
-def _guidance(alignment: Alignment, arm: ArmSpec, seed: int) -> Guidance | None:
-    if arm.encoder == "none":
+def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder: Path | None) -> Encoder | None:
+    """The encoder that an arm names, for one alignment and draw."""
+    match name:
+        case "none":
+            return None
+        case "random":
+            return untrained(alignment, seed).vae
+        case "identity":
+            return IdentityEncoder(alignment.vae.config.features, alignment.config.chunk)
+        case "one-stage":
+            return fit_one_stage(alignment, drawn, seed=seed, directory=folder).vae
+    return alignment.vae
+
+
+def _guidance(alignment: Alignment, arm: ArmSpec, encoder: Encoder | None) -> Guidance | None:
+    if encoder is None:
         return None
-    vae = alignment.vae
-    if arm.encoder == "random":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            vae = InfoVAE(alignment.vae.config)
-    return Guidance.of(alignment, arm.lam, arm.clamp, vae=vae, sign=arm.sign, energy=arm.energy)
+    options = {name: getattr(arm, name) for name in ("sign", "energy", "latent", "at", "bound", "schedule")}
+    return Guidance.of(alignment, arm.lam, arm.clamp, vae=encoder, **options)
 
 
 def _result(

@@ -9,6 +9,7 @@ _LAZY = {
     "Guidance": "guidance",
     "GuidanceMeter": "meter",
     "Trained": "training",
+    "dry_run": "proposing",
     "finetune": "finetuning",
     "finetune_arms": "finetuning",
     "meter_verdict": "meter",

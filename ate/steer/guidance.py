@@ -1,21 +1,30 @@
 """Guidance: the gradient of a latent distance, clamped and scaled into a shift of the regression target.
 
-    g = −∇_x ‖E_ψ(x) − E_ψ(a0)‖²        shift = λ·clamp(k·g, ±c)        loss = ‖prediction + shift − target‖²
+    g = −∇_x ‖E_ψ(x) − E_ψ(a0)‖²        shift = λ·w(t)·clamp(k·g, ±c)        loss = ‖prediction + shift − target‖²
 
 (ATE paper, arXiv 2509.02055, section 3.3; the clamp is of the released code.) The gradient is taken with
 respect to x alone, without a graph through any policy, so guidance costs nothing at inference.
+
+Where the energy is taken is an option. At the noised chunk (the paper) the shift moves what the policy regresses. At
+the policy's own clean estimate â0, with k = −½·∂â0/∂prediction, the very same loss has the gradient of
+
+    ‖prediction − target‖² + λ·w(t)·‖E_ψ(â0) − E_ψ(a0)‖²
+
+in the prediction: a latent auxiliary loss, whose minimum is still the data.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ate.align.vae import InfoVAE
+from ate.align.encoder import Encoder
 from ate.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -24,6 +33,13 @@ if TYPE_CHECKING:
 
 ENERGIES = ("sum", "released")
 LATENTS = ("mean", "sample")
+PLACES = ("noised", "estimate")
+BOUNDS = ("element", "norm")
+# w(t) = α to this power: the shift fades where noise hides the data.
+SCHEDULES = {"constant": 0, "alpha": 1, "alpha_squared": 2}
+CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"energy": ENERGIES, "latent": LATENTS, "at": PLACES, "bound": BOUNDS, "schedule": tuple(SCHEDULES)}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +49,8 @@ class Guidance:
     Attributes:
         vae: the adaptation Info-VAE; put into eval mode and frozen in place.
         lam: λ ≥ 0. The paper finds 2 best, the released code uses 3.
-        clamp: c > 0, bound of each element of k·g in normalised action units; infinite for none. The paper has
-            none, the released code 0.1.
+        clamp: c > 0, bound of k·g in normalised action units; infinite for none. The paper has none, the released
+            code 0.1.
         energy: `"sum"`: squared latent distance summed over latent dimensions, per sample (the paper);
             `"released"`: mean over batch *and* latent dimensions, so its strength depends on the batch size.
         latent: `"mean"`: distances between posterior means; `"sample"`: between μ + σ·e with one shared e (released).
@@ -44,12 +60,16 @@ class Guidance:
             both have the same columns. The other columns get exactly 0.
         space: action space the encoder was trained in, if known; fine-tuning then happens in it.
         horizon: chunk length the encoder was trained on, if known; a policy of another horizon is refused.
+        at: where the energy is taken: `"noised"`, at x (the paper), or `"estimate"`, at the policy's own clean chunk.
+        bound: what the clamp bounds: each `"element"`, or the `"norm"`: chunks whose RMS over the guided elements
+            exceeds c are scaled down to it, which keeps their direction.
+        schedule: w(t): `"constant"`, `"alpha"` (α) or `"alpha_squared"` (α²).
 
     Raises:
-        InputError: λ < 0, clamp ≤ 0, unknown energy or latent, a mask of the wrong width.
+        InputError: λ < 0, clamp ≤ 0, an unknown option, a mask of the wrong width.
     """
 
-    vae: InfoVAE
+    vae: Encoder
     lam: float = 2.0
     clamp: float = math.inf
     energy: str = "sum"
@@ -59,6 +79,9 @@ class Guidance:
     slots: tuple[int, ...] | None = None
     space: "ActionSpace | None" = None
     horizon: int | None = None
+    at: str = "noised"
+    bound: str = "element"
+    schedule: str = "constant"
 
     def __post_init__(self) -> None:
         if not self.lam >= 0:
@@ -69,10 +92,9 @@ class Guidance:
             raise InputError(
                 str(self.clamp), where="guidance clamp", expected="c > 0", way_out="use math.inf for no clamp"
             )
-        if self.energy not in ENERGIES:
-            raise unknown(self.energy, ENERGIES, where="guidance energy")
-        if self.latent not in LATENTS:
-            raise unknown(self.latent, LATENTS, where="guidance latent")
+        for name, valid in CHOICES.items():
+            if getattr(self, name) not in valid:
+                raise unknown(getattr(self, name), valid, where=f"guidance {name}")
         if self.sign not in (1, -1):
             raise InputError(str(self.sign), where="guidance sign", expected="1 or -1", way_out="use lam for strength")
         if self.slots is not None and len(self.slots) != self.vae.config.features:
@@ -98,9 +120,8 @@ class Guidance:
         lam: float = 2.0,
         clamp: float = math.inf,
         *,
-        vae: InfoVAE | None = None,
-        sign: int = 1,
-        energy: str = "sum",
+        vae: Encoder | None = None,
+        **options: Any,
     ) -> "Guidance":
         """Guidance by an alignment's adaptation encoder, masked to the slots that its robot moves.
 
@@ -109,19 +130,17 @@ class Guidance:
             lam: λ.
             clamp: c.
             vae: another encoder in its place, a control say.
-            sign: 1, or −1 to reverse the shift.
-            energy: `"sum"` or `"released"`.
+            options: `sign`, `energy`, `latent`, `at`, `bound`, `schedule`.
         """
         return cls(
             vae or alignment.vae,
             lam,
             clamp,
-            energy=energy,
             mask=alignment.space.mask,
-            sign=sign,
             slots=alignment.space.embodiment.slots,
             space=alignment.space,
             horizon=alignment.config.chunk,
+            **options,
         )
 
     def latents(self, chunks: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -170,32 +189,73 @@ class Guidance:
     # Constants of the guidance live on the encoder's device: a step must not fetch them from the host.
     @cached_property
     def _index(self) -> Tensor | None:
-        return None if self.slots is None else torch.tensor(self.slots, device=self.vae.tokens.device)
+        return None if self.slots is None else torch.tensor(self.slots, device=self.vae.device)
 
     @cached_property
     def _weights(self) -> Tensor | None:
-        return None if self.mask is None else torch.as_tensor(self.mask, device=self.vae.tokens.device).float()
+        return None if self.mask is None else torch.as_tensor(self.mask, device=self.vae.device).float()
 
     @cached_property
     def stream(self) -> tuple[object, ...]:
-        """What g depends on: guidances that share it differ in λ, clamp and sign alone and can share g."""
+        """What g depends on: guidances that share it differ in the scale of the shift alone and can share g."""
         mask = None if self.mask is None else tuple(bool(value) for value in self.mask)
-        return id(self.vae), self.energy, self.latent, mask, self.slots
+        return id(self.vae), self.energy, self.latent, mask, self.slots, self.at
 
-    def scale(self, kg: Tensor) -> Tensor:
-        """λ·clamp(k·g, ±c), with the sign, of k·g `(B, S, D)`."""
-        clamped = kg if math.isinf(self.clamp) else kg.clamp(-self.clamp, self.clamp)
-        return self.sign * self.lam * clamped
+    def clamped(self, kg: Tensor) -> Tensor:
+        """Where the clamp decides, bool of the shape of k·g `(B, S, D)`."""
+        return kg.abs() > self.clamp if self.bound == "element" else self._size(kg).expand(kg.shape) > self.clamp
 
-    def shift(self, x: Tensor, a0: Tensor, k: Tensor | float, noise: Tensor | None = None) -> Tensor:
-        """λ·clamp(k·g) of x's shape: what is added to the prediction, or taken from the target.
+    def scale(self, kg: Tensor, alpha: Tensor | None = None) -> Tensor:
+        """λ·w·clamp(k·g, ±c), with the sign, of k·g `(B, S, D)`; w from α `(B,)`, 1 where the schedule is constant.
+
+        Raises:
+            InputError: a schedule, and no α.
+        """
+        if math.isinf(self.clamp):
+            bounded = kg
+        elif self.bound == "element":
+            bounded = kg.clamp(-self.clamp, self.clamp)
+        else:
+            bounded = kg * (self.clamp / self._size(kg).clamp_min(self.clamp))
+        shift = self.sign * self.lam * bounded
+        power = SCHEDULES[self.schedule]
+        if power == 0:
+            return shift
+        if alpha is None:
+            raise InputError(
+                "no alpha", where=f"guidance with schedule {self.schedule!r}", expected="α (B,)", way_out="pass alpha="
+            )
+        return shift * alpha.pow(power)[:, None, None]
+
+    def _size(self, kg: Tensor) -> Tensor:
+        """RMS of k·g over the guided elements of each chunk, `(B, 1, 1)`."""
+        return (kg.square().sum((1, 2), keepdim=True) / (kg.shape[1] * self._guided)).sqrt()
+
+    @cached_property
+    def _guided(self) -> int:
+        """How many of the columns are guided."""
+        columns = set(range(self.vae.config.features) if self.slots is None else self.slots)
+        if self.mask is not None:
+            columns &= {i for i, used in enumerate(self.mask) if bool(used)}
+        return max(1, len(columns))
+
+    def shift(
+        self,
+        x: Tensor,
+        a0: Tensor,
+        k: Tensor | float,
+        noise: Tensor | None = None,
+        alpha: Tensor | None = None,
+    ) -> Tensor:
+        """The shift of x's shape: what is added to the prediction, or taken from the target.
 
         Args:
-            x: noised chunks `(B, S, D)` in normalised units.
+            x: noised chunks `(B, S, D)` in normalised units; clean estimates where the energy is taken there.
             a0: clean chunks, same shape.
             k: coefficient a sample, `(B,)` or broadcastable to `(B, 1, 1)`, from `ate.steer.paths`.
             noise: shared latent noise for `latent="sample"`.
+            alpha: α a sample, `(B,)`, for a schedule that is not constant.
         """
         k = torch.as_tensor(k, dtype=x.dtype, device=x.device)
         k = k[:, None, None] if k.ndim == 1 else k
-        return self.scale(k * self.gradient(x, a0, noise))
+        return self.scale(k * self.gradient(x, a0, noise), alpha)

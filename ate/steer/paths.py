@@ -132,6 +132,20 @@ class Path:
         """k at times `(B,)`, shape `(B, 1, 1)`."""
         return guidance_coefficient(self.parameterization, *self.alpha_sigma(t))[:, None, None]
 
+    def estimate_coefficient(self, t: Tensor) -> Tensor:
+        """−½·∂â0/∂prediction at times `(B,)`, shape `(B, 1, 1)`: the k of an energy taken at the clean estimate â0.
+
+        With it ‖prediction + λ·k·g(â0) − target‖² has the gradient of ‖prediction − target‖² + λ·U(â0), g = −∇U.
+        """
+        alpha, sigma = self.alpha_sigma(t)
+        p, q = target_coefficients(self.parameterization, alpha, sigma)
+        determinant = alpha * q - sigma * p
+        # ε-prediction divides by α, as in `guidance_coefficient`; the determinant is not near 0 for any other.
+        small = determinant.abs() < SMALLEST_ALPHA
+        return (0.5 * sigma / torch.where(small, torch.full_like(determinant, SMALLEST_ALPHA), determinant))[
+            :, None, None
+        ]
+
     def split(self, x: Tensor, prediction: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Clean chunk and noise that x and a prediction imply, each `(B, S, D)`: the inverse of x and target.
 

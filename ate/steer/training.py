@@ -2,8 +2,8 @@
 
     loss = ‖prediction + λ·clamp(k·g) − target‖²
 
-g does not depend on the policy, so one stream of batches, times, noise and gradients serves every arm: arms
-differ in nothing but their weights at the start and their λ, clamp, sign and encoder.
+At the noised chunk g does not depend on the policy, so one stream of batches, times, noise and gradients serves every
+arm: arms differ in nothing but their weights at the start and their guidance.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ from ate.runs.loop import Stateful, train
 from ate.steer.batches import Batch, TrainingData, draw
 from ate.steer.guidance import Guidance
 from ate.steer.meter import GuidanceMeter
+from ate.steer.shifts import Shifts
 
 SCHEDULES = ("constant", "cosine")
-ENCODE_BATCH = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,38 +77,6 @@ class Budget:
     seed: int = 0
 
 
-class _Shifts:
-    """k·g of each distinct encoder, once a batch, for all arms that use it."""
-
-    def __init__(self, guidances: Sequence[Guidance], data: TrainingData, seed: int) -> None:
-        self._by_stream = {guidance.stream: guidance for guidance in guidances}
-        self._generator = torch.Generator(data.observation.device).manual_seed(seed + 1)
-        # The latent of a0 depends on the data alone: encoded once, gathered every step.
-        self._targets = {
-            key: _encode(guidance, data) for key, guidance in self._by_stream.items() if guidance.latent == "mean"
-        }
-        self.state = {"latent noise": self._generator}
-
-    def of(self, batch: Batch, k: Tensor) -> dict[tuple[object, ...], Tensor]:
-        """k·g `(B, S, D)` by stream."""
-        result = {}
-        for key, guidance in self._by_stream.items():
-            if guidance.latent == "mean":
-                g = guidance.gradient(batch.x, batch.a0, target=self._targets[key][batch.chunk_index])
-            else:
-                shape = (len(batch.x), guidance.vae.config.latent)
-                noise = torch.randn(shape, generator=self._generator, device=batch.x.device)
-                g = guidance.gradient(batch.x, batch.a0, noise=noise)
-            result[key] = k * g
-        return result
-
-
-@torch.no_grad()
-def _encode(guidance: Guidance, data: TrainingData) -> Tensor:
-    index = torch.arange(len(data.chunks), device=data.observation.device)
-    return torch.cat([guidance.latents(data.chunks.gather(part)) for part in index.split(ENCODE_BATCH)])
-
-
 def train_arms(
     arms: Mapping[str, Arm],
     sets: Sequence[Episodes],
@@ -139,17 +107,17 @@ def train_arms(
     first = next(iter(arms.values())).policy
     data = TrainingData.of(first, sets, spaces, device)
     generator = torch.Generator(device).manual_seed(budget.seed)
-    shifts = _Shifts([arm.guidance for arm in arms.values() if arm.guidance is not None], data, budget.seed)
+    shifts = Shifts([arm.guidance for arm in arms.values() if arm.guidance is not None], data, first.path, budget.seed)
     optimizers = {name: _optimizer(arm.policy, budget) for name, arm in arms.items()}
     schedulers = {name: _scheduler(optimizer, budget) for name, optimizer in optimizers.items()}
     meters = {name: GuidanceMeter(device) for name, arm in arms.items() if arm.guidance is not None}
 
     def step(_: int) -> dict[str, Tensor]:
         batch = draw(data, first.path, budget.batch, generator)
-        kg = shifts.of(batch, first.path.coefficient(batch.t))
+        shifts.begin(batch)
         losses = {}
         for name, arm in arms.items():
-            losses[name] = _arm_step(arm, batch, kg, meters.get(name))
+            losses[name] = _arm_step(arm, batch, shifts, meters.get(name))
             optimizers[name].step()
             schedulers[name].step()
         return losses
@@ -183,7 +151,7 @@ def _identity(arms: Mapping[str, Arm], sets: Sequence[Episodes], spaces: Sequenc
     sha = hashlib.sha256(repr(parts).encode())
     for name, arm in arms.items():
         g = arm.guidance
-        scale = None if g is None else (g.lam, g.clamp, g.sign, *g.stream[1:])
+        scale = None if g is None else (g.lam, g.clamp, g.sign, g.bound, g.schedule, *g.stream[1:])
         sha.update(repr((name, arm.policy.config, scale)).encode())
         for module in (arm.policy,) if g is None else (arm.policy, g.vae):
             for weight in module.state_dict().values():
@@ -191,7 +159,7 @@ def _identity(arms: Mapping[str, Arm], sets: Sequence[Episodes], spaces: Sequenc
     return sha.hexdigest()
 
 
-def _arm_step(arm: Arm, batch: Batch, kg: Mapping[tuple[object, ...], Tensor], meter: GuidanceMeter | None) -> Tensor:
+def _arm_step(arm: Arm, batch: Batch, shifts: Shifts, meter: GuidanceMeter | None) -> Tensor:
     """Backward of one arm on one batch; returns the loss against the unshifted target."""
     arm.policy.zero_grad(set_to_none=True)
     prediction = arm.policy(batch.x, batch.t, batch.observation)
@@ -199,10 +167,9 @@ def _arm_step(arm: Arm, batch: Batch, kg: Mapping[tuple[object, ...], Tensor], m
     count = batch.mask.sum() * batch.x.shape[1]
     error = residual
     if arm.guidance is not None and meter is not None:
-        raw = kg[arm.guidance.stream]
-        shift = arm.guidance.scale(raw)
+        raw, shift = shifts.of(arm.guidance, prediction.detach())
         error = residual + shift
-        meter.add(batch.t, shift, residual.detach(), raw.abs() > arm.guidance.clamp, batch.mask)
+        meter.add(batch.t, shift, residual.detach(), arm.guidance.clamped(raw), batch.mask)
     ((error.square() * batch.mask).sum() / count).backward()
     return (residual.detach().square() * batch.mask).sum() / count
 

@@ -54,6 +54,8 @@ def test_arms_together_equal_arms_alone(setting):
         "scratch": Arm(policy.fresh(9)),
         "a": Arm(policy, Guidance(vae, lam=2.0, clamp=0.1)),
         "b": Arm(policy, Guidance(vae, lam=0.5, sign=-1)),
+        "c": Arm(policy, Guidance(vae, lam=0.5, at="estimate")),
+        "d": Arm(policy, Guidance(vae, lam=2.0, clamp=0.1, bound="norm", schedule="alpha")),
     }
     together = finetune_arms(arms, new, Budget(steps=10, seed=2))
     for name, arm in arms.items():
@@ -77,6 +79,15 @@ def test_guided_loss_is_the_shifted_target_loss(setting):
     optimizer = torch.optim.AdamW(mine.parameters(), lr=3e-4, weight_decay=1e-6)
     optimizer.step()
     torch.testing.assert_close(weights(mine), weights(trained.policy), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"at": "estimate"}, {"bound": "norm"}, {"schedule": "alpha"}, {"clamp": 0.02}])
+def test_every_option_reaches_the_weights(setting, options):
+    policy, _, new, vae = setting
+    usual = {"lam": 2.0, "clamp": 0.1}
+    plain = finetune(policy, new, Guidance(vae, **usual), steps=4)
+    other = finetune(policy, new, Guidance(vae, **{**usual, **options}), steps=4)
+    assert not torch.equal(weights(plain.policy), weights(other.policy))
 
 
 def test_finetuning_leaves_its_inputs_alone_and_learns(setting):

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+from ate.align.encoder import IdentityEncoder
 from ate.align.released import from_released
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
 from ate.steer import Guidance, GuidanceMeter, meter_verdict
-from ate.steer.paths import guidance_coefficient
+from ate.steer.paths import PARAMETERIZATIONS, Path, guidance_coefficient
 
 
 @pytest.fixture
@@ -81,6 +82,57 @@ def test_clamp_bounds_k_g_before_lambda(vae):
     assert float(clamped.abs().max()) == pytest.approx(0.3)
 
 
+def test_a_clamp_by_norm_keeps_the_direction_and_bounds_the_rms(vae):
+    x, a0 = batch()
+    mask = np.array([1, 0, 1, 1, 0], bool)
+    k = torch.tensor([0.01, 1.0, 30.0, 200.0])
+    free = Guidance(vae, lam=1.0, mask=mask).shift(x, a0, k)
+    rms = free[..., mask].square().mean((1, 2)).sqrt()
+    clamp = float(rms.sort().values[1:3].mean())  # between the second and the third
+    bounded = Guidance(vae, lam=1.0, clamp=clamp, bound="norm", mask=mask).shift(x, a0, k)
+    order = rms.argsort()
+    assert torch.equal(bounded[order[:2]], free[order[:2]])
+    for i in order[2:]:
+        torch.testing.assert_close(bounded[i] / bounded[i].norm(), free[i] / free[i].norm())
+        assert bounded[i][..., mask].square().mean().sqrt().item() == pytest.approx(clamp, rel=1e-5)
+    decided = Guidance(vae, clamp=clamp, bound="norm", mask=mask).clamped(free)
+    assert decided.all((1, 2))[order].tolist() == [False, False, True, True]
+
+
+def test_a_schedule_scales_the_clamped_shift_by_alpha(vae):
+    x, a0 = batch()
+    alpha = torch.tensor([1.0, 0.8, 0.3, 0.0])
+    plain = Guidance(vae, lam=2.0, clamp=0.1).shift(x, a0, 5.0)
+    for schedule, power in (("alpha", 1), ("alpha_squared", 2)):
+        scheduled = Guidance(vae, lam=2.0, clamp=0.1, schedule=schedule).shift(x, a0, 5.0, alpha=alpha)
+        torch.testing.assert_close(scheduled, plain * alpha[:, None, None] ** power)
+    with pytest.raises(InputError, match="no alpha"):
+        Guidance(vae, lam=2.0, schedule="alpha").shift(x, a0, 5.0)
+
+
+def test_the_identity_encoder_pulls_straight_to_the_clean_chunk():
+    x, a0 = batch()
+    torch.testing.assert_close(Guidance(IdentityEncoder(5, 6)).gradient(x, a0), -2 * (x - a0))
+
+
+@pytest.mark.parametrize("name", PARAMETERIZATIONS)
+def test_an_energy_at_the_estimate_is_a_latent_auxiliary_loss(vae, name):
+    """‖f + λ·k·g(â0) − target‖² with a constant shift has the gradient of ‖f − target‖² + λ·‖E(â0) − E(a0)‖² in f."""
+    path, lam = Path(name), 0.7
+    vae = vae.double()
+    guidance = Guidance(vae, lam=lam, at="estimate")
+    noise, a0 = batch(dtype=torch.float64)
+    t = torch.tensor([0.05, 0.3, 0.6, 0.9], dtype=torch.float64)
+    x, target = path.noised(a0, noise, t), path.target(a0, noise, t)
+    prediction = (target + 0.1 * torch.ones_like(target)).requires_grad_(True)
+    estimate = path.split(x, prediction, t)[0]
+    energy = (guidance.latents(estimate) - guidance.latents(a0)).square().sum()
+    (wanted,) = torch.autograd.grad((prediction - target).square().sum() + lam * energy, prediction)
+    shift = guidance.shift(estimate.detach(), a0, path.estimate_coefficient(t))
+    (found,) = torch.autograd.grad((prediction + shift - target).square().sum(), prediction)
+    torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
+
+
 def test_encoder_is_frozen_and_in_eval_mode(vae):
     vae.train()
     guidance = Guidance(vae, lam=1.0)
@@ -102,6 +154,9 @@ def test_encoder_is_frozen_and_in_eval_mode(vae):
         ({"latent": "means"}, "did you mean 'mean'"),
         ({"mask": np.ones(4)}, "4 entries"),
         ({"sign": 2}, "1 or -1"),
+        ({"at": "noise"}, "did you mean 'noised'"),
+        ({"bound": "norms"}, "did you mean 'norm'"),
+        ({"schedule": "alphas"}, "did you mean 'alpha'"),
     ],
 )
 def test_bad_options_are_refused(vae, options, words):

@@ -1,0 +1,89 @@
+"""Encoder: what guidance needs of a network, and the encoder that encodes nothing."""
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from ate.align.vae import Posterior
+
+
+class Shape(Protocol):
+    """Columns of a chunk and dimensions of a latent."""
+
+    @property
+    def features(self) -> int:
+        """D."""
+
+    @property
+    def latent(self) -> int:
+        """d."""
+
+
+class Encoder(Protocol):
+    """A frozen module that maps chunks `(B, S, D)` to posteriors of `(B, d)`; `InfoVAE` is one."""
+
+    @property
+    def config(self) -> Shape:
+        """Its sizes."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+
+    def encode(self, x: Tensor) -> Posterior:
+        """q(z|a) of chunks `(B, S, D)`."""
+
+    def eval(self) -> Self:
+        """Switch dropout off."""
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze its weights."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move it."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Its weights."""
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Sizes of the identity encoder.
+
+    Attributes:
+        features: D.
+        latent: S·D.
+    """
+
+    features: int
+    latent: int
+
+
+class IdentityEncoder(nn.Module):
+    """E(a) = a, flattened, with standard deviation 1: distances between chunks themselves.
+
+    A control: what it gives as well, no latent space gave.
+
+    Args:
+        features: D, columns of a chunk.
+        length: S, rows of a chunk.
+    """
+
+    place: Tensor
+
+    def __init__(self, features: int, length: int) -> None:
+        super().__init__()
+        self.config = Flat(features, features * length)
+        self.register_buffer("place", torch.zeros(0), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.place.device
+
+    def encode(self, x: Tensor) -> Posterior:
+        """The chunks `(B, S, D)` as latents `(B, S·D)`."""
+        mean = x.flatten(1)
+        return Posterior(mean, torch.ones_like(mean))
