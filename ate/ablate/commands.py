@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from ate.ablate.grid import ARM_SETS, COMPARISON
 from ate.presets import settings
 
 
@@ -14,17 +15,22 @@ from ate.presets import settings
 @click.option("--demonstrations", type=int, default=None, help="Episodes drawn for each training seed.")
 @click.option("--steps", type=int, default=None, help="Fine-tuning steps.")
 @click.option("--seeds", type=int, default=None, help="Training seeds.")
+@click.option("--arms", type=click.Choice(ARM_SETS), default=COMPARISON, show_default=True, help="Which arms.")
 @click.option("--lam", type=float, default=None, help="λ of the ATE arm and its control.")
 @click.option("--clamp", type=float, default=None, help="Clamp of k·g.")
-def compare(profile: str, folder: str, **given: Any) -> None:
-    """Direct, from scratch, ATE and random-encoder control: success with intervals, paired by training seed."""
+def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
+    """Arms in one budget regime: success with intervals, paired by training seed.
+
+    `comparison` is direct, from scratch, ATE and its random-encoder control; `evidence` adds every form of guidance
+    with the controls that it has to beat.
+    """
     from ate.ablate.study import prepare
-    from ate.ablate.summary import arm_rows, bottom_line, comparison_sentences
+    from ate.ablate.summary import arm_rows, bottom_line, comparison_sentences, control_sentences
     from ate.runs.directory import RunDirectory
 
     chosen = settings({"profile": profile, "run": folder, **given})
     study = prepare(chosen)
-    results = study.compare()
+    results = study.compare(arms)
     click.echo(
         f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
         f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts, λ {chosen.lam:g}, clamp {chosen.clamp:g}"
@@ -34,12 +40,12 @@ def compare(profile: str, folder: str, **given: Any) -> None:
     click.echo("  ".join(name.ljust(width) for name, width in widths.items()))
     for row in rows:
         click.echo("  ".join(_text(row[name]).ljust(width) for name, width in widths.items()))
-    lines = comparison_sentences(results)
-    answer = bottom_line(results, study.adapt.robot)
-    for line in [*lines, answer]:
+    lines = [*comparison_sentences(results), *control_sentences(results)]
+    answer = bottom_line(results, study.adapt.robot) if arms == COMPARISON else ""
+    for line in [*lines, *([answer] if answer else [])]:
         click.echo(line)
     table = {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
-    regime = f"compare_{results[0].demonstrations}x{chosen.steps}"
+    regime = f"{'compare' if arms == COMPARISON else arms}_{results[0].demonstrations}x{chosen.steps}"
     found = {"bottom_line": answer, "verdict": lines, "table": table}
     RunDirectory(chosen.directory).save_headline(regime, found)
 

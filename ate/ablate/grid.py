@@ -1,13 +1,29 @@
 """Arms: what is compared. Every comparison holds its matched baseline, λ = 0 from the same weights."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
+from ate.align.config import READINGS
 from ate.errors import InputError, unknown
 
 STARTS = ("pretrained", "scratch")
-ENCODERS = ("none", "aligned", "random", "identity", "one-stage")
+# Other readings of the alignment; the run's own is "aligned".
+ALIGNED_AS = tuple(name for name in READINGS if name != "paper")
+ENCODERS = ("none", "aligned", *ALIGNED_AS, "random", "identity", "one-stage")
+# What each form of guidance has to beat beside direct fine-tuning.
+CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ATE": ("random encoder",),
+        "ATE paper": ("paper, random", "paper, identity"),
+        "auxiliary": ("auxiliary, random", "auxiliary, identity"),
+        "auxiliary, anchored": ("auxiliary, random", "auxiliary, identity"),
+    }
+)
+COMPARISON, EVIDENCE = "comparison", "evidence"
+ARM_SETS = (COMPARISON, EVIDENCE)
 DIRECT = "direct"
 SCRATCH = "scratch"
 
@@ -19,9 +35,10 @@ class ArmSpec:
     Attributes:
         name: how figures and tables call it.
         start: weights to start from, `"pretrained"` or `"scratch"`.
-        encoder: `"none"`; `"aligned"`, the stage-2 encoder; or a control: `"random"`, an untrained encoder of its
-            shape, `"identity"`, the chunk itself, `"one-stage"`, an Info-VAE of the adaptation data alone. A gain
-            that a control gives as well does not come from the alignment.
+        encoder: `"none"`; `"aligned"`, the stage-2 encoder of the run's alignment; `"released"`, `"mixture"` or
+            `"anchored"`, that of another reading; or a control: `"random"`, an untrained encoder of its shape,
+            `"identity"`, the chunk itself, `"one-stage"`, an Info-VAE of the adaptation data alone. A gain that a
+            control gives as well does not come from the alignment.
         lam: λ.
         clamp: element-wise clamp of k·g, normalised action units; infinite for none.
         sign: 1, or −1 to reverse the shift.
@@ -65,6 +82,29 @@ def comparison(lam: float, clamp: float) -> tuple[ArmSpec, ...]:
         ArmSpec(SCRATCH, start="scratch"),
         ArmSpec("ATE", encoder="aligned", lam=lam, clamp=clamp),
         ArmSpec("random encoder", encoder="random", lam=lam, clamp=clamp),
+    )
+
+
+def evidence() -> tuple[ArmSpec, ...]:
+    """Every form of latent guidance with its controls, for the question which of them helps and why.
+
+    Each form has beside it what it has to beat: the same shift by an untrained encoder (`random`) and by the chunk
+    itself (`identity`), which know nothing of other robots. `reversed` is the paper's shift with its sign turned.
+    """
+    paper: dict[str, Any] = {"lam": 2.0, "clamp": 0.1}
+    auxiliary: dict[str, Any] = {"lam": 1.0, "at": "estimate"}
+    return (
+        ArmSpec(DIRECT),
+        ArmSpec(SCRATCH, start="scratch"),
+        ArmSpec("ATE paper", encoder="aligned", **paper),
+        ArmSpec("paper, random", encoder="random", **paper),
+        ArmSpec("paper, identity", encoder="identity", **paper),
+        ArmSpec("reversed", encoder="aligned", sign=-1, **paper),
+        ArmSpec("ATE released", encoder="released", lam=3.0, clamp=0.1, energy="released", latent="sample"),
+        ArmSpec("auxiliary", encoder="aligned", **auxiliary),
+        ArmSpec("auxiliary, random", encoder="random", **auxiliary),
+        ArmSpec("auxiliary, identity", encoder="identity", **auxiliary),
+        ArmSpec("auxiliary, anchored", encoder="anchored", **auxiliary),
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ate.ablate.grid import ArmSpec
+from ate.ablate.grid import ALIGNED_AS, ArmSpec
 from ate.ablate.results import RunResult
 from ate.align.alignment import FILE, Alignment
 from ate.align.controls import fit_one_stage, untrained
@@ -41,6 +41,7 @@ class Experiment:
         policy: checkpoint of the pre-trained policy.
         alignment: folder of the alignment; its stage 1 is kept, stage 2 is trained again on each draw.
         adapt: the adaptation robot's episodes.
+        readings: name and folder of other alignments, for arms that name them.
         held_out: share of the episodes kept for the open-loop error, never drawn.
         demonstrations: episodes drawn for each training seed; all where there are fewer.
         steps: fine-tuning steps.
@@ -54,6 +55,7 @@ class Experiment:
     policy: str
     alignment: str
     adapt: DataSet
+    readings: tuple[tuple[str, str], ...] = ()
     held_out: float = 0.1
     demonstrations: int = 25
     steps: int = 80
@@ -66,10 +68,11 @@ class Experiment:
     def identity(self, arms: Sequence[ArmSpec], seed: int) -> str:
         """SHA-256 over settings, arms, training seed, and the contents of policy, alignment and data."""
         data = self.adapt.load().digest
-        settings = {k: v for k, v in asdict(self).items() if k not in ("policy", "alignment", "adapt")}
+        settings = {k: v for k, v in asdict(self).items() if k not in ("policy", "alignment", "adapt", "readings")}
         parts = [settings, [asdict(arm) for arm in arms], seed, data]
         sha = hashlib.sha256(repr(parts).encode())
-        for file in (Path(self.policy), Path(self.alignment) / FILE):
+        alignments = [self.alignment, *(folder for _, folder in self.readings)]
+        for file in (Path(self.policy), *(Path(folder) / FILE for folder in alignments)):
             sha.update(file.read_bytes())
         return sha.hexdigest()
 
@@ -124,14 +127,22 @@ def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned
     episodes = experiment.adapt.load()
     pool, held_out = episodes.split(experiment.held_out, experiment.seed)
     drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
-    folder = None if aligned is None else aligned / f"{Path(experiment.alignment).name}-{drawn.digest[:12]}-{seed}"
-    alignment = realign(Alignment.load(experiment.alignment), drawn, seed=seed, directory=folder)
+    alignment, folder = _realigned(experiment.alignment, drawn, seed, aligned)
     policy = Policy.load(experiment.policy)
     budget = Budget(experiment.steps, experiment.batch, experiment.learning_rate, seed=seed)
-    encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in {arm.encoder for arm in arms}}
+    own = {arm.encoder for arm in arms if arm.encoder not in ALIGNED_AS}
+    encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in own}
+    for name, other in experiment.readings:
+        encoders[name] = _realigned(other, drawn, seed, aligned)[0].vae
     built = {arm.name: Arm(_start(policy, arm, seed), _guidance(alignment, arm, encoders[arm.encoder])) for arm in arms}
     trained = finetune_arms(built, drawn, budget, space=alignment.space, label=f"seed {seed}")
     return [_result(experiment, arm, seed, trained[arm.name], len(drawn), episodes, held_out) for arm in arms]
+
+
+def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) -> tuple[Alignment, Path | None]:
+    """An alignment with stage 2 on the demonstrations drawn, and the folder that keeps it."""
+    folder = None if aligned is None else aligned / f"{Path(stored).name}-{drawn.digest[:12]}-{seed}"
+    return realign(Alignment.load(stored), drawn, seed=seed, directory=folder), folder
 
 
 def draw_demonstrations(pool: Episodes, count: int, seed: int) -> Episodes:

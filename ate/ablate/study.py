@@ -7,13 +7,14 @@ from pathlib import Path
 
 import joblib
 
-from ate.ablate.grid import ArmSpec, comparison, lambda_clamp
+from ate.ablate.grid import ALIGNED_AS, ARM_SETS, COMPARISON, EVIDENCE, ArmSpec, comparison, evidence, lambda_clamp
 from ate.ablate.results import RunResult
 from ate.ablate.run import Experiment, run
-from ate.align.alignment import Alignment
-from ate.align.config import preset
-from ate.align.fitting import fit
+from ate.align.alignment import FILE, Alignment
+from ate.align.config import READINGS, AlignConfig, preset
+from ate.align.fitting import fit, refit
 from ate.data.episodes import Episodes
+from ate.errors import unknown
 from ate.policies.policy import build
 from ate.presets import Settings, names, numbers
 from ate.runs.preflight import preflight
@@ -44,12 +45,14 @@ class Study:
     folder: Path
     policies: dict[str, Path]
 
-    def experiment(self, parameterization: str) -> Experiment:
-        """What all arms and seeds of this study share."""
+    def experiment(self, parameterization: str, arms: Sequence[ArmSpec] = ()) -> Experiment:
+        """What all arms and seeds of this study share; readings of the alignment that arms name are trained first."""
         s = self.settings
+        named = [name for name in ALIGNED_AS if any(arm.encoder == name for arm in arms)]
         return Experiment(
             policy=str(self.policies[parameterization]),
             alignment=str(self.folder),
+            readings=tuple((name, str(self._reading(name))) for name in named),
             adapt=s.adapt_data,
             held_out=s.held_out,
             demonstrations=s.demonstrations,
@@ -60,10 +63,19 @@ class Study:
             seed=s.seed,
         )
 
-    def compare(self) -> list[RunResult]:
-        """Direct, from scratch, ATE and its random-encoder control, for every parameterisation."""
-        arms = comparison(self.settings.lam, self.settings.clamp)
-        return [r for name in self.policies for r in self._run(name, arms, self.settings.seeds)]
+    def compare(self, arms: str = COMPARISON) -> list[RunResult]:
+        """A set of arms (`ate.ablate.grid.ARM_SETS`) for every parameterisation.
+
+        `"comparison"`: direct, from scratch, ATE and its random-encoder control; `"evidence"`: every form of guidance
+        with its controls.
+
+        Raises:
+            InputError: an unknown set.
+        """
+        if arms not in ARM_SETS:
+            raise unknown(arms, ARM_SETS, where="set of arms")
+        specs = evidence() if arms == EVIDENCE else comparison(self.settings.lam, self.settings.clamp)
+        return [r for name in self.policies for r in self._run(name, specs, self.settings.seeds)]
 
     def ablate(self) -> list[RunResult]:
         """The λ × clamp grid with its λ = 0 baseline, for the first parameterisation."""
@@ -72,7 +84,19 @@ class Study:
 
     def _run(self, parameterization: str, arms: Sequence[ArmSpec], seeds: int) -> list[RunResult]:
         folder = self.settings.directory / "results"
-        return run(self.experiment(parameterization), arms, range(seeds), folder, self.settings.workers)
+        return run(self.experiment(parameterization, arms), arms, range(seeds), folder, self.settings.workers)
+
+    def _reading(self, name: str) -> Path:
+        """Folder of another reading of the alignment, over the same stage 1 where that sees no difference."""
+        config = self.alignment.config.with_options(**READINGS[name])
+        folder = _alignment_folder(self.settings, config, self.pretrain, self.adapt)
+        if (folder / FILE).exists():
+            return folder
+        if config.first_stage == self.alignment.config.first_stage:
+            refit(self.alignment, self.pretrain, self.adapt, config, folder)
+        else:
+            fit(self.pretrain, self.adapt, config, folder, self.settings.seed)
+        return folder
 
 
 def prepare(settings: Settings) -> Study:
@@ -99,9 +123,13 @@ def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes
     The folder is named by data, configuration and seed: another setting trains anew beside the old one.
     """
     config = preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
-    parts = [config, settings.seed, [s.digest for s in sets], adapt.digest]
-    folder = settings.directory / "align" / hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+    folder = _alignment_folder(settings, config, sets, adapt)
     return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
+
+
+def _alignment_folder(settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes) -> Path:
+    parts = [config, settings.seed, [s.digest for s in sets], adapt.digest]
+    return settings.directory / "align" / hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, parameterization: str) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ate.ablate.grid import DIRECT
+from ate.ablate.grid import CONTROLS, DIRECT
 from ate.ablate.results import RunResult
 from ate.ablate.statistics import Difference, differences, summarise, verdict
 from ate.steer.meter import meter_verdict
@@ -95,6 +95,19 @@ def bottom_line(results: Sequence[RunResult], robot: str) -> str:
             f"{_WORDS[to_control.verdict]} guidance by a random encoder ({_points(to_control)})"
         )
     return f"Does ATE help {robot} here? " + "; ".join(answers) + "."
+
+
+def control_sentences(results: Sequence[RunResult]) -> list[str]:
+    """Each form of guidance against its controls, one sentence a pair and parameterisation; none without rollouts."""
+    lines = []
+    for kind, mine in by_parameterization(results).items():
+        arms = {result.arm for result in mine}
+        pairs = [(form, control) for form, controls in CONTROLS.items() for control in controls]
+        for form, control in pairs:
+            if {form, control} <= arms and rolled_out(mine):
+                (row,) = differences([r for r in mine if r.arm in (form, control)], baseline=control)
+                lines.append(f"{kind}: {verdict(row)}")
+    return lines
 
 
 def grid_sentences(results: Sequence[RunResult]) -> list[str]:

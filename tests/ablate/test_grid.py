@@ -1,9 +1,10 @@
 import math
+from dataclasses import replace
 
 import pytest
 
 from ate.ablate import ArmSpec, comparison, lambda_clamp
-from ate.ablate.grid import cell_name
+from ate.ablate.grid import CONTROLS, DIRECT, SCRATCH, cell_name, evidence
 from ate.errors import InputError
 
 
@@ -39,3 +40,18 @@ def test_impossible_grids_are_refused(lams, clamps):
 def test_inconsistent_arms_are_refused(options):
     with pytest.raises(InputError, match="arm 'x'"):
         ArmSpec("x", **options)
+
+
+def test_evidence_holds_every_form_with_what_it_must_beat():
+    arms = {arm.name: arm for arm in evidence()}
+    assert set(arms) >= {DIRECT, SCRATCH, "reversed", "ATE released", "auxiliary, anchored"}
+    for form, controls in CONTROLS.items():
+        for control in controls:
+            if form not in arms:
+                continue
+            mine, other = arms[form], arms[control]
+            # A control differs from its form in the encoder alone.
+            assert replace(other, name=mine.name, encoder=mine.encoder) == mine
+            assert other.encoder in ("random", "identity")
+    turned = replace(arms["reversed"], name="ATE paper", sign=1)
+    assert turned == arms["ATE paper"]

@@ -6,7 +6,7 @@ import torch
 from ate.ablate import ArmSpec, Experiment, comparison
 from ate.ablate.run import draw_demonstrations, run, run_seed, simulated
 from ate.ablate.study import prepare
-from ate.align import Alignment, fit, realign
+from ate.align import Alignment, fit, realign, refit
 from ate.align.config import preset
 from ate.data import DataSet, load
 from ate.errors import InputError
@@ -112,3 +112,21 @@ def test_unknown_parameterisations_are_refused_before_anything_is_read(tmp_path)
             settings({"profile": "smoke", "run": str(tmp_path), "parameterizations": "sampel", "pretrain": "nowhere"})
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_a_reading_that_an_arm_names_guides_it(experiment, tmp_path):
+    """An arm of another reading gets that reading's encoder; which is in the identity."""
+    from dataclasses import replace
+
+    old, new = load(tmp_path / "old"), load(tmp_path / "new")
+    base = Alignment.load(tmp_path / "align")
+    other = base.config.with_options(anchor_weight=0.0, adapt_kl_weight=0.5)
+    refit(base, old, new, other, tmp_path / "other")
+    arms = (ArmSpec("own", encoder="aligned", lam=2.0), ArmSpec("other", encoder="mixture", lam=2.0))
+    named = replace(experiment, readings=(("mixture", str(tmp_path / "other")),))
+    assert named.identity(arms, 0) != experiment.identity(arms, 0)
+    own, mixed = run_seed(named, arms, 0, None)
+    assert own.open_loop != mixed.open_loop
+    same = replace(experiment, readings=(("mixture", experiment.alignment),))
+    one, two = run_seed(same, arms, 0, None)
+    assert one.open_loop == two.open_loop

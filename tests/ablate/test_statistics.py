@@ -5,7 +5,7 @@ import pytest
 
 from ate.ablate import RunResult, differences, summarise, verdict, wilson
 from ate.ablate.statistics import paired, seeds_needed
-from ate.ablate.summary import arm_rows, bottom_line, comparison_sentences, grid_sentences
+from ate.ablate.summary import arm_rows, bottom_line, comparison_sentences, control_sentences, grid_sentences
 from ate.errors import InputError
 
 
@@ -123,3 +123,12 @@ def test_the_bottom_line_needs_both_direct_and_the_control():
     # Differences 20, 21, 22 twice: standard deviation 0.894, t of 5 degrees of freedom 2.571, so 21 ± 0.94.
     assert "does better than direct fine-tuning (+21.0 points, 95 % interval +20.1 to +21.9)" in line
     assert "cannot be told apart, at this budget, from guidance by a random encoder" in line
+
+
+def test_a_form_is_held_against_each_of_its_controls():
+    rates = {"direct": [50] * 4, "auxiliary": [60, 61, 62, 61], "auxiliary, random": [50, 50, 51, 51]}
+    results = [result(arm, s, rate / 100) for arm, row in rates.items() for s, rate in enumerate(row)]
+    (line,) = control_sentences(results)
+    assert "auxiliary against auxiliary, random: +10.5 points" in line and "helps" in line
+    blind = [RunResult.from_tree({**r.to_tree(), "success": [], "closest": []}) for r in results]
+    assert control_sentences(blind) == []
