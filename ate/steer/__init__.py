@@ -5,10 +5,12 @@ from typing import Any
 
 _LAZY = {
     "Arm": "training",
+    "Attachment": "attaching",
     "Budget": "training",
     "Guidance": "guidance",
     "GuidanceMeter": "meter",
     "Trained": "training",
+    "attach": "attaching",
     "dry_run": "proposing",
     "finetune": "finetuning",
     "finetune_arms": "finetuning",

@@ -82,7 +82,7 @@ def finetune_arms(
     placed = {name: Arm(arm.policy, _placed(arm.guidance, space)) for name, arm in arms.items()}
     check_joints(episodes, space)
     for arm in placed.values():
-        _check(arm, space)
+        check_guidance(arm.policy, arm.guidance, space)
     moved = {name: Arm(arm.policy.moved_to(space), arm.guidance) for name, arm in placed.items()}
     return train_arms(moved, [episodes], [space], budget, directory=directory, label=label)
 
@@ -122,8 +122,13 @@ def _placed(guidance: Guidance | None, space: ActionSpace) -> Guidance | None:
     return replace(guidance, slots=space.embodiment.slots) if own else guidance
 
 
-def _check(arm: Arm, space: ActionSpace) -> None:
-    config, guidance = arm.policy.config, arm.guidance
+def check_guidance(policy: Policy, guidance: Guidance | None, space: ActionSpace) -> None:
+    """Refuse a policy that does not fit an action space, or a guidance that fits neither.
+
+    Raises:
+        InputError: other widths, series, horizon, columns or statistics.
+    """
+    config = policy.config
     if space.width != config.features:
         raise InputError(
             f"an action space of width {space.width}",
@@ -131,7 +136,7 @@ def _check(arm: Arm, space: ActionSpace) -> None:
             expected=f"{config.features}, the width of the policy's unified vector",
             way_out="build policy and alignment over the same set of robots",
         )
-    trained = {known.source for known in arm.policy.spaces}
+    trained = {known.source for known in policy.spaces}
     if trained != {space.source}:
         raise InputError(
             f"source {space.source!r}",

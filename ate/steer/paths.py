@@ -70,6 +70,40 @@ def guidance_coefficient(parameterization: str, alpha: Tensor | float, sigma: Te
     return p * sigma.square() / alpha.clamp_min(SMALLEST_ALPHA) - q * sigma
 
 
+def estimate_coefficient(parameterization: str, alpha: Tensor, sigma: Tensor) -> Tensor:
+    """−½·∂â0/∂prediction, of α's shape: the k of an energy taken at the clean estimate â0.
+
+    With it ‖prediction + λ·k·g(â0) − target‖² has the gradient of ‖prediction − target‖² + λ·U(â0), g = −∇U.
+
+    Raises:
+        InputError: unknown parameterisation.
+    """
+    p, q = target_coefficients(parameterization, alpha, sigma)
+    determinant = alpha * q - sigma * p
+    # ε-prediction divides by α, as in `guidance_coefficient`; the determinant is not near 0 for any other.
+    small = determinant.abs() < SMALLEST_ALPHA
+    return 0.5 * sigma / torch.where(small, torch.full_like(determinant, SMALLEST_ALPHA), determinant)
+
+
+def split(parameterization: str, x: Tensor, prediction: Tensor, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Clean chunk and noise that x and a prediction imply, each `(B, S, D)`: the inverse of x and target.
+
+    Args:
+        parameterization: what was predicted.
+        x: noised chunks `(B, S, D)`.
+        prediction: same shape.
+        alpha: α `(B,)`; ε-prediction divides by it, and it is tiny at t = 1: the caller clips the chunk.
+        sigma: σ `(B,)`.
+
+    Raises:
+        InputError: unknown parameterisation.
+    """
+    p, q = target_coefficients(parameterization, alpha, sigma)
+    alpha, sigma, p, q = (value[:, None, None] for value in (alpha, sigma, p, q))
+    determinant = alpha * q - sigma * p
+    return (q * x - sigma * prediction) / determinant, (alpha * prediction - p * x) / determinant
+
+
 def squared_cosine(steps: int) -> Tensor:
     """ᾱ of the squared-cosine schedule, float32 `(steps,)` (Nichol and Dhariwal 2021, equation 17, β ≤ 0.999)."""
 
@@ -132,27 +166,6 @@ class Path:
         """k at times `(B,)`, shape `(B, 1, 1)`."""
         return guidance_coefficient(self.parameterization, *self.alpha_sigma(t))[:, None, None]
 
-    def estimate_coefficient(self, t: Tensor) -> Tensor:
-        """−½·∂â0/∂prediction at times `(B,)`, shape `(B, 1, 1)`: the k of an energy taken at the clean estimate â0.
-
-        With it ‖prediction + λ·k·g(â0) − target‖² has the gradient of ‖prediction − target‖² + λ·U(â0), g = −∇U.
-        """
-        alpha, sigma = self.alpha_sigma(t)
-        p, q = target_coefficients(self.parameterization, alpha, sigma)
-        determinant = alpha * q - sigma * p
-        # ε-prediction divides by α, as in `guidance_coefficient`; the determinant is not near 0 for any other.
-        small = determinant.abs() < SMALLEST_ALPHA
-        return (0.5 * sigma / torch.where(small, torch.full_like(determinant, SMALLEST_ALPHA), determinant))[
-            :, None, None
-        ]
-
     def split(self, x: Tensor, prediction: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """Clean chunk and noise that x and a prediction imply, each `(B, S, D)`: the inverse of x and target.
-
-        ε-prediction divides by α, which is tiny at t = 1; the caller clips the chunk.
-        """
-        alpha, sigma = self.alpha_sigma(t)
-        p, q = target_coefficients(self.parameterization, alpha, sigma)
-        alpha, sigma, p, q = (value[:, None, None] for value in (alpha, sigma, p, q))
-        determinant = alpha * q - sigma * p
-        return (q * x - sigma * prediction) / determinant, (alpha * prediction - p * x) / determinant
+        """Clean chunk and noise that x and a prediction at times `(B,)` imply, each `(B, S, D)`."""
+        return split(self.parameterization, x, prediction, *self.alpha_sigma(t))

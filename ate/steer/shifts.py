@@ -1,13 +1,14 @@
 """Shifts: k·g of every distinct guidance on one batch, worked out once for all arms that can share it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ate.steer.batches import Batch, TrainingData
 from ate.steer.guidance import Guidance
-from ate.steer.paths import Path
+from ate.steer.paths import Path, estimate_coefficient, split
 
 ENCODE_BATCH = 4096
 # As the policy's sampler clips its clean estimates: normalised actions live in [-1, 1].
@@ -50,11 +51,10 @@ class Shifts:
         """k·g and the shift `(B, S, D)` of one guidance for an arm that predicts `prediction` on the batch."""
         raw = self._shared.get(guidance.stream)
         if raw is None:
-            estimate, _ = self._path.split(self._batch.x, prediction, self._batch.t)
-            clipped = estimate.clamp(-CLIP, CLIP)
-            # Clipping stops the gradient of what is beyond.
-            inside = (estimate == clipped).to(estimate.dtype)
-            raw = self._path.estimate_coefficient(self._batch.t) * self._gradient(guidance, clipped) * inside
+            levels = self._path.alpha_sigma(self._batch.t)
+            raw = at_estimate(
+                self._path.parameterization, self._batch.x, prediction, *levels, partial(self._gradient, guidance)
+            )
         return raw, guidance.scale(raw, self._alpha)
 
     def _gradient(self, guidance: Guidance, place: Tensor) -> Tensor:
@@ -62,6 +62,31 @@ class Shifts:
         if guidance.latent == "mean":
             return guidance.gradient(place, batch.a0, target=self._targets[key][batch.chunk_index])
         return guidance.gradient(place, batch.a0, noise=self._noise[key])
+
+
+def at_estimate(
+    parameterization: str,
+    x: Tensor,
+    prediction: Tensor,
+    alpha: Tensor,
+    sigma: Tensor,
+    gradient: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """k·g `(B, S, D)` of an energy at the clean chunk that x and the prediction imply.
+
+    Args:
+        parameterization: what was predicted.
+        x: noised chunks `(B, S, D)`.
+        prediction: same shape.
+        alpha: α `(B,)`.
+        sigma: σ `(B,)`.
+        gradient: g at a place `(B, S, D)`.
+    """
+    estimate, _ = split(parameterization, x, prediction, alpha, sigma)
+    clipped = estimate.clamp(-CLIP, CLIP)
+    # Clipping stops the gradient of what is beyond.
+    inside = (estimate == clipped).to(estimate.dtype)
+    return estimate_coefficient(parameterization, alpha, sigma)[:, None, None] * gradient(clipped) * inside
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from ate.align.released import from_released
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
 from ate.steer import Guidance, GuidanceMeter, meter_verdict
-from ate.steer.paths import PARAMETERIZATIONS, Path, guidance_coefficient
+from ate.steer.paths import PARAMETERIZATIONS, Path, estimate_coefficient, guidance_coefficient
 
 
 @pytest.fixture
@@ -128,7 +128,8 @@ def test_an_energy_at_the_estimate_is_a_latent_auxiliary_loss(vae, name):
     estimate = path.split(x, prediction, t)[0]
     energy = (guidance.latents(estimate) - guidance.latents(a0)).square().sum()
     (wanted,) = torch.autograd.grad((prediction - target).square().sum() + lam * energy, prediction)
-    shift = guidance.shift(estimate.detach(), a0, path.estimate_coefficient(t))
+    k = estimate_coefficient(name, *path.alpha_sigma(t))
+    shift = guidance.shift(estimate.detach(), a0, k)
     (found,) = torch.autograd.grad((prediction + shift - target).square().sum(), prediction)
     torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)
 
