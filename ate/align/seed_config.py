@@ -12,13 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from ate.align.config import AlignConfig
 from ate.errors import InputError, unknown
+from ate.runs.yaml_file import read_mapping
 
-LARGEST = 64 * 1024
-DEEPEST = 4
 # Field of the release -> our name of what it says, and its type.
 FIELDS: Mapping[str, tuple[str, type]] = MappingProxyType(
     {
@@ -107,7 +104,7 @@ def read_seed_config(paths: Sequence[str | Path]) -> SeedConfig:
     said: dict[str, Any] = {}
     names = ", ".join(map(str, paths))
     for path in paths:
-        said.update(_ours(_mapping(Path(path)), str(path)))
+        said.update(_ours(read_mapping(Path(path)), str(path)))
     for key, field_name in (("pretrain", "pretraining_dataset_dir"), ("adapt", "adaptation_dataset_dir")):
         if not said.get(key):
             raise InputError(f"no {field_name}", where=names, expected="the folder of a data set", way_out="add it")
@@ -146,47 +143,6 @@ def read_seed_config(paths: Sequence[str | Path]) -> SeedConfig:
     )
 
 
-def _mapping(path: Path) -> dict[str, Any]:
-    """The file's top-level fields, after a look at its size and shape."""
-    where = str(path)
-    if not path.is_file():
-        raise InputError("no such file", where=where, expected="a YAML file", way_out="check the path")
-    if path.stat().st_size > LARGEST:
-        raise _not_flat(f"{path.stat().st_size} bytes", where)
-    try:
-        text = path.read_text(encoding="utf-8")
-        _check_shape(text, where)
-        content = yaml.safe_load(text)
-    except InputError:
-        raise
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(
-            " ".join(str(error).split()), where=where, expected="one YAML document", way_out="correct the file"
-        ) from error
-    if not isinstance(content, dict):
-        raise _not_flat("nothing" if content is None else f"a {type(content).__name__}", where)
-    return content
-
-
-def _check_shape(text: str, where: str) -> None:
-    """Refuse aliases, depth and fields that are there twice, on the stream of events, before anything is built."""
-    depth, seen, is_key = 0, set(), True
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise _not_flat("an alias (*name)", where)
-        if depth == 1 and isinstance(event, yaml.ScalarEvent) and is_key:
-            if event.value in seen:
-                raise InputError(
-                    f"{event.value!r} twice", where=where, expected="each field once", way_out="remove one of them"
-                )
-            seen.add(event.value)
-        if depth == 1 and isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
-            is_key = not is_key
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise _not_flat(f"more than {DEEPEST} levels", where)
-
-
 def _ours(content: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Fields under our names, with checked types; two spellings of one field must agree."""
     said: dict[str, Any] = {}
@@ -219,12 +175,3 @@ def _typed(name: str, value: Any, kind: type, where: str) -> Any:
         return value
     words = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
     raise InputError(repr(value), where=f"{name} in {where}", expected=words[kind], way_out=f"correct {name}")
-
-
-def _not_flat(found: str, where: str) -> InputError:
-    return InputError(
-        found,
-        where=where,
-        expected=f"a flat list of `field: value`, at most {LARGEST} bytes",
-        way_out="write every field and its value out",
-    )

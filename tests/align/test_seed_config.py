@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ate.align.config import preset
-from ate.align.seed_config import LARGEST, read_seed_config
+from ate.align.seed_config import read_seed_config
 from ate.errors import InputError
+from ate.runs.yaml_file import LARGEST
 
 DOCUMENTED = """
 # the fields that its documentation names

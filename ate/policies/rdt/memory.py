@@ -1,0 +1,177 @@
+"""Memory pre-flight: what fine-tuning RDT needs, before any weight is loaded.
+
+The network is built without storage (torch's meta device) and run once; what autograd would keep for the backward pass
+is counted tensor by tensor, attention by the kernel that keeps most. Weights, gradients and AdamW's two moments follow
+from the numbers of parameters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from ate.errors import InputError, unknown
+from ate.policies.rdt.lora import with_lora
+from ate.policies.rdt.runner import Runner, RunnerConfig
+
+# Bytes a weight in memory, a trained weight's gradient and its two AdamW moments, and the type of activations.
+PRECISIONS: Mapping[str, tuple[int, int, int, torch.dtype]] = MappingProxyType(
+    {
+        "float32": (4, 4, 8, torch.float32),
+        # float32 weights with a bf16 copy that autocast keeps during a step.
+        "mixed": (6, 4, 8, torch.bfloat16),
+        "bf16": (2, 2, 4, torch.bfloat16),
+    }
+)
+# Workspaces, fragments and the context of the device's driver: no count sees them.
+RESERVE = 0.1
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Bytes of a fine-tuning step.
+
+    Attributes:
+        parameters: numbers of weights, all.
+        trained: numbers of weights that are trained.
+        weights: bytes of weights.
+        gradients: bytes of gradients.
+        optimizer: bytes of AdamW's moments.
+        activations: bytes that a sample of the batch keeps for the backward pass.
+        batch: samples the question was about.
+    """
+
+    parameters: int
+    trained: int
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    batch: int
+
+    @property
+    def fixed(self) -> int:
+        """Bytes that do not depend on the batch."""
+        return self.weights + self.gradients + self.optimizer
+
+    @property
+    def total(self) -> int:
+        """Bytes in all, without reserve."""
+        return self.fixed + self.batch * self.activations
+
+    def largest_batch(self, available: int) -> int:
+        """Samples that fit in `available` bytes with a tenth in reserve; 0 where not even one does."""
+        return max(0, int((available * (1 - RESERVE) - self.fixed) // self.activations))
+
+    def require(self, available: int) -> None:
+        """Raise where the batch does not fit.
+
+        Raises:
+            InputError: it needs more than `available` bytes less a tenth.
+        """
+        if self.total <= available * (1 - RESERVE):
+            return
+        fits = self.largest_batch(available)
+        raise InputError(
+            f"{self} for batch {self.batch}",
+            where="memory of the device",
+            expected=f"at most {available * (1 - RESERVE) / 2**30:.1f} of its {available / 2**30:.1f} GiB",
+            way_out=f"take batch {fits} with accumulation" if fits else "train by LoRA, in bf16, with checkpointing",
+        )
+
+    def __str__(self) -> str:
+        def gib(value: int) -> str:
+            return f"{value / 2**30:.2f}"
+
+        return (
+            f"{gib(self.total)} GiB: weights {gib(self.weights)}, gradients {gib(self.gradients)}, "
+            f"optimizer {gib(self.optimizer)}, activations {self.batch} × {gib(self.activations)}"
+        )
+
+
+def memory_need(
+    config: RunnerConfig,
+    batch: int = 1,
+    *,
+    precision: str = "mixed",
+    checkpointing: bool = False,
+    lora_rank: int = 0,
+    lang_tokens: int | None = None,
+) -> MemoryNeed:
+    """What a fine-tuning step needs; nothing is allocated.
+
+    Args:
+        config: sizes of the policy.
+        batch: samples a step.
+        precision: `"float32"`, `"mixed"` (float32 weights, bf16 activations) or `"bf16"`.
+        checkpointing: blocks compute their activations again in the backward pass.
+        lora_rank: train LoRA adapters of this rank alone; 0 trains every weight.
+        lang_tokens: language tokens a sample; all that fit by default.
+
+    Raises:
+        InputError: an unknown precision, or a batch below 1.
+    """
+    if precision not in PRECISIONS:
+        raise unknown(precision, PRECISIONS, where="precision")
+    if batch < 1:
+        raise InputError(str(batch), where="batch", expected="at least 1", way_out="raise it")
+    per_weight, per_gradient, per_moment, dtype = PRECISIONS[precision]
+    with torch.device("meta"):
+        runner = Runner(config).to(dtype)
+        if lora_rank:
+            with_lora(runner, lora_rank)
+        words = min(lang_tokens or config.max_lang_cond_len, config.max_lang_cond_len)
+        activations = kept_per_sample(runner, words, dtype)
+        if checkpointing:
+            whole = activations
+            runner.model.checkpointing = True
+            activations = kept_per_sample(runner, words, dtype)
+            # One block at a time computes again, and keeps then what it had not kept before.
+            activations += (whole - activations) // config.depth
+    counts = [(parameter.numel(), parameter.requires_grad) for parameter in runner.parameters()]
+    trained = sum(number for number, trains in counts if trains)
+    everything = sum(number for number, _ in counts)
+    return MemoryNeed(
+        parameters=everything,
+        trained=trained,
+        weights=per_weight * everything,
+        gradients=per_gradient * trained,
+        optimizer=per_moment * trained,
+        activations=activations,
+        batch=batch,
+    )
+
+
+def kept_per_sample(runner: Runner, words: int, dtype: torch.dtype) -> int:
+    """Bytes that one more sample of a batch keeps for the backward pass; `words` language tokens each."""
+    return _kept(runner, 2, words, dtype) - _kept(runner, 1, words, dtype)
+
+
+def _kept(runner: Runner, samples: int, words: int, dtype: torch.dtype) -> int:
+    """Bytes that a forward pass keeps beside the weights; a storage that is kept twice counts once."""
+    c = runner.config
+    weights = {parameter.untyped_storage()._cdata for parameter in runner.parameters()}
+    storages: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in weights:
+            storages[storage._cdata] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        tokens = runner._tokens(
+            torch.empty(samples, 1 + c.pred_horizon, c.action_dim, dtype=dtype), torch.ones(samples, 1, c.action_dim)
+        )
+        conditions = runner._conditions(
+            torch.empty(samples, words, c.lang_token_dim, dtype=dtype),
+            torch.empty(samples, c.img_cond_len, c.img_token_dim, dtype=dtype),
+        )
+        time = torch.zeros(samples, dtype=torch.long)
+        out = runner.model(tokens, time, time, *conditions, lang_mask=torch.ones(samples, words, dtype=torch.bool))
+        loss = out.square().mean()
+    total = sum(storage.nbytes() for storage in storages.values())
+    del loss
+    return total

@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from ate.errors import InputError
+from ate.policies.rdt import memory_need, with_lora
+from ate.policies.rdt.memory import kept_per_sample
+from ate.steer import Guidance, attach
+from tests.policies.rdt.tiny import TINY, batch, runner
+
+
+def test_weights_and_moments_are_counted():
+    policy, need = runner(), memory_need(TINY, 4, precision="float32")
+    count = sum(p.numel() for p in policy.parameters())
+    assert (need.parameters, need.trained) == (count, count)
+    assert (need.weights, need.gradients, need.optimizer) == (4 * count, 4 * count, 8 * count)
+    assert need.total == 16 * count + 4 * need.activations
+
+
+def test_what_is_counted_without_storage_is_what_a_real_pass_keeps():
+    need = memory_need(TINY, precision="float32")
+    real = kept_per_sample(runner(), TINY.max_lang_cond_len, torch.float32)
+    # Without storage attention is counted by the kernel that keeps most: never less than a real device keeps.
+    assert real <= need.activations <= 1.25 * real
+
+
+def test_checkpointing_and_lora_and_half_precision_need_less():
+    plain = memory_need(TINY, precision="float32")
+    assert memory_need(TINY, precision="float32", checkpointing=True).activations < plain.activations
+    assert memory_need(TINY, precision="bf16").total < 0.6 * plain.total
+    lora = memory_need(TINY, precision="float32", lora_rank=2)
+    assert lora.trained < 0.2 * lora.parameters and lora.optimizer == 8 * lora.trained
+    assert memory_need(TINY, precision="float32", lang_tokens=1).activations < plain.activations
+
+
+def test_the_largest_batch_fits_and_one_more_does_not():
+    need = memory_need(TINY, 1, precision="float32")
+    available = int((need.fixed + 7.5 * need.activations) / 0.9)
+    assert need.largest_batch(available) == 7
+    memory_need(TINY, 7, precision="float32").require(available)
+    with pytest.raises(InputError, match="take batch 7 with accumulation"):
+        memory_need(TINY, 8, precision="float32").require(available)
+    assert need.largest_batch(need.fixed) == 0
+    with pytest.raises(InputError, match="LoRA"):
+        need.require(need.fixed)
+
+
+def test_bad_questions_are_refused():
+    with pytest.raises(InputError, match="did you mean 'mixed'"):
+        memory_need(TINY, precision="mixd")
+    with pytest.raises(InputError, match="at least 1"):
+        memory_need(TINY, 0)
+
+
+def test_lora_starts_as_the_policy_trains_little_and_is_guided():
+    policy, (inputs, a0, noise) = runner(), batch()
+    t = torch.tensor([5, 400, 950])
+
+    def loss():
+        return policy.compute_loss(**inputs, action_gt=a0, noise=noise, timesteps=t)
+
+    before = loss().item()
+    assert with_lora(policy, rank=2) is policy
+    assert loss().item() == pytest.approx(before, rel=1e-6)
+    trained = [name for name, p in policy.named_parameters() if p.requires_grad]
+    assert trained and all("lora_" in name for name in trained)
+    from ate.align.encoder import IdentityEncoder
+
+    with attach(policy, Guidance(IdentityEncoder(128, 8), lam=1.0, clamp=0.1)) as guided:
+        loss().backward()
+    assert guided.steps == 1
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in policy.parameters() if p.requires_grad)
+    with pytest.raises(InputError, match="at least 1"):
+        with_lora(policy, rank=0)
