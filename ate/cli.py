@@ -15,6 +15,7 @@ COMMANDS = {
     "convert": ("ate.data.commands", "convert"),
     "demos": ("ate.sim.commands", "demos"),
     "doctor": ("ate.data.doctor.commands", "doctor"),
+    "ladder": ("ate.steer.ladder.commands", "ladder"),
     "mask": ("ate.data.robots.commands", "mask_command"),
     "report": ("ate.viz.commands", "report"),
     "run": ("ate.runs.commands", "run"),
