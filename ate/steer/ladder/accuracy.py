@@ -10,7 +10,7 @@ from ate.ablate.statistics import paired
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.steer.evaluate import SAMPLES
 from ate.steer.ladder.record import Errors
-from ate.steer.ladder.view import View, grouped, misread, named
+from ate.steer.ladder.view import View, grouped, named
 
 TRAINING, HELD_OUT = "training prediction", "held-out prediction"
 # A joint that was merely not learnt is about as bad as a baseline; one that is twice as bad as both is somewhere else.
@@ -40,35 +40,53 @@ def errors(view: View, mean: np.ndarray, seed: int) -> Errors:
     return Errors(tuple(named(view.episodes.joint_names, keep)), spread=view.spread[keep], **found)
 
 
-def training(view: View, found: Errors, seed: int) -> Finding:
-    """Rung: does it predict what it was trained on?"""
-    level, said, hints = _judge(view, found, seed)
-    fixes = {
-        FAIL: "compare units, joint order and statistics of policy and data (rungs on replay and statistics); if they "
-        "agree, it has not learnt: more steps, a higher learning rate",
-        WARN: "train longer, or look at the joints that are named",
-    }
-    fix = f"mend {'; '.join(hints)}" if hints else fixes.get(level, "")
+def training(view: View, found: Errors, cause: Finding | None) -> Finding:
+    """Rung: does it predict what it was trained on?
+
+    Args:
+        view: policy and episodes.
+        found: its errors.
+        cause: a rung further up that fails and explains it.
+    """
+    level, said = _judge(found)
+    fix = ""
+    if level == FAIL:
+        fix = (
+            f"see the rung {cause.check}: {cause.fix}" if cause is not None
+            else "it has not learnt, or its joints are in another order: more steps, a higher learning rate; compare the "
+            "order of joints in training and here"
+        )  # fmt: skip
+    elif level == WARN:
+        fix = "train longer, or look at the joints that are named"
     return Finding(level, TRAINING, view.episodes.robot, said, _expected("episodes it was trained on"), fix)
 
 
-def held_out(view: View | None, found: Errors | None, seen: Errors, robot: str, seed: int) -> Finding:
-    """Rung: does it predict what it has not seen, and how much worse?"""
-    if view is None or found is None:
+def held_out(found: Errors | None, seen: Errors, trained: Finding) -> Finding:
+    """Rung: does it predict what it has not seen, and how much worse?
+
+    Args:
+        found: errors on held-out episodes, None where there are none.
+        seen: errors on training episodes.
+        trained: the rung on training episodes.
+    """
+    robot = trained.subject
+    if found is None:
         return Finding(
             SKIPPED, HELD_OUT, robot, "no held-out episodes were given", "",
             "keep a tenth of the episodes out of training, and give them here",
         )  # fmt: skip
-    level, said, hints = _judge(view, found, seed)
+    level, said = _judge(found)
     ratio = float(found.scores(found.policy).mean() / max(seen.scores(seen.policy).mean(), 1e-12))
-    said += f"; {ratio:.2g} times its error in training"
+    said += f"; {_short(ratio)} times its error in training"
     expected = _expected("held-out episodes") + f", at most {OVERFIT:g} times the error in training"
-    if level == FAIL:
-        fix = f"mend {'; '.join(hints)}" if hints else "what fails here and not in training is memory: record more"
+    fix = ""
+    if trained.level == FAIL and level != PASS:
+        fix = f"mend {TRAINING} first"
     elif ratio > OVERFIT:
-        level, fix = WARN, "it remembers more than it has learnt: more or more varied episodes, or fewer steps"
-    else:
-        fix = "train longer, or look at the joints that are named" if level == WARN else ""
+        level = FAIL if level == FAIL else WARN
+        fix = "it remembers more than it has learnt: more or more varied episodes, or fewer steps"
+    elif level != PASS:
+        fix = "train longer, or look at the joints that are named"
     return Finding(level, HELD_OUT, robot, said, expected, fix)
 
 
@@ -76,8 +94,8 @@ def _expected(what: str) -> str:
     return f"less error than hold and than the mean chunk on {what} (95 % paired t interval over episodes)"
 
 
-def _judge(view: View, found: Errors, seed: int) -> tuple[str, str, list[str]]:
-    """Level, what was found, and what the joints that are elsewhere look like."""
+def _judge(found: Errors) -> tuple[str, str]:
+    """Level, and what was found."""
     scores = {name: found.scores(getattr(found, name)) for name in ("policy", "hold", "mean")}
     best = min(("hold", "mean"), key=lambda name: float(scores[name].mean()))
     gain, low, _ = paired(scores[best] - scores["policy"])
@@ -85,30 +103,24 @@ def _judge(view: View, found: Errors, seed: int) -> tuple[str, str, list[str]]:
     worst = np.maximum(means["hold"], means["mean"])
     elsewhere, behind = means["policy"] > ELSEWHERE * worst, means["policy"] > worst
     level = FAIL if gain <= 0 or elsewhere.any() else WARN if low <= 0 or behind.any() else PASS
-    share = {name: f"{100 * value.mean():.3g} %" for name, value in scores.items()}
+    share = {name: f"{_short(100 * float(value.mean()))} %" for name, value in scores.items()}
     said = (
         f"error {share['policy']} of a joint's spread, hold {share['hold']}, mean chunk {share['mean']}; "
-        f"per joint {_span(found, means['policy'])}, hold {_span(found, means['hold'])}"
+        f"per joint {_span(means['policy'])}, hold {_span(means['hold'])}"
     )
     shown = elsewhere if elsewhere.any() else behind
-    if shown.any():
-        parts = [
-            f"{name} {means['policy'][j]:.3g} (hold {means['hold'][j]:.3g}, mean {means['mean'][j]:.3g})"
-            for j, name in enumerate(found.joints) if shown[j]
-        ]  # fmt: skip
-        said += f"; worse than both: {', '.join(parts)}"
-    hints = _hints(view, elsewhere, seed) if elsewhere.any() else []
-    return level, said + (f"; {'; '.join(hints)}" if hints else ""), hints
+    parts = [
+        f"{name} {_short(means['policy'][j])} (hold {_short(means['hold'][j])}, mean {_short(means['mean'][j])})"
+        for j, name in enumerate(found.joints)
+        if shown[j]
+    ]
+    return level, said + (f"; worse than both: {', '.join(parts)}" if parts else "")
 
 
-def _span(found: Errors, means: np.ndarray) -> str:
-    return f"{means.min():.2g} to {means.max():.2g} rad"
+def _span(means: np.ndarray) -> str:
+    return f"{_short(means.min())} to {_short(means.max())} rad"
 
 
-def _hints(view: View, elsewhere: np.ndarray, seed: int) -> list[str]:
-    rows = view.evenly(SAMPLES)
-    predicted, recorded = view.predict(view.observation(rows), seed), view.recorded(rows)
-    which = np.zeros(len(view.moving), dtype=bool)
-    which[np.flatnonzero(view.moving)[elsewhere]] = True
-    # The last row of the chunk: far enough from the pose it starts at.
-    return misread(recorded[:, -1], predicted[:, -1], view.episodes.joint_names, which)
+def _short(value: float) -> str:
+    """Two significant digits, never a power of ten."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"

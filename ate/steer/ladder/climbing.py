@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ate.data.doctor.report import FAIL
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.errors import InputError
@@ -44,16 +45,18 @@ def climb(
     found = {"training": accuracy.errors(view, mean, seed)}
     if unseen is not None:
         found["held out"] = accuracy.errors(unseen, mean, seed)
-    judged = unseen or view
+    drawn, fitted = weights.rung(policy, start, episodes.robot), statistics.rung(view)
+    cause = next((rung for rung in (fitted, drawn) if rung.level == FAIL), None)
+    predicted = accuracy.training(view, found["training"], cause)
     rungs = (
         replay.rung(episodes, simulator),
-        accuracy.training(view, found["training"], seed),
-        accuracy.held_out(unseen, found.get("held out"), found["training"], episodes.robot, seed),
-        grasping.rung(judged, seed),
+        predicted,
+        accuracy.held_out(found.get("held out"), found["training"], predicted),
+        grasping.rung(unseen or view, seed),
         starting.rung(view, seed),
         ablating.rung(view, seed),
-        weights.rung(policy, start, episodes.robot),
-        statistics.rung(view),
+        drawn,
+        fitted,
     )
     return Ladder(episodes.robot, rungs, found)
 

@@ -45,12 +45,18 @@ def rung(view: View, seed: int) -> Finding:
         "recall bounds success"
     )
     if not found.recorded:
-        return Finding(SKIPPED, NAME, robot, f"{', '.join(named(view.episodes.joint_names, columns))}: no event recorded")
+        return Finding(
+            SKIPPED, NAME, robot, f"{', '.join(named(view.episodes.joint_names, columns))}: no event recorded"
+        )
     precision = _share("precision", found.matched, found.predicted)
     recall = _share("recall", found.matched, found.recorded)
     worst = min(found.matched / max(found.predicted, 1), found.matched / found.recorded)
     level = FAIL if worst < POOR else WARN if worst < GOOD else PASS
-    fix = "" if level == PASS else "weigh the gripper more in the loss, record more grasps, or execute fewer steps a chunk"
+    fix = (
+        ""
+        if level == PASS
+        else "weigh the gripper more in the loss, record more grasps, or execute fewer steps a chunk"
+    )
     said = f"{recall}; {precision}"
     if found.turned > found.matched and found.turned > POOR * found.recorded:
         said += f"; {found.turned} events at the right time the wrong way round"

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
-from ate.data.normalize import CONSTANT_RANGE
+from ate.data.doctor.units import PER_DEGREE
+from ate.data.normalize import CONSTANT_RANGE, Normalizer
 from ate.data.passport import Passport
 from ate.data.space import ActionSpace, spaces
 from ate.policies.policy import CLIP
@@ -16,6 +17,8 @@ OUTSIDE = 0.05
 BEYOND = 0.01
 # Share of the normaliser's range that a joint fills: a tenth is another unit or robot, half is other data.
 NARROW, PARTLY = 0.1, 0.5
+# Ranges that agree to a fifth tell what went wrong; it is said as a guess.
+TELLING = 0.2
 
 
 def rung(view: View) -> Finding:
@@ -36,15 +39,17 @@ def rung(view: View) -> Finding:
             moves = max(abs(low[j] - normal.center[j]), abs(high[j] - normal.center[j])) > CONSTANT_RANGE
             warn += [f"{reach}, constant in training"] if moves else []
         elif beyond[j] >= BEYOND:
-            fail.append(f"{reach}, {100 * beyond[j]:.0f} % beyond what the policy can say")
+            fail.append(f"{reach}, {100 * beyond[j]:.0f} % beyond what the policy can say{_alike(j, normal, theirs)}")
         elif filled[j] < NARROW:
-            fail.append(f"{reach}, {100 * filled[j]:.2g} % of the range")
+            fail.append(f"{reach}, {100 * filled[j]:.2g} % of the range{_alike(j, normal, theirs)}")
         elif outside[j] > OUTSIDE or filled[j] < PARTLY:
             warn.append(f"{reach}, {100 * outside[j]:.0f} % outside, {100 * filled[j]:.0f} % of the range")
     own = space.data == theirs.data
     said.append("the normaliser is of exactly these episodes" if own else "the normaliser is of other episodes")
     live = ~normal.constant
-    said.append(f"{100 * outside[live].mean():.2g} % of normalised values outside ± 1" if live.any() else "nothing moves")
+    said.append(
+        f"{100 * outside[live].mean():.2g} % of normalised values outside ± 1" if live.any() else "nothing moves"
+    )
     level = FAIL if fail else WARN if warn else PASS
     fix = {
         FAIL: "give the policy the action space it was trained in, and recordings of that robot, unit and joint order",
@@ -56,6 +61,27 @@ def rung(view: View) -> Finding:
         f"± {CLIP:g}, at least {100 * PARTLY:.0f} % of the range filled"
     )
     return Finding(level, NAME, episodes.robot, "; ".join([*fail, *warn, *said]), expected, fix)
+
+
+def _alike(j: int, normal: Normalizer, theirs: ActionSpace) -> str:
+    """What a joint's recorded range looks like beside the policy's: other units, another joint's, turned round."""
+    low, high = float(theirs.normalizer.low[j]), float(theirs.normalizer.high[j])
+    wide = (high - low) / float(normal.high[j] - normal.low[j])
+    if abs(wide * PER_DEGREE - 1) < TELLING or abs(wide / PER_DEGREE - 1) < TELLING:
+        return ": degrees against radians"
+    for other, name in enumerate(theirs.embodiment.joint_names):
+        if other != j and _overlap(low, high, normal.low[other], normal.high[other]) > 1 - TELLING:
+            return f": the range of {name}, joints in another order?"
+    if _overlap(-high, -low, normal.low[j], normal.high[j]) > 1 - TELLING:
+        return ": turned round?"
+    inverted = _overlap(1 - high, 1 - low, normal.low[j], normal.high[j]) > 1 - TELLING
+    return ": inverted (1 − value)?" if inverted else ""
+
+
+def _overlap(low: float, high: float, other_low: float, other_high: float) -> float:
+    """Shared part of two ranges as a share of both together, 0 to 1."""
+    shared = min(high, other_high) - max(low, other_low)
+    return max(shared, 0.0) / max(max(high, other_high) - min(low, other_low), 1e-12)
 
 
 def _differing(space: ActionSpace, theirs: ActionSpace, horizon: int) -> list[str]:

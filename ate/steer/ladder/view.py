@@ -6,8 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ate.data.doctor.relation import ANOTHER, SAME
-from ate.data.doctor.units import PER_DEGREE
 from ate.data.episodes import Episodes
 from ate.data.robots.roles import roles
 from ate.data.space import ActionSpace
@@ -109,32 +107,3 @@ def grouped(values: np.ndarray, group: np.ndarray) -> np.ndarray:
 def named(names: tuple[str, ...], which: np.ndarray) -> list[str]:
     """The names at the true places."""
     return [name for name, here in zip(names, which, strict=True) if here]
-
-
-def misread(recorded: np.ndarray, predicted: np.ndarray, names: tuple[str, ...], which: np.ndarray) -> list[str]:
-    """What a column's predictions look like, where they look like something: other units, another joint, turned round.
-
-    Args:
-        recorded, predicted: values `(n, dof)`.
-        names: the columns.
-        which: columns to explain, bool `(dof,)`.
-    """
-    said = []
-    spreads = recorded.std(axis=0), predicted.std(axis=0)
-    tie = _correlations(predicted, recorded)
-    for j in np.flatnonzero(which):
-        ratio = spreads[1][j] / max(spreads[0][j], 1e-12)
-        other = int(np.abs(tie[j]).argmax())
-        if abs(ratio * PER_DEGREE - 1) < 0.2 or abs(ratio / PER_DEGREE - 1) < 0.2:
-            said.append(f"{names[j]} is {ratio:.3g} times as wide as recorded: degrees against radians")
-        elif tie[j, j] < -SAME:
-            said.append(f"{names[j]} goes the other way (correlation {tie[j, j]:.2f})")
-        elif other != j and abs(tie[j, other]) > SAME and abs(tie[j, j]) < ANOTHER:
-            said.append(f"{names[j]} does what {names[other]} does (correlation {tie[j, other]:.2f})")
-    return said
-
-
-def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    sizes = np.outer(np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0))
-    return np.divide(a.T @ b, sizes, out=np.zeros_like(sizes), where=sizes > 1e-9)
