@@ -17,6 +17,7 @@ COMMANDS = {
     "demos": ("ate.sim.commands", "demos"),
     "doctor": ("ate.data.doctor.commands", "doctor"),
     "judge": ("ate.align.commands", "judge"),
+    "ladder": ("ate.ladder.commands", "ladder"),
     "mask": ("ate.data.robots.commands", "mask_command"),
     "report": ("ate.viz.commands", "report"),
     "run": ("ate.runs.commands", "run"),

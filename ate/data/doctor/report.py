@@ -8,6 +8,8 @@ from ate.data.ledger import Ledger
 
 PASS, WARN, FAIL = "PASS", "WARN", "FAIL"
 LEVELS = (PASS, WARN, FAIL)
+# Not a level: what could not be checked, with the reason, is neither good nor bad.
+SKIPPED = "SKIPPED"
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class Finding:
     """One thing that was checked.
 
     Attributes:
-        level: `PASS`, `WARN` (look at it) or `FAIL` (do not train on it as it is).
+        level: `PASS`, `WARN` (look at it) or `FAIL` (do not train on it as it is); `SKIPPED` on a rung of the ladder
+            that could not be climbed.
         check: what was checked, e.g. `"units"`.
         subject: what it is about: a joint, an episode, or `"all"`.
         found: what is there, with numbers and units.

@@ -144,13 +144,17 @@ class Rows:
 
 def attributes(handle: h5py.Group) -> dict[str, Any]:
     """What files say about themselves, under the names that the house uses; what they do not say is absent."""
-    wanted = (*_TEXTS, *_LISTS, *RATES)
+    wanted = (*_TEXTS, *_LISTS, *RATES, "seed")
     found = {name: handle.attrs[name] for name in wanted if h5py.h5a.exists(handle.id, name.encode())}
     known: dict[str, Any] = {name: text(found[name]) for name in _TEXTS if name in found}
     known |= {name: texts(found[name]) for name in _LISTS if name in found}
     backwards = number(handle.attrs["neg_dt"]) if h5py.h5a.exists(handle.id, b"neg_dt") else None
     if backwards is not None:
         known["neg_dt"] = int(backwards)
+    # Where a recording was simulated, its seed starts the same scene again.
+    seed = number(found.get("seed"))
+    if seed is not None and seed == int(seed) >= 0:
+        known["seed"] = int(seed)
     steps = rate(found)
     return known if steps is None else {**known, "rate_hz": steps}
 
