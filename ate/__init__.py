@@ -1,14 +1,15 @@
 """Align-Then-stEer: align the action chunks of old and new robots, then steer a policy's fine-tuning.
 
 Rooms, in the order in which data flows: `ate.data`, `ate.align`, `ate.steer`, `ate.policies`, `ate.sim`,
-`ate.ablate`; `ate.runs` serves them all and `ate.viz` looks at all of them. Each is imported when first used.
+`ate.ablate`, `ate.ladder`; `ate.runs` serves them all and `ate.viz` looks at all of them. Each is imported when first
+used.
 """
 
 from importlib import import_module
 from types import ModuleType
 
 __version__ = "0.1.0"
-ROOMS = ("ablate", "align", "data", "policies", "presets", "runs", "sim", "steer", "viz")
+ROOMS = ("ablate", "align", "data", "ladder", "policies", "presets", "runs", "sim", "steer", "viz")
 
 
 def __getattr__(name: str) -> ModuleType:

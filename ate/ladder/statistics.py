@@ -7,8 +7,8 @@ from ate.data.doctor.units import PER_DEGREE
 from ate.data.normalize import CONSTANT_RANGE, Normalizer
 from ate.data.passport import Passport
 from ate.data.space import ActionSpace, spaces
+from ate.ladder.view import View
 from ate.policies.policy import CLIP
-from ate.steer.ladder.view import View
 
 NAME = "statistics"
 # Statistics of the data itself leave nothing outside ± 1; those of a few of its episodes leave a few per cent.
@@ -57,8 +57,8 @@ def rung(view: View) -> Finding:
         PASS: "",
     }[level]
     expected = (
-        f"one robot, series and joint order; at most {100 * OUTSIDE:.0f} % outside ± 1, under {100 * BEYOND:.0f} % beyond "
-        f"± {CLIP:g}, at least {100 * PARTLY:.0f} % of the range filled"
+        f"one robot, series and joint order; at most {100 * OUTSIDE:.0f} % outside ± 1, under {100 * BEYOND:.0f} % "
+        f"beyond ± {CLIP:g}, at least {100 * PARTLY:.0f} % of the range filled"
     )
     return Finding(level, NAME, episodes.robot, "; ".join([*fail, *warn, *said]), expected, fix)
 

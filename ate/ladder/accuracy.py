@@ -8,9 +8,9 @@ import numpy as np
 
 from ate.ablate.statistics import paired
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
+from ate.ladder.record import Errors
+from ate.ladder.view import View, grouped, named
 from ate.steer.evaluate import SAMPLES
-from ate.steer.ladder.record import Errors
-from ate.steer.ladder.view import View, grouped, named
 
 TRAINING, HELD_OUT = "training prediction", "held-out prediction"
 # A joint that was merely not learnt is about as bad as a baseline; one that is twice as bad as both is somewhere else.
@@ -53,8 +53,8 @@ def training(view: View, found: Errors, cause: Finding | None) -> Finding:
     if level == FAIL:
         fix = (
             f"see the rung {cause.check}: {cause.fix}" if cause is not None
-            else "it has not learnt, or its joints are in another order: more steps, a higher learning rate; compare the "
-            "order of joints in training and here"
+            else "it has not learnt, or its joints are in another order: more steps, a higher learning rate; compare "
+            "the order of joints in training and here"
         )  # fmt: skip
     elif level == WARN:
         fix = "train longer, or look at the joints that are named"

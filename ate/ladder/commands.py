@@ -39,9 +39,9 @@ def ladder(
     from ate.data import excludes
     from ate.data.doctor.commands import table
     from ate.data.reading import load
+    from ate.ladder.climbing import climb
     from ate.policies.policy import Policy
     from ate.runs.files import write_text
-    from ate.steer.ladder.climbing import climb
 
     left_out = [name for given in exclude for name in (excludes.read(given) if given.endswith(".txt") else [given])]
     found = climb(

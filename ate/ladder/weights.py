@@ -97,9 +97,10 @@ def _fresh(policy: Policy) -> Iterator[str]:
 def _unmoved(policy: Policy) -> Iterator[str]:
     """Norms whose scale is exactly 1 and shift exactly 0."""
     for name, module in _layers(policy):
-        if isinstance(module, NORMS) and module.weight is not None and module.bias is not None:
-            if bool((module.weight == 1).all()) and bool((module.bias == 0).all()):
-                yield name
+        if not isinstance(module, NORMS) or module.weight is None or module.bias is None:
+            continue
+        if bool((module.weight == 1).all()) and bool((module.bias == 0).all()):
+            yield name
 
 
 def _still(mine: dict[str, Tensor], old: dict[str, Tensor]) -> list[tuple[str, str, list[str], str]]:

@@ -11,8 +11,8 @@ import torch
 
 from ate.ablate.statistics import paired
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
+from ate.ladder.view import View, grouped
 from ate.steer.evaluate import SAMPLES
-from ate.steer.ladder.view import View, grouped
 
 NAME = "state ablation"
 

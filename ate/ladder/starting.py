@@ -5,8 +5,8 @@ import numpy as np
 from ate.ablate.statistics import wilson
 from ate.data.doctor.look import STILL, look
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
+from ate.ladder.view import View
 from ate.steer.evaluate import SAMPLES
-from ate.steer.ladder.view import View
 
 NAME = "stuck at start"
 # Draws of the noise at each start: whether a policy stays is a matter of chance.

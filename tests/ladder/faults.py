@@ -10,10 +10,10 @@ from ate.data import Episodes, load
 from ate.data.episodes import Episode
 from ate.data.normalize import Normalizer
 from ate.data.series import Series
+from ate.ladder import Ladder
 from ate.policies import Policy, build
 from ate.presets import SHIPPED
 from ate.steer import Budget, pretrain
-from ate.steer.ladder import Ladder
 
 
 def recordings() -> tuple[Episodes, Episodes]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ate.ablate.statistics import wilson
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
-from ate.steer.ladder.view import View, named
+from ate.ladder.view import View, named
 
 NAME = "gripper events"
 # A missed grip loses the episode, so recall bounds success: a tenth lost is worth a look, half is no robot.

@@ -6,10 +6,10 @@ from ate.data.doctor.report import FAIL
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.errors import InputError
+from ate.ladder import ablating, accuracy, grasping, replay, starting, statistics, weights
+from ate.ladder.record import Ladder
+from ate.ladder.view import View
 from ate.policies.policy import Policy
-from ate.steer.ladder import ablating, accuracy, grasping, replay, starting, statistics, weights
-from ate.steer.ladder.record import Ladder
-from ate.steer.ladder.view import View
 
 
 def climb(

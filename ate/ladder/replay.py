@@ -28,11 +28,11 @@ def rung(episodes: Episodes, simulator: bool | None) -> Finding:
     Raises:
         InputError: `simulator` is True and a name is unknown or MuJoCo is missing.
     """
-    seeds = [item.attributes.get("seed") for item in episodes]
-    known = simulated(episodes) and None not in seeds
+    seeds = [int(item.attributes["seed"]) for item in episodes if "seed" in item.attributes]
+    known = simulated(episodes) and len(seeds) == len(episodes)
     if simulator or (simulator is None and known and find_spec("mujoco") is not None):
         if known:
-            return _replayed(episodes, [int(seed) for seed in seeds])
+            return _replayed(episodes, seeds)
         why = "seeds are not recorded" if simulated(episodes) else "robot or task are none of the simulator's"
         return _tracked(episodes, f"not replayed, {why}")
     return _tracked(episodes, "no simulator for these recordings")
@@ -53,11 +53,11 @@ def _replayed(episodes: Episodes, seeds: list[int]) -> Finding:
     series = "measured positions" if measured else "commands"
     return Finding(
         level, NAME, episodes.robot,
-        f"{won} of {len(demos)} episodes succeed again when their {series} are sent ({100 * share:.0f} %, 95 % interval "
-        f"{100 * low:.0f} to {100 * high:.0f} %)",
+        f"{won} of {len(demos)} episodes succeed again when their {series} are sent ({100 * share:.0f} %, 95 % "
+        f"interval {100 * low:.0f} to {100 * high:.0f} %)",
         f"{100 * GOOD:.0f} % or more, in the simulator; imitation hardly beats what it imitates",
-        "" if level == PASS else "run ate doctor on the recordings: units, joint order, gripper; or learn from the other "
-        "series (source qpos or action)",
+        "" if level == PASS else "run ate doctor on the recordings: units, joint order, gripper; or learn from the "
+        "other series (source qpos or action)",
     )  # fmt: skip
 
 

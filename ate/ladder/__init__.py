@@ -13,5 +13,5 @@ __all__ = sorted(_LAZY)
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(import_module(f"ate.steer.ladder.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'ate.steer.ladder' has no attribute {name!r}")
+        return getattr(import_module(f"ate.ladder.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'ate.ladder' has no attribute {name!r}")
