@@ -115,8 +115,33 @@ def _run_and_keep(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, fi
     write_json(file, [result.to_tree() for result in run_seed(experiment, arms, seed, file.parent / "aligned")])
 
 
+@dataclass(frozen=True, eq=False)
+class SeedRun:
+    """What one training seed trained, before anything is rolled out.
+
+    Attributes:
+        trained: by arm.
+        starts: the policy that each arm started from.
+        drawn: the demonstrations.
+        episodes: all of the robot's episodes.
+        held_out: those that were never drawn.
+    """
+
+    trained: dict[str, Trained]
+    starts: dict[str, Policy]
+    drawn: Episodes
+    episodes: Episodes
+    held_out: Episodes
+
+
 def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> list[RunResult]:
-    """All arms of one training seed.
+    """All arms of one training seed, trained and rolled out; arguments as `train_seed`."""
+    done = train_seed(experiment, arms, seed, aligned)
+    return [_result(experiment, arm, seed, done) for arm in arms]
+
+
+def train_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> SeedRun:
+    """Train all arms of one training seed.
 
     Args:
         experiment: what is shared.
@@ -134,9 +159,10 @@ def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned
     encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in own}
     for name, other in experiment.readings:
         encoders[name] = _realigned(other, drawn, seed, aligned)[0].vae
-    built = {arm.name: Arm(_start(policy, arm, seed), _guidance(alignment, arm, encoders[arm.encoder])) for arm in arms}
+    starts = {arm.name: _start(policy, arm, seed) for arm in arms}
+    built = {arm.name: Arm(starts[arm.name], _guidance(alignment, arm, encoders[arm.encoder])) for arm in arms}
     trained = finetune_arms(built, drawn, budget, space=alignment.space, label=f"seed {seed}")
-    return [_result(experiment, arm, seed, trained[arm.name], len(drawn), episodes, held_out) for arm in arms]
+    return SeedRun(trained, starts, drawn, episodes, held_out)
 
 
 def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) -> tuple[Alignment, Path | None]:
@@ -176,15 +202,8 @@ def _guidance(alignment: Alignment, arm: ArmSpec, encoder: Encoder | None) -> Gu
     return Guidance.of(alignment, arm.lam, arm.clamp, vae=encoder, **options)
 
 
-def _result(
-    experiment: Experiment,
-    arm: ArmSpec,
-    seed: int,
-    trained: Trained,
-    demonstrations: int,
-    episodes: Episodes,
-    held_out: Episodes,
-) -> RunResult:
+def _result(experiment: Experiment, arm: ArmSpec, seed: int, done: SeedRun) -> RunResult:
+    trained, episodes = done.trained[arm.name], done.episodes
     success: tuple[bool, ...] = ()
     closest: tuple[float, ...] = ()
     if simulated(episodes) and episodes.task is not None:
@@ -206,7 +225,7 @@ def _result(
         arm=arm.name,
         seed=seed,
         parameterization=trained.policy.config.parameterization,
-        demonstrations=demonstrations,
+        demonstrations=len(done.drawn),
         lam=arm.lam,
         clamp=arm.clamp,
         encoder=arm.encoder,
@@ -214,6 +233,6 @@ def _result(
         closest=closest,
         loss=tuple(trained.loss),
         meter=tuple(trained.meter),
-        open_loop=open_loop(trained.policy, held_out, seed),
+        open_loop=open_loop(trained.policy, done.held_out, seed),
         seconds=trained.seconds,
     )

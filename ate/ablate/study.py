@@ -9,7 +9,7 @@ import joblib
 
 from ate.ablate.grid import ALIGNED_AS, ARM_SETS, COMPARISON, EVIDENCE, ArmSpec, comparison, evidence, lambda_clamp
 from ate.ablate.results import RunResult
-from ate.ablate.run import Experiment, run
+from ate.ablate.run import Experiment, SeedRun, run, train_seed
 from ate.align.alignment import FILE, Alignment
 from ate.align.config import READINGS, AlignConfig, preset
 from ate.align.fitting import fit, refit
@@ -76,6 +76,12 @@ class Study:
             raise unknown(arms, ARM_SETS, where="set of arms")
         specs = evidence() if arms == EVIDENCE else comparison(self.settings.lam, self.settings.clamp)
         return [r for name in self.policies for r in self._run(name, specs, self.settings.seeds)]
+
+    def train_again(self, seed: int = 0) -> dict[str, SeedRun]:
+        """The comparison's arms of one training seed, trained again bit for bit, by parameterisation: the policies."""
+        arms = comparison(self.settings.lam, self.settings.clamp)
+        aligned = self.settings.directory / "results" / "aligned"
+        return {name: train_seed(self.experiment(name, arms), arms, seed, aligned) for name in self.policies}
 
     def ablate(self) -> list[RunResult]:
         """The λ × clamp grid with its λ = 0 baseline, for the first parameterisation."""

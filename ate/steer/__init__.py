@@ -17,6 +17,7 @@ _LAZY = {
     "meter_verdict": "meter",
     "open_loop": "evaluate",
     "pretrain": "finetuning",
+    "spread": "evaluate",
 }
 __all__ = sorted(_LAZY)
 
