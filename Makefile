@@ -81,6 +81,7 @@ bench: venv
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m tests.benchmarks.indexing
 	$(BIN)/python -m tests.benchmarks.alignment
+	$(BIN)/python -m tests.benchmarks.guidance
 
 # A tiny alignment and the demo one, killed 20 times at random moments and resumed, must end with the bits of undisturbed ones.
 soak: venv

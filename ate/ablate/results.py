@@ -1,7 +1,7 @@
 """Results: what one trained arm did in its rollouts, and why it may have."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -24,6 +24,9 @@ class RunResult:
             residual) and `"clamped"` (share of elements at the clamp).
         open_loop: mean absolute error of denoised chunks on held-out episodes by joint, radians.
         seconds: training time.
+        steps: fine-tuning steps.
+        spec: every option of the arm (`ate.ablate.grid.ArmSpec`), by name.
+        cell: content hash of what the result depends on; empty where it was not kept as a cell.
     """
 
     arm: str
@@ -39,11 +42,17 @@ class RunResult:
     meter: tuple[Mapping[str, float], ...]
     open_loop: Mapping[str, float]
     seconds: float
+    steps: int = 0
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    cell: str = ""
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values for JSON; an infinite clamp becomes None."""
         tree = asdict(self)
+        # JSON has no infinity.
         tree["clamp"] = None if self.clamp == float("inf") else self.clamp
+        if tree["spec"].get("clamp") == float("inf"):
+            tree["spec"]["clamp"] = None
         return tree
 
     @classmethod
@@ -51,6 +60,8 @@ class RunResult:
         """The inverse of `to_tree`."""
         values = dict(tree)
         values["clamp"] = float("inf") if tree["clamp"] is None else tree["clamp"]
+        if "spec" in values and values["spec"].get("clamp", 0) is None:
+            values["spec"] = {**values["spec"], "clamp": float("inf")}
         for name in ("success", "closest", "loss", "meter"):
             values[name] = tuple(tree[name])
         return cls(**values)

@@ -235,4 +235,6 @@ def _result(experiment: Experiment, arm: ArmSpec, seed: int, done: SeedRun) -> R
         meter=tuple(trained.meter),
         open_loop=open_loop(trained.policy, done.held_out, seed),
         seconds=trained.seconds,
+        steps=experiment.steps,
+        spec=asdict(arm),
     )

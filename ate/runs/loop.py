@@ -177,6 +177,7 @@ def _resume(
             item.set_state(saved)
         else:
             item.load_state_dict(saved)
-    device = next((item.device for item in state.values() if isinstance(item, torch.Generator)), None)
+    devices = (getattr(item, "device", None) for item in state.values())
+    device = next((found for found in devices if isinstance(found, torch.device)), None)
     window = {name: value.to(device) for name, value in tree["window"].items()}
     return int(tree["step"]), list(tree["rows"]), window, int(tree["since"])

@@ -100,10 +100,10 @@ def dry_run(
     policy.eval()
     for _ in range(batches):
         drawn = draw(data, policy.path, batch, generator)
-        shifts.begin(drawn)
+        prepared = shifts.prepare(drawn)
         prediction = policy(drawn.x, drawn.t, drawn.observation)
         residual = prediction - drawn.target
-        kg, _ = shifts.of(free, prediction)
+        kg, _ = shifts.of(free, prediction, prepared)
         alpha = policy.path.alpha_sigma(drawn.t)[0]
         meter.add(drawn.t, guidance.scale(kg, alpha), residual, guidance.clamped(kg), drawn.mask)
         sizes.append(kg)

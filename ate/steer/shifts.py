@@ -1,6 +1,7 @@
 """Shifts: k·g of every distinct guidance on one batch, worked out once for all arms that can share it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -13,55 +14,84 @@ from ate.steer.paths import Path, estimate_coefficient, split
 ENCODE_BATCH = 4096
 # As the policy's sampler clips its clean estimates: normalised actions live in [-1, 1].
 CLIP = 1.5
+# What guidances that share their k·g have in common (`Guidance.stream`).
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One batch with what its arms share.
+
+    Attributes:
+        batch: the batch.
+        alpha: α `(B,)`.
+        sigma: σ `(B,)`.
+        noise: latent noise of each guidance that samples its latents, by stream.
+        shared: k·g `(B, S, D)` of each guidance whose energy is taken at the noised chunk, by stream.
+    """
+
+    batch: Batch
+    alpha: Tensor
+    sigma: Tensor
+    noise: Mapping[Key, Tensor]
+    shared: Mapping[Key, Tensor]
 
 
 class Shifts:
-    """The shifts of a training run.
-
-    Attributes:
-        state: what changes from step to step, for a checkpoint.
-    """
+    """The shifts of a training run."""
 
     def __init__(self, guidances: Sequence[Guidance], data: TrainingData, path: Path, seed: int) -> None:
         """Encode the data once for `guidances`; noise for sampled latents is drawn from its own stream of `seed`."""
         self._by_stream = {guidance.stream: guidance for guidance in guidances}
         self._path = path
-        self._generator = torch.Generator(data.observation.device).manual_seed(seed + 1)
+        self.generator = torch.Generator(data.observation.device).manual_seed(seed + 1)
         # The latent of a0 depends on the data alone: encoded once, gathered every step.
         self._targets = {
             key: _encode(guidance, data) for key, guidance in self._by_stream.items() if guidance.latent == "mean"
         }
-        self.state = {"latent noise": self._generator}
 
-    def begin(self, batch: Batch) -> None:
+    @property
+    def shareable(self) -> bool:
+        """Whether some k·g is known before any policy has predicted."""
+        return any(guidance.at == "noised" for guidance in self._by_stream.values())
+
+    def prepare(self, batch: Batch) -> Prepared:
         """Take up a batch: draw its latent noise, and k·g at the noised chunks."""
-        self._batch = batch
-        self._alpha = self._path.alpha_sigma(batch.t)[0]
-        k = self._path.coefficient(batch.t)
-        self._noise: dict[tuple[object, ...], Tensor] = {}
-        self._shared: dict[tuple[object, ...], Tensor] = {}
+        alpha, sigma = self._path.alpha_sigma(batch.t)
+        prepared = Prepared(batch, alpha, sigma, {}, {})
+        noise: dict[Key, Tensor] = {}
         for key, guidance in self._by_stream.items():
             if guidance.latent == "sample":
                 shape = (len(batch.x), guidance.vae.config.latent)
-                self._noise[key] = torch.randn(shape, generator=self._generator, device=batch.x.device)
-            if guidance.at == "noised":
-                self._shared[key] = k * self._gradient(guidance, batch.x)
+                noise[key] = torch.randn(shape, generator=self.generator, device=batch.x.device)
+        prepared = replace(prepared, noise=noise)
+        k = self._path.coefficient(batch.t)
+        shared = {
+            key: k * self._gradient(guidance, prepared, batch.x)
+            for key, guidance in self._by_stream.items()
+            if guidance.at == "noised"
+        }
+        return replace(prepared, shared=shared)
 
-    def of(self, guidance: Guidance, prediction: Tensor) -> tuple[Tensor, Tensor]:
-        """k·g and the shift `(B, S, D)` of one guidance for an arm that predicts `prediction` on the batch."""
-        raw = self._shared.get(guidance.stream)
+    def of(self, guidance: Guidance, prediction: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """k·g and the shift `(B, S, D)` of one guidance for an arm that predicts `prediction` on a prepared batch."""
+        raw = prepared.shared.get(guidance.stream)
         if raw is None:
-            levels = self._path.alpha_sigma(self._batch.t)
             raw = at_estimate(
-                self._path.parameterization, self._batch.x, prediction, *levels, partial(self._gradient, guidance)
+                self._path.parameterization,
+                prepared.batch.x,
+                prediction,
+                prepared.alpha,
+                prepared.sigma,
+                partial(self._gradient, guidance, prepared),
             )
-        return raw, guidance.scale(raw, self._alpha)
+        return raw, guidance.scale(raw, prepared.alpha)
 
-    def _gradient(self, guidance: Guidance, place: Tensor) -> Tensor:
-        batch, key = self._batch, guidance.stream
+    def _gradient(self, guidance: Guidance, prepared: Prepared, place: Tensor) -> Tensor:
+        batch, key = prepared.batch, guidance.stream
         if guidance.latent == "mean":
             return guidance.gradient(place, batch.a0, target=self._targets[key][batch.chunk_index])
-        return guidance.gradient(place, batch.a0, noise=self._noise[key])
+        return guidance.gradient(place, batch.a0, noise=prepared.noise[key])
 
 
 def at_estimate(

@@ -23,10 +23,11 @@ from ate.data.space import ActionSpace
 from ate.policies.policy import Policy
 from ate.runs.device import device as default_device
 from ate.runs.loop import Stateful, train
-from ate.steer.batches import Batch, TrainingData, draw
+from ate.steer.batches import TrainingData
 from ate.steer.guidance import Guidance
 from ate.steer.meter import GuidanceMeter
-from ate.steer.shifts import Shifts
+from ate.steer.shifts import Prepared, Shifts
+from ate.steer.stream import Stream
 
 SCHEDULES = ("constant", "cosine")
 
@@ -106,31 +107,31 @@ def train_arms(
         _to(arm, device)
     first = next(iter(arms.values())).policy
     data = TrainingData.of(first, sets, spaces, device)
-    generator = torch.Generator(device).manual_seed(budget.seed)
     shifts = Shifts([arm.guidance for arm in arms.values() if arm.guidance is not None], data, first.path, budget.seed)
+    stream = Stream(data, first.path, budget.batch, budget.seed, shifts)
     optimizers = {name: _optimizer(arm.policy, budget) for name, arm in arms.items()}
     schedulers = {name: _scheduler(optimizer, budget) for name, optimizer in optimizers.items()}
     meters = {name: GuidanceMeter(device) for name, arm in arms.items() if arm.guidance is not None}
 
     def step(_: int) -> dict[str, Tensor]:
-        batch = draw(data, first.path, budget.batch, generator)
-        shifts.begin(batch)
+        prepared = stream.take()
         losses = {}
         for name, arm in arms.items():
-            losses[name] = _arm_step(arm, batch, shifts, meters.get(name))
+            losses[name] = _arm_step(arm, prepared, shifts, meters.get(name))
             optimizers[name].step()
             schedulers[name].step()
         return losses
 
-    state: dict[str, Stateful | torch.Generator] = {"batches": generator, **shifts.state}
+    state: dict[str, Stateful | torch.Generator] = {"stream": stream}
     parts: dict[str, Mapping[str, Stateful]] = {"optimizer": optimizers, "schedule": schedulers, "meter": meters}
     state |= {f"{name}/policy": arm.policy for name, arm in arms.items()}
     state |= {f"{name}/{part}": item for part, items in parts.items() for name, item in items.items()}
     every = max(1, budget.steps // 40)
-    rows = train(
-        step, state, budget.steps, directory=directory, identity=identity, log_every=every,
-        checkpoint_every=every * 10, label=label,
-    )  # fmt: skip
+    with stream:
+        rows = train(
+            step, state, budget.steps, directory=directory, identity=identity, log_every=every,
+            checkpoint_every=every * 10, label=label,
+        )  # fmt: skip
     seconds = time.perf_counter() - began
     losses = {name: [{"step": row["step"], "loss": row[name]} for row in rows] for name in arms}
     read = {name: meters[name].rows() if name in meters else [] for name in arms}
@@ -159,15 +160,16 @@ def _identity(arms: Mapping[str, Arm], sets: Sequence[Episodes], spaces: Sequenc
     return sha.hexdigest()
 
 
-def _arm_step(arm: Arm, batch: Batch, shifts: Shifts, meter: GuidanceMeter | None) -> Tensor:
+def _arm_step(arm: Arm, prepared: Prepared, shifts: Shifts, meter: GuidanceMeter | None) -> Tensor:
     """Backward of one arm on one batch; returns the loss against the unshifted target."""
+    batch = prepared.batch
     arm.policy.zero_grad(set_to_none=True)
     prediction = arm.policy(batch.x, batch.t, batch.observation)
     residual = prediction - batch.target
     count = batch.mask.sum() * batch.x.shape[1]
     error = residual
     if arm.guidance is not None and meter is not None:
-        raw, shift = shifts.of(arm.guidance, prediction.detach())
+        raw, shift = shifts.of(arm.guidance, prediction.detach(), prepared)
         error = residual + shift
         meter.add(batch.t, shift, residual.detach(), arm.guidance.clamped(raw), batch.mask)
     ((error.square() * batch.mask).sum() / count).backward()

@@ -380,6 +380,8 @@ with attach(wrapped, Guidance(vae, lam=2.0, clamp=0.05)) as guided:
 assert guided.steps == 1
 if rank == 0:
     torch.save([p.grad for p in policy.parameters()], sys.argv[2])
+dist.barrier()
+del wrapped
 dist.destroy_process_group()
 """
 
@@ -391,11 +393,12 @@ def test_two_ddp_processes_take_the_gradient_of_one(tmp_path, guidance):
     torch.save({"policy": policy.state_dict(), "batch": batch}, tmp_path / "in.pt")
     (tmp_path / "rank.py").write_text(RANK)
     root = str(Path(__file__).parents[2])
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "rank.py", "in.pt",
          "out.pt"],
-        cwd=tmp_path, check=True, capture_output=True, timeout=120,
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
         env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     for mine, theirs in zip(gradients(policy), torch.load(tmp_path / "out.pt", weights_only=True), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-4)
