@@ -18,8 +18,7 @@ CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "ATE": ("random encoder",),
         "ATE paper": ("paper, random", "paper, identity"),
-        "auxiliary": ("auxiliary, random", "auxiliary, identity"),
-        "auxiliary, anchored": ("auxiliary, random", "auxiliary, identity"),
+        "auxiliary": ("auxiliary, random",),
     }
 )
 COMPARISON, EVIDENCE = "comparison", "evidence"
@@ -103,8 +102,6 @@ def evidence() -> tuple[ArmSpec, ...]:
         ArmSpec("ATE released", encoder="released", lam=3.0, clamp=0.1, energy="released", latent="sample"),
         ArmSpec("auxiliary", encoder="aligned", **auxiliary),
         ArmSpec("auxiliary, random", encoder="random", **auxiliary),
-        ArmSpec("auxiliary, identity", encoder="identity", **auxiliary),
-        ArmSpec("auxiliary, anchored", encoder="anchored", **auxiliary),
     )
 
 
