@@ -11,6 +11,7 @@ from ate.presets import settings
 @click.command()
 @click.option("--profile", default="demo", show_default=True, help="Settings to start from.")
 @click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile>].")
+@click.option("--pretrain", default=None, help="Folder of the pre-training robots.")
 @click.option("--adapt", default=None, help="Folder of the adaptation robot's episodes.")
 @click.option("--demonstrations", type=int, default=None, help="Episodes drawn for each training seed.")
 @click.option("--steps", type=int, default=None, help="Fine-tuning steps.")
