@@ -47,7 +47,7 @@ def pick(item: Episode, source: str, joints: Sequence[str], body: "Profile | Non
                 expected="one name a column, to take some of them",
                 way_out="name the robot's profile, or write joint_names into the file",
             )
-        index = _matching(names, joints, f"{item.path}, episode {item.name}, {name!r}")
+        index = matching(names, joints, f"{item.path}, episode {item.name}, {name!r}")
         series[name] = _columns(series[name], index)
         attributes[attribute] = tuple(names[i] for i in index)
     return replace(item, series=series, attributes=attributes)
@@ -62,7 +62,12 @@ def _names(item: Episode, series: str, body: "Profile | None") -> tuple[str, ...
     return next((names for names in said if len(names) == width), None)
 
 
-def _matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[int]:
+def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[int]:
+    """Positions, in order, of the names that these names or patterns match.
+
+    Raises:
+        InputError: a name that is not there, or nothing matches.
+    """
     for joint in joints:
         if not set("*?[") & set(joint) and joint not in names:
             raise InputError(

@@ -14,6 +14,7 @@ _LAZY = {
     "dry_run": "proposing",
     "finetune": "finetuning",
     "finetune_arms": "finetuning",
+    "meter_sentence": "meter",
     "meter_verdict": "meter",
     "open_loop": "evaluate",
     "pretrain": "finetuning",

@@ -14,7 +14,7 @@ in the prediction: a latent auxiliary loss, whose minimum is still the data.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from ate.align.encoder import Encoder
+from ate.data.columns import matching
 from ate.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Guidance:
         clamp: float = math.inf,
         *,
         vae: Encoder | None = None,
+        joints: Sequence[str] | None = None,
         **options: Any,
     ) -> "Guidance":
         """Guidance by an alignment's adaptation encoder, masked to the slots that its robot moves.
@@ -130,13 +132,23 @@ class Guidance:
             lam: λ.
             clamp: c.
             vae: another encoder in its place, a control say.
+            joints: names or patterns (`shoulder_*`) of the joints to guide; None guides all that move.
             options: `sign`, `energy`, `latent`, `at`, `bound`, `schedule`.
+
+        Raises:
+            InputError: a name or pattern that no joint of the alignment has.
         """
+        mask = alignment.space.mask
+        if joints is not None:
+            wanted = np.zeros_like(mask)
+            index = matching(alignment.joint_names, joints, "joints of guidance")
+            wanted[[alignment.space.embodiment.slots[i] for i in index]] = True
+            mask = mask & wanted
         return cls(
             vae or alignment.vae,
             lam,
             clamp,
-            mask=alignment.space.mask,
+            mask=mask,
             slots=alignment.space.embodiment.slots,
             space=alignment.space,
             horizon=alignment.config.chunk,

@@ -11,14 +11,20 @@ from torch import Tensor
 BINS = 10
 # Below this share of the residual a shift is lost in the noise of a single batch.
 ACTIVE_RATIO = 1e-3
+# From a hundredth of the residual on a shift is felt over a training.
+FELT_RATIO = 1e-2
 
 
 class GuidanceMeter:
-    """Per noise-level bin: RMS shift over RMS residual, share of elements at the clamp, cosine with the residual."""
+    """Per noise-level bin: RMS shift over RMS residual, share of elements at the clamp, cosine with the residual.
+
+    The residual is, up to a positive factor, the supervised gradient in the prediction: the cosine says whether the
+    shift works with the demonstrations or against them.
+    """
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         # float64: sums of squares over thousands of steps.
-        self._sums = torch.zeros(6, BINS, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(7, BINS, dtype=torch.float64, device=device)
 
     def add(self, t: Tensor, shift: Tensor, residual: Tensor, clamped: Tensor, mask: Tensor) -> None:
         """Count one batch.
@@ -31,14 +37,16 @@ class GuidanceMeter:
             mask: elements that count, broadcastable to `(B, S, D)`.
         """
         weight = mask.expand(shift.shape).to(shift.dtype)
+        moved, missed = ((value.square() * weight).sum((1, 2)) for value in (shift, residual))
         rows = torch.stack(
             [
-                (shift.square() * weight).sum((1, 2)),
-                (residual.square() * weight).sum((1, 2)),
+                moved,
+                missed,
                 (clamped * weight).sum((1, 2)),
                 weight.sum((1, 2)),
                 (shift * residual * weight).sum((1, 2)),
                 torch.ones_like(t),
+                (moved < ACTIVE_RATIO**2 * missed).to(t.dtype),
             ]
         ).double()
         bins = (t * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
@@ -53,8 +61,11 @@ class GuidanceMeter:
         self._sums.copy_(state_dict["sums"])
 
     def rows(self) -> list[dict[str, float]]:
-        """One row a bin that was visited: `t_low`, `t_high`, `ratio`, `clamped`, `cosine`, `samples`."""
-        shift, residual, clamped, count, dot, samples = self._sums.cpu().tolist()
+        """One row a bin that was visited: `t_low`, `t_high`, `ratio`, `clamped`, `cosine`, `samples`, and `idle`.
+
+        `idle` is the share of samples whose shift is below 1e-3 of their residual.
+        """
+        shift, residual, clamped, count, dot, samples, idle = self._sums.cpu().tolist()
         rows = []
         for i in range(BINS):
             if samples[i] == 0 or count[i] == 0:
@@ -68,6 +79,7 @@ class GuidanceMeter:
                     "clamped": clamped[i] / count[i],
                     "cosine": dot[i] / both if both > 0 else 0.0,
                     "samples": samples[i],
+                    "idle": idle[i] / samples[i],
                 }
             )
         return rows
@@ -84,3 +96,36 @@ def meter_verdict(rows: list[dict[str, float]]) -> str:
         return "inactive"
     dominated = sum(row["clamped"] > 0.5 for row in acting)
     return "clamp-dominated" if dominated * 2 >= len(acting) else "acting"
+
+
+def meter_sentence(rows: list[dict[str, float]]) -> str:
+    """What the rows say, for a reader: verdict, at which noise levels the shift is felt, what it is elsewhere."""
+    verdict = meter_verdict(rows)
+    felt = [row for row in rows if row["ratio"] >= FELT_RATIO]
+    quiet = [row for row in rows if row["ratio"] < FELT_RATIO]
+    samples = sum(row["samples"] for row in rows)
+    idle = sum(row["idle"] * row["samples"] for row in rows) / samples if samples else 1.0
+    if not felt:
+        most = max((row["ratio"] for row in rows), default=0.0)
+        return f"{verdict}: at no noise level is the shift more than {most:.2g} of the residual, {_idle(idle)}"
+    levels = ", ".join(_spans(felt))
+    said = f"{verdict}: felt at noise levels {levels}, up to {max(row['ratio'] for row in felt):.2g} of the residual"
+    if quiet:
+        said += f"; elsewhere at most {max(row['ratio'] for row in quiet):.2g}"
+    clamped = sum(row["clamped"] * row["samples"] for row in felt) / sum(row["samples"] for row in felt)
+    return f"{said}; {clamped:.0%} of its elements there are at the clamp, {_idle(idle)}"
+
+
+def _idle(share: float) -> str:
+    return f"{share:.0%} of samples get less than {ACTIVE_RATIO:g} of theirs"
+
+
+def _spans(rows: list[dict[str, float]]) -> list[str]:
+    """Neighbouring bins as one span: `["0.3 to 0.6", "0.9 to 1"]`."""
+    spans: list[list[float]] = []
+    for row in rows:
+        if spans and math.isclose(spans[-1][1], row["t_low"]):
+            spans[-1][1] = row["t_high"]
+        else:
+            spans.append([row["t_low"], row["t_high"]])
+    return [f"{low:g} to {high:g}" for low, high in spans]

@@ -17,11 +17,11 @@ from ate.policies.policy import Policy
 from ate.runs.device import device as default_device
 from ate.steer.batches import TrainingData, draw
 from ate.steer.guidance import Guidance
-from ate.steer.meter import GuidanceMeter, meter_verdict
+from ate.steer.meter import FELT_RATIO, GuidanceMeter, meter_sentence, meter_verdict
 from ate.steer.shifts import Shifts
 
-# A shift of a hundredth of the residual is felt over a training; one of half of it competes with the demonstrations.
-LEAST, MOST = 0.01, 0.5
+# A shift of half of the residual competes with the demonstrations.
+LEAST, MOST = FELT_RATIO, 0.5
 # Clamps that are tried: above this share of |k·g| the clamp would decide.
 QUANTILES = (0.5, 0.9, 0.99)
 
@@ -64,8 +64,8 @@ class DryRun:
     def sentence(self, guidance: Guidance) -> str:
         """In words, for a person who has to choose."""
         said = (
-            f"λ = {guidance.lam:g}, clamp {guidance.clamp:g}: {self.verdict}; the shift is {self.ratio:.2g} of the "
-            f"residual over all noise levels, {self.clamped:.0%} of its elements are at the clamp."
+            f"λ = {guidance.lam:g}, clamp {guidance.clamp:g}: {meter_sentence(self.rows)}. Over all noise levels the "
+            f"shift is {self.ratio:.2g} of the residual, {self.clamped:.0%} of its elements are at the clamp."
         )
         tries = "; ".join(
             f"clamp {c.clamp:.2g} ({c.clamped:.0%} clamped) with λ {c.low:.2g} to {c.high:.2g}" for c in self.choices

@@ -10,10 +10,13 @@ from click.testing import CliRunner
 from ate.align import fit
 from ate.align.config import preset
 from ate.align.encoder import IdentityEncoder
+from ate.align.vae import InfoVAE, VAEConfig
 from ate.data import spaces
+from ate.errors import InputError
 from ate.policies import build
 from ate.steer import Guidance, dry_run, finetune
 from ate.steer.commands import steer
+from ate.steer.meter import FELT_RATIO
 from ate.steer.proposing import LEAST, MOST
 
 
@@ -69,6 +72,41 @@ def test_too_small_a_shift_is_inactive_and_too_tight_a_clamp_dominates(setting):
     policy, new = setting
     assert dry_run(policy, new, identity(lam=1e-6, clamp=0.1), batches=2, batch=16).verdict == "inactive"
     assert dry_run(policy, new, identity(lam=50.0, clamp=1e-3), batches=2, batch=16).verdict == "clamp-dominated"
+
+
+def test_it_says_what_the_released_settings_do(setting):
+    """λ 3, clamp 0.1, energy a mean over batch and latent: the paper's summed energy with λ and clamp 32,768 times off."""
+    policy, new = setting
+    torch.manual_seed(0)
+    vae = InfoVAE(VAEConfig(features=8, latent=512, layers=1, heads=4, feedforward=16))
+    released = Guidance(vae, lam=3.0, clamp=0.1, energy="released")
+    found = dry_run(policy, new, released, batches=2, batch=64)
+    scale = 64 * 512
+    as_sum = dry_run(policy, new, Guidance(vae, lam=3.0 / scale, clamp=0.1 * scale), batches=2, batch=64)
+    for one, other in zip(found.rows, as_sum.rows, strict=True):
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-9)
+    summed = dry_run(policy, new, Guidance(vae, lam=3.0), batches=2, batch=64)
+    # Nothing but the last noise levels, where k diverges, is felt; for most samples it is next to nothing.
+    felt = [row["t_high"] for row in found.rows if row["ratio"] >= FELT_RATIO]
+    assert felt == felt[-1:] and sum(row["idle"] for row in found.rows) > 0.5 * len(found.rows)
+    assert all(row["idle"] == 0 for row in summed.rows[3:])
+    said = found.sentence(released)
+    assert "λ = 3, clamp 0.1" in said and "of samples get less than 0.001" in said
+    assert ("felt at noise levels 0.9 to 1" if felt else "at no noise level") in said
+
+
+def test_only_joints_that_are_named_are_guided(make_set, tmp_path):
+    old, new = make_set("old", joints=7), make_set("new", joints=6, seed=1)
+    alignment = fit(old, new, replace(preset("smoke"), chunk=8, pretrain_steps=2, adapt_steps=2))
+    some = Guidance.of(alignment, joints=["joint1", "joint[45]"])
+    every = Guidance.of(alignment)
+    x, a0 = torch.randn(3, 8, alignment.space.width), torch.zeros(3, 8, alignment.space.width)
+    moved = some.shift(x, a0, 1.0).abs().sum((0, 1)) > 0
+    slots = dict(zip(alignment.joint_names, alignment.space.embodiment.slots, strict=True))
+    assert {name for name, slot in slots.items() if moved[slot]} == {"joint1", "joint4", "joint5"}
+    torch.testing.assert_close(some.shift(x, a0, 1.0)[..., moved], every.shift(x, a0, 1.0)[..., moved])
+    with pytest.raises(InputError, match="no joint 'joint9'.*did you mean"):
+        Guidance.of(alignment, joints=["joint9"])
 
 
 def test_the_command_measures_then_trains(make_set, tmp_path):
