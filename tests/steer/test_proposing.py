@@ -75,7 +75,7 @@ def test_too_small_a_shift_is_inactive_and_too_tight_a_clamp_dominates(setting):
 
 
 def test_it_says_what_the_released_settings_do(setting):
-    """λ 3, clamp 0.1, energy a mean over batch and latent: the paper's summed energy with λ and clamp 32,768 times off."""
+    """λ 3, clamp 0.1, mean over batch and latent: the summed energy with λ and clamp off by a factor of 32,768."""
     policy, new = setting
     torch.manual_seed(0)
     vae = InfoVAE(VAEConfig(features=8, latent=512, layers=1, heads=4, feedforward=16))
@@ -105,7 +105,7 @@ def test_only_joints_that_are_named_are_guided(make_set, tmp_path):
     slots = dict(zip(alignment.joint_names, alignment.space.embodiment.slots, strict=True))
     assert {name for name, slot in slots.items() if moved[slot]} == {"joint1", "joint4", "joint5"}
     torch.testing.assert_close(some.shift(x, a0, 1.0)[..., moved], every.shift(x, a0, 1.0)[..., moved])
-    with pytest.raises(InputError, match="no joint 'joint9'.*did you mean"):
+    with pytest.raises(InputError, match=r"no joint 'joint9'.*did you mean"):
         Guidance.of(alignment, joints=["joint9"])
 
 
