@@ -41,10 +41,16 @@ class Shifts:
     """The shifts of a training run."""
 
     def __init__(self, guidances: Sequence[Guidance], data: TrainingData, path: Path, seed: int) -> None:
-        """Encode the data once for `guidances`; noise for sampled latents is drawn from its own stream of `seed`."""
+        """Encode the data once for `guidances`; noise for sampled latents is drawn from streams of their own of `seed`.
+
+        One stream for each latent width: guidances of one width share their noise, and none sees what else is trained.
+        """
         self._by_stream = {guidance.stream: guidance for guidance in guidances}
         self._path = path
-        self.generator = torch.Generator(data.observation.device).manual_seed(seed + 1)
+        device = data.observation.device
+        sampled = [guidance for guidance in guidances if guidance.latent == "sample"]
+        widths = sorted({guidance.vae.config.latent for guidance in sampled})
+        self.generators = {width: torch.Generator(device).manual_seed(seed + 1) for width in widths}
         # The latent of a0 depends on the data alone: encoded once, gathered every step.
         self._targets = {
             key: _encode(guidance, data) for key, guidance in self._by_stream.items() if guidance.latent == "mean"
@@ -59,11 +65,15 @@ class Shifts:
         """Take up a batch: draw its latent noise, and k·g at the noised chunks."""
         alpha, sigma = self._path.alpha_sigma(batch.t)
         prepared = Prepared(batch, alpha, sigma, {}, {})
-        noise: dict[Key, Tensor] = {}
-        for key, guidance in self._by_stream.items():
-            if guidance.latent == "sample":
-                shape = (len(batch.x), guidance.vae.config.latent)
-                noise[key] = torch.randn(shape, generator=self.generator, device=batch.x.device)
+        drawn = {
+            width: torch.randn((len(batch.x), width), generator=generator, device=batch.x.device)
+            for width, generator in self.generators.items()
+        }
+        noise = {
+            key: drawn[guidance.vae.config.latent]
+            for key, guidance in self._by_stream.items()
+            if guidance.latent == "sample"
+        }
         prepared = replace(prepared, noise=noise)
         k = self._path.coefficient(batch.t)
         shared = {

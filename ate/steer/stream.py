@@ -28,7 +28,7 @@ class Stream:
         self._data, self._path, self._size, self._shifts = data, path, size, shifts
         self._generators = {
             "batches": torch.Generator(data.observation.device).manual_seed(seed),
-            "latent noise": shifts.generator,
+            **{f"latent noise {width}": generator for width, generator in shifts.generators.items()},
         }
         self._states: dict[str, torch.Tensor] = {}
         self._pool: ThreadPoolExecutor | None = None

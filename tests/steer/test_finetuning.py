@@ -64,6 +64,24 @@ def test_arms_together_equal_arms_alone(setting):
     assert together["a"].meter and not together["direct"].meter
 
 
+def test_sampled_latents_do_not_see_their_company(setting):
+    """Arms whose guidance draws latent noise, of equal and of other widths, each as if it were alone."""
+    policy, _, new, vae = setting
+    torch.manual_seed(4)
+    other = InfoVAE(VAEConfig(features=8, latent=8, layers=3, heads=2, feedforward=16, dropout=0.0))
+    wider = InfoVAE(VAEConfig(features=8, latent=12, layers=3, heads=2, feedforward=16, dropout=0.0))
+    arms = {
+        name: Arm(policy, Guidance(encoder, lam=2.0, latent="sample", at=at))
+        for name, encoder, at in [("a", vae, "noised"), ("b", other, "noised"), ("c", wider, "noised"),
+                                  ("d", vae, "estimate")]
+    }  # fmt: skip
+    together = finetune_arms(arms, new, Budget(steps=6, seed=2))
+    for name, arm in arms.items():
+        alone = finetune(arm.policy, new, arm.guidance, steps=6, seed=2)
+        assert torch.equal(weights(alone.policy), weights(together[name].policy)), name
+    assert len({weights(done.policy).sum().item() for done in together.values()}) == len(arms)
+
+
 def test_guided_loss_is_the_shifted_target_loss(setting):
     """One step by hand: the gradient of ‖prediction − (target − shift)‖² moves the weights as training does."""
     policy, _, new, vae = setting
