@@ -25,6 +25,7 @@ from ate.data.episodes import Episodes
 from ate.data.reading import DataSet
 from ate.policies.policy import Policy
 from ate.runs.files import read_json, write_json
+from ate.runs.turns import turn
 from ate.sim.robots import ROBOTS
 from ate.sim.tasks import TASKS
 from ate.steer.evaluate import open_loop
@@ -112,7 +113,9 @@ def run(
 
 def _run_and_keep(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, file: Path) -> None:
     torch.set_num_threads(1)
-    write_json(file, [result.to_tree() for result in run_seed(experiment, arms, seed, file.parent / "aligned")])
+    with turn(file.parent / "turns" / file.stem, f"training seed {seed}"):
+        if not file.exists():
+            write_json(file, [result.to_tree() for result in run_seed(experiment, arms, seed, file.parent / "aligned")])
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +171,11 @@ def train_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, align
 def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) -> tuple[Alignment, Path | None]:
     """An alignment with stage 2 on the demonstrations drawn, and the folder that keeps it."""
     folder = None if aligned is None else aligned / f"{Path(stored).name}-{drawn.digest[:12]}-{seed}"
-    return realign(Alignment.load(stored), drawn, seed=seed, directory=folder), folder
+    if folder is None:
+        return realign(Alignment.load(stored), drawn, seed=seed), None
+    # The same draw serves other arms as well, maybe in another process.
+    with turn(folder, f"aligning the demonstrations of seed {seed}"):
+        return realign(Alignment.load(stored), drawn, seed=seed, directory=folder), folder
 
 
 def draw_demonstrations(pool: Episodes, count: int, seed: int) -> Episodes:
@@ -191,7 +198,10 @@ def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder
         case "identity":
             return IdentityEncoder(alignment.vae.config.features, alignment.config.chunk)
         case "one-stage":
-            return fit_one_stage(alignment, drawn, seed=seed, directory=folder).vae
+            if folder is None:
+                return fit_one_stage(alignment, drawn, seed=seed).vae
+            with turn(folder, f"training the one-stage encoder of seed {seed}"):
+                return fit_one_stage(alignment, drawn, seed=seed, directory=folder).vae
     return alignment.vae
 
 

@@ -18,6 +18,7 @@ from ate.errors import unknown
 from ate.policies.policy import build
 from ate.presets import Settings, names, numbers
 from ate.runs.preflight import preflight
+from ate.runs.turns import turn
 from ate.steer.finetuning import pretrain
 from ate.steer.training import Budget
 
@@ -96,12 +97,13 @@ class Study:
         """Folder of another reading of the alignment, over the same stage 1 where that sees no difference."""
         config = self.alignment.config.with_options(**READINGS[name])
         folder = _alignment_folder(self.settings, config, self.pretrain, self.adapt)
-        if (folder / FILE).exists():
-            return folder
-        if config.first_stage == self.alignment.config.first_stage:
-            refit(self.alignment, self.pretrain, self.adapt, config, folder)
-        else:
-            fit(self.pretrain, self.adapt, config, folder, self.settings.seed)
+        with turn(folder, f"aligning as {name}"):
+            if (folder / FILE).exists():
+                return folder
+            if config.first_stage == self.alignment.config.first_stage:
+                refit(self.alignment, self.pretrain, self.adapt, config, folder)
+            else:
+                fit(self.pretrain, self.adapt, config, folder, self.settings.seed)
         return folder
 
 
@@ -130,7 +132,9 @@ def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes
     """
     config = preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
     folder = _alignment_folder(settings, config, sets, adapt)
-    return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
+    # Another process that wants the same waits here, then finds every step done and reads it back.
+    with turn(folder, "aligning"):
+        return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
 
 
 def _alignment_folder(settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes) -> Path:
@@ -154,9 +158,10 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
     identity = hashlib.sha256(repr(parts).encode()).hexdigest()
     folder = settings.directory / "policies" / f"{parameterization}-{identity[:12]}"
     file = folder / "policy.safetensors"
-    if not file.exists():
-        policy = build(
-            sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width
-        )
-        pretrain(policy, sets, budget, directory=folder).policy.save(file)
+    with turn(folder, f"pre-training the {parameterization} policy"):
+        if not file.exists():
+            policy = build(
+                sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width
+            )
+            pretrain(policy, sets, budget, directory=folder).policy.save(file)
     return file
