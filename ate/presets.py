@@ -85,6 +85,9 @@ class Settings:
         lams: λ axis of the ablation, separated by commas; λ = 0 always joins.
         clamps: clamp axis of the ablation, separated by commas.
         ablation_seeds: training seeds of each cell of the ablation.
+        confirm_seeds: training seeds after those, for the winner of the ablation and λ = 0; 0 for none.
+        executor: where cells are trained (`ate.ablate.executors`): `here`, `processes`, `submitit-local`, or a cluster,
+            `slurm:partition=gpu,time=120`.
         train: where notebook 02 trains: in its `kernel`, or in a `child` process that outlives it (JupyterLab only).
         workers: processes for training and rollouts.
         seed: seed of splits, alignment and pre-training.
@@ -121,6 +124,8 @@ class Settings:
     lams: str = "0.5,2"
     clamps: str = "0.02,0.1,0.5"
     ablation_seeds: int = 4
+    confirm_seeds: int = 4
+    executor: str = "processes"
     train: str = "kernel"
     workers: int = 2
     seed: int = 0
@@ -132,6 +137,10 @@ class Settings:
                 raise InputError(
                     str(getattr(self, name)), where=f"parameter {name}", expected="at least 1", way_out="raise it"
                 )
+        if self.confirm_seeds < 0:
+            raise InputError(
+                str(self.confirm_seeds), where="parameter confirm_seeds", expected="0 or more", way_out="use 0 for none"
+            )
         if self.lam < 0 or any(value < 0 for value in numbers(self.lams)):
             raise InputError(
                 str(self.lam if self.lam < 0 else self.lams),
@@ -200,12 +209,13 @@ class Settings:
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, demonstrations=5, steps=20, seeds=2,
-        rollouts=10, lams="0.5,2", clamps="0.1,0.5", ablation_seeds=2,
+        rollouts=10, lams="0.5,2", clamps="0.1,0.5", ablation_seeds=2, confirm_seeds=2,
     ),
     "demo": Settings(profile="demo"),
     "paper": Settings(
         profile="paper", align="paper", embedded=10000, width=1024, pretrain_steps=100000, demonstrations=50,
         steps=2000, seeds=8, lams="0.25,0.5,1,2,4", clamps="0.02,0.05,0.1,0.5,inf", ablation_seeds=8,
+        confirm_seeds=8,
     ),
 }  # fmt: skip
 

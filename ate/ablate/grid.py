@@ -65,6 +65,7 @@ class ArmSpec:
             raise unknown(self.start, STARTS, where=f"arm {self.name!r}, start")
         if self.encoder not in ENCODERS:
             raise unknown(self.encoder, ENCODERS, where=f"arm {self.name!r}, encoder")
+        self._check_guidance()
         if (self.encoder == "none") != (self.lam == 0):
             raise InputError(
                 f"encoder {self.encoder!r} with λ = {self.lam:g}",
@@ -72,6 +73,26 @@ class ArmSpec:
                 expected="an encoder exactly where λ > 0",
                 way_out="λ = 0 is the direct arm; name an encoder for the rest",
             )
+
+    def _check_guidance(self) -> None:
+        # Imported here: naming arms needs no torch.
+        from ate.steer.guidance import CHOICES
+
+        for name, valid in CHOICES.items():
+            if getattr(self, name) not in valid:
+                raise unknown(str(getattr(self, name)), valid, where=f"arm {self.name!r}, {name}")
+        for name, right, expected in (
+            ("lam", self.lam >= 0, "λ ≥ 0"),
+            ("clamp", self.clamp > 0, "c > 0, infinite for none"),
+            ("sign", self.sign in (1, -1), "1 or -1"),
+        ):
+            if not right:
+                raise InputError(
+                    str(getattr(self, name)),
+                    where=f"arm {self.name!r}, {name}",
+                    expected=expected,
+                    way_out=f"change {name}",
+                )
 
 
 def comparison(lam: float, clamp: float) -> tuple[ArmSpec, ...]:

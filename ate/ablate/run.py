@@ -1,30 +1,27 @@
-"""Run arms over training seeds: in this process or in several, each seed once, picked up where it stopped.
+"""Run: the arms of one training seed, trained and rolled out.
 
 One seed draws its demonstrations, aligns stage 2 on those demonstrations alone (what a user with that few would
-have), trains every arm on one shared stream, and rolls all of them out from the same fixed seeds.
+have), trains every arm on one shared stream, and rolls all of them out from the same fixed seeds. What an arm gives
+does not depend on the arms beside it.
 """
 
-import hashlib
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import joblib
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ate.ablate.grid import ALIGNED_AS, ArmSpec
 from ate.ablate.results import RunResult
-from ate.align.alignment import FILE, Alignment
+from ate.align.alignment import Alignment
 from ate.align.controls import fit_one_stage, untrained
 from ate.align.encoder import Encoder, IdentityEncoder
 from ate.align.fitting import realign
 from ate.data.episodes import Episodes
 from ate.data.reading import DataSet
 from ate.policies.policy import Policy
-from ate.runs.files import read_json, write_json
 from ate.runs.turns import turn
 from ate.sim.robots import ROBOTS
 from ate.sim.tasks import TASKS
@@ -66,56 +63,10 @@ class Experiment:
     execute: int = 8
     seed: int = 0
 
-    def identity(self, arms: Sequence[ArmSpec], seed: int) -> str:
-        """SHA-256 over settings, arms, training seed, and the contents of policy, alignment and data."""
-        data = self.adapt.load().digest
-        settings = {k: v for k, v in asdict(self).items() if k not in ("policy", "alignment", "adapt", "readings")}
-        parts = [settings, [asdict(arm) for arm in arms], seed, data]
-        sha = hashlib.sha256(repr(parts).encode())
-        alignments = [self.alignment, *(folder for _, folder in self.readings)]
-        for file in (Path(self.policy), *(Path(folder) / FILE for folder in alignments)):
-            sha.update(file.read_bytes())
-        return sha.hexdigest()
-
 
 def simulated(episodes: Episodes) -> bool:
     """Whether the files name a robot and a task of `ate.sim`: only then is there something to roll out in."""
     return episodes.robot in ROBOTS and episodes.task in TASKS
-
-
-def run(
-    experiment: Experiment,
-    arms: Sequence[ArmSpec],
-    seeds: Sequence[int],
-    directory: Path,
-    workers: int = 1,
-) -> list[RunResult]:
-    """Results of every arm and seed, seeds in order; finished seeds are read from `directory`, not run again.
-
-    Args:
-        experiment: what is shared.
-        arms: what differs.
-        seeds: training seeds.
-        directory: keeps one JSON file a seed, named by its identity.
-        workers: processes, each on one thread so that results do not depend on their number.
-    """
-    jobs = [(seed, directory / f"{experiment.identity(arms, seed)[:16]}.json") for seed in seeds]
-    missing = [(seed, file) for seed, file in jobs if not file.exists()]
-    tasks = (joblib.delayed(_run_and_keep)(experiment, tuple(arms), seed, file) for seed, file in missing)
-    # Passive waiting: idle OpenMP threads that spin would take the core from the other worker.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    with joblib.parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
-        pool = joblib.Parallel(return_as="generator_unordered")
-        for _ in tqdm(pool(tasks), total=len(missing), desc="training seeds", mininterval=2.0, disable=not missing):
-            pass
-    return [RunResult.from_tree(tree) for _, file in jobs for tree in read_json(file)]
-
-
-def _run_and_keep(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, file: Path) -> None:
-    torch.set_num_threads(1)
-    with turn(file.parent / "turns" / file.stem, f"training seed {seed}"):
-        if not file.exists():
-            write_json(file, [result.to_tree() for result in run_seed(experiment, arms, seed, file.parent / "aligned")])
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,21 +88,29 @@ class SeedRun:
     held_out: Episodes
 
 
-def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> list[RunResult]:
-    """All arms of one training seed, trained and rolled out; arguments as `train_seed`."""
+def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> Iterator[RunResult]:
+    """All arms of one training seed, trained, then rolled out one after the other; arguments as `train_seed`."""
     done = train_seed(experiment, arms, seed, aligned)
-    return [_result(experiment, arm, seed, done) for arm in arms]
+    for arm in arms:
+        with _one_thread():
+            result = _result(experiment, arm, seed, done)
+        yield result
 
 
 def train_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> SeedRun:
-    """Train all arms of one training seed.
+    """Train all arms of one training seed, on one thread: the bits do not depend on where it happens.
 
     Args:
         experiment: what is shared.
-        arms: what differs.
+        arms: what differs; names tell them apart.
         seed: draws demonstrations, stage 2, batches, times and noise.
         aligned: folder that keeps the stage-2 encoders, one for each alignment and draw, or None.
     """
+    with _one_thread():
+        return _train(experiment, arms, seed, aligned)
+
+
+def _train(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> SeedRun:
     episodes = experiment.adapt.load()
     pool, held_out = episodes.split(experiment.held_out, experiment.seed)
     drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
@@ -161,11 +120,22 @@ def train_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, align
     own = {arm.encoder for arm in arms if arm.encoder not in ALIGNED_AS}
     encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in own}
     for name, other in experiment.readings:
-        encoders[name] = _realigned(other, drawn, seed, aligned)[0].vae
+        if any(arm.encoder == name for arm in arms):
+            encoders[name] = _realigned(other, drawn, seed, aligned)[0].vae
     starts = {arm.name: _start(policy, arm, seed) for arm in arms}
     built = {arm.name: Arm(starts[arm.name], _guidance(alignment, arm, encoders[arm.encoder])) for arm in arms}
     trained = finetune_arms(built, drawn, budget, space=alignment.space, label=f"seed {seed}")
     return SeedRun(trained, starts, drawn, episodes, held_out)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) -> tuple[Alignment, Path | None]:

@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import joblib
 
-from ate.ablate.grid import ALIGNED_AS, ARM_SETS, COMPARISON, EVIDENCE, ArmSpec, comparison, evidence, lambda_clamp
+from ate.ablate.executors import Executor
+from ate.ablate.grid import ALIGNED_AS, ARM_SETS, COMPARISON, DIRECT, EVIDENCE, ArmSpec, comparison, evidence
 from ate.ablate.results import RunResult
-from ate.ablate.run import Experiment, SeedRun, run, train_seed
+from ate.ablate.run import Experiment, SeedRun, simulated, train_seed
+from ate.ablate.running import Request, Swept, run
+from ate.ablate.sweep import Setting, Sweep
 from ate.align.alignment import FILE, Alignment
 from ate.align.config import READINGS, AlignConfig, preset
 from ate.align.fitting import fit, refit
@@ -46,8 +49,17 @@ class Study:
     folder: Path
     policies: dict[str, Path]
 
-    def experiment(self, parameterization: str, arms: Sequence[ArmSpec] = ()) -> Experiment:
-        """What all arms and seeds of this study share; readings of the alignment that arms name are trained first."""
+    def experiment(
+        self, parameterization: str, arms: Sequence[ArmSpec] = (), demonstrations: int = 0, steps: int = 0
+    ) -> Experiment:
+        """What all arms and seeds of this study share; readings of the alignment that arms name are trained first.
+
+        Args:
+            parameterization: what the policy predicts.
+            arms: that will be trained.
+            demonstrations: drawn for each training seed; 0 for the run's own number.
+            steps: of fine-tuning; 0 for the run's own number.
+        """
         s = self.settings
         named = [name for name in ALIGNED_AS if any(arm.encoder == name for arm in arms)]
         return Experiment(
@@ -56,8 +68,8 @@ class Study:
             readings=tuple((name, str(self._reading(name))) for name in named),
             adapt=s.adapt_data,
             held_out=s.held_out,
-            demonstrations=s.demonstrations,
-            steps=s.steps,
+            demonstrations=self._drawn(demonstrations or s.demonstrations),
+            steps=steps or s.steps,
             batch=s.batch,
             learning_rate=s.learning_rate,
             rollouts=s.rollouts,
@@ -68,15 +80,18 @@ class Study:
         """A set of arms (`ate.ablate.grid.ARM_SETS`) for every parameterisation.
 
         `"comparison"`: direct, from scratch, ATE and its random-encoder control; `"evidence"`: every form of guidance
-        with its controls.
+        with its controls. Cells that a sweep has trained are not trained again.
 
         Raises:
             InputError: an unknown set.
+            CellsFailed: a cell has no result; the others are kept.
         """
         if arms not in ARM_SETS:
             raise unknown(arms, ARM_SETS, where="set of arms")
         specs = evidence() if arms == EVIDENCE else comparison(self.settings.lam, self.settings.clamp)
-        return [r for name in self.policies for r in self._run(name, specs, self.settings.seeds)]
+        seeds = tuple(range(self.settings.seeds))
+        requests = [Request(self.experiment(name, specs), tuple(specs), seeds) for name in self.policies]
+        return self._run(requests, self.settings.command("03")).whole()
 
     def train_again(self, seed: int = 0) -> dict[str, SeedRun]:
         """The comparison's arms of one training seed, trained again bit for bit, by parameterisation: the policies."""
@@ -85,13 +100,78 @@ class Study:
         return {name: train_seed(self.experiment(name, arms), arms, seed, aligned) for name in self.policies}
 
     def ablate(self) -> list[RunResult]:
-        """The λ × clamp grid with its λ = 0 baseline, for the first parameterisation."""
-        arms = lambda_clamp(numbers(self.settings.lams), numbers(self.settings.clamps))
-        return self._run(next(iter(self.policies)), arms, self.settings.ablation_seeds)
+        """The λ × clamp grid with its λ = 0 baseline, for the first parameterisation.
 
-    def _run(self, parameterization: str, arms: Sequence[ArmSpec], seeds: int) -> list[RunResult]:
-        folder = self.settings.directory / "results"
-        return run(self.experiment(parameterization, arms), arms, range(seeds), folder, self.settings.workers)
+        Arms with a cell that failed are left out, with a warning.
+
+        Raises:
+            CellsFailed: a cell of the baseline failed.
+        """
+        return self.sweep(sweep_of(self.settings), self.settings.command("04")).paired()
+
+    def confirm(self, results: Sequence[RunResult]) -> list[RunResult]:
+        """The winner of `ablate` and λ = 0, on training seeds that the search has not seen; none without rollouts.
+
+        Args:
+            results: what `ablate` gave.
+
+        Raises:
+            CellsFailed: a cell has no result.
+        """
+        sweep = sweep_of(self.settings)
+        return self.confirm_sweep(sweep, results, self.settings.command("04")).whole()
+
+    def sweep(self, sweep: Sweep, command: str = "") -> Swept:
+        """The search: every arm of every setting, on the search seeds.
+
+        Args:
+            sweep: its parameterisations are among the study's policies.
+            command: the command line that asks for the same again, for reports of failures.
+        """
+        requests = [self._request(one, sweep.arms, sweep.search_seeds) for one in self.settings_of(sweep)]
+        return self._run(requests, command)
+
+    def settings_of(self, sweep: Sweep) -> tuple[Setting, ...]:
+        """Its settings, each once; more demonstrations than there are mean all of them."""
+        return tuple(
+            dict.fromkeys(replace(one, demonstrations=self._drawn(one.demonstrations)) for one in sweep.settings)
+        )
+
+    def confirm_sweep(self, sweep: Sweep, results: Sequence[RunResult], command: str = "") -> Swept:
+        """The winner of each setting and its λ = 0 arm, on the held-out seeds of the sweep.
+
+        Winners are chosen by `ate.ablate.winner.choose`: highest mean paired difference of success.
+
+        Args:
+            sweep: what was searched.
+            results: what the search gave, arms complete over the search seeds.
+            command: as `sweep`.
+        """
+        from ate.ablate.winner import choose
+
+        if not sweep.confirm or not simulated(self.adapt):
+            return Swept((), ())
+        arms = {arm.name: arm for arm in sweep.arms}
+        requests = []
+        for one in self.settings_of(sweep):
+            mine = of_setting(results, one)
+            if mine:
+                requests.append(self._request(one, (arms[DIRECT], arms[choose(mine)]), sweep.held_out_seeds))
+        return self._run(requests, command)
+
+    def _drawn(self, demonstrations: int) -> int:
+        pool, _ = self.adapt.split(self.settings.held_out, self.settings.seed)
+        return min(demonstrations, len(pool))
+
+    def _request(self, setting: Setting, arms: Sequence[ArmSpec], seeds: Sequence[int]) -> Request:
+        if setting.parameterization not in self.policies:
+            raise unknown(setting.parameterization, self.policies, where="parameterisation of a sweep")
+        experiment = self.experiment(setting.parameterization, arms, setting.demonstrations, setting.steps)
+        return Request(experiment, tuple(arms), tuple(seeds))
+
+    def _run(self, requests: Sequence[Request], command: str) -> Swept:
+        executor = Executor.parse(self.settings.executor, self.settings.workers)
+        return run(requests, self.settings.directory / "results", executor, command)
 
     def _reading(self, name: str) -> Path:
         """Folder of another reading of the alignment, over the same stage 1 where that sees no difference."""
@@ -105,6 +185,24 @@ class Study:
             else:
                 fit(self.pretrain, self.adapt, config, folder, self.settings.seed)
         return folder
+
+
+def sweep_of(settings: Settings) -> Sweep:
+    """The λ × clamp sweep that a run's settings describe."""
+    return Sweep(
+        lams=numbers(settings.lams),
+        clamps=numbers(settings.clamps),
+        parameterization=names(settings.parameterizations)[:1],
+        demonstrations=(settings.demonstrations,),
+        steps=(settings.steps,),
+        seeds=settings.ablation_seeds,
+        confirm=settings.confirm_seeds,
+    )
+
+
+def of_setting(results: Sequence[RunResult], setting: Setting) -> list[RunResult]:
+    """Results of one setting."""
+    return [r for r in results if Setting(r.parameterization, r.demonstrations, r.steps) == setting]
 
 
 def prepare(settings: Settings) -> Study:

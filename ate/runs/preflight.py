@@ -1,5 +1,6 @@
 """Pre-flight: everything that would stop a study, found before anything is computed or written."""
 
+from ate.ablate.executors import Executor
 from ate.align.config import preset
 from ate.data.chunks import chunk
 from ate.data.robots import unify
@@ -21,6 +22,7 @@ def preflight(settings: Settings, strict: bool = True) -> None:
     for name in names(settings.parameterizations):
         if name not in PARAMETERIZATIONS:
             raise unknown(name, PARAMETERIZATIONS, where="parameter parameterizations")
+    Executor.parse(settings.executor, settings.workers)
     preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
     sets = settings.pretrain_data.load_sets(strict)
     adapt = settings.adapt_data.load(strict)

@@ -1,71 +1,37 @@
-import json
-
 import pytest
 import torch
 
-from ate.ablate import ArmSpec, Experiment, comparison
-from ate.ablate.run import draw_demonstrations, run, run_seed, simulated
+from ate.ablate import ArmSpec, comparison
+from ate.ablate.cells import Contents
+from ate.ablate.run import draw_demonstrations, run_seed, simulated
 from ate.ablate.study import prepare
-from ate.align import Alignment, fit, realign, refit
-from ate.align.config import preset
-from ate.data import DataSet, load
+from ate.align import Alignment, realign, refit
+from ate.data import load
 from ate.errors import InputError
-from ate.policies import build
 from ate.presets import SHIPPED, settings
 
-
-@pytest.fixture
-def experiment(make_set, tmp_path):
-    """Two small robots without a simulator, aligned and with an untrained policy."""
-    torch.set_num_threads(1)
-    old, new = make_set("old", joints=7, episodes=5), make_set("new", joints=6, episodes=8, seed=1)
-    config = preset("smoke").with_options(chunk=8, pretrain_steps=4, adapt_steps=4)
-    alignment = fit(old, new, config, directory=tmp_path / "align")
-    build([old], 8, seed=0, width=alignment.space.width, hidden=16).save(tmp_path / "policy.safetensors")
-    return Experiment(
-        policy=str(tmp_path / "policy.safetensors"), alignment=str(tmp_path / "align"),
-        adapt=DataSet(str(tmp_path / "new")), held_out=0.25, demonstrations=4, steps=3, batch=8, rollouts=2,
-    )  # fmt: skip
+from .conftest import stripped
 
 
-def stripped(results):
-    return [{k: v for k, v in r.to_tree().items() if k != "seconds"} for r in results]
-
-
-def test_results_do_not_depend_on_workers_and_are_kept(experiment, tmp_path):
-    arms = comparison(2.0, 0.1)
-    one = run(experiment, arms, [0, 1], tmp_path / "one", workers=1)
-    two = run(experiment, arms, [0, 1], tmp_path / "two", workers=2)
-    assert stripped(one) == stripped(two)
-    assert [(r.seed, r.arm) for r in one] == [(s, a.name) for s in (0, 1) for a in arms]
-    # What is done is read, not run: a planted number comes back.
-    file = sorted((tmp_path / "one").glob("*.json"))[0]
-    tree = json.loads(file.read_text())
-    tree[0]["open_loop"] = {"planted": 7.0}
-    file.write_text(json.dumps(tree))
-    again = run(experiment, arms, [0, 1], tmp_path / "one", workers=1)
-    assert any(r.open_loop == {"planted": 7.0} for r in again)
-
-
-def test_identity_follows_what_the_result_depends_on(experiment):
-    from dataclasses import replace
-
-    arms = comparison(2.0, 0.1)
-    base = experiment.identity(arms, 0)
-    assert base == experiment.identity(arms, 0)
-    others = [experiment.identity(arms, 1), experiment.identity(arms[:2], 0)]
-    others += [
-        replace(experiment, steps=4).identity(arms, 0),
-        replace(experiment, adapt=replace(experiment.adapt, source="action")).identity(arms, 0),
+def test_an_arm_does_not_depend_on_its_company(experiment):
+    """Whatever shares its stream, an arm gives the same bits: encoders of every kind, sampled latents, estimates."""
+    guided = {"lam": 2.0, "clamp": 0.1}
+    arms = [
+        *comparison(2.0, 0.1),
+        ArmSpec("identity", encoder="identity", **guided),
+        ArmSpec("sampled", encoder="aligned", latent="sample", **guided),
+        ArmSpec("sampled, random", encoder="random", latent="sample", **guided),
+        ArmSpec("sampled, identity", encoder="identity", latent="sample", **guided),
+        ArmSpec("auxiliary", encoder="aligned", at="estimate", lam=1.0),
+        ArmSpec("one-stage", encoder="one-stage", **guided),
     ]
-    others.append(experiment.identity(comparison(1.0, 0.1), 0))
-    assert len({base, *others}) == 6
-
-
-def test_arms_do_not_disturb_each_other(experiment):
-    both = run_seed(experiment, comparison(2.0, 0.1), 0, None)
-    alone = run_seed(experiment, [ArmSpec("direct")], 0, None)
-    assert stripped(alone)[0] == stripped(both)[0]
+    together = dict(zip([arm.name for arm in arms], stripped(run_seed(experiment, arms, 1, None)), strict=True))
+    # Two others and the last, in another order, then one by itself.
+    for few in ([arms[7], arms[1], arms[6]], [arms[5]], [arms[4], arms[0]], [arms[8]]):
+        for arm, one in zip(few, stripped(run_seed(experiment, few, 1, None)), strict=True):
+            assert one == together[arm.name], arm.name
+    # All of them act, each in its own way.
+    assert len({str(tree["open_loop"]) for tree in together.values()}) == len(arms)
 
 
 def test_demonstrations_are_drawn_without_the_held_out(experiment):
@@ -114,17 +80,19 @@ def test_unknown_parameterisations_are_refused_before_anything_is_read(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_reading_that_an_arm_names_guides_it(experiment, tmp_path):
+def test_a_reading_that_an_arm_names_guides_it(experiment, world, tmp_path):
     """An arm of another reading gets that reading's encoder; which is in the identity."""
     from dataclasses import replace
 
-    old, new = load(tmp_path / "old"), load(tmp_path / "new")
-    base = Alignment.load(tmp_path / "align")
+    old, new = load(world / "old"), load(world / "new")
+    base = Alignment.load(world / "align")
     other = base.config.with_options(anchor_weight=0.0, adapt_kl_weight=0.5)
     refit(base, old, new, other, tmp_path / "other")
     arms = (ArmSpec("own", encoder="aligned", lam=2.0), ArmSpec("other", encoder="mixture", lam=2.0))
     named = replace(experiment, readings=(("mixture", str(tmp_path / "other")),))
-    assert named.identity(arms, 0) != experiment.identity(arms, 0)
+    named_cells, cells = ([Contents.of(one).cell(arm, 0).key for arm in arms] for one in (named, experiment))
+    # A reading counts for the arms that name it.
+    assert named_cells[0] == cells[0] and named_cells[1] != cells[1]
     own, mixed = run_seed(named, arms, 0, None)
     assert own.open_loop != mixed.open_loop
     same = replace(experiment, readings=(("mixture", experiment.alignment),))
