@@ -22,6 +22,7 @@ COMMANDS = {
     "report": ("ate.viz.commands", "report"),
     "run": ("ate.runs.commands", "run"),
     "steer": ("ate.steer.commands", "steer"),
+    "sweep": ("ate.ablate.commands", "sweep"),
     "watch": ("ate.runs.commands", "watch"),
 }
 

@@ -1,11 +1,20 @@
-"""`ate compare`: the table of arms in one budget regime, without notebooks."""
+"""`ate compare`, `ate sweep`: arms in one budget regime, and many of them in many, without notebooks."""
 
-from typing import Any
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ate.ablate.grid import ARM_SETS, COMPARISON
 from ate.presets import settings
+
+if TYPE_CHECKING:
+    from ate.ablate.results import RunResult
+    from ate.ablate.study import Study
+    from ate.ablate.sweep import Setting, Sweep
 
 
 @click.command()
@@ -31,16 +40,13 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
 
     chosen = settings({"profile": profile, "run": folder, **given})
     study = prepare(chosen)
-    results = study.compare(arms)
+    results = _whole(lambda: study.compare(arms))
     click.echo(
         f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
         f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts, λ {chosen.lam:g}, clamp {chosen.clamp:g}"
     )
     rows = arm_rows(results)
-    widths = {name: max(len(name), *(len(str(row.get(name, ""))) for row in rows)) for name in rows[0]}
-    click.echo("  ".join(name.ljust(width) for name, width in widths.items()))
-    for row in rows:
-        click.echo("  ".join(_text(row[name]).ljust(width) for name, width in widths.items()))
+    _show(rows)
     lines = [*comparison_sentences(results), *control_sentences(results)]
     answer = bottom_line(results, study.adapt.robot) if arms == COMPARISON else ""
     for line in [*lines, *([answer] if answer else [])]:
@@ -49,6 +55,108 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
     regime = f"{'compare' if arms == COMPARISON else arms}_{results[0].demonstrations}x{chosen.steps}"
     found = {"bottom_line": answer, "verdict": lines, "table": table}
     RunDirectory(chosen.directory).save_headline(regime, found)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--profile", default="demo", show_default=True, help="Settings to start from.")
+@click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile>].")
+@click.option("--pretrain", default=None, help="Folder of the pre-training robots.")
+@click.option("--adapt", default=None, help="Folder of the adaptation robot's episodes.")
+@click.option("--lams", default=None, help="λ axis, separated by commas; λ = 0 always joins.")
+@click.option("--clamps", default=None, help="Clamp axis; inf for none.")
+@click.option("--seeds", default=None, help="Training seeds of the search.")
+@click.option("--confirm", default=None, help="Training seeds after those, for the winner and λ = 0.")
+@click.option("--axis", "axes", multiple=True, metavar="NAME=VALUES",
+              help="Any other field of a sweep: encoder, sign, energy, latent, at, bound, schedule, demonstrations, "
+              "steps, parameterization, controls, control_lams, control_clamps.")  # fmt: skip
+@click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
+@click.option("--executor", default=None, help="here, processes, submitit-local, or slurm:partition=NAME,time=MINUTES.")
+@click.option("--workers", type=int, default=None, help="Processes of this machine.")
+def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, seeds: str, confirm: str,
+          axes: tuple[str, ...], **given: Any) -> None:  # fmt: skip
+    """λ × clamp × anything × seeds, with λ = 0 on the same seeds; what is done is never done again.
+
+    FILE is a YAML file of fields and their values (`lams: [0.5, 2]`); options win over it. Exit code 1 when a cell has
+    no result: the others are kept, and the same command tries these again.
+    """
+    from ate.ablate.study import prepare, sweep_of
+
+    chosen = settings({"profile": profile, "run": folder, **given})
+    described = sweep_of(chosen) if file is None else sweep_of(chosen).read(file)
+    said = {"lams": lams, "clamps": clamps, "seeds": seeds, "confirm": confirm, **_axes(axes)}
+    described = described.with_options({name: value for name, value in said.items() if value is not None}, "options")
+    kinds = ",".join(described.parameterization)
+    study = prepare(settings({"profile": profile, "run": folder, **given, "parameterizations": kinds}))
+    command = shlex.join(["ate", *sys.argv[1:]])
+    click.echo(f"{study.adapt.robot}, {study.adapt.task}: {described.cells} cells, {chosen.rollouts} rollouts each")
+    found = study.sweep(described, command)
+    results = _whole(found.paired)
+    confirmed = study.confirm_sweep(described, results, command)
+    held_out = _whole(confirmed.paired)
+    for setting in study.settings_of(described):
+        _report(study, described, setting, results, held_out)
+    failed = [*found.failed, *confirmed.failed]
+    for cell in failed:
+        click.echo(f"failed: {cell}", err=True)
+    if failed:
+        click.echo(f"{len(failed)} cells have no result; to try them again: {command}", err=True)
+        sys.exit(1)
+
+
+def _whole(ask: Callable[[], "list[RunResult]"]) -> "list[RunResult]":
+    """Results, or exit code 1 with the cells that have none."""
+    from ate.ablate.running import CellsFailed
+
+    try:
+        return ask()
+    except CellsFailed as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _axes(given: Sequence[str]) -> dict[str, str]:
+    axes = {}
+    for item in given:
+        name, separator, values = item.partition("=")
+        if not separator:
+            raise click.BadParameter(f"{item!r} is not NAME=VALUES", param_hint="--axis")
+        axes[name] = values
+    return axes
+
+
+def _report(study: "Study", described: "Sweep", setting: "Setting", results: Sequence["RunResult"],
+            held_out: Sequence["RunResult"]) -> None:  # fmt: skip
+    """Table and sentences of one setting, printed and kept as a headline."""
+    from ate.ablate.study import of_setting
+    from ate.ablate.summary import arm_rows, grid_sentences
+    from ate.runs.directory import RunDirectory
+
+    mine, other = of_setting(results, setting), of_setting(held_out, setting)
+    if not mine:
+        return
+    click.echo(
+        f"\n{setting.parameterization}, {setting.demonstrations} demonstrations, {setting.steps} steps, "
+        f"{described.seeds} training seeds"
+    )
+    rows, lines = arm_rows(mine), grid_sentences(mine)
+    if other:
+        from ate.ablate.winner import confirmation_sentence
+
+        lines.append(confirmation_sentence(mine, other))
+    _show(rows)
+    for line in lines:
+        click.echo(line)
+    table = {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
+    name = f"sweep_{setting.parameterization}_{setting.demonstrations}x{setting.steps}"
+    RunDirectory(study.settings.directory).save_headline(name, {"verdict": lines, "table": table})
+
+
+def _show(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table in plain text."""
+    widths = {name: max(len(name), *(len(_text(row.get(name, ""))) for row in rows)) for name in rows[0]}
+    click.echo("  ".join(name.ljust(width) for name, width in widths.items()))
+    for row in rows:
+        click.echo("  ".join(_text(row[name]).ljust(width) for name, width in widths.items()))
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ is an outcome here and never an exception: one job that fails does not stop the 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -169,13 +170,14 @@ def _pool(jobs: Sequence[Job], chosen: Sequence[int], workers: int) -> Iterator[
     # Idle OpenMP threads that spin would take the core from the other worker.
     quiet = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     pool = ProcessPoolExecutor(max_workers=min(workers, len(chosen)), env=quiet)
-    try:
+    with ExitStack() as interrupted:
+        # Interrupted in between, workers do not go on with what nobody waits for.
+        interrupted.callback(pool.shutdown, kill_workers=True)
         futures = {pool.submit(_call, jobs[index]): index for index in chosen}
         for future in as_completed(futures):
             yield futures[future], failure_of(future)
-    finally:
-        # Interrupted in between, workers do not go on with what nobody waits for.
-        pool.shutdown(wait=True, kill_workers=True)
+        interrupted.pop_all()
+    pool.shutdown()
 
 
 def _call(job: Callable[[], None]) -> None:
