@@ -51,7 +51,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line."""
-    from ate.runs.notebooks import NotebookFailed
+    from ate.runs.failure import NotebookFailed
     from ate.runs.presence import Stopped
 
     try:

@@ -1,7 +1,12 @@
 """One way to say no: what was found, where, what was expected, and the way out."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_FORM = re.compile(
+    r"(?P<where>.*?): found (?P<found>.*?); expected (?P<expected>.*?)\. Way out: (?P<way_out>.*)\.", re.DOTALL
+)
 
 
 class InputError(ValueError):
@@ -17,6 +22,12 @@ class InputError(ValueError):
     def __init__(self, found: str, *, where: str, expected: str, way_out: str) -> None:
         super().__init__(f"{where}: found {found}; expected {expected}. Way out: {way_out}.")
         self.found, self.where, self.expected, self.way_out = found, where, expected, way_out
+
+    @classmethod
+    def parse(cls, text: str) -> "InputError | None":
+        """The error of such a message, say of one that crossed from a kernel as text; None for any other text."""
+        found = _FORM.fullmatch(text)
+        return None if found is None else cls(**found.groupdict())
 
     def __reduce__(self) -> tuple[object, ...]:
         """Errors cross from worker processes: rebuilt from the four parts, not from the message."""

@@ -15,8 +15,8 @@ from tests.conftest import write_episode
 ADAPT = SHIPPED / "lift" / "adapt" / "ur5e"
 
 
-def ate(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from ate.cli import main; main()", *map(str, arguments)]
+def ate(*arguments: object, cwd: Path | None = None, before: str = "pass") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", f"{before}\nfrom ate.cli import main; main()", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ, timeout=300)
 
 
@@ -91,7 +91,7 @@ def test_bad_data_end_with_one_message_and_nothing_written(tmp_path, make, words
         (["-p", "lams=0.5,-2"], "λ of 0 or more"),
         (["-p", "clamp=0"], "positive clamp"),
         (["-p", "align=papr"], "did you mean 'paper'"),
-        (["-p", "lamda=1"], "did you mean 'lam'"),
+        (["-p", "lamb=2"], "did you mean 'lam'"),
         (["-p", "steps=many"], "steps takes int"),
         (["-p", "parameterizations=sample,flo"], "flow_noise_at_1"),
         (["-p", "exclude=episode_999"], "exclude list"),
@@ -106,6 +106,16 @@ def test_bad_parameters_end_with_one_message_and_nothing_written(tmp_path, argum
     assert not (tmp_path / "run").exists()
     # No figure of speed, but a bound that only waiting for a notebook to start would break.
     assert time.monotonic() - began < 60
+
+
+def test_a_mistyped_parameter_is_refused_before_anything_heavy_is_imported(tmp_path, capsys):
+    began = time.perf_counter()
+    done = ate("run", "-p", "lamb=2", "--run", tmp_path / "run", before="import atexit, sys; atexit.register(lambda: "
+               "print([m for m in ('torch', 'papermill', 'plotly', 'sklearn') if m in sys.modules]))")  # fmt: skip
+    with capsys.disabled():
+        print(f"\nate run -p lamb=2: refused in {time.perf_counter() - began:.1f} s")
+    assert done.returncode == 2 and "did you mean 'lam'" in done.stderr and done.stdout.strip() == "[]"
+    assert not (tmp_path / "run").exists()
 
 
 def test_unknown_profile_and_command_are_refused(tmp_path):

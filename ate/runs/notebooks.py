@@ -3,11 +3,17 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ate.errors import InputError, unknown
 from ate.presets import ROOT, Settings, settings
-from ate.runs.preflight import preflight
+from ate.runs.directory import RunDirectory
+from ate.runs.failure import RED, Failure, NotebookFailed, section_of
+from ate.runs.files import write_text
+from ate.runs.turns import turn
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 NOTEBOOKS = {
     "01": "01_inspect_data.ipynb",
@@ -15,17 +21,26 @@ NOTEBOOKS = {
     "03": "03_steer_policy.ipynb",
     "04": "04_ablate_lambda_clamp.ipynb",
 }
-
+TITLES = {
+    "01": "Inspect the data",
+    "02": "Align the latents",
+    "03": "Steer the policy",
+    "04": "Ablate λ and clamp",
+}
 # Parameters that may name a file: the first two always do, the others also take names.
 PATHS = ("pretrain", "adapt", "exclude", "exclude_pretrain", "robot", "robot_pretrain")
-
-
-class NotebookFailed(RuntimeError):
-    """A cell of a notebook raised; the executed notebook is kept and shows where."""
+# Seconds that a kernel may take to answer: many that start at once on few cores take minutes.
+STARTING = 600
+# A kernel's ports are chosen before it starts; another program may have taken one by then, and it dies at once.
+STARTS = 3
+# Papermill's mark of what it adds around an error: it takes such cells out when it runs the notebook again.
+MARK = "papermill-error-cell-tag"
 
 
 def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
-    """Run notebooks one after the other into `<run>/notebooks/`.
+    """Run notebooks one after the other into `<run>/notebooks/`, then write the report.
+
+    One process at a time does so in a run directory; another one waits for it.
 
     Args:
         numbers: `"01"` … `"04"`, in the order in which to run them.
@@ -36,12 +51,16 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
 
     Raises:
         InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used; nothing was written.
-        NotebookFailed: a cell raised.
+        NotebookFailed: a notebook did not run to its end. Those after it were not run; the report is written, and
+            the card of the failure is the first thing in it and in the executed notebook.
     """
     for number in numbers:
         if number not in NOTEBOOKS:
             raise unknown(number, NOTEBOOKS, where="notebook")
     chosen = settings(given)
+    # Imported here: it brings torch, which nobody should wait for to learn of a mistyped name.
+    from ate.runs.preflight import preflight
+
     preflight(chosen, strict=tuple(numbers) != ("01",))
     # A notebook has a working folder of its own, so folders named on the command line must not depend on it.
     parameters = {**given, "profile": chosen.profile, "run": str(chosen.directory)}
@@ -52,13 +71,20 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     # Idle OpenMP threads that spin slow a guided step on shared cores by a factor of ten and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["ATE_BATCH"] = "1"
-    for number in numbers:
-        _execute(number, chosen, parameters)
+    from ate.viz.report import write_report
+
+    directory = RunDirectory(chosen.directory)
+    with turn(chosen.directory, f"running notebook {', '.join(numbers)}"):
+        try:
+            for position, number in enumerate(numbers):
+                _execute(number, directory, parameters, tuple(numbers[position + 1 :]))
+        finally:
+            if directory.headlines() or directory.failures():
+                write_report(directory)
     return chosen
 
 
-def _execute(number: str, chosen: Settings, parameters: Mapping[str, Any]) -> None:
-    import papermill
+def _execute(number: str, directory: RunDirectory, parameters: Mapping[str, Any], later: tuple[str, ...]) -> None:
     from papermill.exceptions import PapermillExecutionError
 
     source = ROOT / "notebooks" / NOTEBOOKS[number]
@@ -67,11 +93,80 @@ def _execute(number: str, chosen: Settings, parameters: Mapping[str, Any]) -> No
             "no such file", where=str(source), expected="the notebook beside the package",
             way_out="install from a clone with `pip install -e .`, as `make venv` does",
         )  # fmt: skip
-    output = chosen.directory / "notebooks" / NOTEBOOKS[number]
+    output = directory.path / "notebooks" / NOTEBOOKS[number]
     output.parent.mkdir(parents=True, exist_ok=True)
+    directory.begin(number)
     try:
-        papermill.execute_notebook(source, output, parameters, kernel_name="python3", log_output=False)
-    except PapermillExecutionError as error:
-        raise NotebookFailed(
-            f"{NOTEBOOKS[number]}, cell {error.exec_count}: {error.ename}: {error.evalue}\nsee {output}"
-        ) from error
+        _papermill(source, output, parameters)
+    except (PapermillExecutionError, RuntimeError) as error:
+        failure = _failure(error, number, output, parameters, later)
+        directory.save_failure(failure)
+        raise NotebookFailed(failure) from error
+
+
+def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
+    """Execute a notebook; a kernel that dies before its first cell is started again.
+
+    Raises:
+        PapermillExecutionError: a cell raised.
+        RuntimeError: the kernel died.
+    """
+    import papermill
+
+    output.unlink(missing_ok=True)
+    for attempt in range(STARTS):
+        try:
+            papermill.execute_notebook(
+                source, output, parameters, kernel_name="python3", log_output=False, start_timeout=STARTING
+            )
+            return
+        except RuntimeError:
+            if attempt == STARTS - 1 or _last_begun(_read(output)) is not None:
+                raise
+
+
+def _failure(
+    error: Exception, number: str, output: Path, parameters: Mapping[str, Any], later: tuple[str, ...]
+) -> Failure:
+    """The card of an error; it becomes the first cell of the executed notebook."""
+    import nbformat
+
+    notebook = _read(output)
+    index = getattr(error, "cell_index", _last_begun(notebook))
+    cell = None if index is None else notebook.cells[index]
+    failure = Failure.of(
+        getattr(error, "ename", type(error).__name__),
+        getattr(error, "evalue", str(error)),
+        notebook=number,
+        title=TITLES[number],
+        section="" if index is None else section_of([(c.cell_type, c.source) for c in notebook.cells], index),
+        cell=None if cell is None else cell.execution_count,
+        command=settings(parameters).command(number),
+        output=str(output),
+        not_run=later,
+    )
+    marks = {"tags": [MARK]}
+    if index is not None:
+        pointer = f"<b style='color:{RED}'>The next cell failed.</b>"
+        notebook.cells.insert(index, nbformat.v4.new_markdown_cell(pointer, metadata=marks))
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(failure.html(), metadata=marks))
+    write_text(output, nbformat.writes(notebook))
+    return failure
+
+
+def _read(output: Path) -> "NotebookNode":
+    """The notebook as far as it was executed, without what papermill added around an error."""
+    import nbformat
+
+    if not output.exists():
+        return nbformat.v4.new_notebook()
+    notebook = nbformat.read(output, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if MARK not in cell.metadata.get("tags", [])]
+    return notebook
+
+
+def _last_begun(notebook: "NotebookNode") -> int | None:
+    """Index of the last code cell that was begun, None where none was."""
+    cells = enumerate(notebook.cells)
+    begun = [i for i, c in cells if c.cell_type == "code" and c.metadata.get("papermill", {}).get("start_time")]
+    return begun[-1] if begun else None

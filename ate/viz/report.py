@@ -1,6 +1,5 @@
 """The report: one HTML file that shows a run to someone who has nothing but a browser, network or not."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,9 @@ from plotly.offline import get_plotlyjs
 from ate.errors import InputError
 from ate.runs.directory import RunDirectory
 from ate.runs.files import write_text
+from ate.runs.notebooks import TITLES
 from ate.viz.tables import text
 
-NOTEBOOKS = {
-    "01": "Inspect the data",
-    "02": "Align the latents",
-    "03": "Steer the policy",
-    "04": "Ablate λ and clamp",
-}
 OTHERS = {"judge": "Compare alignments"}
 
 
@@ -57,20 +51,32 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
 
 
 # What headline files say in words, shown as such and not among the numbers.
-SENTENCES = ("verdict", "bottom_line")
+SENTENCES = ("verdict", "bottom_line", "confirmation")
+# What a card holds, in the order in which a reader asks for it.
+CARD = {
+    "seeds": "Seeds",
+    "hashes": "What it was made from, by hash",
+    "versions": "Versions",
+    "config": "Settings",
+}
 
 
 def _run(run: RunDirectory, number: int) -> dict[str, Any]:
-    headlines, cards, figures = run.headlines(), run.cards(), run.figures()
-    found = sorted({*headlines, *cards, *(figure["name"].split("_")[0] for figure in figures)})
-    if set(found) & set(NOTEBOOKS):
+    headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
+    failed = {failure.notebook for failure in failures}
+    found = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
+    if set(found) & set(TITLES):
         # A notebook that has not run is said to be missing; where none has, the run is of another kind.
-        found = sorted({*found, *NOTEBOOKS})
+        found = sorted({*found, *TITLES})
     return {
         "name": run.path.name,
+        "failures": [Markup(failure.html()) for failure in failures],
+        "cells": run.cells(),
+        "failed_cells": run.failed_cells(),
         "bottom_lines": [headlines[key]["bottom_line"] for key in found if "bottom_line" in headlines.get(key, {})],
         "notebooks": [
-            _notebook(key, headlines.get(key), cards.get(key), figures, f"run{number}") for key in found
+            {**_notebook(key, headlines.get(key), cards.get(key), figures, f"run{number}"), "failed": key in failed}
+            for key in found
         ],
     }  # fmt: skip
 
@@ -85,13 +91,13 @@ def _notebook(
     headline = headline or {}
     mine = [figure for figure in figures if figure["name"].startswith(f"{key}_")]
     tables = {name: value for name, value in headline.items() if _is_table(value)}
-    verdict = headline.get("verdict", [])
     return {
         "key": key,
         "id": f"{prefix}-{key}",
-        "title": NOTEBOOKS.get(key, OTHERS.get(key, "Other results")),
+        "title": TITLES.get(key, OTHERS.get(key, "Other results")),
         "ran": bool(headline or mine or card),
-        "verdict": [verdict] if isinstance(verdict, str) else list(verdict),
+        "verdict": _sentences(headline.get("verdict", [])),
+        "confirmation": _sentences(headline.get("confirmation", [])),
         "numbers": _numbers({n: v for n, v in headline.items() if n not in {*tables, *SENTENCES}}),
         "tables": tables,
         "figures": [
@@ -99,9 +105,27 @@ def _notebook(
              "caption": figure["caption"], "json": safe_json(figure["figure"])}
             for figure in mine
         ],
-        "card": None if card is None else json.dumps(card, indent=1, ensure_ascii=False),
+        "card": [] if card is None else _card(card),
         "command": None if card is None else card.get("command"),
     }  # fmt: skip
+
+
+def _sentences(said: str | Sequence[str]) -> list[str]:
+    return [said] if isinstance(said, str) else list(said)
+
+
+def _card(card: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """A run card as titled groups of names and values."""
+    return [
+        (title, [(name, _listed(value)) for name, value in card[key].items()])
+        for key, title in CARD.items()
+        if card.get(key)
+    ] + ([("Written", [("at", str(card["written"]))])] if "written" in card else [])
+
+
+def _listed(value: Any) -> str:
+    """A value of a card in full: a setting is repeated exactly or not at all."""
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _is_table(value: Any) -> bool:

@@ -6,6 +6,8 @@ from click.testing import CliRunner
 
 from ate.errors import InputError
 from ate.runs.directory import RunDirectory
+from ate.runs.failure import Failure
+from ate.runs.files import write_json
 from ate.viz.commands import report
 from ate.viz.report import safe_json, write_report
 from tests.browser import PAINTED, open_page, variance
@@ -24,6 +26,58 @@ def run(tmp_path_factory) -> RunDirectory:
     run.save_headline("03", {"verdict": [f"ATE hurts {HOSTILE}"], "success": {"direct": 0.661234, "ate": 0.38}})
     run.save_card("01", {"command": "papermill 01", "config": {"profile": HOSTILE}, "seeds": {}, "hashes": {}})
     return run
+
+
+@pytest.fixture
+def sweep(tmp_path) -> RunDirectory:
+    """What a λ × clamp sweep leaves: cells, one of them failed, a verdict, a confirmation, a card."""
+    run = RunDirectory(tmp_path / "sweep")
+    table = {"columns": ["arm", "success", "difference"], "rows": [["direct", 0.6, 0.0], ["λ=2, c=0.1", 0.7, 10.0]]}
+    said = "The search said +10.0; on 8 held-out seeds +4.0 (−2.0 to +10.0): cannot tell."
+    run.save_headline("04", {"verdict": ["ur5e, 25 demonstrations.", "helps"], "confirmation": said, "table": table})
+    config = {"lams": "0.5,2", "pretrain": "/data/with/a/long/path", "left_out": ["episode_0001", "episode_0007"]}
+    run.save_card("04", {"command": "ate run --only 04 -p lams=0.5,2", "config": config, "seeds": {"training": [0, 1]},
+                         "hashes": {"ur5e": "ab12"}, "versions": {"torch": "2.13.0"}, "written": "now"})  # fmt: skip
+    for i in range(3):
+        write_json(run.path / "results" / "cells" / f"{i}.json", {"cell": str(i)})
+    failed = {"cell": "9", "arm": f"λ=0.5 {HOSTILE}", "seed": 3, "type": "Lost", "message": "was killed", "trace": "",
+              "command": "ate run --only 04"}  # fmt: skip
+    write_json(run.path / "results" / "failed" / "9.json", failed)
+    return run
+
+
+def body(run: RunDirectory) -> str:
+    """What a reader sees of a report, plotly's library left out."""
+    return write_report(run).read_text(encoding="utf-8").split("<body")[1].split("<script>")[0]
+
+
+def test_a_sweep_is_shown_with_its_confirmation_its_failed_cells_and_its_command(sweep):
+    html = body(sweep)
+    assert html.index("held-out seeds +4.0") < html.index("<h2")
+    assert (
+        "1 of 4 cells of sweeps have no result" in html and "Lost: was killed" in html and "ate run --only 04<" in html
+    )
+    assert "<b>" not in html and "&lt;b&gt;" in html
+    command = html.index('<pre class="command">ate run --only 04 -p lams=0.5,2</pre>')
+    assert command < html.index("<details>"), "the command is hidden"
+    for words in ("episode_0001, episode_0007", "/data/with/a/long/path", "0, 1", "ab12", "2.13.0"):
+        assert words in html[html.index("<details>") :]
+    (sweep.path / "results" / "failed" / "9.json").unlink()
+    html = body(sweep)
+    assert "3 cells of sweeps, each with its result" in html and "no result" not in html
+
+
+def test_a_failure_comes_first_in_the_report_and_a_run_of_failures_has_one(tmp_path, run):
+    failed = RunDirectory(tmp_path / "failed")
+    failure = Failure("02", "Align the latents", "Training", 5, "ValueError", HOSTILE, "mend it", "ate run --only 02",
+                      "/r/notebooks/02.ipynb", ("03",))  # fmt: skip
+    failed.save_failure(failure)
+    html = body(RunDirectory.existing(failed.path))
+    assert html.index(failure.html()) < html.index("What the notebooks found") and "<b>&" not in html
+    assert "failed, see the card" in html and html.count("not run") >= 3
+    # Of several runs the failures of all come first.
+    both = write_report([run, failed], tmp_path / "both.html").read_text(encoding="utf-8")
+    assert both.index(failure.html()) < both.index("data-headline=")
 
 
 @pytest.mark.browser
