@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run test lint types venv lab data bench soak table verify real judge judge-real clean browser
+.PHONY: run test lint types venv lab data bench soak trackers crowd table verify real judge judge-real clean browser
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -87,6 +87,15 @@ bench: venv
 soak: venv
 	ATE_KILLS=20 $(BIN)/python -m pytest -q tests/align/test_kill.py
 	$(BIN)/python -m tests.align.killing
+
+# `ate track` with the real trackers, which only those install who use them (trackio 57 MB, wandb 76 MB).
+trackers: venv
+	$(BIN)/pip install -q -c constraints.txt -e '.[track]' wandb
+	$(BIN)/python -m pytest -q tests/runs/test_tracking.py
+
+# 50 executions of notebooks at once: no output differs from that of a lone run.
+crowd: venv
+	nice $(BIN)/python -m tests.crowd
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

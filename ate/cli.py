@@ -23,6 +23,7 @@ COMMANDS = {
     "run": ("ate.runs.commands", "run"),
     "steer": ("ate.steer.commands", "steer"),
     "sweep": ("ate.ablate.commands", "sweep"),
+    "track": ("ate.runs.commands", "track"),
     "watch": ("ate.runs.commands", "watch"),
 }
 

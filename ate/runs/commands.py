@@ -1,12 +1,14 @@
-"""`ate run`: the notebooks in batch, then the report; `ate watch`: a run that goes on in a process of its own."""
+"""`ate run`: the notebooks in batch, then the report; `ate watch`: a run that goes on in a process of its own;
+`ate track`: a run told to an experiment tracker."""
 
 import time
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import click
 
-from ate.errors import unknown
+from ate.errors import InputError, unknown
 from ate.presets import PROFILES, Settings
 from ate.runs.notebooks import NOTEBOOKS, execute
 
@@ -73,3 +75,31 @@ def watch(folder: str, stop: bool, once: bool) -> None:
         time.sleep(1.0)
     if not once and child.status()["state"] in ("failed", "died", "ended"):
         click.echo("\n".join(child.log()))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--with", "name", default="trackio", show_default=True, help="Module with wandb's interface.")
+@click.option("--project", default="ate", show_default=True, help="In the tracker.")
+@click.option("--online", is_flag=True, help="Let the tracker reach the network [default: it stays on this machine].")
+@click.option("--follow", is_flag=True, help="Go on until the run ends.")
+def track(folder: Path, name: str, project: str, online: bool, follow: bool) -> None:
+    """Tell a run to an experiment tracker: settings, metrics of every training, headline numbers and tables."""
+    from ate.runs.child import Child
+    from ate.runs.directory import RunDirectory
+    from ate.runs.tracking import tracker
+    from ate.runs.turns import taken
+
+    child = Child(folder)
+    if not folder.is_dir():
+        raise InputError("no such folder", where=str(folder), expected="a run", way_out="name runs/<name>")
+    told = 0
+    with tracker(RunDirectory(folder), name, project, online=online) as following:
+        while True:
+            # Asked before telling: what comes between the two is told by the last round.
+            going = follow and (child.alive or taken(folder))
+            told += following.update()
+            if not going:
+                break
+            time.sleep(1.0)
+    click.echo(f"{told} metric rows and the headlines of {folder} told to {name}, project {project}")

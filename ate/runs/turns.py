@@ -45,6 +45,18 @@ def turn(folder: Path, doing: str) -> Iterator[bool]:
         yield waited
 
 
+def taken(folder: Path) -> bool:
+    """Whether a process holds the folder now."""
+    if not (folder / TURN).exists():
+        return False
+    with (folder / TURN).open("r", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _take(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
