@@ -7,6 +7,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
 .PHONY: run test lint types venv lab data bench soak trackers crowd table verify real judge judge-real clean browser
+.PHONY: run test lint types venv lab data bench soak soak-sweep slurm table verify real judge judge-real clean browser
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -96,6 +97,16 @@ trackers: venv
 # 50 executions of notebooks at once: no output differs from that of a lone run.
 crowd: venv
 	nice $(BIN)/python -m tests.crowd
+# A sweep at smoke size with its workers, killed 30 times at random moments: every cell once, equal to an undisturbed one.
+soak-sweep: venv
+	$(BIN)/python -m tests.ablate.killing
+
+# A sweep on a real Slurm of two nodes on this machine, from Debian's packages, with one job cancelled and one node drained.
+slurm: venv
+	@command -v slurmctld >/dev/null && command -v munged >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq slurm-wlm munge >/dev/null; }
+	$(BIN)/python -m tests.cluster.slurm
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

@@ -73,8 +73,11 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
 @click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
 @click.option("--executor", default=None, help="here, processes, submitit-local, or slurm:partition=NAME,time=MINUTES.")
 @click.option("--workers", type=int, default=None, help="Processes of this machine.")
+@click.option(
+    "--notebooks", is_flag=True, help="Also execute notebook 03 for every λ × clamp, and keep it and its HTML."
+)
 def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, seeds: str, confirm: str,
-          axes: tuple[str, ...], **given: Any) -> None:  # fmt: skip
+          axes: tuple[str, ...], notebooks: bool, **given: Any) -> None:  # fmt: skip
     """λ × clamp × anything × seeds, with λ = 0 on the same seeds; what is done is never done again.
 
     FILE is a YAML file of fields and their values (`lams: [0.5, 2]`); options win over it. Exit code 1 when a cell has
@@ -96,7 +99,10 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     held_out = _whole(confirmed.paired)
     for setting in study.settings_of(described):
         _report(study, described, setting, results, held_out)
-    failed = [*found.failed, *confirmed.failed]
+    failed = [str(cell) for cell in (*found.failed, *confirmed.failed)]
+    for page, failure in study.notebooks(described) if notebooks else ():
+        click.echo(f"notebook: {page}" if failure is None else f"no notebook: {page}")
+        failed += [] if failure is None else [f"{page.parents[1].name}: {failure.type}: {failure.message}"]
     for cell in failed:
         click.echo(f"failed: {cell}", err=True)
     if failed:

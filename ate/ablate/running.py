@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ate.ablate.cells import Cell, Contents, Group, Store
 from ate.ablate.executors import RAISED, Executor, Failure
-from ate.ablate.grid import ArmSpec
+from ate.ablate.grid import STARTS, ArmSpec
 from ate.ablate.results import RunResult
 from ate.ablate.run import Experiment
 from ate.errors import InputError
@@ -91,22 +91,37 @@ class Swept:
         return list(self.results)
 
     def paired(self) -> list[RunResult]:
-        """Results that can be paired by seed: arms that failed on a seed are left out, with a warning.
+        """Results that can be paired by seed.
+
+        In each setting, seeds whose λ = 0 arm failed are left out, then arms that failed on another seed; a warning
+        says which.
 
         Raises:
-            CellsFailed: a λ = 0 arm failed, and with it what everything else is compared to.
+            CellsFailed: a setting has no λ = 0 arm at all, and with it nothing to compare to.
         """
         if not self.failed:
             return list(self.results)
-        if any(failed.cell.arm.lam == 0 for failed in self.failed):
+        kept: list[RunResult] = []
+        for mine in _by_setting(self.results).values():
+            seeds = {r.seed for r in mine if r.encoder == "none" and r.spec["start"] == STARTS[0]}
+            if not seeds:
+                return self.whole()
+            arms = {arm for arm in dict.fromkeys(r.arm for r in mine)
+                    if seeds <= {r.seed for r in mine if r.arm == arm}}  # fmt: skip
+            kept += [r for r in mine if r.seed in seeds and r.arm in arms]
+        if not kept:
             return self.whole()
-        left_out = dict.fromkeys(failed.cell.arm.name for failed in self.failed)
-        warnings.warn(
-            "\n".join([f"left out, for cells of them failed: {', '.join(left_out)}", *map(str, self.failed)]),
-            CellsMissing,
-            stacklevel=2,
-        )
-        return [result for result in self.results if result.arm not in left_out]
+        left_out = dict.fromkeys(f"{r.arm}, seed {r.seed}" for r in self.results if r not in kept)
+        said = ["cells failed:", *map(str, self.failed), f"left out beside them: {'; '.join(left_out) or 'nothing'}"]
+        warnings.warn("\n".join(said), CellsMissing, stacklevel=2)
+        return kept
+
+
+def _by_setting(results: Iterable[RunResult]) -> dict[tuple[str, int, int], list[RunResult]]:
+    found: dict[tuple[str, int, int], list[RunResult]] = {}
+    for r in results:
+        found.setdefault((r.parameterization, r.demonstrations, r.steps), []).append(r)
+    return found
 
 
 def run(requests: Sequence[Request], folder: Path, executor: Executor, command: str = "") -> Swept:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import joblib
 
-from ate.ablate.executors import Executor
+from ate.ablate.executors import Executor, Failure
 from ate.ablate.grid import ALIGNED_AS, ARM_SETS, COMPARISON, DIRECT, EVIDENCE, ArmSpec, comparison, evidence
 from ate.ablate.results import RunResult
 from ate.ablate.run import Experiment, SeedRun, simulated, train_seed
@@ -131,6 +131,21 @@ class Study:
         requests = [self._request(one, sweep.arms, sweep.search_seeds) for one in self.settings_of(sweep)]
         return self._run(requests, command)
 
+    def notebooks(self, sweep: Sweep) -> list[tuple[Path, Failure | None]]:
+        """Each λ × clamp of a sweep as an executed notebook 03; its HTML, and why there is none where it failed.
+
+        Raises:
+            InputError: the sweep varies what notebook 03 has no parameter for.
+        """
+        # Imported here: papermill is an extra.
+        from ate.ablate.notebooks import notebook_cells
+
+        cells = notebook_cells(sweep, self.settings, self.settings_of(sweep))
+        missing = [cell for cell in cells if not cell.html.exists()]
+        ended = dict(self._executor.run(missing, self.settings.directory / "results" / "jobs"))
+        failures = {cell.key: ended[index] for index, cell in enumerate(missing)}
+        return [(cell.html, failures.get(cell.key)) for cell in cells]
+
     def settings_of(self, sweep: Sweep) -> tuple[Setting, ...]:
         """Its settings, each once; more demonstrations than there are mean all of them."""
         return tuple(
@@ -170,8 +185,11 @@ class Study:
         return Request(experiment, tuple(arms), tuple(seeds))
 
     def _run(self, requests: Sequence[Request], command: str) -> Swept:
-        executor = Executor.parse(self.settings.executor, self.settings.workers)
-        return run(requests, self.settings.directory / "results", executor, command)
+        return run(requests, self.settings.directory / "results", self._executor, command)
+
+    @property
+    def _executor(self) -> Executor:
+        return Executor.parse(self.settings.executor, self.settings.workers)
 
     def _reading(self, name: str) -> Path:
         """Folder of another reading of the alignment, over the same stage 1 where that sees no difference."""

@@ -142,12 +142,24 @@ def test_files_that_cannot_be_read_are_the_failure_of_their_arms(experiment, tmp
     assert found.failed[0].failure.type == "InputError" and "alignment.safetensors" in found.failed[0].failure.message
 
 
-def test_without_its_baseline_a_sweep_cannot_be_read(experiment, tmp_path, bad):
-    bad.append("direct")
-    found = run(ask(experiment, ARMS[:2]), tmp_path, HERE)
-    assert [failed.cell.arm.name for failed in found.failed] == ["direct"]
-    with pytest.raises(CellsFailed, match="1 of 2"):
+def test_what_cannot_be_paired_is_left_out_with_a_warning(experiment, tmp_path, bad):
+    """A seed without its λ = 0 arm says nothing of any arm, an arm without one of the seeds nothing of that arm."""
+    arms = [*ARMS[:2], ArmSpec("bad", encoder="aligned", lam=1.0)]
+    bad[:] = ["scratch"]
+    first = run(ask(experiment, arms, (0,)), tmp_path, HERE)
+    bad[:] = ["direct"]
+    found = run(ask(experiment, arms, (1,)), tmp_path, HERE)
+    with pytest.raises(CellsFailed, match="1 of 3"):
         found.paired()
+    bad[:] = ["direct", "scratch"]
+    found = run(ask(experiment, arms, (0, 1, 2)), tmp_path, HERE)
+    # Seed 2 has only "bad", seed 1 no λ = 0, seed 0 no scratch.
+    assert sorted((f.cell.arm.name, f.cell.seed) for f in found.failed) == [
+        ("direct", 1), ("direct", 2), ("scratch", 0), ("scratch", 2),
+    ]  # fmt: skip
+    with pytest.warns(CellsMissing, match="left out beside them: scratch, seed 1; bad, seed 1; bad, seed 2"):
+        assert [(r.arm, r.seed) for r in found.paired()] == [("direct", 0), ("bad", 0)]
+    assert first.results[0] in found.results
 
 
 def test_a_group_that_is_done_trains_nothing_and_removes_what_killed_writers_left(experiment, tmp_path, monkeypatch):

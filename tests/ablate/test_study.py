@@ -106,5 +106,5 @@ def test_a_comparison_is_whole_or_says_what_is_missing(study, monkeypatch):
     monkeypatch.setattr("ate.ablate.cells.run_seed", lambda *_: 1 / 0)
     with pytest.raises(CellsFailed, match="4 of 4 cells have no result"):
         study.compare()
-    with pytest.raises(CellsFailed, match="direct"):
+    with pytest.raises(CellsFailed, match="2 of 2"):
         replace(study, settings=replace(study.settings, lams="1")).ablate()
