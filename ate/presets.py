@@ -82,6 +82,8 @@ class Settings:
         rollouts: fixed rollout seeds a trained policy.
         lam: λ of the ATE arm.
         clamp: element-wise clamp of k·g of the ATE arm, normalised action units.
+        steer: preset that notebook 04 exported, a file; its λ and clamp where these are not given, and its options of
+            guidance. Empty for none.
         lams: λ axis of the ablation, separated by commas; λ = 0 always joins.
         clamps: clamp axis of the ablation, separated by commas.
         ablation_seeds: training seeds of each cell of the ablation.
@@ -121,6 +123,7 @@ class Settings:
     rollouts: int = 100
     lam: float = 2.0
     clamp: float = 0.1
+    steer: str = ""
     lams: str = "0.5,2"
     clamps: str = "0.02,0.1,0.5"
     ablation_seeds: int = 4
@@ -180,6 +183,14 @@ class Settings:
         return DataSet(
             self.pretrain, self.source, left_out, self.layout_pretrain, self.robot_pretrain, names(self.joints_pretrain)
         )
+
+    @property
+    def guidance(self) -> dict[str, Any]:
+        """Options of the ATE arm's guidance beside λ and clamp, from the preset; none without one."""
+        # Imported here: settings of a study without a preset need no statistics.
+        from ate.ablate.export import options, read_preset
+
+        return options(read_preset(self.steer)) if self.steer else {}
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -244,6 +255,11 @@ def settings(given: Mapping[str, Any]) -> Settings:
         for name, value in given.items()
         if value is not None and name != "profile"
     }
+    if chosen.get("steer"):
+        from ate.ablate.export import read_preset
+
+        arm = read_preset(chosen["steer"])
+        chosen = {"lam": arm.lam, "clamp": arm.clamp, **chosen}
     return replace(PROFILES[profile], **chosen)
 
 

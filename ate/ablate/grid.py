@@ -95,13 +95,21 @@ class ArmSpec:
                 )
 
 
-def comparison(lam: float, clamp: float) -> tuple[ArmSpec, ...]:
-    """Direct fine-tuning, from scratch, ATE, and its random-encoder control at the same λ and clamp."""
+def comparison(lam: float, clamp: float, **options: Any) -> tuple[ArmSpec, ...]:
+    """Direct fine-tuning, from scratch, ATE, and its random-encoder control at the same λ and clamp.
+
+    Args:
+        lam: λ.
+        clamp: of k·g.
+        options: of guidance, as a preset exports them (`ate.ablate.export.options`); the control shares all but the
+            encoder.
+    """
+    guided = {"lam": lam, "clamp": clamp, **options}
     return (
         ArmSpec(DIRECT),
         ArmSpec(SCRATCH, start="scratch"),
-        ArmSpec("ATE", encoder="aligned", lam=lam, clamp=clamp),
-        ArmSpec("random encoder", encoder="random", lam=lam, clamp=clamp),
+        ArmSpec("ATE", **{"encoder": "aligned", **guided}),
+        ArmSpec("random encoder", **{**guided, "encoder": "random"}),
     )
 
 

@@ -88,16 +88,20 @@ class Study:
         """
         if arms not in ARM_SETS:
             raise unknown(arms, ARM_SETS, where="set of arms")
-        specs = evidence() if arms == EVIDENCE else comparison(self.settings.lam, self.settings.clamp)
+        specs = evidence() if arms == EVIDENCE else self._compared
         seeds = tuple(range(self.settings.seeds))
         requests = [Request(self.experiment(name, specs), tuple(specs), seeds) for name in self.policies]
         return self._run(requests, self.settings.command("03")).whole()
 
     def train_again(self, seed: int = 0) -> dict[str, SeedRun]:
         """The comparison's arms of one training seed, trained again bit for bit, by parameterisation: the policies."""
-        arms = comparison(self.settings.lam, self.settings.clamp)
+        arms = self._compared
         aligned = self.settings.directory / "results" / "aligned"
         return {name: train_seed(self.experiment(name, arms), arms, seed, aligned) for name in self.policies}
+
+    @property
+    def _compared(self) -> tuple[ArmSpec, ...]:
+        return comparison(self.settings.lam, self.settings.clamp, **self.settings.guidance)
 
     def ablate(self) -> list[RunResult]:
         """The λ × clamp grid with its λ = 0 baseline, for the first parameterisation.

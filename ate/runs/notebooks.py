@@ -27,8 +27,8 @@ TITLES = {
     "03": "Steer the policy",
     "04": "Ablate λ and clamp",
 }
-# Parameters that may name a file: the first two always do, the others also take names.
-PATHS = ("pretrain", "adapt", "exclude", "exclude_pretrain", "robot", "robot_pretrain")
+# Parameters that may name a file: the first three always do, the others also take names.
+PATHS = ("pretrain", "adapt", "steer", "exclude", "exclude_pretrain", "robot", "robot_pretrain")
 # Seconds that a kernel may take to answer: many that start at once on few cores take minutes.
 STARTING = 600
 # A kernel's ports are chosen before it starts; another program may have taken one by then, and it dies at once.
@@ -66,7 +66,7 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     parameters = {**given, "profile": chosen.profile, "run": str(chosen.directory)}
     for name in PATHS:
         value = str(given.get(name) or "")
-        if value and (name in PATHS[:2] or value.endswith((".txt", ".toml"))):
+        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml"))):
             parameters[name] = str(Path(value).resolve())
     # Idle OpenMP threads that spin slow a guided step on shared cores by a factor of ten and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
