@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -29,6 +30,9 @@ from ate.steer.evaluate import open_loop
 from ate.steer.finetuning import finetune_arms
 from ate.steer.guidance import Guidance
 from ate.steer.training import Arm, Budget, Trained
+
+if TYPE_CHECKING:
+    from ate.sim.rollout import Rollouts
 
 
 @dataclass(frozen=True)
@@ -182,23 +186,40 @@ def _guidance(alignment: Alignment, arm: ArmSpec, encoder: Encoder | None) -> Gu
     return Guidance.of(alignment, arm.lam, arm.clamp, vae=encoder, **options)
 
 
+def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: int, record: bool = False) -> "Rollouts":
+    """A trained policy from the experiment's fixed rollout seeds, with noise drawn by the training seed.
+
+    Args:
+        experiment: number of rollouts, actions carried out of each chunk.
+        policy: trained.
+        episodes: name the robot and the task.
+        seed: training seed.
+        record: keep trajectories.
+
+    Raises:
+        InputError: a robot or task that the simulator does not know.
+    """
+    # Imported here: data without a simulator need no mujoco.
+    from ate.sim.rollout import rollout
+
+    generator = torch.Generator().manual_seed(seed)
+    return rollout(
+        lambda qpos, state: policy.act(qpos, state, generator),
+        episodes.robot,
+        episodes.task or "",
+        range(experiment.rollouts),
+        execute=min(experiment.execute, policy.config.horizon),
+        threads=1,
+        record=record,
+    )
+
+
 def _result(experiment: Experiment, arm: ArmSpec, seed: int, done: SeedRun) -> RunResult:
     trained, episodes = done.trained[arm.name], done.episodes
     success: tuple[bool, ...] = ()
     closest: tuple[float, ...] = ()
-    if simulated(episodes) and episodes.task is not None:
-        # Imported here: data without a simulator need no mujoco.
-        from ate.sim.rollout import rollout
-
-        generator = torch.Generator().manual_seed(seed)
-        outcome = rollout(
-            lambda qpos, state: trained.policy.act(qpos, state, generator),
-            episodes.robot,
-            episodes.task,
-            range(experiment.rollouts),
-            execute=min(experiment.execute, trained.policy.config.horizon),
-            threads=1,
-        )
+    if simulated(episodes):
+        outcome = roll_out(experiment, trained.policy, episodes, seed)
         success = tuple(bool(value) for value in outcome.success)
         closest = tuple(float(value) for value in outcome.closest)
     return RunResult(

@@ -1,5 +1,6 @@
 """Made-up records in the shape of real ones; nothing here is evidence of anything."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from ate.ablate.results import RunResult
 from ate.data.doctor.distances import JointDistance
 from ate.data.doctor.report import Triage
 from ate.data.episodes import Episode, Episodes
+from ate.sim.rollout import Rollouts, Tracks
 
 
 def episodes(robot: str, arm_joints: int, count: int = 12, seed: int = 0, rate: float | None = 20.0,
@@ -107,6 +109,22 @@ def run(arm: str, seed: int, parameterization: str, rate: float, lam: float, cla
     )  # fmt: skip
 
 
+def rolled_out(task: str = "lift", steps: tuple[int, ...] = (24, 60)) -> Rollouts:
+    """Recorded rollouts, the first of which succeeds: the tool goes straight down to the object and up with it."""
+    count, last = len(steps), max(steps)
+    time = np.linspace(0, 1, last + 1, dtype=np.float32)[None, :, None] * np.ones((count, 1, 1), np.float32)
+    depth = np.abs(1 - 2 * time)
+    tool = np.concatenate([0.1 * time, -0.05 * time, 0.02 + 0.2 * depth], 2)
+    thing = np.concatenate([0.05 + 0 * time, -0.025 + 0 * time, 0.02 + 0.1 * np.maximum(2 * time - 1, 0)], 2)
+    goal = np.full((count, 3), 0.12 if task == "push" else 0.0, np.float32)
+    tracks = Tracks(np.zeros((count, last + 1, 7), np.float32), tool, thing, goal)
+    success = np.arange(count) == 0
+    return Rollouts(
+        "ur5e", task, np.arange(count) + 3, success, np.array(steps), np.linspace(0.01, 0.05, count), tracks
+    )
+
+
+@cache
 def figures() -> dict[str, object]:
     """Every figure there is, by the name under which a notebook keeps it."""
     from ate import viz
@@ -148,4 +166,8 @@ def figures() -> dict[str, object]:
         "03_5_open_loop": viz.open_loop_error(results(simulator=False)),
         "04_1_grid": viz.grid(cells()),
         "04_2_response": viz.response_curves(cells()),
+        "04_3_meter": viz.meter_grid(cells()),
+        "04_4_cost": viz.cost(cells()),
+        "04_5_parallel": viz.parallel_coordinates(cells()),
+        "04_6_film": viz.film_strip(rolled_out(), [0, 1]),
     }

@@ -8,7 +8,6 @@ from ate.ablate.grid import comparison
 from ate.ablate.statistics import differences
 from ate.data.episodes import Episode
 from ate.data.robots import unify
-from ate.errors import InputError
 from ate.viz.figures_steer import arm_colors, clamp_colors
 from ate.viz.style import ARMS, ROBOTS, TEMPLATE, colors, slot_labels, tinted, unit
 from tests.viz.samples import cells, episodes, figures, metrics, results, sets
@@ -17,7 +16,8 @@ from tests.viz.samples import cells, episodes, figures, metrics, results, sets
 def axis_titles(figure):
     layout = figure.to_dict()["layout"]
     axes = [value for name, value in layout.items() if name[1:5] == "axis"]
-    return [axis["title"]["text"] for axis in axes if axis.get("title", {}).get("text")]
+    named = [axis["title"]["text"] for axis in axes if axis.get("title", {}).get("text")]
+    return named + [one.label for trace in figure.data if trace.type == "parcoords" for one in trace.dimensions]
 
 
 @pytest.mark.parametrize("name", sorted(figures()))
@@ -157,35 +157,6 @@ def test_seeds_that_visited_different_noise_levels_are_averaged_where_all_have_r
     runs = [r for r in results(seeds=2) if r.arm == "ATE" and r.parameterization == "sample"]
     runs[0] = replace(runs[0], meter=runs[0].meter[1:])
     assert len(viz.guidance_anatomy(runs).data[0].x) == 9
-
-
-def test_the_grid_names_its_baseline_and_marks_what_it_cannot_tell():
-    runs = [r for r in cells() if r.parameterization == "sample"]
-    figure = viz.grid(runs)
-    heat = figure.data[0]
-    rate = 100 * np.mean([r.success for r in runs if r.lam == 0])
-    assert f"λ = 0 ({rate:.0f} %, 3 seeds)" in figure.layout.annotations[0].text
-    base = np.array([np.mean(r.success) for r in runs if r.lam == 0])
-    mine = np.array([np.mean(r.success) for r in runs if (r.lam, r.clamp) == (2.0, 0.5)])
-    assert heat.z[2][1] == pytest.approx(100 * (mine - base).mean())
-    verdicts = {d.arm: d.verdict for d in differences(runs)}
-    for row, clamp in enumerate((0.02, 0.1, 0.5)):
-        for column, lam in enumerate((0.5, 2.0)):
-            marked = "·" in heat.text[row][column]
-            assert marked == (verdicts[f"λ {lam:g}, clamp {clamp:g}"] == "cannot tell")
-
-
-def test_an_ablation_without_its_baseline_is_refused():
-    with pytest.raises(InputError, match="λ = 0"):
-        viz.grid([r for r in cells() if r.lam > 0])
-
-
-def test_response_curves_start_at_plain_fine_tuning():
-    runs = [r for r in cells() if r.parameterization == "sample"]
-    lines = [t for t in viz.response_curves(runs).data if t.name and t.name.endswith("success")]
-    rate = 100 * np.mean([r.success for r in runs if r.lam == 0])
-    assert len(lines) == 3
-    assert all(line.x[0] == 0 and line.y[0] == pytest.approx(rate) for line in lines)
 
 
 def test_colours_are_fixed_and_different():

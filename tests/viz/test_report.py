@@ -91,7 +91,7 @@ def test_every_figure_is_painted_with_the_network_cut(run, tmp_path):
         for name in shown:
             plot = page.locator(f'[data-figure="{name}"]')
             assert plot.evaluate(PAINTED) > 0, f"{name} has no painted element"
-            box = plot.locator(".cartesianlayer .bg, .bglayer .bg, rect.nsewdrag").first
+            box = plot.locator(".cartesianlayer .bg, .bglayer .bg, rect.nsewdrag, .parcoords .axis").first
             assert variance(plot.screenshot()) > 50, f"{name} is blank"
             assert box.count() == 1, f"{name} has no axes"
         assert page.refused == []

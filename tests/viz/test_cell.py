@@ -1,0 +1,155 @@
+"""The explorer of cells and what it shows of one, with a made-up study and made-up rollouts."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ate import viz
+from ate.ablate.replay import Replay, telling
+from ate.ablate.statistics import differences
+from ate.errors import InputError
+from ate.presets import settings
+from ate.runs.commands import _parse
+from ate.runs.directory import RunDirectory
+from ate.viz.cards import card_rows, command, seed_rows
+from ate.viz.cell import CellExplorer
+from tests.viz.samples import cells, rolled_out, sets
+
+
+def one_kind(seeds=3):
+    return [
+        replace(r, steps=20, cell=f"{i:064x}") for i, r in enumerate(cells(seeds)) if r.parameterization == "sample"
+    ]
+
+
+@pytest.fixture
+def study(tmp_path):
+    chosen = settings({"profile": "smoke", "run": str(tmp_path), "ablation_seeds": 3})
+    policies = {"sample": tmp_path / "policies" / "sample-abc" / "policy.safetensors"}
+    return SimpleNamespace(settings=chosen, policies=policies, folder=Path("align/def"), adapt=sets()[1])
+
+
+@pytest.fixture
+def played(monkeypatch):
+    """What is trained again, and what is drawn; nothing is trained."""
+    seen = SimpleNamespace(trained=[], drawn=[], tables=[], html=[])
+
+    def again(study, result):
+        seen.trained.append((result.lam, result.clamp, result.seed))
+        if result.seed == 2:
+            raise InputError("nothing", where="here", expected="something", way_out="look")
+        return Replay(result, rolled_out(), faithful=result.seed == 0)
+
+    monkeypatch.setattr("ate.viz.cell.replay_in", again)
+    monkeypatch.setattr("ate.viz.cell.draw", seen.drawn.append)
+    monkeypatch.setattr("ate.viz.cell.show_table", seen.tables.append)
+    monkeypatch.setattr(
+        "ate.viz.cell.show",
+        lambda figure, run, name, title, caption: run.save_figure(name, figure, title=title, caption=caption),
+    )
+    monkeypatch.setattr("ate.viz.cell.display", lambda shown: seen.html.append(getattr(shown, "data", "")))
+    return seen
+
+
+def click(explorer, lam, clamp):
+    trace = next(t for t in explorer.figure.data if t.type == "heatmap")
+    explorer._click(trace, SimpleNamespace(xs=[lam], ys=[clamp]))
+
+
+def test_a_click_shows_card_curves_and_film_of_that_cell(study, played):
+    explorer = CellExplorer(study, one_kind())
+    assert explorer.seed.disabled and not played.trained
+    click(explorer, "2", "0.1")
+    assert played.trained == [(2.0, 0.1, 0)]
+    assert "Run card of λ 2, clamp 0.1" in "".join(played.html)
+    assert [row["training seed"] for row in played.tables[0]] == [0, 1, 2]
+    loss, meter, film = played.drawn
+    assert {t.name for t in loss.data if t.name} == {"direct", "λ 2, clamp 0.1"}
+    assert {t.name for t in meter.data if t.name} == {"λ 2, clamp 0.1"}
+    assert any("rollout seed" in note.text for note in film.layout.annotations)
+    assert "bit for bit" in explorer.status.value
+    frames = [shape for shape in explorer.figure.layout.shapes if shape.name == "chosen"]
+    assert len(frames) == 1 and (frames[0].x0 + frames[0].x1, frames[0].y0 + frames[0].y1) == (2, 2)
+
+
+def test_another_seed_is_trained_once_and_what_differs_is_said(study, played):
+    explorer = CellExplorer(study, one_kind())
+    click(explorer, "2", "0.1")
+    explorer.seed.value = 1
+    assert played.trained[-1] == (2.0, 0.1, 1) and "NOT what was kept" in explorer.status.value
+    explorer.seed.value = 0
+    click(explorer, "0.5", "0.1")
+    click(explorer, "2", "0.1")
+    assert played.trained == [(2.0, 0.1, 0), (2.0, 0.1, 1), (0.5, 0.1, 0)]
+    assert sum(shape.name == "chosen" for shape in explorer.figure.layout.shapes) == 1
+
+
+def test_a_seed_that_has_not_run_is_named(study, played):
+    runs = [r for r in one_kind() if (r.lam, r.clamp, r.seed) != (2.0, 0.1, 0)]
+    explorer = CellExplorer(study, runs)
+    click(explorer, "2", "0.1")
+    assert not played.trained and "Seed 0 of this cell has not run; there are 1, 2" in explorer.status.value
+
+
+def test_what_goes_wrong_is_shown_and_not_swallowed(study, played):
+    """Outside a kernel an Output lets errors through; inside it shows them."""
+    explorer = CellExplorer(study, one_kind())
+    click(explorer, "2", "0.1")
+    with pytest.raises(InputError, match="here: found nothing"):
+        explorer._guarded(lambda: (setattr(explorer.seed, "value", 2), explorer._roll()))()
+
+
+def test_clicks_beside_a_cell_do_nothing(study, played):
+    runs = [r for r in one_kind() if (r.lam, r.clamp) != (2.0, 0.1)]
+    explorer = CellExplorer(study, runs)
+    click(explorer, "2", "0.1")
+    trace = next(t for t in explorer.figure.data if t.type == "heatmap")
+    explorer._click(trace, SimpleNamespace(xs=[], ys=[]))
+    assert explorer.chosen is None and not played.trained
+
+
+def test_the_card_says_what_it_takes_to_repeat_the_cell(study):
+    runs = [r for r in one_kind() if (r.lam, r.clamp) == (2.0, 0.1)]
+    card = card_rows(study, runs)
+    assert "λ 2, clamp 0.1" in card["guidance"] and "sign 1" in card["guidance"]
+    assert "5" not in card["seeds"].split("rollouts")[0] and "training 0, 1, 2" in card["seeds"]
+    assert all(text in card["hashes"] for text in ("sample-abc", "def", runs[0].cell[:16]))
+    words = shlex.split(command(study, runs[0]))
+    given = _parse(tuple(words[i + 1] for i, word in enumerate(words) if word == "-p"))
+    again = settings({"profile": "smoke", "run": str(study.settings.directory), **given})
+    assert (again.lams, again.clamps, again.ablation_seeds) == ("2.0", "0.1", 3)
+    assert "clamps=inf" in command(study, replace(runs[0], clamp=np.inf))
+
+
+def test_seeds_one_by_one_are_rows_of_the_tidy_table():
+    runs = one_kind()
+    rows = seed_rows(runs, "λ 2, clamp 0.5")
+    gaps = next(d for d in differences(runs) if d.arm == "λ 2, clamp 0.5").by_seed
+    assert [row["to λ = 0, points"] for row in rows] == [round(100 * gap, 1) for gap in gaps]
+    bare = [replace(r, success=(), closest=()) for r in runs]
+    assert seed_rows(bare, "λ 2, clamp 0.5")[0]["success"] == ""
+
+
+def test_the_highest_and_the_lowest_cell_are_shown_in_batch(study, played, monkeypatch, tmp_path):
+    monkeypatch.setenv("ATE_BATCH", "1")
+    runs = one_kind()
+    found = viz.extremes(runs)
+    mean = {d.arm: d.mean for d in differences(runs)}
+    assert found["highest"].arm == max(mean, key=mean.get) and found["lowest"].arm == min(mean, key=mean.get)
+    directory = RunDirectory(tmp_path / "run")
+    for which, done in viz.replayed(study, found).items():
+        viz.show_cell(study, runs, done, directory, f"04_8_{which}")
+    names = [figure["name"] for figure in directory.figures()]
+    assert names == [f"04_8_{which}_{part}" for which in ("highest", "lowest") for part in ("1_loss", "2_film")]
+    assert "bit for bit" in directory.figures()[1]["caption"]
+    viz.show_cells(study, runs)  # nothing in batch
+    assert len(viz.extremes([r for r in runs if r.lam == 0 or (r.lam, r.clamp) == (2.0, 0.1)])) == 1
+
+
+def test_rollouts_that_tell_something():
+    assert telling((True, False, True)) == [0, 1] and telling((False, False, True)) == [0, 2]
+    assert telling((True, True)) == [0] and telling(()) == []
