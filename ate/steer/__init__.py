@@ -4,9 +4,10 @@ from importlib import import_module
 from typing import Any
 
 _LAZY = {
-    "Arm": "training",
+    "Arm": "learner",
     "Attachment": "attaching",
-    "Budget": "training",
+    "Budget": "budget",
+    "Evaluation": "evaluate",
     "Guidance": "guidance",
     "GuidanceMeter": "meter",
     "Trained": "training",

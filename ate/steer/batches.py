@@ -1,7 +1,8 @@
 """Training batches: what a step needs, drawn on the device that trains."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from ate.data.chunks import Chunks, chunk, concat
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.policies.policy import Policy
+from ate.runs.distributed import mine, processes
 from ate.steer.paths import Path
 
 
@@ -58,7 +60,7 @@ class TrainingData:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One training batch.
+    """One training batch, or one process's rows of it.
 
     Attributes:
         chunk_index: which chunks, `(B,)`.
@@ -68,6 +70,8 @@ class Batch:
         target: what the policy regresses, `(B, S, D)`.
         observation: network inputs `(B, o)`.
         mask: slots that count, float `(B, 1, D)`.
+        count: numbers that count in the whole batch, 0-d.
+        size: rows of the whole batch.
     """
 
     chunk_index: Tensor
@@ -77,6 +81,16 @@ class Batch:
     target: Tensor
     observation: Tensor
     mask: Tensor
+    count: Tensor
+    size: int
+
+    def part(self) -> "Batch":
+        """This process's rows, where several share the work."""
+        if processes() == 1:
+            return self
+        names = [field.name for field in fields(self) if field.name not in ("count", "size")]
+        rows: dict[str, Any] = {name: mine(getattr(self, name)) for name in names}
+        return replace(self, **rows)
 
 
 def draw(data: TrainingData, path: Path, size: int, generator: torch.Generator) -> Batch:
@@ -97,4 +111,6 @@ def draw(data: TrainingData, path: Path, size: int, generator: torch.Generator) 
         target=path.target(a0, noise, t),
         observation=data.observation[rows],
         mask=mask,
+        count=mask.sum() * a0.shape[1],
+        size=size,
     )

@@ -1,9 +1,16 @@
-"""Open-loop evaluation: denoised chunks against what the demonstrator did next, per joint in radians."""
+"""Evaluation: denoised chunks against what the demonstrator did next, and rollouts, also while a policy trains.
+
+Everything that is drawn comes from fixed seeds, so that two policies, or one at two steps, differ in nothing else.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ate.data.episodes import Episodes
+from ate.errors import InputError
 from ate.policies.policy import Policy
 from ate.steer.batches import TrainingData
 
@@ -11,6 +18,84 @@ from ate.steer.batches import TrainingData
 SAMPLES = 512
 # Observations that are sampled several times over, and how often.
 PLACES, DRAWS = 64, 16
+# What a policy may be asked while it trains.
+ANSWERS = ("error", "success", "closest")
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What every arm is asked while it trains.
+
+    Attributes:
+        held_out: episodes of the robot that are not trained on.
+        every: optimisation steps between two evaluations; the last step is always one.
+        rollouts: fixed rollout seeds 0 … rollouts − 1 in the simulator; 0 for none.
+        execute: rows of a chunk carried out before the next one, in rollouts.
+        seed: of the noise that chunks are denoised from.
+
+    Raises:
+        InputError: a number out of range; rollouts, and episodes whose robot or task the simulator does not have.
+    """
+
+    held_out: Episodes
+    every: int
+    rollouts: int = 0
+    execute: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("every", 1), ("rollouts", 0), ("execute", 1)):
+            if getattr(self, name) < least:
+                raise InputError(
+                    str(getattr(self, name)), where=f"evaluation {name}", expected=f"at least {least}",
+                    way_out=f"raise {name}",
+                )  # fmt: skip
+        if self.rollouts and not (self.held_out.robot and self.held_out.task):
+            raise InputError(
+                f"episodes of robot {self.held_out.robot!r} and task {self.held_out.task!r}",
+                where="evaluation rollouts",
+                expected="files that name a robot and a task of the simulator",
+                way_out="evaluate without rollouts",
+            )
+
+    def log_every(self, at_most: int) -> int:
+        """Steps between metric rows: the largest number up to `at_most` that meets every evaluation."""
+        return next(n for n in range(max(1, min(at_most, self.every)), 0, -1) if self.every % n == 0)
+
+    def of(self, policy: Policy) -> dict[str, float]:
+        """`error`, and with rollouts `success` (a share) and `closest` (metres, mean); the policy stays as it is."""
+        was = policy.training
+        policy.eval()
+        found = {"error": denoised_error(policy, self.held_out, self.seed)}
+        if self.rollouts:
+            # Imported here: data without a simulator need no mujoco.
+            from ate.sim.rollout import rollout
+
+            generator = torch.Generator().manual_seed(self.seed)
+            outcome = rollout(
+                lambda qpos, state: policy.act(qpos, state, generator),
+                self.held_out.robot,
+                str(self.held_out.task),
+                range(self.rollouts),
+                execute=min(self.execute, policy.config.horizon),
+                threads=1,
+            )
+            found |= {"success": outcome.rate, "closest": float(outcome.closest.mean())}
+        policy.train(was)
+        return found
+
+
+def denoised_error(policy: Policy, held_out: Episodes, seed: int = 0) -> float:
+    """Mean absolute error of denoised chunks in normalised units, over S steps, samples and the joints that move.
+
+    Args:
+        policy: acting in its first action space.
+        held_out: episodes it has not seen.
+        seed: of the initial noise.
+    """
+    predicted, actual = _denoised(policy, held_out, seed)
+    mask = torch.from_numpy(policy.spaces[0].mask).to(predicted.device)
+    return float((predicted - actual).abs()[..., mask].mean())
 
 
 def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, float]:
@@ -26,16 +111,21 @@ def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, fl
         moved in training are left out: their error of 0 says nothing.
     """
     space = policy.spaces[0]
-    device = next(policy.parameters()).device
-    data = TrainingData.of(policy, [held_out], [space], device)
-    rows = torch.linspace(0, len(data) - 1, min(SAMPLES, len(data)), device=device).long()
-    generator = torch.Generator().manual_seed(seed)
-    mask = torch.from_numpy(space.mask).to(device)
-    predicted = space.decode(policy.denoise(data.observation[rows], mask, generator)).cpu().numpy()
-    actual = space.decode(data.chunks.gather(data.chunk_of[rows])).cpu().numpy()
+    predicted, actual = (space.decode(chunks).cpu().numpy() for chunks in _denoised(policy, held_out, seed))
     errors = np.abs(predicted - actual).mean(axis=(0, 1))
     named = zip(space.embodiment.joint_names, errors, space.normalizer.constant, strict=True)
     return {name: float(error) for name, error, constant in named if not constant}
+
+
+def _denoised(policy: Policy, held_out: Episodes, seed: int) -> tuple[Tensor, Tensor]:
+    """Denoised and recorded chunks, each `(n, S, D)` normalised, for evenly spread observations."""
+    space = policy.spaces[0]
+    device = next(policy.parameters()).device
+    data = TrainingData.of(policy, [held_out], [space], device)
+    rows = torch.linspace(0, len(data) - 1, min(SAMPLES, len(data)), device=device).long()
+    mask = torch.from_numpy(space.mask).to(device)
+    predicted = policy.denoise(data.observation[rows], mask, torch.Generator().manual_seed(seed))
+    return predicted, data.chunks.gather(data.chunk_of[rows])
 
 
 def spread(policy: Policy, held_out: Episodes, seed: int = 0) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Fine-tuning: adapt a pre-trained policy to one new robot, with or without guidance."""
 
 import copy
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,13 @@ from typing import Any
 from ate.data.episodes import Episodes
 from ate.data.passport import Passport
 from ate.data.space import ActionSpace, check_joints, spaces
-from ate.errors import InputError, unknown
+from ate.errors import InputError
 from ate.policies.policy import Policy
+from ate.steer.budget import Budget
+from ate.steer.evaluate import Evaluation
 from ate.steer.guidance import Guidance
-from ate.steer.training import SCHEDULES, Arm, Budget, Trained, train_arms
+from ate.steer.learner import Arm
+from ate.steer.training import Trained, train_arms
 
 
 def finetune(
@@ -21,13 +23,10 @@ def finetune(
     episodes: Episodes,
     guidance: Guidance | None = None,
     *,
-    steps: int = 80,
-    batch: int = 64,
-    learning_rate: float = 3e-4,
-    seed: int = 0,
-    schedule: str = "constant",
     space: ActionSpace | None = None,
     directory: Path | None = None,
+    evaluation: Evaluation | None = None,
+    **options: Any,
 ) -> Trained:
     """Fine-tune a copy of a policy on one robot's episodes (ATE paper, arXiv 2509.02055, section 3.3).
 
@@ -37,21 +36,17 @@ def finetune(
         policy: pre-trained; left as it is.
         episodes: of the adaptation robot.
         guidance: latent guidance, or None for plain fine-tuning.
-        steps: optimisation steps.
-        batch: samples a step.
-        learning_rate: of AdamW.
-        seed: of batches, times and noise; arms that share it see the same stream.
-        schedule: `"constant"` or `"cosine"`.
         space: action space to act in; by default the guidance's, else one fitted on `episodes`.
         directory: for checkpoints and metrics; an interrupted run resumes from there.
+        evaluation: what to ask of the policy while it trains.
+        options: of `Budget`: `steps`, `batch`, `learning_rate`, `seed` (arms that share it see the same stream), …
 
     Raises:
-        InputError: horizon or action space of policy and guidance differ, or a setting is out of range.
+        InputError: horizon or action space of policy and guidance differ, or an option is unknown or out of range.
     """
-    budget = checked_budget(steps=steps, batch=batch, learning_rate=learning_rate, seed=seed, schedule=schedule)
-    return finetune_arms({"policy": Arm(policy, guidance)}, episodes, budget, space=space, directory=directory)[
-        "policy"
-    ]
+    arms = {"policy": Arm(policy, guidance)}
+    budget = Budget.of(options)
+    return finetune_arms(arms, episodes, budget, space=space, directory=directory, evaluation=evaluation)["policy"]
 
 
 def finetune_arms(
@@ -62,8 +57,12 @@ def finetune_arms(
     space: ActionSpace | None = None,
     directory: Path | None = None,
     label: str = "fine-tune",
+    evaluation: Evaluation | None = None,
+    stacked: bool | None = None,
 ) -> dict[str, Trained]:
     """Fine-tune copies of several arms on one shared stream; each equals fine-tuning it alone.
+
+    `evaluation` and `stacked` are those of `train_arms`: stacked arms equal single ones up to rounding.
 
     Raises:
         InputError: as `finetune`; or arms of different parameterisations.
@@ -84,7 +83,9 @@ def finetune_arms(
     for arm in placed.values():
         check_guidance(arm.policy, arm.guidance, space)
     moved = {name: Arm(arm.policy.moved_to(space), arm.guidance) for name, arm in placed.items()}
-    return train_arms(moved, [episodes], [space], budget, directory=directory, label=label)
+    return train_arms(
+        moved, [episodes], [space], budget, directory=directory, label=label, evaluation=evaluation, stacked=stacked
+    )
 
 
 def pretrain(policy: Policy, sets: tuple[Episodes, ...], budget: Budget, *, directory: Path | None = None) -> Trained:
@@ -93,25 +94,6 @@ def pretrain(policy: Policy, sets: tuple[Episodes, ...], budget: Budget, *, dire
     label = f"pre-train {policy.config.parameterization}"
     trained = train_arms(arms, sets, policy.spaces, budget, directory=directory, label=label)
     return trained["policy"]
-
-
-def checked_budget(**options: Any) -> Budget:
-    """A budget with its values checked.
-
-    Raises:
-        InputError: steps or batch below 1, a learning rate that is not positive, an unknown schedule.
-    """
-    budget = Budget(**options)
-    for name in ("steps", "batch"):
-        if getattr(budget, name) < 1:
-            raise InputError(str(getattr(budget, name)), where=name, expected="at least 1", way_out=f"raise {name}")
-    if not (budget.learning_rate > 0 and math.isfinite(budget.learning_rate)):
-        raise InputError(
-            str(budget.learning_rate), where="learning_rate", expected="a positive number", way_out="use 3e-4"
-        )
-    if budget.schedule not in SCHEDULES:
-        raise unknown(budget.schedule, SCHEDULES, where="schedule")
-    return budget
 
 
 def _placed(guidance: Guidance | None, space: ActionSpace) -> Guidance | None:

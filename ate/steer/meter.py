@@ -22,9 +22,11 @@ class GuidanceMeter:
     shift works with the demonstrations or against them.
     """
 
-    def __init__(self, device: torch.device | str = "cpu") -> None:
+    def __init__(self, device: torch.device | str = "cpu", arms: int | None = None) -> None:
+        """Of one arm; or of `arms` arms at once, whose batches then have a leading dimension of that size."""
         # float64: sums of squares over thousands of steps.
-        self._sums = torch.zeros(7, BINS, dtype=torch.float64, device=device)
+        leading = () if arms is None else (arms,)
+        self._sums = torch.zeros(*leading, 7, BINS, dtype=torch.float64, device=device)
 
     def add(self, t: Tensor, shift: Tensor, residual: Tensor, clamped: Tensor, mask: Tensor) -> None:
         """Count one batch.
@@ -37,20 +39,21 @@ class GuidanceMeter:
             mask: elements that count, broadcastable to `(B, S, D)`.
         """
         weight = mask.expand(shift.shape).to(shift.dtype)
-        moved, missed = ((value.square() * weight).sum((1, 2)) for value in (shift, residual))
+        moved, missed = ((value.square() * weight).sum((-2, -1)) for value in (shift, residual))
         rows = torch.stack(
             [
                 moved,
                 missed,
-                (clamped * weight).sum((1, 2)),
-                weight.sum((1, 2)),
-                (shift * residual * weight).sum((1, 2)),
-                torch.ones_like(t),
+                (clamped * weight).sum((-2, -1)),
+                weight.sum((-2, -1)),
+                (shift * residual * weight).sum((-2, -1)),
+                torch.ones_like(t).expand(shift.shape[:-2]),
                 (moved < ACTIVE_RATIO**2 * missed).to(t.dtype),
-            ]
+            ],
+            -2,
         ).double()
         bins = (t * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
-        self._sums.index_add_(1, bins, rows.detach())
+        self._sums.index_add_(-1, bins, rows.detach())
 
     def state_dict(self) -> dict[str, Tensor]:
         """The sums, for a checkpoint."""
@@ -59,6 +62,12 @@ class GuidanceMeter:
     def load_state_dict(self, state_dict: dict[str, Tensor]) -> None:
         """Take the sums back."""
         self._sums.copy_(state_dict["sums"])
+
+    def of(self, arm: int) -> "GuidanceMeter":
+        """The meter of one of several arms."""
+        one = GuidanceMeter(self._sums.device)
+        one._sums.copy_(self._sums[arm])
+        return one
 
     def rows(self) -> list[dict[str, float]]:
         """One row a bin that was visited: `t_low`, `t_high`, `ratio`, `clamped`, `cosine`, `samples`, and `idle`.

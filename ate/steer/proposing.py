@@ -100,7 +100,7 @@ def dry_run(
     policy.eval()
     for _ in range(batches):
         drawn = draw(data, policy.path, batch, generator)
-        prepared = shifts.prepare(drawn)
+        (prepared,) = shifts.prepare([drawn])
         prediction = policy(drawn.x, drawn.t, drawn.observation)
         residual = prediction - drawn.target
         kg, _ = shifts.of(free, prediction, prepared)

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ate.runs.distributed import mine
 from ate.steer.batches import Batch, TrainingData
 from ate.steer.guidance import Guidance
 from ate.steer.paths import Path, estimate_coefficient, split
@@ -61,12 +62,29 @@ class Shifts:
         """Whether some k·g is known before any policy has predicted."""
         return any(guidance.at == "noised" for guidance in self._by_stream.values())
 
-    def prepare(self, batch: Batch) -> Prepared:
-        """Take up a batch: draw its latent noise, and k·g at the noised chunks."""
-        alpha, sigma = self._path.alpha_sigma(batch.t)
-        prepared = Prepared(batch, alpha, sigma, {}, {})
+    def prepare(self, batches: Sequence[Batch]) -> list[Prepared]:
+        """Take up batches: draw their latent noise, and k·g at the noised chunks of all of them at once.
+
+        Where several processes share the work each gets its own rows, of batch and noise drawn whole.
+        """
+        prepared = [self._noised(batch) for batch in batches]
+        shared = {
+            key: self._gradient(guidance, prepared, torch.cat([part.batch.x for part in prepared]))
+            for key, guidance in self._by_stream.items()
+            if guidance.at == "noised"
+        }
+        sizes = [len(part.batch.x) for part in prepared]
+        split_up = {key: gradient.split(sizes) for key, gradient in shared.items()}
+        coefficients = [self._path.coefficient(part.batch.t) for part in prepared]
+        return [
+            replace(part, shared={key: k * gradients[i] for key, gradients in split_up.items()})
+            for i, (part, k) in enumerate(zip(prepared, coefficients, strict=True))
+        ]
+
+    def _noised(self, batch: Batch) -> Prepared:
+        """A batch with its latent noise, of this process's rows."""
         drawn = {
-            width: torch.randn((len(batch.x), width), generator=generator, device=batch.x.device)
+            width: mine(torch.randn((len(batch.x), width), generator=generator, device=batch.x.device))
             for width, generator in self.generators.items()
         }
         noise = {
@@ -74,34 +92,39 @@ class Shifts:
             for key, guidance in self._by_stream.items()
             if guidance.latent == "sample"
         }
-        prepared = replace(prepared, noise=noise)
-        k = self._path.coefficient(batch.t)
-        shared = {
-            key: k * self._gradient(guidance, prepared, batch.x)
-            for key, guidance in self._by_stream.items()
-            if guidance.at == "noised"
-        }
-        return replace(prepared, shared=shared)
+        part = batch.part()
+        return Prepared(part, *self._path.alpha_sigma(part.t), noise, {})
 
     def of(self, guidance: Guidance, prediction: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """k·g and the shift `(B, S, D)` of one guidance for an arm that predicts `prediction` on a prepared batch."""
-        raw = prepared.shared.get(guidance.stream)
-        if raw is None:
-            raw = at_estimate(
-                self._path.parameterization,
-                prepared.batch.x,
-                prediction,
-                prepared.alpha,
-                prepared.sigma,
-                partial(self._gradient, guidance, prepared),
-            )
+        raw = self.raw(guidance, prediction[None], prepared)[0]
         return raw, guidance.scale(raw, prepared.alpha)
 
-    def _gradient(self, guidance: Guidance, prepared: Prepared, place: Tensor) -> Tensor:
-        batch, key = prepared.batch, guidance.stream
+    def raw(self, guidance: Guidance, predictions: Tensor, prepared: Prepared) -> Tensor:
+        """k·g `(A, B, S, D)` for A arms of guidances that share their stream, by what they predict on a batch."""
+        shared = prepared.shared.get(guidance.stream)
+        if shared is not None:
+            return shared.expand(predictions.shape)
+        count = len(predictions)
+        return at_estimate(
+            self._path.parameterization,
+            prepared.batch.x.repeat(count, 1, 1),
+            predictions.flatten(0, 1),
+            prepared.alpha.repeat(count),
+            prepared.sigma.repeat(count),
+            partial(self._gradient, guidance, [prepared] * count),
+        ).view(predictions.shape)
+
+    def _gradient(self, guidance: Guidance, parts: Sequence[Prepared], place: Tensor) -> Tensor:
+        """g at a place for each row of the parts, one encoder call for all of them."""
+        key, a0 = guidance.stream, torch.cat([part.batch.a0 for part in parts])
         if guidance.latent == "mean":
-            return guidance.gradient(place, batch.a0, target=self._targets[key][batch.chunk_index])
-        return guidance.gradient(place, batch.a0, noise=prepared.noise[key])
+            index = torch.cat([part.batch.chunk_index for part in parts])
+            g = guidance.gradient(place, a0, target=self._targets[key][index])
+        else:
+            g = guidance.gradient(place, a0, noise=torch.cat([part.noise[key] for part in parts]))
+        # The released energy is a mean over the batch: of the rows of one whole batch, however many are worked on here.
+        return g if guidance.energy == "sum" else g * (len(place) / parts[0].batch.size)
 
 
 def at_estimate(

@@ -7,37 +7,30 @@ arm: arms differ in nothing but their weights at the start and their guidance.
 """
 
 import hashlib
-import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
+from ate.errors import InputError
 from ate.policies.policy import Policy
 from ate.runs.device import device as default_device
 from ate.runs.loop import Stateful, train
 from ate.steer.batches import TrainingData
-from ate.steer.guidance import Guidance
-from ate.steer.meter import GuidanceMeter
-from ate.steer.shifts import Prepared, Shifts
+from ate.steer.budget import Budget
+from ate.steer.ensemble import Ensemble
+from ate.steer.evaluate import ANSWERS, Evaluation
+from ate.steer.learner import Arm, Learner
+from ate.steer.shifts import Shifts
 from ate.steer.stream import Stream
 
-SCHEDULES = ("constant", "cosine")
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """A policy to start from and the guidance it gets (None: plain training)."""
-
-    policy: Policy
-    guidance: Guidance | None = None
+# Metric rows of a training, and rows between two checkpoints.
+ROWS, ROWS_PER_CHECKPOINT = 40, 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,37 +38,18 @@ class Trained:
     """What training gave.
 
     Attributes:
-        policy: the trained policy.
+        policy: the trained policy; with averaged weights where the budget averages them.
         loss: rows with `step` and `loss`, the masked mean squared error against the *unshifted* target.
         meter: rows by noise level (`ate.steer.meter`), empty without guidance.
         seconds: wall time of the whole training, all arms that shared it.
+        evaluation: rows with `step` and what `Evaluation.of` found, empty without one.
     """
 
     policy: Policy
     loss: list[dict[str, float]]
     meter: list[dict[str, float]]
     seconds: float
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Optimisation budget, the same for every arm of a comparison.
-
-    Attributes:
-        steps: optimisation steps.
-        batch: samples a step.
-        learning_rate: of AdamW.
-        weight_decay: of AdamW.
-        schedule: `"constant"`, or `"cosine"` to zero.
-        seed: of batches, times and noise.
-    """
-
-    steps: int = 80
-    batch: int = 64
-    learning_rate: float = 3e-4
-    weight_decay: float = 1e-6
-    schedule: str = "constant"
-    seed: int = 0
+    evaluation: list[dict[str, float]] = field(default_factory=list)
 
 
 def train_arms(
@@ -86,8 +60,12 @@ def train_arms(
     *,
     directory: Path | None = None,
     label: str = "train",
+    evaluation: Evaluation | None = None,
+    stacked: bool | None = None,
 ) -> dict[str, Trained]:
     """Train every arm in place on one shared stream; arms must share one path.
+
+    Under `torchrun` each process works on its rows of every batch (`ate.runs.distributed`).
 
     Args:
         arms: by name; each policy is trained in place.
@@ -96,9 +74,12 @@ def train_arms(
         budget: steps, batch, learning rate, seed.
         directory: for checkpoints and metrics; training resumes from there.
         label: of the progress bar.
+        evaluation: what to ask of every arm while it trains.
+        stacked: train arms as one batched model (`ate.steer.ensemble`), or one after the other within a step; by
+            default stacked on a GPU where they are of one network.
 
     Raises:
-        InputError: the directory holds a checkpoint of other arms, data or budget.
+        InputError: the directory holds a checkpoint of other arms, data or budget; stacked arms of several networks.
     """
     began = time.perf_counter()
     device = default_device()
@@ -109,33 +90,34 @@ def train_arms(
     data = TrainingData.of(first, sets, spaces, device)
     shifts = Shifts([arm.guidance for arm in arms.values() if arm.guidance is not None], data, first.path, budget.seed)
     stream = Stream(data, first.path, budget.batch, budget.seed, shifts)
-    optimizers = {name: _optimizer(arm.policy, budget) for name, arm in arms.items()}
-    schedulers = {name: _scheduler(optimizer, budget) for name, optimizer in optimizers.items()}
-    meters = {name: GuidanceMeter(device) for name, arm in arms.items() if arm.guidance is not None}
+    learners: list[Learner] | list[Ensemble]
+    if _stacks(arms, device, stacked):
+        learners = [Ensemble(arms, budget, shifts, device)]
+    else:
+        learners = [Learner(name, arm, budget, shifts, device) for name, arm in arms.items()]
 
     def step(_: int) -> dict[str, Tensor]:
-        prepared = stream.take()
-        losses = {}
-        for name, arm in arms.items():
-            losses[name] = _arm_step(arm, prepared, shifts, meters.get(name))
-            optimizers[name].step()
-            schedulers[name].step()
-        return losses
+        batches = [stream.take() for _ in range(budget.accumulate)]
+        return {name: loss for learner in learners for name, loss in learner.step(batches).items()}
+
+    def policies() -> dict[str, Policy]:
+        return {name: policy for learner in learners for name, policy in learner.policies().items()}
 
     state: dict[str, Stateful | torch.Generator] = {"stream": stream}
-    parts: dict[str, Mapping[str, Stateful]] = {"optimizer": optimizers, "schedule": schedulers, "meter": meters}
-    state |= {f"{name}/policy": arm.policy for name, arm in arms.items()}
-    state |= {f"{name}/{part}": item for part, items in parts.items() for name, item in items.items()}
-    every = max(1, budget.steps // 40)
+    state |= {name: item for learner in learners for name, item in learner.state().items()}
+    every = max(1, budget.steps // ROWS) if evaluation is None else evaluation.log_every(budget.steps // ROWS)
     with stream:
         rows = train(
             step, state, budget.steps, directory=directory, identity=identity, log_every=every,
-            checkpoint_every=every * 10, label=label,
+            checkpoint_every=every * ROWS_PER_CHECKPOINT, label=label,
+            after_log=None if evaluation is None else _asked(evaluation, policies, budget.steps),
         )  # fmt: skip
     seconds = time.perf_counter() - began
-    losses = {name: [{"step": row["step"], "loss": row[name]} for row in rows] for name in arms}
-    read = {name: meters[name].rows() if name in meters else [] for name in arms}
-    return {name: Trained(arm.policy.eval(), losses[name], read[name], seconds) for name, arm in arms.items()}
+    read = {name: meter for learner in learners for name, meter in learner.meters().items()}
+    return {
+        name: Trained(policy.eval(), _column(rows, name), read[name], seconds, _answers(rows, name))
+        for name, policy in policies().items()
+    }
 
 
 def _to(arm: Arm, device: torch.device) -> None:
@@ -146,9 +128,7 @@ def _to(arm: Arm, device: torch.device) -> None:
 
 def _identity(arms: Mapping[str, Arm], sets: Sequence[Episodes], spaces: Sequence[ActionSpace], budget: Budget) -> str:
     """SHA-256 over data, statistics, budget, and each arm's weights at the start and guidance."""
-    # More steps continue a constant schedule; a cosine is another one altogether.
-    steps = budget.steps if budget.schedule == "cosine" else 0
-    parts = [replace(budget, steps=steps), [s.digest for s in sets], [space.to_tree() for space in spaces]]
+    parts = [budget.identity, [s.digest for s in sets], [space.to_tree() for space in spaces]]
     sha = hashlib.sha256(repr(parts).encode())
     for name, arm in arms.items():
         g = arm.guidance
@@ -160,27 +140,38 @@ def _identity(arms: Mapping[str, Arm], sets: Sequence[Episodes], spaces: Sequenc
     return sha.hexdigest()
 
 
-def _arm_step(arm: Arm, prepared: Prepared, shifts: Shifts, meter: GuidanceMeter | None) -> Tensor:
-    """Backward of one arm on one batch; returns the loss against the unshifted target."""
-    batch = prepared.batch
-    arm.policy.zero_grad(set_to_none=True)
-    prediction = arm.policy(batch.x, batch.t, batch.observation)
-    residual = prediction - batch.target
-    count = batch.mask.sum() * batch.x.shape[1]
-    error = residual
-    if arm.guidance is not None and meter is not None:
-        raw, shift = shifts.of(arm.guidance, prediction.detach(), prepared)
-        error = residual + shift
-        meter.add(batch.t, shift, residual.detach(), arm.guidance.clamped(raw), batch.mask)
-    ((error.square() * batch.mask).sum() / count).backward()
-    return (residual.detach().square() * batch.mask).sum() / count
+def _stacks(arms: Mapping[str, Arm], device: torch.device, stacked: bool | None) -> bool:
+    """Whether arms train as one batched model."""
+    networks = {arm.policy.config for arm in arms.values()}
+    if stacked and len(networks) > 1:
+        raise InputError(
+            f"{len(networks)} networks", where="arms to be stacked", expected="policies of one configuration",
+            way_out="leave stacked out, or train them in several calls",
+        )  # fmt: skip
+    if stacked is not None:
+        return stacked
+    return device.type == "cuda" and len(arms) > 1 and len(networks) == 1
 
 
-def _optimizer(policy: Policy, budget: Budget) -> AdamW:
-    return AdamW(policy.parameters(), lr=budget.learning_rate, weight_decay=budget.weight_decay, fused=True)
+def _asked(
+    evaluation: Evaluation, policies: Callable[[], dict[str, Policy]], steps: int
+) -> Callable[[int], dict[str, float]]:
+    """What the loop calls at each metric row: the answers of every arm where they are due."""
+
+    def ask(done: int) -> dict[str, float]:
+        if done % evaluation.every and done != steps:
+            return {}
+        found = {name: evaluation.of(policy) for name, policy in policies().items()}
+        return {f"{name}/{key}": value for name, answers in found.items() for key, value in answers.items()}
+
+    return ask
 
 
-def _scheduler(optimizer: AdamW, budget: Budget) -> LambdaLR:
-    if budget.schedule == "constant":
-        return LambdaLR(optimizer, lambda _: 1.0)
-    return LambdaLR(optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * min(step / budget.steps, 1.0))))
+def _column(rows: list[dict[str, float]], name: str) -> list[dict[str, float]]:
+    return [{"step": row["step"], "loss": row[name]} for row in rows]
+
+
+def _answers(rows: list[dict[str, float]], name: str) -> list[dict[str, float]]:
+    """The rows at which an arm was evaluated, with its answers."""
+    asked = [(row["step"], {key: row[f"{name}/{key}"] for key in ANSWERS if f"{name}/{key}" in row}) for row in rows]
+    return [{"step": step, **answers} for step, answers in asked if answers]

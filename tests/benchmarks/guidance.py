@@ -1,12 +1,14 @@
 """Guided over plain training steps, medians of rounds taken in turn in one run: `make bench`.
 
-Data are random: time does not depend on what they say. The latents of clean chunks are encoded once, before the clock
-starts, as fine-tuning does.
+Both sides take the steps that fine-tuning takes (`Stream`, `Learner`), on the same number of cores. With two, the plain
+side gives both to its network, and the guided side has k·g prepared ahead on one of them. Data are random: time does
+not depend on what they say.
 """
 
 import json
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -16,23 +18,50 @@ import torch
 from torch import Tensor, nn
 
 from ate.align.vae import InfoVAE, VAEConfig
-from ate.policies.networks import ConvUNet
+from ate.data.chunks import Chunks
+from ate.policies.networks import ConvUNet, FilmBlock
+from ate.steer.batches import TrainingData
+from ate.steer.budget import Budget
 from ate.steer.guidance import Guidance
+from ate.steer.learner import Arm, Learner
 from ate.steer.paths import Path
+from ate.steer.shifts import Shifts
+from ate.steer.stream import Stream
 
-ROUNDS, STEPS = 15, 4
+# Steps of one turn: a multiple of the batches that are prepared at once.
+ROUNDS, STEPS = 15, 8
 CHUNKS, HORIZON, FEATURES, OBSERVATION = 256, 16, 14, 40
 VAE = VAEConfig(features=FEATURES, latent=128, layers=9, heads=4, feedforward=1024)
+
+
+class Twice(nn.Module):
+    """Two blocks a level, as the U-Net of Diffusion Policy has them."""
+
+    def __init__(self, block: FilmBlock) -> None:
+        super().__init__()
+        outside = block.second[0].out_channels
+        self.first, self.second = block, FilmBlock(outside, outside, block.film[1].in_features)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        return self.second(self.first(x, condition), condition)
+
+
+def diffusion_policy_unet() -> ConvUNet:
+    """Channels 128, 256, 512 and two blocks a level (Chi et al., arXiv 2303.04137); ours has one."""
+    network = ConvUNet(HORIZON, FEATURES, OBSERVATION, 128)
+    network.down, network.up = (nn.ModuleList(Twice(b) for b in blocks) for blocks in (network.down, network.up))
+    network.middle = Twice(network.middle)
+    return network
 
 
 class Transformer(nn.Module):
     """Six layers of width 256 over the chunk's rows, the observation as one token more."""
 
-    def __init__(self) -> None:
+    def __init__(self, feedforward: int) -> None:
         super().__init__()
         self.rows, self.condition = nn.Linear(FEATURES, 256), nn.Linear(OBSERVATION + 1, 256)
         self.positions = nn.Parameter(torch.zeros(1, HORIZON + 1, 256))
-        layer = nn.TransformerEncoderLayer(256, 4, 1024, 0.0, "gelu", batch_first=True, norm_first=True)
+        layer = nn.TransformerEncoderLayer(256, 4, feedforward, 0.0, "gelu", batch_first=True, norm_first=True)
         self.layers = nn.TransformerEncoder(layer, 6, enable_nested_tensor=False)
         self.leave = nn.Linear(256, FEATURES)
 
@@ -42,49 +71,50 @@ class Transformer(nn.Module):
         return self.leave(self.layers(tokens)[:, 1:])
 
 
-def stepper(network: nn.Module, batch: int, guidance: Guidance | None) -> Callable[[], None]:
-    """Runs `STEPS` training steps."""
-    path = Path("sample")
-    generator = torch.Generator().manual_seed(0)
-    chunks = torch.randn(CHUNKS, HORIZON, FEATURES, generator=generator).clamp(-1, 1)
-    latents = None if guidance is None else guidance.latents(chunks).detach()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
-
-    def run() -> None:
-        for _ in range(STEPS):
-            index = torch.randint(CHUNKS, (batch,), generator=generator)
-            a0, t = chunks[index], path.time(torch.rand(batch, generator=generator))
-            noise = torch.randn(a0.shape, generator=generator)
-            x = path.noised(a0, noise, t)
-            error = network(x, t, torch.zeros(batch, OBSERVATION)) - path.target(a0, noise, t)
-            if guidance is not None and latents is not None:
-                kg = path.coefficient(t) * guidance.gradient(x, a0, target=latents[index])
-                error = error + guidance.scale(kg)
-            optimizer.zero_grad(set_to_none=True)
-            error.square().mean().backward()
-            optimizer.step()
-
-    return run
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "conv UNet 128-256-512, batch 32": (lambda: ConvUNet(HORIZON, FEATURES, OBSERVATION, 128), 32),
+    "the same with two blocks a level": (diffusion_policy_unet, 32),
+    "transformer 256 x 6, feed-forward 1024, batch 16": (lambda: Transformer(1024), 16),
+    "the same with feed-forward 2048": (lambda: Transformer(2048), 16),
+}
 
 
-def measured(build: Callable[[], nn.Module], batch: int) -> dict[str, float]:
-    """Median seconds a step of both, and the median of the ratios, round by round."""
-    torch.manual_seed(0)
-    guidance = Guidance(InfoVAE(VAE), lam=2.0, clamp=0.1)
-    pair = [stepper(build(), batch, None), stepper(build(), batch, guidance)]
-    rounds = []
-    for index in range(ROUNDS + 2):
-        seconds = []
-        for run in pair:
+class Side:
+    """One network in training, with or without guidance; a context in which batches are prepared ahead."""
+
+    def __init__(self, network: nn.Module, batch: int, guidance: Guidance | None) -> None:
+        path, generator = Path("sample"), torch.Generator().manual_seed(0)
+        rows = torch.randn(CHUNKS + HORIZON, FEATURES, generator=generator).clamp(-1, 1)
+        index, zeros = torch.arange(CHUNKS), torch.zeros(CHUNKS, dtype=torch.long)
+        chunks = Chunks(rows, index, zeros, index, zeros, torch.ones(1, FEATURES, dtype=torch.bool), HORIZON)
+        data = TrainingData(chunks, index, torch.zeros(CHUNKS, OBSERVATION))
+        shifts = Shifts([] if guidance is None else [guidance], data, path, 0)
+        self.stream = Stream(data, path, batch, 0, shifts)
+        self.learner = Learner("one", Arm(network, guidance), Budget(), shifts, torch.device("cpu"))
+
+    def seconds(self) -> float:
+        """Seconds a step, of `STEPS` steps after as many that fill what is prepared ahead."""
+        with self.stream:
+            self.run()
             began = time.perf_counter()
-            run()
-            seconds.append((time.perf_counter() - began) / STEPS)
-        if index >= 2:
-            rounds.append(seconds)
+            self.run()
+            return (time.perf_counter() - began) / STEPS
+
+    def run(self) -> None:
+        for _ in range(STEPS):
+            self.learner.step([self.stream.take()])
+
+
+def measured(build: Callable[[], nn.Module], batch: int, rounds: int) -> dict[str, float]:
+    """Median milliseconds a step of both, and the median of the ratios, round by round."""
+    torch.manual_seed(0)
+    sides = [Side(build(), batch, guidance) for guidance in (None, Guidance(InfoVAE(VAE), lam=2.0, clamp=0.1))]
+    pairs = [[side.seconds() for side in sides] for _ in range(rounds)]
     return {
-        "plain ms": round(1e3 * statistics.median(a for a, _ in rounds), 2),
-        "guided ms": round(1e3 * statistics.median(b for _, b in rounds), 2),
-        "ratio": round(statistics.median(b / a for a, b in rounds), 3),
+        "plain ms": round(1e3 * statistics.median(a for a, _ in pairs), 2),
+        "guided ms": round(1e3 * statistics.median(b for _, b in pairs), 2),
+        "ratio": round(statistics.median(b / a for a, b in pairs), 3),
+        "least guided over least plain": round(min(b for _, b in pairs) / min(a for a, _ in pairs), 3),
     }
 
 
@@ -92,8 +122,6 @@ if __name__ == "__main__":
     found = {}
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        found[f"conv UNet 128-256-512, batch 32, threads {threads}"] = measured(
-            lambda: ConvUNet(HORIZON, FEATURES, OBSERVATION, 128), 32
-        )
-        found[f"transformer 256 x 6, batch 16, threads {threads}"] = measured(Transformer, 16)
+        for name, (build, batch) in NETWORKS.items():
+            found[f"{name}, {threads} threads"] = measured(build, batch, int(sys.argv[1]) if sys.argv[1:] else ROUNDS)
     print(json.dumps(found, indent=1))

@@ -157,15 +157,7 @@ def test_pretraining_serves_robots_of_several_widths(make_set):
     assert trained.loss[-1]["loss"] < trained.loss[0]["loss"]
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"steps": 0}, "steps"),
-        ({"batch": 0}, "batch"),
-        ({"learning_rate": -1.0}, "learning_rate"),
-        ({"schedule": "cosinus"}, "did you mean 'cosine'"),
-    ],
-)
+@pytest.mark.parametrize(("change", "words"), [({"steps": 0}, "steps"), ({"stpes": 3}, "did you mean 'steps'")])
 def test_bad_budgets_are_refused(setting, change, words):
     with pytest.raises(InputError, match=words):
         finetune(setting[0], setting[2], **change)

@@ -1,5 +1,6 @@
 """Batches prepared ahead are the batches, whatever is stopped, stored and resumed in between."""
 
+import copy
 import os
 import signal
 import threading
@@ -11,7 +12,7 @@ from ate.align.vae import InfoVAE, VAEConfig
 from ate.policies import build
 from ate.runs.presence import Stopped
 from ate.steer import Guidance, finetune
-from ate.steer.batches import TrainingData
+from ate.steer.batches import TrainingData, draw
 from ate.steer.shifts import Shifts
 from ate.steer.stream import Stream
 
@@ -32,11 +33,11 @@ def setting(make_set):
     return new, policy, vae
 
 
-def stream(setting, latent="sample", at="noised"):
+def stream(setting, latent="sample", at="noised", size=4, **options):
     new, policy, vae = setting
     data = TrainingData.of(policy, [new], policy.spaces, torch.device("cpu"))
-    shifts = Shifts([Guidance(vae, latent=latent, at=at)], data, policy.path, 3)
-    return Stream(data, policy.path, 4, 3, shifts)
+    shifts = Shifts([Guidance(vae, latent=latent, at=at, **options)], data, policy.path, 3)
+    return Stream(data, policy.path, size, 3, shifts)
 
 
 def values(prepared):
@@ -62,16 +63,46 @@ def test_ahead_or_not_the_batches_are_the_same(setting, threads):
     assert not same(plain[0], plain[1])
 
 
-def test_a_state_is_of_what_was_taken_not_of_what_is_ready(setting, threads):
-    threads(2)
+@pytest.mark.parametrize("taken", [0, 1, 7, 8, 9, 16, 19])
+def test_a_state_is_of_what_was_taken_not_of_what_is_ready(setting, threads, taken):
+    """Eight batches are prepared at once: in the midst of them, at their end, and in the next ones."""
+    threads(1 + taken % 2)
     with stream(setting) as first:
-        first.take(), first.take()
-        state = {name: value.clone() for name, value in first.state_dict().items()}
-        third = first.take()
+        for _ in range(taken):
+            first.take()
+        state = copy.deepcopy(first.state_dict())
+        following = [first.take() for _ in range(10)]
     with stream(setting) as second:
         second.take()
         second.load_state_dict(state)
-        assert same(second.take(), third)
+        assert all(same(second.take(), one) for one in following)
+
+
+@pytest.mark.parametrize("options", [{}, {"energy": "released"}, {"latent": "mean"}, {"bound": "norm", "clamp": 0.1}])
+def test_batches_prepared_together_are_those_prepared_alone(setting, threads, options):
+    """One encoder call for many batches: times, noise and chunks bit by bit, gradients up to rounding."""
+    threads(1)
+    new, policy, _ = setting
+    with stream(setting, **options) as together:
+        found = [together.take() for _ in range(9)]
+    alone = stream(setting, **options)
+    shifts, generator = alone._shifts, torch.Generator().manual_seed(3)
+    data = TrainingData.of(policy, [new], policy.spaces, torch.device("cpu"))
+    for one in found:
+        (single,) = shifts.prepare([draw(data, policy.path, 4, generator)])
+        assert torch.equal(one.batch.x, single.batch.x) and torch.equal(one.batch.t, single.batch.t)
+        for key, noise in one.noise.items():
+            assert torch.equal(noise, single.noise[key])
+        (kg,), (expected,) = one.shared.values(), single.shared.values()
+        assert expected.abs().max() > 0
+        torch.testing.assert_close(kg, expected, rtol=1e-4, atol=1e-6 * float(expected.abs().max()))
+
+
+def test_large_batches_are_prepared_one_by_one(setting, threads):
+    threads(1)
+    assert stream(setting, size=4)._at_once == 8
+    assert stream(setting, size=64)._at_once == 4  # of 8 rows each: 2048 rows at once
+    assert stream(setting, size=1000)._at_once == stream(setting, latent="mean", at="estimate")._at_once == 1
 
 
 def test_nothing_runs_ahead_where_nothing_is_shared(setting, threads):
