@@ -8,6 +8,7 @@ export MUJOCO_GL ?= disabled
 
 .PHONY: run test lint types venv lab data bench soak trackers crowd table verify real judge judge-real clean browser
 .PHONY: run test lint types venv lab data bench soak soak-sweep slurm table verify real judge judge-real clean browser
+.PHONY: run test lint types venv lab data bench soak truth table verify real judge judge-real clean browser
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -107,6 +108,9 @@ slurm: venv
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq slurm-wlm munge >/dev/null; }
 	$(BIN)/python -m tests.cluster.slurm
+# 1,000 simulated sweeps whose truth is known: false verdicts without an effect, power of plans with one.
+truth: venv
+	$(BIN)/python -m tests.ablate.truth
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

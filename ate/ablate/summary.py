@@ -5,9 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from ate.ablate.crossed import PAIRED
 from ate.ablate.grid import CONTROLS, DIRECT
+from ate.ablate.pairing import gaps, outcomes
+from ate.ablate.resampling import Estimate, interquartile_mean, two_level
 from ate.ablate.results import RunResult
-from ate.ablate.statistics import Difference, differences, summarise, verdict
+from ate.ablate.statistics import Difference, differences, improvement, summarise, verdict
+from ate.ablate.winner import confirmation_sentence, searched
 from ate.steer.meter import meter_verdict
 
 _WORDS = {
@@ -17,10 +21,22 @@ _WORDS = {
 }
 
 
-def by_parameterization(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
-    """Results of each parameterisation, in order of first appearance."""
-    kinds = dict.fromkeys(result.parameterization for result in results)
-    return {kind: [r for r in results if r.parameterization == kind] for kind in kinds}
+def by_condition(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
+    """Results that may be compared with each other, in order of first appearance.
+
+    The name is the parameterisation, with demonstrations and steps where the results differ in them.
+    """
+    groups: dict[tuple[str, int, int], list[RunResult]] = {}
+    for result in results:
+        groups.setdefault((result.parameterization, result.demonstrations, result.steps), []).append(result)
+    several = [len({key[part] for key in groups}) > 1 for part in range(3)]
+    names = {
+        (kind, demonstrations, steps): ", ".join(
+            [kind, *[f"{demonstrations} demonstrations"] * several[1], *[f"{steps} steps"] * several[2]]
+        )
+        for kind, demonstrations, steps in groups
+    }
+    return {names[key]: mine for key, mine in groups.items()}
 
 
 def rolled_out(results: Sequence[RunResult]) -> bool:
@@ -40,33 +56,56 @@ def guidance_verdict(results: Sequence[RunResult], arm: str) -> str:
 
 
 def arm_rows(results: Sequence[RunResult]) -> list[dict[str, Any]]:
-    """One row a parameterisation and arm: success with its interval, paired difference, verdict, error, guidance."""
+    """One row a condition and arm.
+
+    Success with its Wilson interval and interquartile mean over seeds; paired difference to direct with its t interval
+    over training seeds and rollout seeds and, beside it, the two-level bootstrap's; probability of improvement;
+    verdict; held-out error; what the meter says of the guidance.
+    """
     rows = []
-    for kind, mine in by_parameterization(results).items():
+    for kind, mine in by_condition(results).items():
         judged = rolled_out(mine)
-        gaps = {row.arm: row for row in differences(mine)} if judged else {}
-        rates = {row.arm: row for row in summarise(mine)} if judged else {}
+        compared = {row.arm: row for row in differences(mine)} if judged else {}
         for arm in dict.fromkeys(result.arm for result in mine):
             row: dict[str, Any] = {"policy": kind, "arm": arm}
             if judged:
-                rate = rates[arm]
-                row |= {
-                    "success": f"{rate.successes} of {rate.trials}",
-                    "rate %": round(100 * rate.rate, 1),
-                    "95 % Wilson": f"{100 * rate.low:.1f} to {100 * rate.high:.1f}",
-                    "to direct, points": f"{100 * gaps[arm].mean:+.1f}" if arm in gaps else "",
-                    "95 % over seeds": _interval(gaps[arm]) if arm in gaps else "",
-                    "verdict": gaps[arm].verdict if arm in gaps else "",
-                }
+                row |= _success(mine, arm) | _compared(mine, compared.get(arm))
             row |= {"held-out error": held_out_error(mine, arm), "guidance": guidance_verdict(mine, arm)}
             rows.append(row)
     return rows
 
 
+def _success(results: Sequence[RunResult], arm: str) -> dict[str, Any]:
+    (rate,) = summarise([result for result in results if result.arm == arm])
+    return {
+        "success": f"{rate.successes} of {rate.trials}",
+        "rate %": round(100 * rate.rate, 1),
+        "95 % Wilson": f"{100 * rate.low:.1f} to {100 * rate.high:.1f}",
+        "IQM % of seeds": _estimate(interquartile_mean(rate.by_seed), "{:.1f}", 100),
+    }
+
+
+def _compared(results: Sequence[RunResult], row: Difference | None) -> dict[str, Any]:
+    """Difference to the baseline in every form, or empty texts for the baseline itself."""
+    names = ("to direct, points", "95 % interval", "95 % bootstrap", "P(improvement)", "verdict")
+    if row is None:
+        return dict.fromkeys(names, "")
+    tables = outcomes([result for result in results if result.arm in (row.arm, row.baseline)])
+    drawn = two_level(gaps(tables, row.arm, row.baseline), PAIRED)
+    values = (
+        f"{100 * row.mean:+.1f}",
+        _interval(row),
+        f"{100 * drawn.low:+.1f} to {100 * drawn.high:+.1f}" if drawn.known else "none",
+        _estimate(improvement(row.by_seed), "{:.2f}"),
+        row.verdict,
+    )
+    return dict(zip(names, values, strict=True))
+
+
 def comparison_sentences(results: Sequence[RunResult]) -> list[str]:
     """One sentence an arm and parameterisation, each with interval, seeds and what the meter says."""
     lines = []
-    for kind, mine in by_parameterization(results).items():
+    for kind, mine in by_condition(results).items():
         if rolled_out(mine):
             for row in differences(mine):
                 meter = guidance_verdict(mine, row.arm)
@@ -79,7 +118,7 @@ def comparison_sentences(results: Sequence[RunResult]) -> list[str]:
 def bottom_line(results: Sequence[RunResult], robot: str) -> str:
     """The answer in one sentence a parameterisation: ATE against direct *and* against its random-encoder control."""
     answers = []
-    for kind, mine in by_parameterization(results).items():
+    for kind, mine in by_condition(results).items():
         if not rolled_out(mine):
             direct, ate, control = (held_out_error(mine, arm) for arm in (DIRECT, "ATE", "random encoder"))
             answers.append(
@@ -100,7 +139,7 @@ def bottom_line(results: Sequence[RunResult], robot: str) -> str:
 def control_sentences(results: Sequence[RunResult]) -> list[str]:
     """Each form of guidance against its controls, one sentence a pair and parameterisation; none without rollouts."""
     lines = []
-    for kind, mine in by_parameterization(results).items():
+    for kind, mine in by_condition(results).items():
         arms = {result.arm for result in mine}
         pairs = [(form, control) for form, controls in CONTROLS.items() for control in controls]
         for form, control in pairs:
@@ -110,20 +149,36 @@ def control_sentences(results: Sequence[RunResult]) -> list[str]:
     return lines
 
 
-def grid_sentences(results: Sequence[RunResult]) -> list[str]:
-    """What a λ × clamp grid says: counts of verdicts, and its ends, said to be the ends."""
-    (kind, mine), *_ = by_parameterization(results).items()
-    if not rolled_out(mine):
-        return [_errors(kind, mine)]
-    rows = differences(mine)
-    count = {word: sum(row.verdict == word for row in rows) for word in ("helps", "hurts", "cannot tell")}
-    best, worst = max(rows, key=lambda row: row.mean), min(rows, key=lambda row: row.mean)
-    return [
-        f"{kind}: of {len(rows)} cells {count['helps']} help, {count['hurts']} hurt, and for {count['cannot tell']} "
-        "this budget cannot tell.",
-        f"Highest of {len(rows)}, and so flattered by the choice: {verdict(best)}",
-        f"Lowest of {len(rows)}: {verdict(worst)}",
-    ]
+def grid_sentences(results: Sequence[RunResult], confirmed: Sequence[RunResult] | None = None) -> list[str]:
+    """What a λ × clamp grid says: counts of verdicts, its ends, said to be the ends, and what held-out seeds say.
+
+    Args:
+        results: the grid with its λ = 0 arm; arms that are no candidates (controls) are not counted as cells.
+        confirmed: winner and λ = 0 with training seeds that the grid has not seen; None where there are none.
+    """
+    lines = []
+    held_out = by_condition(confirmed or [])
+    for kind, mine in by_condition(results).items():
+        if not rolled_out(mine):
+            lines.append(_errors(kind, mine))
+            continue
+        rows = searched(mine)
+        count = {word: sum(row.verdict == word for row in rows) for word in ("helps", "hurts", "cannot tell")}
+        best, worst = max(rows, key=lambda row: row.mean), min(rows, key=lambda row: row.mean)
+        lines += [
+            f"{kind}: of {len(rows)} cells {count['helps']} help, {count['hurts']} hurt, and for "
+            f"{count['cannot tell']} this budget cannot tell.",
+            f"Highest of {len(rows)}, and so flattered by the choice: {verdict(best)}",
+            f"Lowest of {len(rows)}: {verdict(worst)}",
+        ]
+        lines += [confirmation_sentence(mine, other) for other in held_out.values() if _matches(mine, other)]
+    return lines
+
+
+def _matches(one: Sequence[RunResult], other: Sequence[RunResult]) -> bool:
+    """Whether two conditions are the same one; their names need not be, they depend on what else there is."""
+    a, b = one[0], other[0]
+    return (a.parameterization, a.demonstrations, a.steps) == (b.parameterization, b.demonstrations, b.steps)
 
 
 def _errors(kind: str, results: Sequence[RunResult]) -> str:
@@ -140,3 +195,8 @@ def _points(row: Difference) -> str:
 
 def _interval(row: Difference) -> str:
     return f"{100 * row.low:+.1f} to {100 * row.high:+.1f}" if np.isfinite(row.low) else "none"
+
+
+def _estimate(found: Estimate, form: str, scale: float = 1.0) -> str:
+    value, low, high = (form.format(scale * number) for number in (found.value, found.low, found.high))
+    return f"{value} ({low} to {high})" if found.known else value
