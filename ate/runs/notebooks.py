@@ -29,7 +29,7 @@ TITLES = {
 }
 # Parameters that may name a file: the first three always do, the others also take names.
 PATHS = ("pretrain", "adapt", "steer", "exclude", "exclude_pretrain", "robot", "robot_pretrain")
-# Seconds that a kernel may take to answer: many that start at once on few cores take minutes.
+# Seconds that a kernel may take to start or to hand its output over: many at once on few cores take minutes.
 STARTING = 600
 # A kernel's ports are chosen before it starts; another program may have taken one by then, and it dies at once.
 STARTS = 3
@@ -117,7 +117,13 @@ def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> Non
     for attempt in range(STARTS):
         try:
             papermill.execute_notebook(
-                source, output, parameters, kernel_name="python3", log_output=False, start_timeout=STARTING
+                source,
+                output,
+                parameters,
+                kernel_name="python3",
+                log_output=False,
+                start_timeout=STARTING,
+                iopub_timeout=STARTING,
             )
             return
         except RuntimeError:
