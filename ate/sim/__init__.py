@@ -25,6 +25,7 @@ _HOMES = {
     "Environments": "environments",
     "Rollouts": "rollout",
     "parallel": "rollout",
+    "rollout_many": "rollout",
     "record": "demos",
     "record_all": "demos",
     "verify": "demos",

@@ -20,6 +20,7 @@ from ate.sim.environments import Environments
 from ate.sim.tasks import task
 
 Policy = Callable[[NDArray[np.float32], NDArray[np.float32]], Any]
+Snapshot = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 Result = TypeVar("Result")
 
 
@@ -94,44 +95,96 @@ def rollout(
     Raises:
         InputError: unknown names, or chunks of the wrong shape or shorter than `execute`.
     """
+    return rollout_many([policy], robot, task_name, seeds, execute, horizon_steps, threads, record)[0]
+
+
+def rollout_many(
+    policies: Sequence[Policy],
+    robot: str,
+    task_name: str,
+    seeds: Sequence[int],
+    execute: int = 8,
+    horizon_steps: int | None = None,
+    threads: int | None = None,
+    record: bool = False,
+) -> list[Rollouts]:
+    """`[rollout(policy, …) for policy in policies]`, simulated together: one set of environments for all of them.
+
+    Each policy is called on its own rows, as long as one of its environments is active. The simulator's threads get
+    more environments at a time, and towards the end the last ones of all policies instead of those of one.
+
+    Args:
+        policies: P of them.
+        robot, task_name, seeds, execute, horizon_steps, threads, record: as in `rollout`, the same for all.
+
+    Raises:
+        InputError: as `rollout`; or no policies.
+    """
     limit = task(task_name).steps if horizon_steps is None else horizon_steps
     for name, value in (("execute", execute), ("horizon_steps", limit)):
         if value < 1:
             raise InputError(str(value), where=name, expected="at least 1", way_out="leave the default")
-    with Environments(robot, task_name, seeds, threads=threads, freeze_successes=True) as world:
+    if not policies:
+        raise InputError("no policies", where="rollouts", expected="at least one", way_out="pass some")
+    own = [slice(i * len(seeds), (i + 1) * len(seeds)) for i in range(len(policies))]
+    with Environments(robot, task_name, list(seeds) * len(policies), threads=threads, freeze_successes=True) as world:
         log = [_snapshot(world)] if record else []
-        done = 0
+        # How many rows of the log are a policy's own: alone it would end with its last success.
+        ended, done = [1] * len(policies), 0
         while done < limit and world.active.any():
-            chunk = _chunk(policy, world, execute)
-            for row in range(min(execute, limit - done)):
-                world.step(chunk[:, row])
+            chunks = np.zeros((len(world), execute, world.arm.dof))
+            qpos, state = world.observe()
+            for policy, rows in zip(policies, own, strict=True):
+                if world.active[rows].any():
+                    chunks[rows] = _chunk(policy, qpos[rows], state[rows], world, execute)
+            steps = min(execute, limit - done)
+            ended = [
+                done + steps + 1 if world.active[rows].any() else end for rows, end in zip(own, ended, strict=True)
+            ]
+            for row in range(steps):
+                world.step(chunks[:, row])
                 done += 1
                 if record:
                     log.append(_snapshot(world))
-        tracks = None
-        if record:
-            qpos, tool, thing = (np.stack(parts, axis=1) for parts in zip(*log, strict=True))
-            tracks = Tracks(qpos, tool, thing, world.goal.astype(np.float32))
-        return Rollouts(robot, task_name, np.array(world.seeds), world.success, world.steps, world.closest, tracks)
+        return [
+            Rollouts(
+                robot,
+                task_name,
+                np.array(world.seeds)[rows],
+                world.success[rows],
+                world.steps[rows],
+                world.closest[rows],
+                _tracks(log[:end], world, rows) if record else None,
+            )
+            for rows, end in zip(own, ended, strict=True)
+        ]
 
 
-def _snapshot(world: Environments) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def _tracks(log: Sequence[Snapshot], world: Environments, rows: slice) -> Tracks:
+    """The trajectories of some rows."""
+    qpos, tool, thing = (np.stack([part[rows] for part in parts], axis=1) for parts in zip(*log, strict=True))
+    return Tracks(qpos, tool, thing, world.goal[rows].astype(np.float32))
+
+
+def _snapshot(world: Environments) -> Snapshot:
     qpos, state = world.observe()
     return qpos, state[:, 0:3], state[:, 9:12]
 
 
-def _chunk(policy: Policy, world: Environments, execute: int) -> NDArray[np.float64]:
-    """One checked policy call: (N, S, dof) with S >= execute."""
-    chunk = np.asarray(policy(*world.observe()), dtype=float)
+def _chunk(
+    policy: Policy, qpos: NDArray[np.float32], state: NDArray[np.float32], world: Environments, execute: int
+) -> NDArray[np.float64]:
+    """One checked policy call: the first `execute` rows of (N, S, dof) with S >= execute."""
+    chunk = np.asarray(policy(qpos, state), dtype=float)
     dof = world.arm.dof
-    if chunk.ndim != 3 or chunk.shape[0] != len(world) or chunk.shape[2] != dof or chunk.shape[1] < execute:
+    if chunk.ndim != 3 or chunk.shape[0] != len(qpos) or chunk.shape[2] != dof or chunk.shape[1] < execute:
         raise InputError(
             f"actions of shape {chunk.shape}",
             where=f"policy on {world.arm.name}",
-            expected=f"({len(world)}, S, {dof}) with S >= execute = {execute}",
+            expected=f"({len(qpos)}, S, {dof}) with S >= execute = {execute}",
             way_out="return one chunk an environment, or pass a smaller execute",
         )
-    return chunk
+    return chunk[:, :execute]
 
 
 def parallel(

@@ -4,11 +4,18 @@ import math
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ate.errors import InputError
+
+if TYPE_CHECKING:
+    from ate.steer.training import Trained
+
+# What of the options belongs to the budget; the rest is the guidance's.
+BUDGET = ("steps", "batch", "seed", "learning_rate", "accumulate", "warmup", "clip", "ema", "precision")
+HELD_OUT = 0.1
 
 
 @click.command()
@@ -27,8 +34,18 @@ from ate.errors import InputError
 @click.option("--schedule", default="constant", show_default=True, help="constant, alpha or alpha_squared.")
 @click.option("--sign", default=1, show_default=True, help="1, or -1 to reverse the shift.")
 @click.option("--steps", default=80, show_default=True, help="Optimisation steps.")
-@click.option("--batch", default=64, show_default=True, help="Samples a step.")
+@click.option("--batch", default=64, show_default=True, help="Samples of a batch, shared out between processes.")
 @click.option("--seed", default=0, show_default=True, help="Seed of batches, times and noise.")
+@click.option("--learning-rate", default=3e-4, show_default=True, help="Of AdamW.")
+@click.option("--cosine", is_flag=True, help="Let the learning rate fall to zero by half a cosine.")
+@click.option("--warmup", default=0, show_default=True, help="Steps over which the learning rate rises first.")
+@click.option("--accumulate", default=1, show_default=True, help="Batches a step.")
+@click.option("--clip", default=math.inf, show_default=True, help="Bound of the gradient's norm.")
+@click.option("--ema", default=0.0, show_default=True, help="Decay of averaged weights, which are then the result.")
+@click.option("--precision", default="float32", show_default=True, help="Of the policy: float32 or bfloat16.")
+@click.option("--evaluate-every", default=0, show_default=True,
+              help="Steps between evaluations on a tenth of the episodes, then held out; 0 for none.")  # fmt: skip
+@click.option("--rollouts", default=0, show_default=True, help="Simulated episodes of each evaluation.")
 @click.option("--meter-only", is_flag=True, help="Train nothing: say what guidance would do, and propose λ and clamp.")
 def steer(
     policy_file: Path,
@@ -37,21 +54,24 @@ def steer(
     out: Path | None,
     lam: float,
     clamp: float,
-    steps: int,
-    batch: int,
-    seed: int,
+    evaluate_every: int,
+    rollouts: int,
     meter_only: bool,
+    cosine: bool,
     **options: Any,
 ) -> None:
-    """Fine-tune a pre-trained policy on a new robot, steered by an alignment."""
+    """Fine-tune a pre-trained policy on a new robot, steered by an alignment.
+
+    Under `torchrun` several processes share every batch.
+    """
     from ate.align.alignment import Alignment
     from ate.data.reading import load
     from ate.policies.policy import Policy
-    from ate.runs.card import card
-    from ate.runs.files import write_json
+    from ate.runs.distributed import leader, session
+    from ate.steer.budget import Budget
+    from ate.steer.evaluate import Evaluation
     from ate.steer.finetuning import finetune
     from ate.steer.guidance import Guidance
-    from ate.steer.meter import meter_verdict
     from ate.steer.proposing import dry_run
 
     if not policy_file.is_file():
@@ -59,20 +79,48 @@ def steer(
             "no such file", where=str(policy_file), expected="the checkpoint of a policy",
             way_out="give a policy.safetensors, e.g. of runs/demo/policies",
         )  # fmt: skip
+    budget = {name: options.pop(name) for name in BUDGET} | {"schedule": "cosine" if cosine else "constant"}
+    Budget.of(budget)
     alignment, policy, episodes = Alignment.load(folder), Policy.load(policy_file), load(adapt)
     guidance = Guidance.of(alignment, lam, clamp, **options)
-    measured = dry_run(policy.moved_to(alignment.space), episodes, guidance, batch=batch, seed=seed)
-    click.echo(f"Before training: {measured.sentence(guidance)}")
+    seed, evaluation = budget["seed"], None
+    if evaluate_every or rollouts:
+        episodes, held_out = episodes.split(HELD_OUT, seed)
+        evaluation = Evaluation(held_out, evaluate_every or budget["steps"], rollouts, seed=seed)
+    measured = dry_run(policy.moved_to(alignment.space), episodes, guidance, batch=budget["batch"], seed=seed)
     if meter_only:
+        click.echo(f"Before training: {measured.sentence(guidance)}")
         return
     where = out or Path("runs") / "steer"
-    trained = finetune(policy, episodes, guidance, steps=steps, batch=batch, seed=seed, directory=where)
+    with session():
+        if leader():
+            click.echo(f"Before training: {measured.sentence(guidance)}")
+        trained = finetune(policy, episodes, guidance, directory=where, evaluation=evaluation, **budget)
+        if leader():
+            config = {"lam": lam, "clamp": str(clamp), **options, **budget, "clip": str(budget["clip"])}
+            _keep(trained, where, config, {**alignment.digests, "adapt": episodes.digest})
+
+
+def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[str, str]) -> None:
+    """Write policy and card, and say what came of it."""
+    from ate.runs.card import card
+    from ate.runs.files import write_json
+    from ate.steer.meter import meter_verdict
+
     trained.policy.save(where / "policy.safetensors")
-    config = {"lam": lam, "clamp": str(clamp), "steps": steps, "batch": batch, **options}
-    meter = {"meter": trained.meter, "meter_verdict": meter_verdict(trained.meter), "loss": trained.loss}
-    hashes = {**alignment.digests, "adapt": episodes.digest}
+    found = {
+        "meter": trained.meter, "meter_verdict": meter_verdict(trained.meter), "loss": trained.loss,
+        "evaluation": trained.evaluation,
+    }  # fmt: skip
     command = shlex.join(["ate", *sys.argv[1:]])
-    write_json(where / "card.json", {**card(config, seeds={"seed": seed}, hashes=hashes, command=command), **meter})
-    click.echo(f"Guidance over {steps} steps: {meter_verdict(trained.meter)}.")
+    write_json(
+        where / "card.json", {**card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command), **found}
+    )
+    click.echo(f"Guidance over {config['steps']} steps: {meter_verdict(trained.meter)}.")
     click.echo(f"Loss against the demonstrations: {trained.loss[0]['loss']:.4g} to {trained.loss[-1]['loss']:.4g}.")
+    if trained.evaluation:
+        first, last = trained.evaluation[0], trained.evaluation[-1]
+        click.echo(f"Error on held-out episodes: {first['error']:.4g} to {last['error']:.4g} (normalised units).")
+        if "success" in last:
+            click.echo(f"Success in rollouts: {first['success']:.0%} to {last['success']:.0%}.")
     click.echo(str(where / "policy.safetensors"))

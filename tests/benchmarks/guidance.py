@@ -2,7 +2,10 @@
 
 Both sides take the steps that fine-tuning takes (`Stream`, `Learner`), on the same number of cores. With two, the plain
 side gives both to its network, and the guided side has k·g prepared ahead on one of them. Data are random: time does
-not depend on what they say.
+not depend on what they say. Beside time stands the processor time of all threads, which says how much more work
+guidance is, and which other work on the machine disturbs less.
+
+    python -m tests.benchmarks.guidance [ROUNDS] [THREADS,…]
 """
 
 import json
@@ -92,13 +95,13 @@ class Side:
         self.stream = Stream(data, path, batch, 0, shifts)
         self.learner = Learner("one", Arm(network, guidance), Budget(), shifts, torch.device("cpu"))
 
-    def seconds(self) -> float:
-        """Seconds a step, of `STEPS` steps after as many that fill what is prepared ahead."""
+    def seconds(self) -> tuple[float, float]:
+        """Seconds and processor seconds a step, of `STEPS` steps after as many that fill what is prepared ahead."""
         with self.stream:
             self.run()
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.process_time()
             self.run()
-            return (time.perf_counter() - began) / STEPS
+            return (time.perf_counter() - began) / STEPS, (time.process_time() - worked) / STEPS
 
     def run(self) -> None:
         for _ in range(STEPS):
@@ -109,19 +112,25 @@ def measured(build: Callable[[], nn.Module], batch: int, rounds: int) -> dict[st
     """Median milliseconds a step of both, and the median of the ratios, round by round."""
     torch.manual_seed(0)
     sides = [Side(build(), batch, guidance) for guidance in (None, Guidance(InfoVAE(VAE), lam=2.0, clamp=0.1))]
-    pairs = [[side.seconds() for side in sides] for _ in range(rounds)]
+    rounds_of = [[side.seconds() for side in sides] for _ in range(rounds)]
     return {
-        "plain ms": round(1e3 * statistics.median(a for a, _ in pairs), 2),
-        "guided ms": round(1e3 * statistics.median(b for _, b in pairs), 2),
-        "ratio": round(statistics.median(b / a for a, b in pairs), 3),
-        "least guided over least plain": round(min(b for _, b in pairs) / min(a for a, _ in pairs), 3),
+        "plain ms": round(1e3 * statistics.median(plain[0] for plain, _ in rounds_of), 2),
+        "guided ms": round(1e3 * statistics.median(guided[0] for _, guided in rounds_of), 2),
+        "ratio": round(statistics.median(guided[0] / plain[0] for plain, guided in rounds_of), 3),
+        "ratio of processor time": round(statistics.median(guided[1] / plain[1] for plain, guided in rounds_of), 3),
     }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure and print one JSON object."""
+    rounds = int(sys.argv[1]) if sys.argv[1:] else ROUNDS
     found = {}
-    for threads in (1, 2):
+    for threads in map(int, (sys.argv[2] if sys.argv[2:] else "1,2").split(",")):
         torch.set_num_threads(threads)
         for name, (build, batch) in NETWORKS.items():
-            found[f"{name}, {threads} threads"] = measured(build, batch, int(sys.argv[1]) if sys.argv[1:] else ROUNDS)
+            found[f"{name}, threads: {threads}"] = measured(build, batch, rounds)
     print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

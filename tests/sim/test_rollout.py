@@ -10,7 +10,7 @@ from ate.sim.demos import demonstrate
 from ate.sim.environments import Environments
 from ate.sim.kinematics import home, pose
 from ate.sim.robots import robot
-from ate.sim.rollout import parallel, rollout
+from ate.sim.rollout import parallel, rollout, rollout_many
 from ate.sim.tasks import STATE_NAMES, TASKS, start, succeeded, task
 
 
@@ -60,6 +60,42 @@ def test_results_do_not_depend_on_batch_or_threads():
         assert np.allclose(alone.tracks.qpos[0], runs[0].tracks.qpos[i, :rows], atol=1e-7)
         assert np.allclose(alone.tracks.thing[0], runs[0].tracks.thing[i, :rows], atol=1e-7)
         assert alone.steps[0] == runs[0].steps[i]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_policies_together_are_the_policies_alone(threads):
+    """One that succeeds early, one that never does, one whose chunks are longer; and each draws its own noise."""
+    demos = demonstrate("panda", "lift", range(3))
+
+    def noisy(seed):
+        rng = np.random.default_rng(seed)
+        return lambda qpos, state: stay(qpos, state) + rng.normal(0, 0.02, (len(qpos), 8, qpos.shape[1]))
+
+    def policies():
+        return [Player(demos, 6), noisy(1), noisy(2), Player(demos[::-1], 6)]
+
+    options = {"seeds": range(3), "execute": 6, "horizon_steps": 100, "record": True, "threads": threads}
+    together = rollout_many(policies(), "panda", "lift", **options)
+    for one, policy in zip(together, policies(), strict=True):
+        alone = rollout(policy, "panda", "lift", **options)
+        for name in ("seeds", "success", "steps", "closest"):
+            assert np.array_equal(getattr(one, name), getattr(alone, name)), name
+        for name in ("qpos", "tool", "thing", "goal"):
+            assert np.array_equal(getattr(one.tracks, name), getattr(alone.tracks, name)), name
+    assert together[0].success.all() and not together[1].success.any()
+    assert not np.array_equal(together[1].tracks.qpos, together[2].tracks.qpos)
+
+
+def test_a_policy_is_not_asked_once_its_episodes_are_over():
+    demos, calls = demonstrate("panda", "lift", range(2)), []
+    player = Player(demos, 8)
+
+    def counted(qpos, state):
+        calls.append(len(qpos))
+        return player(qpos, state)
+
+    done, _ = rollout_many([counted, stay], "panda", "lift", range(2))
+    assert calls == [2] * -(-int(done.steps.max()) // 8)
 
 
 def test_reset_is_decided_by_the_seed():
@@ -154,6 +190,8 @@ def test_bad_requests_are_refused():
         rollout(stay, "panda", "lift", [0], execute=0)
     with pytest.raises(InputError, match="seeds"):
         rollout(stay, "panda", "lift", [])
+    with pytest.raises(InputError, match="no policies"):
+        rollout_many([], "panda", "lift", [0])
     with pytest.raises(InputError, match="S >= execute = 9"):
         rollout(stay, "panda", "lift", [0], execute=9)
     with pytest.raises(InputError, match="shape"):
