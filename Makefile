@@ -6,9 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run test lint types venv lab data bench soak trackers crowd table verify real judge judge-real clean browser
-.PHONY: run test lint types venv lab data bench soak soak-sweep slurm table verify real judge judge-real clean browser
-.PHONY: run test lint types venv lab data bench soak truth table verify real judge judge-real clean browser
+.PHONY: run test venv browser lint types lab data verify table real judge judge-real bench soak trackers crowd soak-sweep slurm truth clean evidence leads
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -98,6 +96,7 @@ trackers: venv
 # 50 executions of notebooks at once: no output differs from that of a lone run.
 crowd: venv
 	nice $(BIN)/python -m tests.crowd
+
 # A sweep at smoke size with its workers, killed 30 times at random moments: every cell once, equal to an undisturbed one.
 soak-sweep: venv
 	$(BIN)/python -m tests.ablate.killing
@@ -108,9 +107,23 @@ slurm: venv
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq slurm-wlm munge >/dev/null; }
 	$(BIN)/python -m tests.cluster.slurm
+
 # 1,000 simulated sweeps whose truth is known: false verdicts without an effect, power of plans with one.
 truth: venv
 	$(BIN)/python -m tests.ablate.truth
+
+# Every form of guidance with its controls: two tasks, two robots, two policies, two regimes, 8 seeds. Hours on two cores.
+EVIDENCE := runs/evidence
+evidence: venv
+	for task in lift push; do for robot in ur5e gen3; do for regime in "25 80" "5 300"; do set -- $$regime; \
+	  $(BIN)/ate compare --run $(EVIDENCE)/$$task-$$robot --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
+	    --arms evidence --demonstrations $$1 --steps $$2 --seeds 8 || exit 1; done; done; done
+	$(BIN)/python -m tests.benchmarks.evidence $(EVIDENCE)/*
+
+# Forms of guidance that nobody promised, each beside its control.
+leads: venv
+	$(BIN)/python -m tests.benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 25 --steps 80
+	$(BIN)/python -m tests.benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 5 --steps 300
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
