@@ -5,10 +5,12 @@ uses the published network sizes and budgets (a GPU). Align's own presets (`pape
 the method) stand in `ate.align`.
 """
 
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, get_type_hints
 
 from ate.data import excludes
@@ -20,6 +22,11 @@ SHIPPED = ROOT / "data"
 # Lists in the run directory that notebook 01 writes and every notebook of the run reads.
 EXCLUDE_LISTS = {"adapt": "exclude_adapt.txt", "pretrain": "exclude_pretrain.txt"}
 TRAINED_IN = ("kernel", "child")
+# Where the energy is taken, with the λ and clamps that each form starts from where none are given; the first is the
+# default, and what `PROFILES` hold. The paper's shift has λ = 2 and the clamp of the released code.
+FORMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"estimate": {}, "noised": {"lam": 2.0, "clamp": 0.1, "clamps": "0.02,0.1,0.5"}}
+)
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -82,6 +89,8 @@ class Settings:
         rollouts: fixed rollout seeds a trained policy.
         lam: λ of the ATE arm.
         clamp: element-wise clamp of k·g of the ATE arm, normalised action units.
+        at: where the energy is taken: `"estimate"`, a latent auxiliary loss, the form that the evidence supports best
+            (docs/evidence.md), or `"noised"`, the paper's shift, for which the paper finds λ = 2 best.
         steer: preset that notebook 04 exported, a file; its λ and clamp where these are not given, and its options of
             guidance. Empty for none.
         lams: λ axis of the ablation, separated by commas; λ = 0 always joins.
@@ -121,11 +130,12 @@ class Settings:
     learning_rate: float = 3e-4
     seeds: int = 4
     rollouts: int = 100
-    lam: float = 2.0
-    clamp: float = 0.1
+    lam: float = 1.0
+    clamp: float = math.inf
+    at: str = "estimate"
     steer: str = ""
     lams: str = "0.5,2"
-    clamps: str = "0.02,0.1,0.5"
+    clamps: str = "0.02,0.1,inf"
     ablation_seeds: int = 4
     confirm_seeds: int = 4
     executor: str = "processes"
@@ -158,6 +168,8 @@ class Settings:
                 expected="a positive clamp",
                 way_out="use inf for no clamp",
             )
+        if self.at not in FORMS:
+            raise unknown(self.at, FORMS, where="parameter at")
         if self.train not in TRAINED_IN:
             raise unknown(self.train, TRAINED_IN, where="parameter train")
         if not 0 < self.held_out < 1:
@@ -186,11 +198,11 @@ class Settings:
 
     @property
     def guidance(self) -> dict[str, Any]:
-        """Options of the ATE arm's guidance beside λ and clamp, from the preset; none without one."""
+        """Options of the ATE arm's guidance beside λ and clamp: of the preset where there is one, else `at`."""
         # Imported here: settings of a study without a preset need no statistics.
         from ate.ablate.export import options, read_preset
 
-        return options(read_preset(self.steer)) if self.steer else {}
+        return options(read_preset(self.steer)) if self.steer else {"at": self.at}
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -206,9 +218,11 @@ class Settings:
 
     def arguments(self, notebook: str) -> list[str]:
         """What to say to `ate` to run one notebook again with these settings, in its own kernel."""
-        usual = PROFILES[self.profile]
+        usual = settings({"profile": self.profile, "at": self.at})
         changed = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("profile", "run", "train")}
         given = [f"{name}={value}" for name, value in changed.items() if value != getattr(usual, name)]
+        if self.at != PROFILES[self.profile].at:
+            given.append(f"at={self.at}")
         words = ["run", "--profile", self.profile, "--run", str(self.directory), "--only", notebook]
         return [*words, *(part for item in given for part in ("-p", item))]
 
@@ -260,7 +274,8 @@ def settings(given: Mapping[str, Any]) -> Settings:
 
         arm = read_preset(chosen["steer"])
         chosen = {"lam": arm.lam, "clamp": arm.clamp, **chosen}
-    return replace(PROFILES[profile], **chosen)
+    form = FORMS.get(chosen.get("at", ""), {})
+    return replace(PROFILES[profile], **{**form, **chosen})
 
 
 def from_notebook(namespace: Mapping[str, Any]) -> Settings:

@@ -1,4 +1,6 @@
+import math
 import shlex
+from itertools import pairwise
 
 import pytest
 
@@ -65,3 +67,17 @@ def test_values_out_of_range_are_refused(given, words):
 
 def test_lists_of_numbers():
     assert numbers("0.5, 2,inf") == (0.5, 2.0, float("inf"))
+
+
+def test_a_form_of_guidance_brings_its_own_scale_and_the_command_repeats_it(tmp_path):
+    usual, paper = settings({"profile": "smoke"}), settings({"profile": "smoke", "at": "noised"})
+    assert (usual.at, usual.lam, usual.clamp) == ("estimate", 1.0, math.inf)
+    assert (paper.lam, paper.clamp, paper.guidance) == (2.0, 0.1, {"at": "noised"})
+    # λ of the other form, given by hand, is what the command has to say.
+    for given in ({"at": "noised"}, {"at": "noised", "lam": 1.0, "clamp": math.inf}, {"lam": 2.0, "clamps": "0.1"}):
+        chosen = settings({"profile": "smoke", "run": str(tmp_path), **given})
+        words = chosen.arguments("03")
+        said = _parse([item for word, item in pairwise(words) if word == "-p"])
+        assert settings({"profile": "smoke", "run": str(tmp_path), **said}) == chosen
+    with pytest.raises(InputError, match="did you mean 'noised'"):
+        settings({"at": "noise"})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ate.ablate.grid import ARM_SETS, COMPARISON
-from ate.presets import settings
+from ate.presets import FORMS, settings
 
 if TYPE_CHECKING:
     from ate.ablate.results import RunResult
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--arms", type=click.Choice(ARM_SETS), default=COMPARISON, show_default=True, help="Which arms.")
 @click.option("--lam", type=float, default=None, help="λ of the ATE arm and its control.")
 @click.option("--clamp", type=float, default=None, help="Clamp of k·g.")
+@click.option("--at", type=click.Choice(tuple(FORMS)), default=None, help="Where the ATE arm takes its energy.")
 def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
     """Arms in one budget regime: success with intervals, paired by training seed.
 
@@ -43,7 +44,8 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
     results = _whole(lambda: study.compare(arms))
     click.echo(
         f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
-        f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts, λ {chosen.lam:g}, clamp {chosen.clamp:g}"
+        f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts, λ {chosen.lam:g}, clamp {chosen.clamp:g}, "
+        f"energy at the {'noised chunk' if chosen.at == 'noised' else 'estimate'}"
     )
     rows = arm_rows(results)
     _show(rows)

@@ -217,6 +217,7 @@ def sweep_of(settings: Settings) -> Sweep:
         parameterization=names(settings.parameterizations)[:1],
         demonstrations=(settings.demonstrations,),
         steps=(settings.steps,),
+        at=(settings.at,),
         seeds=settings.ablation_seeds,
         confirm=settings.confirm_seeds,
     )

@@ -25,11 +25,11 @@ HELD_OUT = 0.1
               help="Folder of the alignment, as `ate align` writes it.")  # fmt: skip
 @click.option("--adapt", type=click.Path(path_type=Path), required=True, help="The adaptation robot's episodes.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run [default: runs/steer].")
-@click.option("--lam", default=2.0, show_default=True, help="λ.")
+@click.option("--lam", default=1.0, show_default=True, help="λ.")
 @click.option("--clamp", default=math.inf, show_default=True, help="c, bound of k·g in normalised action units.")
 @click.option("--energy", default="sum", show_default=True, help="sum or released.")
 @click.option("--latent", default="mean", show_default=True, help="mean or sample.")
-@click.option("--at", default="noised", show_default=True, help="noised or estimate.")
+@click.option("--at", default="estimate", show_default=True, help="noised or estimate.")
 @click.option("--bound", default="element", show_default=True, help="element or norm.")
 @click.option("--schedule", default="constant", show_default=True, help="constant, alpha or alpha_squared.")
 @click.option("--sign", default=1, show_default=True, help="1, or -1 to reverse the shift.")

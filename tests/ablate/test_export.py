@@ -175,6 +175,6 @@ def test_a_study_takes_the_preset_and_what_is_given_beside_it_wins(tmp_path):
     assert (taken.lam, taken.clamp) == (0.25, math.inf) and taken.guidance["sign"] == -1
     mixed = settings({"profile": "smoke", "steer": str(file), "lam": 3})
     assert (mixed.lam, mixed.clamp, mixed.guidance["sign"]) == (3.0, math.inf, -1)
-    assert SMOKE.guidance == {} and "-p steer=" in mixed.command("03")
+    assert SMOKE.guidance == {"at": "estimate"} and "-p steer=" in mixed.command("03")
     with pytest.raises(InputError, match="no such file"):
         settings({"profile": "smoke", "steer": str(tmp_path / "absent.json")})

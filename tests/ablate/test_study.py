@@ -21,7 +21,7 @@ def study(world, tmp_path):
     chosen = settings(
         {"profile": "smoke", "run": str(tmp_path), "pretrain": str(world / "old"), "adapt": str(world / "new"),
          "held_out": 0.25, "demonstrations": 4, "steps": 3, "batch": 8, "lams": "2", "clamps": "0.1", "seeds": 1,
-         "ablation_seeds": 1, "confirm_seeds": 1, "parameterizations": "sample", "executor": "here"}
+         "ablation_seeds": 1, "confirm_seeds": 1, "parameterizations": "sample", "executor": "here", "at": "noised"}
     )  # fmt: skip
     policies = {"sample": world / "policy.safetensors"}
     alignment = Alignment.load(world / "align")
@@ -78,7 +78,8 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
     file = tmp_path / "sweep.yaml"
     file.write_text("lams: [0.5, 2]\nseeds: 1\nsteps: [3, 4]\n")
     given = [str(file), "--profile", "smoke", "--run", str(tmp_path), "--adapt", study.settings.adapt,
-             "--axis", "demonstrations=4", "--clamps", "0.1,inf", "--axis", "parameterization=sample"]  # fmt: skip
+             "--axis", "demonstrations=4", "--clamps", "0.1,inf", "--axis", "parameterization=sample",
+             "--axis", "at=noised"]  # fmt: skip
     told = CliRunner().invoke(sweep_command, given)
     assert told.exit_code == 0, told.output
     assert "new, None: 10 cells" in told.output
