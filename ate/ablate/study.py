@@ -166,10 +166,10 @@ class Study:
             results: what the search gave, arms complete over the search seeds.
             command: as `sweep`.
         """
-        from ate.ablate.winner import choose
-
         if not sweep.confirm or not simulated(self.adapt):
             return Swept((), ())
+        from ate.ablate.winner import choose
+
         arms = {arm.name: arm for arm in sweep.arms}
         requests = []
         for one in self.settings_of(sweep):
