@@ -146,24 +146,24 @@ def rollout_many(
                 done += 1
                 if record:
                     log.append(_snapshot(world))
-        return [
-            Rollouts(
-                robot,
-                task_name,
-                np.array(world.seeds)[rows],
-                world.success[rows],
-                world.steps[rows],
-                world.closest[rows],
-                _tracks(log[:end], world, rows) if record else None,
-            )
-            for rows, end in zip(own, ended, strict=True)
-        ]
+        return [_outcome(world, rows, log[:end] if record else None) for rows, end in zip(own, ended, strict=True)]
 
 
-def _tracks(log: Sequence[Snapshot], world: Environments, rows: slice) -> Tracks:
-    """The trajectories of some rows."""
-    qpos, tool, thing = (np.stack([part[rows] for part in parts], axis=1) for parts in zip(*log, strict=True))
-    return Tracks(qpos, tool, thing, world.goal[rows].astype(np.float32))
+def _outcome(world: Environments, rows: slice, log: Sequence[Snapshot] | None) -> Rollouts:
+    """What happened in some rows, with their trajectories where there is a log."""
+    tracks = None
+    if log is not None:
+        qpos, tool, thing = (np.stack([part[rows] for part in parts], axis=1) for parts in zip(*log, strict=True))
+        tracks = Tracks(qpos, tool, thing, world.goal[rows].astype(np.float32))
+    return Rollouts(
+        world.arm.name,
+        world.task.name,
+        np.array(world.seeds)[rows],
+        world.success[rows],
+        world.steps[rows],
+        world.closest[rows],
+        tracks,
+    )
 
 
 def _snapshot(world: Environments) -> Snapshot:

@@ -65,7 +65,7 @@ def train_arms(
 ) -> dict[str, Trained]:
     """Train every arm in place on one shared stream; arms must share one path.
 
-    Under `torchrun` each process works on its rows of every batch (`ate.runs.distributed`).
+    Under `torchrun` each process works on its rows of every batch.
 
     Args:
         arms: by name; each policy is trained in place.
@@ -90,11 +90,7 @@ def train_arms(
     data = TrainingData.of(first, sets, spaces, device)
     shifts = Shifts([arm.guidance for arm in arms.values() if arm.guidance is not None], data, first.path, budget.seed)
     stream = Stream(data, first.path, budget.batch, budget.seed, shifts)
-    learners: list[Learner] | list[Ensemble]
-    if _stacks(arms, device, stacked):
-        learners = [Ensemble(arms, budget, shifts, device)]
-    else:
-        learners = [Learner(name, arm, budget, shifts, device) for name, arm in arms.items()]
+    learners = _learners(arms, budget, shifts, device, stacked)
 
     def step(_: int) -> dict[str, Tensor]:
         batches = [stream.take() for _ in range(budget.accumulate)]
@@ -106,11 +102,11 @@ def train_arms(
     state: dict[str, Stateful | torch.Generator] = {"stream": stream}
     state |= {name: item for learner in learners for name, item in learner.state().items()}
     every = max(1, budget.steps // ROWS) if evaluation is None else evaluation.log_every(budget.steps // ROWS)
+    asked = None if evaluation is None else _asked(evaluation, policies, budget.steps)
     with stream:
         rows = train(
             step, state, budget.steps, directory=directory, identity=identity, log_every=every,
-            checkpoint_every=every * ROWS_PER_CHECKPOINT, label=label,
-            after_log=None if evaluation is None else _asked(evaluation, policies, budget.steps),
+            checkpoint_every=every * ROWS_PER_CHECKPOINT, label=label, after_log=asked,
         )  # fmt: skip
     seconds = time.perf_counter() - began
     read = {name: meter for learner in learners for name, meter in learner.meters().items()}
@@ -138,6 +134,15 @@ def _identity(arms: Mapping[str, Arm], sets: Sequence[Episodes], spaces: Sequenc
             for weight in module.state_dict().values():
                 sha.update(weight.cpu().numpy().tobytes())
     return sha.hexdigest()
+
+
+def _learners(
+    arms: Mapping[str, Arm], budget: Budget, shifts: Shifts, device: torch.device, stacked: bool | None
+) -> Sequence[Learner | Ensemble]:
+    """One for each arm, or one for all."""
+    if _stacks(arms, device, stacked):
+        return [Ensemble(arms, budget, shifts, device)]
+    return [Learner(name, arm, budget, shifts, device) for name, arm in arms.items()]
 
 
 def _stacks(arms: Mapping[str, Arm], device: torch.device, stacked: bool | None) -> bool:
