@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run test venv browser lint types lab data verify table real judge judge-real bench soak trackers crowd soak-sweep slurm truth clean evidence leads
+.PHONY: run test venv browser lint types lab data verify table real judge judge-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -119,6 +119,12 @@ evidence: venv
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$task-$$robot --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
 	    --arms evidence --demonstrations $$1 --steps $$2 --seeds 8 || exit 1; done; done; done
 	$(BIN)/python -m tests.benchmarks.evidence $(EVIDENCE)/*
+
+# Success against demonstrations and against steps: direct, from scratch, ATE; flow policy, 4 seeds.
+curves: venv
+	for axis in demonstrations=5,10,25,50 steps=20,40,80,160,320; do $(BIN)/ate sweep --run runs/curves --lams 1 --clamps inf \
+	  --axis parameterization=flow_noise_at_1 --axis $$axis --axis controls=scratch --seeds 4 --confirm 0 || exit 1; done
+	$(BIN)/ate curve runs/curves
 
 # Forms of guidance that nobody promised, each beside its control.
 leads: venv

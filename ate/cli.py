@@ -14,6 +14,7 @@ COMMANDS = {
     "align": ("ate.align.commands", "align"),
     "compare": ("ate.ablate.commands", "compare"),
     "convert": ("ate.data.commands", "convert"),
+    "curve": ("ate.viz.commands", "curve"),
     "demos": ("ate.sim.commands", "demos"),
     "doctor": ("ate.data.doctor.commands", "doctor"),
     "judge": ("ate.align.commands", "judge"),

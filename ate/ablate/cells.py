@@ -196,3 +196,13 @@ def _remove_leftovers(file: Path) -> None:
 
 def _sha(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def kept(directory: Path) -> list[RunResult]:
+    """Every result that is kept in a folder of results, in the order of arms, numbers and seeds.
+
+    Args:
+        directory: `results` of a run directory.
+    """
+    found = [RunResult.from_tree(read_json(file)) for file in sorted((directory / "cells").glob("*.json"))]
+    return sorted(found, key=lambda r: (r.parameterization, r.lam, r.arm, r.demonstrations, r.steps, r.seed))

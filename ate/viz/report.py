@@ -14,7 +14,7 @@ from ate.runs.files import write_text
 from ate.runs.notebooks import TITLES
 from ate.viz.tables import text
 
-OTHERS = {"judge": "Compare alignments"}
+OTHERS = {"judge": "Compare alignments", "curve": "Learning curves"}
 
 
 def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = None) -> Path:
