@@ -1,7 +1,9 @@
 """Winner: the arm with the highest difference, and whether training seeds it was not chosen by say the same.
 
 The highest of many is flattered by the choice: part of what put it on top is luck of these seeds. On seeds that were
-never used in choosing it is one comparison, planned beforehand, that pays for no others.
+never used in choosing it is one comparison, planned beforehand, that pays for no others. They should be rolled out
+from other start situations as well: where arms are better in some and worse in others, the choice is flattered by
+those it was made in, and other training seeds in the same ones repeat that (`make truth`).
 """
 
 from collections.abc import Sequence
@@ -59,7 +61,8 @@ def confirmation(
 
     Args:
         results: the search.
-        held_out_results: winner and baseline, with training seeds that the search has not seen.
+        held_out_results: winner and baseline, with training seeds that the search has not seen and from other start
+            situations (which results do not show).
         baseline: name of the λ = 0 arm.
 
     Raises:

@@ -78,7 +78,7 @@ def split(results: list[RunResult], seeds: int) -> tuple[list[RunResult], list[R
 
 @dataclass(frozen=True)
 class Errors:
-    """How many of `sweeps` without effect said it, and how many of its intervals of one cell held 0.
+    """How many of `sweeps` without effect said it, and how many intervals of one cell held 0, or were not given.
 
     The winner is looked at again on held-out training seeds, from new start situations (`confirmed`) or from those it
     was chosen in (`same_starts`).

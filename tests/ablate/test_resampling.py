@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from ate.ablate.crossed import PAIRED, SINGLE, crossed, interval
-from ate.ablate.resampling import Estimate, expanded, interquartile_mean, two_level
+from ate.ablate.resampling import LEAST_SEEDS, Estimate, expanded, interquartile_mean, two_level
 
 
 def test_expanded_percentiles_reach_as_far_as_t():
@@ -25,7 +25,7 @@ def test_interquartile_mean_leaves_the_outer_quarters_out():
 
 
 @pytest.mark.parametrize("by_seed", [[0.3], [1.0] * 8, [0.0] * 3])
-def test_no_interval_where_all_seeds_agree(by_seed):
+def test_no_interval_where_all_seeds_agree_or_there_is_one(by_seed):
     assert interquartile_mean(by_seed) == Estimate(by_seed[0], -math.inf, math.inf)
 
 
@@ -52,6 +52,14 @@ def test_two_levels_agree_with_the_analytic_interval(by_seed, by_situation):
         assert drawn.value == outcomes.mean() and drawn.low < drawn.value < drawn.high
         ratios.append((drawn.high - drawn.low) / (high - low))
     assert np.median(ratios) == pytest.approx(1, abs=0.25)
+
+
+def test_no_interval_from_fewer_seeds_than_its_percentiles_need():
+    tails = {count: (1 - expanded(count)) / 2 for count in (2, 3, 4, 5, 6, 8)}
+    assert [count for count, tail in tails.items() if count**-count <= tail] == [5, 6, 8] and LEAST_SEEDS == 5
+    outcomes = table(np.random.default_rng(6), seeds=5)
+    assert two_level(outcomes, SINGLE).known and not two_level(outcomes[:4], SINGLE).known
+    assert interquartile_mean([0.1, 0.2, 0.3, 0.4, 0.5]).known and not interquartile_mean([0.1, 0.2, 0.3, 0.4]).known
 
 
 def test_two_levels_are_drawn_the_same_each_time_and_by_their_seed():
