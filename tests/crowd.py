@@ -1,6 +1,6 @@
 """A crowd: 50 executions of notebooks started at the same moment on one machine; none may change what another gives.
 
-    python -m tests.crowd [--count 50] [--folder build/crowd]
+    python -m tests.crowd [--count 50] [--folder build/crowd] [--limit 3600]
 
 Of every ten, six run notebook 04 by plain papermill in *one* run directory, two run it in a directory of their own, and
 two run 01 in one of their own; on top come four `ate run`, which queue for one further directory. Data and settings are
@@ -29,7 +29,7 @@ from ate.runs.directory import RunDirectory
 from ate.runs.notebooks import NOTEBOOKS
 
 PAUSE = 2.0
-# Bytes that the machine has to keep; a kernel of notebook 04 and its papermill take about 0.5 GB of their own.
+# Bytes that the machine has to keep.
 RESERVE = 1_500_000_000
 QUEUED = 4
 GRID, DATA = "04", "01"
@@ -52,10 +52,14 @@ class Member:
     output: Path
     command: tuple[str, ...]
 
+    @property
+    def log(self) -> Path:
+        return self.output.with_suffix(".log")
+
     def start(self) -> subprocess.Popen[bytes]:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "MUJOCO_GL": "disabled"}
-        with self.output.with_suffix(".log").open("wb") as log:
+        with self.log.open("wb") as log:
             return subprocess.Popen(self.command, stdout=log, stderr=log, env=environment)
 
 
@@ -63,13 +67,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--folder", type=Path, default=Path("build/crowd"))
+    parser.add_argument("--limit", type=float, default=3600.0, help="seconds after which a crowd counts as stuck")
     given = parser.parse_args()
     folder: Path = given.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     data = few_episodes(folder / "data")
 
     alone = [papermill(number, folder / f"alone_{number}", folder, data) for number in (GRID, DATA)]
-    said, seconds, share, _ = together(alone)
+    said, seconds, share, _ = together(alone, given.limit)
     print(f"alone, both notebooks side by side: {seconds:.0f} s, {share / 1e9:.2f} GB in use", flush=True)
     if said:
         print("\n".join(said))
@@ -77,7 +82,7 @@ def main() -> int:
     reference = {member.number: shown(member.run) for member in alone}
 
     members = list(crowd(given.count, folder, data))
-    said, seconds, share, left = together(members)
+    said, seconds, share, left = together(members, given.limit)
     for member in members:
         said += [f"{member.output.name}: {problem}" for problem in compared(member, reference[member.number])]
     said += [f"left behind: {file}" for file in folder.rglob(".*.tmp")]
@@ -128,26 +133,28 @@ def papermill(number: str, run: Path, folder: Path, data: dict[str, str], name: 
     return Member(number, run, output, command)
 
 
-def together(members: list[Member]) -> tuple[list[str], float, int, int]:
-    """Start all, wait for all: what failed, wall seconds, largest share of memory in bytes, least memory left."""
+def together(members: list[Member], limit: float) -> tuple[list[str], float, int, int]:
+    """Start all, wait for all: what failed, wall seconds, largest share of memory in bytes, least memory left.
+
+    Ended early, all of them: after `limit` seconds, or when the machine, which then kills whom it likes, has little
+    memory left.
+    """
     began = time.perf_counter()
     started = [(member, member.start()) for member in members]
     share, left = 0, 1 << 62
     while any(process.poll() is None for _, process in started):
         share, left = max(share, in_use(os.getpid())), min(left, available())
-        if left < RESERVE:
-            # A machine without memory kills whom it likes: better these, and all of them.
+        if left < RESERVE or time.perf_counter() - began > limit:
+            said = [
+                f"{m.output.name}: still at it\n{ending(m.log)}" for m, process in started if process.poll() is None
+            ]
             for _, process in started:
                 process.terminate()
-            return (
-                [f"ended early: {left / 1e9:.1f} GB were left to the machine"],
-                time.perf_counter() - began,
-                share,
-                left,
-            )
+            said.insert(0, f"ended early, with {left / 1e9:.1f} GB left to the machine")
+            return said, time.perf_counter() - began, share, left
         time.sleep(PAUSE)
     failed = [
-        f"{member.output.name}: exit {process.returncode}\n{ending(member.output.with_suffix('.log'))}"
+        f"{member.output.name}: exit {process.returncode}\n{ending(member.log)}"
         for member, process in started
         if process.returncode
     ]

@@ -18,7 +18,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 # Set where notebooks run without a person; here one is played.
-BATCH = ("ATE_BATCH", "PAPERMILL_OUTPUT_PATH")
+BATCH = "ATE_BATCH"
 QUIET = {"fetchNews": "false", "checkForUpdates": False}
 START_SECONDS = 60
 # What the last cell of a prepared notebook says.
@@ -73,7 +73,7 @@ def serve(folder: Path, notebooks: list[Path], environment: dict[str, str] | Non
         "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime",
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "JUPYTERLAB_SETTINGS_DIR": "settings", "IPYTHONDIR": "ipython",
     }  # fmt: skip
-    inherited = {name: value for name, value in os.environ.items() if name not in BATCH}
+    inherited = {name: value for name, value in os.environ.items() if name != BATCH}
     command = [
         sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={work}", "--LabApp.expose_app_in_browser=True",

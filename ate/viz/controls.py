@@ -8,21 +8,28 @@ from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
+from IPython import get_ipython
 from IPython.display import HTML, clear_output, display
 
 from ate.runs.directory import RunDirectory
 from ate.viz.tables import table, text
 
-# Set by whatever executes a notebook without a person in front of it.
-BATCH = ("ATE_BATCH", "PAPERMILL_OUTPUT_PATH")
+# Set by `ate run`.
+BATCH = "ATE_BATCH"
 _state = {"library": False}
 # The pane of progress bars: five lines high, and always at its end.
 PANE = {"max_height": "7em", "overflow": "auto", "display": "flex", "flex_flow": "column-reverse"}
 
 
 def in_batch() -> bool:
-    """Whether the notebook runs without a person in front of it."""
-    return any(os.environ.get(name) for name in BATCH)
+    """Whether the notebook runs without a person in front of it: by `ate run`, papermill or nbconvert.
+
+    Controls would be worse than useless there: what a widget sends back while its cell runs can lose that cell's end
+    on a busy machine, and the execution then waits for ever.
+    """
+    # nbclient, on which papermill and nbconvert run, tells its kernels to keep no history on disk; JupyterLab does not.
+    history = getattr(get_ipython(), "history_manager", None)
+    return bool(os.environ.get(BATCH)) or (history is not None and str(history.hist_file) == ":memory:")
 
 
 def draw(figure: go.Figure) -> None:

@@ -6,27 +6,47 @@ from nbclient.exceptions import CellExecutionError
 from ate.viz.controls import BATCH
 
 
-def run(monkeypatch, *sources: str) -> nbformat.NotebookNode:
-    for name in BATCH:
-        monkeypatch.delenv(name, raising=False)
+def run(monkeypatch, history: str, *sources: str) -> nbformat.NotebookNode:
+    """Executed by nbclient; with a history on disk a kernel is like one of JupyterLab."""
+    monkeypatch.delenv(BATCH, raising=False)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=120, kernel_name="python3", ipython_hist_file=history).execute()
     return notebook
 
 
-def test_an_error_below_progress_stops_the_notebook(monkeypatch):
+@pytest.fixture
+def disk(tmp_path) -> str:
+    return str(tmp_path / "history.sqlite")
+
+
+def test_papermill_and_nbconvert_are_batch_and_a_kernel_of_jupyterlab_is_not(monkeypatch, disk):
+    controls = "viz.pick_figure({'a': 1, 'b': 2}, lambda n: None, 'pick')\nprint(viz.controls.in_batch())"
+    for history, batch in ((":memory:", True), (disk, False)):
+        (cell,) = run(monkeypatch, history, "from ate import viz\nimport ate.viz.controls\n"
+                      "viz.controls.draw = lambda figure: None\n" + controls).cells  # fmt: skip
+        widgets = [one for one in cell.outputs if "application/vnd.jupyter.widget-view+json" in one.get("data", {})]
+        said = "".join(one.text for one in cell.outputs if one.output_type == "stream")
+        assert said.strip() == str(batch) and bool(widgets) != batch
+
+
+def test_an_error_below_progress_stops_the_notebook(monkeypatch, disk):
     with pytest.raises(CellExecutionError, match="planted"):
-        run(monkeypatch, "from ate import viz", "with viz.progress():\n    raise ValueError('planted')")
+        run(monkeypatch, disk, "from ate import viz", "with viz.progress():\n    raise ValueError('planted')")
 
 
-def test_progress_leaves_nothing_and_what_follows_stays(monkeypatch):
+def test_progress_leaves_nothing_and_what_follows_stays(monkeypatch, disk):
     work = "import sys\nwith viz.progress():\n    print('60/60', file=sys.stderr)\nprint('after')"
-    (cell,) = run(monkeypatch, "from ate import viz", work).cells[1:]
+    (cell,) = run(monkeypatch, disk, "from ate import viz", work).cells[1:]
     assert [(one.name, one.text) for one in cell.outputs] == [("stdout", "after\n")]
 
 
 def test_tables_align_words_and_numbers_and_escape(monkeypatch):
-    shown = run(monkeypatch, "from ate import viz", "viz.show_table([{'arm_name': '<b>', 'rate': 0.5}, {'rate': 2}])")
+    shown = run(
+        monkeypatch,
+        ":memory:",
+        "from ate import viz",
+        "viz.show_table([{'arm_name': '<b>', 'rate': 0.5}, {'rate': 2}])",
+    )
     html = shown.cells[1].outputs[0].data["text/html"]
     assert "arm name" in html and "&lt;b&gt;" in html and "<b>" not in html
     assert html.count("text-align:left") == html.count("text-align:right") == 3
