@@ -146,36 +146,21 @@ class Settings:
     def __post_init__(self) -> None:
         for name in ("horizon", "embedded", "width", "pretrain_steps", "demonstrations", "steps", "batch", "seeds",
                      "rollouts", "ablation_seeds", "workers"):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise InputError(
-                    str(getattr(self, name)), where=f"parameter {name}", expected="at least 1", way_out="raise it"
-                )
-        if self.confirm_seeds < 0:
-            raise InputError(
-                str(self.confirm_seeds), where="parameter confirm_seeds", expected="0 or more", way_out="use 0 for none"
-            )
-        if self.lam < 0 or any(value < 0 for value in numbers(self.lams)):
-            raise InputError(
-                str(self.lam if self.lam < 0 else self.lams),
-                where="parameter lam or lams",
-                expected="λ of 0 or more",
-                way_out="λ = 0 is plain fine-tuning; to reverse the shift use Guidance(sign=-1)",
-            )
-        if self.clamp <= 0 or any(value <= 0 for value in numbers(self.clamps)):
-            raise InputError(
-                str(self.clamp if self.clamp <= 0 else self.clamps),
-                where="parameter clamp or clamps",
-                expected="a positive clamp",
-                way_out="use inf for no clamp",
-            )
-        if self.at not in FORMS:
-            raise unknown(self.at, FORMS, where="parameter at")
-        if self.train not in TRAINED_IN:
-            raise unknown(self.train, TRAINED_IN, where="parameter train")
-        if not 0 < self.held_out < 1:
-            raise InputError(
-                str(self.held_out), where="parameter held_out", expected="a share in (0, 1)", way_out="use 0.1"
-            )
+            self._check(getattr(self, name) >= 1, name, "at least 1", "raise it")
+        self._check(self.confirm_seeds >= 0, "confirm_seeds", "0 or more", "use 0 for none")
+        reverse = "λ = 0 is plain fine-tuning; to reverse the shift use Guidance(sign=-1)"
+        self._check(self.lam >= 0, "lam", "λ of 0 or more", reverse)
+        self._check(min(numbers(self.lams), default=0.0) >= 0, "lams", "λ of 0 or more", reverse)
+        self._check(self.clamp > 0, "clamp", "a positive clamp", "use inf for no clamp")
+        self._check(min(numbers(self.clamps), default=1.0) > 0, "clamps", "a positive clamp", "use inf for no clamp")
+        self._check(0 < self.held_out < 1, "held_out", "a share in (0, 1)", "use 0.1")
+        for name, valid in (("at", tuple(FORMS)), ("train", TRAINED_IN)):
+            if getattr(self, name) not in valid:
+                raise unknown(getattr(self, name), valid, where=f"parameter {name}")
+
+    def _check(self, right: bool, name: str, expected: str, way_out: str) -> None:
+        if not right:
+            raise InputError(str(getattr(self, name)), where=f"parameter {name}", expected=expected, way_out=way_out)
 
     @property
     def directory(self) -> Path:
