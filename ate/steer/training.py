@@ -96,23 +96,20 @@ def train_arms(
         batches = [stream.take() for _ in range(budget.accumulate)]
         return {name: loss for learner in learners for name, loss in learner.step(batches).items()}
 
-    def policies() -> dict[str, Policy]:
-        return {name: policy for learner in learners for name, policy in learner.policies().items()}
-
     state: dict[str, Stateful | torch.Generator] = {"stream": stream}
     state |= {name: item for learner in learners for name, item in learner.state().items()}
     every = max(1, budget.steps // ROWS) if evaluation is None else evaluation.log_every(budget.steps // ROWS)
-    asked = None if evaluation is None else _asked(evaluation, policies, budget.steps)
+    asked = None if evaluation is None else _asked(evaluation, learners, budget.steps)
     with stream:
         rows = train(
             step, state, budget.steps, directory=directory, identity=identity, log_every=every,
             checkpoint_every=every * ROWS_PER_CHECKPOINT, label=label, after_log=asked,
         )  # fmt: skip
     seconds = time.perf_counter() - began
-    read = {name: meter for learner in learners for name, meter in learner.meters().items()}
     return {
-        name: Trained(policy.eval(), _column(rows, name), read[name], seconds, _answers(rows, name))
-        for name, policy in policies().items()
+        name: Trained(policy.eval(), _column(rows, name), meter, seconds, _answers(rows, name))
+        for learner in learners
+        for (name, policy), meter in zip(learner.policies().items(), learner.meters().values(), strict=True)
     }
 
 
@@ -159,14 +156,15 @@ def _stacks(arms: Mapping[str, Arm], device: torch.device, stacked: bool | None)
 
 
 def _asked(
-    evaluation: Evaluation, policies: Callable[[], dict[str, Policy]], steps: int
+    evaluation: Evaluation, learners: Sequence[Learner | Ensemble], steps: int
 ) -> Callable[[int], dict[str, float]]:
     """What the loop calls at each metric row: the answers of every arm where they are due."""
 
     def ask(done: int) -> dict[str, float]:
         if done % evaluation.every and done != steps:
             return {}
-        found = {name: evaluation.of(policy) for name, policy in policies().items()}
+        policies = {name: policy for learner in learners for name, policy in learner.policies().items()}
+        found = {name: evaluation.of(policy) for name, policy in policies.items()}
         return {f"{name}/{key}": value for name, answers in found.items() for key, value in answers.items()}
 
     return ask

@@ -122,14 +122,12 @@ def measured(build: Callable[[], nn.Module], batch: int, rounds: int) -> dict[st
 
 
 def main() -> None:
-    """Measure and print one JSON object."""
+    """Measure, and print one JSON object a line."""
     rounds = int(sys.argv[1]) if sys.argv[1:] else ROUNDS
-    found = {}
     for threads in map(int, (sys.argv[2] if sys.argv[2:] else "1,2").split(",")):
         torch.set_num_threads(threads)
         for name, (build, batch) in NETWORKS.items():
-            found[f"{name}, threads: {threads}"] = measured(build, batch, rounds)
-    print(json.dumps(found, indent=1))
+            print(json.dumps({f"{name}, threads: {threads}": measured(build, batch, rounds)}), flush=True)
 
 
 if __name__ == "__main__":
