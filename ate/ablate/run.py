@@ -6,7 +6,6 @@ does not depend on the arms beside it.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from ate.align.fitting import realign
 from ate.data.episodes import Episodes
 from ate.data.reading import DataSet
 from ate.policies.policy import Policy
+from ate.runs.threads import one_thread
 from ate.runs.turns import turn
 from ate.sim.robots import ROBOTS
 from ate.sim.tasks import TASKS
@@ -96,7 +96,7 @@ def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned
     """All arms of one training seed, trained, then rolled out one after the other; arguments as `train_seed`."""
     done = train_seed(experiment, arms, seed, aligned)
     for arm in arms:
-        with _one_thread():
+        with one_thread():
             result = _result(experiment, arm, seed, done)
         yield result
 
@@ -110,7 +110,7 @@ def train_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, align
         seed: draws demonstrations, stage 2, batches, times and noise.
         aligned: folder that keeps the stage-2 encoders, one for each alignment and draw, or None.
     """
-    with _one_thread():
+    with one_thread():
         return _train(experiment, arms, seed, aligned)
 
 
@@ -130,16 +130,6 @@ def _train(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: 
     built = {arm.name: Arm(starts[arm.name], _guidance(alignment, arm, encoders[arm.encoder])) for arm in arms}
     trained = finetune_arms(built, drawn, budget, space=alignment.space, label=f"seed {seed}")
     return SeedRun(trained, starts, drawn, episodes, held_out)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) -> tuple[Alignment, Path | None]:

@@ -1,15 +1,18 @@
 """The run card of one cell for a person, and its training seeds one by one."""
 
+import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from html import escape
 from typing import Any
 
 import numpy as np
 
 from ate.ablate.export import spec, tidy
+from ate.ablate.grid import ArmSpec
 from ate.ablate.results import RunResult
 from ate.ablate.study import Study
+from ate.ablate.sweep import AXES
 
 
 def card_html(study: Study, runs: Sequence[RunResult]) -> str:
@@ -52,9 +55,17 @@ def card_rows(study: Study, runs: Sequence[RunResult]) -> dict[str, str]:
 
 def command(study: Study, result: RunResult) -> str:
     """What repeats a cell and its λ = 0 with the same seeds; what is in the run directory is read, not run."""
-    clamp = "inf" if np.isinf(result.clamp) else repr(result.clamp)
-    mine = replace(study.settings, lams=repr(result.lam), clamps=clamp, parameterizations=result.parameterization)
-    return mine.command("04")
+    settings, options = study.settings, spec(result)
+    lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
+    usual = {f.name: f.default for f in fields(ArmSpec)} | {"encoder": "aligned"}
+    other = [f"{name}={options[name]}" for name in AXES if options[name] != usual[name]]
+    if not other:
+        mine = replace(settings, lams=lam, clamps=clamp, parameterizations=result.parameterization)
+        return mine.command("04")
+    budget = [f"{name}={getattr(result, name)}" for name in ("parameterization", "demonstrations", "steps")]
+    words = ["ate", "sweep", "--profile", settings.profile, "--run", str(settings.directory), "--lams", lam]
+    words += ["--clamps", clamp, "--seeds", str(settings.ablation_seeds), "--rollouts", str(settings.rollouts)]
+    return shlex.join([*words, *(part for item in [*other, *budget] for part in ("--axis", item))])
 
 
 def seed_rows(runs: Sequence[RunResult], arm: str) -> list[dict[str, Any]]:

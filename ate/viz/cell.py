@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
-import plotly.graph_objects as go
 from IPython.display import HTML, display
 
 from ate.ablate.replay import Replay, replay_in, telling
@@ -18,6 +17,7 @@ from ate.viz.figures_grid import grid
 from ate.viz.figures_steer import guidance_anatomy, loss_curves
 from ate.viz.panels import Cell, Panel, clamp_text, compared, panels
 from ate.viz.style import INK
+from ate.viz.widget import FigureWidget
 
 CHOSEN = "chosen"
 FILM = (
@@ -100,7 +100,7 @@ class CellExplorer:
     def __init__(self, study: Study, results: Sequence[RunResult]) -> None:
         """Build it; nothing is trained before a cell is clicked."""
         self.study, self.panels = study, panels(results)
-        self.figure = go.FigureWidget(grid(results))
+        self.figure = FigureWidget(grid(results))
         self._replayed: dict[tuple[object, ...], Replay] = {}
         self.chosen: tuple[Panel, Cell] | None = None
         self.status = widgets.HTML()

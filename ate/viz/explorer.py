@@ -16,6 +16,7 @@ from ate.align.embedding import plane
 from ate.viz.controls import draw, in_batch, show_table
 from ate.viz.figures_atlas import latent_atlas
 from ate.viz.figures_chunk import chunk_title, chunk_view, walk_view
+from ate.viz.widget import FigureWidget
 
 MAPS = {"PCA": "pca", "UMAP, joint fit": "umap"}
 WALK = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -104,7 +105,7 @@ class Explorer:
         """Build it with the PCA at once, and with a UMAP as soon as it is worked out."""
         self.atlas, self.said, self.clicked = atlas, said, [atlas.count]
         self._planes = {"PCA": flat(atlas, MAPS["PCA"], seed, cache)}
-        self.figure = go.FigureWidget(latent_atlas(atlas, self._planes["PCA"], "PCA", said))
+        self.figure = FigureWidget(latent_atlas(atlas, self._planes["PCA"], "PCA", said))
         self.map = widgets.Dropdown(options=["PCA"], value="PCA", description="map")
         self.status = widgets.HTML()
         self.chunk, self.summary, self.walk, self.errors = (widgets.Output() for _ in range(4))

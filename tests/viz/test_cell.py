@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from ate import viz
+from ate.ablate.commands import _axes
 from ate.ablate.replay import Replay, telling
 from ate.ablate.statistics import differences
+from ate.ablate.study import sweep_of
 from ate.errors import InputError
 from ate.presets import settings
 from ate.runs.commands import _parse
@@ -123,6 +125,14 @@ def test_the_card_says_what_it_takes_to_repeat_the_cell(study):
     again = settings({"profile": "smoke", "run": str(study.settings.directory), **given})
     assert (again.lams, again.clamps, again.ablation_seeds) == ("2.0", "0.1", 3)
     assert "clamps=inf" in command(study, replace(runs[0], clamp=np.inf))
+
+
+def test_a_cell_of_a_sweep_is_repeated_by_a_sweep(study):
+    one = replace(one_kind()[1], spec={"sign": -1, "encoder": "mixture"})
+    words = shlex.split(command(study, one))
+    assert words[:2] == ["ate", "sweep"] and {"sign=-1", "encoder=mixture", "steps=20"} <= set(words)
+    swept = sweep_of(study.settings).with_options(_axes([w for w in words if "=" in w]), "options")
+    assert (swept.sign, swept.encoder, swept.steps, swept.demonstrations) == ((-1,), ("mixture",), (20,), (25,))
 
 
 def test_seeds_one_by_one_are_rows_of_the_tidy_table():
