@@ -7,6 +7,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
 .PHONY: run test venv browser lint types lab data verify table real judge judge-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads
+.PHONY: run test lint types venv lab data bench soak table verify real judge judge-real lerobot clean browser
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -130,6 +131,17 @@ curves: venv
 leads: venv
 	$(BIN)/python -m tests.benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 25 --steps 80
 	$(BIN)/python -m tests.benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 5 --steps 300
+# Guidance on lerobot's own four policies, in an environment of their own: 0.4.4 on Python 3.11, 0.6.1 on 3.12 and newer.
+LEROBOT := .venv-lerobot
+$(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements-alone.txt
+	$(PYTHON) -m venv $(LEROBOT)
+	$(LEROBOT)/bin/pip install -q -r tests/lerobot/requirements.txt
+	$(LEROBOT)/bin/pip install -q --no-deps -r tests/lerobot/requirements-alone.txt
+	touch $@
+
+lerobot: $(LEROBOT)/.installed
+	$(LEROBOT)/bin/python -m tests.lerobot
+	$(LEROBOT)/bin/python -m pytest -q tests/lerobot
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache

@@ -79,10 +79,15 @@ def find_seam(policy: Any, network: nn.Module | None = None, scheduler: Any = No
     policy = unwrapped(policy)
     if isinstance(getattr(policy, "path", None), Path):
         return _ours(policy)
-    owner = next((o for o in (policy, getattr(policy, "model", None)) if _is_flow_vla(o)), None)
-    if owner is not None and scheduler is None:
-        return _flow_vla(owner)
-    return _with_scheduler(policy, network, scheduler)
+    flows = [] if scheduler is not None else [owner for owner in _modules(policy) if _is_flow_vla(owner)]
+    if len(flows) > 1:
+        raise InputError(
+            f"{len(flows)} flow models: {', '.join(type(owner).__name__ for owner in flows)}",
+            where=type(policy).__name__,
+            expected="one that is trained",
+            way_out="give attach that one alone",
+        )
+    return _flow_vla(flows[0]) if flows else _with_scheduler(policy, network, scheduler)
 
 
 def unwrapped(policy: Any) -> Any:
@@ -121,8 +126,15 @@ def _ours(policy: Any) -> Seam:
     return Seam("ours", policy.network, policy.path.parameterization, watched)
 
 
+def _modules(policy: Any) -> list[Any]:
+    """The policy and all that it holds: peft and the like put it inside of modules of their own."""
+    return list(policy.modules()) if isinstance(policy, nn.Module) else [policy]
+
+
 def _is_flow_vla(owner: Any) -> bool:
-    return all(hasattr(owner, name) for name in ("sample_noise", "sample_time", "action_out_proj"))
+    # By its class and its own modules: wrappers pass every other attribute on.
+    methods = all(hasattr(type(owner), name) for name in ("sample_noise", "sample_time"))
+    return methods and "action_out_proj" in getattr(owner, "_modules", {})
 
 
 def _flow_vla(owner: Any) -> Seam:
@@ -208,9 +220,8 @@ def _levels(noised: Callable[..., Tensor], like: Tensor, times: Tensor, flow: bo
 
 def _scheduler_of(policy: Any) -> tuple[Any, Any]:
     """The object that holds the training scheduler, and the scheduler."""
-    owners = list(policy.modules()) if isinstance(policy, nn.Module) else [policy]
     for name in SCHEDULERS:
-        found = {id(s): (o, s) for o in owners if _noises(s := getattr(o, name, None))}
+        found = {id(s): (o, s) for o in _modules(policy) if _noises(s := getattr(o, name, None))}
         if len(found) == 1:
             return next(iter(found.values()))
         if len(found) > 1:

@@ -9,12 +9,12 @@ import torch
 from diffusers import DDPMScheduler
 from torch import nn
 
-from ate.align import fit
 from ate.align.encoder import IdentityEncoder
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
 from ate.policies import build
 from ate.steer import Guidance, attach
+from tests.steer.lines import line_alignment, line_robots
 from tests.steer.strangers import DiffusionPolicy, FlowMatchPolicy, FlowVla
 
 S, D, B = 6, 5, 4
@@ -108,6 +108,24 @@ def test_a_hook_on_a_padded_flow_vla_equals_the_shifted_target_and_leaves_its_ra
     assert torch.equal(given, loss)
 
 
+def test_a_flow_vla_is_found_inside_of_low_rank_adapters(vae):
+    """peft wraps the policy twice, and passes on whatever is asked of it."""
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(0)
+    policy, (a0, _, _) = FlowVla(S, D), draw()
+    wrapped = peft.get_peft_model(policy, peft.LoraConfig(r=2, target_modules=["inner", "action_out_proj"]))
+    with attach(wrapped, Guidance(vae, lam=2.0, clamp=0.05)) as guided:
+        torch.manual_seed(5)
+        loss = wrapped(a0)
+    torch.manual_seed(5)
+    plain = wrapped(a0)
+    assert guided.steps == 1 and loss.item() != plain.item()
+    assert "forward" not in vars(policy.model)
+    with attach(policy, Guidance(vae, lam=2.0, clamp=0.05)):
+        torch.manual_seed(5)
+        assert policy(a0).item() == pytest.approx(loss.item(), rel=1e-6)
+
+
 def test_the_auxiliary_loss_reaches_a_stranger_too(vae):
     """d/dθ of the hooked loss is that of mse + λ/N·‖E(â0) − E(a0)‖², for a policy that predicts the sample."""
     policy = DiffusionPolicy(S, D, "sample")
@@ -198,30 +216,12 @@ def test_a_step_in_bf16_is_close_to_one_in_float32(guidance):
 
 @pytest.fixture(scope="module")
 def robots(tmp_path_factory):
-    import numpy as np
-
-    from ate.data import load
-    from tests.conftest import write_episode
-
-    folder, rng = tmp_path_factory.mktemp("robots"), np.random.default_rng(0)
-    names = [f"joint{i + 1}" for i in range(4)] + ["gripper"]
-    for robot in ("old", "new"):
-        for index in range(4):
-            t = np.linspace(0, 1, 40)[:, None]
-            ends = rng.uniform(-1, 1, size=(2, 5))
-            write_episode(
-                folder / robot, index, (ends[0] * (1 - t) + ends[1] * t).astype("f4"), robot=robot, rate_hz=20.0,
-                joint_names=names,
-            )  # fmt: skip
-    return load(folder / "old"), load(folder / "new")
+    return line_robots(tmp_path_factory.mktemp("robots"))
 
 
 @pytest.fixture(scope="module")
 def alignment(robots):
-    from ate.align.config import preset
-
-    config = preset("smoke").with_options(chunk=S, held_out=0.25, pretrain_steps=120, adapt_steps=80)
-    return fit([robots[0]], robots[1], config)
+    return line_alignment(robots, S)
 
 
 def clean(alignment, robots, size=B):
@@ -298,6 +298,9 @@ def test_a_seam_that_is_not_there_is_named(vae, guidance):
     with pytest.raises(InputError, match="pass network="), attach(policy, guidance):
         pass
     with pytest.raises(InputError, match="no guided step"), attach(policy, guidance, network=policy.velocity):
+        pass
+    twins = nn.ModuleList([FlowVla(S, D), FlowVla(S, D)])
+    with pytest.raises(InputError, match="2 flow models: FlowModel, FlowModel"), attach(twins, guidance):
         pass
     policy.model = policy.velocity
     with pytest.raises(InputError, match="no noise level or clean action"), attach(policy, guidance):
