@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import textwrap
 from importlib import import_module
 
 import pytest
@@ -72,3 +73,19 @@ def test_readmes_python_code_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # our own document
+
+
+def test_the_two_lines_added_to_somebodys_training_script_are_two(tmp_path, monkeypatch, capsys):
+    """docs/attach.md runs, and its guided loop is their loop, an alignment and an `attach`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "attach.md").read_text(), re.S)
+    _, plain, _, guided = blocks
+    *lines, report = guided.splitlines()
+    added = [line for line in lines if "ate." in line]
+    assert len(added) == 2 and "guided" in report
+    rest = "\n".join(line for line in lines if line not in added)
+    assert textwrap.dedent(rest).strip() == plain.strip()
+    exec(compile("\n".join(blocks), "attach.md", "exec"), {"__name__": "attach"})  # our own document
+    steps, verdict = capsys.readouterr().out.split()[-2:]
+    assert int(steps) > 0 and verdict in ("inactive", "acting", "clamp-dominated")
