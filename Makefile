@@ -6,8 +6,7 @@ BIN := $(VENV)/bin
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run test venv browser lint types lab data verify table real judge judge-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads
-.PHONY: run test lint types venv lab data bench soak table verify real judge judge-real lerobot clean browser
+.PHONY: run test venv browser lint types lab data verify table real judge judge-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -83,6 +82,8 @@ bench: venv
 	$(BIN)/python -m tests.benchmarks.indexing
 	$(BIN)/python -m tests.benchmarks.alignment
 	$(BIN)/python -m tests.benchmarks.guidance
+	$(BIN)/python -m tests.benchmarks.ensemble
+	$(BIN)/python -m tests.benchmarks.rollouts
 
 # A tiny alignment and the demo one, killed 20 times at random moments and resumed, must end with the bits of undisturbed ones.
 soak: venv
