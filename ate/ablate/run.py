@@ -49,7 +49,8 @@ class Experiment:
         steps: fine-tuning steps.
         batch: samples a step.
         learning_rate: of AdamW.
-        rollouts: fixed rollout seeds 0 … rollouts − 1.
+        rollouts: fixed rollout seeds first_rollout … first_rollout + rollouts − 1.
+        first_rollout: other start situations than a search had, for seeds that are held out from it.
         execute: actions carried out of each chunk.
         seed: of the split into drawn and held-out episodes.
     """
@@ -64,6 +65,7 @@ class Experiment:
     batch: int = 64
     learning_rate: float = 3e-4
     rollouts: int = 100
+    first_rollout: int = 0
     execute: int = 8
     seed: int = 0
 
@@ -197,7 +199,7 @@ def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: i
         lambda qpos, state: policy.act(qpos, state, generator),
         episodes.robot,
         episodes.task or "",
-        range(experiment.rollouts),
+        range(experiment.first_rollout, experiment.first_rollout + experiment.rollouts),
         execute=min(experiment.execute, policy.config.horizon),
         threads=1,
         record=record,

@@ -157,7 +157,7 @@ class Study:
         )
 
     def confirm_sweep(self, sweep: Sweep, results: Sequence[RunResult], command: str = "") -> Swept:
-        """The winner of each setting and its λ = 0 arm, on the held-out seeds of the sweep.
+        """The winner of each setting and its λ = 0 arm, on the held-out seeds of the sweep and from other starts.
 
         Winners are chosen by `ate.ablate.winner.choose`: highest mean paired difference of success.
 
@@ -175,7 +175,10 @@ class Study:
         for one in self.settings_of(sweep):
             mine = of_setting(results, one)
             if mine:
-                requests.append(self._request(one, (arms[DIRECT], arms[choose(mine)]), sweep.held_out_seeds))
+                held_out = self._request(one, (arms[DIRECT], arms[choose(mine)]), sweep.held_out_seeds)
+                # From the same start situations a winner that suits those would be confirmed too often.
+                elsewhere = replace(held_out.experiment, first_rollout=self.settings.rollouts)
+                requests.append(replace(held_out, experiment=elsewhere))
         return self._run(requests, command)
 
     def _drawn(self, demonstrations: int) -> int:

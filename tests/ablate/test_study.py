@@ -52,7 +52,6 @@ def test_more_demonstrations_than_there_are_mean_all_of_them(study):
 
 def test_the_winner_is_confirmed_on_seeds_of_its_own(study, monkeypatch):
     """Of each setting its own winner and λ = 0, on the seeds after those of the search."""
-    pytest.importorskip("ate.ablate.winner")
     described = Sweep((0.5, 2.0), (0.1,), ("sample",), (4, 5), (3,), seeds=2, confirm=3)
     best = {4: "λ=0.5, c=0.1", 5: "λ=2, c=0.1"}
     searched = [
@@ -68,6 +67,8 @@ def test_the_winner_is_confirmed_on_seeds_of_its_own(study, monkeypatch):
     assert [(r.experiment.demonstrations, [a.name for a in r.arms], r.seeds) for r in asked] == [
         (count, [DIRECT, best[count]], (2, 3, 4)) for count in (4, 5)
     ]
+    # From start situations that the search has not seen either.
+    assert {r.experiment.first_rollout for r in asked} == {study.settings.rollouts}
     asked.clear()
     study.confirm_sweep(described.with_options({"confirm": 0}, "here"), searched)
     assert asked == []
