@@ -91,8 +91,8 @@ class Settings:
         clamp: element-wise clamp of k·g of the ATE arm, normalised action units.
         at: where the energy is taken: `"estimate"`, a latent auxiliary loss, the form that the evidence supports best
             (docs/evidence.md), or `"noised"`, the paper's shift, for which the paper finds λ = 2 best.
-        steer: preset that notebook 04 exported, a file; its λ and clamp where these are not given, and its options of
-            guidance. Empty for none.
+        steer: preset that notebook 04 exported, a file: its λ, clamp and `at` where these are not given, and its other
+            options of guidance. Empty for none.
         lams: λ axis of the ablation, separated by commas; λ = 0 always joins.
         clamps: clamp axis of the ablation, separated by commas.
         ablation_seeds: training seeds of each cell of the ablation.
@@ -183,11 +183,11 @@ class Settings:
 
     @property
     def guidance(self) -> dict[str, Any]:
-        """Options of the ATE arm's guidance beside λ and clamp: of the preset where there is one, else `at`."""
+        """Options of the ATE arm's guidance beside λ and clamp: `at`, and those of the preset where there is one."""
         # Imported here: settings of a study without a preset need no statistics.
         from ate.ablate.export import options, read_preset
 
-        return options(read_preset(self.steer)) if self.steer else {"at": self.at}
+        return {**(options(read_preset(self.steer)) if self.steer else {}), "at": self.at}
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def settings(given: Mapping[str, Any]) -> Settings:
         from ate.ablate.export import read_preset
 
         arm = read_preset(chosen["steer"])
-        chosen = {"lam": arm.lam, "clamp": arm.clamp, **chosen}
+        chosen = {"lam": arm.lam, "clamp": arm.clamp, "at": arm.at, **chosen}
     form = FORMS.get(chosen.get("at", ""), {})
     return replace(PROFILES[profile], **{**form, **chosen})
 

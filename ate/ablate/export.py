@@ -17,7 +17,8 @@ import numpy as np
 from ate.ablate.grid import ALIGNED_AS, ArmSpec
 from ate.ablate.matched import activity, baselines, budget, is_baseline, saturation
 from ate.ablate.results import RunResult
-from ate.ablate.statistics import Difference, differences
+from ate.ablate.statistics import Difference
+from ate.ablate.winner import confirmation, searched
 from ate.errors import InputError, unknown
 from ate.runs.files import read_json, write_atomic, write_json
 from ate.steer.meter import meter_verdict
@@ -100,27 +101,23 @@ def write(frame: "pandas.DataFrame", directory: Path) -> tuple[Path, Path]:
 
 
 def winner(results: Sequence[RunResult]) -> Difference:
-    """The aligned cell with the highest mean difference to λ = 0; its own seeds flatter it.
+    """The cell that `ate.ablate.winner.choose` names, against λ = 0; its own seeds flatter it.
 
     Raises:
         InputError: no rollouts, several budgets, or no cell beside λ = 0.
     """
-    guided = [r for r in results if r.encoder == "aligned" or r.encoder in ALIGNED_AS]
-    base = [r for r in results if is_baseline(r)]
-    mine = [*base, *guided]
-    if not guided or not base or not all(r.success for r in mine) or len({budget(r) for r in mine}) > 1:
+    if len({budget(r) for r in results}) > 1:
         raise InputError(
-            f"{len(guided)} guided and {len(base)} plain runs, {sum(not r.success for r in mine)} without rollouts, "
-            f"of {len({budget(r) for r in mine})} budgets",
+            f"{len({budget(r) for r in results})} budgets",
             where="results to choose a winner from",
-            expected="rollouts of guided cells and of λ = 0, at one budget",
-            way_out="choose among results of one parameterisation, demonstrations and steps, on a simulated robot",
+            expected="one parameterisation, number of demonstrations and of steps",
+            way_out="choose among the results of one budget",
         )
-    return max(differences(mine, base[0].arm), key=lambda row: row.mean)
+    return max(searched(results), key=lambda row: row.mean)
 
 
 def save_preset(
-    results: Sequence[RunResult], settings: "Settings", file: Path, confirmed: Difference | None = None
+    results: Sequence[RunResult], settings: "Settings", file: Path, held_out: Sequence[RunResult] = ()
 ) -> dict[str, Any]:
     """Write the winning cell as a preset, with its evidence and with what that evidence does not carry.
 
@@ -128,15 +125,16 @@ def save_preset(
         results: the grid, one budget.
         settings: of the run.
         file: JSON, written whole or not at all.
-        confirmed: the winner on held-out seeds, where it was trained on any.
+        held_out: the winner and λ = 0 on seeds that the search has not seen, where they were trained on any.
 
     Returns:
         What was written.
 
     Raises:
-        InputError: as `winner`.
+        InputError: as `winner`, or held-out results that are none (`ate.ablate.winner.confirmation`).
     """
     row = winner(results)
+    confirmed = confirmation(results, held_out) if held_out else None
     mine = [r for r in results if r.arm == row.arm]
     options = {name: value for name, value in spec(mine[0]).items() if name in OPTIONS}
     judged = row if confirmed is None else confirmed

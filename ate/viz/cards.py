@@ -57,7 +57,7 @@ def command(study: Study, result: RunResult) -> str:
     """What repeats a cell and its λ = 0 with the same seeds; what is in the run directory is read, not run."""
     settings, options = study.settings, spec(result)
     lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
-    usual = {f.name: f.default for f in fields(ArmSpec)} | {"encoder": "aligned"}
+    usual = {f.name: f.default for f in fields(ArmSpec)} | {"encoder": "aligned", "at": settings.at}
     other = [f"{name}={options[name]}" for name in AXES if options[name] != usual[name]]
     if not other:
         mine = replace(settings, lams=lam, clamps=clamp, parameterizations=result.parameterization)
@@ -65,7 +65,8 @@ def command(study: Study, result: RunResult) -> str:
     budget = [f"{name}={getattr(result, name)}" for name in ("parameterization", "demonstrations", "steps")]
     words = ["ate", "sweep", "--profile", settings.profile, "--run", str(settings.directory), "--lams", lam]
     words += ["--clamps", clamp, "--seeds", str(settings.ablation_seeds), "--rollouts", str(settings.rollouts)]
-    return shlex.join([*words, *(part for item in [*other, *budget] for part in ("--axis", item))])
+    axes = dict.fromkeys([f"at={options['at']}", *other, *budget])
+    return shlex.join([*words, *(part for item in axes for part in ("--axis", item))])
 
 
 def seed_rows(runs: Sequence[RunResult], arm: str) -> list[dict[str, Any]]:

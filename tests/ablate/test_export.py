@@ -9,7 +9,7 @@ import pytest
 from ate.ablate.export import options, read_preset, save_preset, spec, tidy, winner, write
 from ate.ablate.grid import ArmSpec, comparison
 from ate.ablate.matched import activity, baselines, is_baseline, saturation
-from ate.ablate.statistics import Difference, differences
+from ate.ablate.statistics import differences
 from ate.errors import InputError
 from ate.presets import settings
 from tests.viz.samples import cells, results
@@ -105,14 +105,26 @@ def test_the_winner_is_written_with_its_evidence_and_read_back(tmp_path):
     assert (arm.lam, arm.clamp, arm.encoder) == (cell.lam, cell.clamp, "aligned")
 
 
-@pytest.mark.parametrize(("verdict", "words"), [("helps", "does better"), ("hurts", "plain fine-tuning"),
-                                                ("cannot tell", "Not shown to help")])  # fmt: skip
-def test_held_out_seeds_have_the_last_word(tmp_path, verdict, words):
+@pytest.mark.parametrize(
+    ("points", "verdict", "words"),
+    [(0.3, "helps", "does better"), (-0.3, "hurts", "plain fine-tuning"), (0.0, "cannot tell", "Not shown to help")],
+)
+def test_held_out_seeds_have_the_last_word(tmp_path, points, verdict, words):
     runs = one_kind()
-    held = Difference(winner(runs).arm, "direct", 0.01, -0.1, 0.12, (0.0, 0.02), verdict)
+    best, rng = winner(runs).arm, np.random.default_rng(0)
+    rates = {"direct": 0.5, best: 0.5 + points}
+    held = [
+        replace(r, seed=r.seed + 3, success=tuple(rng.random(100) < rates[r.arm]))
+        for r in one_kind(6)
+        if r.arm in rates
+    ]
     evidence = save_preset(runs, SMOKE, tmp_path / "x.json", held)["evidence"]
     assert evidence["verdict"] == verdict and words in evidence["statement"]
-    assert "2 held-out seeds" in evidence["statement"] and evidence["held_out"]["interval_95"] == [-0.1, 0.12]
+    assert "6 held-out seeds" in evidence["statement"] and evidence["search"]["seeds"] == 3
+    (row,) = differences(held)
+    assert evidence["held_out"]["interval_95"] == [row.low, row.high] and "search" in evidence
+    with pytest.raises(InputError, match="seeds that the search has not seen"):
+        save_preset(runs, SMOKE, tmp_path / "x.json", runs)
 
 
 def test_every_option_of_the_winner_travels(tmp_path):
@@ -138,7 +150,7 @@ def test_what_has_no_winner_is_refused(tmp_path, broken):
         "rollouts": [replace(r, success=()) for r in one_kind()],
         "baseline": [r for r in one_kind() if r.lam],
     }[broken]
-    with pytest.raises(InputError, match="choose among results of one"):
+    with pytest.raises(InputError, match=r"one budget|without rollouts|'direct' among them"):
         save_preset(runs, SMOKE, tmp_path / "x.json")
     assert not list(tmp_path.iterdir())
 
@@ -175,6 +187,8 @@ def test_a_study_takes_the_preset_and_what_is_given_beside_it_wins(tmp_path):
     assert (taken.lam, taken.clamp) == (0.25, math.inf) and taken.guidance["sign"] == -1
     mixed = settings({"profile": "smoke", "steer": str(file), "lam": 3})
     assert (mixed.lam, mixed.clamp, mixed.guidance["sign"]) == (3.0, math.inf, -1)
+    assert (taken.at, mixed.guidance["at"]) == ("noised", "noised")
+    assert settings({"profile": "smoke", "steer": str(file), "at": "estimate"}).guidance["at"] == "estimate"
     assert SMOKE.guidance == {"at": "estimate"} and "-p steer=" in mixed.command("03")
     with pytest.raises(InputError, match="no such file"):
         settings({"profile": "smoke", "steer": str(tmp_path / "absent.json")})

@@ -24,7 +24,9 @@ from tests.viz.samples import cells, rolled_out, sets
 
 def one_kind(seeds=3):
     return [
-        replace(r, steps=20, cell=f"{i:064x}") for i, r in enumerate(cells(seeds)) if r.parameterization == "sample"
+        replace(r, steps=20, spec={"at": "estimate"}, cell=f"{i:064x}")
+        for i, r in enumerate(cells(seeds))
+        if r.parameterization == "sample"
     ]
 
 
@@ -123,16 +125,17 @@ def test_the_card_says_what_it_takes_to_repeat_the_cell(study):
     words = shlex.split(command(study, runs[0]))
     given = _parse(tuple(words[i + 1] for i, word in enumerate(words) if word == "-p"))
     again = settings({"profile": "smoke", "run": str(study.settings.directory), **given})
-    assert (again.lams, again.clamps, again.ablation_seeds) == ("2.0", "0.1", 3)
+    assert (again.lams, again.clamps, again.ablation_seeds, again.at) == ("2.0", "0.1", 3, "estimate")
     assert "clamps=inf" in command(study, replace(runs[0], clamp=np.inf))
 
 
 def test_a_cell_of_a_sweep_is_repeated_by_a_sweep(study):
-    one = replace(one_kind()[1], spec={"sign": -1, "encoder": "mixture"})
+    one = replace(one_kind()[1], spec={"sign": -1, "encoder": "mixture", "at": "noised"})
     words = shlex.split(command(study, one))
     assert words[:2] == ["ate", "sweep"] and {"sign=-1", "encoder=mixture", "steps=20"} <= set(words)
     swept = sweep_of(study.settings).with_options(_axes([w for w in words if "=" in w]), "options")
-    assert (swept.sign, swept.encoder, swept.steps, swept.demonstrations) == ((-1,), ("mixture",), (20,), (25,))
+    assert (swept.sign, swept.encoder, swept.at) == ((-1,), ("mixture",), ("noised",))
+    assert (swept.steps, swept.demonstrations, swept.cells) == ((20,), (25,), 1 * 5 * 3)
 
 
 def test_seeds_one_by_one_are_rows_of_the_tidy_table():
