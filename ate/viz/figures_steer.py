@@ -106,7 +106,7 @@ def _dot(color: str) -> dict[str, Any]:
 
 
 def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -> go.Figure:
-    """Difference to the baseline in percentage points, paired by training seed, with 95 % t intervals."""
+    """Difference to the baseline in percentage points, paired by training seed, with 95 % intervals."""
     panels = facets(results)
     palette = arm_colors(results)
     figure = make_subplots(
