@@ -10,6 +10,7 @@ Source: released code of Align-Then-stEer, arXiv 2509.02055.
 """
 
 import pickle
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -91,8 +92,10 @@ def export_released(vae: InfoVAE, path: str | Path) -> Path:
     Returns:
         The file.
     """
-    state = to_released(vae)
-    write_atomic(Path(path), lambda temporary: torch.save(state, temporary))
+    # Through memory: torch writes the name of its file into the archive, and equal weights shall be equal bytes.
+    content = io.BytesIO()
+    torch.save(to_released(vae), content)
+    write_atomic(Path(path), lambda temporary: temporary.write_bytes(content.getbuffer()))
     return Path(path)
 
 
