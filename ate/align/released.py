@@ -9,8 +9,8 @@ take values normalised by the statistics in their `alignment.safetensors`.
 Source: released code of Align-Then-stEer, arXiv 2509.02055.
 """
 
-import pickle
 import io
+import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
