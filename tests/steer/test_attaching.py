@@ -2,6 +2,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
 from ate.policies import build
 from ate.steer import Guidance, attach
+from ate.steer.units import check_fit
 from tests.steer.lines import line_alignment, line_robots
 from tests.steer.strangers import DiffusionPolicy, FlowMatchPolicy, FlowVla
 
@@ -271,6 +273,19 @@ def test_what_does_not_fit_the_alignment_is_refused(alignment, robots):
         step(DiffusionPolicy(S, 5), a0, joints=["joint1", "joint2", "elbow", "joint4", "gripper"])
     with pytest.raises(InputError, match=r"which come back with an error .* statistics="):
         step(DiffusionPolicy(S, 5), raw * 57.3)
+
+
+def test_an_alignment_that_was_trained_little_is_not_taken_for_wrong_units(alignment, robots):
+    """What it leaves on its own data is the measure: actions it misses by half are its own where it left a third."""
+    a0, _ = clean(alignment, robots)
+    half_off = a0 + 0.6 * torch.sign(torch.randn(a0.shape, generator=torch.Generator().manual_seed(0)))
+    with pytest.raises(InputError, match="come back with an error"):
+        check_fit(alignment, half_off, "actions")
+    assert alignment.metrics["adapt"][-1]["reconstruction"] < 0.1
+    little = replace(alignment, metrics={**alignment.metrics, "adapt": [{"step": 1.0, "reconstruction": 0.1}]})
+    check_fit(little, half_off, "actions")
+    with pytest.raises(InputError, match="come back with an error"):
+        check_fit(little, 57.3 * a0, "actions")
 
 
 def test_our_own_policy_in_a_loop_of_the_users(alignment, robots):
