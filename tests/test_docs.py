@@ -4,9 +4,11 @@ import re
 import shlex
 import textwrap
 from importlib import import_module
+from itertools import pairwise
 
 import pytest
 
+from ate.ablate.sweep import Sweep
 from ate.cli import COMMANDS
 from ate.presets import PROFILES, ROOT, Settings
 
@@ -56,10 +58,11 @@ def test_every_command_in_the_readme_has_its_options():
         words = shlex.split(line, comments=True)
         module, attribute = COMMANDS[words[1]]
         known = {option for parameter in getattr(import_module(module), attribute).params for option in parameter.opts}
-        for word in words[2:]:
+        for before, word in pairwise(words[1:]):
             assert not word.startswith("-") or word in known, line
-            if "=" in word and not word.startswith("-"):
-                assert word.split("=")[0] in Settings.__dataclass_fields__, line
+            if before in ("-p", "--axis"):
+                owner = Settings if before == "-p" else Sweep
+                assert word.split("=")[0] in owner.__dataclass_fields__, line
 
 
 @pytest.mark.parametrize("profile", PROFILES)
