@@ -6,7 +6,9 @@ import pytest
 
 from ate.errors import InputError
 from ate.presets import PROFILES, from_notebook, numbers, settings
+from ate.runs.card import card
 from ate.runs.commands import _parse
+from ate.runs.files import read_json, write_json
 
 
 def test_given_values_replace_the_profiles_and_none_leaves_them():
@@ -81,3 +83,10 @@ def test_a_form_of_guidance_brings_its_own_scale_and_the_command_repeats_it(tmp_
         assert settings({"profile": "smoke", "run": str(tmp_path), **said}) == chosen
     with pytest.raises(InputError, match="did you mean 'noised'"):
         settings({"at": "noise"})
+
+
+def test_a_card_of_settings_without_a_clamp_can_be_written(tmp_path):
+    chosen = settings({"profile": "smoke"})
+    written = card(chosen.recorded, seeds={}, hashes={}, command="ate run")
+    write_json(tmp_path / "card.json", written)
+    assert read_json(tmp_path / "card.json")["config"]["clamp"] == "inf"

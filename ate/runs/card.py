@@ -1,5 +1,6 @@
 """Run cards: what it takes to make a number again."""
 
+import math
 import platform
 import sys
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ def card(
             versions[package] = "not installed"
     return {
         "command": command,
-        "config": dict(config),
+        # JSON has no infinity: no clamp is said in words.
+        "config": {name: str(value) if value in (math.inf, -math.inf) else value for name, value in config.items()},
         "seeds": dict(seeds),
         "hashes": dict(hashes),
         "versions": {"python": sys.version.split()[0], "machine": platform.machine(), **versions},
