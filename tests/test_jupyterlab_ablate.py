@@ -64,7 +64,6 @@ def test_a_cell_that_is_clicked_shows_its_card_its_curves_and_its_film(page):
         one.scroll_into_view_if_needed()
         assert one.evaluate(PAINTED) > 0 and variance(one.screenshot()) > 50
     assert film.evaluate(PAINTED) >= 2 * 2 * 5  # two views at five moments, tool and object
-    assert plot.locator(".shapelayer path[style*='stroke-width: 3px']").count() == 1  # the frame of the chosen cell
 
 
 @pytest.mark.browser
@@ -75,7 +74,7 @@ def test_another_cell_and_another_seed_take_its_place(page):
     cells.locator("h4", has_text="Run card of λ=0.5, c=0.5").wait_for(timeout=60_000)
     cells.get_by_text("Trained again bit for bit").wait_for(timeout=240_000)
     cells.locator(".widget-dropdown select").select_option("1")
-    cells.get_by_text("λ=0.5, c=0.5, seed 1").wait_for(timeout=60_000)
+    cells.get_by_text("λ=0.5, c=0.5, at estimate, seed 1").first.wait_for(timeout=60_000)
     cells.get_by_text("Trained again bit for bit").wait_for(timeout=240_000)
     assert cells.locator("h4").count() == 1
     # On a busy machine anywidget loses patience after two seconds, says so, and goes on.
