@@ -219,11 +219,6 @@ def test_in_mixed_precision_as_lerobot_trains(name, alignment, actions, monkeypa
     assert loss.item() == pytest.approx(exact.item(), rel=2e-2) and guided.steps == 1
 
 
-@pytest.mark.parametrize("name", ["π0", "π0.5"])
-def test_weights_in_bfloat16(name, alignment, actions, monkeypatch):
-    check_equal(build(name, monkeypatch, actions.values, dtype="bfloat16"), alignment, actions)
-
-
 @pytest.mark.parametrize("name", FLOW)
 def test_compiled_as_lerobot_compiles_it(name, alignment, actions, monkeypatch):
     """`compile_model=True` puts a compiled `forward` on the model itself."""

@@ -1,9 +1,16 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 
 from ate.errors import InputError
 from ate.policies.rdt import memory_need, with_lora
-from ate.policies.rdt.memory import kept_per_sample
+from ate.policies.rdt.memory import RESERVE, kept_per_sample
 from ate.steer import Guidance, attach
 from tests.policies.rdt.tiny import TINY, batch, runner
 
@@ -25,7 +32,9 @@ def test_what_is_counted_without_storage_is_what_a_real_pass_keeps():
 
 def test_checkpointing_and_lora_and_half_precision_need_less():
     plain = memory_need(TINY, precision="float32")
-    assert memory_need(TINY, precision="float32", checkpointing=True).activations < plain.activations
+    deep = replace(TINY, depth=8)
+    whole, kept = (memory_need(deep, precision="float32", checkpointing=on).activations for on in (False, True))
+    assert kept < 0.5 * whole
     assert memory_need(TINY, precision="bf16").total < 0.6 * plain.total
     lora = memory_need(TINY, precision="float32", lora_rank=2)
     assert lora.trained < 0.2 * lora.parameters and lora.optimizer == 8 * lora.trained
@@ -71,3 +80,18 @@ def test_lora_starts_as_the_policy_trains_little_and_is_guided():
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in policy.parameters() if p.requires_grad)
     with pytest.raises(InputError, match="at least 1"):
         with_lora(policy, rank=0)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks of memory are read from Linux's /proc")
+def test_real_steps_of_a_mid_size_policy_take_what_the_pre_flight_says():
+    """Never a tenth (its reserve) more, and not so much less that a batch twice as large would have fitted."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.policies.rdt.measuring"], capture_output=True, text=True, check=True, timeout=300,
+        cwd=Path(__file__).parents[3],
+        # Freed blocks go back to the system at once, so that what is resident is what is held.
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert found["plain"]["need"] > found["checkpointing"]["need"] > found["lora"]["need"]
+    for name, value in found.items():
+        assert 0.5 < value["measured"] / value["need"] < 1 + RESERVE, (name, found)
