@@ -134,7 +134,7 @@ class Store:
 
     def write_failure(self, cell: Cell, said: Mapping[str, Any]) -> None:
         """Say why a cell has no result."""
-        write_json(self.failure_file(cell), {"cell": cell.key, "seed": cell.seed, **said})
+        write_json(self.failure_file(cell), {"cell": cell.key, "arm": cell.arm.name, "seed": cell.seed, **said})
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
     from ate.ablate.study import prepare
     from ate.ablate.summary import arm_rows, bottom_line, comparison_sentences, control_sentences
     from ate.runs.directory import RunDirectory
+    from ate.viz.report import write_report
+    from ate.viz.section import keep_section
 
     chosen = settings({"profile": profile, "run": folder, **given})
     study = prepare(chosen)
@@ -53,10 +55,13 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
     answer = bottom_line(results, study.adapt.robot) if arms == COMPARISON else ""
     for line in [*lines, *([answer] if answer else [])]:
         click.echo(line)
-    table = {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
-    regime = f"{'compare' if arms == COMPARISON else arms}_{results[0].demonstrations}x{chosen.steps}"
-    found = {"bottom_line": answer, "verdict": lines, "table": table}
-    RunDirectory(chosen.directory).save_headline(regime, found)
+    kind = "compare" if arms == COMPARISON else arms
+    title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
+    found = {"title": title, **({"bottom_line": answer} if answer else {}), "verdict": lines, "table": _table(rows)}
+    directory = RunDirectory(chosen.directory)
+    card = study.card(_command(), chosen.seeds)
+    keep_section(directory, f"{kind}-{results[0].demonstrations}x{chosen.steps}", results, found, card)
+    click.echo(f"report: {write_report(directory)}")
 
 
 @click.command()
@@ -85,7 +90,10 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     FILE is a YAML file of fields and their values (`lams: [0.5, 2]`); options win over it. Exit code 1 when a cell has
     no result: the others are kept, and the same command tries these again.
     """
+    from ate.ablate.export import tidy, write
     from ate.ablate.study import prepare, sweep_of
+    from ate.runs.directory import RunDirectory
+    from ate.viz.report import write_report
 
     chosen = settings({"profile": profile, "run": folder, **given})
     described = sweep_of(chosen) if file is None else sweep_of(chosen).read(file)
@@ -93,7 +101,7 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     described = described.with_options({name: value for name, value in said.items() if value is not None}, "options")
     kinds = ",".join(described.parameterization)
     study = prepare(settings({"profile": profile, "run": folder, **given, "parameterizations": kinds}))
-    command = shlex.join(["ate", *sys.argv[1:]])
+    command = _command()
     click.echo(f"{study.adapt.robot}, {study.adapt.task}: {described.cells} cells, {chosen.rollouts} rollouts each")
     found = study.sweep(described, command)
     results = _whole(found.paired)
@@ -101,6 +109,9 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     held_out = _whole(confirmed.paired)
     for setting in study.settings_of(described):
         _report(study, described, setting, results, held_out)
+    if results:
+        table, _ = write(tidy(results), study.settings.directory)
+        click.echo(f"table: {table}\nreport: {write_report(RunDirectory(study.settings.directory))}")
     failed = [str(cell) for cell in (*found.failed, *confirmed.failed)]
     for page, failure in study.notebooks(described) if notebooks else ():
         click.echo(f"notebook: {page}" if failure is None else f"no notebook: {page}")
@@ -134,29 +145,41 @@ def _axes(given: Sequence[str]) -> dict[str, str]:
 
 def _report(study: "Study", described: "Sweep", setting: "Setting", results: Sequence["RunResult"],
             held_out: Sequence["RunResult"]) -> None:  # fmt: skip
-    """Table and sentences of one setting, printed and kept as a headline."""
+    """Table and sentences of one setting, printed; the same with figures, card and preset kept for the report."""
+    from ate.ablate.export import save_preset
     from ate.ablate.study import of_setting
-    from ate.ablate.summary import arm_rows, grid_sentences
+    from ate.ablate.summary import arm_rows, grid_sentences, rolled_out
     from ate.runs.directory import RunDirectory
+    from ate.viz.section import SWEPT, keep_section
 
     mine, other = of_setting(results, setting), of_setting(held_out, setting)
     if not mine:
         return
-    click.echo(
-        f"\n{setting.parameterization}, {setting.demonstrations} demonstrations, {setting.steps} steps, "
-        f"{described.seeds} training seeds"
-    )
-    rows, lines = arm_rows(mine), grid_sentences(mine)
-    if other:
-        from ate.ablate.winner import confirmation_sentence
-
-        lines.append(confirmation_sentence(mine, other))
+    budget = f"{setting.parameterization}, {setting.demonstrations} demonstrations, {setting.steps} steps"
+    click.echo(f"\n{budget}, {described.seeds} training seeds")
+    rows, lines = arm_rows(mine), grid_sentences(mine, other)
     _show(rows)
     for line in lines:
         click.echo(line)
-    table = {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
-    name = f"sweep_{setting.parameterization}_{setting.demonstrations}x{setting.steps}"
-    RunDirectory(study.settings.directory).save_headline(name, {"verdict": lines, "table": table})
+    kind = setting.parameterization.replace("_", "-")
+    key = f"sweep-{kind}-{setting.demonstrations}x{setting.steps}"
+    found: dict[str, Any] = {"title": f"Sweep: {budget}", "verdict": lines, "table": _table(rows)}
+    directory = RunDirectory(study.settings.directory)
+    if rolled_out(mine) and any(result.lam for result in mine):
+        found["preset"] = f"winner-{key}.json"
+        save_preset(mine, study.settings, directory.path / found["preset"], other)
+        click.echo(f"preset: {directory.path / found['preset']}")
+    card = study.card(_command(), described.seeds)
+    keep_section(directory, key, mine, found, card, SWEPT, other)
+
+
+def _command() -> str:
+    """The command line that asks for the same again."""
+    return shlex.join(["ate", *sys.argv[1:]])
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
 
 
 def _show(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -180,7 +180,7 @@ def _gather(cells: Iterable[Cell], store: Store, reasons: dict[str, Failure], co
             store.failure_file(cell).unlink(missing_ok=True)
             continue
         failure = reasons.get(cell.key, lost)
-        said = {"name": cell.arm.name, "kind": failure.kind, "type": failure.type, "message": failure.message,
+        said = {"kind": failure.kind, "type": failure.type, "message": failure.message,
                 "trace": failure.trace, "command": command}  # fmt: skip
         store.write_failure(cell, said)
         failed.append(FailedCell(cell, failure, store.failure_file(cell)))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import joblib
 
@@ -20,6 +21,7 @@ from ate.data.episodes import Episodes
 from ate.errors import unknown
 from ate.policies.policy import build
 from ate.presets import Settings, names, numbers
+from ate.runs.card import card
 from ate.runs.preflight import preflight
 from ate.runs.turns import turn
 from ate.steer.finetuning import pretrain
@@ -102,6 +104,18 @@ class Study:
     @property
     def _compared(self) -> tuple[ArmSpec, ...]:
         return comparison(self.settings.lam, self.settings.clamp, **self.settings.guidance)
+
+    def card(self, command: str, training_seeds: int) -> dict[str, Any]:
+        """The run card of results of this study (`ate.runs.card`).
+
+        Args:
+            command: that asks for the same again.
+            training_seeds: how many, from 0.
+        """
+        s = self.settings
+        seeds = {"seed": s.seed, "training": list(range(training_seeds)), "rollouts": f"0 to {s.rollouts - 1}"}
+        policies = {f"policy {name}": file.parent.name for name, file in self.policies.items()}
+        return card(s.recorded, seeds=seeds, hashes={**self.alignment.digests, **policies}, command=command)
 
     def ablate(self) -> list[RunResult]:
         """The λ × clamp grid with its λ = 0 baseline, for the first parameterisation.

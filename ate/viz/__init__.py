@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _LAZY = {
+    "CAPTIONS": "captions",
     "chunk_title": "figures_chunk",
     "chunk_view": "figures_chunk",
     "flat": "explorer",

@@ -54,7 +54,7 @@ def tell(rows: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]]
     sentences = [line for robot in robots for line in answers([row for row in summary if row["robot"] == robot])]
     absent = {(row["robot"], row["arm"]): row["reasons"] for row in rows if row["verdict"] == "not available"}
     sentences += [f"{robot}, {arm}: not available, {why}." for (robot, arm), why in absent.items()]
-    directory.save_headline("judge", {"verdict": sentences, "arms": table(shown)})
+    directory.save_headline("judge", {"title": "Compare alignments", "verdict": sentences, "arms": table(shown)})
     report = write_report(directory)
     return [*markdown(shown), "", *sentences, f"report: {report}"]
 

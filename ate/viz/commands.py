@@ -54,7 +54,7 @@ def curve(run: Path) -> None:
             expected="rollouts at two or more numbers of demonstrations, or of steps",
             way_out="ate sweep --axis demonstrations=5,10,25,50 --axis controls=scratch --run RUN",
         )
-    directory.save_headline("curve", {"verdict": lines})
+    directory.save_headline("curve", {"title": "Learning curves", "verdict": lines})
     for line in lines:
         click.echo(line)
     click.echo(f"report: {write_report(directory)}")

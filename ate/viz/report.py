@@ -14,8 +14,6 @@ from ate.runs.files import write_text
 from ate.runs.notebooks import TITLES
 from ate.viz.tables import text
 
-OTHERS = {"judge": "Compare alignments", "curve": "Learning curves"}
-
 
 def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = None) -> Path:
     """Write the report of one run, or of several one after the other.
@@ -51,7 +49,7 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
 
 
 # What headline files say in words, shown as such and not among the numbers.
-SENTENCES = ("verdict", "bottom_line", "confirmation")
+SENTENCES = ("title", "verdict", "bottom_line")
 # What a card holds, in the order in which a reader asks for it.
 CARD = {
     "seeds": "Seeds",
@@ -65,14 +63,13 @@ def _run(run: RunDirectory, number: int) -> dict[str, Any]:
     headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
     failed = {failure.notebook for failure in failures}
     found = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
-    if set(found) & set(TITLES):
-        # A notebook that has not run is said to be missing; where none has, the run is of another kind.
-        found = sorted({*found, *TITLES})
     return {
         "name": run.path.name,
         "failures": [Markup(failure.html()) for failure in failures],
         "cells": run.cells(),
         "failed_cells": run.failed_cells(),
+        # Where no notebook has run, the run is of another kind and none is missed.
+        "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in found] if set(found) & set(TITLES) else [],
         "bottom_lines": [headlines[key]["bottom_line"] for key in found if "bottom_line" in headlines.get(key, {})],
         "notebooks": [
             {**_notebook(key, headlines.get(key), cards.get(key), figures, f"run{number}"), "failed": key in failed}
@@ -94,10 +91,8 @@ def _notebook(
     return {
         "key": key,
         "id": f"{prefix}-{key}",
-        "title": TITLES.get(key, OTHERS.get(key, "Other results")),
-        "ran": bool(headline or mine or card),
+        "label": f"{key} · {TITLES[key]}" if key in TITLES else headline.get("title", key),
         "verdict": _sentences(headline.get("verdict", [])),
-        "confirmation": _sentences(headline.get("confirmation", [])),
         "numbers": _numbers({n: v for n, v in headline.items() if n not in {*tables, *SENTENCES}}),
         "tables": tables,
         "figures": [

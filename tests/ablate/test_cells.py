@@ -117,7 +117,7 @@ def test_a_bad_arm_fails_alone_and_is_tried_again(experiment, tmp_path, bad):
     (failed,) = found.failed
     said = json.loads(failed.file.read_text())
     assert failed.file == tmp_path / "failed" / f"{failed.cell.key[:16]}.json"
-    assert (said["name"], said["seed"], said["command"]) == ("bad", 0, "ate sweep file.yaml")
+    assert (said["arm"], said["seed"], said["command"]) == ("bad", 0, "ate sweep file.yaml")
     assert (said["type"], said["message"]) == ("FloatingPointError", "bad diverged")
     assert said["cell"] == failed.cell.key and "run_seed" in said["trace"]
     with pytest.raises(CellsFailed, match=r"1 of 3 cells have no result(.|\n)*bad, seed 0: FloatingPointError"):

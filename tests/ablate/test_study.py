@@ -13,6 +13,7 @@ from ate.ablate.study import Study, sweep_of
 from ate.align import Alignment
 from ate.data import load
 from ate.presets import settings
+from ate.runs.directory import RunDirectory
 
 
 @pytest.fixture
@@ -86,7 +87,16 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
     assert "new, None: 10 cells" in told.output
     assert "sample, 4 demonstrations, 3 steps" in told.output and "sample, 4 demonstrations, 4 steps" in told.output
     assert "λ=0.5, c=∞" in told.output
-    assert len(list((tmp_path / "headlines").iterdir())) == 2
+    keys = ["sweep-sample-4x3", "sweep-sample-4x4"]
+    run = RunDirectory(tmp_path)
+    assert list(run.headlines()) == list(run.cards()) == keys
+    assert run.headlines()[keys[0]]["title"] == "Sweep: sample, 4 demonstrations, 3 steps"
+    # Without a simulator there is nothing to colour a grid by; what the meter read is there all the same.
+    assert [figure["name"] for figure in run.figures()] == [
+        f"{key}_{place}" for key in keys for place in ("1_meter_grid", "2_cost", "3_parallel_coordinates")
+    ]
+    assert f"report: {tmp_path / 'report.html'}" in told.output and (tmp_path / "cells.csv").exists()
+    assert keys[1] in (tmp_path / "report.html").read_text()
     # One cell whose file is another's: refused by name. One that cannot be trained: told, exit code 1, the rest shown.
     import ate.ablate.cells
 
@@ -101,6 +111,8 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
     told = CliRunner().invoke(sweep_command, [*given, "--lams", "0.5,3", "--clamps", "0.1"])
     assert told.exit_code == 1
     assert "failed: λ=3, c=0.1, seed 0: FloatingPointError: it diverged" in told.output
+    page = (tmp_path / "report.html").read_text()
+    assert "<td>λ=3, c=0.1</td>" in page and "FloatingPointError: it diverged" in page
     assert "2 cells have no result; to try them again: ate" in told.output and "λ=0.5, c=0.1" in told.output
 
 

@@ -1,0 +1,69 @@
+"""A section of the report: what `ate compare` or `ate sweep` found at one budget, beside those of the notebooks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from ate.ablate.results import RunResult
+from ate.ablate.summary import rolled_out
+from ate.runs.directory import RunDirectory
+from ate.viz.captions import CAPTIONS
+from ate.viz.figures_cost import cost
+from ate.viz.figures_grid import grid, meter_grid
+from ate.viz.figures_parallel import parallel_coordinates
+from ate.viz.figures_response import response_curves
+from ate.viz.figures_steer import guidance_anatomy, loss_curves, open_loop_error, paired_differences, success
+from ate.viz.panels import panels
+
+Drawn = Mapping[str, Callable[[Sequence[RunResult]], go.Figure]]
+# Titles, in the order in which the report shows them; of a sweep those that stay legible with hundreds of cells.
+COMPARED: Drawn = {
+    "Success": success,
+    "Difference to direct fine-tuning, paired by training seed": paired_differences,
+    "Open-loop error on held-out episodes": open_loop_error,
+    "Fine-tuning loss against the unshifted target": loss_curves,
+    "Guidance along the noise levels": guidance_anatomy,
+}
+SWEPT: Drawn = {
+    "λ × clamp": grid,
+    "Success over λ, and what the meter read at the same λ": response_curves,
+    "Saturation and activity of every cell": meter_grid,
+    "What each cell cost": cost,
+    "Every cell and training seed through all that sets it apart": parallel_coordinates,
+}
+CONFIRMED = "The highest cell on training seeds that the search has not seen"
+ROLLED_OUT = (success, paired_differences, grid, response_curves)
+PLANES = (grid, response_curves, meter_grid)
+
+
+def keep_section(
+    run: RunDirectory,
+    key: str,
+    results: Sequence[RunResult],
+    headline: Mapping[str, Any],
+    card: Mapping[str, Any],
+    drawn: Drawn = COMPARED,
+    confirmed: Sequence[RunResult] = (),
+) -> None:
+    """Keep figures, headline and card of results that share their budget; what was kept under `key` is forgotten.
+
+    Args:
+        run: where to.
+        key: without an underscore, e.g. `"sweep-sample-25x80"`.
+        results: with their λ = 0 arm.
+        headline: `title` of the section, `verdict`, tables.
+        card: `ate.runs.card.card`.
+        drawn: titles and figures.
+        confirmed: winner and λ = 0 on held-out seeds, where they were trained on any.
+    """
+    run.begin(key)
+    absent = {*(() if rolled_out(results) else ROLLED_OUT), *(() if panels(results) else PLANES)}
+    figures = [(title, draw, results) for title, draw in drawn.items() if draw not in absent]
+    if confirmed:
+        figures.append((CONFIRMED, paired_differences, confirmed))
+    for place, (title, draw, shown) in enumerate(figures, 1):
+        name = f"{key}_{place}_{draw.__name__}"
+        run.save_figure(name, draw(shown), title=title, caption=CAPTIONS[draw.__name__])
+    run.save_headline(key, headline)
+    run.save_card(key, card)
