@@ -1,6 +1,5 @@
 """A study: settings in, results out; what notebooks 03 and 04 and `ate compare` share."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,25 +9,20 @@ import joblib
 
 from ate.ablate.executors import Executor, Failure
 from ate.ablate.grid import ALIGNED_AS, ARM_SETS, COMPARISON, DIRECT, EVIDENCE, ArmSpec, comparison, evidence
+from ate.ablate.preparing import align_robots, alignment_folder, pretrain_policy
 from ate.ablate.results import RunResult
 from ate.ablate.run import Experiment, SeedRun, simulated, train_seed
 from ate.ablate.running import Request, Swept, run
 from ate.ablate.sweep import Setting, Sweep
 from ate.align.alignment import FILE, Alignment
-from ate.align.config import READINGS, AlignConfig, preset
+from ate.align.config import READINGS
 from ate.align.fitting import fit, refit
 from ate.data.episodes import Episodes
 from ate.errors import unknown
-from ate.policies.policy import build
 from ate.presets import Settings, names, numbers
 from ate.runs.card import card
 from ate.runs.preflight import preflight
 from ate.runs.turns import turn
-from ate.steer.finetuning import pretrain
-from ate.steer.training import Budget
-
-# Pre-training starts from nothing and can take larger steps than fine-tuning, annealed to zero.
-PRETRAIN_LEARNING_RATE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +209,7 @@ class Study:
     def _reading(self, name: str) -> Path:
         """Folder of another reading of the alignment, over the same stage 1 where that sees no difference."""
         config = self.alignment.config.with_options(**READINGS[name])
-        folder = _alignment_folder(self.settings, config, self.pretrain, self.adapt)
+        folder = alignment_folder(self.settings, config, self.pretrain, self.adapt)
         with turn(folder, f"aligning as {name}"):
             if (folder / FILE).exists():
                 return folder
@@ -261,45 +255,3 @@ def prepare(settings: Settings) -> Study:
     with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(wanted)), inner_max_num_threads=1):
         files = joblib.Parallel()(jobs)
     return Study(settings, sets, adapt, alignment, folder, dict(zip(wanted, files, strict=True)))
-
-
-def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> tuple[Alignment, Path]:
-    """Align the sets, or read the alignment back; returns it with the folder that keeps it.
-
-    The folder is named by data, configuration and seed: another setting trains anew beside the old one.
-    """
-    config = preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
-    folder = _alignment_folder(settings, config, sets, adapt)
-    # Another process that wants the same waits here, then finds every step done and reads it back.
-    with turn(folder, "aligning"):
-        return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
-
-
-def _alignment_folder(settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes) -> Path:
-    parts = [config, settings.seed, [s.digest for s in sets], adapt.digest]
-    return settings.directory / "align" / hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
-
-
-def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, parameterization: str) -> Path:
-    """Pre-train one policy, or read it back; returns its checkpoint.
-
-    Args:
-        settings: horizon, network width, steps, batch and seed.
-        sets: the pre-training robots.
-        width: columns of the unified vector, wide enough for the adaptation robot too.
-        parameterization: what the policy predicts.
-    """
-    budget = Budget(
-        settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, schedule="cosine", seed=settings.seed
-    )
-    parts = [budget, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
-    identity = hashlib.sha256(repr(parts).encode()).hexdigest()
-    folder = settings.directory / "policies" / f"{parameterization}-{identity[:12]}"
-    file = folder / "policy.safetensors"
-    with turn(folder, f"pre-training the {parameterization} policy"):
-        if not file.exists():
-            policy = build(
-                sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width
-            )
-            pretrain(policy, sets, budget, directory=folder).policy.save(file)
-    return file

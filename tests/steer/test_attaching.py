@@ -1,25 +1,15 @@
 import math
-import os
-import subprocess
-import sys
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from diffusers import DDPMScheduler
 from torch import nn
 
-from ate.align.encoder import IdentityEncoder
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
-from ate.policies import build
 from ate.steer import Guidance, attach
-from ate.steer.units import check_fit
-from tests.steer.lines import line_alignment, line_robots
+from tests.steer.loops import B, D, S, draw, energy_gradient, gradients
 from tests.steer.strangers import DiffusionPolicy, FlowMatchPolicy, FlowVla
 
-S, D, B = 6, 5, 4
 # k of METHOD's table in closed form, from α and σ.
 COEFFICIENTS = {"epsilon": lambda a, s: -s, "sample": lambda a, s: s**2 / a, "v_prediction": lambda a, s: -s / a}
 
@@ -33,22 +23,6 @@ def vae():
 @pytest.fixture
 def guidance(vae):
     return Guidance(vae, lam=2.0, clamp=0.05)
-
-
-def draw(width=D):
-    generator = torch.Generator().manual_seed(1)
-    a0, noise = (torch.randn(B, S, width, generator=generator) for _ in range(2))
-    return a0, noise, torch.tensor([3, 40, 70, 90])
-
-
-def energy_gradient(vae, x, a0):
-    x = x.clone().requires_grad_(True)
-    distance = (vae.encode(x).mean - vae.encode(a0).mean.detach()).square().sum()
-    return -torch.autograd.grad(distance, x)[0]
-
-
-def gradients(policy):
-    return [parameter.grad.clone() for parameter in policy.parameters()]
 
 
 @pytest.mark.parametrize("kind", COEFFICIENTS)
@@ -216,93 +190,6 @@ def test_a_step_in_bf16_is_close_to_one_in_float32(guidance):
     assert half.dtype == torch.bfloat16 and guided.steps == 3
 
 
-@pytest.fixture(scope="module")
-def robots(tmp_path_factory):
-    return line_robots(tmp_path_factory.mktemp("robots"))
-
-
-@pytest.fixture(scope="module")
-def alignment(robots):
-    return line_alignment(robots, S)
-
-
-def clean(alignment, robots, size=B):
-    """Chunks of the new robot in the alignment's units, and raw."""
-    raw = torch.from_numpy(robots[1].series(0)[: size * S].copy()).view(size, S, 5)
-    return alignment.space.compact.encode(raw), raw
-
-
-def test_an_alignment_reaches_other_columns_and_statistics(alignment, robots):
-    """Shuffled, padded, differently normalised columns get the shift of the alignment's own, in their units."""
-    a0, raw = clean(alignment, robots)
-    noise, t = torch.randn(a0.shape, generator=torch.Generator().manual_seed(3)), torch.tensor([5, 30, 60, 80])
-    own = DiffusionPolicy(S, 5, "sample")
-    with attach(own, alignment, lam=1.0) as guided:
-        own(a0, noise, t)
-        plain = guided._shift
-
-    order, names = [4, 2, 0, 1, 3], alignment.space.embodiment.joint_names
-    center, spread = torch.tensor([0.1, -0.2, 0.3, 0.0, 0.5]), torch.tensor([0.5, 2.0, 1.0, 0.7, 3.0])
-    theirs = nn.functional.pad((raw[..., order] - center) / spread, (0, 3))
-    half = torch.from_numpy(alignment.space.normalizer.half_range)
-    # The same noise in joint units: policy units times spread are encoder units times half range.
-    their_noise = nn.functional.pad(noise[..., order] * half[order] / spread, (0, 3))
-    policy = DiffusionPolicy(S, 8, "sample")
-    joints = [names[i] for i in order]
-    with attach(policy, alignment, lam=1.0, joints=joints, statistics=(center, spread)) as guided:
-        policy(theirs, their_noise, t)
-        found = guided._shift
-    scale = spread / half[order]
-    torch.testing.assert_close(found[..., :5], plain[..., order] * scale, atol=1e-5, rtol=1e-3)
-    assert torch.equal(found[..., 5:], torch.zeros(B, S, 3))
-
-
-def test_what_does_not_fit_the_alignment_is_refused(alignment, robots):
-    a0, raw = clean(alignment, robots)
-    t = torch.tensor([5, 30, 60, 80])
-
-    def step(policy, values, **options):
-        with attach(policy, alignment, lam=1.0, **options):
-            policy(values, torch.randn_like(values), t)
-
-    with pytest.raises(InputError, match=r"S = 6, the chunk length"):
-        step(DiffusionPolicy(4, 5), a0[:, :4])
-    with pytest.raises(InputError, match="pass joints="):
-        step(DiffusionPolicy(S, 8), nn.functional.pad(a0, (0, 3)))
-    with pytest.raises(InputError, match="every joint of the alignment, 'joint3'"):
-        step(DiffusionPolicy(S, 5), a0, joints=["joint1", "joint2", "elbow", "joint4", "gripper"])
-    with pytest.raises(InputError, match=r"which come back with an error .* statistics="):
-        step(DiffusionPolicy(S, 5), raw * 57.3)
-
-
-def test_an_alignment_that_was_trained_little_is_not_taken_for_wrong_units(alignment, robots):
-    """What it leaves on its own data is the measure: actions it misses by half are its own where it left a third."""
-    a0, _ = clean(alignment, robots)
-    half_off = a0 + 0.6 * torch.sign(torch.randn(a0.shape, generator=torch.Generator().manual_seed(0)))
-    with pytest.raises(InputError, match="come back with an error"):
-        check_fit(alignment, half_off, "actions")
-    assert alignment.metrics["adapt"][-1]["reconstruction"] < 0.1
-    little = replace(alignment, metrics={**alignment.metrics, "adapt": [{"step": 1.0, "reconstruction": 0.1}]})
-    check_fit(little, half_off, "actions")
-    with pytest.raises(InputError, match="come back with an error"):
-        check_fit(little, 57.3 * a0, "actions")
-
-
-def test_our_own_policy_in_a_loop_of_the_users(alignment, robots):
-    policy = build(robots, S, 0, alignment.space.width, parameterization="flow_noise_at_1", hidden=16)
-    policy = policy.moved_to(alignment.space)
-    a0 = alignment.space.encode(clean(alignment, robots)[1])
-    noise, t = torch.randn(a0.shape), torch.full((B,), 0.5)
-    observation = torch.zeros(B, 2 * alignment.space.width)
-    with attach(policy, alignment, lam=2.0, clamp=0.1) as guided:
-        x = policy.path.noised(a0, noise, t)
-        prediction = policy(x, t, observation)
-    bare = policy(x, t, observation)
-    own = Guidance.of(alignment, 2.0, 0.1).shift(x, a0, torch.full((B,), -1.0))
-    torch.testing.assert_close(prediction - bare, own, atol=1e-6, rtol=1e-5)
-    assert guided.steps == 1 and guided.seam.kind == "ours"
-
-
 def test_a_seam_that_is_not_there_is_named(vae, guidance):
     with pytest.raises(InputError, match="no noise scheduler"), attach(nn.Linear(2, 2), guidance):
         pass
@@ -335,88 +222,3 @@ def test_the_meter_reads_what_the_hook_does(vae):
         with attach(policy, Guidance(vae, lam=lam, clamp=math.inf)) as guided:
             policy(a0, noise, t)
         assert guided.verdict == word
-
-
-class Affine(nn.Module):
-    """Predicts w·x + b for every element."""
-
-    def __init__(self):
-        super().__init__()
-        self.model = nn.Linear(1, 1, dtype=torch.float64)
-        self.noise_scheduler = DDPMScheduler(100, beta_schedule="squaredcos_cap_v2", prediction_type="sample")
-
-    def forward(self, a0, noise, t):
-        return nn.functional.mse_loss(self.model(self.noise_scheduler.add_noise(a0, noise, t)), a0)
-
-
-def test_a_gaussian_policy_under_a_quadratic_energy_lands_on_its_analytic_optimum():
-    """Data N(m, v), energy ‖x − a0‖²: the minimiser is E[a0|x] + 2λk·(x − E[a0|x]), linear in x."""
-    mean, variance, lam, level = 0.4, 0.3, 0.2, 45
-    generator = torch.Generator().manual_seed(0)
-    a0, noise = (torch.randn(1, 40_000, 1, generator=generator, dtype=torch.float64) for _ in range(2))
-    a0 = mean + math.sqrt(variance) * (a0 - a0.mean()) / a0.std(correction=0)
-    policy = Affine()
-    optimizer = torch.optim.LBFGS(policy.parameters(), max_iter=50, line_search_fn="strong_wolfe")
-
-    def closure():
-        optimizer.zero_grad()
-        loss = policy(a0, noise, torch.tensor([level]))
-        loss.backward()
-        return loss
-
-    with attach(policy, Guidance(IdentityEncoder(1, 40_000), lam=lam)):
-        optimizer.step(closure)
-    bar = float(policy.noise_scheduler.alphas_cumprod[level])
-    alpha, sigma = math.sqrt(bar), math.sqrt(1 - bar)
-    gain = alpha * variance / (alpha**2 * variance + sigma**2)
-    k = sigma**2 / alpha
-    slope = gain + 2 * lam * k * (1 - gain)
-    start = (mean - gain * alpha * mean) * (1 - 2 * lam * k)
-    # Sampling error of the regression on 40,000 points is below 1 %.
-    assert policy.model.weight.item() == pytest.approx(slope, abs=0.01)
-    assert policy.model.bias.item() == pytest.approx(start, abs=0.01)
-
-
-RANK = """
-import sys, torch, torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
-from ate.align.vae import InfoVAE, VAEConfig
-from ate.steer import Guidance, attach
-from tests.steer.strangers import DiffusionPolicy
-
-dist.init_process_group("gloo")
-rank = dist.get_rank()
-torch.manual_seed(0)
-vae = InfoVAE(VAEConfig(features=5, latent=8, layers=3, heads=2, feedforward=16))
-policy = DiffusionPolicy(6, 5)
-data = torch.load(sys.argv[1], weights_only=True)
-policy.load_state_dict(data["policy"])
-a0, noise, t = (part.chunk(2)[rank] for part in data["batch"])
-wrapped = DistributedDataParallel(policy)
-with attach(wrapped, Guidance(vae, lam=2.0, clamp=0.05)) as guided:
-    wrapped(a0, noise, t).backward()
-assert guided.steps == 1
-if rank == 0:
-    torch.save([p.grad for p in policy.parameters()], sys.argv[2])
-dist.barrier()
-del wrapped
-dist.destroy_process_group()
-"""
-
-
-def test_two_ddp_processes_take_the_gradient_of_one(tmp_path, guidance):
-    policy, batch = DiffusionPolicy(S, D), draw()
-    with attach(policy, guidance):
-        policy(*batch).backward()
-    torch.save({"policy": policy.state_dict(), "batch": batch}, tmp_path / "in.pt")
-    (tmp_path / "rank.py").write_text(RANK)
-    root = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "rank.py", "in.pt",
-         "out.pt"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120,
-        env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    for mine, theirs in zip(gradients(policy), torch.load(tmp_path / "out.pt", weights_only=True), strict=True):
-        torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-4)
