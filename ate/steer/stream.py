@@ -18,8 +18,9 @@ from ate.steer.batches import TrainingData, draw
 from ate.steer.paths import Path
 from ate.steer.shifts import Prepared, Shifts
 
-# Rows of actions in one call of the encoder: from here on a row costs the same, measured on CPUs, and memory grows.
-ROWS_AT_ONCE = 2048
+# Rows of actions in one call of the encoder. A small call wastes time, and on a CPU a large one leaves the cache of its
+# core: with 9 layers of feed-forward 1024 a chunk of 16 rows costs 3.2 ms of 4 a call, 2.2 of 32 and 2.7 from 64 on.
+ROWS_AT_ONCE = {"cpu": 512, "cuda": 2048}
 MOST_AT_ONCE = 8
 
 
@@ -36,7 +37,8 @@ class Stream:
             "batches": torch.Generator(data.observation.device).manual_seed(seed),
             **{f"latent noise {width}": generator for width, generator in shifts.generators.items()},
         }
-        fits = max(1, min(MOST_AT_ONCE, ROWS_AT_ONCE // (size * data.chunks.length)))
+        rows = ROWS_AT_ONCE.get(data.observation.device.type, ROWS_AT_ONCE["cpu"])
+        fits = max(1, min(MOST_AT_ONCE, rows // (size * data.chunks.length)))
         self._at_once = fits if shifts.shareable else 1
         # Batches that are ready, how many of them were taken, and the generators before they were drawn.
         self._ready: Sequence[Prepared] = ()

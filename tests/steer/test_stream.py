@@ -101,7 +101,7 @@ def test_batches_prepared_together_are_those_prepared_alone(setting, threads, op
 def test_large_batches_are_prepared_one_by_one(setting, threads):
     threads(1)
     assert stream(setting, size=4)._at_once == 8
-    assert stream(setting, size=64)._at_once == 4  # of 8 rows each: 2048 rows at once
+    assert stream(setting, size=16)._at_once == 4  # of 8 rows each: 512 rows at once
     assert stream(setting, size=1000)._at_once == stream(setting, latent="mean", at="estimate")._at_once == 1
 
 
