@@ -47,7 +47,7 @@ CAPTIONS: Final = {
         "whiskers span them. Rollouts: all training seeds together."
     ),
     "parallel_coordinates": (
-        "Axes that are the same for all lines are left out. λ = 0 has no clamp (a dash) and no shift (0). The open- "
-        "loop error is the mean over joints."
+        "Axes that are the same for all lines are left out. λ = 0 has no clamp (a dash) and no shift (0). The "
+        "open-loop error is the mean over joints."
     ),
 }

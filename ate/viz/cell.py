@@ -76,9 +76,10 @@ def _find(every: Sequence[Panel], result: RunResult) -> tuple[Panel, Cell]:
 
 def _said(done: Replay) -> str:
     count = f"{sum(done.result.success)} of {len(done.result.success)} rollouts"
+    name = f"{done.result.arm}, seed {done.result.seed}"
     if done.faithful:
-        return f"Trained again bit for bit: the same {count} succeed."
-    return f"Trained again, and it is NOT what was kept ({count}): another machine, library version, or code."
+        return f"{name}: trained again bit for bit, the same {count} succeed."
+    return f"{name}: trained again, and it is NOT what was kept ({count}): another machine, library version, or code."
 
 
 def show_cells(study: Study, results: Sequence[RunResult]) -> None:
@@ -167,7 +168,7 @@ class CellExplorer:
         ):
             with output:
                 output.clear_output(wait=True)
-                draw(figure.update_layout(legend={"orientation": "h", "y": 1.1}))
+                draw(figure.update_layout(legend={"orientation": "h", "x": 0, "y": -0.15}))
 
     def _roll(self, _: Any = None) -> None:
         """Rollouts of the chosen cell and seed: its policy was not kept, so it is trained again."""

@@ -192,4 +192,5 @@ def _hatch_key(figure: go.Figure) -> None:
 
 
 def _key() -> dict[str, Any]:
-    return {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "yref": "container"}
+    """At the left: the right is where plotly's own buttons appear."""
+    return {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "yref": "container"}
