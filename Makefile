@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Test files at once: most of a test is one core's work, or waiting for a kernel or a browser.
+WORKERS ?= 2
 # Idle OpenMP threads that spin take the core from the process that works.
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
@@ -13,7 +15,7 @@ run: venv
 
 test: venv browser
 	$(MAKE) --no-print-directory lint types
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 venv: $(VENV)/.installed
 
@@ -117,7 +119,7 @@ truth: venv
 # Every form of guidance with its controls: two tasks, two robots, two policies, two regimes, 8 seeds. Hours on two cores.
 EVIDENCE := runs/evidence
 evidence: venv
-	for task in lift push; do for robot in ur5e gen3; do for regime in "25 80" "5 300"; do set -- $$regime; \
+	for task in lift push; do for robot in ur5e gen3; do for regime in "25 80" "5 600"; do set -- $$regime; \
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$task-$$robot --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
 	    --arms evidence --demonstrations $$1 --steps $$2 --seeds 8 || exit 1; done; done; done
 	$(BIN)/python -m tests.benchmarks.evidence $(EVIDENCE)/*
