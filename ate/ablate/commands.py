@@ -149,8 +149,9 @@ def _report(study: "Study", described: "Sweep", setting: "Setting", results: Seq
     from ate.ablate.export import save_preset
     from ate.ablate.study import of_setting
     from ate.ablate.summary import arm_rows, grid_sentences, rolled_out
+    from ate.ablate.winner import searched
     from ate.runs.directory import RunDirectory
-    from ate.viz.section import SWEPT, keep_section
+    from ate.viz.section import keep_section
 
     mine, other = of_setting(results, setting), of_setting(held_out, setting)
     if not mine:
@@ -165,12 +166,12 @@ def _report(study: "Study", described: "Sweep", setting: "Setting", results: Seq
     key = f"sweep-{kind}-{setting.demonstrations}x{setting.steps}"
     found: dict[str, Any] = {"title": f"Sweep: {budget}", "verdict": lines, "table": _table(rows)}
     directory = RunDirectory(study.settings.directory)
-    if rolled_out(mine) and any(result.lam for result in mine):
+    if rolled_out(mine) and len(searched(mine)) > 1:
         found["preset"] = f"winner-{key}.json"
         save_preset(mine, study.settings, directory.path / found["preset"], other)
         click.echo(f"preset: {directory.path / found['preset']}")
     card = study.card(_command(), described.seeds)
-    keep_section(directory, key, mine, found, card, SWEPT, other)
+    keep_section(directory, key, mine, found, card, other)
 
 
 def _command() -> str:

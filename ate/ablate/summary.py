@@ -163,16 +163,20 @@ def grid_sentences(results: Sequence[RunResult], confirmed: Sequence[RunResult] 
             lines.append(_errors(kind, mine))
             continue
         rows = searched(mine)
-        count = {word: sum(row.verdict == word for row in rows) for word in ("helps", "hurts", "cannot tell")}
-        best, worst = max(rows, key=lambda row: row.mean), min(rows, key=lambda row: row.mean)
-        lines += [
-            f"{kind}: of {len(rows)} cells {count['helps']} help, {count['hurts']} hurt, and for "
-            f"{count['cannot tell']} this budget cannot tell.",
-            f"Highest of {len(rows)}, and so flattered by the choice: {verdict(best)}",
-            f"Lowest of {len(rows)}: {verdict(worst)}",
-        ]
+        lines += _search(kind, rows) if len(rows) > 1 else [f"{kind}: {verdict(rows[0])}"]
         lines += [confirmation_sentence(mine, other) for other in held_out.values() if _matches(mine, other)]
     return lines
+
+
+def _search(kind: str, rows: Sequence[Difference]) -> list[str]:
+    count = {word: sum(row.verdict == word for row in rows) for word in ("helps", "hurts", "cannot tell")}
+    best, worst = max(rows, key=lambda row: row.mean), min(rows, key=lambda row: row.mean)
+    return [
+        f"{kind}: of {len(rows)} cells {count['helps']} help, {count['hurts']} hurt, and for "
+        f"{count['cannot tell']} this budget cannot tell.",
+        f"Highest of {len(rows)}, and so flattered by the choice: {verdict(best)}",
+        f"Lowest of {len(rows)}: {verdict(worst)}",
+    ]
 
 
 def _matches(one: Sequence[RunResult], other: Sequence[RunResult]) -> bool:

@@ -34,7 +34,6 @@ SWEPT: Drawn = {
 }
 CONFIRMED = "The highest cell on training seeds that the search has not seen"
 ROLLED_OUT = (success, paired_differences, grid, response_curves)
-PLANES = (grid, response_curves, meter_grid)
 
 
 def keep_section(
@@ -43,10 +42,11 @@ def keep_section(
     results: Sequence[RunResult],
     headline: Mapping[str, Any],
     card: Mapping[str, Any],
-    drawn: Drawn = COMPARED,
     confirmed: Sequence[RunResult] = (),
 ) -> None:
     """Keep figures, headline and card of results that share their budget; what was kept under `key` is forgotten.
+
+    A λ × clamp grid is drawn as such (`SWEPT`); arms of which no two form a grid are compared (`COMPARED`).
 
     Args:
         run: where to.
@@ -54,12 +54,12 @@ def keep_section(
         results: with their λ = 0 arm.
         headline: `title` of the section, `verdict`, tables.
         card: `ate.runs.card.card`.
-        drawn: titles and figures.
         confirmed: winner and λ = 0 on held-out seeds, where they were trained on any.
     """
     run.begin(key)
-    absent = {*(() if rolled_out(results) else ROLLED_OUT), *(() if panels(results) else PLANES)}
-    figures = [(title, draw, results) for title, draw in drawn.items() if draw not in absent]
+    drawn = SWEPT if any(len(panel.cells) > 1 for panel in panels(results)) else COMPARED
+    judged = rolled_out(results)
+    figures = [(title, draw, results) for title, draw in drawn.items() if judged or draw not in ROLLED_OUT]
     if confirmed:
         figures.append((CONFIRMED, paired_differences, confirmed))
     for place, (title, draw, shown) in enumerate(figures, 1):

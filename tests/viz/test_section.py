@@ -2,7 +2,7 @@ import pytest
 
 from ate.runs.directory import RunDirectory
 from ate.viz.report import write_report
-from ate.viz.section import CONFIRMED, SWEPT, keep_section
+from ate.viz.section import CONFIRMED, keep_section
 from tests.viz.samples import cells, results
 
 CARD = {"command": "ate sweep --run here", "config": {"seed": 0}, "seeds": {}, "hashes": {}, "versions": {}}
@@ -29,13 +29,12 @@ def test_a_sweep_shows_its_grid_and_its_confirmation(run):
     searched = [one for one in cells() if one.parameterization == "sample"]
     winner = [one for one in searched if one.arm in ("direct", "λ 0.5, clamp 0.02")]
     told = {"title": "Sweep: sample", "verdict": ["cannot tell"]}
-    keep_section(run, "sweep-sample-25x80", searched, told, CARD, SWEPT, winner)
+    keep_section(run, "sweep-sample-25x80", searched, told, CARD, winner)
     assert kept(run) == [
         "grid", "response_curves", "meter_grid", "cost", "parallel_coordinates", "paired_differences"
     ]  # fmt: skip
     html = write_report(run).read_text(encoding="utf-8")
     assert CONFIRMED in html and "ate sweep --run here" in html and html.count("data-figure=") == 6
-    # What no encoder that was aligned has guided is no grid.
-    only = [one for one in results() if one.arm in ("direct", "scratch")]
-    keep_section(run, "sweep-sample-25x80", only, told, CARD, SWEPT)
-    assert kept(run) == ["cost", "parallel_coordinates"]
+    # One cell is no grid: it is compared.
+    keep_section(run, "sweep-sample-25x80", winner, told, CARD)
+    assert kept(run)[:2] == ["success", "paired_differences"] and "grid" not in kept(run)
