@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -17,6 +18,8 @@ from ate.viz.tables import table, text
 # Set by `ate run`.
 BATCH = "ATE_BATCH"
 _state = {"library": False}
+# How many times longer than its writing the reading of plotly's library may take.
+READING = 4
 # The pane of progress bars: five lines high, and always at its end.
 PANE = {"max_height": "7em", "overflow": "auto", "display": "flex", "flex_flow": "column-reverse"}
 
@@ -38,11 +41,18 @@ def draw(figure: go.Figure) -> None:
     plotly's library (5 MB) goes into a notebook once, with the first figure that is drawn in batch.
     """
     bundle: dict[str, Any] = {"application/vnd.plotly.v1+json": json.loads(figure.to_json())}
-    if in_batch():
-        first = not _state["library"]
-        bundle["text/html"] = figure.to_html(full_html=False, include_plotlyjs=first, config={"responsive": True})
-        _state["library"] = True
+    if not in_batch():
+        display(bundle, raw=True)
+        return
+    began = time.monotonic()
+    first = not _state["library"]
+    bundle["text/html"] = figure.to_html(full_html=False, include_plotlyjs=first, config={"responsive": True})
     display(bundle, raw=True)
+    if first:
+        _state["library"] = True
+        # Plain papermill gives up four seconds after a cell has ended whose outputs it has not read. On a machine so
+        # busy that 5 MB take it longer, they took us longer too: the cell ends when both had the time.
+        time.sleep(READING * (time.monotonic() - began))
 
 
 def show(figure: go.Figure, run: RunDirectory, name: str, title: str, caption: str) -> None:

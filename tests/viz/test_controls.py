@@ -3,7 +3,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from ate.viz.controls import BATCH
+from ate.viz.controls import BATCH, READING
 
 
 def run(monkeypatch, history: str, *sources: str) -> nbformat.NotebookNode:
@@ -38,6 +38,17 @@ def test_progress_leaves_nothing_and_what_follows_stays(monkeypatch, disk):
     work = "import sys\nwith viz.progress():\n    print('60/60', file=sys.stderr)\nprint('after')"
     (cell,) = run(monkeypatch, disk, "from ate import viz", work).cells[1:]
     assert [(one.name, one.text) for one in cell.outputs] == [("stdout", "after\n")]
+
+
+def test_a_cell_that_shows_the_library_waits_for_its_reader_and_no_other_does(monkeypatch):
+    drawing = (
+        "import itertools, types\nimport ate.viz.controls as controls\nimport plotly.graph_objects as go\n"
+        "slept, ticks = [], itertools.count(0, 10)\n"
+        "controls.time = types.SimpleNamespace(monotonic=lambda: next(ticks), sleep=slept.append)\n"
+        "controls.draw(go.Figure())\ncontrols.draw(go.Figure())\nprint(slept)"
+    )
+    (cell,) = run(monkeypatch, ":memory:", drawing).cells
+    assert [one.text for one in cell.outputs if one.output_type == "stream"] == [f"[{READING * 10}]\n"]
 
 
 def test_tables_align_words_and_numbers_and_escape(monkeypatch):
