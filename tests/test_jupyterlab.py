@@ -58,7 +58,7 @@ def test_the_first_notebook_draws_and_its_slider_draws_another_episode(opened):
     count = plots.count()
     plot = page.locator(SLID)
     before = plot.evaluate(MARKS)
-    assert page.locator(".widget-readout").inner_text() == "1"
+    page.locator(".widget-readout", has_text="1").wait_for(timeout=20_000)
     slider.focus()
     page.keyboard.press("ArrowRight")
     page.locator(".widget-readout", has_text="2").wait_for(timeout=20_000)
