@@ -4,7 +4,8 @@
 
 Of every ten, three run notebook 04 and four 01 by plain papermill in *one* run directory, one runs 04 and two run 01 in
 a directory of their own; on top come four `ate run`, which queue for one further directory. Data and settings are
-smaller than `smoke`. Every figure, headline and executed notebook is compared with that of a lone run, all but times.
+smaller than `smoke`, and cells train in their kernel: worker processes of 20 kernels would need 18 GB by themselves.
+Every figure, headline and executed notebook is compared with that of a lone run, all but times.
 Prints wall time, the largest memory in use (each process's proportional share, and what the machine had left), and
 what went wrong.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbformat.reader import NotJSONError
 
 from ate.presets import ROOT, SHIPPED
 from ate.runs.directory import RunDirectory
@@ -35,9 +37,9 @@ QUEUED = 4
 GRID, DATA = "04", "01"
 SETTINGS = {
     "profile": "smoke", "parameterizations": "sample", "demonstrations": "3", "steps": "4", "rollouts": "2",
-    "ablation_seeds": "2", "lams": "2", "clamps": "0.1",
+    "ablation_seeds": "2", "lams": "2", "clamps": "0.1", "executor": "here",
 }  # fmt: skip
-ONLY_GRID = ("parameterizations", "demonstrations", "steps", "rollouts", "ablation_seeds", "lams", "clamps")
+ONLY_GRID = ("parameterizations", "demonstrations", "steps", "rollouts", "ablation_seeds", "lams", "clamps", "executor")
 # Numbers that differ from one run to the next: figures that hold times, columns and names of times, where and when.
 TIMED_FIGURES = re.compile(r"cost|parallel|curves")
 TIMED = re.compile(r"second|\(s\)|written|command|^run$|time", re.IGNORECASE)
@@ -221,7 +223,11 @@ def compared(member: Member, reference: dict[str, Any]) -> list[str]:
     output = member.output if member.output.exists() else member.run / "notebooks" / NOTEBOOKS[member.number]
     if not output.exists():
         return ["no executed notebook"]
-    cells = [cell for cell in nbformat.read(output, as_version=4).cells if cell.cell_type == "code"]
+    try:
+        notebook = nbformat.read(output, as_version=4)
+    except NotJSONError:
+        return ["its executed notebook is cut off"]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     problems = [] if all(cell.execution_count for cell in cells) else ["cells that were not executed"]
     mine = shown(member)
     for kind, expected in reference.items():
