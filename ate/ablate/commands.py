@@ -40,6 +40,7 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
     from ate.runs.directory import RunDirectory
     from ate.viz.report import write_report
     from ate.viz.section import keep_section
+    from ate.viz.tables import table
 
     chosen = settings({"profile": profile, "run": folder, **given})
     study = prepare(chosen)
@@ -57,7 +58,7 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
         click.echo(line)
     kind = "compare" if arms == COMPARISON else arms
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
-    found = {"title": title, **({"bottom_line": answer} if answer else {}), "verdict": lines, "table": _table(rows)}
+    found = {"title": title, **({"bottom_line": answer} if answer else {}), "verdict": lines, "table": table(rows)}
     directory = RunDirectory(chosen.directory)
     card = study.card(_command(), chosen.seeds)
     keep_section(directory, f"{kind}-{results[0].demonstrations}x{chosen.steps}", results, found, card)
@@ -110,8 +111,8 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     for setting in study.settings_of(described):
         _report(study, described, setting, results, held_out)
     if results:
-        table, _ = write(tidy(results), study.settings.directory)
-        click.echo(f"table: {table}\nreport: {write_report(RunDirectory(study.settings.directory))}")
+        parquet, _ = write(tidy(results), study.settings.directory)
+        click.echo(f"table: {parquet}\nreport: {write_report(RunDirectory(study.settings.directory))}")
     failed = [str(cell) for cell in (*found.failed, *confirmed.failed)]
     for page, failure in study.notebooks(described) if notebooks else ():
         click.echo(f"notebook: {page}" if failure is None else f"no notebook: {page}")
@@ -152,6 +153,7 @@ def _report(study: "Study", described: "Sweep", setting: "Setting", results: Seq
     from ate.ablate.winner import searched
     from ate.runs.directory import RunDirectory
     from ate.viz.section import keep_section
+    from ate.viz.tables import table
 
     mine, other = of_setting(results, setting), of_setting(held_out, setting)
     if not mine:
@@ -164,7 +166,7 @@ def _report(study: "Study", described: "Sweep", setting: "Setting", results: Seq
         click.echo(line)
     kind = setting.parameterization.replace("_", "-")
     key = f"sweep-{kind}-{setting.demonstrations}x{setting.steps}"
-    found: dict[str, Any] = {"title": f"Sweep: {budget}", "verdict": lines, "table": _table(rows)}
+    found: dict[str, Any] = {"title": f"Sweep: {budget}", "verdict": lines, "table": table(rows)}
     directory = RunDirectory(study.settings.directory)
     if rolled_out(mine) and len(searched(mine)) > 1:
         found["preset"] = f"winner-{key}.json"
@@ -177,10 +179,6 @@ def _report(study: "Study", described: "Sweep", setting: "Setting", results: Seq
 def _command() -> str:
     """The command line that asks for the same again."""
     return shlex.join(["ate", *sys.argv[1:]])
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
 
 
 def _show(rows: Sequence[Mapping[str, Any]]) -> None:

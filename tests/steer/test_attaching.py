@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
 from ate.steer import Guidance, attach
 from tests.steer.loops import B, D, S, draw, energy_gradient, gradients
@@ -12,17 +11,6 @@ from tests.steer.strangers import DiffusionPolicy, FlowMatchPolicy, FlowVla
 
 # k of METHOD's table in closed form, from α and σ.
 COEFFICIENTS = {"epsilon": lambda a, s: -s, "sample": lambda a, s: s**2 / a, "v_prediction": lambda a, s: -s / a}
-
-
-@pytest.fixture
-def vae():
-    torch.manual_seed(0)
-    return InfoVAE(VAEConfig(features=D, latent=8, layers=3, heads=2, feedforward=16, dropout=0.1))
-
-
-@pytest.fixture
-def guidance(vae):
-    return Guidance(vae, lam=2.0, clamp=0.05)
 
 
 @pytest.mark.parametrize("kind", COEFFICIENTS)

@@ -12,21 +12,9 @@ from diffusers import DDPMScheduler
 from torch import nn
 
 from ate.align.encoder import IdentityEncoder
-from ate.align.vae import InfoVAE, VAEConfig
 from ate.steer import Guidance, attach
 from tests.steer.loops import D, S, draw, gradients
 from tests.steer.strangers import DiffusionPolicy
-
-
-@pytest.fixture
-def vae():
-    torch.manual_seed(0)
-    return InfoVAE(VAEConfig(features=D, latent=8, layers=3, heads=2, feedforward=16, dropout=0.1))
-
-
-@pytest.fixture
-def guidance(vae):
-    return Guidance(vae, lam=2.0, clamp=0.05)
 
 
 class Affine(nn.Module):

@@ -1,0 +1,17 @@
+import pytest
+import torch
+
+from ate.align.vae import InfoVAE, VAEConfig
+from ate.steer import Guidance
+from tests.steer.loops import D
+
+
+@pytest.fixture
+def vae():
+    torch.manual_seed(0)
+    return InfoVAE(VAEConfig(features=D, latent=8, layers=3, heads=2, feedforward=16, dropout=0.1))
+
+
+@pytest.fixture
+def guidance(vae):
+    return Guidance(vae, lam=2.0, clamp=0.05)
