@@ -33,7 +33,8 @@ browser:
 
 lint: venv
 	$(BIN)/ruff check
-	$(BIN)/ruff format --check -q ate tests
+	$(BIN)/lint-imports
+	$(BIN)/ruff format --check -q ate tests benchmarks
 	$(BIN)/nbstripout --verify notebooks/*.ipynb
 
 types: venv
@@ -80,17 +81,17 @@ judge-real: venv
 	  --joints "right_shoulder*,right_elbow*,right_wrist*"
 
 bench: venv
-	$(BIN)/python -m tests.benchmarks
-	$(BIN)/python -m tests.benchmarks.indexing
-	$(BIN)/python -m tests.benchmarks.alignment
-	$(BIN)/python -m tests.benchmarks.guidance
-	$(BIN)/python -m tests.benchmarks.ensemble
-	$(BIN)/python -m tests.benchmarks.rollouts
+	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.indexing
+	$(BIN)/python -m benchmarks.alignment
+	$(BIN)/python -m benchmarks.guidance
+	$(BIN)/python -m benchmarks.ensemble
+	$(BIN)/python -m benchmarks.rollouts
 
 # A tiny alignment and the demo one, killed 20 times at random moments and resumed, must end with the bits of undisturbed ones.
 soak: venv
 	ATE_KILLS=20 $(BIN)/python -m pytest -q tests/align/test_kill.py
-	$(BIN)/python -m tests.align.killing
+	$(BIN)/python -m benchmarks.soaks.kill_alignment
 
 # `ate track` with the real trackers, which only those install who use them (trackio 57 MB, wandb 76 MB).
 trackers: venv
@@ -99,22 +100,22 @@ trackers: venv
 
 # 50 executions of notebooks at once: no output differs from that of a lone run.
 crowd: venv
-	nice $(BIN)/python -m tests.crowd
+	nice $(BIN)/python -m benchmarks.soaks.crowd
 
 # A sweep at smoke size with its workers, killed 30 times at random moments: every cell once, equal to an undisturbed one.
 soak-sweep: venv
-	$(BIN)/python -m tests.ablate.killing
+	$(BIN)/python -m benchmarks.soaks.kill_sweep
 
 # A sweep on a real Slurm of two nodes on this machine, from Debian's packages, with one job cancelled and one node drained.
 slurm: venv
 	@command -v slurmctld >/dev/null && command -v munged >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq slurm-wlm munge >/dev/null; }
-	$(BIN)/python -m tests.cluster.slurm
+	$(BIN)/python -m benchmarks.soaks.slurm
 
 # 1,000 simulated sweeps whose truth is known: false verdicts without an effect, power of plans with one.
 truth: venv
-	$(BIN)/python -m tests.ablate.truth
+	$(BIN)/python -m benchmarks.sweep_truth
 
 # Every form of guidance with its controls: two tasks, two robots, two policies, two regimes, 8 seeds. Hours on two cores.
 EVIDENCE := runs/evidence
@@ -122,7 +123,7 @@ evidence: venv
 	for task in lift push; do for robot in ur5e gen3; do for regime in "25 80" "5 600"; do set -- $$regime; \
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$task-$$robot --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
 	    --arms evidence --demonstrations $$1 --steps $$2 --seeds 8 || exit 1; done; done; done
-	$(BIN)/python -m tests.benchmarks.evidence $(EVIDENCE)/*
+	$(BIN)/python -m benchmarks.evidence $(EVIDENCE)/*
 
 # Success against demonstrations and against steps: direct, from scratch, ATE; flow policy, 4 seeds.
 curves: venv
@@ -132,8 +133,8 @@ curves: venv
 
 # Forms of guidance that nobody promised, each beside its control.
 leads: venv
-	$(BIN)/python -m tests.benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 25 --steps 80
-	$(BIN)/python -m tests.benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 5 --steps 300
+	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 25 --steps 80
+	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 5 --steps 300
 # Guidance on lerobot's own four policies, in an environment of their own: 0.4.4 on Python 3.11, 0.6.1 on 3.12 and newer.
 LEROBOT := .venv-lerobot
 $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements-alone.txt

@@ -1,5 +1,5 @@
 """`python -m ate` is the command `ate`."""
 
-from ate.cli import main
+from ate.cli.main import main
 
 main()

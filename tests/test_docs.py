@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from ate.ablate.sweep import Sweep
-from ate.cli import COMMANDS
-from ate.presets import PROFILES, ROOT, Settings
+from ate.cli.main import COMMANDS
+from ate.experiments.settings import PROFILES, ROOT, Settings
+from ate.experiments.sweep import Sweep
 
 
 def resolve(path: str):

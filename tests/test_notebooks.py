@@ -10,14 +10,14 @@ import papermill
 import pytest
 from click.testing import CliRunner
 
-from ate.ablate import summarise
-from ate.ablate.cells import kept
-from ate.ablate.commands import compare
+from ate.batch.notebooks import NOTEBOOKS, execute
+from ate.cli.compare import compare
 from ate.data import load, load_sets
-from ate.presets import PROFILES, ROOT
+from ate.experiments import summarise
+from ate.experiments.settings import PROFILES, ROOT
+from ate.experiments.store import kept
 from ate.runs.directory import RunDirectory
-from ate.runs.notebooks import NOTEBOOKS, execute
-from ate.viz.report import write_report
+from ate.viz.report.write import write_report
 from tests.browser import PAINTED, open_page, variance
 from tests.conftest import write_episode
 

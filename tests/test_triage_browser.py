@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ate.data import excludes
-from ate.presets import SHIPPED
+from ate.experiments.settings import SHIPPED
 from tests.browser import PAINTED, open_page
 from tests.lab import DONE, at_smoke, restart, run_all, serve, show_every_cell
 

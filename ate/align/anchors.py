@@ -19,7 +19,7 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from ate.align.motions import GRIP, PATH, TURN, Motion, features, why_no_gripper, why_no_tool
+from ate.align.motion import GRIP, PATH, TURN, Motion, features, why_no_gripper, why_no_tool
 from ate.align.priors import posteriors
 from ate.align.vae import InfoVAE
 from ate.data.chunks import Chunks, chunk

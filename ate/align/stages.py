@@ -1,252 +1,188 @@
-"""One stage of the alignment: an Info-VAE, chunks that live on the device, and the loop that joins them.
+"""Align: two Info-VAEs, one latent space.
 
-At every metric row the held-out episodes are scored without gradients, on chunks and noise that stay the same; *Best*
-are the weights of the row with the lowest held-out loss, *Last* those after the last step.
+Stage 1 trains φ on the chunks of all pre-training robots, in one unified vector in which the slots that a
+robot lacks count for nothing. Its aggregated posterior becomes the prior to which stage 2 aligns ψ, trained
+on the adaptation robot's chunks.
+
+Source: Align-Then-stEer, arXiv 2509.02055.
 """
 
-import copy
-import math
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor
-
-from ate.align.anchors import Anchors
+from ate.align.alignment import Alignment, Sets, as_sets
+from ate.align.anchors import AnchorPool
 from ate.align.config import AlignConfig
-from ate.align.losses import Target, losses
-from ate.align.running import network
+from ate.align.config import preset as resolve
+from ate.align.training import chunks_of, first_stage, left_prior, second_stage, split
 from ate.align.vae import InfoVAE
-from ate.data.chunks import Chunks
+from ate.data.episodes import Episodes
+from ate.data.space import ActionSpace, spaces
 from ate.errors import InputError
-from ate.runs import checkpoint, loop
-from ate.runs.distributed import average
-
-# A latent dimension is active when its mean varies by more than this between chunks (Burda et al., arXiv 1509.00519).
-ACTIVE_VARIANCE = 0.01
-VALIDATION_CHUNKS = 256
-ROWS_OF_METRICS = 12
-LOGS_PER_CHECKPOINT = 4
-# From this share of a stage on, fewer active dimensions than this are worth a warning; the scorecard calls them dead.
-EARLY, FEWEST_ACTIVE = 0.25, 2
+from ate.runs.device import device as pick_device
+from ate.runs.distributed import leader
 
 
-class DeadLatent(UserWarning):
-    """Hardly any latent dimension says anything about its chunk."""
-
-
-class Best:
-    """The weights with the lowest held-out loss so far; part of a stage's state, so that a resumed run knows them.
-
-    Attributes:
-        loss: that loss, None before the first row.
-        step: steps made by then.
-        weights: the state dict of the network.
-    """
-
-    def __init__(self) -> None:
-        self.loss: float | None = None
-        self.step = 0
-        self.weights: dict[str, Tensor] = {}
-
-    def offer(self, loss: float, step: int, vae: InfoVAE) -> None:
-        """Keep a copy of the weights if their loss is lower than any before."""
-        if math.isfinite(loss) and (self.loss is None or loss < self.loss):
-            self.loss, self.step = loss, step
-            self.weights = {name: value.detach().clone() for name, value in vae.state_dict().items()}
-
-    def into(self, vae: InfoVAE) -> InfoVAE:
-        """A frozen copy of the network with these weights; with its own where no row had a finite loss."""
-        best = copy.deepcopy(vae)
-        if self.weights:
-            best.load_state_dict(self.weights)
-        return best.freeze()
-
-    def state_dict(self) -> dict[str, Any]:
-        """As plain values and tensors."""
-        return {"loss": self.loss, "step": self.step, "weights": self.weights}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
-        self.loss, self.step, self.weights = (state_dict[name] for name in ("loss", "step", "weights"))
-
-    @classmethod
-    def of(cls, folder: Path) -> "Best":
-        """The best so far of a stage whose checkpoint lies in `folder`, running, stopped or finished.
-
-        Raises:
-            InputError: there is none.
-        """
-        best = cls()
-        best.load_state_dict(_state(folder)["best"])
-        return best
-
-    @classmethod
-    def last(cls, folder: Path) -> "Best":
-        """The same for the weights of the last step, of no loss."""
-        last = cls()
-        last.weights = _state(folder)["vae"]
-        return last
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    """What a stage's checkpoint holds."""
-    tree = checkpoint.load(folder / loop.LAST)
-    if not isinstance(tree, dict) or not {"vae", "best"} <= tree.get("state", {}).keys():
-        raise InputError(
-            "a checkpoint of something else, or of another version",
-            where=str(folder / loop.LAST),
-            expected="one of a stage of an alignment",
-            way_out="train again in another folder",
-        )
-    state: dict[str, Any] = tree["state"]
-    return state
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a stage trains and on what.
+def fit(
+    pretrain: Sets,
+    adapt: Episodes,
+    preset: str | AlignConfig = "demo",
+    directory: str | Path | None = None,
+    seed: int = 0,
+) -> Alignment:
+    """Train both stages and return the alignment, frozen.
 
     Args:
-        name: `pretrain` or `adapt`.
-        vae: the network, already on the device of the chunks.
-        train: chunks of the training episodes.
-        held: chunks of the held-out episodes.
-        target: what the posterior is pulled to.
-        steps: optimisation steps.
-        seed: seed of batches and noise.
-        identity: hash of all that determines the result.
-        anchors: of the training and of the held-out chunks, or None.
+        pretrain: episodes of the pre-training robots, one set a robot.
+        adapt: episodes of the adaptation robot.
+        preset: a name (`ate.align.config.PRESETS`) or an `AlignConfig`.
+        directory: keeps checkpoints and metrics of both stages; called again with the same data, configuration
+            and seed, a stopped run continues from its last checkpoint to the same bits. The result is saved there.
+        seed: seed of the split by episode, the initial weights, batches and noise.
+
+    Raises:
+        InputError: unknown preset, empty set, fewer than two episodes in a set, or episodes shorter than the chunk.
     """
+    config, splits, all_spaces, digests = _prepare(pretrain, adapt, preset, seed)
+    folder = None if directory is None else Path(directory)
+    old, rows = first_stage(splits[:-1], all_spaces[:-1], config, seed, digests, folder)
+    return _align(old, rows, splits, all_spaces, config, seed, digests, folder)
 
-    name: str
-    vae: InfoVAE
-    train: Chunks
-    held: Chunks
-    target: Target
-    steps: int
-    seed: int
-    identity: str
-    anchors: tuple[Anchors, Anchors] | None = None
-    warned: list[int] = field(default_factory=list, init=False)
 
-    def run(self, config: AlignConfig, directory: Path | None) -> list[dict[str, float]]:
-        """Train in place; returns the metric rows. With a directory, a stopped stage continues bit-equal."""
-        device = self.train.rows.device
-        generator = torch.Generator(device).manual_seed(self.seed)
-        optimizer = torch.optim.AdamW(
-            self.vae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+def refit(
+    alignment: Alignment,
+    pretrain: Sets,
+    adapt: Episodes,
+    preset: str | AlignConfig,
+    directory: str | Path | None = None,
+) -> Alignment:
+    """Stage 2 under other options, over the stage 1 of an alignment of the same data: bit for bit what `fit` gives.
+
+    Args:
+        alignment: its φ is kept.
+        pretrain: the sets it was trained on; the prior is taken from them anew.
+        adapt: the adaptation robot's episodes.
+        preset: options that differ in those of stage 2 and of the prior alone.
+        directory: as `fit`.
+
+    Raises:
+        InputError: other data, or options that stage 1 would have seen.
+    """
+    config, splits, all_spaces, digests = _prepare(pretrain, adapt, preset, alignment.seed)
+    before, after = alignment.config.first_stage, config.first_stage
+    changed = [name for name in after if after[name] != before[name]]
+    if changed or dict(alignment.digests) != digests:
+        raise InputError(
+            f"other {', '.join(changed)}" if changed else "other episodes",
+            where="refit",
+            expected="the data and the options of stage 1 as they were",
+            way_out="call fit, which trains stage 1 as well",
         )
-        forward = network(self.vae, config)
-        shape = (config.batch, config.latent)
-        reference_shape = (config.batch, self.target.reference.noise_width)
+    folder = None if directory is None else Path(directory)
+    old, rows = alignment.pretrain_vae.to(pick_device()), alignment.metrics["pretrain"]
+    return _align(old, rows, splits, all_spaces, config, alignment.seed, digests, folder)
 
-        def step(i: int) -> Mapping[str, Tensor]:
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * learning_rate_factor(config.schedule, i, self.steps)
-            index = torch.randint(len(self.train), (config.batch,), generator=generator, device=device)
-            noise = torch.randn(shape, generator=generator, device=device)
-            reference = torch.randn(reference_shape, generator=generator, device=device)
-            anchors = None if self.anchors is None else self.anchors[0].gather(index)
-            x, mask = self.train.gather(index), self.train.mask_of(index)
-            terms = losses(forward, x, mask, self.target, noise, reference, config, anchors)
-            optimizer.zero_grad(set_to_none=True)
-            terms["loss"].backward()
-            average(self.vae.parameters())
-            optimizer.step()
-            return terms
 
-        log_every = max(1, self.steps // ROWS_OF_METRICS)
-        best = Best()
-        self.vae.train()
-        rows = loop.train(
-            step,
-            {
-                "vae": self.vae,
-                "optimizer": optimizer,
-                "noise": generator,
-                "dropout": _global_generator(device),
-                "best": best,
-            },
-            self.steps,
-            directory=None if directory is None else directory / self.name,
-            identity=self.identity,
-            checkpoint_every=LOGS_PER_CHECKPOINT * log_every,
-            log_every=log_every,
-            label=f"align: {self.name}",
-            after_log=self._validation(config, best),
+def _align(
+    old: InfoVAE,
+    rows: list[dict[str, float]],
+    splits: list[tuple[Episodes, Episodes]],
+    all_spaces: tuple[ActionSpace, ...],
+    config: AlignConfig,
+    seed: int,
+    digests: dict[str, str],
+    folder: Path | None,
+) -> Alignment:
+    """The prior that φ leaves, and stage 2."""
+    train = [part for part, _ in splits[:-1]]
+    prior = left_prior(old, chunks_of(train, all_spaces[:-1], config).to(old.device), config, seed)
+    pool = None
+    if config.anchor_weight:
+        pool = AnchorPool.of(old, train, all_spaces[:-1], config.chunk, 1000 * seed + 750)
+    new, new_rows = second_stage(old, prior, splits[-1], all_spaces[-1], config, seed, digests, folder, pool)
+    alignment = Alignment(
+        pretrain_vae=old,
+        vae=new,
+        prior=prior,
+        pretrain_spaces=tuple(all_spaces[:-1]),
+        space=all_spaces[-1],
+        config=config,
+        seed=seed,
+        digests=digests,
+        held_out={k: tuple(e.name for e in held_part) for k, (_, held_part) in zip(digests, splits, strict=True)},
+        metrics={"pretrain": rows, "adapt": new_rows},
+        anchors=pool,
+    )
+    if folder is not None and leader():
+        alignment.save(folder)
+    return alignment
+
+
+def fit_first(
+    pretrain: Sets, adapt: Episodes, preset: str | AlignConfig, directory: str | Path, seed: int = 0
+) -> InfoVAE:
+    """Stage 1 alone, in a directory in which `fit`, called with the same, goes on with stage 2; arguments as there."""
+    config, splits, all_spaces, digests = _prepare(pretrain, adapt, preset, seed)
+    return first_stage(splits[:-1], all_spaces[:-1], config, seed, digests, Path(directory))[0]
+
+
+def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str | Path | None = None) -> Alignment:
+    """Stage 2 again, on other episodes: the same φ and prior, a new ψ and new statistics of the robot.
+
+    Args:
+        alignment: its stage 1 is kept.
+        adapt: episodes of the adaptation robot.
+        seed: seed of the split by episode, the initial weights, batches and noise.
+        directory: keeps checkpoint and metrics of the stage; a finished one is read back.
+
+    Raises:
+        InputError: as `fit`, or a robot wider than the alignment's unified vector.
+    """
+    config, device = alignment.config, pick_device()
+    parts = split(adapt, config, seed)
+    space = spaces([parts[0]], alignment.space.width)[0]
+    old, prior = alignment.pretrain_vae.to(device), alignment.prior.to(device)
+    digests = {**alignment.digests, "adapt": adapt.digest}
+    # Another stage 1 of the same data leaves another prior: its seed belongs to the identity of this stage.
+    identity = {**digests, "stage 1": str(alignment.seed)}
+    folder = None if directory is None else Path(directory)
+    pool = alignment.anchors if config.anchor_weight else None
+    if config.anchor_weight and pool is None:
+        raise InputError(
+            f"anchor_weight {config.anchor_weight} and no anchors",
+            where="realign",
+            expected="an alignment that was fitted with an anchor_weight, which keeps its anchors",
+            way_out='fit with a preset such as "demo-anchored", or set anchor_weight to 0',
         )
-        if config.keep == "best" and best.weights:
-            self.vae.load_state_dict(best.weights)
-        self.vae.freeze()
-        return rows
+    new, rows = second_stage(old, prior, parts, space, config, seed, identity, folder, pool)
+    return replace(
+        alignment,
+        pretrain_vae=old,
+        prior=prior,
+        vae=new,
+        space=space,
+        seed=seed,
+        digests=digests,
+        held_out={**alignment.held_out, "adapt": tuple(item.name for item in parts[1])},
+        metrics={**alignment.metrics, "adapt": rows},
+    )
 
-    def _warn_if_dead(self, done: int, active: float, kl: float) -> None:
-        """Say so once, early: a latent that says nothing about its chunk will not come alive by training on."""
-        if done < EARLY * self.steps or active >= FEWEST_ACTIVE or self.warned:
-            return
-        self.warned.append(done)
-        warnings.warn(
-            f"{self.name}: after {done} of {self.steps} steps {active:.0f} of {self.vae.config.latent} latent "
-            f"dimensions vary between held-out chunks (KL {kl:.2g} nats a dimension): the latent is dead or dying, and "
-            "guidance through it would do nothing. Lower kl_weight or mmd_weight, raise learning_rate, or train longer",
-            DeadLatent,
-            stacklevel=2,
+
+def _prepare(
+    pretrain: Sets, adapt: Episodes, preset: str | AlignConfig, seed: int
+) -> tuple[AlignConfig, list[tuple[Episodes, Episodes]], tuple[ActionSpace, ...], dict[str, str]]:
+    """Configuration, splits and spaces of every set (adaptation last), and digests by the sets' keys."""
+    config = resolve(preset)
+    sets = as_sets(pretrain)
+    if not isinstance(adapt, Episodes):
+        raise InputError(
+            repr(type(adapt).__name__),
+            where="adaptation data",
+            expected="the Episodes of one robot",
+            way_out="read it with ate.data.load",
         )
-
-    def _validation(self, config: AlignConfig, best: Best) -> Callable[[int], Mapping[str, float]]:
-        """Held-out terms, without gradients, on chunks and noise that stay the same all through a run; feeds `best`."""
-        device = self.held.rows.device
-        generator = torch.Generator(device).manual_seed(self.seed + 1)
-        count = max(2, min(VALIDATION_CHUNKS, len(self.held)))
-        index = torch.randint(len(self.held), (count,), generator=generator, device=device)
-        noise = torch.randn((count, config.latent), generator=generator, device=device)
-        reference = torch.randn((count, self.target.reference.noise_width), generator=generator, device=device)
-        x, mask = self.held.gather(index), self.held.mask_of(index)
-        anchors = None if self.anchors is None else self.anchors[1].gather(index)
-
-        def validate(done: int) -> Mapping[str, float]:
-            self.vae.eval()
-            with torch.no_grad():
-                terms = losses(self.vae, x, mask, self.target, noise, reference, config, anchors)
-                active = (self.vae.encode(x).mean.var(0) > ACTIVE_VARIANCE).sum()
-            self.vae.train()
-            best.offer(float(terms["loss"]), done, self.vae)
-            self._warn_if_dead(done, float(active), float(terms["kl"]))
-            return {**{f"held_{name}": float(value) for name, value in terms.items()}, "held_active": float(active)}
-
-        return validate
-
-
-def steps_of(count: int, unit: str, chunks: int, batch: int) -> int:
-    """Optimisation steps of `count` steps or epochs over `chunks` chunks."""
-    return count if unit == "steps" else count * math.ceil(chunks / batch)
-
-
-def learning_rate_factor(schedule: str, step: int, steps: int) -> float:
-    """Share of the full learning rate at a step: 1, or warm-up over a twentieth and half a cosine to 0."""
-    if schedule == "constant":
-        return 1.0
-    warm = max(1, steps // 20)
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """A context with its own global random state, which initialisation and dropout draw from."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-def _global_generator(device: torch.device) -> torch.Generator:
-    """The generator that dropout draws from on this device; part of the state, or a resumed run would differ."""
-    if device.type == "cuda":
-        return torch.cuda.default_generators[device.index or 0]
-    return torch.default_generator
+    splits = [split(s, config, seed) for s in (*sets, adapt)]
+    all_spaces = spaces([train for train, _ in splits])
+    keys = [*(f"pretrain/{i}" for i in range(len(sets))), "adapt"]
+    digests = {key: s.digest for key, s in zip(keys, (*sets, adapt), strict=True)}
+    return config, splits, all_spaces, digests

@@ -17,8 +17,8 @@ from ate.align.anchors import AnchorPool, Anchors
 from ate.align.config import AlignConfig
 from ate.align.losses import Target
 from ate.align.mixture import Prior
-from ate.align.mixture_fit import fit_mixture
-from ate.align.stages import Stage, seeded, steps_of
+from ate.align.mixture_em import fit_mixture
+from ate.align.trainer import Stage, seeded, steps_of
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk, concat
 from ate.data.episodes import Episodes

@@ -12,7 +12,7 @@ from ate.data.series import Series
 from ate.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from ate.data.robots.profile import Profile
+    from ate.robots.profile import Profile
 
 # Series whose columns are joints, and where an episode names them.
 NAMED_BY = {"qpos": "joint_names", "action": "action_names"}

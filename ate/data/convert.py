@@ -18,7 +18,7 @@ from ate.data.ledger import Ledger
 from ate.errors import InputError
 
 if TYPE_CHECKING:
-    from ate.data.robots.profile import Joint, Profile
+    from ate.robots.profile import Joint, Profile
 
 # Rows written at once: bounded memory whatever the length of an episode.
 _ROWS = 65_536

@@ -10,8 +10,8 @@ import torch
 
 from ate.data.episodes import Episodes
 from ate.data.normalize import CONSTANT_RANGE, Normalizer, fit
-from ate.data.robots import Embodiment, unify
 from ate.errors import InputError
+from ate.robots import Embodiment, unify
 
 Array = TypeVar("Array", np.ndarray, torch.Tensor)
 

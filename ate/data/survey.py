@@ -15,7 +15,7 @@ from ate.data.ledger import Entry, Ledger
 from ate.errors import InputError, nearest, unknown
 
 if TYPE_CHECKING:
-    from ate.data.robots.profile import Profile
+    from ate.robots.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _ordered(found: list[Episode | Broken], source: str) -> list[Episode | Broke
 def _profile(robot: str) -> "Profile | None":
     if not robot:
         return None
-    from ate.data.robots.profile import profile
+    from ate.robots.profile import profile
 
     return profile(robot)
 

@@ -1,6 +1,6 @@
 """A small state-conditioned diffusion or flow policy: observation in, a chunk of actions out.
 
-    x_t = α·a0 + σ·ε,   network(x_t, t, observation) ≈ p·a0 + q·ε        (ate.steer.paths)
+    x_t = α·a0 + σ·ε,   network(x_t, t, observation) ≈ p·a0 + q·ε        (ate.policies.noise)
 
 One class serves every parameterisation, because they differ only in the path. The observation is the unified
 normalised qpos, the embodiment's mask, and the task state where the recordings carry one.
@@ -23,8 +23,8 @@ from ate.data.passport import Passport
 from ate.data.space import ActionSpace, spaces
 from ate.errors import InputError, unknown
 from ate.policies.networks import ConvUNet, ResidualMLP
+from ate.policies.noise import Path
 from ate.runs import checkpoint
-from ate.steer.paths import Path
 
 NETWORKS = ("mlp", "unet")
 # Clean chunks are clipped while sampling: normalised actions live in [-1, 1], and ε-prediction divides by a tiny α.
@@ -39,7 +39,7 @@ class PolicyConfig:
         horizon: S, actions in a chunk.
         features: D, width of the unified action vector.
         state: width of the task state, 0 for none.
-        parameterization: one of `ate.steer.paths.PARAMETERIZATIONS`.
+        parameterization: one of `ate.policies.noise.PARAMETERIZATIONS`.
         network: `"mlp"` or `"unet"`.
         width: hidden width (channels of the first level for the U-Net).
         depth: residual blocks of the MLP.

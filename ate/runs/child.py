@@ -1,7 +1,7 @@
 """Child: a run in a process of its own, which outlives whoever started it and is found again by its folder.
 
 It is an ordinary command line, so that it can be run by hand as well. `process.json` and `log.txt` in its folder say
-what was started; every training below that folder tells how far it is (`ate.runs.presence`).
+what was started; every training below that folder tells how far it is (`ate.runs.status`).
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 from ate.errors import InputError
 from ate.runs.files import read_json, write_json
 from ate.runs.loop import METRICS
-from ate.runs.presence import STATUS, STOP, held
+from ate.runs.status import STATUS, STOP, held
 
 PROCESS, LOG = "process.json", "log.txt"
 # Processes that this one started: their end has to be waited for, or they would seem alive for ever.

@@ -17,6 +17,14 @@ from ate.errors import InputError
 from ate.runs.failure import Failure
 from ate.runs.files import read_json, write_json
 
+# What each notebook is called, by its number.
+TITLES = {
+    "01": "Inspect the data",
+    "02": "Align the latents",
+    "03": "Steer the policy",
+    "04": "Ablate λ and clamp",
+}
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -97,7 +105,7 @@ class RunDirectory:
         return [Failure.from_tree(tree) for tree in self._read("failures").values()]
 
     def cells(self) -> int:
-        """How many cells of sweeps have a result (`ate.ablate`)."""
+        """How many cells of sweeps have a result (`ate.experiments`)."""
         return sum(1 for _ in (self.path / "results" / "cells").glob("*.json"))
 
     def failed_cells(self) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from ate.runs import checkpoint
 from ate.runs.device import threads_for
 from ate.runs.distributed import leader, wait
 from ate.runs.files import remove_leftovers, write_text
-from ate.runs.presence import Presence, presence
+from ate.runs.status import Presence, presence
 
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"

@@ -9,36 +9,6 @@ The robots are faithful in kinematics and simplified in dynamics. Importing this
     outcome = rollout(policy, "ur5e", "lift", seeds=range(100), execute=8)
 """
 
-from importlib import import_module
-from typing import Any
+import lazy_loader
 
-_HOMES = {
-    "Robot": "robots",
-    "robot": "robots",
-    "ROBOTS": "robots",
-    "forward_kinematics": "kinematics",
-    "build_model": "build",
-    "Task": "tasks",
-    "task": "tasks",
-    "TASKS": "tasks",
-    "Expert": "expert",
-    "Environments": "environments",
-    "Rollouts": "rollout",
-    "parallel": "rollout",
-    "rollout_many": "rollout",
-    "record": "demos",
-    "record_all": "demos",
-    "verify": "demos",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name of this package when it is first asked for."""
-    if name in _HOMES:
-        return getattr(import_module(f"ate.sim.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'ate.sim' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """Names for completion, without importing anything."""
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

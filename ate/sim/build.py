@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import InputError
-from ate.sim.kinematics import home, quaternion
-from ate.sim.robots import GRIPPER, Robot, robot
+from ate.robots.kinematic_table import GRIPPER, Robot, robot
+from ate.robots.kinematics import home, quaternion
 from ate.sim.tasks import Task, task
 
 Array = NDArray[np.float64]

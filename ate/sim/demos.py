@@ -25,11 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import InputError
+from ate.robots.kinematic_table import ROBOTS, robot
+from ate.robots.kinematics import forward_kinematics
 from ate.sim.build import engine
 from ate.sim.environments import Environments
 from ate.sim.expert import PHASE_NAMES, Expert
-from ate.sim.kinematics import forward_kinematics
-from ate.sim.robots import ROBOTS, robot
 from ate.sim.rollout import parallel
 from ate.sim.tasks import RATE_HZ, STATE_NAMES, TASKS, task
 

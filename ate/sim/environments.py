@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ate.errors import InputError
+from ate.robots.kinematic_table import robot
+from ate.robots.kinematics import home, pose
 from ate.sim.build import GRIP_FORCE, GRIP_KP, GRIP_KV, STROKE, SUBSTEPS, TRANSMISSION, build_model, engine
-from ate.sim.kinematics import home, pose
-from ate.sim.robots import robot
 from ate.sim.tasks import observation, start, succeeded, task
 
 Array = NDArray[np.float64]
@@ -34,7 +34,7 @@ class Environments:
         freeze_successes: stop simulating an environment once it has succeeded.
 
     Args:
-        robot_name, task_name: rows of the tables in `ate.sim.robots` and `ate.sim.tasks`.
+        robot_name, task_name: rows of the tables in `ate.robots.kinematic_table` and `ate.sim.tasks`.
         seeds: one integer an environment.
         threads: C threads; all cores (at most one for every four environments) when None. Does not change results.
         freeze_successes: see above.

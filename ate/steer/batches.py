@@ -11,9 +11,9 @@ from torch import Tensor
 from ate.data.chunks import Chunks, chunk, concat
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
+from ate.policies.noise import Path
 from ate.policies.policy import Policy
 from ate.runs.distributed import mine, processes
-from ate.steer.paths import Path
 
 
 @dataclass(frozen=True, eq=False)

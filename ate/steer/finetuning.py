@@ -11,10 +11,10 @@ from ate.data.passport import Passport
 from ate.data.space import ActionSpace, check_joints, spaces
 from ate.errors import InputError
 from ate.policies.policy import Policy
-from ate.steer.budget import Budget
-from ate.steer.evaluate import Evaluation
+from ate.steer.evaluation import Evaluation
 from ate.steer.guidance import Guidance
-from ate.steer.learner import Arm
+from ate.steer.optim_config import Budget
+from ate.steer.trainer import Arm
 from ate.steer.training import Trained, train_arms
 
 

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ate.align.encoder import Encoder
 from ate.data.columns import matching
 from ate.errors import InputError, unknown
+from ate.steer.encoder import Encoder
 
 if TYPE_CHECKING:
     from ate.align.alignment import Alignment
@@ -264,7 +264,7 @@ class Guidance:
         Args:
             x: noised chunks `(B, S, D)` in normalised units; clean estimates where the energy is taken there.
             a0: clean chunks, same shape.
-            k: coefficient a sample, `(B,)` or broadcastable to `(B, 1, 1)`, from `ate.steer.paths`.
+            k: coefficient a sample, `(B,)` or broadcastable to `(B, 1, 1)`, from `ate.policies.noise`.
             noise: shared latent noise for `latent="sample"`.
             alpha: α a sample, `(B,)`, for a schedule that is not constant.
         """

@@ -21,13 +21,13 @@ from ate.errors import InputError
 from ate.policies.policy import Policy
 from ate.runs.device import device as default_device
 from ate.runs.loop import Stateful, train
+from ate.steer.batched_trainer import Ensemble
 from ate.steer.batches import TrainingData
-from ate.steer.budget import Budget
-from ate.steer.ensemble import Ensemble
-from ate.steer.evaluate import ANSWERS, Evaluation
-from ate.steer.learner import Arm, Learner
-from ate.steer.shifts import Shifts
-from ate.steer.stream import Stream
+from ate.steer.evaluation import ANSWERS, Evaluation
+from ate.steer.optim_config import Budget
+from ate.steer.prefetch import Stream
+from ate.steer.shifted_target import Shifts
+from ate.steer.trainer import Arm, Learner
 
 # Metric rows of a training, and rows between two checkpoints.
 ROWS, ROWS_PER_CHECKPOINT = 40, 10
@@ -75,7 +75,7 @@ def train_arms(
         directory: for checkpoints and metrics; training resumes from there.
         label: of the progress bar.
         evaluation: what to ask of every arm while it trains.
-        stacked: train arms as one batched model (`ate.steer.ensemble`), or one after the other within a step; by
+        stacked: train arms as one batched model (`ate.steer.batched_trainer`), or one after the other within a step; by
             default stacked on a GPU where they are of one network.
 
     Raises:

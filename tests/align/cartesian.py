@@ -11,8 +11,8 @@ from ate.align.config import AlignConfig
 from ate.align.priors import standard
 from ate.data.episodes import Episode, Episodes
 from ate.data.normalize import Normalizer
-from ate.data.robots import Embodiment
 from ate.data.space import ActionSpace
+from ate.robots import Embodiment
 
 CHUNK = 8
 NAMES = ("x", "y", "z", "yaw", "time", "other", "gripper")

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 import ate.align
-from ate.align import Alignment, correspondence, fitting
+from ate.align import Alignment, correspondence
+from ate.align import stages as fitting
 from ate.align.anchors import AnchorPool, Anchors, pull
 from ate.align.config import PRESETS
 from ate.align.losses import Target, losses
-from ate.align.motions import PATH
+from ate.align.motion import PATH
 from ate.align.priors import aggregated, standard
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import chunk, concat

@@ -6,12 +6,12 @@ import torch
 
 import ate.align
 from ate.align import compare_alignments, fit_one_stage, scorecard, untrained
-from ate.align.activity import aggregated, gap
 from ate.align.alignment import Latents
-from ate.align.locating import locate
+from ate.align.evaluate.activity import aggregated, gap
+from ate.align.evaluate.outliers import locate
+from ate.align.evaluate.reconstruction import joint_units, pca_error
+from ate.align.evaluate.scorecard import VERDICTS
 from ate.align.priors import Gaussian
-from ate.align.reconstructing import joint_units, pca_error
-from ate.align.scoring import VERDICTS
 
 from .conftest import robot
 
@@ -48,7 +48,7 @@ def test_pca_against_a_singular_value_decomposition(alignment, robots):
 def test_units_are_those_of_the_profile(robots):
     assert set(joint_units(robots[1]).values()) == {"data units"}
     named = robot("ur5e", 7, 2, 0)
-    profile = ate.data.robots.profile("ur5e")
+    profile = ate.robots.profile("ur5e")
     known = type(named)(named.items, "qpos", "ur5e", profile.joint_names, 20.0)
     assert joint_units(known)[profile.joint_names[0]] == "rad"
 

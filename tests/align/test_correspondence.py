@@ -5,12 +5,13 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from ate.align import correspondence, nulls
-from ate.align.corresponding import MOST_CHUNKS
-from ate.align.motions import GRIP, PATH, PHASE, TURN, Motion, differences, why_no_tool
+from ate.align import correspondence
+from ate.align.evaluate import permutations as nulls
+from ate.align.evaluate.correspondence import MOST_CHUNKS
+from ate.align.motion import GRIP, PATH, PHASE, TURN, Motion, differences, why_no_tool
 from ate.data.episodes import Episode, Episodes
 from ate.errors import InputError
-from ate.sim.robots import robot as arm_of
+from ate.robots.kinematic_table import robot as arm_of
 
 from .cartesian import CHUNK, cartesian, goals, planted
 from .conftest import robot
@@ -111,9 +112,11 @@ def test_one_pretraining_robot_has_no_seen_reference(cartesians):
 
 def test_bounded_and_the_same_for_a_seed(cartesians, monkeypatch):
     sets, adapt = cartesians
-    monkeypatch.setattr("ate.align.corresponding.MOST_CHUNKS", 100)
+    monkeypatch.setattr("ate.align.evaluate.correspondence.MOST_CHUNKS", 100)
     asked = []
-    monkeypatch.setattr("ate.align.corresponding.differences", lambda a, b: asked.append((a, b)) or differences(a, b))
+    monkeypatch.setattr(
+        "ate.align.evaluate.correspondence.differences", lambda a, b: asked.append((a, b)) or differences(a, b)
+    )
     first = correspondence(planted(sets, adapt, tool), sets, adapt, permutations=9)
     assert MOST_CHUNKS == 2000 and max(len(m) for pair in asked for m in pair) <= 100
     assert first == correspondence(planted(sets, adapt, tool), sets, adapt, permutations=9)

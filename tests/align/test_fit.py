@@ -13,7 +13,7 @@ from ate.align import AlignConfig, Alignment, training
 from ate.align.config import PRESETS, preset
 from ate.align.losses import Target, reconstruction
 from ate.align.priors import Gaussian, aggregated, posteriors
-from ate.align.stages import learning_rate_factor, steps_of
+from ate.align.trainer import learning_rate_factor, steps_of
 from ate.align.vae import Posterior
 from ate.data.chunks import concat
 from ate.errors import InputError

@@ -6,9 +6,9 @@ import torch
 
 import ate.align
 from ate.align import AlignConfig
+from benchmarks.soaks.kill_alignment import differing, soak
 
 from .conftest import robot
-from .killing import differing, soak
 
 KILLS = int(os.environ.get("ATE_KILLS", "5"))
 CONFIG = AlignConfig(

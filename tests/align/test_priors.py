@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ate.align.priors import aggregated, aggregated_moments, released, released_moments, released_noise_levels
-from ate.align.released import from_released
+from ate.align.released.weights import from_released
 from ate.align.vae import Posterior
 from ate.data.chunks import Chunks
 from ate.errors import InputError

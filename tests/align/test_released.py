@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ate.align
-from ate.align.released import from_released, to_released
+from ate.align.released.weights import from_released, to_released
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
 

@@ -5,7 +5,7 @@ import torch
 
 from ate.align.divergences import kl, mmd
 from ate.align.losses import reconstruction
-from ate.align.released import from_released, load_released
+from ate.align.released.weights import from_released, load_released
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from ate.data import ActionSpace, chunk, concat, spaces, unify
+from ate.data import ActionSpace, chunk, concat, spaces
 from ate.data.normalize import Normalizer, fit_rows
-from ate.data.robots import Embodiment
 from ate.data.space import ConstantMoved
 from ate.errors import InputError
+from ate.robots import Embodiment, unify
 
 
 def test_an_episode_of_n_rows_has_n_minus_s_plus_one_chunks(make_set):

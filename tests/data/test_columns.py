@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from ate.data import load
-from ate.data.reading import DataSet
+from ate.data.loading import DataSet
 from ate.errors import InputError
-from ate.presets import settings
+from ate.experiments.settings import settings
 
 NAMES = ("left_a", "left_b", "right_a", "right_b", "grip")
 

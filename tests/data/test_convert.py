@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from ate.cli.convert import convert as command
 from ate.data import load
-from ate.data.commands import convert as command
 from ate.data.convert import convert
-from ate.data.robots.profile import profile
 from ate.errors import InputError
+from ate.robots.profile import profile
 from tests.conftest import write_episode
 from tests.data.formats.makers import LENGTHS, all_sets, robomimic, truth
 

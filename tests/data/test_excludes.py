@@ -2,7 +2,7 @@ import pytest
 
 from ate.data import excludes, load
 from ate.errors import InputError
-from ate.presets import EXCLUDE_LISTS, settings
+from ate.experiments.settings import EXCLUDE_LISTS, settings
 
 
 def test_a_list_survives_its_file(tmp_path):

@@ -6,7 +6,7 @@ from ate.data import spaces
 from ate.errors import InputError
 from ate.policies import Policy, PolicyConfig, build
 from ate.policies.networks import ConvUNet, ResidualMLP
-from ate.steer.paths import PARAMETERIZATIONS
+from ate.policies.noise import PARAMETERIZATIONS
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_bad_configurations_are_refused():
 
 
 def build_with(name):
-    from ate.steer.paths import Path
+    from ate.policies.noise import Path
 
     return Path(name)
 

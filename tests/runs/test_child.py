@@ -17,7 +17,7 @@ from ate.errors import InputError
 from ate.runs import loop
 from ate.runs.child import Child, words
 from ate.runs.loop import LAST, METRICS, train
-from ate.runs.presence import LOCK, STATUS, STOP, Stopped, held, presence
+from ate.runs.status import LOCK, STATUS, STOP, Stopped, held, presence
 
 
 class Walk:
@@ -45,7 +45,7 @@ class Walk:
 
 @pytest.fixture(autouse=True)
 def _at_every_step(monkeypatch):
-    monkeypatch.setattr("ate.runs.presence.HEARTBEAT", 0.0)
+    monkeypatch.setattr("ate.runs.status.HEARTBEAT", 0.0)
 
 
 @pytest.mark.parametrize("stops", [(1,), (7, 8), (20, 33, 59), (10,)])

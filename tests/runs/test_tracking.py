@@ -12,12 +12,12 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
+from ate.cli.run import track
 from ate.errors import InputError
-from ate.runs.commands import track
 from ate.runs.directory import RunDirectory
 from ate.runs.failure import Failure
+from ate.runs.lock import turn
 from ate.runs.tracking import OFFLINE, flat, tracker
-from ate.runs.turns import turn
 
 ROWS = [{"step": 10, "loss": 0.5}, {"step": 20, "loss": 0.25}]
 
@@ -153,7 +153,7 @@ def told(name, run, tmp_path):
         "TRACKIO_DIR": str(tmp_path / "trackio"),
         "WANDB_SILENT": "true",
     }
-    code = "from ate.cli import main; main()"
+    code = "from ate.cli.main import main; main()"
     command = [sys.executable, "-c", code, "track", str(run.path), "--with", name]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 

@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("mujoco", reason="the simulator is an extra")
 
+from ate.robots.kinematic_table import ROBOTS, robot
 from ate.sim.build import GRIP_FORCE, STROKE, TRANSMISSION
 from ate.sim.demos import AFTER, demonstrate, replay
 from ate.sim.environments import Environments
 from ate.sim.expert import PHASE_NAMES, SCRIPTS, Expert
-from ate.sim.robots import ROBOTS, robot
 from ate.sim.tasks import TASKS
 
 SEEDS = range(4)

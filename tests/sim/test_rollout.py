@@ -6,10 +6,10 @@ import pytest
 pytest.importorskip("mujoco", reason="the simulator is an extra")
 
 from ate.errors import InputError
+from ate.robots.kinematic_table import robot
+from ate.robots.kinematics import home, pose
 from ate.sim.demos import demonstrate
 from ate.sim.environments import Environments
-from ate.sim.kinematics import home, pose
-from ate.sim.robots import robot
 from ate.sim.rollout import parallel, rollout, rollout_many
 from ate.sim.tasks import STATE_NAMES, TASKS, start, succeeded, task
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from ate.align.encoder import IdentityEncoder
-from ate.align.released import from_released
+from ate.align.released.weights import from_released
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
+from ate.policies.noise import PARAMETERIZATIONS, Path, estimate_coefficient, guidance_coefficient
 from ate.steer import Guidance, GuidanceMeter, meter_verdict
-from ate.steer.paths import PARAMETERIZATIONS, Path, estimate_coefficient, guidance_coefficient
+from ate.steer.encoder import IdentityEncoder
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ate.ablate.results import RunResult
-from ate.data.doctor.distances import JointDistance
+from ate.data.doctor.checks.distances import JointDistance
 from ate.data.doctor.report import Triage
 from ate.data.episodes import Episode, Episodes
+from ate.experiments.results import RunResult
 from ate.sim.rollout import Rollouts, Tracks
 
 
@@ -128,7 +128,7 @@ def rolled_out(task: str = "lift", steps: tuple[int, ...] = (24, 60)) -> Rollout
 def figures() -> dict[str, object]:
     """Every figure there is, by the name under which a notebook keeps it."""
     from ate import viz
-    from ate.data.robots import embodiment, profile, unify
+    from ate.robots import embodiment, profile, unify
 
     pretrain, adapt = sets()
     random = np.random.default_rng(0)

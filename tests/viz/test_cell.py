@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from ate import viz
-from ate.ablate.commands import _axes
-from ate.ablate.replay import Replay, telling
-from ate.ablate.statistics import differences
-from ate.ablate.study import sweep_of
+from ate.cli.compare import _axes
+from ate.cli.run import _parse
 from ate.errors import InputError
-from ate.presets import settings
-from ate.runs.commands import _parse
+from ate.experiments.replay import Replay, telling
+from ate.experiments.settings import settings
+from ate.experiments.stats.comparisons import differences
+from ate.experiments.study import sweep_of
 from ate.runs.directory import RunDirectory
-from ate.viz.cards import card_rows, command, seed_rows
-from ate.viz.cell import CellExplorer
+from ate.viz.tables.cell_card import card_rows, command, seed_rows
+from ate.viz.widgets.cell import CellExplorer
 from tests.viz.samples import cells, rolled_out, sets
 
 
@@ -48,14 +48,14 @@ def played(monkeypatch):
             raise InputError("nothing", where="here", expected="something", way_out="look")
         return Replay(result, rolled_out(), faithful=result.seed == 0)
 
-    monkeypatch.setattr("ate.viz.cell.replay_in", again)
-    monkeypatch.setattr("ate.viz.cell.draw", seen.drawn.append)
-    monkeypatch.setattr("ate.viz.cell.show_table", seen.tables.append)
+    monkeypatch.setattr("ate.viz.widgets.cell.replay_in", again)
+    monkeypatch.setattr("ate.viz.widgets.cell.draw", seen.drawn.append)
+    monkeypatch.setattr("ate.viz.widgets.cell.show_table", seen.tables.append)
     monkeypatch.setattr(
-        "ate.viz.cell.show",
+        "ate.viz.widgets.cell.show",
         lambda figure, run, name, title, caption: run.save_figure(name, figure, title=title, caption=caption),
     )
-    monkeypatch.setattr("ate.viz.cell.display", lambda shown: seen.html.append(getattr(shown, "data", "")))
+    monkeypatch.setattr("ate.viz.widgets.cell.display", lambda shown: seen.html.append(getattr(shown, "data", "")))
     return seen
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from ate.ablate.results import RunResult
+from ate.cli.report import curve
 from ate.errors import InputError
+from ate.experiments.results import RunResult
 from ate.runs.directory import RunDirectory
 from ate.runs.files import write_json
-from ate.viz.commands import curve
-from ate.viz.figures_curve import learning_curve
+from ate.viz.figures.curve import learning_curve
 
 RATES = {"direct": {5: 0.3, 25: 0.6}, "scratch": {5: 0.0, 25: 0.1}, "λ=1": {5: 0.5, 25: 0.6}}
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from ate import viz
-from ate.ablate.grid import comparison
-from ate.ablate.statistics import differences
 from ate.data.episodes import Episode
-from ate.data.robots import unify
-from ate.viz.figures_steer import arm_colors, clamp_colors
+from ate.experiments.methods import comparison
+from ate.experiments.stats.comparisons import differences
+from ate.robots import unify
+from ate.viz.figures.steer import arm_colors, clamp_colors
 from ate.viz.style import ARMS, ROBOTS, TEMPLATE, colors, slot_labels, tinted, unit
 from tests.viz.samples import cells, episodes, figures, metrics, results, sets
 

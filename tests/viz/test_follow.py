@@ -6,14 +6,14 @@ import time
 import pytest
 
 from ate.runs.child import Child
-from ate.runs.presence import Stopped
-from ate.viz.follow import Pane, _judge
+from ate.runs.status import Stopped
+from ate.viz.widgets.follow import Pane, _judge
 from tests.runs.test_child import Walk
 
 
 def test_the_pane_follows_and_its_button_stops(tmp_path, monkeypatch):
     drawn, ended = [], []
-    monkeypatch.setattr("ate.viz.follow.draw", drawn.append)
+    monkeypatch.setattr("ate.viz.widgets.follow.draw", drawn.append)
 
     def train():
         walk = Walk(tmp_path / "pretrain")

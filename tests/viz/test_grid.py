@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from ate import viz
-from ate.ablate.matched import activity, saturation
-from ate.ablate.statistics import differences
 from ate.errors import InputError
-from ate.viz.figures_grid import HATCHED
-from ate.viz.panels import compared, panels
+from ate.experiments.stats.baseline import activity, saturation
+from ate.experiments.stats.comparisons import differences
+from ate.viz.figures.grid import HATCHED
+from ate.viz.figures.panels import compared, panels
 from tests.viz.samples import cells, results, run
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ate import viz
-from ate.ablate.export import tidy
+from ate.experiments.export import tidy
 from tests.viz.samples import cells
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ate.cli.report import report
 from ate.errors import InputError
 from ate.runs.directory import RunDirectory
 from ate.runs.failure import Failure
 from ate.runs.files import write_json
-from ate.viz.commands import report
-from ate.viz.report import safe_json, write_report
+from ate.viz.report.write import safe_json, write_report
 from tests.browser import PAINTED, open_page, variance
 from tests.viz.samples import figures
 

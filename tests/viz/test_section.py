@@ -1,8 +1,8 @@
 import pytest
 
 from ate.runs.directory import RunDirectory
-from ate.viz.report import write_report
-from ate.viz.section import CONFIRMED, keep_section
+from ate.viz.report.section import CONFIRMED, keep_section
+from ate.viz.report.write import write_report
 from tests.viz.samples import cells, results
 
 CARD = {"command": "ate sweep --run here", "config": {"seed": 0}, "seeds": {}, "hashes": {}, "versions": {}}

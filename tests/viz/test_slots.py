@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ate.data.robots import embodiment, profile, slot_name
 from ate.errors import InputError
-from ate.viz.figures_slots import slot_picture
+from ate.robots import embodiment, profile, slot_name
+from ate.viz.figures.slots import slot_picture
 from tests.browser import open_page
 
 README = [0, 1, 2, 3, 4, 5, 10, 51, 52, 53, 54, 55, 60]

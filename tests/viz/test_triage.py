@@ -6,14 +6,14 @@ import pytest
 
 from ate import viz
 from ate.data import excludes
-from ate.data.doctor.distances import JointDistance
+from ate.data.doctor import dataset_report as sets
+from ate.data.doctor.checks.distances import JointDistance
 from ate.data.episodes import Episode, Episodes
-from ate.data.robots import profile
 from ate.errors import InputError
-from ate.viz import examined as sets
-from ate.viz import triage as grids
-from ate.viz.figures_episode import DRAWN, recorded, set_band
-from ate.viz.triage import MOST_BUTTONS, TriageGrid
+from ate.robots import profile
+from ate.viz.figures.episode import DRAWN, recorded, set_band
+from ate.viz.widgets import triage as grids
+from ate.viz.widgets.triage import MOST_BUTTONS, TriageGrid
 from tests.viz.samples import distances, episodes, triages
 from tests.viz.samples import sets as made
 from tests.viz.triaged import examined, report
@@ -172,7 +172,7 @@ def test_the_grid_shows_the_oddest_and_says_of_how_many():
 
 def test_the_verdict_has_what_fails_on_top_and_escapes(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr("ate.viz.verdicts.display", lambda html: shown.append(html.data))
+    monkeypatch.setattr("ate.viz.tables.findings.display", lambda html: shown.append(html.data))
     viz.show_verdict([examined(tmp_path / "ur5e")])
     head, table = shown
     assert "<b>FAIL</b>" in head and "1 FAIL, 1 WARN, 1 PASS" in head
@@ -183,7 +183,7 @@ def test_the_verdict_has_what_fails_on_top_and_escapes(tmp_path, monkeypatch):
 
 def test_findings_that_differ_in_their_joint_alone_are_one_row(tmp_path, monkeypatch):
     shown = []
-    monkeypatch.setattr("ate.viz.verdicts.display", lambda html: shown.append(html.data))
+    monkeypatch.setattr("ate.viz.tables.findings.display", lambda html: shown.append(html.data))
     one = examined(tmp_path / "ur5e")
     (fail, *rest) = one.report.findings
     findings = (fail, replace(fail, subject="wrist_1_joint"), replace(fail, subject="wrist_2_joint", found="0"), *rest)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ate.data.doctor.dataset_report import Examined
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding, Report, Triage
 from ate.data.ledger import Ledger
-from ate.data.reading import DataSet, survey
-from ate.viz.examined import Examined
+from ate.data.loading import DataSet, survey
 from tests.conftest import write_episode
 from tests.viz.samples import triages
 

@@ -11,8 +11,8 @@ from ate.data.episodes import Episodes
 
 if TYPE_CHECKING:
     from ate.data.doctor.facts import Facts
-    from ate.data.robots.profile import Joint, Profile
-    from ate.data.robots.roles import Role
+    from ate.robots.profile import Joint, Profile
+    from ate.robots.roles import Role
 
 # Names that an episode list in a message stops after.
 MOST_LISTED = 5
@@ -53,7 +53,7 @@ class Case:
     @cached_property
     def roles(self) -> tuple["Role | None", ...]:
         """Arm and part of each column, by profile or name; None where neither tells."""
-        from ate.data.robots.roles import roles
+        from ate.robots.roles import roles
 
         by_name = roles(self.names)
         told = roles(self.names, self.profile) if self.profile is not None else by_name
@@ -74,7 +74,7 @@ class Case:
     @cached_property
     def moves(self) -> np.ndarray:
         """Columns whose range is worth speaking of, bool `(dof,)`."""
-        from ate.data.doctor.constants import still_columns
+        from ate.data.doctor.checks.constants import still_columns
 
         return ~still_columns(self)
 

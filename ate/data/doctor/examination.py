@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ate.data.doctor import (
+from ate.data.doctor.case import Case
+from ate.data.doctor.checks import (
     against,
     chunking,
     constants,
@@ -19,15 +20,14 @@ from ate.data.doctor import (
     units,
     values,
 )
-from ate.data.doctor.case import Case
 from ate.data.doctor.facts import gather
 from ate.data.doctor.report import FAIL, LEVELS, PASS, Finding, Report, Triage
 from ate.data.episodes import Episodes
 from ate.data.formats.layout import Broken
 from ate.data.ledger import Ledger
-from ate.data.reading import DataSet, subsets, survey
-from ate.data.robots.profile import Profile, available, profile
+from ate.data.loading import DataSet, subsets, survey
 from ate.errors import InputError
+from ate.robots.profile import Profile, available, profile
 
 Source = DataSet | Episodes | str | Path
 # In the order in which they are told where levels are equal.

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ate.data.doctor.lags import Lags
+from ate.data.doctor.checks.lags import Lags
+from ate.data.doctor.checks.quaternions import Quaternions
+from ate.data.doctor.checks.values import damage
 from ate.data.doctor.look import Look, look
-from ate.data.doctor.quaternions import Quaternions
 from ate.data.doctor.report import Finding
-from ate.data.doctor.values import damage
 from ate.data.episodes import Episode, Episodes
 from ate.errors import InputError
 

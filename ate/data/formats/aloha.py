@@ -66,7 +66,7 @@ def _episode(file: Path, source: str) -> Episode:
 def _attributes(handle: h5py.File, qpos: Series) -> dict[str, Any]:
     known = hdf5.attributes(handle)
     if "joint_names" not in known and _is_aloha(qpos.shape):
-        from ate.data.robots.profile import profile
+        from ate.robots.profile import profile
 
         known["joint_names"] = profile("aloha").joint_names
     return known

@@ -19,7 +19,7 @@ from ate.data.series import Series
 from ate.errors import InputError
 
 if TYPE_CHECKING:
-    from ate.data.robots.profile import Profile
+    from ate.robots.profile import Profile
 
 NAME = "csv"
 EXPECTS = "tables with a header that names the joints, or without one and with the robot named"

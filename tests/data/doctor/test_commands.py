@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 
+from ate.cli.doctor import doctor
 from ate.data import DataSet, excludes
-from ate.data.doctor.commands import doctor
 from ate.errors import InputError
 from tests.data.doctor.planted import DATA, Arrays, copy
 
@@ -47,7 +47,7 @@ def test_failure_and_warning_have_their_exit_codes(tmp_path: Path) -> None:
 
 def test_bad_input_is_raised_for_the_caller(tmp_path: Path) -> None:
     result = CliRunner().invoke(doctor, [str(tmp_path / "nowhere")])
-    # `ate.cli.main` prints it and exits with 2.
+    # `ate.cli.main.main` prints it and exits with 2.
     assert isinstance(result.exception, InputError)
 
 
@@ -72,7 +72,7 @@ def test_json_holds_what_the_table_shows(tmp_path: Path) -> None:
 
 
 def test_lines_fit_the_terminal() -> None:
-    from ate.data.doctor.commands import table
+    from ate.cli.doctor import table
 
     rows = [{"level": "FAIL", "check": "units", "subject": "a_joint" * 9, "found": "word " * 60, "expected": "less",
              "fix": "do " * 80}]  # fmt: skip

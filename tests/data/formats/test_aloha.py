@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from ate.data import load
-from ate.data.robots.profile import profile
 from ate.errors import InputError
+from ate.robots.profile import profile
 from tests.data.formats.makers import aloha
 
 

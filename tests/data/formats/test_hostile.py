@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ate.cli.convert import convert
 from ate.data import load
-from ate.data.commands import convert
 from ate.errors import InputError
 from tests.data.formats import hostile, hostile_packed
 

@@ -72,7 +72,7 @@ def test_lora_starts_as_the_policy_trains_little_and_is_guided():
     assert loss().item() == pytest.approx(before, rel=1e-6)
     trained = [name for name, p in policy.named_parameters() if p.requires_grad]
     assert trained and all("lora_" in name for name in trained)
-    from ate.align.encoder import IdentityEncoder
+    from ate.steer.encoder import IdentityEncoder
 
     with attach(policy, Guidance(IdentityEncoder(128, 8), lam=1.0, clamp=0.1)) as guided:
         loss().backward()

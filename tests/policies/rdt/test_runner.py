@@ -4,11 +4,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from ate.align.released import export_released
+from ate.align.released.weights import export_released
 from ate.align.vae import InfoVAE, VAEConfig
-from ate.data.robots import profile
 from ate.errors import InputError
 from ate.policies.rdt import RDT, Runner, guidance_of, load
+from ate.robots import profile
 from ate.steer import attach
 from tests.policies.rdt.tiny import ARM, batch, runner
 

@@ -1,0 +1,78 @@
+"""Reconstruction error per joint, beside a PCA of equal dimension.
+
+A PCA is the best linear code of chunks of its dimension in the mean square, so it says how much of the error is owed
+to the dimension of the latent, and how much to the network and to its alignment. Both are judged on the same held-out
+episodes; the PCA is fitted on the training episodes of the adaptation set only.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from sklearn.decomposition import PCA
+from torch import Tensor
+
+from ate.align.alignment import Alignment
+from ate.data.chunks import Chunks
+from ate.data.episodes import Episodes
+from ate.robots import available, profile
+
+BATCH = 1024
+# Chunks that the PCA is fitted to at most.
+MOST_FITTED = 10_000
+
+
+def reconstruction_error(alignment: Alignment, adapt: Episodes) -> dict[str, float]:
+    """Mean absolute error of D(μ(a)) per joint that moves, in the data's units (radians; gripper as recorded)."""
+
+    def decoded(x: Tensor) -> Tensor:
+        return alignment.vae.decode(alignment.vae.encode(x).mean, x.shape[1])
+
+    return _errors(alignment, decoded, alignment.chunks(adapt))
+
+
+def pca_error(
+    alignment: Alignment, train: Episodes, adapt: Episodes, dimension: int, seed: int = 0
+) -> dict[str, float]:
+    """The same error of a PCA with `dimension` components, or as many as chunks or values allow if those are fewer.
+
+    Args:
+        alignment: whose normalisation and chunk length are used.
+        train: episodes that the PCA is fitted to.
+        adapt: episodes whose chunks are reconstructed.
+        dimension: components.
+        seed: seed of the solver, and of the subsample where there are more than 10,000 chunks.
+    """
+    chunks = alignment.chunks(train)
+    random = np.random.default_rng(seed)
+    index = torch.from_numpy(np.sort(random.permutation(len(chunks))[:MOST_FITTED])).to(chunks.rows.device)
+    rows = chunks.gather(index).flatten(1).cpu().double().numpy()
+    pca = PCA(min(dimension, *rows.shape), svd_solver="full").fit(rows)
+
+    def decoded(x: Tensor) -> Tensor:
+        flat = pca.inverse_transform(pca.transform(x.flatten(1).cpu().double().numpy()))
+        return torch.from_numpy(flat).to(x).reshape(x.shape)
+
+    return _errors(alignment, decoded, alignment.chunks(adapt))
+
+
+def joint_units(adapt: Episodes) -> Mapping[str, str]:
+    """What each joint is recorded in: as the robot's profile says, or "data units" of robots and joints without one."""
+    joints = profile(adapt.robot).match(adapt.joint_names) if adapt.robot in available() else [None] * adapt.dof
+    converted = "converted" in adapt[0].attributes
+    return {
+        name: "data units" if joint is None else joint.quantity if converted else joint.unit
+        for name, joint in zip(adapt.joint_names, joints, strict=True)
+    }
+
+
+def _errors(alignment: Alignment, decoded: Callable[[Tensor], Tensor], chunks: Chunks) -> dict[str, float]:
+    space = alignment.space.compact
+    total, count = torch.zeros(()), 0
+    with torch.no_grad():
+        for index in torch.arange(len(chunks), device=alignment.device).split(BATCH):
+            x = chunks.gather(index)
+            error = (space.decode(decoded(x)) - space.decode(x)).abs().mean(1)
+            total, count = total + error.sum(0).cpu().double(), count + len(x)
+    named = zip(alignment.joint_names, total / count, space.normalizer.constant, strict=True)
+    return {joint: float(value) for joint, value, constant in named if not constant}

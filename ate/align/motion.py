@@ -1,0 +1,193 @@
+"""What a robot does in a chunk, told without its joints: path and turn of its tool, its gripper, its phase.
+
+Path and turn count from the chunk's first row, in the frame of the robot's base, so that where a base stands and how
+a maker turns the tool frame do not matter; which way a base looks does. They are read from `ee_pose` where it was
+recorded, else computed by forward kinematics where `ate.sim` has the arm.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from ate.data.episodes import Episodes
+from ate.robots import GRIPPER
+from ate.robots.kinematic_table import ROBOTS
+from ate.robots.kinematics import forward_kinematics
+from ate.robots.profile import available, profile
+
+# A chunk is told by at most so many of its rows, evenly spaced, the first and the last among them.
+WAYPOINTS = 8
+PHASE, PATH, TURN, GRIP = "phase agreement", "tool displacement", "tool rotation", "gripper opening"
+UNITS = {PHASE: "share of rows", PATH: "m, RMS difference", TURN: "rad, RMS difference", GRIP: "of 1, RMS difference"}
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """What N chunks do at R rows each; NaN, or an empty phase, where it was not recorded.
+
+    Args:
+        path: tool position less that of the first row, base frame, metres, float64 (N, R, 3).
+        turn: tool rotation since the first row, base frame, unit quaternions xyzw, float64 (N, R, 4).
+        opening: of the gripper, 0 closed to 1 open, float64 (N, R).
+        phase: names, (N, R).
+        time: where in its episode a chunk starts, 0 for the first chunk to 1 for the last, float64 (N,).
+    """
+
+    path: np.ndarray
+    turn: np.ndarray
+    opening: np.ndarray
+    phase: np.ndarray
+    time: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def take(self, index: np.ndarray) -> "Motion":
+        """The chunks at `index`, positions or a boolean mask."""
+        return Motion(**{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
+
+    @classmethod
+    def concat(cls, parts: Sequence["Motion"]) -> "Motion":
+        """Several in a row."""
+        return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__})
+
+    @property
+    def known(self) -> dict[str, np.ndarray]:
+        """By measure, which chunks have it, bool (N,)."""
+        tool = np.isfinite(self.path[:, -1, 0])
+        return {PHASE: self.phase[:, 0] != "", PATH: tool, TURN: tool, GRIP: np.isfinite(self.opening[:, 0])}
+
+    @classmethod
+    def of(cls, episodes: Episodes, episode: np.ndarray, start: np.ndarray, length: int) -> "Motion":
+        """The motion of chunks of `length` rows, given by position of the episode (N,) and first row (N,)."""
+        at = np.unique(np.linspace(0, length - 1, min(length, WAYPOINTS)).round().astype(int))
+        count, rows = len(episode), len(at)
+        path, turn = np.full((count, rows, 3), np.nan), np.full((count, rows, 4), np.nan)
+        opening, phase = np.full((count, rows), np.nan), np.full((count, rows), "", dtype="<U32")
+        tool, gripper = not why_no_tool(episodes), not why_no_gripper(episodes)
+        order = np.argsort(episode, kind="stable")
+        found, first = np.unique(episode[order], return_index=True)
+        for i, mine in zip(found, np.split(order, first[1:]), strict=True):
+            index = start[mine][:, None] + at
+            if tool:
+                path[mine], turn[mine] = _since_start(*_poses(episodes, int(i)), index)
+            if gripper:
+                opening[mine] = episodes.series(int(i))[:, episodes.joint_names.index(GRIPPER)][index]
+            if not why_no_phase(episodes):
+                phase[mine] = _phases(episodes, int(i))[index]
+        return cls(path, turn, opening, phase, start / np.maximum(episodes.lengths[episode] - length, 1))
+
+
+def why_no_tool(episodes: Episodes) -> str:
+    """Why the pose of this robot's tool is not known; empty where it is."""
+    if all(item.has("ee_pose") and item.series["ee_pose"].shape[1:] == (7,) for item in episodes):
+        return ""
+    arm = ROBOTS.get(episodes.robot)
+    if arm is None:
+        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and no kinematics of this robot are at hand"
+    if not set(arm.joint_names[:-1]) <= set(_called(episodes)):
+        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its joints are not called as in ate.sim"
+    # "rad (arm), m (fingers)" says what the arm is in as well.
+    units = {str(item.attributes.get("units", "rad")) for item in episodes}
+    if {said.split()[0] for said in units} != {"rad"}:
+        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its joints are in {', '.join(sorted(units))}"
+    return ""
+
+
+def _called(episodes: Episodes) -> list[str]:
+    """Names of the columns, as the robot's profile calls joints that go by another name as well."""
+    known = profile(episodes.robot).match(episodes.joint_names) if episodes.robot in available() else ()
+    return [joint.name if joint else name for joint, name in zip_longest(known, episodes.joint_names)]
+
+
+def why_no_gripper(episodes: Episodes) -> str:
+    """Why the opening of the gripper is not known; empty where it is."""
+    return "" if GRIPPER in episodes.joint_names else f"{episodes.robot}: no column {GRIPPER!r} that is an opening"
+
+
+def why_no_phase(episodes: Episodes) -> str:
+    """Why the phase is not known; empty where it is."""
+    return "" if episodes.has("phase") else f"{episodes.robot}: no phase is recorded"
+
+
+def differences(one: Motion, other: Motion) -> dict[str, np.ndarray]:
+    """By measure, every chunk of one beside every chunk of the other, float64 (N, M): shares of rows whose phase is
+    equal, and differences as root mean squares over the rows. NaN where one of the two does not have it."""
+    names, codes = np.unique(np.concatenate([one.phase, other.phase]), return_inverse=True)
+    hot = np.eye(len(names))[codes.reshape(-1, one.phase.shape[1])].reshape(len(one) + len(other), -1)
+    agreement = hot[: len(one)] @ hot[len(one) :].T
+    agreement[~np.outer(one.known[PHASE], other.known[PHASE])] = np.nan
+    rows, squares = one.phase.shape[1], np.zeros((len(one), len(other)))
+    for t in range(rows):
+        cosine = one.turn[:, t] @ other.turn[:, t].T
+        angle = np.arccos(np.minimum(np.abs(cosine, out=cosine), 1.0, out=cosine), out=cosine)
+        squares += np.square(angle, out=angle)
+    return {
+        PHASE: agreement / rows,
+        PATH: np.sqrt(_squares(one.path, other.path) / rows),
+        TURN: 2.0 * np.sqrt(squares / rows),
+        GRIP: np.sqrt(_squares(one.opening, other.opening) / rows),
+    }
+
+
+def features(motion: Motion, reference: Motion, parts: Sequence[str], time: bool = False) -> np.ndarray:
+    """Vectors (N, F) whose Euclidean distance tells motions apart; each part counts by its spread in `reference`.
+
+    Args:
+        motion: what to describe.
+        reference: sets the scale: every part of it varies by 1 in all.
+        parts: of `PATH`, `TURN` (as rotation vectors) and `GRIP`.
+        time: join the time in the episode as one more part.
+    """
+    wanted = [*parts, "time"] if time else list(parts)
+    columns = []
+    for values, scale in zip(_columns(motion, wanted), _columns(reference, wanted), strict=True):
+        spread = np.sqrt(scale.var(0).sum())
+        columns.append(values / (spread if spread > 0 else 1.0))
+    return np.concatenate(columns, axis=1)
+
+
+def _columns(motion: Motion, wanted: Sequence[str]) -> list[np.ndarray]:
+    count = len(motion)
+    by_name = {
+        PATH: lambda: motion.path.reshape(count, -1),
+        TURN: lambda: Rotation.from_quat(motion.turn.reshape(-1, 4)).as_rotvec().reshape(count, -1),
+        GRIP: lambda: motion.opening,
+        "time": lambda: motion.time[:, None],
+    }
+    return [by_name[name]() for name in wanted]
+
+
+def _poses(episodes: Episodes, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tool position (n, 3) and quaternion xyzw (n, 4) in the base frame, row by row."""
+    if episodes[index].has("ee_pose"):
+        pose = episodes.extra(index, "ee_pose").astype(np.float64)
+        return pose[:, :3], pose[:, [4, 5, 6, 3]]
+    arm = ROBOTS[episodes.robot]
+    names = _called(episodes)
+    columns = [names.index(name) for name in arm.joint_names[:-1]]
+    position, quaternion = forward_kinematics(arm, episodes.series(index)[:, columns])
+    return position, quaternion[:, [1, 2, 3, 0]]
+
+
+def _since_start(position: np.ndarray, quaternion: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Path (N, R, 3) and turn (N, R, 4) of chunks whose rows are `index` (N, R)."""
+    rotation = Rotation.from_quat(quaternion)
+    first = np.repeat(index[:, 0], index.shape[1])
+    turn = (rotation[index.ravel()] * rotation[first].inv()).as_quat()
+    return position[index] - position[index[:, :1]], turn.reshape(*index.shape, 4)
+
+
+def _phases(episodes: Episodes, index: int) -> np.ndarray:
+    """Name of the phase of every row, (n,); its number where the file names none."""
+    codes, names = episodes.extra(index, "phase"), episodes[index].attributes.get("phase_names", ())
+    return np.array([names[c] if 0 <= c < len(names) else str(c) for c in codes.astype(int)], dtype="<U32")
+
+
+def _squares(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances (N, M) of flattened rows."""
+    x, y = one.reshape(len(one), -1), other.reshape(len(other), -1)
+    return np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2.0 * x @ y.T, 0.0)

@@ -1,0 +1,175 @@
+"""A training of both stages as a folder: checkpoints that resume, the alignment, files for the release, a run card."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ate.align.alignment import FILE, Alignment
+from ate.align.config import AlignConfig
+from ate.align.config import preset as resolve
+from ate.align.evaluate.scorecard import scorecard
+from ate.align.released.config import SeedConfig
+from ate.align.released.weights import export_released
+from ate.align.stages import fit, fit_first
+from ate.align.trainer import Best
+from ate.align.vae import InfoVAE
+from ate.data.episodes import Episodes
+from ate.data.loading import load, load_sets
+from ate.data.space import spaces
+from ate.errors import InputError
+from ate.runs.card import card
+from ate.runs.distributed import leader
+from ate.runs.files import write_json
+from ate.runs.loop import LAST
+
+DEFAULT_FOLDER = Path("runs") / "align"
+CARD = "card.json"
+
+
+@dataclass
+class Job:
+    """One run of `ate align`.
+
+    Attributes:
+        pretrain: episodes of the pre-training robots.
+        adapt: episodes of the adaptation robot.
+        config: how to train.
+        folder: where everything goes.
+        seed: seed of the run.
+        command: the command line, for the run card.
+        both_stages: train stage 2 as well.
+        alignment: the result, once `run` has trained both stages.
+    """
+
+    pretrain: Sequence[Episodes]
+    adapt: Episodes
+    config: AlignConfig
+    folder: Path
+    seed: int
+    command: str
+    both_stages: bool = True
+    alignment: Alignment | None = field(default=None, init=False)
+
+    @classmethod
+    def from_options(
+        cls,
+        pretrain: Path,
+        adapt: Path,
+        preset: str,
+        out: Path | None,
+        seed: int,
+        options: Mapping[str, Any],
+        command: str,
+    ) -> "Job":
+        """By our own options; a run that is in the folder already goes on."""
+        config = resolve(preset).with_options(**options)
+        return cls(load_sets(pretrain), load(adapt), config, out or DEFAULT_FOLDER, seed, command)
+
+    @classmethod
+    def from_seed_config(
+        cls,
+        said: SeedConfig,
+        preset: str,
+        out: Path | None,
+        seed: int,
+        options: Mapping[str, Any],
+        command: str,
+    ) -> "Job":
+        """By a YAML file of the release, over a preset, under our own options.
+
+        Raises:
+            InputError: the data have another number of columns, there is nothing to resume, or a run in the way.
+        """
+        config = said.config(resolve(preset)).with_options(**options)
+        folder = _folder(said, out)
+        pretrain, adapt = load_sets(said.pretrain), load(said.adapt)
+        _check_columns(said, pretrain, adapt)
+        return cls(pretrain, adapt, config, folder, seed, command, said.auto or said.start_stage == "Stage2")
+
+    def run(self) -> list[Path]:
+        """Train; returns what was written, by the leader of several processes.
+
+        In the folder: `alignment.safetensors`, `vae_{pretrain,adapt}_{Best,Last}.pth` under the release's key names
+        (Best by held-out loss, Last by step), `card.json`, and checkpoints and metrics of each stage.
+        """
+        files = []
+        if self.both_stages:
+            self.alignment = fit(self.pretrain, self.adapt, self.config, self.folder, self.seed)
+            files.append(self.folder / FILE)
+            networks = {"pretrain": self.alignment.pretrain_vae, "adapt": self.alignment.vae}
+        else:
+            networks = {"pretrain": fit_first(self.pretrain, self.adapt, self.config, self.folder, self.seed)}
+        if not leader():
+            return []
+        for stage, vae in networks.items():
+            files += self._export(stage, vae)
+        sets = (*self.pretrain, self.adapt)
+        keys = [*(f"pretrain/{i}" for i in range(len(self.pretrain))), "adapt"]
+        hashes = {key: episodes.digest for key, episodes in zip(keys, sets, strict=True)}
+        write_json(
+            self.folder / CARD,
+            card(self.config.to_dict(), seeds={"seed": self.seed}, hashes=hashes, command=self.command),
+        )
+        return [*files, self.folder / CARD]
+
+    def judge(self) -> str:
+        """The scorecard's verdict on what `run` trained.
+
+        Raises:
+            InputError: too few episodes to judge by, or nothing trained yet.
+        """
+        if self.alignment is None:
+            raise InputError("no alignment", where="job", expected="both stages trained", way_out="call run first")
+        return scorecard(self.alignment, self.pretrain, self.adapt, self.seed).verdict
+
+    def _export(self, stage: str, vae: InfoVAE) -> list[Path]:
+        """Best and Last weights of a stage for the release."""
+        best, end = Best.of(self.folder / stage), Best.last(self.folder / stage)
+        networks = {"Best": best.into(vae), "Last": end.into(vae)}
+        return [export_released(net, self.folder / f"vae_{stage}_{name}.pth") for name, net in networks.items()]
+
+
+def _folder(said: SeedConfig, out: Path | None) -> Path:
+    """Where a run by a YAML file goes; only `resume: True` goes on with one that is there."""
+    folder = said.directory if said.resume and said.directory else out or DEFAULT_FOLDER
+    there = (folder / "pretrain" / LAST).exists()
+    if said.resume and out is not None and out.resolve() != folder.resolve():
+        raise InputError(
+            f"--out {out} beside pretrained_model_dir {folder}",
+            where="resume",
+            expected="one folder",
+            way_out="leave --out away: a resumed run stays where it is",
+        )
+    if said.resume and not there:
+        theirs = sorted(file.name for file in folder.glob("*.pth")) if folder.is_dir() else []
+        raise InputError(
+            f"the release's weights ({theirs[0]}), without a training state" if theirs else "no checkpoint of a run",
+            where=f"pretrained_model_dir {folder}",
+            expected="a folder that `ate align` has written to",
+            way_out="set resume to False to train anew"
+            + ("; ate.align.load_released reads such weights" if theirs else ""),
+        )
+    if there and not said.resume:
+        raise InputError(
+            "a run",
+            where=str(folder),
+            expected="an empty or new folder, for the file does not say resume: True",
+            way_out="choose another --out, or set resume (enable_resume) to True and pretrained_model_dir to this one",
+        )
+    return folder
+
+
+def _check_columns(said: SeedConfig, pretrain: Sequence[Episodes], adapt: Episodes) -> None:
+    """`in_channels` must be the adaptation robot's columns, or those of the vector that all robots share."""
+    if said.in_channels is None:
+        return
+    shared = spaces([*pretrain, adapt])[0].width
+    if said.in_channels not in (adapt.dof, shared):
+        counts = ", ".join(f"{episodes.robot} {episodes.dof}" for episodes in (*pretrain, adapt))
+        raise InputError(
+            f"in_channels: {said.in_channels}",
+            where=f"data in {said.pretrain} and {said.adapt}",
+            expected=" or ".join(str(n) for n in sorted({adapt.dof, shared})) + f", for their columns are {counts}",
+            way_out=f"set in_channels to {adapt.dof}, or name other data",
+        )

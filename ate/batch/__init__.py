@@ -1,0 +1,1 @@
+"""Batch: papermill executes the notebooks."""

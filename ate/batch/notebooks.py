@@ -1,0 +1,172 @@
+"""Notebooks in batch: papermill over the four of them, parameters checked before anything starts."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ate.errors import InputError, unknown
+from ate.experiments.settings import ROOT, Settings, settings
+from ate.runs.directory import TITLES, RunDirectory
+from ate.runs.failure import RED, Failure, NotebookFailed, section_of
+from ate.runs.files import write_text
+from ate.runs.lock import turn
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+NOTEBOOKS = {
+    "01": "01_inspect_data.ipynb",
+    "02": "02_align_latents.ipynb",
+    "03": "03_steer_policy.ipynb",
+    "04": "04_ablate_lambda_clamp.ipynb",
+}
+# Parameters that may name a file: the first three always do, the others also take names.
+PATHS = ("pretrain", "adapt", "steer", "exclude", "exclude_pretrain", "robot", "robot_pretrain")
+# Seconds that a kernel may take to start or to hand its output over: many at once on few cores take minutes.
+STARTING = 600
+# A kernel's ports are chosen before it starts; another program may have taken one by then, and it dies at once.
+STARTS = 3
+# Papermill's mark of what it adds around an error: it takes such cells out when it runs the notebook again.
+MARK = "papermill-error-cell-tag"
+
+
+def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
+    """Run notebooks one after the other into `<run>/notebooks/`, then write the report.
+
+    One process at a time does so in a run directory; another one waits for it.
+
+    Args:
+        numbers: `"01"` … `"04"`, in the order in which to run them.
+        given: parameters by name, as `ate.experiments.settings.settings` takes them.
+
+    Returns:
+        The settings that all of them ran with.
+
+    Raises:
+        InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used; nothing was written.
+        NotebookFailed: a notebook did not run to its end. Those after it were not run; the report is written, and
+            the card of the failure is the first thing in it and in the executed notebook.
+    """
+    for number in numbers:
+        if number not in NOTEBOOKS:
+            raise unknown(number, NOTEBOOKS, where="notebook")
+    chosen = settings(given)
+    # Imported here: it brings torch, which nobody should wait for to learn of a mistyped name.
+    from ate.experiments.preflight import preflight
+
+    preflight(chosen, strict=tuple(numbers) != ("01",))
+    # A notebook has a working folder of its own, so folders named on the command line must not depend on it.
+    parameters = {**given, "profile": chosen.profile, "run": str(chosen.directory)}
+    for name in PATHS:
+        value = str(given.get(name) or "")
+        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml"))):
+            parameters[name] = str(Path(value).resolve())
+    # Idle OpenMP threads that spin slow a guided step on shared cores by a factor of ten and more.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["ATE_BATCH"] = "1"
+    from ate.viz.report.write import write_report
+
+    directory = RunDirectory(chosen.directory)
+    with turn(chosen.directory, f"running notebook {', '.join(numbers)}"):
+        try:
+            for position, number in enumerate(numbers):
+                _execute(number, directory, parameters, tuple(numbers[position + 1 :]))
+        finally:
+            if directory.headlines() or directory.failures():
+                write_report(directory)
+    return chosen
+
+
+def _execute(number: str, directory: RunDirectory, parameters: Mapping[str, Any], later: tuple[str, ...]) -> None:
+    from papermill.exceptions import PapermillExecutionError
+
+    source = ROOT / "notebooks" / NOTEBOOKS[number]
+    if not source.exists():
+        raise InputError(
+            "no such file", where=str(source), expected="the notebook beside the package",
+            way_out="install from a clone with `pip install -e .`, as `make venv` does",
+        )  # fmt: skip
+    output = directory.path / "notebooks" / NOTEBOOKS[number]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    directory.begin(number)
+    try:
+        _papermill(source, output, parameters)
+    except (PapermillExecutionError, RuntimeError) as error:
+        failure = _failure(error, number, output, parameters, later)
+        directory.save_failure(failure)
+        raise NotebookFailed(failure) from error
+
+
+def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
+    """Execute a notebook; a kernel that dies before its first cell is started again.
+
+    Raises:
+        PapermillExecutionError: a cell raised.
+        RuntimeError: the kernel died.
+    """
+    import papermill
+
+    output.unlink(missing_ok=True)
+    for attempt in range(STARTS):
+        try:
+            papermill.execute_notebook(
+                source,
+                output,
+                parameters,
+                kernel_name="python3",
+                log_output=False,
+                start_timeout=STARTING,
+                iopub_timeout=STARTING,
+            )
+            return
+        except RuntimeError:
+            if attempt == STARTS - 1 or _last_begun(_read(output)) is not None:
+                raise
+
+
+def _failure(
+    error: Exception, number: str, output: Path, parameters: Mapping[str, Any], later: tuple[str, ...]
+) -> Failure:
+    """The card of an error; it becomes the first cell of the executed notebook."""
+    import nbformat
+
+    notebook = _read(output)
+    index = getattr(error, "cell_index", _last_begun(notebook))
+    cell = None if index is None else notebook.cells[index]
+    failure = Failure.of(
+        getattr(error, "ename", type(error).__name__),
+        getattr(error, "evalue", str(error)),
+        notebook=number,
+        title=TITLES[number],
+        section="" if index is None else section_of([(c.cell_type, c.source) for c in notebook.cells], index),
+        cell=None if cell is None else cell.execution_count,
+        command=settings(parameters).command(number),
+        output=str(output),
+        not_run=later,
+    )
+    marks = {"tags": [MARK]}
+    if index is not None:
+        pointer = f"<b style='color:{RED}'>The next cell failed.</b>"
+        notebook.cells.insert(index, nbformat.v4.new_markdown_cell(pointer, metadata=marks))
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(failure.html(), metadata=marks))
+    write_text(output, nbformat.writes(notebook))
+    return failure
+
+
+def _read(output: Path) -> "NotebookNode":
+    """The notebook as far as it was executed, without what papermill added around an error."""
+    import nbformat
+
+    if not output.exists():
+        return nbformat.v4.new_notebook()
+    notebook = nbformat.read(output, as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if MARK not in cell.metadata.get("tags", [])]
+    return notebook
+
+
+def _last_begun(notebook: "NotebookNode") -> int | None:
+    """Index of the last code cell that was begun, None where none was."""
+    cells = enumerate(notebook.cells)
+    begun = [i for i, c in cells if c.cell_type == "code" and c.metadata.get("papermill", {}).get("start_time")]
+    return begun[-1] if begun else None

@@ -1,0 +1,1 @@
+"""The command `ate`: one file for each group of commands."""

@@ -1,0 +1,194 @@
+"""`ate compare`, `ate sweep`: arms in one budget regime, and many of them in many, without notebooks."""
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ate.experiments.methods import ARM_SETS, COMPARISON
+from ate.experiments.settings import FORMS, settings
+
+if TYPE_CHECKING:
+    from ate.experiments.results import RunResult
+    from ate.experiments.study import Study
+    from ate.experiments.sweep import Setting, Sweep
+
+
+@click.command()
+@click.option("--profile", default="demo", show_default=True, help="Settings to start from.")
+@click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile>].")
+@click.option("--pretrain", default=None, help="Folder of the pre-training robots.")
+@click.option("--adapt", default=None, help="Folder of the adaptation robot's episodes.")
+@click.option("--demonstrations", type=int, default=None, help="Episodes drawn for each training seed.")
+@click.option("--steps", type=int, default=None, help="Fine-tuning steps.")
+@click.option("--seeds", type=int, default=None, help="Training seeds.")
+@click.option("--arms", type=click.Choice(ARM_SETS), default=COMPARISON, show_default=True, help="Which arms.")
+@click.option("--lam", type=float, default=None, help="λ of the ATE arm and its control.")
+@click.option("--clamp", type=float, default=None, help="Clamp of k·g.")
+@click.option("--at", type=click.Choice(tuple(FORMS)), default=None, help="Where the ATE arm takes its energy.")
+def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
+    """Arms in one budget regime: success with intervals, paired by training seed.
+
+    `comparison` is direct, from scratch, ATE and its random-encoder control; `evidence` adds every form of guidance
+    with the controls that it has to beat.
+    """
+    from ate.experiments.study import prepare
+    from ate.experiments.summary import arm_rows, bottom_line, comparison_sentences, control_sentences
+    from ate.runs.directory import RunDirectory
+    from ate.viz.report.section import keep_section
+    from ate.viz.report.write import write_report
+    from ate.viz.tables.rows import table
+
+    chosen = settings({"profile": profile, "run": folder, **given})
+    study = prepare(chosen)
+    results = _whole(lambda: study.compare(arms))
+    click.echo(
+        f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
+        f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts, λ {chosen.lam:g}, clamp {chosen.clamp:g}, "
+        f"energy at the {'noised chunk' if chosen.at == 'noised' else 'estimate'}"
+    )
+    rows = arm_rows(results)
+    _show(rows)
+    lines = [*comparison_sentences(results), *control_sentences(results)]
+    answer = bottom_line(results, study.adapt.robot) if arms == COMPARISON else ""
+    for line in [*lines, *([answer] if answer else [])]:
+        click.echo(line)
+    kind = "compare" if arms == COMPARISON else arms
+    title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
+    found = {"title": title, **({"bottom_line": answer} if answer else {}), "verdict": lines, "table": table(rows)}
+    directory = RunDirectory(chosen.directory)
+    card = study.card(_command(), chosen.seeds)
+    keep_section(directory, f"{kind}-{results[0].demonstrations}x{chosen.steps}", results, found, card)
+    click.echo(f"report: {write_report(directory)}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--profile", default="demo", show_default=True, help="Settings to start from.")
+@click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile>].")
+@click.option("--pretrain", default=None, help="Folder of the pre-training robots.")
+@click.option("--adapt", default=None, help="Folder of the adaptation robot's episodes.")
+@click.option("--lams", default=None, help="λ axis, separated by commas; λ = 0 always joins.")
+@click.option("--clamps", default=None, help="Clamp axis; inf for none.")
+@click.option("--seeds", default=None, help="Training seeds of the search.")
+@click.option("--confirm", default=None, help="Training seeds after those, for the winner and λ = 0.")
+@click.option("--axis", "axes", multiple=True, metavar="NAME=VALUES",
+              help="Any other field of a sweep: encoder, sign, energy, latent, at, bound, schedule, demonstrations, "
+              "steps, parameterization, controls, control_lams, control_clamps.")  # fmt: skip
+@click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
+@click.option("--executor", default=None, help="here, processes, submitit-local, or slurm:partition=NAME,time=MINUTES.")
+@click.option("--workers", type=int, default=None, help="Processes of this machine.")
+@click.option(
+    "--notebooks", is_flag=True, help="Also execute notebook 03 for every λ × clamp, and keep it and its HTML."
+)
+def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, seeds: str, confirm: str,
+          axes: tuple[str, ...], notebooks: bool, **given: Any) -> None:  # fmt: skip
+    """λ × clamp × anything × seeds, with λ = 0 on the same seeds; what is done is never done again.
+
+    FILE is a YAML file of fields and their values (`lams: [0.5, 2]`); options win over it. Exit code 1 when a cell has
+    no result: the others are kept, and the same command tries these again.
+    """
+    from ate.batch.sweep_notebooks import execute_sweep
+    from ate.experiments.export import tidy, write
+    from ate.experiments.study import prepare, sweep_of
+    from ate.runs.directory import RunDirectory
+    from ate.viz.report.write import write_report
+
+    chosen = settings({"profile": profile, "run": folder, **given})
+    described = sweep_of(chosen) if file is None else sweep_of(chosen).read(file)
+    said = {"lams": lams, "clamps": clamps, "seeds": seeds, "confirm": confirm, **_axes(axes)}
+    described = described.with_options({name: value for name, value in said.items() if value is not None}, "options")
+    kinds = ",".join(described.parameterization)
+    study = prepare(settings({"profile": profile, "run": folder, **given, "parameterizations": kinds}))
+    command = _command()
+    click.echo(f"{study.adapt.robot}, {study.adapt.task}: {described.cells} cells, {chosen.rollouts} rollouts each")
+    found = study.sweep(described, command)
+    results = _whole(found.paired)
+    confirmed = study.confirm_sweep(described, results, command)
+    held_out = _whole(confirmed.paired)
+    for setting in study.settings_of(described):
+        _report(study, described, setting, results, held_out)
+    if results:
+        parquet, _ = write(tidy(results), study.settings.directory)
+        click.echo(f"table: {parquet}\nreport: {write_report(RunDirectory(study.settings.directory))}")
+    failed = [str(cell) for cell in (*found.failed, *confirmed.failed)]
+    for page, failure in execute_sweep(study, described) if notebooks else ():
+        click.echo(f"notebook: {page}" if failure is None else f"no notebook: {page}")
+        failed += [] if failure is None else [f"{page.parents[1].name}: {failure.type}: {failure.message}"]
+    for cell in failed:
+        click.echo(f"failed: {cell}", err=True)
+    if failed:
+        click.echo(f"{len(failed)} cells have no result; to try them again: {command}", err=True)
+        sys.exit(1)
+
+
+def _whole(ask: Callable[[], "list[RunResult]"]) -> "list[RunResult]":
+    """Results, or exit code 1 with the cells that have none."""
+    from ate.experiments.schedule import CellsFailed
+
+    try:
+        return ask()
+    except CellsFailed as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _axes(given: Sequence[str]) -> dict[str, str]:
+    axes = {}
+    for item in given:
+        name, separator, values = item.partition("=")
+        if not separator:
+            raise click.BadParameter(f"{item!r} is not NAME=VALUES", param_hint="--axis")
+        axes[name] = values
+    return axes
+
+
+def _report(study: "Study", described: "Sweep", setting: "Setting", results: Sequence["RunResult"],
+            held_out: Sequence["RunResult"]) -> None:  # fmt: skip
+    """Table and sentences of one setting, printed; the same with figures, card and preset kept for the report."""
+    from ate.experiments.export import save_preset
+    from ate.experiments.stats.selection import searched
+    from ate.experiments.study import of_setting
+    from ate.experiments.summary import arm_rows, grid_sentences, rolled_out
+    from ate.runs.directory import RunDirectory
+    from ate.viz.report.section import keep_section
+    from ate.viz.tables.rows import table
+
+    mine, other = of_setting(results, setting), of_setting(held_out, setting)
+    if not mine:
+        return
+    budget = f"{setting.parameterization}, {setting.demonstrations} demonstrations, {setting.steps} steps"
+    click.echo(f"\n{budget}, {described.seeds} training seeds")
+    rows, lines = arm_rows(mine), grid_sentences(mine, other)
+    _show(rows)
+    for line in lines:
+        click.echo(line)
+    kind = setting.parameterization.replace("_", "-")
+    key = f"sweep-{kind}-{setting.demonstrations}x{setting.steps}"
+    found: dict[str, Any] = {"title": f"Sweep: {budget}", "verdict": lines, "table": table(rows)}
+    directory = RunDirectory(study.settings.directory)
+    if rolled_out(mine) and len(searched(mine)) > 1:
+        found["preset"] = f"winner-{key}.json"
+        save_preset(mine, study.settings, directory.path / found["preset"], other)
+        click.echo(f"preset: {directory.path / found['preset']}")
+    card = study.card(_command(), described.seeds)
+    keep_section(directory, key, mine, found, card, other)
+
+
+def _command() -> str:
+    """The command line that asks for the same again."""
+    return shlex.join(["ate", *sys.argv[1:]])
+
+
+def _show(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table in plain text."""
+    widths = {name: max(len(name), *(len(_text(row.get(name, ""))) for row in rows)) for name in rows[0]}
+    click.echo("  ".join(name.ljust(width) for name, width in widths.items()))
+    for row in rows:
+        click.echo("  ".join(_text(row[name]).ljust(width) for name, width in widths.items()))
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,29 @@
+"""`ate convert`: recordings of any layout, written in the native one."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("src", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--layout", default="", help="Layout of SRC [default: told from the files].")
+@click.option(
+    "--source", default="qpos", show_default=True, help="Series that must be there and of one width: qpos or action."
+)
+@click.option("--robot", default="", help="Robot's profile: names columns, and declares what they are measured in.")
+@click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
+def convert(src: Path, out: Path, layout: str, source: str, robot: str, exclude: tuple[str, ...]) -> None:
+    """Write the episodes of SRC to the new folder OUT, one HDF5 file an episode, and print what came in."""
+    from ate.data import excludes
+    from ate.data.convert import convert as write
+    from ate.data.loading import load
+    from ate.robots.profile import profile
+
+    left_out = [name for given in exclude for name in (excludes.read(given) if given.endswith(".txt") else [given])]
+    episodes = load(src, source, left_out, layout, robot)
+    ledger = write(episodes, out, profile(robot) if robot else None, src)
+    for line in ledger.lines():
+        click.echo(line)
+    click.echo(f"{len(episodes)} episodes of {episodes.robot} are in {out}.")

@@ -1,0 +1,64 @@
+"""`ate demos`: record demonstrations, make the shipped sets again, or verify that every robot can do every task."""
+
+from pathlib import Path
+
+import click
+
+from ate.errors import InputError
+
+
+@click.command("demos")
+@click.option("--robot", "robots", multiple=True, help="Robot; may be given more than once with --verify.")
+@click.option("--task", "tasks", multiple=True, help="Task; may be given more than once with --verify.")
+@click.option("--episodes", default=50, show_default=True, help="Successful episodes to record, or seeds to verify.")
+@click.option("--seed", default=0, show_default=True, help="Which of many possible sets.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="New folder [default: demos/<task>/<robot>, demos with --all].",
+)
+@click.option("--all", "everything", is_flag=True, help="Record every shipped set, with SHA256SUMS.")
+@click.option("--verify", "check", is_flag=True, help="Record nothing: expert and replay success of robots × tasks.")
+@click.option("--processes", type=int, help="Processes for --all and --verify [default: one a core].")
+def demos(
+    robots: tuple[str, ...],
+    tasks: tuple[str, ...],
+    episodes: int,
+    seed: int,
+    out: Path | None,
+    everything: bool,
+    check: bool,
+    processes: int | None,
+) -> None:
+    """Let the scripted expert record demonstrations (one HDF5 file an episode)."""
+    from ate.sim import demos as recorder
+
+    if check:
+        _table(robots, tasks, episodes, processes)
+    elif everything:
+        root = recorder.record_all(out or Path("demos"), processes)
+        click.echo(f"recorded every set into {root}, checksums in {root / 'SHA256SUMS'}")
+    else:
+        if len(robots) != 1 or len(tasks) != 1:
+            raise InputError(
+                f"{len(robots)} robots and {len(tasks)} tasks",
+                where="ate demos",
+                expected="one --robot and one --task",
+                way_out="name one of each, or use --all or --verify",
+            )
+        folder = recorder.record(out or Path("demos") / tasks[0] / robots[0], robots[0], tasks[0], episodes, seed)
+        click.echo(f"recorded {episodes} episodes into {folder}")
+
+
+def _table(robots: tuple[str, ...], tasks: tuple[str, ...], seeds: int, processes: int | None) -> None:
+    """Print successes of expert, replayed commands and replayed measured positions."""
+    import os
+
+    from ate.robots.kinematic_table import ROBOTS
+    from ate.sim.demos import verify
+    from ate.sim.tasks import TASKS
+
+    rows = verify(robots or tuple(ROBOTS), tasks or tuple(TASKS), seeds, processes or os.cpu_count() or 1)
+    click.echo(f"{'task':8}{'robot':10}{'expert':>10}{'commands':>10}{'measured':>10}   of {seeds} seeds")
+    for row in rows:
+        click.echo(f"{row.task:8}{row.robot:10}{row.expert:>10}{row.replay:>10}{row.measured:>10}")

@@ -1,0 +1,64 @@
+"""`ate ladder`: the rungs as a table and where to look; exit code 0, 1 where a rung fails, 2 for bad input."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from ate.data.doctor.report import FAIL
+
+
+@click.command("ladder")
+@click.option("--policy", "file", type=click.Path(path_type=Path), required=True, help="Checkpoint of the policy.")
+@click.option("--data", "path", type=click.Path(path_type=Path), required=True, help="Episodes it was trained on.")
+@click.option("--start", type=click.Path(path_type=Path), help="Checkpoint it started from.")
+@click.option("--held-out", type=click.Path(path_type=Path), help="Episodes it was not trained on.")
+@click.option("--source", default="qpos", show_default=True, help="What it was trained on: qpos or action.")
+@click.option("--layout", default="", help="Layout of the files [default: told from the files].")
+@click.option("--robot", default="", help="Robot's profile, where the files do not name their joints.")
+@click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
+@click.option("--no-simulator", is_flag=True, help="Compare commands with positions instead of replaying them.")
+@click.option("--seed", default=0, show_default=True, help="Of noise and shuffles.")
+@click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the rungs to this file.")
+def ladder(
+    file: Path,
+    path: Path,
+    start: Path | None,
+    held_out: Path | None,
+    source: str,
+    layout: str,
+    robot: str,
+    exclude: tuple[str, ...],
+    no_simulator: bool,
+    seed: int,
+    json_out: Path | None,
+) -> None:
+    """Low loss, bad robot: climb from the recordings to the weights; the first FAIL is where to look."""
+    from ate.cli.doctor import table
+    from ate.data import excludes
+    from ate.data.loading import load
+    from ate.diagnose.checks import climb
+    from ate.policies.policy import Policy
+    from ate.runs.files import write_text
+
+    left_out = [name for given in exclude for name in (excludes.read(given) if given.endswith(".txt") else [given])]
+    found = climb(
+        Policy.load(file),
+        load(path, source, left_out, layout, robot),
+        start=None if start is None else Policy.load(start),
+        held_out=None if held_out is None else load(held_out, source, (), layout, robot),
+        simulator=False if no_simulator else None,
+        seed=seed,
+    )
+    rows = [{**vars(rung), "subject": str(number)} for number, rung in enumerate(found.rungs, 1)]
+    width = max(shutil.get_terminal_size((120, 40)).columns, 80)
+    click.echo(f"{file} on {path}: {found.robot}")
+    click.echo("\n".join(table(rows, width)))
+    click.echo("")
+    click.echo(f"{found.level}: {found.sentence}.")
+    if json_out is not None:
+        write_text(json_out, json.dumps({"robot": found.robot, "level": found.level, "rungs": found.rows()}, indent=1))
+    if found.level == FAIL:
+        sys.exit(1)

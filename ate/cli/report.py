@@ -1,0 +1,60 @@
+"""Commands of this room."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; default RUN/report.html.")
+def report(run: tuple[Path, ...], out: Path | None) -> None:
+    """Write the offline HTML report of one or more run directories."""
+    from ate.runs.directory import RunDirectory
+    from ate.viz.report.write import write_report
+
+    click.echo(write_report([RunDirectory.existing(path) for path in run], out))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def curve(run: Path) -> None:
+    """Draw learning curves of a run that swept demonstrations or steps, into its report."""
+    from ate.errors import InputError
+    from ate.experiments.stats.comparisons import curve as points_of
+    from ate.experiments.stats.comparisons import verdict
+    from ate.experiments.store import kept
+    from ate.runs.directory import RunDirectory
+    from ate.viz.figures.curve import learning_curve
+    from ate.viz.report.write import write_report
+
+    results = [result for result in kept(run / "results") if result.success]
+    directory, lines = RunDirectory(run).begin("curve"), []
+    for over, fixed in (("demonstrations", "steps"), ("steps", "demonstrations")):
+        for at in sorted({getattr(r, fixed) for r in results}):
+            mine = [r for r in results if getattr(r, fixed) == at]
+            if len({getattr(r, over) for r in mine}) < 2:
+                continue
+            seeds = len({r.seed for r in mine})
+            title = f"Success against {over}, at {at} {fixed}"
+            caption = (
+                f"Mean over {seeds} training seeds with its 95 % interval over training and rollout seeds. Filled: can "
+                "be told from direct fine-tuning at that number, corrected for all points of the curve."
+            )
+            directory.save_figure(f"curve_{over}_{at}", learning_curve(mine, over), title=title, caption=caption)
+            for kind in dict.fromkeys(r.parameterization for r in mine):
+                for point in points_of([r for r in mine if r.parameterization == kind], over):
+                    said = f"{kind}, {point.arm}, {point.at} {over}: {100 * point.rate:.1f} % "
+                    said += f"({100 * point.low:.1f} to {100 * point.high:.1f})"
+                    lines.append(said + (f"; {verdict(point.difference)}" if point.difference else ""))
+    if not lines:
+        raise InputError(
+            f"{len(results)} results of one number of demonstrations and steps",
+            where=str(run),
+            expected="rollouts at two or more numbers of demonstrations, or of steps",
+            way_out="ate sweep --axis demonstrations=5,10,25,50 --axis controls=scratch --run RUN",
+        )
+    directory.save_headline("curve", {"title": "Learning curves", "verdict": lines})
+    for line in lines:
+        click.echo(line)
+    click.echo(f"report: {write_report(directory)}")

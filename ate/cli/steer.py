@@ -1,0 +1,126 @@
+"""`ate steer`: fine-tune a policy under guidance, or only measure what guidance would do."""
+
+import math
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ate.errors import InputError
+
+if TYPE_CHECKING:
+    from ate.steer.training import Trained
+
+# What of the options belongs to the budget; the rest is the guidance's.
+BUDGET = ("steps", "batch", "seed", "learning_rate", "accumulate", "warmup", "clip", "ema", "precision")
+HELD_OUT = 0.1
+
+
+@click.command()
+@click.option("--policy", "policy_file", type=click.Path(path_type=Path), required=True,
+              help="Checkpoint of the pre-trained policy, policy.safetensors.")  # fmt: skip
+@click.option("--alignment", "folder", type=click.Path(path_type=Path), required=True,
+              help="Folder of the alignment, as `ate align` writes it.")  # fmt: skip
+@click.option("--adapt", type=click.Path(path_type=Path), required=True, help="The adaptation robot's episodes.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run [default: runs/steer].")
+@click.option("--lam", default=1.0, show_default=True, help="λ.")
+@click.option("--clamp", default=math.inf, show_default=True, help="c, bound of k·g in normalised action units.")
+@click.option("--energy", default="sum", show_default=True, help="sum or released.")
+@click.option("--latent", default="mean", show_default=True, help="mean or sample.")
+@click.option("--at", default="estimate", show_default=True, help="noised or estimate.")
+@click.option("--bound", default="element", show_default=True, help="element or norm.")
+@click.option("--schedule", default="constant", show_default=True, help="constant, alpha or alpha_squared.")
+@click.option("--sign", default=1, show_default=True, help="1, or -1 to reverse the shift.")
+@click.option("--steps", default=80, show_default=True, help="Optimisation steps.")
+@click.option("--batch", default=64, show_default=True, help="Samples of a batch, shared out between processes.")
+@click.option("--seed", default=0, show_default=True, help="Seed of batches, times and noise.")
+@click.option("--learning-rate", default=3e-4, show_default=True, help="Of AdamW.")
+@click.option("--cosine", is_flag=True, help="Let the learning rate fall to zero by half a cosine.")
+@click.option("--warmup", default=0, show_default=True, help="Steps over which the learning rate rises first.")
+@click.option("--accumulate", default=1, show_default=True, help="Batches a step.")
+@click.option("--clip", default=math.inf, show_default=True, help="Bound of the gradient's norm.")
+@click.option("--ema", default=0.0, show_default=True, help="Decay of averaged weights, which are then the result.")
+@click.option("--precision", default="float32", show_default=True, help="Of the policy: float32 or bfloat16.")
+@click.option("--evaluate-every", default=0, show_default=True,
+              help="Steps between evaluations on a tenth of the episodes, then held out; 0 for none.")  # fmt: skip
+@click.option("--rollouts", default=0, show_default=True, help="Simulated episodes of each evaluation.")
+@click.option("--meter-only", is_flag=True, help="Train nothing: say what guidance would do, and propose λ and clamp.")
+def steer(
+    policy_file: Path,
+    folder: Path,
+    adapt: Path,
+    out: Path | None,
+    lam: float,
+    clamp: float,
+    evaluate_every: int,
+    rollouts: int,
+    meter_only: bool,
+    cosine: bool,
+    **options: Any,
+) -> None:
+    """Fine-tune a pre-trained policy on a new robot, steered by an alignment.
+
+    Under `torchrun` several processes share every batch.
+    """
+    from ate.align.alignment import Alignment
+    from ate.data.loading import load
+    from ate.policies.policy import Policy
+    from ate.runs.distributed import leader, session
+    from ate.steer.evaluation import Evaluation
+    from ate.steer.finetuning import finetune
+    from ate.steer.guidance import Guidance
+    from ate.steer.meter_run import dry_run
+    from ate.steer.optim_config import Budget
+
+    if not policy_file.is_file():
+        raise InputError(
+            "no such file", where=str(policy_file), expected="the checkpoint of a policy",
+            way_out="give a policy.safetensors, e.g. of runs/demo/policies",
+        )  # fmt: skip
+    budget = {name: options.pop(name) for name in BUDGET} | {"schedule": "cosine" if cosine else "constant"}
+    Budget.of(budget)
+    alignment, policy, episodes = Alignment.load(folder), Policy.load(policy_file), load(adapt)
+    guidance = Guidance.of(alignment, lam, clamp, **options)
+    seed, evaluation = budget["seed"], None
+    if evaluate_every or rollouts:
+        episodes, held_out = episodes.split(HELD_OUT, seed)
+        evaluation = Evaluation(held_out, evaluate_every or budget["steps"], rollouts, seed=seed)
+    measured = dry_run(policy.moved_to(alignment.space), episodes, guidance, batch=budget["batch"], seed=seed)
+    if meter_only:
+        click.echo(f"Before training: {measured.sentence(guidance)}")
+        return
+    where = out or Path("runs") / "steer"
+    with session():
+        if leader():
+            click.echo(f"Before training: {measured.sentence(guidance)}")
+        trained = finetune(policy, episodes, guidance, directory=where, evaluation=evaluation, **budget)
+        if leader():
+            config = {"lam": lam, "clamp": str(clamp), **options, **budget, "clip": str(budget["clip"])}
+            _keep(trained, where, config, {**alignment.digests, "adapt": episodes.digest})
+
+
+def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[str, str]) -> None:
+    """Write policy and card, and say what came of it."""
+    from ate.runs.card import card
+    from ate.runs.files import write_json
+    from ate.steer.meter import meter_verdict
+
+    trained.policy.save(where / "policy.safetensors")
+    found = {
+        "meter": trained.meter, "meter_verdict": meter_verdict(trained.meter), "loss": trained.loss,
+        "evaluation": trained.evaluation,
+    }  # fmt: skip
+    command = shlex.join(["ate", *sys.argv[1:]])
+    write_json(
+        where / "card.json", {**card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command), **found}
+    )
+    click.echo(f"Guidance over {config['steps']} steps: {meter_verdict(trained.meter)}.")
+    click.echo(f"Loss against the demonstrations: {trained.loss[0]['loss']:.4g} to {trained.loss[-1]['loss']:.4g}.")
+    if trained.evaluation:
+        first, last = trained.evaluation[0], trained.evaluation[-1]
+        click.echo(f"Error on held-out episodes: {first['error']:.4g} to {last['error']:.4g} (normalised units).")
+        if "success" in last:
+            click.echo(f"Success in rollouts: {first['success']:.0%} to {last['success']:.0%}.")
+    click.echo(str(where / "policy.safetensors"))

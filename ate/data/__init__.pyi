@@ -1,0 +1,12 @@
+from .chunks import Chunks as Chunks
+from .chunks import chunk as chunk
+from .chunks import concat as concat
+from .episodes import Episode as Episode
+from .episodes import Episodes as Episodes
+from .loading import DataSet as DataSet
+from .loading import load as load
+from .loading import load_sets as load_sets
+from .normalize import Normalizer as Normalizer
+from .space import ActionSpace as ActionSpace
+from .space import spaces as spaces
+from .survey import survey as survey

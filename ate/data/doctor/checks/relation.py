@@ -1,0 +1,298 @@
+"""Action against state: a copy, a lag, a change instead of a target, another scale, a turned sign, an offset."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ate.data.doctor.case import Case, listed
+from ate.data.doctor.checks.constants import CONSTANT_RANGE, near_ranges
+from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+
+# Share of the rows that must agree exactly for a copy: recorders leave out the last row at most.
+COPIED = 0.98
+# And a copy that was rounded or filtered lightly: a thousandth of the motion. No servo follows that closely.
+ROUNDED = 1e-6
+# Correlations: above the first, commands and measurements are one quantity; below the second they are not.
+SAME, ANOTHER = 0.9, 0.5
+# A target of the same quantity has slope one; servos with gravity droop stay within a fifth.
+SLOPE = 0.2
+# Degrees against radians, within a tenth.
+DEGREE = 180 / np.pi
+# Commands precede the motion they cause. Half a step of it may be lost to the order of recording.
+LEAST_LAG = -0.5
+# From a quarter of a second on, arms feel sluggish and a chunk begins with the past.
+MOST_SECONDS = 0.25
+# A joint whose lag differs from the others' by two steps was shifted on its own; pre-training lags likewise.
+LAG_APART = 2.0
+# The fit at the best lag must leave less than half of what it leaves at none.
+BETTER = 0.5
+# Resting offset, as a share of the joint's range from 1st to 99th percentile.
+OFFSET = 0.05
+# A joint that is told to hold still is pushed about by the others: by this many nearly constant ranges at most.
+HELD = 3.0
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """One finding a joint, and one on the lag of all."""
+    other = "action" if case.episodes.source == "qpos" else "qpos"
+    if case.facts.other is None:
+        some = sum(item.has(other) for item in case.episodes)
+        level = WARN if some else PASS
+        said = f"{other!r} recorded in {some} of {len(case.episodes)} episodes" if some else f"no {other!r} recorded"
+        yield Finding(level, "relation", "all joints", f"{said}: not compared", f"{other!r} in all episodes or in none",
+                      "record it in all episodes" if some else "")  # fmt: skip
+        return
+    lags = case.facts.lags
+    if lags is None:
+        yield _widths(case, other, case.facts.other)
+        return
+    if not lags.count:
+        yield Finding(PASS, "relation", "all joints", "episodes too short to compare action with state")
+        return
+    swapped = list(_swapped(case))
+    yield from swapped
+    close = []
+    for j in range(len(case.names)):
+        finding = _joint(case, j) if case.moves[j] else None
+        if finding is not None:
+            yield finding
+            if finding.level == PASS and not case.is_gripper(j):
+                close.append(j)
+    if close:
+        yield from _lag(case, np.array(close))
+
+
+def _widths(case: Case, other: str, values: np.ndarray) -> Finding:
+    parts = (f"{case.episodes.source!r} has {len(case.names)} columns", f"{other!r} has {values.shape[1]}")
+    state, command = (case.facts.rows, values) if case.episodes.source == "qpos" else (values, case.facts.rows)
+    moving, said = case.facts.steps if case.episodes.source == "qpos" else None, ""
+    if moving is not None:
+        rates = _correlations(command, moving)
+        best = np.nanmax(np.abs(rates), axis=1, initial=0)
+        levels = np.nanmax(np.abs(_correlations(command, state)), axis=1, initial=0)
+        if np.median(best) > SAME and np.median(best) > np.median(levels):
+            said = "; they go with the joints' speeds"
+    beyond = float((np.abs(command) > 1.0).any(axis=1).mean())
+    if np.abs(command).max(initial=0) < 2.0:
+        said += f"; actions look normalised ({command.min():.3g} to {command.max():.3g}"
+        said += f", beyond [−1, 1] in {100 * beyond:.2g} % of the rows)" if beyond else ")"
+    return Finding(
+        WARN, "relation", "all joints", f"{' and '.join(parts)}: not one quantity{said}",
+        "as many columns of action as of qpos, joint by joint",
+        "align and guide on qpos; a policy that acts in these commands needs a set of its own columns",
+    )  # fmt: skip
+
+
+def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlation of each column of a with each of b, 0 where one does not move, `(ka, kb)`."""
+    keep = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+    a, b = (x[keep].astype(np.float64) - x[keep].mean(0, dtype=np.float64) for x in (a, b))
+    sizes = [np.linalg.norm(x, axis=0) for x in (a, b)]
+    scale = np.outer(*sizes)
+    return np.where(scale > 1e-9, a.T @ b / np.where(scale > 1e-9, scale, 1), 0.0)
+
+
+def _swapped(case: Case) -> Iterator[Finding]:
+    """Columns of the action that follow another joint than the one they stand for."""
+    from scipy.optimize import linear_sum_assignment
+
+    assert case.facts.other is not None
+    state, command = (case.facts.rows, case.facts.other)
+    if case.episodes.source == "action":
+        state, command = command, state
+    tie = _correlations(command, state)
+    rows, columns = linear_sum_assignment(-np.abs(tie))
+    for j, k in zip(rows, columns, strict=True):
+        own, cross = abs(tie[j, j]), abs(tie[j, k])
+        if j != k and case.moves[j] and case.moves[k] and cross > SAME and own < ANOTHER:
+            yield Finding(
+                FAIL, "relation", case.names[j],
+                f"the action of {case.names[j]} follows {case.names[k]} (correlation {cross:.2f}, with its own joint "
+                f"{own:.2f})", "columns of action and qpos in one order", "reorder the columns of the action",
+                joint=case.names[j],
+            )  # fmt: skip
+
+
+def _joint(case: Case, j: int) -> Finding:
+    lags, name = case.facts.lags, case.names[j]
+    assert lags is not None
+    copy = _copied(case, j)
+    if copy is not None:
+        return copy
+    _, var_q, both = lags.moments
+    correlation = lags.correlation[:, j]
+    best = int(np.abs(correlation).argmax())
+    r = float(correlation[best])
+    slope = float(both[best, j] / var_q[best, j]) if var_q[best, j] > 0 else 0.0
+    said = f"action = {slope:.3g} · qpos (correlation {r:.2f})"
+    if r < -SAME:
+        return Finding(
+            FAIL, "relation", name, f"{said}: action and state count in opposite senses", "one sense of rotation",
+            f"negate {name} in one of them (of a gripper: 1 − value), after finding out which is right", joint=name,
+        )  # fmt: skip
+    if case.is_gripper(j):
+        return Finding(PASS, "relation", name, said, joint=name)
+    if r > ANOTHER and any(abs(slope / factor - 1) < 0.1 for factor in (DEGREE, 1 / DEGREE)):
+        return Finding(
+            FAIL, "relation", name, f"{said}: one is in degrees, the other in radians", "one unit",
+            f"convert {name} of the series in degrees by π/180", joint=name,
+        )  # fmt: skip
+    if r > SAME and abs(slope - 1) < SLOPE:
+        return _offset(case, j, said)
+    return _unlike(case, j, said, r)
+
+
+def _copied(case: Case, j: int) -> Finding | None:
+    lags, name = case.facts.lags, case.names[j]
+    assert lags is not None
+    equal = lags.equal[:, j]
+    best = int(equal.argmax())
+    k = int(lags.offsets[best])
+    # A joint that rests most of the time equals itself at every lag.
+    if not case.is_gripper(j) and _residue(case, j) < ROUNDED:
+        best, k = lags.most, 0
+    elif equal[best] < COPIED or (k != 0 and equal[best] - np.median(equal) < 0.1) or case.is_gripper(j):
+        return None
+    if k == 0:
+        return Finding(
+            FAIL, "relation", name,
+            f"action[t] = qpos[t]{' exactly' if equal[lags.most] >= COPIED else ' but for rounding'}: a copy",
+            "commands that lead the motion",
+            "record the commands; meanwhile use source qpos and do not train on action",
+            joint=name,
+        )  # fmt: skip
+    if k > 0:
+        return Finding(
+            WARN, "relation", name,
+            f"action[t] = qpos[t + {k}] exactly: made from measurements {case.seconds(k)} later",
+            "commands as they were sent", "fine as targets a step ahead; it does not say what the controller was told",
+            joint=name,
+        )  # fmt: skip
+    return Finding(
+        FAIL, "relation", name, f"action[t] = qpos[t − {-k}] exactly: a copy of the past",
+        "commands that lead the motion",
+        f"shift the action by {-k} rows or more, or record the commands", joint=name,
+    )  # fmt: skip
+
+
+def _residue(case: Case, j: int) -> float:
+    """Mean square of action[t] − qpos[t] as a share of the variance of qpos."""
+    assert case.facts.other is not None
+    here, there = case.facts.rows[:, j].astype(np.float64), case.facts.other[:, j].astype(np.float64)
+    return float(np.nanmean((there - here) ** 2) / max(here.var(), 1e-12))
+
+
+def _offset(case: Case, j: int, said: str) -> Finding:
+    """On frames in which nothing moves, target and measurement should agree."""
+    name = case.names[j]
+    assert case.facts.other is not None
+    still = (np.abs(case.facts.steps) <= 0.1 * case.facts.usual).all(axis=1)
+    span = float(case.facts.quantile(0.99)[j] - case.facts.quantile(0.01)[j])
+    if still.sum() >= 20:
+        gap = float(np.nanmedian((case.facts.other[still, j] - case.facts.rows[still, j]).astype(np.float64)))
+        gap = gap if case.episodes.source == "qpos" else -gap
+        if abs(gap) > max(OFFSET * span, 1e-3):
+            return Finding(
+                WARN, "relation", name,
+                f"{said}; at rest the action is {gap:+.3g} {case.unit(j)} off the state ({int(still.sum())} rows)",
+                f"less than {OFFSET * span:.2g}", f"check the zero of {name}: gravity droop, or two calibrations",
+                joint=name,
+            )  # fmt: skip
+    return Finding(PASS, "relation", name, said, joint=name)
+
+
+def _unlike(case: Case, j: int, said: str, r: float) -> Finding:
+    name = case.names[j]
+    assert case.facts.other is not None
+    if case.episodes.source == "qpos":
+        change = _correlations(case.facts.other[:, [j]], case.facts.steps[:, [j]])[0, 0]
+        if abs(change) > max(abs(r), 0.7):
+            return Finding(
+                WARN, "relation", name, f"the action goes with the change of the joint (correlation {change:.2f}, with "
+                f"its position {r:.2f}): a delta or a speed", "absolute targets",
+                "use source qpos, or add the action to the position before use", joint=name,
+            )  # fmt: skip
+    spans = [float(np.ptp(np.nanquantile(v[:, j], [0.01, 0.99]))) for v in (case.facts.rows, case.facts.other)]
+    near = float(near_ranges(case)[j])
+    if min(spans) < near and max(spans) < HELD * near:
+        return Finding(
+            PASS, "relation", name, f"held: the action stays within {spans[1]:.2g}, the state within {spans[0]:.2g}",
+            joint=name,
+        )  # fmt: skip
+    if spans[1] < CONSTANT_RANGE:
+        said = f"the action stands at {float(np.nanmedian(case.facts.other[:, j])):.4g} while the state moves"
+    return Finding(
+        WARN, "relation", name,
+        f"{said}: action on another scale than state (ranges {spans[1]:.3g} and {spans[0]:.3g})"
+        if r > ANOTHER else f"{said}: action does not follow from state (ranges {spans[1]:.3g} and {spans[0]:.3g})",
+        "targets in the units of the state", "find out what the controller does with it; align and guide on qpos",
+        joint=name,
+    )  # fmt: skip
+
+
+def _lag(case: Case, close: np.ndarray) -> Iterator[Finding]:
+    lags = case.facts.lags
+    assert lags is not None
+    best = lags.best()[close]
+    misfit = 1 - lags.correlation[:, close] ** 2
+    # A joint that creeps fits at any lag and tells nothing.
+    sharp = misfit.min(0) < BETTER * np.minimum(misfit[0], misfit[-1])
+    if not sharp.any():
+        yield Finding(PASS, "lag", "all joints", "motion too slow to tell a lag")
+        return
+    close, best = close[sharp], best[sharp]
+    middle = float(np.median(best))
+    for j, lag in zip(close, best, strict=True):
+        if abs(lag - middle) > LAG_APART:
+            yield Finding(
+                FAIL, "lag", case.names[j],
+                f"measurements follow the action by {case.seconds(float(lag))}, those of the other joints by "
+                f"{case.seconds(middle)}", "one lag for all joints", f"shift the action of {case.names[j]} by "
+                f"{round(middle - lag):+d} rows", joint=case.names[j],
+            )  # fmt: skip
+    yield _common(case, middle, [case.names[j] for j in close])
+
+
+def _common(case: Case, middle: float, names: list[str]) -> Finding:
+    subject = listed(names)
+    said = f"measurements follow the action by {case.seconds(middle)} (median of {len(names)} joints)"
+    usual = [_middle(other) for other in case.against]
+    known = [(lag, rate) for lag, rate in usual if lag is not None]
+    rate = case.episodes.rate_hz or 20.0
+    if middle < LEAST_LAG:
+        return Finding(
+            FAIL, "lag", subject, f"the action comes {case.seconds(-middle)} after the motion it should cause",
+            "action[t] sent at row t, followed by the motion",
+            f"shift the action earlier by {round(-middle) + 1} rows or more, or use source qpos",
+        )  # fmt: skip
+    if known:
+        own = float(np.median([lag * rate / (r or rate) for lag, r in known]))
+        if abs(own - middle) > LAG_APART / 2:
+            # Another robot may well have another delay.
+            same = any(set(names) & set(other.names) for other in case.against)
+            return Finding(
+                FAIL if same and abs(own - middle) > LAG_APART else WARN, "lag", subject,
+                f"{said}; in the pre-training set by {case.seconds(own)}", "the same lag in both",
+                f"shift the action by {round(own - middle):+d} rows (− is earlier)",
+            )  # fmt: skip
+    if middle > max(MOST_SECONDS * rate, 3.0):
+        return Finding(
+            WARN, "lag", subject, said, f"at most {MOST_SECONDS} s",
+            "check clocks and the order of recording; shift the action later if it was stamped too early",
+        )  # fmt: skip
+    if abs(middle) < -LEAST_LAG:
+        return Finding(
+            WARN, "lag", subject, f"no lag between action and measurement ({case.seconds(middle)})",
+            "measurements that follow commands by a step or more",
+            "check that the action is the command sent at that row, not the measurement after it was filtered",
+        )  # fmt: skip
+    return Finding(PASS, "lag", subject, said)
+
+
+def _middle(case: Case) -> tuple[float | None, float | None]:
+    """The median lag of a pre-training set and its rate."""
+    if case.facts.lags is None or not case.facts.lags.count:
+        return None, None
+    good = case.moves & (case.facts.lags.correlation.max(0) > SAME)
+    good &= np.array([not case.is_gripper(j) for j in range(len(case.names))])
+    return (float(np.median(case.facts.lags.best()[good])), case.episodes.rate_hz) if good.any() else (None, None)

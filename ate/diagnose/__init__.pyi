@@ -1,0 +1,2 @@
+from .checks import climb as climb
+from .report import Ladder as Ladder

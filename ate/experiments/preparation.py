@@ -1,0 +1,60 @@
+"""What a study needs before its arms: the alignment and the pre-trained policies, each made once and read back."""
+
+import hashlib
+from pathlib import Path
+
+from ate.align.alignment import Alignment
+from ate.align.config import AlignConfig, preset
+from ate.align.stages import fit
+from ate.data.episodes import Episodes
+from ate.experiments.settings import Settings
+from ate.policies.policy import build
+from ate.runs.lock import turn
+from ate.steer.finetuning import pretrain
+from ate.steer.training import Budget
+
+# Pre-training starts from nothing and can take larger steps than fine-tuning, annealed to zero.
+PRETRAIN_LEARNING_RATE = 1e-3
+
+
+def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> tuple[Alignment, Path]:
+    """Align the sets, or read the alignment back; returns it with the folder that keeps it.
+
+    The folder is named by data, configuration and seed: another setting trains anew beside the old one.
+    """
+    config = preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
+    folder = alignment_folder(settings, config, sets, adapt)
+    # Another process that wants the same waits here, then finds every step done and reads it back.
+    with turn(folder, "aligning"):
+        return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
+
+
+def alignment_folder(settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes) -> Path:
+    """Where the alignment of these sets by this configuration is kept, named by all that it depends on."""
+    parts = [config, settings.seed, [s.digest for s in sets], adapt.digest]
+    return settings.directory / "align" / hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, parameterization: str) -> Path:
+    """Pre-train one policy, or read it back; returns its checkpoint.
+
+    Args:
+        settings: horizon, network width, steps, batch and seed.
+        sets: the pre-training robots.
+        width: columns of the unified vector, wide enough for the adaptation robot too.
+        parameterization: what the policy predicts.
+    """
+    budget = Budget(
+        settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, schedule="cosine", seed=settings.seed
+    )
+    parts = [budget, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
+    identity = hashlib.sha256(repr(parts).encode()).hexdigest()
+    folder = settings.directory / "policies" / f"{parameterization}-{identity[:12]}"
+    file = folder / "policy.safetensors"
+    with turn(folder, f"pre-training the {parameterization} policy"):
+        if not file.exists():
+            policy = build(
+                sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width
+            )
+            pretrain(policy, sets, budget, directory=folder).policy.save(file)
+    return file

@@ -1,0 +1,67 @@
+"""Replay: a cell trained and rolled out again, bit for bit, because ablations keep results and no policies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ate.experiments.export import spec
+from ate.experiments.methods import ArmSpec
+from ate.experiments.results import RunResult
+from ate.experiments.seed_run import Experiment, roll_out, simulated, train_seed
+from ate.experiments.study import Study
+from ate.runs.threads import one_thread
+
+if TYPE_CHECKING:
+    from ate.sim.rollout import Rollouts
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What came of a cell this time.
+
+    Attributes:
+        result: what was kept of it.
+        rollouts: all of its rollouts, with their tracks; None without a simulator.
+        faithful: whether the same rollouts succeed as before, and come as close.
+    """
+
+    result: RunResult
+    rollouts: "Rollouts | None"
+    faithful: bool
+
+
+def replay(experiment: Experiment, result: RunResult, aligned: Path | None) -> Replay:
+    """Train the arm of one result again on its seed, and roll it out from the same seeds.
+
+    Args:
+        experiment: of the study; its demonstrations and steps are replaced by those of the result.
+        result: what to repeat.
+        aligned: folder that keeps the stage-2 encoders.
+    """
+    arm = ArmSpec(result.arm, **spec(result))
+    mine = replace(experiment, demonstrations=result.demonstrations, steps=result.steps)
+    with one_thread():
+        done = train_seed(mine, [arm], result.seed, aligned)
+        trained = done.trained[arm.name]
+        if not simulated(done.episodes):
+            return Replay(result, None, list(map(dict, result.loss)) == trained.loss)
+        # All of them: the noise that a policy draws for one environment depends on how many there are.
+        rollouts = roll_out(mine, trained.policy, done.episodes, result.seed, record=True)
+    same = tuple(map(bool, rollouts.success)) == result.success
+    return Replay(result, rollouts, same and tuple(map(float, rollouts.closest)) == result.closest)
+
+
+def replay_in(study: Study, result: RunResult) -> Replay:
+    """The same for a result of a study, with the study's files."""
+    experiment = study.experiment(result.parameterization, [ArmSpec(result.arm, **spec(result))])
+    return replay(experiment, result, study.settings.directory / "results" / "aligned")
+
+
+def telling(success: Sequence[bool] | NDArray[np.bool_]) -> list[int]:
+    """Rollouts worth seeing: the first that succeeded and the first that failed, as far as there are."""
+    outcomes = [bool(value) for value in success]
+    return sorted(outcomes.index(outcome) for outcome in (True, False) if outcome in outcomes)

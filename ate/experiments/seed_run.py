@@ -1,0 +1,233 @@
+"""Run: the arms of one training seed, trained and rolled out.
+
+One seed draws its demonstrations, aligns stage 2 on those demonstrations alone (what a user with that few would
+have), trains every arm on one shared stream, and rolls all of them out from the same fixed seeds. What an arm gives
+does not depend on the arms beside it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ate.align.alignment import Alignment
+from ate.align.evaluate.controls import fit_one_stage, untrained
+from ate.align.stages import realign
+from ate.data.episodes import Episodes
+from ate.data.loading import DataSet
+from ate.experiments.methods import ALIGNED_AS, ArmSpec
+from ate.experiments.results import RunResult
+from ate.policies.policy import Policy
+from ate.robots.kinematic_table import ROBOTS
+from ate.runs.lock import turn
+from ate.runs.threads import one_thread
+from ate.sim.tasks import TASKS
+from ate.steer.encoder import Encoder, IdentityEncoder
+from ate.steer.evaluation import open_loop
+from ate.steer.finetuning import finetune_arms
+from ate.steer.guidance import Guidance
+from ate.steer.training import Arm, Budget, Trained
+
+if TYPE_CHECKING:
+    from ate.sim.rollout import Rollouts
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What all arms and seeds of a comparison share.
+
+    Attributes:
+        policy: checkpoint of the pre-trained policy.
+        alignment: folder of the alignment; its stage 1 is kept, stage 2 is trained again on each draw.
+        adapt: the adaptation robot's episodes.
+        readings: name and folder of other alignments, for arms that name them.
+        held_out: share of the episodes kept for the open-loop error, never drawn.
+        demonstrations: episodes drawn for each training seed; all where there are fewer.
+        steps: fine-tuning steps.
+        batch: samples a step.
+        learning_rate: of AdamW.
+        rollouts: fixed rollout seeds first_rollout … first_rollout + rollouts − 1.
+        first_rollout: other start situations than a search had, for seeds that are held out from it.
+        execute: actions carried out of each chunk.
+        seed: of the split into drawn and held-out episodes.
+    """
+
+    policy: str
+    alignment: str
+    adapt: DataSet
+    readings: tuple[tuple[str, str], ...] = ()
+    held_out: float = 0.1
+    demonstrations: int = 25
+    steps: int = 80
+    batch: int = 64
+    learning_rate: float = 3e-4
+    rollouts: int = 100
+    first_rollout: int = 0
+    execute: int = 8
+    seed: int = 0
+
+
+def simulated(episodes: Episodes) -> bool:
+    """Whether the files name a robot and a task of `ate.sim`: only then is there something to roll out in."""
+    return episodes.robot in ROBOTS and episodes.task in TASKS
+
+
+@dataclass(frozen=True, eq=False)
+class SeedRun:
+    """What one training seed trained, before anything is rolled out.
+
+    Attributes:
+        trained: by arm.
+        starts: the policy that each arm started from.
+        drawn: the demonstrations.
+        episodes: all of the robot's episodes.
+        held_out: those that were never drawn.
+    """
+
+    trained: dict[str, Trained]
+    starts: dict[str, Policy]
+    drawn: Episodes
+    episodes: Episodes
+    held_out: Episodes
+
+
+def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> Iterator[RunResult]:
+    """All arms of one training seed, trained, then rolled out one after the other; arguments as `train_seed`."""
+    done = train_seed(experiment, arms, seed, aligned)
+    for arm in arms:
+        with one_thread():
+            result = _result(experiment, arm, seed, done)
+        yield result
+
+
+def train_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> SeedRun:
+    """Train all arms of one training seed, on one thread: the bits do not depend on where it happens.
+
+    Args:
+        experiment: what is shared.
+        arms: what differs; names tell them apart.
+        seed: draws demonstrations, stage 2, batches, times and noise.
+        aligned: folder that keeps the stage-2 encoders, one for each alignment and draw, or None.
+    """
+    with one_thread():
+        return _train(experiment, arms, seed, aligned)
+
+
+def _train(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> SeedRun:
+    episodes = experiment.adapt.load()
+    pool, held_out = episodes.split(experiment.held_out, experiment.seed)
+    drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
+    alignment, folder = _realigned(experiment.alignment, drawn, seed, aligned)
+    policy = Policy.load(experiment.policy)
+    budget = Budget(experiment.steps, experiment.batch, experiment.learning_rate, seed=seed)
+    own = {arm.encoder for arm in arms if arm.encoder not in ALIGNED_AS}
+    encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in own}
+    for name, other in experiment.readings:
+        if any(arm.encoder == name for arm in arms):
+            encoders[name] = _realigned(other, drawn, seed, aligned)[0].vae
+    starts = {arm.name: _start(policy, arm, seed) for arm in arms}
+    built = {arm.name: Arm(starts[arm.name], _guidance(alignment, arm, encoders[arm.encoder])) for arm in arms}
+    trained = finetune_arms(built, drawn, budget, space=alignment.space, label=f"seed {seed}")
+    return SeedRun(trained, starts, drawn, episodes, held_out)
+
+
+def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) -> tuple[Alignment, Path | None]:
+    """An alignment with stage 2 on the demonstrations drawn, and the folder that keeps it."""
+    folder = None if aligned is None else aligned / f"{Path(stored).name}-{drawn.digest[:12]}-{seed}"
+    if folder is None:
+        return realign(Alignment.load(stored), drawn, seed=seed), None
+    # The same draw serves other arms as well, maybe in another process.
+    with turn(folder, f"aligning the demonstrations of seed {seed}"):
+        return realign(Alignment.load(stored), drawn, seed=seed, directory=folder), folder
+
+
+def draw_demonstrations(pool: Episodes, count: int, seed: int) -> Episodes:
+    """`count` episodes drawn without replacement, in file order; all of them where there are fewer."""
+    order = np.random.default_rng(seed).permutation(len(pool))
+    return pool.select(np.sort(order[:count]))
+
+
+def _start(policy: Policy, arm: ArmSpec, seed: int) -> Policy:
+    return policy if arm.start == "pretrained" else policy.fresh(seed)
+
+
+def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder: Path | None) -> Encoder | None:
+    """The encoder that an arm names, for one alignment and draw."""
+    match name:
+        case "none":
+            return None
+        case "random":
+            return untrained(alignment, seed).vae
+        case "identity":
+            return IdentityEncoder(alignment.vae.config.features, alignment.config.chunk)
+        case "one-stage":
+            if folder is None:
+                return fit_one_stage(alignment, drawn, seed=seed).vae
+            with turn(folder, f"training the one-stage encoder of seed {seed}"):
+                return fit_one_stage(alignment, drawn, seed=seed, directory=folder).vae
+    return alignment.vae
+
+
+def _guidance(alignment: Alignment, arm: ArmSpec, encoder: Encoder | None) -> Guidance | None:
+    if encoder is None:
+        return None
+    options = {name: getattr(arm, name) for name in ("sign", "energy", "latent", "at", "bound", "schedule")}
+    return Guidance.of(alignment, arm.lam, arm.clamp, vae=encoder, **options)
+
+
+def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: int, record: bool = False) -> "Rollouts":
+    """A trained policy from the experiment's fixed rollout seeds, with noise drawn by the training seed.
+
+    Args:
+        experiment: number of rollouts, actions carried out of each chunk.
+        policy: trained.
+        episodes: name the robot and the task.
+        seed: training seed.
+        record: keep trajectories.
+
+    Raises:
+        InputError: a robot or task that the simulator does not know.
+    """
+    # Imported here: data without a simulator need no mujoco.
+    from ate.sim.rollout import rollout
+
+    generator = torch.Generator().manual_seed(seed)
+    return rollout(
+        lambda qpos, state: policy.act(qpos, state, generator),
+        episodes.robot,
+        episodes.task or "",
+        range(experiment.first_rollout, experiment.first_rollout + experiment.rollouts),
+        execute=min(experiment.execute, policy.config.horizon),
+        threads=1,
+        record=record,
+    )
+
+
+def _result(experiment: Experiment, arm: ArmSpec, seed: int, done: SeedRun) -> RunResult:
+    trained, episodes = done.trained[arm.name], done.episodes
+    success: tuple[bool, ...] = ()
+    closest: tuple[float, ...] = ()
+    if simulated(episodes):
+        outcome = roll_out(experiment, trained.policy, episodes, seed)
+        success = tuple(bool(value) for value in outcome.success)
+        closest = tuple(float(value) for value in outcome.closest)
+    return RunResult(
+        arm=arm.name,
+        seed=seed,
+        parameterization=trained.policy.config.parameterization,
+        demonstrations=len(done.drawn),
+        lam=arm.lam,
+        clamp=arm.clamp,
+        encoder=arm.encoder,
+        success=success,
+        closest=closest,
+        loss=tuple(trained.loss),
+        meter=tuple(trained.meter),
+        open_loop=open_loop(trained.policy, done.held_out, seed),
+        seconds=trained.seconds,
+        steps=experiment.steps,
+        spec=asdict(arm),
+    )

@@ -1,0 +1,202 @@
+"""Cluster: jobs through submitit, on Slurm or, for tests and laptops, in processes that it starts itself.
+
+Whoever waits may be interrupted: jobs on Slurm go on without it, and the next call finds those that are queued or
+running by the records in the folder and waits for them instead of submitting them again. Whether a job is still there
+is asked of the queue (`squeue`), which every cluster has; accounting (`sacct`) is not needed.
+
+A job that is preempted, or runs into its time limit, is queued again by submitit and goes on with what is missing; one
+whose node fails, by Slurm.
+"""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ate.errors import InputError
+from ate.experiments.executors import LOST, RAISED, TIME, Failure, Job
+from ate.runs.files import read_json, write_json
+
+RECORDS = "submitted"
+# Seconds between two looks for results, and between two questions to the queue.
+LOOK, ASK = 0.5, 5.0
+# A result may show up on this machine later than the end of its job: file servers keep what a folder listed before.
+PATIENCE = 20.0
+# Our options in submitit's words.
+WORDS: Mapping[str, str] = {
+    "time": "timeout_min", "cpus": "cpus_per_task", "gpus": "gpus_per_node", "mem": "mem_gb",
+    "partition": "slurm_partition", "account": "slurm_account", "qos": "slurm_qos", "constraint": "slurm_constraint",
+    "parallel": "slurm_array_parallelism",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Requeued:
+    """A job as submitit takes it: what is left of it is the same job again, for what it did is on disk."""
+
+    job: Job
+
+    def __call__(self) -> None:
+        """Do it."""
+        self.job()
+
+    def checkpoint(self) -> Any:
+        """What to queue when time is up."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def run(
+    jobs: Sequence[Job], folder: Path, slurm: bool, options: Mapping[str, Any], workers: int
+) -> Iterator[tuple[int, Failure | None]]:
+    """As `ate.experiments.executors.Executor.run`, on Slurm or in local processes.
+
+    Raises:
+        InputError: submitit or Slurm is not installed, or Slurm refuses the jobs.
+    """
+    _check_installed(slurm)
+    folder = folder.resolve()
+    executor = _executor(folder, slurm, options)
+    return _on_slurm(jobs, folder, executor) if slurm else _beside(jobs, executor, workers)
+
+
+def _check_installed(slurm: bool) -> None:
+    try:
+        import submitit  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            "no submitit", where="executor", expected="the extra `cluster`", way_out="pip install 'ate[cluster]'"
+        ) from error
+    if slurm and not (shutil.which("sbatch") and shutil.which("squeue")):
+        raise InputError(
+            "no sbatch or squeue on the path",
+            where="executor 'slurm'",
+            expected="a machine that submits to a Slurm cluster",
+            way_out="log in to one, or use the executor processes",
+        )
+
+
+def _executor(folder: Path, slurm: bool, options: Mapping[str, Any]) -> Any:
+    import submitit
+
+    executor = submitit.AutoExecutor(folder, cluster="slurm" if slurm else "local")
+    given = {"time": TIME, **{name: value for name, value in options.items() if name != "per"}}
+    words = {WORDS[name]: value for name, value in given.items()}
+    if slurm:
+        words |= {"slurm_additional_parameters": {"requeue": True}, "slurm_job_name": "ate"}
+    executor.update_parameters(name="ate", **words)
+    return executor
+
+
+def _beside(jobs: Sequence[Job], executor: Any, workers: int) -> Iterator[tuple[int, Failure | None]]:
+    """Local processes, so many at once; they end with whoever started them, and are not found again."""
+    waiting, running = list(range(len(jobs))), dict[int, Any]()
+    while waiting or running:
+        while waiting and len(running) < workers:
+            index = waiting.pop(0)
+            running[index] = executor.submit(Requeued(jobs[index]))
+        for index in [index for index, handle in running.items() if handle.done()]:
+            yield index, _outcome(running.pop(index))
+        time.sleep(LOOK / 5)
+
+
+def _on_slurm(jobs: Sequence[Job], folder: Path, executor: Any) -> Iterator[tuple[int, Failure | None]]:
+    handles = _attached(jobs, folder)
+    fresh = [index for index in range(len(jobs)) if index not in handles]
+    for index, handle in zip(fresh, _submit([jobs[i] for i in fresh], executor), strict=True):
+        handles[index] = handle
+        write_json(_record(folder, jobs[index]), {"job": handle.job_id})
+    asked = time.monotonic()
+    gone: dict[int, float] = {}
+    while handles:
+        time.sleep(LOOK)
+        now = time.monotonic()
+        queue = None
+        if now - asked > ASK:
+            queue, asked = _queue(), now
+        for index, handle in list(handles.items()):
+            if _has_result(handle):
+                yield index, _outcome(handles.pop(index))
+            elif queue is not None and handle.job_id in queue:
+                gone.pop(index, None)
+            elif queue is not None and now - gone.setdefault(index, now) > PATIENCE:
+                yield index, _lost(handles.pop(index))
+
+
+def _attached(jobs: Sequence[Job], folder: Path) -> dict[int, Any]:
+    """Jobs that an earlier call submitted and that are queued or running."""
+    import submitit
+
+    records = {i: _record(folder, job) for i, job in enumerate(jobs) if _record(folder, job).exists()}
+    queue = _queue() if records else set()
+    known = {index: read_json(file)["job"] for index, file in records.items()}
+    if queue is None:
+        raise InputError(
+            "no answer from squeue",
+            where="executor 'slurm'",
+            expected="a cluster that answers, for jobs were submitted before",
+            way_out="try again when its controller is up",
+        )
+    return {index: submitit.SlurmJob(folder, job) for index, job in known.items() if job in queue}
+
+
+def _submit(jobs: Sequence[Job], executor: Any) -> list[Any]:
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    if not jobs:
+        return []
+    try:
+        with executor.batch():
+            handles = [executor.submit(Requeued(job)) for job in jobs]
+    except (FailedJobError, FailedSubmissionError) as error:
+        raise InputError(
+            " ".join(str(error).split()),
+            where="executor 'slurm'",
+            expected="jobs that sbatch accepts",
+            way_out="correct partition, account or limits: --executor slurm:partition=…,time=…",
+        ) from error
+    return handles
+
+
+def _record(folder: Path, job: Job) -> Path:
+    return folder / RECORDS / f"{job.key}.json"
+
+
+def _queue() -> set[str] | None:
+    """Ids of the jobs that are queued or running, arrays one by one; None where the controller does not answer."""
+    answer = subprocess.run(["squeue", "--array", "--noheader", "--format=%i"], capture_output=True, text=True)
+    if answer.returncode != 0:
+        return None
+    # An array of one is shown under its own number in some versions, under array and index in others.
+    return set(answer.stdout.split())
+
+
+def _has_result(handle: Any) -> bool:
+    # Listing the folder makes a file server say what is new.
+    folder: Path = handle.paths.folder
+    return any(entry.name == handle.paths.result_pickle.name for entry in folder.iterdir())
+
+
+def _outcome(handle: Any) -> Failure | None:
+    """How a job ended that left a result, or whose process is gone."""
+    if not _has_result(handle):
+        return _lost(handle)
+    error = handle.exception()
+    if error is None:
+        return None
+    trace = str(error)
+    # submitit hands the traceback on as text, between two lines; its last one says type and message.
+    said = [line for line in trace.split("-" * 22)[1].splitlines() if line.strip()] if "-" * 22 in trace else [trace]
+    last = next((line for line in reversed(said) if not line.startswith(" ")), trace)
+    name, _, message = last.partition(": ")
+    return Failure(RAISED, name.rsplit(".", 1)[-1], message or last, trace)
+
+
+def _lost(handle: Any) -> Failure:
+    log = (handle.stderr() or handle.stdout() or "").strip()
+    message = f"job {handle.job_id} ended without a result: cancelled, killed, or its node failed"
+    return Failure(LOST, "JobLost", message, "\n".join(log.splitlines()[-40:]))

@@ -1,0 +1,1 @@
+"""Statistics of experiments: pairing, intervals, corrections, power and pooling."""

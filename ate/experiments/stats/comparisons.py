@@ -1,0 +1,265 @@
+"""Statistics: Wilson intervals for success, paired differences with intervals over seeds and rollouts, a verdict.
+
+Rollouts of one trained policy are not independent evidence about a method, training seeds are: differences are formed
+rollout by rollout within a seed (same demonstrations, batches, noise and start situation) and the interval is over
+training seeds and start situations (`ate.experiments.stats.variance_components`). Of m arms against one baseline the
+verdicts share the error rate (Holm 1979): "helps" of any arm that does nothing comes up in at most one sweep of twenty.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ate.errors import InputError, unknown
+from ate.experiments.results import RunResult
+from ate.experiments.stats.bootstrap import Estimate
+from ate.experiments.stats.pairing import gaps, outcomes
+from ate.experiments.stats.power import EFFECT, POWER, detectable, seeds_needed
+from ate.experiments.stats.variance_components import PAIRED, SINGLE, Spread, crossed, interval, p_value
+
+# What a learning curve can be over.
+AXES = ("demonstrations", "steps")
+ERROR_RATE = 0.05
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """Success of one arm.
+
+    Attributes:
+        arm: its name.
+        successes: rollouts that succeeded, all seeds together.
+        trials: rollouts.
+        rate: share, in [0, 1].
+        low: lower end of the 95 % Wilson interval (treats rollouts as independent).
+        high: upper end.
+        by_seed: success rate of each training seed.
+        closest: median closest distance of tool and object, metres.
+    """
+
+    arm: str
+    successes: int
+    trials: int
+    rate: float
+    low: float
+    high: float
+    by_seed: tuple[float, ...]
+    closest: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An arm against a baseline, paired by training seed and rollout seed, in shares of success.
+
+    Attributes:
+        arm: its name.
+        baseline: the other's.
+        mean: mean paired difference.
+        low: lower end of its 95 % t interval over training seeds and rollout seeds.
+        high: upper end.
+        by_seed: the differences by training seed.
+        verdict: `"helps"`, `"hurts"` or `"cannot tell"`, at an error rate shared by `comparisons`.
+        comparisons: how many comparisons the verdict pays for (Holm).
+        p: two-sided p of this difference alone.
+        adjusted: p times what it pays for the others; the verdict is below 0.05.
+        spread: where the uncertainty comes from; None where it was not kept.
+    """
+
+    arm: str
+    baseline: str
+    mean: float
+    low: float
+    high: float
+    by_seed: tuple[float, ...]
+    verdict: str
+    comparisons: int = 1
+    p: float = 1.0
+    adjusted: float = 1.0
+    spread: Spread | None = None
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One arm at one number of demonstrations or steps.
+
+    Attributes:
+        arm: its name.
+        at: the number.
+        rate: success, share of rollouts over all training seeds.
+        low: lower end of its 95 % t interval over training seeds and rollout seeds, in [0, 1].
+        high: upper end.
+        seeds: training seeds.
+        difference: to the baseline at the same number; None for the baseline, or where it is missing.
+    """
+
+    arm: str
+    at: int
+    rate: float
+    low: float
+    high: float
+    seeds: int
+    difference: Difference | None
+
+
+def wilson(successes: float, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson score interval of a success rate (Wilson 1927); half successes count as such."""
+    z2 = float(stats.norm.ppf((1 + confidence) / 2)) ** 2
+    failures = trials - successes
+    half = np.sqrt(z2 * (successes * failures / trials + z2 / 4))
+    low, high = (successes + z2 / 2 - half) / (trials + z2), (successes + z2 / 2 + half) / (trials + z2)
+    # The ends where all or none succeed are exact; rounding is not.
+    return (0.0 if successes == 0 else float(low)), (1.0 if failures == 0 else float(high))
+
+
+def summarise(results: Sequence[RunResult]) -> list[ArmSummary]:
+    """One summary an arm, in order of first appearance.
+
+    Raises:
+        InputError: results without rollouts.
+    """
+    summaries = []
+    for arm, table in outcomes(results).items():
+        flat = np.concatenate(list(table.values()))
+        successes, trials = int(flat.sum()), len(flat)
+        low, high = wilson(successes, trials)
+        by_seed = tuple(float(row.mean()) for row in table.values())
+        closest = float(np.median(np.concatenate([r.closest for r in results if r.arm == arm])))
+        summaries.append(ArmSummary(arm, successes, trials, successes / trials, low, high, by_seed, closest))
+    return summaries
+
+
+def paired(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean and t interval of paired differences over seeds; infinite with fewer than two.
+
+    Where all differences agree to the last bit the t interval has no width; that is no certainty, so the
+    interval then spans everything as well.
+    """
+    mean = float(np.mean(values))
+    if len(values) < 2 or np.ptp(values) == 0:
+        return mean, float("-inf"), float("inf")
+    half = float(stats.sem(values) * stats.t.ppf((1 + confidence) / 2, len(values) - 1))
+    return mean, mean - half, mean + half
+
+
+def differences(results: Sequence[RunResult], baseline: str = "direct", arms: int | None = None) -> list[Difference]:
+    """Every other arm against the baseline, paired by training seed and rollout seed.
+
+    Args:
+        results: runs of all arms.
+        baseline: name of the arm to compare with.
+        arms: how many comparisons share the error rate: at least the number of arms to compare, more where others were
+            looked at, or 1 for comparisons that were each decided on beforehand; None for the number of arms, so that
+            the verdict "helps" of the best of many cells is honest.
+
+    Raises:
+        InputError: no run of the baseline, an arm whose seeds or rollouts differ from the baseline's, too few `arms`.
+    """
+    tables = outcomes(results)
+    names = [name for name in tables if name != baseline]
+    family = max(len(names), 1) if arms is None else arms
+    if family != 1 and family < len(names):
+        raise InputError(
+            f"{family} for {len(names)} arms",
+            where="comparisons that share the error rate",
+            expected=f"{len(names)} or more, or 1",
+            way_out="leave it out",
+        )
+    pairs = {name: gaps(tables, name, baseline) for name in names}
+    tested = [crossed(pair, PAIRED) for pair in pairs.values()]
+    alone = [p_value(mean, spread) for mean, spread in tested]
+    rows = []
+    for (name, pair), (mean, spread), p, adjusted in zip(
+        pairs.items(), tested, alone, _holm(alone, family), strict=True
+    ):
+        low, high = interval(mean, spread)
+        said = "cannot tell" if adjusted >= ERROR_RATE else "helps" if mean > 0 else "hurts"
+        by_seed = tuple(float(gap) for gap in pair.mean(1))
+        rows.append(Difference(name, baseline, mean, low, high, by_seed, said, family, p, adjusted, spread))
+    return rows
+
+
+def _holm(alone: Sequence[float], family: int) -> list[float]:
+    """p values adjusted for the family; comparisons that are not among them count as if they showed nothing.
+
+    The k-th smallest pays for those that are not yet told: times family − k + 1, and never below its predecessor.
+    """
+    if family == 1:
+        return list(alone)
+    order = np.argsort(alone)
+    paid = np.asarray(alone)[order] * (family - np.arange(len(alone)))
+    adjusted = np.empty(len(alone))
+    adjusted[order] = np.minimum(np.maximum.accumulate(paid), 1)
+    return [float(p) for p in adjusted]
+
+
+def improvement(by_seed: Sequence[float]) -> Estimate:
+    """Probability that a training seed does better with the arm than without, ties half; Wilson interval over seeds.
+
+    Args:
+        by_seed: paired differences by training seed.
+    """
+    wins = float(np.sum(np.greater(by_seed, 0)) + np.sum(np.equal(by_seed, 0)) / 2)
+    return Estimate(wins / len(by_seed), *wilson(wins, len(by_seed)))
+
+
+def curve(results: Sequence[RunResult], over: str = "demonstrations", baseline: str = "direct") -> list[CurvePoint]:
+    """Success over demonstrations or over steps, one point an arm and number, arms in order, numbers ascending.
+
+    The verdicts of all differences together share the error rate: a curve is as many looks as it has points.
+
+    Args:
+        results: runs that differ in arm, training seed, and the number that the curve is over.
+        over: `"demonstrations"` or `"steps"`.
+        baseline: name of the arm to compare with.
+
+    Raises:
+        InputError: another axis, no rollouts, runs that differ in more, or seeds that are not those of the baseline.
+    """
+    if over not in AXES:
+        raise unknown(over, AXES, where="axis of a learning curve")
+    at: dict[int, list[RunResult]] = {}
+    for result in results:
+        at.setdefault(getattr(result, over), []).append(result)
+    tables = {number: outcomes(mine) for number, mine in at.items()}
+    looks = sum(len(table) - 1 for table in tables.values() if baseline in table)
+    points = []
+    for number, mine in sorted(at.items()):
+        rows = differences(mine, baseline, max(looks, 1)) if baseline in tables[number] else []
+        against = {row.arm: row for row in rows}
+        for arm, table in tables[number].items():
+            mean, spread = crossed(np.stack(list(table.values())), SINGLE)
+            low, high = np.clip(interval(mean, spread), 0, 1)
+            points.append(CurvePoint(arm, number, mean, float(low), float(high), len(table), against.get(arm)))
+    order = list(dict.fromkeys(result.arm for result in results))
+    return sorted(points, key=lambda point: (order.index(point.arm), point.at))
+
+
+def verdict(row: Difference, effect: float = EFFECT) -> str:
+    """The comparison in one sentence: interval, seeds, verdict, and where it cannot tell the budget that would."""
+    points = f"{row.arm} against {row.baseline}: {100 * row.mean:+.1f} points"
+    if not np.isfinite(row.low):
+        count = "one training seed gives" if len(row.by_seed) == 1 else f"{len(row.by_seed)} training seeds give"
+        return f"{points}; {count} no interval: cannot tell."
+    each = f" × {row.spread.rollouts} rollouts" if row.spread else ""
+    paid = f", p = {row.adjusted:.2g} after Holm over {row.comparisons} comparisons" if row.comparisons > 1 else ""
+    text = (
+        f"{points} (95 % interval {100 * row.low:+.1f} to {100 * row.high:+.1f}, "
+        f"{len(row.by_seed)} paired seeds{each}{paid}): {row.verdict}"
+    )
+    if row.verdict != "cannot tell" or row.spread is None:
+        return f"{text}."
+    return f"{text} with this budget. {_would_settle(row.spread, effect, row.comparisons)}"
+
+
+def _would_settle(spread: Spread, effect: float, comparisons: int) -> str:
+    """What the budget sees, and what an effect of the given size would need."""
+    sees, needed = detectable(spread, comparisons), seeds_needed(spread, effect, comparisons)
+    reach = "no effect" if sees is None else f"effects from {100 * sees:.0f} points on"
+    text = f"It sees {reach} with {100 * POWER:.0f} % power; {100 * effect:.0f} points would need "
+    text += "more than 1,000 seeds" if needed is None else f"about {needed} seeds"
+    if comparisons > 1:
+        alone = seeds_needed(spread, effect)
+        text += ", or for this arm alone " + ("as many" if alone is None else f"about {alone} new ones")
+    return f"{text}, by the spread seen."

@@ -1,0 +1,69 @@
+"""Pairing: success of every rollout by arm and training seed, and differences rollout by rollout.
+
+Arms of one training seed share demonstrations, batches and noise, and all are rolled out from the same start
+situations: rollout r of an arm has its counterpart in rollout r of the baseline.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ate.errors import InputError
+from ate.experiments.results import RunResult
+
+
+def outcomes(results: Sequence[RunResult]) -> dict[str, dict[int, np.ndarray]]:
+    """Success of every rollout, 0 or 1, `(R,)`, by arm (in order of first appearance) and training seed (ascending).
+
+    Raises:
+        InputError: a result without rollouts, or an arm that has a training seed twice.
+    """
+    tables: dict[str, dict[int, np.ndarray]] = {}
+    for result in results:
+        table = tables.setdefault(result.arm, {})
+        if not result.success or result.seed in table:
+            raise InputError(
+                f"training seed {result.seed} of {result.arm!r} {'twice' if result.success else 'without rollouts'}",
+                where="results to compare",
+                expected="rollouts of each arm and training seed, once",
+                way_out="compare one parameterisation, number of demonstrations and of steps at a time"
+                if result.success
+                else "roll out in a robot and task of ate.sim, or judge by held-out errors",
+            )
+        table[result.seed] = np.asarray(result.success, float)
+    return {arm: dict(sorted(table.items())) for arm, table in tables.items()}
+
+
+def gaps(tables: Mapping[str, Mapping[int, np.ndarray]], arm: str, baseline: str) -> np.ndarray:
+    """Paired differences of single rollouts, −1, 0 or 1, `(n, R)`: training seeds × rollout seeds.
+
+    Args:
+        tables: `outcomes` of both arms.
+        arm: its name.
+        baseline: the other's.
+
+    Raises:
+        InputError: an arm that is not there, or other training seeds or numbers of rollouts than the baseline's.
+    """
+    for name in (arm, baseline):
+        if name not in tables:
+            raise InputError(
+                f"arms {sorted(tables)}",
+                where="results to compare",
+                expected=f"{'the baseline ' if name == baseline else ''}{name!r} among them",
+                way_out="train it with the same seeds",
+            )
+    mine, base = tables[arm], tables[baseline]
+    shapes = [{seed: len(row) for seed, row in table.items()} for table in (mine, base)]
+    if shapes[0] != shapes[1] or len(set(shapes[0].values())) > 1:
+        raise InputError(
+            f"{_counts(shapes[0])} of {arm!r} against {_counts(shapes[1])} of {baseline!r}",
+            where="results to compare",
+            expected="the same training seeds, each with the same rollout seeds",
+            way_out="train and roll out both arms with the same seeds",
+        )
+    return np.stack([mine[seed] - base[seed] for seed in mine])
+
+
+def _counts(shape: Mapping[int, int]) -> str:
+    return f"seeds {list(shape)} with {sorted(set(shape.values()))} rollouts"

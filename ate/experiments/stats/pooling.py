@@ -1,0 +1,76 @@
+"""Pooling: one arm against another over several studies (robots, tasks, policies), each study counting the same.
+
+    mean = Σ_s d̄_s / S,      SE = √(Σ_s v_s / n_s) / S
+
+with d̄_s and v_s mean and variance of the paired differences over the n_s training seeds of study s. The interval is of
+these studies, not of studies at large: it says nothing about a robot or a task that is not among them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ate.experiments.results import RunResult
+from ate.experiments.stats.comparisons import differences
+
+Study = str
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """An arm against a baseline over several studies, in shares of success.
+
+    Attributes:
+        arm: its name.
+        baseline: the other's.
+        mean: mean over studies of the mean paired difference.
+        low: lower end of the interval.
+        high: upper end.
+        better: studies in which the arm's mean is above the baseline's.
+        studies: how many.
+    """
+
+    arm: str
+    baseline: str
+    mean: float
+    low: float
+    high: float
+    better: int
+    studies: int
+
+    @property
+    def verdict(self) -> str:
+        """`"helps"`, `"hurts"` or `"cannot tell"` at the interval's own confidence."""
+        return "helps" if self.low > 0 else "hurts" if self.high < 0 else "cannot tell"
+
+
+def pooled(studies: Mapping[Study, Sequence[RunResult]], arm: str, baseline: str, confidence: float = 0.95) -> Pooled:
+    """Pool the paired differences of `arm` to `baseline` over studies.
+
+    Args:
+        studies: results by study, each with both arms over the same training seeds.
+        arm: an arm.
+        baseline: another.
+        confidence: of the interval, a t interval with Satterthwaite's degrees of freedom.
+
+    Raises:
+        InputError: a study lacks the baseline, or the seeds of the two arms differ.
+    """
+    gaps = []
+    for results in studies.values():
+        pair = [result for result in results if result.arm in (arm, baseline)]
+        (row,) = differences(pair, baseline=baseline)
+        gaps.append(np.asarray(row.by_seed))
+    means = np.array([g.mean() for g in gaps])
+    parts = np.array([g.var(ddof=1) / len(g) if len(g) > 1 else np.inf for g in gaps])
+    error = float(np.sqrt(parts.sum())) / len(gaps)
+    if not 0 < error < np.inf:
+        # One seed, or no spread at all, is no certainty.
+        low, high = float("-inf"), float("inf")
+    else:
+        freedom = parts.sum() ** 2 / sum(p**2 / (len(g) - 1) for p, g in zip(parts, gaps, strict=True))
+        half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+        low, high = float(means.mean()) - half, float(means.mean()) + half
+    return Pooled(arm, baseline, float(means.mean()), low, high, int((means > 0).sum()), len(gaps))

@@ -1,0 +1,208 @@
+"""Cells: one arm, one training seed, one set of settings; named by a hash of all that its result depends on.
+
+results/cells/<hash>.json    its result, whole or absent; what is there is never trained again
+results/failed/<hash>.json   why it has none; tried again by the next call
+results/turns/<hash>         held by the process that trains it, so that no two train the same cell
+
+Cells of one training seed and setting are trained together on one stream; what each gives does not depend on its
+company. The hash does not see machine or library versions: give another run directory to another installation.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ate.align.alignment import FILE
+from ate.errors import InputError
+from ate.experiments.methods import ArmSpec
+from ate.experiments.results import RunResult
+from ate.experiments.seed_run import Experiment, run_seed
+from ate.runs.files import read_json, write_json
+from ate.runs.lock import turn
+
+# Part of every hash: raised when the same settings come to mean another result.
+FORMAT = 1
+SHOWN = 16
+ELSEWHERE = ("policy", "alignment", "readings", "adapt")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the files of an experiment hold, read once for all of its cells.
+
+    Attributes:
+        experiment: whose files.
+        policy: SHA-256 of the pre-trained policy's checkpoint.
+        alignment: SHA-256 of the run's alignment.
+        readings: the same of every other reading, by name.
+        data: digest of the adaptation robot's episodes.
+    """
+
+    experiment: Experiment
+    policy: str
+    alignment: str
+    readings: Mapping[str, str]
+    data: str
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "Contents":
+        """Read them."""
+        readings = {name: _sha(Path(folder) / FILE) for name, folder in experiment.readings}
+        alignment = _sha(Path(experiment.alignment) / FILE)
+        return cls(experiment, _sha(Path(experiment.policy)), alignment, readings, experiment.adapt.load().digest)
+
+    def cell(self, arm: ArmSpec, seed: int) -> "Cell":
+        """One cell; arms that differ in their names alone are the same one."""
+        settings = {k: v for k, v in asdict(self.experiment).items() if k not in ELSEWHERE}
+        options = {k: v for k, v in asdict(arm).items() if k != "name"}
+        depends = {
+            "format": FORMAT,
+            "settings": settings,
+            # 2 and 2.0 are one λ.
+            "arm": {**options, "lam": float(arm.lam), "clamp": float(arm.clamp)},
+            "seed": seed,
+            "policy": self.policy,
+            "alignment": self.alignment,
+            "reading": self.readings.get(arm.encoder, ""),
+            "data": self.data,
+        }
+        key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+        return Cell(arm, seed, key)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm and training seed of an experiment.
+
+    Attributes:
+        arm: what is trained.
+        seed: training seed.
+        key: hash of what the result depends on.
+    """
+
+    arm: ArmSpec
+    seed: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """The cells of a run directory.
+
+    Attributes:
+        folder: `results` of the run.
+    """
+
+    folder: Path
+
+    def file(self, cell: Cell) -> Path:
+        """Where its result is, or will be."""
+        return self.folder / "cells" / f"{cell.key[:SHOWN]}.json"
+
+    def failure_file(self, cell: Cell) -> Path:
+        """Where it says why there is none."""
+        return self.folder / "failed" / f"{cell.key[:SHOWN]}.json"
+
+    def has(self, cell: Cell) -> bool:
+        """Whether it is done."""
+        return self.file(cell).exists()
+
+    def read(self, cell: Cell) -> RunResult:
+        """Its result, under the name that the arm has here.
+
+        Raises:
+            InputError: the file holds another cell.
+        """
+        result = RunResult.from_tree(read_json(self.file(cell)))
+        if result.cell != cell.key:
+            raise InputError(
+                f"the result of cell {result.cell[:SHOWN] or 'none'}",
+                where=str(self.file(cell)),
+                expected=f"that of {cell.key[:SHOWN]}",
+                way_out="remove the file; the cell is then trained again",
+            )
+        return replace(result, arm=cell.arm.name, spec={**result.spec, "name": cell.arm.name})
+
+    def write(self, cell: Cell, result: RunResult) -> None:
+        """Keep a result, and forget that the cell has failed before."""
+        write_json(self.file(cell), replace(result, cell=cell.key).to_tree())
+        self.failure_file(cell).unlink(missing_ok=True)
+
+    def write_failure(self, cell: Cell, said: Mapping[str, Any]) -> None:
+        """Say why a cell has no result."""
+        write_json(self.failure_file(cell), {"cell": cell.key, "arm": cell.arm.name, "seed": cell.seed, **said})
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells of one experiment and training seed: one job for an executor, which may run in any process.
+
+    Attributes:
+        experiment: what they share.
+        cells: what is asked for, done or not.
+        folder: `results` of the run.
+    """
+
+    experiment: Experiment
+    cells: tuple[Cell, ...]
+    folder: str
+
+    @property
+    def key(self) -> str:
+        """Hash of what is asked for."""
+        return hashlib.sha256("".join(sorted(cell.key for cell in self.cells)).encode()).hexdigest()[:SHOWN]
+
+    @property
+    def missing(self) -> tuple[Cell, ...]:
+        """Cells without a result, each once."""
+        store = Store(Path(self.folder))
+        return tuple({cell.key: cell for cell in self.cells if not store.has(cell)}.values())
+
+    def alone(self) -> tuple["Group", ...]:
+        """A group for each missing cell."""
+        return tuple(replace(self, cells=(cell,)) for cell in self.missing)
+
+    def __call__(self) -> None:
+        """Train what is missing on one stream, and keep each result as soon as its arm is rolled out.
+
+        A process that wants the same cells waits for its turn and then finds them done. Where a file server does not
+        share locks between machines both train them, to the same numbers, and the file is written whole twice.
+        """
+        store = Store(Path(self.folder))
+        with ExitStack() as held:
+            # In the order of keys, so that two processes never wait for each other.
+            for cell in sorted(self.missing, key=lambda cell: cell.key):
+                held.enter_context(turn(store.folder / "turns" / cell.key[:SHOWN], f"training seed {cell.seed}"))
+            missing = self.missing
+            for cell in missing:
+                _remove_leftovers(store.file(cell))
+            if not missing:
+                return
+            arms = [cell.arm for cell in missing]
+            results = run_seed(self.experiment, arms, missing[0].seed, store.folder / "aligned")
+            for cell, result in zip(missing, results, strict=True):
+                store.write(cell, result)
+
+
+def _remove_leftovers(file: Path) -> None:
+    """Temporary files of a writer that was killed; nobody else writes a cell whose turn is held."""
+    for leftover in file.parent.glob(f".{file.name}.*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def _sha(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def kept(directory: Path) -> list[RunResult]:
+    """Every result that is kept in a folder of results, in the order of arms, numbers and seeds.
+
+    Args:
+        directory: `results` of a run directory.
+    """
+    found = [RunResult.from_tree(read_json(file)) for file in sorted((directory / "cells").glob("*.json"))]
+    return sorted(found, key=lambda r: (r.parameterization, r.lam, r.arm, r.demonstrations, r.steps, r.seed))

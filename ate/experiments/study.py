@@ -1,0 +1,243 @@
+"""A study: settings in, results out; what notebooks 03 and 04 and `ate compare` share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from ate.align.alignment import FILE, Alignment
+from ate.align.config import READINGS
+from ate.align.stages import fit, refit
+from ate.data.episodes import Episodes
+from ate.errors import unknown
+from ate.experiments.executors import Executor
+from ate.experiments.methods import ALIGNED_AS, ARM_SETS, COMPARISON, DIRECT, EVIDENCE, ArmSpec, comparison, evidence
+from ate.experiments.preflight import preflight
+from ate.experiments.preparation import align_robots, alignment_folder, pretrain_policy
+from ate.experiments.results import RunResult
+from ate.experiments.schedule import Request, Swept, run
+from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
+from ate.experiments.settings import Settings, names, numbers
+from ate.experiments.sweep import Setting, Sweep
+from ate.runs.card import card
+from ate.runs.lock import turn
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Data, alignment and pre-trained policies of one run directory.
+
+    Attributes:
+        settings: of the run.
+        pretrain: the pre-training robots' sets.
+        adapt: the adaptation robot's episodes.
+        alignment: of both, over all adaptation episodes.
+        folder: where the alignment is kept.
+        policies: checkpoint of the pre-trained policy of each parameterisation.
+    """
+
+    settings: Settings
+    pretrain: tuple[Episodes, ...]
+    adapt: Episodes
+    alignment: Alignment
+    folder: Path
+    policies: dict[str, Path]
+
+    def experiment(
+        self, parameterization: str, arms: Sequence[ArmSpec] = (), demonstrations: int = 0, steps: int = 0
+    ) -> Experiment:
+        """What all arms and seeds of this study share; readings of the alignment that arms name are trained first.
+
+        Args:
+            parameterization: what the policy predicts.
+            arms: that will be trained.
+            demonstrations: drawn for each training seed; 0 for the run's own number.
+            steps: of fine-tuning; 0 for the run's own number.
+        """
+        s = self.settings
+        named = [name for name in ALIGNED_AS if any(arm.encoder == name for arm in arms)]
+        return Experiment(
+            policy=str(self.policies[parameterization]),
+            alignment=str(self.folder),
+            readings=tuple((name, str(self._reading(name))) for name in named),
+            adapt=s.adapt_data,
+            held_out=s.held_out,
+            demonstrations=self._drawn(demonstrations or s.demonstrations),
+            steps=steps or s.steps,
+            batch=s.batch,
+            learning_rate=s.learning_rate,
+            rollouts=s.rollouts,
+            seed=s.seed,
+        )
+
+    def compare(self, arms: str = COMPARISON) -> list[RunResult]:
+        """A set of arms (`ate.experiments.methods.ARM_SETS`) for every parameterisation.
+
+        `"comparison"`: direct, from scratch, ATE and its random-encoder control; `"evidence"`: every form of guidance
+        with its controls. Cells that a sweep has trained are not trained again.
+
+        Raises:
+            InputError: an unknown set.
+            CellsFailed: a cell has no result; the others are kept.
+        """
+        if arms not in ARM_SETS:
+            raise unknown(arms, ARM_SETS, where="set of arms")
+        specs = evidence() if arms == EVIDENCE else self._compared
+        seeds = tuple(range(self.settings.seeds))
+        requests = [Request(self.experiment(name, specs), tuple(specs), seeds) for name in self.policies]
+        return self._run(requests, self.settings.command("03")).whole()
+
+    def train_again(self, seed: int = 0) -> dict[str, SeedRun]:
+        """The comparison's arms of one training seed, trained again bit for bit, by parameterisation: the policies."""
+        arms = self._compared
+        aligned = self.settings.directory / "results" / "aligned"
+        return {name: train_seed(self.experiment(name, arms), arms, seed, aligned) for name in self.policies}
+
+    @property
+    def _compared(self) -> tuple[ArmSpec, ...]:
+        return comparison(self.settings.lam, self.settings.clamp, **self.settings.guidance)
+
+    def card(self, command: str, training_seeds: int) -> dict[str, Any]:
+        """The run card of results of this study (`ate.runs.card`).
+
+        Args:
+            command: that asks for the same again.
+            training_seeds: how many, from 0.
+        """
+        s = self.settings
+        seeds = {"seed": s.seed, "training": list(range(training_seeds)), "rollouts": f"0 to {s.rollouts - 1}"}
+        policies = {f"policy {name}": file.parent.name for name, file in self.policies.items()}
+        return card(s.recorded, seeds=seeds, hashes={**self.alignment.digests, **policies}, command=command)
+
+    def ablate(self) -> list[RunResult]:
+        """The λ × clamp grid with its λ = 0 baseline, for the first parameterisation.
+
+        Arms with a cell that failed are left out, with a warning.
+
+        Raises:
+            CellsFailed: a cell of the baseline failed.
+        """
+        return self.sweep(sweep_of(self.settings), self.settings.command("04")).paired()
+
+    def confirm(self, results: Sequence[RunResult]) -> list[RunResult]:
+        """The winner of `ablate` and λ = 0, on training seeds that the search has not seen; none without rollouts.
+
+        Args:
+            results: what `ablate` gave.
+
+        Raises:
+            CellsFailed: a cell has no result.
+        """
+        sweep = sweep_of(self.settings)
+        return self.confirm_sweep(sweep, results, self.settings.command("04")).whole()
+
+    def sweep(self, sweep: Sweep, command: str = "") -> Swept:
+        """The search: every arm of every setting, on the search seeds.
+
+        Args:
+            sweep: its parameterisations are among the study's policies.
+            command: the command line that asks for the same again, for reports of failures.
+        """
+        requests = [self._request(one, sweep.arms, sweep.search_seeds) for one in self.settings_of(sweep)]
+        return self._run(requests, command)
+
+    def settings_of(self, sweep: Sweep) -> tuple[Setting, ...]:
+        """Its settings, each once; more demonstrations than there are mean all of them."""
+        return tuple(
+            dict.fromkeys(replace(one, demonstrations=self._drawn(one.demonstrations)) for one in sweep.settings)
+        )
+
+    def confirm_sweep(self, sweep: Sweep, results: Sequence[RunResult], command: str = "") -> Swept:
+        """The winner of each setting and its λ = 0 arm, on the held-out seeds of the sweep and from other starts.
+
+        Winners are chosen by `ate.experiments.stats.selection.choose`: highest mean paired difference of success.
+
+        Args:
+            sweep: what was searched.
+            results: what the search gave, arms complete over the search seeds.
+            command: as `sweep`.
+        """
+        if not sweep.confirm or not simulated(self.adapt):
+            return Swept((), ())
+        from ate.experiments.stats.selection import choose
+
+        arms = {arm.name: arm for arm in sweep.arms}
+        requests = []
+        for one in self.settings_of(sweep):
+            mine = of_setting(results, one)
+            if mine:
+                held_out = self._request(one, (arms[DIRECT], arms[choose(mine)]), sweep.held_out_seeds)
+                # From the same start situations a winner that suits those would be confirmed too often.
+                elsewhere = replace(held_out.experiment, first_rollout=self.settings.rollouts)
+                requests.append(replace(held_out, experiment=elsewhere))
+        return self._run(requests, command)
+
+    def _drawn(self, demonstrations: int) -> int:
+        pool, _ = self.adapt.split(self.settings.held_out, self.settings.seed)
+        return min(demonstrations, len(pool))
+
+    def _request(self, setting: Setting, arms: Sequence[ArmSpec], seeds: Sequence[int]) -> Request:
+        if setting.parameterization not in self.policies:
+            raise unknown(setting.parameterization, self.policies, where="parameterisation of a sweep")
+        experiment = self.experiment(setting.parameterization, arms, setting.demonstrations, setting.steps)
+        return Request(experiment, tuple(arms), tuple(seeds))
+
+    def _run(self, requests: Sequence[Request], command: str) -> Swept:
+        return run(requests, self.settings.directory / "results", self.executor, command)
+
+    @property
+    def executor(self) -> Executor:
+        """Where its cells are trained."""
+        return Executor.parse(self.settings.executor, self.settings.workers)
+
+    def _reading(self, name: str) -> Path:
+        """Folder of another reading of the alignment, over the same stage 1 where that sees no difference."""
+        config = self.alignment.config.with_options(**READINGS[name])
+        folder = alignment_folder(self.settings, config, self.pretrain, self.adapt)
+        with turn(folder, f"aligning as {name}"):
+            if (folder / FILE).exists():
+                return folder
+            if config.first_stage == self.alignment.config.first_stage:
+                refit(self.alignment, self.pretrain, self.adapt, config, folder)
+            else:
+                fit(self.pretrain, self.adapt, config, folder, self.settings.seed)
+        return folder
+
+
+def sweep_of(settings: Settings) -> Sweep:
+    """The λ × clamp sweep that a run's settings describe."""
+    return Sweep(
+        lams=numbers(settings.lams),
+        clamps=numbers(settings.clamps),
+        parameterization=names(settings.parameterizations)[:1],
+        demonstrations=(settings.demonstrations,),
+        steps=(settings.steps,),
+        at=(settings.at,),
+        seeds=settings.ablation_seeds,
+        confirm=settings.confirm_seeds,
+    )
+
+
+def of_setting(results: Sequence[RunResult], setting: Setting) -> list[RunResult]:
+    """Results of one setting."""
+    return [r for r in results if Setting(r.parameterization, r.demonstrations, r.steps) == setting]
+
+
+def prepare(settings: Settings) -> Study:
+    """Load, align and pre-train, each step read back from the run directory where it was done before.
+
+    Raises:
+        InputError: from any of the three.
+    """
+    preflight(settings)
+    wanted = names(settings.parameterizations)
+    sets = settings.pretrain_data.load_sets()
+    adapt = settings.adapt_data.load()
+    alignment, folder = align_robots(settings, sets, adapt)
+    width = alignment.space.width
+    jobs = (joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted)
+    with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(wanted)), inner_max_num_threads=1):
+        files = joblib.Parallel()(jobs)
+    return Study(settings, sets, adapt, alignment, folder, dict(zip(wanted, files, strict=True)))

@@ -1,0 +1,206 @@
+"""Summary: results as table rows and as sentences, with and without a simulator."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ate.experiments.methods import CONTROLS, DIRECT
+from ate.experiments.results import RunResult
+from ate.experiments.stats.bootstrap import Estimate, interquartile_mean, two_level
+from ate.experiments.stats.comparisons import Difference, differences, improvement, summarise, verdict
+from ate.experiments.stats.pairing import gaps, outcomes
+from ate.experiments.stats.selection import confirmation_sentence, searched
+from ate.experiments.stats.variance_components import PAIRED
+from ate.steer.meter import meter_verdict
+
+_WORDS = {
+    "helps": "does better than",
+    "hurts": "does worse than",
+    "cannot tell": "cannot be told apart, at this budget, from",
+}
+
+
+def by_condition(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
+    """Results that may be compared with each other, in order of first appearance.
+
+    The name is the parameterisation, with demonstrations and steps where the results differ in them.
+    """
+    groups: dict[tuple[str, int, int], list[RunResult]] = {}
+    for result in results:
+        groups.setdefault((result.parameterization, result.demonstrations, result.steps), []).append(result)
+    several = [len({key[part] for key in groups}) > 1 for part in range(3)]
+    names = {
+        (kind, demonstrations, steps): ", ".join(
+            [kind, *[f"{demonstrations} demonstrations"] * several[1], *[f"{steps} steps"] * several[2]]
+        )
+        for kind, demonstrations, steps in groups
+    }
+    return {names[key]: mine for key, mine in groups.items()}
+
+
+def rolled_out(results: Sequence[RunResult]) -> bool:
+    """Whether there are rollouts to judge by, or open-loop errors only."""
+    return all(len(result.success) > 0 for result in results)
+
+
+def held_out_error(results: Sequence[RunResult], arm: str) -> float:
+    """Mean open-loop error of an arm over joints and seeds, data units (radians for joints)."""
+    return float(np.mean([list(result.open_loop.values()) for result in results if result.arm == arm]))
+
+
+def guidance_verdict(results: Sequence[RunResult], arm: str) -> str:
+    """What the meter says of an arm over all its seeds; `"none"` for an arm without guidance."""
+    rows = [dict(row) for result in results if result.arm == arm for row in result.meter]
+    return meter_verdict(rows) if rows else "none"
+
+
+def arm_rows(results: Sequence[RunResult]) -> list[dict[str, Any]]:
+    """One row a condition and arm.
+
+    Success with its Wilson interval and interquartile mean over seeds; paired difference to direct with its t interval
+    over training seeds and rollout seeds and, beside it, the two-level bootstrap's; probability of improvement;
+    verdict; held-out error; what the meter says of the guidance.
+    """
+    rows = []
+    for kind, mine in by_condition(results).items():
+        judged = rolled_out(mine)
+        compared = {row.arm: row for row in differences(mine)} if judged else {}
+        for arm in dict.fromkeys(result.arm for result in mine):
+            row: dict[str, Any] = {"policy": kind, "arm": arm}
+            if judged:
+                row |= _success(mine, arm) | _compared(mine, compared.get(arm))
+            row |= {"held-out error": held_out_error(mine, arm), "guidance": guidance_verdict(mine, arm)}
+            rows.append(row)
+    return rows
+
+
+def _success(results: Sequence[RunResult], arm: str) -> dict[str, Any]:
+    (rate,) = summarise([result for result in results if result.arm == arm])
+    return {
+        "success": f"{rate.successes} of {rate.trials}",
+        "rate %": round(100 * rate.rate, 1),
+        "95 % Wilson": f"{100 * rate.low:.1f} to {100 * rate.high:.1f}",
+        "IQM % of seeds": _estimate(interquartile_mean(rate.by_seed), "{:.1f}", 100),
+    }
+
+
+def _compared(results: Sequence[RunResult], row: Difference | None) -> dict[str, Any]:
+    """Difference to the baseline in every form, or empty texts for the baseline itself."""
+    names = ("to direct, points", "95 % interval", "95 % bootstrap", "P(improvement)", "verdict")
+    if row is None:
+        return dict.fromkeys(names, "")
+    tables = outcomes([result for result in results if result.arm in (row.arm, row.baseline)])
+    drawn = two_level(gaps(tables, row.arm, row.baseline), PAIRED)
+    values = (
+        f"{100 * row.mean:+.1f}",
+        _interval(row),
+        f"{100 * drawn.low:+.1f} to {100 * drawn.high:+.1f}" if drawn.known else "none",
+        _estimate(improvement(row.by_seed), "{:.2f}"),
+        row.verdict,
+    )
+    return dict(zip(names, values, strict=True))
+
+
+def comparison_sentences(results: Sequence[RunResult]) -> list[str]:
+    """One sentence an arm and parameterisation, each with interval, seeds and what the meter says."""
+    lines = []
+    for kind, mine in by_condition(results).items():
+        if rolled_out(mine):
+            for row in differences(mine):
+                meter = guidance_verdict(mine, row.arm)
+                lines.append(f"{kind}: {verdict(row)}" + (f" Guidance: {meter}." if meter != "none" else ""))
+        else:
+            lines.append(_errors(kind, mine))
+    return lines
+
+
+def bottom_line(results: Sequence[RunResult], robot: str) -> str:
+    """The answer in one sentence a parameterisation: ATE against direct *and* against its random-encoder control."""
+    answers = []
+    for kind, mine in by_condition(results).items():
+        if not rolled_out(mine):
+            direct, ate, control = (held_out_error(mine, arm) for arm in (DIRECT, "ATE", "random encoder"))
+            answers.append(
+                f"{kind}: held-out error {direct:.3g} direct, {ate:.3g} with ATE, {control:.3g} with a random encoder; "
+                "without a simulator there is no success to judge by"
+            )
+            continue
+        to_direct = next(row for row in differences(mine) if row.arm == "ATE")
+        pair = [result for result in mine if result.arm in ("ATE", "random encoder")]
+        (to_control,) = differences(pair, baseline="random encoder")
+        answers.append(
+            f"{kind}: it {_WORDS[to_direct.verdict]} direct fine-tuning ({_points(to_direct)}) and "
+            f"{_WORDS[to_control.verdict]} guidance by a random encoder ({_points(to_control)})"
+        )
+    return f"Does ATE help {robot} here? " + "; ".join(answers) + "."
+
+
+def control_sentences(results: Sequence[RunResult]) -> list[str]:
+    """Each form of guidance against its controls, one sentence a pair and parameterisation; none without rollouts."""
+    lines = []
+    for kind, mine in by_condition(results).items():
+        arms = {result.arm for result in mine}
+        pairs = [(form, control) for form, controls in CONTROLS.items() for control in controls]
+        for form, control in pairs:
+            if {form, control} <= arms and rolled_out(mine):
+                (row,) = differences([r for r in mine if r.arm in (form, control)], baseline=control)
+                lines.append(f"{kind}: {verdict(row)}")
+    return lines
+
+
+def grid_sentences(results: Sequence[RunResult], confirmed: Sequence[RunResult] | None = None) -> list[str]:
+    """What a λ × clamp grid says: counts of verdicts, its ends, said to be the ends, and what held-out seeds say.
+
+    Args:
+        results: the grid with its λ = 0 arm; arms that are no candidates (controls) are not counted as cells.
+        confirmed: winner and λ = 0 with training seeds that the grid has not seen; None where there are none.
+    """
+    lines = []
+    held_out = by_condition(confirmed or [])
+    for kind, mine in by_condition(results).items():
+        if not rolled_out(mine):
+            lines.append(_errors(kind, mine))
+            continue
+        rows = searched(mine)
+        lines += _search(kind, rows) if len(rows) > 1 else [f"{kind}: {verdict(rows[0])}"]
+        lines += [confirmation_sentence(mine, other) for other in held_out.values() if _matches(mine, other)]
+    return lines
+
+
+def _search(kind: str, rows: Sequence[Difference]) -> list[str]:
+    count = {word: sum(row.verdict == word for row in rows) for word in ("helps", "hurts", "cannot tell")}
+    best, worst = max(rows, key=lambda row: row.mean), min(rows, key=lambda row: row.mean)
+    return [
+        f"{kind}: of {len(rows)} cells {count['helps']} help, {count['hurts']} hurt, and for "
+        f"{count['cannot tell']} this budget cannot tell.",
+        f"Highest of {len(rows)}, and so flattered by the choice: {verdict(best)}",
+        f"Lowest of {len(rows)}: {verdict(worst)}",
+    ]
+
+
+def _matches(one: Sequence[RunResult], other: Sequence[RunResult]) -> bool:
+    """Whether two conditions are the same one; their names need not be, they depend on what else there is."""
+    a, b = one[0], other[0]
+    return (a.parameterization, a.demonstrations, a.steps) == (b.parameterization, b.demonstrations, b.steps)
+
+
+def _errors(kind: str, results: Sequence[RunResult]) -> str:
+    arms = dict.fromkeys(result.arm for result in results)
+    parts = [f"{arm} {held_out_error(results, arm):.4g}" for arm in arms]
+    guided = {arm: guidance_verdict(results, arm) for arm in arms if guidance_verdict(results, arm) != "none"}
+    said = ", ".join(f"{arm} {meter}" for arm, meter in guided.items())
+    return f"{kind}: mean held-out error {', '.join(parts)} (no simulator, against {DIRECT}). Guidance: {said}."
+
+
+def _points(row: Difference) -> str:
+    return f"{100 * row.mean:+.1f} points, 95 % interval {_interval(row)}"
+
+
+def _interval(row: Difference) -> str:
+    return f"{100 * row.low:+.1f} to {100 * row.high:+.1f}" if np.isfinite(row.low) else "none"
+
+
+def _estimate(found: Estimate, form: str, scale: float = 1.0) -> str:
+    value, low, high = (form.format(scale * number) for number in (found.value, found.low, found.high))
+    return f"{value} ({low} to {high})" if found.known else value

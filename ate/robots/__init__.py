@@ -1,0 +1,26 @@
+"""Robots by name: profiles of their joints, their places in the unified vector, and masks made from both."""
+
+from ate.robots.embodiment import GRIPPER, Embodiment
+from ate.robots.masks import Oddity, check_mask, mask
+from ate.robots.profile import Joint, Profile, available, profile
+from ate.robots.roles import Role, roles
+from ate.robots.slots import RDT_WIDTH, embodiment, slot, slot_name, unify
+
+__all__ = [
+    "GRIPPER",
+    "RDT_WIDTH",
+    "Embodiment",
+    "Joint",
+    "Oddity",
+    "Profile",
+    "Role",
+    "available",
+    "check_mask",
+    "embodiment",
+    "mask",
+    "profile",
+    "roles",
+    "slot",
+    "slot_name",
+    "unify",
+]

@@ -1,0 +1,191 @@
+"""Masks over RDT's 128 slots: made from names, and what is odd about one that was typed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ate.errors import InputError
+from ate.robots.embodiment import Embodiment
+from ate.robots.profile import Profile
+from ate.robots.roles import roles
+from ate.robots.slots import RDT_WIDTH, SLOTS, embodiment, rdt_place, slot
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """One thing that is odd about a mask.
+
+    Attributes:
+        kind: `gap`, `asymmetry`, `mixed`, `reserved`, `lone gripper`, `duplicate`, `range`, `empty`, `missing` or
+            `extra`.
+        slots: the slots it is about.
+        text: what is odd, with names, and what to do.
+    """
+
+    kind: str
+    slots: tuple[int, ...]
+    text: str
+
+
+def mask(robot: Profile | Embodiment) -> tuple[int, ...]:
+    """The slots that a robot's joints take in the 128-slot vector, in ascending order.
+
+    Raises:
+        InputError: the robot has columns without a slot, or the embodiment is of another width.
+    """
+    body = embodiment(robot) if isinstance(robot, Profile) else robot
+    if body.width != RDT_WIDTH:
+        raise InputError(
+            f"{body.width} slots",
+            where=f"mask of {body.name}",
+            expected=f"an embodiment of {RDT_WIDTH} slots",
+            way_out="make it with layout 'rdt'",
+        )
+    return tuple(sorted(body.slots))
+
+
+def check_mask(given: Sequence[int] | np.ndarray, profile: Profile | None = None) -> tuple[Oddity, ...]:
+    """What is odd about a hand-written mask, by name; nothing where it is sound.
+
+    Args:
+        given: slots, or 128 values of 0 and 1.
+        profile: the robot it is meant for; its joints are then looked for too.
+
+    Raises:
+        InputError: `given` is not a list of whole numbers.
+    """
+    places = _places(given)
+    inside = sorted({place for place in places if 0 <= place < RDT_WIDTH})
+    named = [] if profile is None else _robot(inside, profile)
+    if profile is not None and inside and not named:
+        # Exactly the robot's joints: arms may differ because the robot's do.
+        return tuple(_entries(places))
+    return (*_entries(places), *_gaps(inside), *_arms(inside), *_kinds(inside), *named)
+
+
+def _places(given: Sequence[int] | np.ndarray) -> list[int]:
+    try:
+        values = np.asarray(given) if len(given) else np.zeros(0, int)
+    except (TypeError, ValueError, OverflowError):
+        values = np.array(None)
+    if values.ndim != 1 or values.dtype.kind not in "biu":
+        raise _not_a_mask("something else than a row of whole numbers")
+    # No list of slots has that many entries of which none is above 1.
+    if values.dtype.kind == "b" or (len(values) > 2 and np.isin(values, (0, 1)).all()):
+        if len(values) != RDT_WIDTH:
+            raise _not_a_mask(f"{len(values)} values of 0 and 1")
+        return [int(place) for place in np.flatnonzero(values)]
+    return [int(place) for place in values]
+
+
+def _not_a_mask(found: str) -> InputError:
+    return InputError(
+        found,
+        where="mask",
+        expected=f"a list of slots, or {RDT_WIDTH} values of 0 and 1",
+        way_out="write whole numbers, e.g. [0, 1, 2, 3, 4, 5, 10]",
+    )
+
+
+def _entries(places: list[int]) -> list[Oddity]:
+    odd = []
+    if not places:
+        odd.append(Oddity("empty", (), "no slot is guided: name the robot to see its mask"))
+    outside = tuple(sorted({place for place in places if not 0 <= place < RDT_WIDTH}))
+    if outside:
+        odd.append(Oddity("range", outside, f"{_list(outside)} outside the vector: slots are 0 to {RDT_WIDTH - 1}"))
+    twice = tuple(sorted(place for place, count in Counter(places).items() if count > 1 and place not in outside))
+    if twice:
+        odd.append(Oddity("duplicate", twice, f"{_named(twice)} more than once"))
+    return odd
+
+
+def _run(prefix: str) -> list[int]:
+    return [place for place, name in enumerate(SLOTS) if name.startswith(prefix)]
+
+
+def _used(inside: list[int], prefix: str) -> list[int]:
+    run = set(_run(prefix))
+    return [place for place in inside if place in run]
+
+
+def _gaps(inside: list[int]) -> list[Oddity]:
+    odd = []
+    for arm in ("right", "left"):
+        for part in ("arm_joint", "gripper_joint", "arm_velocity", "gripper_velocity"):
+            run, used = _run(f"{arm}_{part}_"), _used(inside, f"{arm}_{part}_")
+            if not used:
+                continue
+            start = tuple(range(run[0], used[0]))
+            within = tuple(place for place in range(used[0], used[-1]) if place not in used)
+            what = f"{arm} {part.replace('_', ' ')}s"
+            if start:
+                text = f"{_named(start)} left out: the {what} used start at slot {used[0]}, theirs start at {run[0]}"
+                odd.append(Oddity("gap", start, text))
+            if within:
+                odd.append(Oddity("gap", within, f"{_named(within)} left out between other {what}"))
+    return odd
+
+
+def _arms(inside: list[int]) -> list[Oddity]:
+    odd = []
+    used = {arm: _used(inside, f"{arm}_arm_joint_") for arm in ("right", "left")}
+    grip = {arm: _used(inside, f"{arm}_gripper_joint_") for arm in ("right", "left")}
+    for arm, places in grip.items():
+        if places and not used[arm]:
+            text = f"{_named(tuple(places))} without any joint of the {arm} arm"
+            odd.append(Oddity("lone gripper", tuple(places), text))
+    for what, sides in (("arm", used), ("gripper", grip)):
+        right, left = ({SLOTS[p].split("_", 1)[1]: p for p in sides[arm]} for arm in ("right", "left"))
+        if not (used["right"] and used["left"]) or right.keys() == left.keys():
+            continue
+        lacking = [slot(f"left_{name}") for name in right if name not in left]
+        lacking += [slot(f"right_{name}") for name in left if name not in right]
+        text = f"{len(right)} right {what} joints against {len(left)} left ones: {_named(tuple(lacking))} left out"
+        odd.append(Oddity("asymmetry", tuple(lacking), text))
+    return odd
+
+
+def _kinds(inside: list[int]) -> list[Oddity]:
+    odd = []
+    reserved = tuple(place for place in inside if SLOTS[place].startswith("reserved"))
+    if reserved:
+        odd.append(Oddity("reserved", reserved, f"{_list(reserved)} reserved: no joint is ever there"))
+    joints = any("_joint_" in SLOTS[place] for place in inside)
+    for what, mark in (("velocities", "velocity"), ("end-effector poses", "end_effector")):
+        mixed = tuple(place for place in inside if mark in SLOTS[place] and not SLOTS[place].startswith("base"))
+        mixed = tuple(place for place in mixed if mark != "velocity" or "end_effector" not in SLOTS[place])
+        if mixed and joints:
+            odd.append(Oddity("mixed", mixed, f"{_named(mixed)} guided beside joint positions: {what} are not joints"))
+    return odd
+
+
+def _robot(inside: list[int], profile: Profile) -> list[Oddity]:
+    odd = []
+    wanted: dict[int, str] = {}
+    allowed: set[int] = set()
+    for joint, role in zip(profile.joints, roles([j.name for j in profile.joints], profile), strict=True):
+        place = rdt_place(role)
+        if place is not None:
+            allowed.add(place)
+            if not joint.optional:
+                wanted[place] = joint.name
+    missing = tuple(place for place in sorted(wanted) if place not in inside)
+    if missing:
+        named = ", ".join(f"{wanted[place]} ({SLOTS[place]}, slot {place})" for place in missing)
+        odd.append(Oddity("missing", missing, f"{profile.name} has {named}: left out"))
+    extra = tuple(place for place in inside if place not in allowed)
+    if extra:
+        odd.append(Oddity("extra", extra, f"{profile.name} has no joint in {_named(extra)}"))
+    return odd
+
+
+def _named(places: tuple[int, ...]) -> str:
+    return ", ".join(f"{SLOTS[place]} (slot {place})" for place in places)
+
+
+def _list(places: tuple[int, ...]) -> str:
+    slots = "slot" if len(places) == 1 else "slots"
+    return f"{slots} {', '.join(map(str, places))}"

@@ -1,0 +1,182 @@
+"""Profiles: what a robot's recorded columns are called, what they are measured in, and how far its joints go.
+
+A profile is a TOML file, built in or a user's own. Nothing is converted unless a profile declares it.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ate.errors import InputError, unknown
+
+BUILTIN = Path(__file__).parent / "builtin"
+SCALES = {"rad": 1.0, "deg": np.pi / 180, "m": 1.0, "mm": 1e-3, "fraction": 1.0, "percent": 1e-2}
+UNITS = (*SCALES, "ticks")
+ARMS = ("right", "left", "none")
+PARTS = ("arm", "gripper", "base", "other")
+
+
+@dataclass(frozen=True)
+class Joint:
+    """One recorded column of a robot.
+
+    Attributes:
+        name: its name.
+        aliases: other names that recordings use for it.
+        arm: `"right"`, `"left"` or `"none"`; the arm of a single-arm robot is the right one.
+        part: `"arm"`, `"gripper"`, `"base"` or `"other"`.
+        index: its place in its part, from 0.
+        unit: what is recorded: `rad`, `deg`, `m`, `mm`, `fraction`, `percent` or `ticks`.
+        low: lowest joint position, rad or m; of grippers the opening as a fraction; None where not published.
+        high: highest joint position, likewise.
+        zero: the recorded value at which the joint is at zero.
+        sign: 1, or −1 where the recording counts the other way round.
+        closed: of grippers, the value recorded when closed.
+        open: of grippers, the value recorded when fully open.
+        ticks_per_turn: of joints recorded in ticks, how many make a turn.
+        max_speed: highest joint speed, rad/s or m/s, or None.
+        optional: whether recordings may lack the column.
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    arm: str = "right"
+    part: str = "arm"
+    index: int = 0
+    unit: str = "rad"
+    low: float | None = None
+    high: float | None = None
+    zero: float = 0.0
+    sign: int = 1
+    closed: float | None = None
+    open: float | None = None
+    ticks_per_turn: float | None = None
+    max_speed: float | None = None
+    optional: bool = False
+
+    @property
+    def affine(self) -> tuple[float, float]:
+        """Slope and offset of the declared conversion: value in SI = slope · recorded + offset."""
+        if self.closed is not None and self.open is not None:
+            slope = 1 / (self.open - self.closed)
+            return slope, -slope * self.closed
+        scale = 2 * np.pi / self.ticks_per_turn if self.ticks_per_turn else SCALES[self.unit]
+        return self.sign * scale, -self.sign * scale * self.zero
+
+    @property
+    def quantity(self) -> str:
+        """What the value is in once converted: `"rad"`, `"m"` or `"fraction"`."""
+        if self.closed is not None or self.unit in ("fraction", "percent"):
+            return "fraction"
+        return "m" if self.unit in ("m", "mm") else "rad"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A robot's columns.
+
+    Attributes:
+        name: the short name.
+        title: the maker's name for it.
+        source: where the numbers are published, and what is not.
+        rate_hz: steps a second usual in its recordings, or None.
+        joints: one a column, in the usual order; alternatives to other columns are `optional`.
+    """
+
+    name: str
+    title: str
+    source: str
+    rate_hz: float | None
+    joints: tuple[Joint, ...]
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """The columns that a recording has, optional ones left out."""
+        return tuple(joint.name for joint in self.required)
+
+    @property
+    def required(self) -> tuple[Joint, ...]:
+        """The joints that are not optional, in order."""
+        return tuple(joint for joint in self.joints if not joint.optional)
+
+    @property
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest position of `required`, float64 `(dof,)` each; rad, m or opening, NaN where unknown."""
+        return limits(self.required)
+
+    @property
+    def converts(self) -> bool:
+        """Whether any joint is recorded in something else than SI, turned round or shifted."""
+        return any(joint.affine != (1.0, 0.0) for joint in self.joints)
+
+    @cached_property
+    def _known(self) -> dict[str, Joint]:
+        return {name.casefold(): joint for joint in self.joints for name in (joint.name, *joint.aliases)}
+
+    def match(self, names: Sequence[str]) -> tuple[Joint | None, ...]:
+        """The joint of each column, by name or alias whatever the case; None where no joint is called that."""
+        return tuple(self._known.get(name.strip().casefold()) for name in names)
+
+    def to_si(self, values: np.ndarray, joints: Sequence[Joint | None] | None = None) -> np.ndarray:
+        """The conversion this profile declares; a new array of the same floating type.
+
+        Args:
+            values: `(…, dof)` as recorded.
+            joints: the joint of each column, as `match` gives them; columns of None are copied. Default: `required`.
+
+        Returns:
+            `(…, dof)` in rad, m and opening fractions.
+
+        Raises:
+            InputError: the number of columns differs, or the values are not numbers.
+        """
+        chosen = self.required if joints is None else tuple(joints)
+        values = np.asarray(values)
+        if values.dtype.kind not in "fiu" or not values.ndim or values.shape[-1] != len(chosen):
+            raise InputError(
+                f"an array of shape {values.shape} and type {values.dtype}",
+                where=f"robot {self.name}",
+                expected=f"numbers in {len(chosen)} columns",
+                way_out="name the columns, or choose the profile that belongs to the recording",
+            )
+        pairs = np.array([(1.0, 0.0) if joint is None else joint.affine for joint in chosen]).reshape(-1, 2)
+        out = values * pairs[:, 0] + pairs[:, 1]
+        return out.astype(values.dtype) if values.dtype.kind == "f" else out
+
+
+def limits(joints: Sequence[Joint | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest position of these joints, float64 `(dof,)` each; NaN where unknown."""
+    pairs = [(None, None) if joint is None else (joint.low, joint.high) for joint in joints]
+    low, high = np.array([[np.nan if x is None else x for x in pair] for pair in pairs], float).reshape(-1, 2).T
+    return low, high
+
+
+def folder() -> Path:
+    """Where a user's own profiles lie: `$ATE_ROBOTS`, or `~/.config/ate/robots`."""
+    return Path(os.environ.get("ATE_ROBOTS") or Path.home() / ".config" / "ate" / "robots").expanduser()
+
+
+def available() -> Mapping[str, Path]:
+    """Name → file of every profile, built in and the user's own; the user's go first where names agree."""
+    files = [*sorted(BUILTIN.glob("*.toml")), *sorted(folder().glob("*.toml"))]
+    return {path.stem: path for path in files}
+
+
+def profile(name: str | Path) -> Profile:
+    """The profile of that name, or of a `.toml` file.
+
+    Raises:
+        InputError: no such robot (with the nearest name), or the file cannot be used (with the joint and field).
+    """
+    from ate.robots.toml import read
+
+    if str(name).endswith(".toml"):
+        return read(Path(name).expanduser())
+    files = available()
+    if name not in files:
+        raise unknown(str(name), files, where=f"robot (built in, or a .toml file in {folder()})")
+    return read(files[str(name)])

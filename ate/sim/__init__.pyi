@@ -1,0 +1,12 @@
+from .build import build_model as build_model
+from .demos import record as record
+from .demos import record_all as record_all
+from .demos import verify as verify
+from .environments import Environments as Environments
+from .expert import Expert as Expert
+from .rollout import Rollouts as Rollouts
+from .rollout import parallel as parallel
+from .rollout import rollout_many as rollout_many
+from .tasks import TASKS as TASKS
+from .tasks import Task as Task
+from .tasks import task as task

@@ -1,0 +1,237 @@
+"""Attach: latent guidance on a policy that somebody else wrote, in their own training script.
+
+    with ate.steer.attach(policy, alignment, lam=2.0, clamp=0.1) as guided:
+        …their loop…
+
+A forward hook on the module that emits the prediction returns `prediction + λ·clamp(k·g)`; the policy's own target,
+masks and reductions stay. That is the shifted-target loss of the ATE paper (arXiv 2509.02055, section 3.3).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from ate.align.alignment import Alignment
+from ate.errors import InputError
+from ate.policies.noise import guidance_coefficient, target_coefficients
+from ate.steer.finetuning import check_guidance
+from ate.steer.guidance import Guidance
+from ate.steer.hook_points import Seam, Step, find_seam, unwrapped
+from ate.steer.meter import GuidanceMeter, meter_verdict
+from ate.steer.shifted_target import at_estimate
+from ate.steer.unit_map import Units, check_fit, units_of
+
+LAM = 2.0
+
+
+class Attachment:
+    """Guidance that is on a policy.
+
+    Attributes:
+        guidance: what acts.
+        seam: where.
+        steps: training steps that were guided.
+    """
+
+    def __init__(
+        self, seam: Seam, guidance: Guidance, alignment: Alignment | None, how: dict[str, Any], seed: int
+    ) -> None:
+        self.seam, self.guidance, self.steps = seam, guidance, 0
+        self._alignment, self._how, self._seed = alignment, how, seed
+        self._units: Units | None = None
+        self._step: Step | None = None
+        self._shift: Tensor | None = None
+        self._meter: GuidanceMeter | None = None
+        self._generator: torch.Generator | None = None
+
+    @property
+    def rows(self) -> list[dict[str, float]]:
+        """Rows of the meter by noise level so far (`ate.steer.meter`); reading them waits for the device."""
+        return [] if self._meter is None else self._meter.rows()
+
+    @property
+    def verdict(self) -> str:
+        """`"inactive"`, `"acting"` or `"clamp-dominated"`."""
+        return meter_verdict(self.rows)
+
+    def record(self, step: Step) -> None:
+        """Take up what a training step noised."""
+        if self._meter is None:
+            self._prepare(step.a0)
+        self._step, self._shift = step, None
+
+    @torch.compiler.disable
+    def hook(self, module: nn.Module, _: Any, output: Any) -> Any:
+        """The forward hook: the prediction, shifted, in training mode; nothing otherwise."""
+        if not module.training:
+            return None
+        recomputing = torch.is_grad_enabled()
+        if self._step is None or (self._shift is not None and not recomputing):
+            if self._step is None and recomputing:
+                raise InputError(
+                    "a prediction in training mode, and no noise level or clean action before it",
+                    where=f"guidance on {type(module).__name__}",
+                    expected=f"a training step through the policy's own {self.seam.kind} seam",
+                    way_out="noise with the policy's own scheduler, put it into eval mode to sample, or pass "
+                    "scheduler= and network=",
+                )
+            # Sampling between training steps, without gradients.
+            return None
+        prediction = output if isinstance(output, Tensor) else output.sample
+        if self._shift is None or self.guidance.at == "estimate":
+            first = self._shift is None
+            self._shift = self._shifted(self._step, prediction.detach(), first)
+            self.steps += first
+        # A block that checkpointing runs a second time gets the same shift.
+        guided = prediction + self._shift.to(prediction.dtype)
+        if isinstance(output, Tensor):
+            return guided
+        output.sample = guided
+        return output
+
+    def _prepare(self, a0: Tensor) -> None:
+        """Look at the first batch: horizon, columns, units."""
+        self._meter = GuidanceMeter(a0.device)
+        self._generator = torch.Generator(a0.device).manual_seed(self._seed)
+        self.guidance.vae.to(a0.device)
+        horizon = self.guidance.horizon
+        if a0.ndim != 3 or horizon not in (None, a0.shape[1]):
+            raise InputError(
+                f"clean actions {tuple(a0.shape)}",
+                where="guidance on the policy",
+                expected=f"(B, S, D) with S = {horizon}, the chunk length of the alignment",
+                way_out="align with the chunk length of the policy's horizon",
+            )
+        if self._alignment is None or self.seam.kind == "ours":
+            return
+        self._units = units_of(self._alignment, a0.shape[2], **self._how)
+        guided = self._alignment.space.compact.mask
+        mask = torch.zeros(a0.shape[2], dtype=torch.bool)
+        mask[list(self._units.columns)] = torch.from_numpy(guided)
+        self.guidance = replace(self.guidance, slots=self._units.columns, mask=mask)
+        chunks = self._units.enter(a0.float())[..., list(self._units.columns)]
+        check_fit(self._alignment, chunks, "clean actions of the policy")
+
+    @torch.no_grad()
+    def _shifted(self, step: Step, prediction: Tensor, first: bool) -> Tensor:
+        """λ·clamp(k·g) of the policy's shape and units."""
+        if prediction.shape != step.a0.shape:
+            raise InputError(
+                f"a prediction {tuple(prediction.shape)}",
+                where="guidance on the policy",
+                expected=f"{tuple(step.a0.shape)}, the shape of the clean actions",
+                way_out="pass network=, the module whose output enters the loss",
+            )
+        g, meter = self.guidance, self._meter
+        assert meter is not None
+        # The encoder computes in float32, whatever the policy trains in, and outside of what checkpointing records.
+        with torch.autocast(prediction.device.type, enabled=False), saved_tensors_hooks(_as_it_is, _as_it_is):
+            dtype = torch.promote_types(step.a0.dtype, torch.float32)
+            a0, noise, prediction = (v.detach().to(dtype) for v in (step.a0, step.noise, prediction))
+            alpha, sigma = step.alpha.to(dtype), step.sigma.to(dtype)
+            x = alpha[:, None, None] * a0 + sigma[:, None, None] * noise
+            kind = self.seam.parameterization
+            if g.at == "noised":
+                k = guidance_coefficient(kind, alpha, sigma)[:, None, None]
+                kg = k * self._gradient(x, a0, alpha)
+            else:
+                kg = at_estimate(kind, x, prediction, alpha, sigma, lambda place: self._gradient(place, a0, None))
+            shift = g.scale(kg, alpha)
+            if first:
+                p, q = (value[:, None, None] for value in target_coefficients(kind, alpha, sigma))
+                counted = torch.ones(()) if g.mask is None else torch.as_tensor(g.mask, dtype=torch.float32)
+                meter.add(step.level.float(), shift, prediction - p * a0 - q * noise, g.clamped(kg), counted.to(x))
+        return shift
+
+    def _gradient(self, place: Tensor, a0: Tensor, alpha: Tensor | None) -> Tensor:
+        """g in the policy's units, at noised chunks (α given) or clean ones."""
+        g, units = self.guidance, self._units
+        noise = None
+        if g.latent == "sample":
+            shape = (len(a0), g.vae.config.latent)
+            noise = torch.randn(shape, generator=self._generator, device=a0.device).to(a0.dtype)
+        if units is None:
+            return g.gradient(place, a0, noise)
+        return g.gradient(units.enter(place, alpha), units.enter(a0), noise) * units.scale.to(place)
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+@contextmanager
+def attach(
+    policy: Any,
+    alignment: Alignment | Guidance,
+    lam: float | None = None,
+    clamp: float | None = None,
+    *,
+    network: nn.Module | None = None,
+    scheduler: Any = None,
+    joints: Sequence[str] | None = None,
+    statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Iterator[Attachment]:
+    """Guide a policy's training while the block is entered.
+
+    Args:
+        policy: ours, one with a diffusers scheduler, RDT, or a flow VLA of lerobot or openpi (`ate.steer.hook_points`);
+            wrapped by `torch.compile` or DistributedDataParallel, or not.
+        alignment: whose adaptation encoder guides; or a `Guidance` made by hand, in the policy's own columns and units.
+        lam: λ; 2 for an alignment.
+        clamp: c, in the policy's action units; none by default.
+        network: module that emits the prediction, where it is not found.
+        scheduler: diffusers scheduler that noises in training, where it is not found.
+        joints: names of the policy's action columns in its order, padding left out; not needed where they are the
+            alignment's.
+        statistics: centre and spread that the policy normalised each of `joints` by, where not by the alignment's own.
+        seed: of the latent noise for `latent="sample"`; the policy's random numbers are not touched.
+        options: other options of `Guidance.of`: `sign`, `energy`, `latent`, `at`, `bound`, `schedule`.
+
+    Yields:
+        The `Attachment`, with the meter's rows and verdict.
+
+    Raises:
+        InputError: no seam; other horizon, joints or units than the alignment's; a step without noise level or clean
+            action; or no step at all by the end.
+    """
+    seam = find_seam(policy, network, scheduler)
+    how = {"joints": joints, "statistics": statistics}
+    if isinstance(alignment, Guidance):
+        if lam is not None or clamp is not None or options:
+            raise InputError(
+                "a Guidance with lam, clamp or other options beside it",
+                where="attach",
+                expected="a Guidance that says all of it itself",
+                way_out="set them in the Guidance, or give the alignment",
+            )
+        guidance, known = alignment, None
+    else:
+        lam, clamp = LAM if lam is None else lam, math.inf if clamp is None else clamp
+        guidance, known = Guidance.of(alignment, lam, clamp, **options), alignment
+        if seam.kind == "ours":
+            inside = unwrapped(policy)
+            check_guidance(inside, guidance, inside.spaces[0])
+        else:
+            guidance = replace(guidance, slots=None, mask=None)
+    attachment = Attachment(seam, guidance, known, how, seed)
+    handle = seam.module.register_forward_hook(attachment.hook)
+    try:
+        with seam.watched(attachment.record):
+            yield attachment
+    finally:
+        handle.remove()
+    if attachment.steps == 0:
+        raise InputError(
+            "no guided step",
+            where=f"guidance on {type(seam.module).__name__}",
+            expected="its forward hook to fire in training mode",
+            way_out="train the policy inside the block, in train() mode, and compile it after attaching, not before",
+        )

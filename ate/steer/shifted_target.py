@@ -1,0 +1,158 @@
+"""Shifts: k·g of every distinct guidance on one batch, worked out once for all arms that can share it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ate.policies.noise import Path, estimate_coefficient, split
+from ate.runs.distributed import mine
+from ate.steer.batches import Batch, TrainingData
+from ate.steer.guidance import Guidance
+
+ENCODE_BATCH = 4096
+# As the policy's sampler clips its clean estimates: normalised actions live in [-1, 1].
+CLIP = 1.5
+# What guidances that share their k·g have in common (`Guidance.stream`).
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """One batch with what its arms share.
+
+    Attributes:
+        batch: the batch.
+        alpha: α `(B,)`.
+        sigma: σ `(B,)`.
+        noise: latent noise of each guidance that samples its latents, by stream.
+        shared: k·g `(B, S, D)` of each guidance whose energy is taken at the noised chunk, by stream.
+    """
+
+    batch: Batch
+    alpha: Tensor
+    sigma: Tensor
+    noise: Mapping[Key, Tensor]
+    shared: Mapping[Key, Tensor]
+
+
+class Shifts:
+    """The shifts of a training run."""
+
+    def __init__(self, guidances: Sequence[Guidance], data: TrainingData, path: Path, seed: int) -> None:
+        """Encode the data once for `guidances`; noise for sampled latents is drawn from streams of their own of `seed`.
+
+        One stream for each latent width: guidances of one width share their noise, and none sees what else is trained.
+        """
+        self._by_stream = {guidance.stream: guidance for guidance in guidances}
+        self._path = path
+        device = data.observation.device
+        sampled = [guidance for guidance in guidances if guidance.latent == "sample"]
+        widths = sorted({guidance.vae.config.latent for guidance in sampled})
+        self.generators = {width: torch.Generator(device).manual_seed(seed + 1) for width in widths}
+        # The latent of a0 depends on the data alone: encoded once, gathered every step.
+        self._targets = {
+            key: _encode(guidance, data) for key, guidance in self._by_stream.items() if guidance.latent == "mean"
+        }
+
+    @property
+    def shareable(self) -> bool:
+        """Whether some k·g is known before any policy has predicted."""
+        return any(guidance.at == "noised" for guidance in self._by_stream.values())
+
+    def prepare(self, batches: Sequence[Batch]) -> list[Prepared]:
+        """Take up batches: draw their latent noise, and k·g at the noised chunks of all of them at once.
+
+        Where several processes share the work each gets its own rows, of batch and noise drawn whole.
+        """
+        prepared = [self._noised(batch) for batch in batches]
+        shared = {
+            key: self._gradient(guidance, prepared, torch.cat([part.batch.x for part in prepared]))
+            for key, guidance in self._by_stream.items()
+            if guidance.at == "noised"
+        }
+        sizes = [len(part.batch.x) for part in prepared]
+        split_up = {key: gradient.split(sizes) for key, gradient in shared.items()}
+        coefficients = [self._path.coefficient(part.batch.t) for part in prepared]
+        return [
+            replace(part, shared={key: k * gradients[i] for key, gradients in split_up.items()})
+            for i, (part, k) in enumerate(zip(prepared, coefficients, strict=True))
+        ]
+
+    def _noised(self, batch: Batch) -> Prepared:
+        """A batch with its latent noise, of this process's rows."""
+        drawn = {
+            width: mine(torch.randn((len(batch.x), width), generator=generator, device=batch.x.device))
+            for width, generator in self.generators.items()
+        }
+        noise = {
+            key: drawn[guidance.vae.config.latent]
+            for key, guidance in self._by_stream.items()
+            if guidance.latent == "sample"
+        }
+        part = batch.part()
+        return Prepared(part, *self._path.alpha_sigma(part.t), noise, {})
+
+    def of(self, guidance: Guidance, prediction: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """k·g and the shift `(B, S, D)` of one guidance for an arm that predicts `prediction` on a prepared batch."""
+        raw = self.raw(guidance, prediction[None], prepared)[0]
+        return raw, guidance.scale(raw, prepared.alpha)
+
+    def raw(self, guidance: Guidance, predictions: Tensor, prepared: Prepared) -> Tensor:
+        """k·g `(A, B, S, D)` for A arms of guidances that share their stream, by what they predict on a batch."""
+        shared = prepared.shared.get(guidance.stream)
+        if shared is not None:
+            return shared.expand(predictions.shape)
+        count = len(predictions)
+        return at_estimate(
+            self._path.parameterization,
+            prepared.batch.x.repeat(count, 1, 1),
+            predictions.flatten(0, 1),
+            prepared.alpha.repeat(count),
+            prepared.sigma.repeat(count),
+            partial(self._gradient, guidance, [prepared] * count),
+        ).view(predictions.shape)
+
+    def _gradient(self, guidance: Guidance, parts: Sequence[Prepared], place: Tensor) -> Tensor:
+        """g at a place for each row of the parts, one encoder call for all of them."""
+        key, a0 = guidance.stream, torch.cat([part.batch.a0 for part in parts])
+        if guidance.latent == "mean":
+            index = torch.cat([part.batch.chunk_index for part in parts])
+            g = guidance.gradient(place, a0, target=self._targets[key][index])
+        else:
+            g = guidance.gradient(place, a0, noise=torch.cat([part.noise[key] for part in parts]))
+        # The released energy is a mean over the batch: of the rows of one whole batch, however many are worked on here.
+        return g if guidance.energy == "sum" else g * (len(place) / parts[0].batch.size)
+
+
+def at_estimate(
+    parameterization: str,
+    x: Tensor,
+    prediction: Tensor,
+    alpha: Tensor,
+    sigma: Tensor,
+    gradient: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """k·g `(B, S, D)` of an energy at the clean chunk that x and the prediction imply.
+
+    Args:
+        parameterization: what was predicted.
+        x: noised chunks `(B, S, D)`.
+        prediction: same shape.
+        alpha: α `(B,)`.
+        sigma: σ `(B,)`.
+        gradient: g at a place `(B, S, D)`.
+    """
+    estimate, _ = split(parameterization, x, prediction, alpha, sigma)
+    clipped = estimate.clamp(-CLIP, CLIP)
+    # Clipping stops the gradient of what is beyond.
+    inside = (estimate == clipped).to(estimate.dtype)
+    return estimate_coefficient(parameterization, alpha, sigma)[:, None, None] * gradient(clipped) * inside
+
+
+@torch.no_grad()
+def _encode(guidance: Guidance, data: TrainingData) -> Tensor:
+    index = torch.arange(len(data.chunks), device=data.observation.device)
+    return torch.cat([guidance.latents(data.chunks.gather(part)) for part in index.split(ENCODE_BATCH)])

@@ -1,0 +1,200 @@
+"""Figures of the alignment: arrays and metric rows in, plotly figure out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ate.data.doctor.dataset_report import ADAPT
+from ate.viz.figures.data import PRETRAIN, set_colors
+from ate.viz.style import (
+    BLUE,
+    GREEN,
+    LOG,
+    ORANGE,
+    PINK,
+    RED,
+    SOFT,
+    SVG_POINTS,
+    colors,
+    error_title,
+    faded,
+    finish,
+    short,
+)
+
+TERMS = {"loss": SOFT, "reconstruction": BLUE, "kl": ORANGE, "mmd": GREEN}
+STAGES = {"pretrain": "Stage 1: pre-training VAE", "adapt": "Stage 2: adaptation VAE"}
+
+
+def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.Figure:
+    """Loss and its terms over steps, training (solid) and held-out episodes (dashed), one panel a stage.
+
+    Args:
+        metrics: rows of `"pretrain"` and `"adapt"`, each with `step`, the terms, and the terms as `held_…`.
+    """
+    figure = make_subplots(
+        rows=1, cols=len(metrics), subplot_titles=[STAGES.get(name, name) for name in metrics], shared_yaxes=True,
+        horizontal_spacing=0.04,
+    )  # fmt: skip
+    for col, rows in enumerate(metrics.values(), 1):
+        steps = [row["step"] for row in rows]
+        for term, color in TERMS.items():
+            for prefix, dash, split in (("", "solid", "training"), ("held_", "dash", "held-out")):
+                # A log axis has no place for what is not positive (an unbiased MMD can be negative).
+                values = [v if (v := row.get(prefix + term)) is not None and v > 0 else None for row in rows]
+                if not any(value is not None for value in values):
+                    continue
+                figure.add_scatter(
+                    x=steps, y=values, name=f"{term}, {split}", legendgroup=f"{term} {split}", showlegend=col == 1,
+                    mode="lines", line={"color": color, "width": 2.2, "dash": dash}, row=1, col=col,
+                )  # fmt: skip
+        figure.update_xaxes(title_text="Optimisation step", row=1, col=col)
+    figure.update_yaxes(**LOG)
+    figure.update_yaxes(title_text="Term before weighting; loss weighted (log)", row=1, col=1)
+    return finish(figure, 420)
+
+
+def latent_map(
+    maps: Mapping[str, np.ndarray],
+    labels: Sequence[str],
+    adapted: Sequence[bool] | np.ndarray,
+    hover: Sequence[str],
+    values: Sequence[float] | np.ndarray | None = None,
+    values_title: str = "",
+) -> go.Figure:
+    """Latents in the plane, one panel a method; adaptation drawn last, on top.
+
+    Args:
+        maps: coordinates `(n, 2)` by panel title, all of the same points.
+        labels: robot of each point.
+        adapted: whether a point is of the adaptation robot.
+        hover: text of each point: robot, episode, first row of the chunk.
+        values: colours points by a number instead of by robot, e.g. the step at which a chunk starts.
+        values_title: what that number is, with its unit.
+    """
+    who, adapted, text = np.asarray(labels), np.asarray(adapted, bool), np.asarray(hover, object)
+    names = [*dict.fromkeys(who[~adapted]), *dict.fromkeys(who[adapted])]
+    palette = set_colors(names) if adapted.any() else colors(names, {})
+    trace = go.Scatter if len(who) * len(maps) <= SVG_POINTS else go.Scattergl
+    figure = make_subplots(rows=1, cols=len(maps), subplot_titles=list(maps), horizontal_spacing=0.1)
+    order = [(name, True) if adapted[who == name].any() else (name, False) for name in names]
+    for col, points in enumerate(maps.values(), 1):
+        for name, new in order:
+            mine = (who == name) & (adapted == new)
+            marker: dict[str, Any] = {"size": 7 if new else 5, "opacity": 0.85 if new else 0.45}
+            if new:
+                marker.update(symbol="diamond", line={"color": "white", "width": 0.6})
+            if values is None:
+                marker["color"] = palette[name]
+            else:
+                marker.update(color=np.asarray(values)[mine], coloraxis="coloraxis")
+            figure.add_trace(
+                trace(
+                    x=points[mine, 0], y=points[mine, 1], mode="markers", marker=marker, text=text[mine], name=name,
+                    legendgroup=name, showlegend=col == 1, hovertemplate="%{text}<extra></extra>",
+                ),
+                row=1, col=col,
+            )  # fmt: skip
+        pca = "PCA" in [*maps][col - 1]
+        for update, number in ((figure.update_xaxes, "First"), (figure.update_yaxes, "Second")):
+            title = f"{number} {'principal component (latent units)' if pca else 'coordinate (arbitrary units)'}"
+            update(title_text=title, zeroline=False, row=1, col=col)
+    if values is not None:
+        bar = {"title": values_title, "x": 1.02, "len": 0.5, "y": 0, "yanchor": "bottom"}
+        figure.update_layout(coloraxis={"colorscale": "Viridis", "colorbar": bar})
+    return finish(figure, 470)
+
+
+def containment(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Measures of containment of adaptation latents (diamond) against the band of a held-out pre-training null.
+
+    Args:
+        rows: each with `measure`, `value` and, where there is a null, `null`, `null_low` and `null_high`, all
+            shares in [0, 1]; rows without a null are left out, and so are those that give another `unit` than
+            "share".
+    """
+    judged = [row for row in rows if row.get("null") is not None and row.get("unit", "share") == "share"]
+    figure = make_subplots(
+        rows=len(judged), cols=1, vertical_spacing=0.5 / max(len(judged), 1),
+        subplot_titles=[_measure_title(row["measure"]) for row in judged],
+    )  # fmt: skip
+    for place, row in enumerate(judged, 1):
+        low, null, high = (100 * row[key] for key in ("null_low", "null", "null_high"))
+        # Bands of no width would vanish.
+        slack = max(0.0, 0.4 - (high - low) / 2)
+        group = {"row": place, "col": 1, "showlegend": place == 1}
+        figure.add_scatter(
+            x=[low - slack, high + slack, high + slack, low - slack], y=[-0.4, -0.4, 0.4, 0.4], fill="toself",
+            fillcolor=faded(BLUE, 0.22), line={"width": 0}, mode="lines", legendgroup="band", **group,
+            name=f"held-out {PRETRAIN}: range of splits", hoverinfo="skip",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=[null, null], y=[-0.4, 0.4], mode="lines", line={"color": BLUE, "width": 3}, legendgroup="null",
+            name=f"held-out {PRETRAIN}: mean", hovertemplate="null %{x:.1f} %<extra></extra>", **group,
+        )  # fmt: skip
+        right = row["value"] < 0.85
+        figure.add_scatter(
+            x=[100 * row["value"]], y=[0], mode="markers+text", legendgroup="value", name=ADAPT,
+            marker={"symbol": "diamond", "size": 15, "color": RED}, text=[f"<b>{100 * row['value']:.1f} %</b>"],
+            textposition="middle right" if right else "middle left", textfont={"color": RED, "size": 14}, **group,
+            hovertemplate="adaptation %{x:.1f} %<extra></extra>",
+        )  # fmt: skip
+        figure.update_xaxes(range=[-2, 102], ticksuffix=" %", row=place, col=1)
+        figure.update_yaxes(range=[-1, 1], visible=False, row=place, col=1)
+    figure.update_xaxes(title_text="Share of latents (%)", row=max(len(judged), 1), col=1)
+    return finish(figure, 120 + 110 * max(len(judged), 1))
+
+
+def _measure_title(measure: str) -> str:
+    known = {
+        "precision": "Precision: share inside the pre-training manifold (as high as the null is good)",
+        "tail": "Tail: share where pre-training density is below its 1 % quantile (as low as the null is good)",
+    }
+    return next((title for name, title in known.items() if measure.startswith(name)), measure)
+
+
+def latent_activity(divergence: Mapping[str, np.ndarray], variance: Mapping[str, np.ndarray]) -> go.Figure:
+    """KL to the prior (nats) and variance of the posterior mean, by latent dimension sorted by variance.
+
+    Args:
+        divergence: `(d,)` by stage: mean over chunks of KL(q(z|a) ‖ prior), in nats.
+        variance: `(d,)` by stage: variance of the posterior means over chunks; above 0.01 a dimension is active.
+    """
+    palette = dict(zip(divergence, (BLUE, RED, PINK), strict=False))
+    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12)
+    for name in divergence:
+        order = np.argsort(-np.asarray(variance[name]))
+        rank = np.arange(1, len(order) + 1)
+        shared = {"x": rank, "name": name, "legendgroup": name, "marker": {"color": palette[name]}, "row": 1}
+        figure.add_bar(y=np.asarray(divergence[name])[order], col=1, **shared)
+        floor = np.maximum(np.asarray(variance[name])[order], 1e-6)
+        figure.add_scatter(y=floor, mode="lines+markers", showlegend=False, col=2, **shared)
+    figure.add_hline(y=0.01, line={"color": SOFT, "dash": "dash"}, row=1, col=2)
+    # Annotations on a log axis are placed by the exponent.
+    figure.add_annotation(x=1, xref="x2 domain", xanchor="right", y=-2, yref="y2", yanchor="bottom",
+                          text="active above 0.01", showarrow=False, font={"color": SOFT})  # fmt: skip
+    figure.update_xaxes(title_text="Latent dimension, by rank of variance")
+    figure.update_yaxes(title_text="KL to prior (nats, mean over chunks)", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title_text="Variance of posterior mean (log)", **LOG, row=1, col=2)
+    return finish(figure, 400, barmode="group")
+
+
+def joint_errors(errors: Mapping[str, Mapping[str, float]]) -> go.Figure:
+    """Mean absolute error of each joint, grouped by what was reconstructed.
+
+    Args:
+        errors: by name of the group (`"training episodes"`, `"held-out episodes"`), then by joint, in the data's
+            units: radians, metres for fingers, opening for a gripper.
+    """
+    figure = go.Figure()
+    palette = dict(zip(errors, (faded(SOFT, 0.45), BLUE, ORANGE, GREEN), strict=False))
+    for name, table in errors.items():
+        figure.add_bar(x=[short(joint) for joint in table], y=list(table.values()), name=name,
+                       marker={"color": palette[name]}, hovertemplate="%{x}: %{y:.4f}<extra></extra>")  # fmt: skip
+    figure.update_xaxes(title="Joint", tickangle=-30)
+    title = error_title({joint for table in errors.values() for joint in table})
+    figure.update_yaxes(title=title, rangemode="tozero")
+    return finish(figure, 400, barmode="group", margin={"t": 20})

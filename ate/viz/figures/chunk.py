@@ -1,0 +1,179 @@
+"""One chunk up close: its joints with limits and reconstruction, and its nearest pre-training chunks; and walks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+from plotly.subplots import make_subplots
+
+from ate.align.evaluate.latent_map import Atlas
+from ate.data.episodes import Episodes
+from ate.robots import Profile
+from ate.robots.profile import available, profile
+from ate.viz.figures.data import labels, set_colors
+from ate.viz.figures.episode import joint_limits, near_range, panel_title
+from ate.viz.style import BLUE, INK, RED, SOFT, finish
+
+COLUMNS = 4
+NEIGHBOURS = 5
+AXES = ("x", "y", "z")
+
+
+def chunk_view(atlas: Atlas, point: int) -> go.Figure:
+    """A point's chunk joint by joint, and below it what its nearest pre-training chunks do and where they are from.
+
+    Args:
+        atlas: the points.
+        point: which of them.
+    """
+    episodes = atlas.where(point)[0]
+    values, decoded = atlas.chunk(point), atlas.reconstruction(point)
+    near, distance = atlas.neighbours(point, NEIGHBOURS)
+    rows = -(-episodes.dof // COLUMNS)
+    limits = joint_limits(episodes, _profile(episodes))
+    titles = _titles(episodes)
+    titles += [""] * (rows * COLUMNS - episodes.dof) + [f"tool, {axis} (m)" for axis in AXES] + ["where in its episode"]
+    figure = make_subplots(
+        rows + 1, COLUMNS, subplot_titles=titles, horizontal_spacing=0.06, vertical_spacing=0.5 / (rows + 2)
+    )
+    time = np.arange(len(values)) / (episodes.rate_hz or 1.0)
+    for column, limit in enumerate(limits):
+        place = {"row": column // COLUMNS + 1, "col": column % COLUMNS + 1}
+        _joint(figure, time, values[:, column], decoded[:, column], limit, column == 0, place)
+    _tools(figure, atlas, point, near, rows + 1, episodes)
+    _origins(figure, atlas, near, distance, rows + 1)
+    figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=rows)
+    figure.update_xaxes(title_font={"size": 12}, title_standoff=4, tickfont={"size": 11})
+    figure.update_yaxes(tickfont={"size": 11}, nticks=5)
+    legend = {"orientation": "h", "x": 0, "y": 1.0 + 60 / (170 * (rows + 1)), "yanchor": "bottom"}
+    finish(figure, 150 + 175 * (rows + 1), margin={"t": 110, "l": 55}, legend=legend)
+    return figure.update_annotations(font_size=12)
+
+
+def chunk_title(atlas: Atlas, point: int) -> str:
+    """Who a point is, how well its chunk is decoded, and how deep inside pre-training it lies."""
+    episodes, index, start = atlas.where(point)
+    error = np.abs(atlas.chunk(point) - atlas.reconstruction(point)).mean()
+    length = atlas.alignment.config.chunk
+    return (
+        f"{episodes.robot}, {episodes[index].name}, rows {start} to {start + length - 1}: mean reconstruction error "
+        f"{error:.3g}, density quantile {atlas.depth()[point]:.2f}, mode {atlas.mode()[point]}"
+    )
+
+
+def walk_view(atlas: Atlas, chunks: np.ndarray, amounts: Sequence[float], what: str) -> go.Figure:
+    """Decoded chunks joint by joint, coloured by how far along the walk they are.
+
+    Args:
+        atlas: whose adaptation robot the chunks are of.
+        chunks: `(n, S, dof)`.
+        amounts: where on the walk each is, (n,).
+        what: what the amounts are, with their unit.
+    """
+    episodes = atlas.adapt
+    rows = -(-episodes.dof // COLUMNS)
+    figure = make_subplots(
+        rows, COLUMNS, subplot_titles=_titles(episodes),
+        horizontal_spacing=0.06, vertical_spacing=0.3 / rows,
+    )  # fmt: skip
+    span = np.ptp(amounts) or 1.0
+    shades = sample_colorscale("Viridis", [float((a - min(amounts)) / span) for a in amounts])
+    time = np.arange(chunks.shape[1]) / (episodes.rate_hz or 1.0)
+    limits = joint_limits(episodes, _profile(episodes))
+    for column, limit in enumerate(limits):
+        place = {"row": column // COLUMNS + 1, "col": column % COLUMNS + 1}
+        for amount, chunk, shade in zip(amounts, chunks, shades, strict=True):
+            figure.add_scatter(
+                x=time, y=chunk[:, column], mode="lines", line={"color": shade, "width": 2}, name=f"{amount:g}",
+                legendgroup=f"{amount:g}", showlegend=column == 0, **place,
+            )  # fmt: skip
+        _limits(figure, chunks[..., column], limit, place)
+    figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=rows)
+    figure.update_xaxes(title_font={"size": 12}, title_standoff=4, tickfont={"size": 11})
+    figure.update_yaxes(tickfont={"size": 11}, nticks=5)
+    finish(figure, 120 + 185 * rows, legend={"title": what}, margin={"t": 50, "l": 55})
+    return figure.update_annotations(font_size=12)
+
+
+def _titles(episodes: Episodes) -> list[str]:
+    """Each joint's name, unit and limits, as far as a profile tells them."""
+    known = _profile(episodes)
+    joints = (None,) * episodes.dof if known is None else known.match(episodes.joint_names)
+    named = zip(episodes.joint_names, joints, joint_limits(episodes, known), strict=True)
+    return [panel_title(name, joint, limit, COLUMNS) for name, joint, limit in named]
+
+
+def _profile(episodes: Episodes) -> Profile | None:
+    return profile(episodes.robot) if episodes.robot in available() else None
+
+
+def _joint(
+    figure: go.Figure,
+    time: np.ndarray,
+    values: np.ndarray,
+    decoded: np.ndarray,
+    limit: tuple[float, float],
+    first: bool,
+    place: dict[str, int],
+) -> None:
+    line = {"mode": "lines", "showlegend": first, **place}
+    figure.add_scatter(x=time, y=values, name="recorded", line={"color": BLUE, "width": 3}, **line)
+    dashed = {"color": INK, "width": 2.2, "dash": "6px,3px"}
+    figure.add_scatter(x=time, y=decoded, name="decoded from its latent", line=dashed, **line)
+    _limits(figure, np.concatenate([values, decoded]), limit, place)
+
+
+def _limits(figure: go.Figure, values: np.ndarray, limit: tuple[float, float], place: dict[str, int]) -> None:
+    """The joint's limits where they are near the movement; far ones would flatten it."""
+    for end in limit:
+        if not np.isnan(end):
+            figure.add_hline(y=end, line={"color": RED, "width": 1.5, "dash": "6px,4px"}, **place)
+    figure.update_yaxes(range=near_range(values.ravel(), limit), **place)
+
+
+def _tools(figure: go.Figure, atlas: Atlas, point: int, near: np.ndarray, row: int, episodes: Episodes) -> None:
+    """Path of the tool from the chunk's first row, in the frame of each robot's base, the point's own on top."""
+    motion = atlas.motion([*near, point])
+    names = labels(atlas.pretrain, atlas.adapt)
+    palette = set_colors(names)
+    whose = [names[int(atlas.before.set[i])] for i in near] + ["this chunk"]
+    if not np.isfinite(motion.path[-1]).all():
+        figure.add_annotation(
+            text="the tool of this robot is not known", x=0.5, y=0.5, xref="x domain", yref="y domain", showarrow=False,
+            font={"color": SOFT}, row=row, col=1,
+        )  # fmt: skip
+        return
+    rows = np.linspace(0, atlas.alignment.config.chunk - 1, motion.path.shape[1]) / (episodes.rate_hz or 1.0)
+    told: set[str] = set()
+    for path, name in zip(motion.path, whose, strict=True):
+        own = name == "this chunk"
+        line = {"color": BLUE if own else palette[name], "width": 3 if own else 1.6}
+        for col, axis in enumerate(path.T, 1):
+            figure.add_scatter(
+                x=rows, y=axis, mode="lines", line=line, name=f"neighbour: {name}", legendgroup=name,
+                showlegend=not own and name not in told, row=row, col=col,
+            )  # fmt: skip
+            told.add(name)
+    for col in (1, 2, 3):
+        figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=row, col=col)
+
+
+def _origins(figure: go.Figure, atlas: Atlas, near: np.ndarray, distance: np.ndarray, row: int) -> None:
+    """A bar for each neighbour: which part of its episode it is, with its distance in the latent."""
+    names = labels(atlas.pretrain, atlas.adapt)
+    palette = set_colors(names)
+    length = atlas.alignment.config.chunk
+    for place, (i, far) in enumerate(zip(near, distance, strict=True)):
+        episodes, index, start = atlas.where(int(i))
+        steps, name = len(episodes[index]), names[int(atlas.before.set[i])]
+        said = f"{name} {episodes[index].name.removeprefix('episode_')}"
+        figure.add_bar(
+            x=[length / steps], base=[start / steps], y=[f"{place + 1}"], orientation="h",
+            marker={"color": palette[name]}, showlegend=False, text=said, textposition="inside",
+            insidetextanchor="middle", constraintext="none", textangle=0, cliponaxis=False, row=row, col=COLUMNS,
+            hovertemplate=f"{said}, rows {start} to {start + length - 1} of {steps}<br>latent distance {far:.2f}"
+            "<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(range=[0, 1], title_text="Share of the episode", row=row, col=COLUMNS)
+    figure.update_yaxes(autorange="reversed", type="category", title_text="Neighbour", row=row, col=COLUMNS)

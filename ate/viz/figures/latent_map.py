@@ -1,0 +1,152 @@
+"""The latent map before and after alignment, side by side in one frame."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.colors import qualitative
+from plotly.subplots import make_subplots
+from scipy.stats import gaussian_kde
+
+from ate.align.evaluate.latent_map import Atlas
+from ate.viz.figures.data import PRETRAIN, labels, set_colors
+from ate.viz.style import INK, SOFT, SVG_POINTS, finish
+
+PANELS = ("before", "after")
+TITLES = {"before": "Before: as stage 2 found them", "after": "After: aligned"}
+# Shares of pre-training inside the contours, and cells of the grid that they are drawn on.
+INSIDE = (0.5, 0.8, 0.95)
+GRID = 70
+SHADES = (*qualitative.Safe, *qualitative.Vivid)
+
+
+def latent_atlas(atlas: Atlas, planes: np.ndarray, method: str, said: str) -> go.Figure:
+    """Pre-training dots and adaptation diamonds, before and after alignment, with a menu that recolours them.
+
+    Args:
+        atlas: the points.
+        planes: coordinates of all of them in one frame `(n + 2m, 2)`: pre-training, adaptation before, and after.
+        method: what made the coordinates: `PCA` or `UMAP`.
+        said: the number that stands beside the picture, from the latent space itself.
+    """
+    n, m = atlas.count, len(atlas.after)
+    names = labels(atlas.pretrain, atlas.adapt)
+    robots = np.array([*(names[i] for i in atlas.before.set), *[names[-1]] * m])
+    palette = set_colors(names)
+    figure = make_subplots(
+        1, 2, subplot_titles=[TITLES[p] for p in PANELS], shared_xaxes="all", shared_yaxes="all",
+        horizontal_spacing=0.03,
+    )  # fmt: skip
+    contours, texts = _contours(planes[:n]), hover_texts(atlas)
+    rows: list[np.ndarray] = []
+    for col, panel in enumerate(PANELS, 1):
+        places = np.concatenate([planes[:n], planes[n : n + m] if panel == "before" else planes[n + m :]])
+        for name in names:
+            mine = np.flatnonzero(robots == name)
+            rows.append(mine)
+            figure.add_trace(_dots(atlas, places[mine], mine, name, palette[name], texts[mine], col == 1), 1, col)
+        for contour in contours:
+            figure.add_trace(contour, 1, col)
+        _axes(figure, method, col)
+    _menu(figure, _colourings(atlas, robots, palette), rows)
+    figure.add_annotation(
+        text=said, xref="paper", yref="paper", x=0, y=1, yanchor="bottom", yshift=28, showarrow=False, align="left"
+    )
+    legend = {"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top", "itemsizing": "constant"}
+    return finish(figure, 640, margin={"t": 130, "r": 70}, legend=legend, clickmode="event+select", dragmode="lasso")
+
+
+def hover_texts(atlas: Atlas) -> np.ndarray:
+    """What a point says of itself: robot, episode, first row, mode and density quantile."""
+    points = atlas.side("after")
+    mode, depth = atlas.mode(), atlas.depth()
+    return np.array([
+        f"{points.robot[i]} · {points.episode[i]}<br>from row {points.start[i]}, mode {mode[i]}, "
+        f"density quantile {depth[i]:.2f}"
+        for i in range(len(points))
+    ])  # fmt: skip
+
+
+def _dots(
+    atlas: Atlas, places: np.ndarray, mine: np.ndarray, name: str, color: str, texts: np.ndarray, legend: bool
+) -> Any:
+    new = bool(len(mine)) and mine[0] >= atlas.count
+    marker: dict[str, Any] = {"size": 6 if new else 5, "opacity": 0.7 if new else 0.5, "color": color}
+    marker["colorscale"] = "Viridis"
+    if new:
+        marker |= {"symbol": "diamond", "line": {"color": "white", "width": 0.6}}
+    kind = go.Scatter if 2 * len(atlas.side("after")) <= SVG_POINTS else go.Scattergl
+    return kind(
+        x=places[:, 0], y=places[:, 1], mode="markers", name=name, legendgroup=name, showlegend=legend, marker=marker,
+        customdata=mine, text=texts, hovertemplate="%{text}<extra></extra>",
+        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.15}},
+    )  # fmt: skip
+
+
+def _contours(points: np.ndarray) -> list[go.Contour]:
+    """Lines around the densest places that hold 50, 80 and 95 % of the pre-training points (Gaussian kernels)."""
+    low, high = points.min(0), points.max(0)
+    margin = 0.2 * (high - low)
+    x, y = (np.linspace(low[i] - margin[i], high[i] + margin[i], GRID) for i in (0, 1))
+    kernel = gaussian_kde(points.T)
+    density = kernel(np.stack(np.meshgrid(x, y)).reshape(2, -1)).reshape(GRID, GRID)
+    own = np.sort(kernel(points.T))[::-1]
+    lines = []
+    for share in INSIDE:
+        level = float(own[min(int(share * len(own)), len(own) - 1)])
+        lines.append(
+            go.Contour(
+                x=x, y=y, z=density, showscale=False, hoverinfo="skip", name=f"{share:.0%} of {PRETRAIN}",
+                contours={"start": level, "end": level, "size": 1, "coloring": "lines"}, line={"width": 2.4},
+                colorscale=[[0, INK], [1, INK]], showlegend=False, opacity=1.25 - share,
+            )
+        )  # fmt: skip
+    return lines
+
+
+def _axes(figure: go.Figure, method: str, col: int) -> None:
+    names = [f"{method} {i}" + (" (latent units)" if method == "PCA" else " (arbitrary units)") for i in (1, 2)]
+    figure.update_xaxes(title_text=names[0], zeroline=False, row=1, col=col)
+    if col == 1:
+        figure.update_yaxes(title_text=names[1], zeroline=False, row=1, col=col)
+
+
+def _colourings(atlas: Atlas, robots: np.ndarray, palette: dict[str, str]) -> dict[str, list[np.ndarray]]:
+    """By name of the menu's entry, a colour or a number for every point in each of the two panels."""
+    points = atlas.side("after")
+    episodes = np.char.add(np.char.add(points.set.astype(str), "/"), points.episode.astype(str))
+    return {
+        "robot": [np.array([palette[name] for name in robots])] * 2,
+        "task": [_shades(atlas.tasks())] * 2,
+        "episode": [_shades(episodes)] * 2,
+        "time in episode": [atlas.time()] * 2,
+        "mode": [_shades(atlas.mode(panel).astype(str)) for panel in PANELS],
+        "density quantile": [atlas.depth(panel) for panel in PANELS],
+    }
+
+
+def _shades(names: np.ndarray) -> np.ndarray:
+    """One of a cycle of colours for each different name."""
+    _, code = np.unique(names, return_inverse=True)
+    return np.array(SHADES)[code % len(SHADES)]
+
+
+def _menu(figure: go.Figure, colourings: dict[str, list[np.ndarray]], rows: Sequence[np.ndarray]) -> None:
+    """A drop-down that recolours the dots without a kernel; numbers run from dark (low) to light (high)."""
+    dots = [i for i, trace in enumerate(figure.data) if trace.type != "contour"]
+    buttons = []
+    half = len(rows) // 2
+    for name, panels in colourings.items():
+        values = [panels[place // half][mine] for place, mine in enumerate(rows)]
+        numbers = panels[0].dtype.kind == "f"
+        scale = [numbers and place == 0 for place in range(len(rows))]
+        update = {
+            "marker.color": [value.tolist() for value in values],
+            "marker.cmin": [0.0] * len(rows), "marker.cmax": [1.0] * len(rows), "marker.showscale": scale,
+            "marker.colorbar": [{"title": name, "x": 1.02, "len": 0.5, "y": 0, "yanchor": "bottom"}] * len(rows),
+        }  # fmt: skip
+        buttons.append({"label": f"colour by {name}", "method": "restyle", "args": [update, dots]})
+    menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "pad": {"b": 62},
+            "font": {"color": SOFT}}  # fmt: skip
+    figure.update_layout(updatemenus=[menu])

@@ -1,0 +1,132 @@
+"""Panels: the results of an ablation sorted for figures, one λ × clamp grid each with the λ = 0 runs it is paired with.
+
+A grid shares everything but λ and clamp: parameterisation, demonstrations, steps, and every other option of guidance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ate.errors import InputError
+from ate.experiments.export import spec
+from ate.experiments.methods import ALIGNED_AS
+from ate.experiments.results import RunResult
+from ate.experiments.stats.baseline import Budget, budget, is_baseline
+from ate.experiments.stats.comparisons import Difference, differences
+from ate.viz.figures.steer import titles
+
+Cell = tuple[float, float]
+STEERING = ("aligned", *ALIGNED_AS)
+# Options of guidance that make a grid of their own, and how a title says them.
+OPTIONS = {
+    "encoder": "{} encoder", "sign": "sign {:+d}", "energy": "{} energy", "at": "at {}", "bound": "bound by {}",
+    "schedule": "λ as {}", "latent": "latent {}",
+}  # fmt: skip
+BUDGET = ("{}", "{} demonstrations", "{} steps")
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One λ × clamp grid.
+
+    Attributes:
+        title: what sets it apart from the other panels, its parameterisation in any case.
+        base: the λ = 0 runs of its budget, one a training seed.
+        cells: runs by λ and clamp.
+        controls: runs of its budget that are guided by an encoder that was not aligned.
+    """
+
+    title: str
+    base: tuple[RunResult, ...]
+    cells: dict[Cell, list[RunResult]]
+    controls: tuple[RunResult, ...]
+
+    @property
+    def lams(self) -> list[float]:
+        """λ axis, ascending."""
+        return sorted({lam for lam, _ in self.cells})
+
+    @property
+    def clamps(self) -> list[float]:
+        """Clamp axis, ascending."""
+        return sorted({clamp for _, clamp in self.cells})
+
+    @property
+    def base_rate(self) -> float:
+        """Success of λ = 0, all seeds together."""
+        return float(np.mean(np.concatenate([run.success for run in self.base])))
+
+
+def panels(results: Sequence[RunResult]) -> list[Panel]:
+    """The grids in results, in order of first appearance; `[]` where nothing is guided by an aligned encoder.
+
+    Raises:
+        InputError: a grid without its λ = 0 runs.
+    """
+    grids: dict[tuple[Budget, tuple[object, ...]], list[RunResult]] = {}
+    for run in results:
+        if run.lam != 0 and run.encoder in STEERING:
+            options = spec(run)
+            grids.setdefault((budget(run), tuple(options[name] for name in OPTIONS)), []).append(run)
+    named = _titles(list(grids))
+    return [_panel(named[key], key[0], runs, results) for key, runs in grids.items()]
+
+
+def _panel(title: str, shared: Budget, runs: Sequence[RunResult], results: Sequence[RunResult]) -> Panel:
+    beside = [r for r in results if budget(r) == shared]
+    base = tuple(r for r in beside if is_baseline(r))
+    if not base:
+        raise InputError(
+            f"λ in {sorted({r.lam for r in beside})} ({title})",
+            where="results of the ablation",
+            expected="λ = 0 among them",
+            way_out="train the λ = 0 arm with the same seeds",
+        )
+    cells: dict[Cell, list[RunResult]] = {}
+    for run in sorted(runs, key=lambda run: (run.lam, run.clamp, run.seed)):
+        cells.setdefault((run.lam, run.clamp), []).append(run)
+    return Panel(title, base, cells, tuple(r for r in beside if r.lam != 0 and r.encoder not in STEERING))
+
+
+def _titles(keys: Sequence[tuple[Budget, tuple[object, ...]]]) -> dict[tuple[Budget, tuple[object, ...]], str]:
+    words = (*BUDGET, *OPTIONS.values())
+    kinds = dict(zip(keys, titles(shared[0] for shared, _ in keys), strict=True))
+    rows = {key: (kinds[key], *key[0][1:], *key[1]) for key in keys}
+    varied = [len({row[i] for row in rows.values()}) > 1 or i == 0 for i in range(len(words))]
+    said = {
+        key: [text.format(value) for text, value, shown in zip(words, row, varied, strict=True) if shown]
+        for key, row in rows.items()
+    }
+    return {key: ", ".join(parts).replace("_", " ") for key, parts in said.items()}
+
+
+def compared(every: Sequence[Panel]) -> list[dict[Cell, Difference]]:
+    """Each panel's cells against its λ = 0, on the seeds that a cell has; all cells of all panels share the error rate.
+
+    A sweep may have been interrupted, or a cell may have failed: then it has fewer seeds than λ = 0.
+
+    Raises:
+        InputError: results without rollouts.
+    """
+    looks = sum(len(panel.cells) for panel in every)
+    return [_compared(panel, looks) for panel in every]
+
+
+def _compared(panel: Panel, looks: int) -> dict[Cell, Difference]:
+    by_seeds: dict[frozenset[int], list[Cell]] = {}
+    for cell, runs in panel.cells.items():
+        by_seeds.setdefault(frozenset(run.seed for run in runs), []).append(cell)
+    found: dict[Cell, Difference] = {}
+    for seeds, cells in by_seeds.items():
+        base = [run for run in panel.base if run.seed in seeds]
+        arms = {panel.cells[cell][0].arm: cell for cell in cells}
+        runs = [run for cell in cells for run in panel.cells[cell]]
+        rows = differences([*base, *runs], panel.base[0].arm, looks)
+        found |= {arms[row.arm]: row for row in rows}
+    return found
+
+
+def clamp_text(clamp: float) -> str:
+    """A clamp as a label: `"0.1"`, or `"none"` where infinite."""
+    return "none" if np.isinf(clamp) else f"{clamp:g}"

@@ -1,0 +1,109 @@
+"""Success over λ with the meter's readings below it on the same λ axis: what a cell did, and why it may have."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ate.experiments.results import RunResult
+from ate.experiments.stats.baseline import activity, saturation
+from ate.experiments.stats.comparisons import wilson
+from ate.steer.meter import ACTIVE_RATIO
+from ate.viz.figures.panels import Panel, clamp_text, panels
+from ate.viz.figures.steer import clamp_colors
+from ate.viz.style import LOG, SOFT, faded, finish, nested
+
+Reading = Callable[[RunResult], float | None]
+# Success gets twice the room of each reading.
+ROOM = (0.5, 0.25, 0.25)
+
+
+def response_curves(results: Sequence[RunResult]) -> go.Figure:
+    """Over λ, one line a clamp: success with its 95 % Wilson band, shift over residual (log), share clamped.
+
+    Every line of success starts at λ = 0, where the clamp does not act. Open diamonds: controls, guided by an encoder
+    that was not aligned. Readings are means over noise levels (`ate.experiments.stats.baseline`); whiskers
+    span the seeds.
+    """
+    every = panels(results)
+    colors = clamp_colors([run for panel in every for runs in panel.cells.values() for run in runs])
+    figure = make_subplots(
+        rows=3, cols=len(every), shared_xaxes=True, shared_yaxes=True, vertical_spacing=0.05, horizontal_spacing=0.04,
+        row_heights=ROOM, subplot_titles=[panel.title for panel in every],
+    )  # fmt: skip
+    for col, panel in enumerate(every, 1):
+        for place, clamp in enumerate(panel.clamps):
+            style = {"legendgroup": clamp_text(clamp), "col": col}
+            by_lam = {lam: panel.cells[lam, clamp] for lam in panel.lams if (lam, clamp) in panel.cells}
+            _success(figure, {0.0: list(panel.base), **by_lam}, clamp, colors[clamp], style)
+            style |= {"line_color": colors[clamp], **nested(place, len(panel.clamps))}
+            _reading(figure, by_lam, activity, {**style, "row": 2}, "{:.2g} of the residual")
+            _reading(figure, by_lam, saturation, {**style, "row": 3}, "{:.0%} clamped")
+        _controls(figure, panel, colors, col)
+        figure.add_hline(y=100 * panel.base_rate, line={"color": SOFT, "dash": "dash", "width": 1.2}, row=1, col=col)
+        figure.add_hline(y=1, line={"color": SOFT, "dash": "dash", "width": 1.2}, row=2, col=col)
+        figure.add_hline(y=ACTIVE_RATIO, line={"color": SOFT, "dash": "dot", "width": 1.2}, row=2, col=col)
+        ticks = sorted({0.0, *panel.lams})
+        figure.update_xaxes(tickvals=ticks, ticktext=[f"{lam:g}" for lam in ticks], col=col)
+    figure.update_xaxes(title_text="λ", row=3)
+    figure.update_yaxes(range=[-4, 104], ticksuffix=" %", row=1)
+    figure.update_yaxes(**LOG, range=_decades(every), row=2)
+    figure.update_yaxes(range=[-0.06, 1.06], tickformat=".0%", row=3)
+    for row, title in enumerate(("Success", "Shift / residual", "Clamped"), 1):
+        figure.update_yaxes(title_text=title, row=row, col=1)
+    return finish(figure, 680, legend={"title": {"text": "clamp of k·g"}})
+
+
+def _success(
+    figure: go.Figure, by_lam: dict[float, list[RunResult]], clamp: float, color: str, style: dict[str, Any]
+) -> None:
+    lams = sorted(by_lam)
+    flat = [np.concatenate([run.success for run in by_lam[lam]]) for lam in lams]
+    low, high = (list(ends) for ends in zip(*(wilson(int(s.sum()), len(s)) for s in flat), strict=True))
+    figure.add_scatter(
+        x=[*lams, *lams[::-1]], y=100 * np.array([*high, *low[::-1]]), fill="toself", fillcolor=faded(color, 0.13),
+        line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False, row=1, **style,
+    )  # fmt: skip
+    figure.add_scatter(
+        x=lams, y=[100 * s.mean() for s in flat], mode="lines+markers", name=clamp_text(clamp), row=1,
+        line={"color": color, "width": 2.5}, marker={"size": 8}, showlegend=style["col"] == 1,
+        hovertemplate=f"λ %{{x}}, clamp {clamp_text(clamp)}: %{{y:.1f}} %<extra></extra>", **style,
+    )  # fmt: skip
+
+
+def _reading(
+    figure: go.Figure, by_lam: dict[float, list[RunResult]], read: Reading, style: dict[str, Any], text: str
+) -> None:
+    found = {lam: [value for value in map(read, runs) if value is not None] for lam, runs in by_lam.items()}
+    found = {lam: values for lam, values in found.items() if values}
+    if not found:
+        return
+    middle = [float(np.mean(values)) for values in found.values()]
+    figure.add_scatter(
+        x=list(found), y=middle, mode="lines+markers",
+        error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 4,
+                 "array": [max(v) - m for v, m in zip(found.values(), middle, strict=True)],
+                 "arrayminus": [m - min(v) for v, m in zip(found.values(), middle, strict=True)]},
+        text=[text.format(value) for value in middle], hovertemplate="λ %{x}: %{text}<extra></extra>",
+        showlegend=False, **style,
+    )  # fmt: skip
+
+
+def _controls(figure: go.Figure, panel: Panel, colors: dict[float, str], col: int) -> None:
+    arms = {run.arm: run for run in panel.controls if run.success}
+    for arm, one in arms.items():
+        flat = np.concatenate([run.success for run in panel.controls if run.arm == arm])
+        figure.add_scatter(
+            x=[one.lam], y=[100 * flat.mean()], mode="markers", name=f"control: {arm}", legendgroup=f"control {arm}",
+            marker={"size": 12, "symbol": "diamond-open", "color": colors.get(one.clamp, SOFT), "line": {"width": 2}},
+            showlegend=col == 1, hovertemplate=f"{arm}: %{{y:.1f}} %<extra></extra>", row=1, col=col,
+        )  # fmt: skip
+
+
+def _decades(every: Sequence[Panel]) -> list[float]:
+    """Ends of the axis of shift over residual, powers of ten; 10⁻³ (inactive) and 1 (outweighs) are always in view."""
+    values = [activity(run) for panel in every for runs in panel.cells.values() for run in runs]
+    seen = [np.log10(value) for value in values if value is not None]
+    return [float(np.floor(min([*seen, -3.0]))) - 0.2, float(np.ceil(max([*seen, 0.0]))) + 0.2]

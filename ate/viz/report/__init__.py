@@ -1,0 +1,1 @@
+"""Report: one HTML page of a run that opens without a network."""

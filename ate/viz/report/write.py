@@ -1,0 +1,145 @@
+"""The report: one HTML file that shows a run to someone who has nothing but a browser, network or not."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ate.errors import InputError
+from ate.runs.directory import TITLES, RunDirectory
+from ate.runs.files import write_text
+from ate.viz.tables.rows import text
+
+
+def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = None) -> Path:
+    """Write the report of one run, or of several one after the other.
+
+    Args:
+        run: the run directories, with what the notebooks left in them.
+        out: the file; `report.html` in the first run directory by default.
+
+    Returns:
+        The file. It is written under a temporary name and renamed, so it is whole or absent.
+
+    Raises:
+        InputError: no run was given.
+    """
+    runs = [run] if isinstance(run, RunDirectory) else list(run)
+    if not runs:
+        raise InputError("no run", where="report", expected="at least one run directory", way_out="name runs/<name>")
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["text"] = text
+    template = environment.get_template("report.html")
+    html = template.render(
+        title=", ".join(item.path.name for item in runs),
+        runs=[_run(item, number) for number, item in enumerate(runs)],
+        # plotly's own library; plotly guarantees that it may stand in a script element.
+        plotly=Markup(get_plotlyjs()),
+    )
+    target = out or runs[0].path / "report.html"
+    write_text(target, html)
+    return target
+
+
+# What headline files say in words, shown as such and not among the numbers.
+SENTENCES = ("title", "verdict", "bottom_line")
+# What a card holds, in the order in which a reader asks for it.
+CARD = {
+    "seeds": "Seeds",
+    "hashes": "What it was made from, by hash",
+    "versions": "Versions",
+    "config": "Settings",
+}
+
+
+def _run(run: RunDirectory, number: int) -> dict[str, Any]:
+    headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
+    failed = {failure.notebook for failure in failures}
+    found = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
+    return {
+        "name": run.path.name,
+        "failures": [Markup(failure.html()) for failure in failures],
+        "cells": run.cells(),
+        "failed_cells": run.failed_cells(),
+        # Where no notebook has run, the run is of another kind and none is missed.
+        "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in found] if set(found) & set(TITLES) else [],
+        "bottom_lines": [headlines[key]["bottom_line"] for key in found if "bottom_line" in headlines.get(key, {})],
+        "notebooks": [
+            {**_notebook(key, headlines.get(key), cards.get(key), figures, f"run{number}"), "failed": key in failed}
+            for key in found
+        ],
+    }  # fmt: skip
+
+
+def _notebook(
+    key: str,
+    headline: Mapping[str, Any] | None,
+    card: Mapping[str, Any] | None,
+    figures: Sequence[Mapping[str, Any]],
+    prefix: str,
+) -> dict[str, Any]:
+    headline = headline or {}
+    mine = [figure for figure in figures if figure["name"].startswith(f"{key}_")]
+    tables = {name: value for name, value in headline.items() if _is_table(value)}
+    return {
+        "key": key,
+        "id": f"{prefix}-{key}",
+        "label": f"{key} · {TITLES[key]}" if key in TITLES else headline.get("title", key),
+        "verdict": _sentences(headline.get("verdict", [])),
+        "numbers": _numbers({n: v for n, v in headline.items() if n not in {*tables, *SENTENCES}}),
+        "tables": tables,
+        "figures": [
+            {"id": f"{prefix}-{figure['name']}", "name": figure["name"], "title": figure["title"],
+             "caption": figure["caption"], "json": safe_json(figure["figure"])}
+            for figure in mine
+        ],
+        "card": [] if card is None else _card(card),
+        "command": None if card is None else card.get("command"),
+    }  # fmt: skip
+
+
+def _sentences(said: str | Sequence[str]) -> list[str]:
+    return [said] if isinstance(said, str) else list(said)
+
+
+def _card(card: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """A run card as titled groups of names and values."""
+    return [
+        (title, [(name, _listed(value)) for name, value in card[key].items()])
+        for key, title in CARD.items()
+        if card.get(key)
+    ] + ([("Written", [("at", str(card["written"]))])] if "written" in card else [])
+
+
+def _listed(value: Any) -> str:
+    """A value of a card in full: a setting is repeated exactly or not at all."""
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) and {"columns", "rows"} <= set(value)
+
+
+def _numbers(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Scalars by a readable name, nested ones joined by a comma; longer lists stay in the JSON file."""
+    flat: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        label = f"{prefix}{str(name).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            flat += _numbers(value, f"{label}, ")
+        elif not isinstance(value, (list, tuple)):
+            flat.append((label, value))
+    return flat
+
+
+def safe_json(source: str) -> Markup:
+    """JSON that cannot end the script element it stands in: `<`, `>`, `&` and line separators as escapes."""
+    for sign in "<>&\u2028\u2029":
+        source = source.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(source)

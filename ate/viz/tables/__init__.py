@@ -1,0 +1,1 @@
+"""Tables: rows of notebooks, report and console."""

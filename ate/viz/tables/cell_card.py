@@ -1,0 +1,87 @@
+"""The run card of one cell for a person, and its training seeds one by one."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ate.experiments.export import spec, tidy
+from ate.experiments.methods import ArmSpec
+from ate.experiments.results import RunResult
+from ate.experiments.study import Study
+from ate.experiments.sweep import AXES
+
+
+def card_html(study: Study, runs: Sequence[RunResult]) -> str:
+    """How a cell was configured, its seeds, its hashes, and the command that repeats it, as HTML.
+
+    Args:
+        study: settings and files.
+        runs: of one cell, one a training seed.
+    """
+    rows = "".join(
+        f"<tr><th style='text-align:left;vertical-align:top;padding:0.2em 1em 0.2em 0;white-space:nowrap'>{name}</th>"
+        f"<td style='text-align:left;white-space:normal;overflow-wrap:anywhere'>{value}</td></tr>"
+        for name, value in card_rows(study, runs).items()
+    )
+    head = f"<h4>Run card of {escape(runs[0].arm)}</h4>"
+    return f"<div style='max-width:70em'>{head}<table style='table-layout:auto;margin:0'>{rows}</table></div>"
+
+
+def card_rows(study: Study, runs: Sequence[RunResult]) -> dict[str, str]:
+    """The same as names and HTML values."""
+    first, settings = runs[0], study.settings
+    options = {name: value for name, value in spec(first).items() if name not in ("lam", "clamp")}
+    kept = [f"seed {run.seed} <code>{escape(run.cell[:16])}</code>" for run in runs if run.cell]
+    files = {
+        "policy": study.policies[first.parameterization].parent.name,
+        "alignment": study.folder.name,
+        "data": study.adapt.digest[:16],
+    }
+    return {
+        "guidance": f"λ {first.lam:g}, clamp {'none' if np.isinf(first.clamp) else f'{first.clamp:g}'}; "
+        + escape(", ".join(f"{name} {value}" for name, value in options.items())),
+        "budget": f"{escape(first.parameterization)} prediction, {first.demonstrations} demonstrations, "
+        f"{settings.steps} steps of {settings.batch} chunks, learning rate {settings.learning_rate:g}",
+        "seeds": f"training {', '.join(str(run.seed) for run in runs)}; rollouts "
+        + (f"0 to {len(first.success) - 1}" if first.success else "none"),
+        "hashes": "; ".join([*(f"{name} <code>{escape(value)}</code>" for name, value in files.items()), *kept]),
+        "command": f"<code>{escape(command(study, first))}</code>",
+    }
+
+
+def command(study: Study, result: RunResult) -> str:
+    """What repeats a cell and its λ = 0 with the same seeds; what is in the run directory is read, not run."""
+    settings, options = study.settings, spec(result)
+    lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
+    usual = {f.name: f.default for f in fields(ArmSpec)} | {"encoder": "aligned", "at": settings.at}
+    other = [f"{name}={options[name]}" for name in AXES if options[name] != usual[name]]
+    if not other:
+        mine = replace(settings, lams=lam, clamps=clamp, parameterizations=result.parameterization)
+        return mine.command("04")
+    budget = [f"{name}={getattr(result, name)}" for name in ("parameterization", "demonstrations", "steps")]
+    words = ["ate", "sweep", "--profile", settings.profile, "--run", str(settings.directory), "--lams", lam]
+    words += ["--clamps", clamp, "--seeds", str(settings.ablation_seeds), "--rollouts", str(settings.rollouts)]
+    axes = dict.fromkeys([f"at={options['at']}", *other, *budget])
+    return shlex.join([*words, *(part for item in axes for part in ("--axis", item))])
+
+
+def seed_rows(runs: Sequence[RunResult], arm: str) -> list[dict[str, Any]]:
+    """One row a training seed of an arm, with its difference to λ = 0, which must be among the runs."""
+    frame = tidy(runs)
+    mine = frame[frame.arm == arm]
+    return [
+        {
+            "training seed": int(row.seed),
+            "success": f"{int(row.successes)} of {row.rollouts}" if row.rollouts else "",
+            "to λ = 0, points": round(100 * row.difference, 1) if row.rollouts else "",
+            "clamped %": round(100 * row.saturation, 1),
+            "shift / residual": row.activity,
+            "held-out error": row.held_out_error,
+            "seconds": row.seconds,
+        }
+        for row in mine.itertuples()
+    ]

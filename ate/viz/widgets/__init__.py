@@ -1,0 +1,1 @@
+"""Widgets: figures that answer to a click in a notebook."""

@@ -1,0 +1,107 @@
+"""Following a run from a notebook: its curves as they grow, how far it is, and a button that stops it afterwards."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets as widgets
+from IPython.display import display
+
+from ate.runs.child import Child, words
+from ate.runs.directory import RunDirectory
+from ate.runs.status import Stopped
+from ate.viz.display import draw, in_batch
+from ate.viz.figures.alignment import training_curves
+
+PAUSE = 1.0
+# Seconds that the button waits for the run to end.
+STOPPING = 20.0
+FAILED = ("failed", "died")
+
+
+def follow(child: Child) -> None:
+    """Show a run until it ends; interrupting the cell leaves the run alone.
+
+    A kernel serves no button while a cell runs, so the button that stops the run comes alive with the interrupt.
+
+    Args:
+        child: started here (`Child.start`) or elsewhere (`Child.attach`).
+
+    Raises:
+        Stopped: it was stopped before its end.
+        RuntimeError: it failed; with the end of its log.
+    """
+    pane = Pane(child)
+    display(pane.box)
+    try:
+        while child.alive:
+            pane.refresh()
+            time.sleep(PAUSE)
+    except KeyboardInterrupt:
+        pane.say("No longer followed; it goes on. The button stops it, running the cell again follows it.")
+        pane.button.disabled = False
+        raise
+    pane.refresh()
+    _judge(child)
+
+
+def train_apart(arguments: Sequence[str], directory: RunDirectory) -> None:
+    """Run `ate` with these arguments as a child in the run directory and follow it; one that is alive is followed as
+    it is. Nothing in batch, which trains where it is.
+
+    Raises:
+        Stopped, RuntimeError: as `follow`.
+    """
+    if in_batch():
+        return
+    child = Child(directory.path)
+    follow(child if child.alive else Child.start(arguments, directory.path))
+
+
+class Pane:
+    """Status, button and curves of a run.
+
+    Attributes:
+        box: the whole, to display.
+        button: stops the run.
+    """
+
+    def __init__(self, child: Child) -> None:
+        """Nothing is asked of the run until the first `refresh`."""
+        self.child = child
+        self.button = widgets.Button(description="Stop with a checkpoint", icon="stop", layout={"width": "220px"})
+        self.button.disabled = True
+        self.button.on_click(self._stop)
+        self._status, self._curves, self._errors = widgets.HTML(), widgets.Output(), widgets.Output()
+        self._rows = 0
+        self.box = widgets.VBox([widgets.HBox([self.button, self._status]), self._errors, self._curves])
+        self.box.add_class("ate-follow")
+
+    def say(self, text: str) -> None:
+        """Write the status line."""
+        self._status.value = f"<span style='margin-left:1em'>{text}</span>"
+
+    def refresh(self) -> None:
+        """Say how far it is, and draw the curves anew where they have grown."""
+        self.say(words(self.child.status()) + (". To stop it, interrupt the kernel first." if self.child.alive else ""))
+        metrics = self.child.metrics()
+        count = sum(len(rows) for rows in metrics.values())
+        if count > self._rows:
+            self._rows = count
+            with self._curves:
+                self._curves.clear_output(wait=True)
+                draw(training_curves(metrics))
+
+    def _stop(self, _: Any) -> None:
+        with self._errors:
+            self.button.disabled = True
+            ended = self.child.stop(timeout=STOPPING)
+            self.say(words(self.child.status()) if ended else "asked to stop; it ends after the step at hand")
+
+
+def _judge(child: Child) -> None:
+    status = child.status()
+    if status["state"] == "stopped":
+        raise Stopped(f"{words(status)}. Run the cell again to go on.")
+    if status["state"] in FAILED or child.code not in (None, 0):
+        raise RuntimeError(f"{words(status)}; the end of its log:\n" + "\n".join(child.log()))

@@ -1,0 +1,210 @@
+"""The triage grid for a person: one button an episode, its joints on a click, and a switch that excludes it."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from html import escape
+from math import isfinite
+from pathlib import Path
+
+import ipywidgets as widgets
+from IPython.display import display
+
+from ate.data import excludes
+from ate.data.doctor.dataset_report import Examined, stem
+from ate.data.doctor.report import Triage
+from ate.errors import InputError
+from ate.viz.display import draw, in_batch
+from ate.viz.figures.episode import episode_joints
+from ate.viz.style import RED, SOFT
+
+MOST_BUTTONS = 120
+COLOURS = {"ordinary": "#dbe7ef", "odd": "#f6d9a8", "cannot be used": "#f0a58f"}
+OUT = "left out"
+AGAIN = "It takes effect when the cells above run again: Kernel, Restart Kernel and Run All Cells."
+
+
+def show_triage(sets: Sequence[Examined], file: Path) -> None:
+    """Display the triage grid of these sets, chosen by a drop-down where there are several; nothing in batch.
+
+    Args:
+        sets: what was examined.
+        file: the exclude list that the switch writes.
+    """
+    if in_batch():
+        return
+    grids = {one.prefix.rstrip("/") or one.label: partial(TriageGrid, one, file) for one in sets}
+    first = next(iter(grids))
+    if len(grids) == 1:
+        display(grids[first]().box)
+        return
+    choice = widgets.Dropdown(options=list(grids), value=first, description="set")
+    place = widgets.VBox([grids[first]().box])
+
+    def refresh(_: object = None) -> None:
+        place.children = (grids[choice.value]().box,)
+
+    choice.observe(refresh, names="value")
+    display(widgets.VBox([choice, place]))
+
+
+class TriageGrid:
+    """Buttons, switch and picture of one set.
+
+    Attributes:
+        box: the whole, to display.
+        buttons: one an episode, the oddest first, by name.
+        switch: pressed where the episode that was clicked is on the exclude list.
+        status: what was done last, or what went wrong.
+    """
+
+    def __init__(self, examined: Examined, file: Path) -> None:
+        """Build the grid of `examined`; `file` is the exclude list that the switch writes, made when needed."""
+        self.examined = examined
+        self.file = Path(file)
+        self.chosen: Triage | None = None
+        listed = self._listed()
+        # Left out by a parameter, which this grid cannot change.
+        self.given = {stem(name) for name in examined.data.exclude} - set(listed)
+        self.triage = {one.episode: one for one in _every(examined)}
+        shown = list(self.triage.values())[:MOST_BUTTONS]
+        self.buttons = {one.episode: self._button(one) for one in shown}
+        self.switch = widgets.ToggleButton(
+            description="Exclude this episode",
+            icon="ban",
+            disabled=True,
+            layout={"width": "220px", "margin": "8px 2px"},
+        )
+        self.status = widgets.HTML(_note("Click an episode to see its joints."))
+        self.output = widgets.Output()
+        self.switch.observe(self._switched, names="value")
+        rest = len(self.triage) - len(shown)
+        more = [widgets.HTML(_note(f"{rest:,} more episodes, less odd than these, have no button."))] if rest else []
+        grid = widgets.Box(list(self.buttons.values()), layout={"flex_flow": "row wrap", "width": "100%"})
+        grid.add_class("ate-triage")
+        self.box = widgets.VBox(
+            [widgets.HTML(_legend(listed, self)), grid, *more, self.switch, self.status, self.output]
+        )
+
+    def _listed(self) -> dict[str, str]:
+        """Names on the list that are of this set, without their prefix, with the reasons."""
+        names = excludes.read(self.file) if self.file.exists() else {}
+        prefix = self.examined.prefix
+        return {stem(n.removeprefix(prefix)): reason for n, reason in names.items() if n.startswith(prefix)}
+
+    def _button(self, one: Triage) -> widgets.Button:
+        button = widgets.Button(layout={"width": "auto", "margin": "2px", "border": "2px solid transparent"})
+        button.tooltip = "\n".join(one.reasons) or "ordinary"
+        button.style.button_color = COLOURS[_kind(one)]
+        button.on_click(lambda _: self._clicked(one))
+        self._label(button, one)
+        return button
+
+    def _label(self, button: widgets.Button, one: Triage) -> None:
+        name = one.episode if len(one.episode) <= 24 else "…" + one.episode[-23:]
+        odd = "unusable" if not isfinite(one.oddness) else "" if one.oddness < 0 else f"{one.oddness:.1f}"
+        out = stem(one.episode) in self._listed() or stem(one.episode) in self.given
+        button.description = " · ".join(part for part in (name, odd, OUT if out else "") if part)
+        button.style.text_decoration = "line-through" if out else "none"
+        button.style.text_color = SOFT if out else "#1f2a36"
+
+    def _guarded(self, act: Callable[..., None], *given: object) -> bool:
+        """Do it and say whether it was done; bad data stand in the status line, any other error below it."""
+        done = False
+        with self.output:
+            try:
+                act(*given)
+                done = True
+            except InputError as error:
+                self.status.value = f"<p style='color:{RED};max-width:60em'><b>{escape(str(error))}</b></p>"
+        return done
+
+    def _clicked(self, one: Triage) -> None:
+        self._guarded(self._click, one)
+
+    def _click(self, one: Triage) -> None:
+        for name, button in self.buttons.items():
+            button.layout.border = f"2px solid {'#1f2a36' if name == one.episode else 'transparent'}"
+        self.output.clear_output()
+        self.chosen = one
+        out = stem(one.episode) in self._listed()
+        given = stem(one.episode) in self.given
+        self.switch.disabled = given
+        self.switch.value = out or given
+        self._name_switch()
+        why = "; ".join(one.reasons) or "nothing odd about it"
+        said = f"<b>{escape(one.episode)}</b>, {one.steps:,} steps: {escape(why)}."
+        if given:
+            said += " It is left out by a parameter of this notebook, which is where to take it back."
+        self.status.value = _note(said + f"<br>{escape(one.file)}")
+        self._draw(one)
+
+    def _draw(self, one: Triage) -> None:
+        episodes = self.examined.all
+        names = [] if episodes is None else [item.name for item in episodes]
+        if episodes is not None and one.episode in names:
+            draw(episode_joints(episodes, names.index(one.episode), self.examined.profile))
+            return
+        for item in self.examined.broken:
+            if item.name == one.episode:
+                raise item.error
+
+    def _switched(self, change: dict[str, bool]) -> None:
+        if self.chosen is not None and stem(self.chosen.episode) not in self.given:
+            if self._guarded(self._write, self.chosen, change["new"]):
+                return
+            self.switch.unobserve(self._switched, names="value")
+            self.switch.value = change["old"]
+            self.switch.observe(self._switched, names="value")
+
+    def _write(self, one: Triage, leave_out: bool) -> None:
+        """Bring the list to what the switch says; a list that says so already is left alone."""
+        names = excludes.read(self.file) if self.file.exists() else {}
+        mine = [n for n in names if stem(n) == f"{self.examined.prefix}{stem(one.episode)}"]
+        if bool(mine) == leave_out:
+            return
+        if leave_out:
+            names[f"{self.examined.prefix}{stem(one.episode)}"] = "; ".join(["clicked", *one.reasons])
+        else:
+            names = {name: reason for name, reason in names.items() if name not in mine}
+        excludes.write(self.file, names)
+        self._label(self.buttons[one.episode], one)
+        self._name_switch()
+        did = "written to" if leave_out else "taken out of"
+        self.status.value = _note(f"<b>{escape(one.episode)}</b> {did} {escape(str(self.file))}. {AGAIN}")
+
+    def _name_switch(self) -> None:
+        self.switch.description = "Excluded; take it back" if self.switch.value else "Exclude this episode"
+        self.switch.icon = "undo" if self.switch.value else "ban"
+
+
+def _every(examined: Examined) -> list[Triage]:
+    """All episodes of a set, the oddest first; those that are left out already were not measured and go last."""
+    measured = sorted(examined.report.triage, key=lambda one: -one.oddness)
+    known = {stem(one.episode) for one in measured}
+    others = [(i.name, str(i.path), len(i)) for i in examined.all or ()] + [
+        (i.name, str(i.path), 0) for i in examined.broken
+    ]
+    left = [Triage(name, file, n, -1.0, {}, ("left out, not measured",)) for name, file, n in others
+            if stem(name) not in known]  # fmt: skip
+    return [*measured, *left]
+
+
+def _kind(one: Triage) -> str:
+    return "cannot be used" if not isfinite(one.oddness) else "odd" if one.reasons and one.oddness >= 0 else "ordinary"
+
+
+def _note(html: str) -> str:
+    return f"<div style='max-width:70em;line-height:1.4'>{html}</div>"
+
+
+def _legend(listed: dict[str, str], grid: TriageGrid) -> str:
+    chips = "".join(
+        f"<span style='background:{colour};padding:1px 8px;margin-right:10px'>{kind}</span>"
+        for kind, colour in COLOURS.items()
+    )
+    counts = [_kind(one) for one in grid.triage.values()]
+    said = ", ".join(f"{counts.count(kind):,} {kind}" for kind in COLOURS if counts.count(kind))
+    out = len(set(listed) | grid.given)
+    return _note(
+        f"{chips}<s>left out</s> &nbsp; {said}{f'; {out:,} left out' if out else ''}. The number is the oddness."
+    )

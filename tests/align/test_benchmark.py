@@ -1,0 +1,117 @@
+"""Arms share what they can, are put to the same tests, and are summed up with the intervals of scipy."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy import stats
+
+import ate.align
+from ate.align.config import PRESETS, READINGS, preset
+from ate.align.evaluate import benchmark as judging
+from ate.align.evaluate import variants as arms
+from ate.align.evaluate.variants import arm_configs, train_arms
+from ate.cli.align import judge
+from ate.errors import InputError
+
+TINY = preset("smoke").with_options(chunk=8, latent=8, feedforward=16, pretrain_steps=8, adapt_steps=6, batch=16)
+
+
+def test_arms_are_the_presets_of_their_names():
+    for arm in arm_configs(["paper", "released", "mixture", "anchored"], PRESETS["demo"]):
+        assert arm.config == PRESETS["demo" if arm.name == "paper" else f"demo-{arm.name}"]
+    (changed,) = arm_configs(["mixture:adapt_kl_weight=0.5,mixture_components=3"], TINY)
+    assert changed.config == TINY.with_options(
+        **{**READINGS["mixture"], "adapt_kl_weight": 0.5, "mixture_components": 3}
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["papr"], "did you mean 'paper'"),
+        (["mixture:adapt_kl=1"], "did you mean 'adapt_kl_weight'"),
+        (["paper", "paper"], "different arms"),
+        (["untrained:latent=4"], "untrained without options"),
+        ([], "different arms"),
+    ],
+)
+def test_mistyped_arms_are_refused(names, words):
+    with pytest.raises(InputError, match=words):
+        arm_configs(names, TINY)
+
+
+def test_arms_that_agree_in_stage_one_train_it_once_and_are_read_back(robots, tmp_path, monkeypatch):
+    trained = []
+    whole = arms.fit
+    monkeypatch.setattr(arms, "fit", lambda *a: trained.append(a[2]) or whole(*a))
+    chosen = arm_configs(["paper", "mixture:mixture_components=2", "released", "one-stage", "untrained"], TINY)
+    found = {arm.name: alignment for arm, alignment in train_arms(chosen, *robots, tmp_path, seed=1)}
+    assert [config.mmd_kernel for config in trained] == ["multiscale", "released"]
+    weights = {name: alignment.pretrain_vae.embed.weight for name, alignment in found.items()}
+    for name in ("mixture:mixture_components=2", "one-stage", "untrained"):
+        assert weights[name].equal(weights["paper"])
+    assert not weights["released"].equal(weights["paper"])
+    mixture = ate.align.fit(*robots, preset=chosen[1].config, seed=1)
+    assert mixture.vae.embed.weight.equal(found["mixture:mixture_components=2"].vae.embed.weight)
+    trained.clear()
+    again = {arm.name: alignment for arm, alignment in train_arms(chosen, *robots, tmp_path, seed=1)}
+    assert not trained
+    for name, alignment in found.items():
+        assert alignment.vae.embed.weight.equal(again[name].vae.embed.weight), name
+
+
+def test_intervals_are_those_of_a_paired_t_test():
+    rows = [
+        {
+            "robot": "r",
+            "arm": arm,
+            "seed": seed,
+            "verdict": "inside",
+            "correspondence": "corresponds",
+            "precision": value,
+        }
+        for arm, values in (("paper", (0.2, 0.5, 0.6)), ("other", (0.3, 0.7, 0.65)))
+        for seed, value in enumerate(values)
+    ]
+    paper, other = judging.over_seeds(rows)
+    assert paper["verdict"] == "inside 3" and other["seeds"] == 3
+    expected = stats.t.interval(0.95, 2, np.mean([0.3, 0.7, 0.65]), stats.sem([0.3, 0.7, 0.65]))
+    assert other["precision"] - other["precision_±"] == pytest.approx(expected[0])
+    test = stats.ttest_rel([0.3, 0.7, 0.65], [0.2, 0.5, 0.6]).confidence_interval(0.95)
+    assert other["precision_to_paper"] - other["precision_to_paper_±"] == pytest.approx(test.low)
+    assert other["precision_to_paper"] + other["precision_to_paper_±"] == pytest.approx(test.high)
+    assert paper["precision_to_paper"] == 0 and paper["displacement"] is None
+    # A number that is missing in one seed has no mean: the others would not be the same comparison.
+    rows[0]["precision"] = None
+    assert judging.over_seeds(rows)[0]["precision"] is None
+    assert judging.over_seeds(rows)[1]["precision_to_paper"] is None
+
+
+def recorded(folder, episodes):
+    for item in episodes:
+        folder.mkdir(parents=True, exist_ok=True)
+        with h5py.File(folder / f"{item.name}.hdf5", "w") as handle:
+            handle["qpos"] = item.qpos
+            handle.attrs["robot"], handle.attrs["rate_hz"] = folder.name, 20.0
+            handle.attrs["joint_names"] = np.array(episodes.joint_names, "S16")
+    return str(folder)
+
+
+def test_the_command_judges_every_arm_and_a_second_time_reads_it_back(robots, tmp_path, monkeypatch):
+    old = [recorded(tmp_path / "old" / one.robot, one) for one in robots[0]]
+    new = recorded(tmp_path / "new", robots[1])
+    given = [*(part for path in old for part in ("--pretrain", path)), "--adapt", new, "--preset", "smoke"]
+    given += ["--arms", "paper,untrained", "--seeds", "2", "--run", str(tmp_path / "run"), "--workers", "1"]
+    done = CliRunner().invoke(judge, given, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    headline = json.loads((tmp_path / "run" / "headlines" / "judge.json").read_text())
+    assert [row[1] for row in headline["arms"]["rows"]] == ["paper", "untrained"]
+    assert "against paper, paired by seed" in headline["verdict"][0] and (tmp_path / "run" / "report.html").exists()
+    card = json.loads((tmp_path / "run" / "cards" / "judge.json").read_text())
+    assert card["seeds"] == {"seeds": [0, 1]} and len(card["hashes"]) == 3
+    monkeypatch.setattr(judging, "row_of", None)  # whatever was judged is not judged again
+    again = CliRunner().invoke(judge, given, catch_exceptions=False)
+    assert again.stdout == done.stdout

@@ -1,0 +1,150 @@
+"""The scorecard tells collapsed, shifted and matched latents apart."""
+
+import numpy as np
+import pytest
+
+import ate.align
+from ate.align import embed, scorecard
+from ate.align.evaluate.containment import _score
+from ate.align.evaluate.outliers import votes
+from ate.align.evaluate.scorecard import VERDICTS, active_units, containment, reconstruction_error, verdict
+from ate.align.evaluate.unseen_modes import unseen_mode
+from ate.errors import InputError
+
+from .worlds import World
+
+
+@pytest.fixture(scope="module")
+def clouds():
+    """40 episodes of 50 chunks in four modes of 8 dimensions, and a sampler of the same."""
+    random = np.random.default_rng(0)
+    modes = 4 * random.normal(size=(4, 8))
+
+    def sample(count, modes=modes):
+        return modes[random.integers(len(modes), size=count)] + random.normal(size=(count, 8))
+
+    return sample(2000), np.repeat(np.arange(40), 50), sample, modes
+
+
+def judge(clouds, after):
+    before, group, *_ = clouds
+    return verdict(before, after, containment(before, group, after))
+
+
+def test_matched_latents_are_inside(clouds):
+    assert judge(clouds, clouds[2](500)).startswith("inside")
+
+
+def test_a_subset_of_modes_is_inside(clouds):
+    assert judge(clouds, clouds[2](500, clouds[3][:1])).startswith("inside")
+
+
+def test_shifted_latents_are_outside(clouds):
+    assert judge(clouds, clouds[2](500) + 6.0).startswith("outside (shifted)")
+
+
+def test_latents_half_in_a_new_mode_are_partly_outside(clouds):
+    after = np.concatenate([clouds[2](350), clouds[2](150, -clouds[3][:1] - 8)])
+    assert judge(clouds, after).startswith("partly outside")
+
+
+def test_collapsed_latents_are_dead_even_inside(clouds):
+    point = clouds[0][:1] + 1e-3 * np.random.default_rng(1).normal(size=(500, 8))
+    assert judge(clouds, point).startswith("dead")
+
+
+def test_dead_pretraining_is_dead(clouds):
+    flat = np.zeros_like(clouds[0])
+    assert verdict(flat, clouds[2](100), containment(*clouds[:2], clouds[2](100))).startswith("dead: 0 of 8")
+
+
+def test_null_of_the_null(clouds):
+    contained = containment(*clouds[:2], clouds[2](500))
+    assert abs(contained.precision - contained.precision_null[0]) < 0.1
+    assert 0.0 <= contained.tail_null[1] <= contained.tail_null[0] <= contained.tail_null[2] < 0.05
+
+
+def test_precision_against_brute_force():
+    random = np.random.default_rng(0)
+    reference, points = random.normal(size=(60, 3)), random.normal(size=(40, 3)) * 2
+    distances = np.linalg.norm(reference[:, None] - reference[None], axis=-1)
+    radii = np.sort(distances, axis=1)[:, 5]
+    inside = [bool((np.linalg.norm(p - reference, axis=1) <= radii).any()) for p in points]
+    assert _score(reference, reference[:20], points, points)[0] == pytest.approx(np.mean(inside))
+
+
+def test_active_units():
+    latents = np.zeros((100, 3))
+    latents[:, 1] = np.linspace(-1, 1, 100)
+    latents[:, 2] = 0.05 * latents[:, 1]
+    assert active_units(latents) == 1
+
+
+def test_too_few_episodes_for_a_null():
+    with pytest.raises(InputError, match="at least 4"):
+        containment(np.zeros((30, 2)), np.repeat(np.arange(3), 10), np.zeros((5, 2)))
+
+
+def test_scorecard_of_an_alignment(robots, tiny):
+    alignment = ate.align.fit(*robots, preset=tiny)
+    card = scorecard(alignment, *robots)
+    assert card == scorecard(alignment, *robots)
+    held = [i for i, e in enumerate(robots[1]) if e.name in alignment.held_out["adapt"]]
+    raw = robots[1].select(held)[0].qpos
+    windows = np.stack([raw[i : i + 8] for i in range(len(raw) - 7)])
+    import torch
+
+    space = alignment.space.compact
+    x = torch.from_numpy(space.encode(windows))
+    decoded = space.decode(alignment.vae.decode(alignment.vae.encode(x).mean, 8)).numpy()
+    expected = np.abs(decoded - windows).mean((0, 1))
+    errors = reconstruction_error(alignment, robots[1].select(held))
+    np.testing.assert_allclose(list(errors.values()), expected, rtol=1e-3)
+    assert card.value("reconstruction error, joint_2") == pytest.approx(expected[2], rel=1e-3)
+    assert card.word in VERDICTS and card.verdict.startswith(f"{card.word}: ")
+    assert all(isinstance(row["judged"], bool) for row in card.table)
+    judged = {row["measure"] for row in card.table if row["judged"]}
+    assert judged.isdisjoint({"MMD²", "MMD², p-value", "Fréchet distance²", "classifier two-sample test", "coverage"})
+    assert {"precision", "tail below 1 % density", "unseen mode, p-value"} <= judged
+    mean = np.mean([value for name, value in errors.items()])
+    assert card.value("reconstruction error, mean") == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 7])
+def test_verdicts_over_seeds(seed):
+    world = World(seed)
+    before, group = world.seen(60)
+    matched, names = world.subset(30)
+    direction = np.sign(world.random.normal(size=8))
+    cases = {
+        "inside": matched,
+        "outside (shifted)": matched + 6.0 * direction,
+        "dead": before.mean(0) + 1e-3 * world.random.normal(size=matched.shape),
+        "partly outside": world.planted(30, 0.3)[0],
+    }
+    for expected, after in cases.items():
+        contained = containment(before, group, after, seed)
+        found = verdict(before, after, contained, unseen_mode(before, group, after, names, seed, permutations=999))
+        assert found.startswith(expected), found
+
+
+def test_outside_chunks_are_found_one_by_one():
+    found = []
+    for seed in range(6):
+        world = World(seed)
+        found.append(votes(*world.seen(60), world.planted(30, 0.2)[0], np.random.default_rng(0)).reshape(30, 40))
+    found = np.array(found)
+    assert found[..., 32:].mean() > 0.9 and found[..., :32].mean() < 0.1
+
+
+def test_embedding_is_joint_balanced_and_seeded(clouds):
+    before, after = clouds[0], clouds[2](100)
+    one, two = (embed(before, after, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(one.pretrain, two.pretrain)
+    assert len(one.pretrain) == len(one.pretrain_index) == 200 and len(one.adapt) == 100
+    shifted = embed(before, after + 50.0)
+    assert np.linalg.norm(shifted.adapt.mean(0) - shifted.pretrain.mean(0)) > 50
+    with pytest.raises(InputError, match="umap"):
+        embed(before, after, method="umpa")
+    with pytest.raises(InputError, match="one latent space"):
+        embed(before, after[:, :3])

@@ -1,0 +1,54 @@
+"""`ate steer` with the options of the optimiser and evaluation on the way."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from ate.align.config import preset
+from ate.align.stages import fit
+from ate.cli.steer import steer
+from ate.errors import InputError
+from ate.policies import Policy, build
+from ate.steer import Guidance, finetune
+
+
+@pytest.fixture
+def given(make_set, tmp_path):
+    torch.set_num_threads(1)
+    old, new = make_set("old", joints=7), make_set("new", joints=6, seed=1, episodes=6)
+    alignment = fit(old, new, replace(preset("smoke"), chunk=8, pretrain_steps=4, adapt_steps=4), tmp_path / "aligned")
+    policy = build([old], 8, seed=0, width=alignment.space.width, hidden=16)
+    policy.save(tmp_path / "policy.safetensors")
+    words = ["--policy", tmp_path / "policy.safetensors", "--alignment", tmp_path / "aligned", "--adapt",
+             new[0].path.parent, "--out", tmp_path / "out", "--steps", 8, "--batch", 8, "--clamp", 0.1]  # fmt: skip
+    return [str(word) for word in words], policy, alignment, new
+
+
+def test_options_reach_the_training_and_the_card(given, tmp_path):
+    words, policy, alignment, new = given
+    more = ["--ema", "0.9", "--warmup", "2", "--accumulate", "2", "--cosine", "--clip", "1", "--evaluate-every", "4"]
+    done = CliRunner().invoke(steer, [*words, *more], catch_exceptions=False)
+    assert done.exit_code == 0 and "Error on held-out episodes" in done.output
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert [row["step"] for row in card["evaluation"]] == [4, 8]
+    assert (card["config"]["ema"], card["config"]["accumulate"], card["config"]["schedule"]) == (0.9, 2, "cosine")
+    train, _ = new.split(0.1, 0)
+    budget = {"ema": 0.9, "warmup": 2, "accumulate": 2, "schedule": "cosine", "clip": 1.0, "steps": 8, "batch": 8}
+    same = finetune(policy, train, Guidance.of(alignment, 1.0, 0.1, at="estimate"), **budget)
+    kept = Policy.load(tmp_path / "out" / "policy.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(same.policy.parameters(), kept.parameters(), strict=True))
+
+
+def test_bad_options_are_refused_before_anything_is_written(given, tmp_path):
+    words, *_ = given
+    for more, found in (
+        (["--ema", "2"], "ema"),
+        (["--precision", "half"], "precision"),
+        (["--rollouts", "3"], "rollouts"),
+    ):
+        with pytest.raises(InputError, match=found):
+            CliRunner().invoke(steer, [*words, *more], catch_exceptions=False)
+    assert not (tmp_path / "out").exists()

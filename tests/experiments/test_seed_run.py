@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from ate.align import Alignment, realign, refit
+from ate.data import load
+from ate.errors import InputError
+from ate.experiments import ArmSpec, comparison
+from ate.experiments.seed_run import draw_demonstrations, run_seed, simulated
+from ate.experiments.settings import SHIPPED, settings
+from ate.experiments.store import Contents
+from ate.experiments.study import prepare
+
+from .conftest import stripped
+
+
+def test_an_arm_does_not_depend_on_its_company(experiment):
+    """Whatever shares its stream, an arm gives the same bits: encoders of every kind, sampled latents, estimates."""
+    guided = {"lam": 2.0, "clamp": 0.1}
+    arms = [
+        *comparison(2.0, 0.1),
+        ArmSpec("identity", encoder="identity", **guided),
+        ArmSpec("sampled", encoder="aligned", latent="sample", **guided),
+        ArmSpec("sampled, random", encoder="random", latent="sample", **guided),
+        ArmSpec("sampled, identity", encoder="identity", latent="sample", **guided),
+        ArmSpec("auxiliary", encoder="aligned", at="estimate", lam=1.0),
+        ArmSpec("one-stage", encoder="one-stage", **guided),
+    ]
+    together = dict(zip([arm.name for arm in arms], stripped(run_seed(experiment, arms, 1, None)), strict=True))
+    # Two others and the last, in another order, then one by itself.
+    for few in ([arms[7], arms[1], arms[6]], [arms[5]], [arms[4], arms[0]], [arms[8]]):
+        for arm, one in zip(few, stripped(run_seed(experiment, few, 1, None)), strict=True):
+            assert one == together[arm.name], arm.name
+    # All of them act, each in its own way.
+    assert len({str(tree["open_loop"]) for tree in together.values()}) == len(arms)
+
+
+def test_demonstrations_are_drawn_without_the_held_out(experiment):
+    episodes = experiment.adapt.load()
+    pool, held = episodes.split(experiment.held_out, experiment.seed)
+    drawn = draw_demonstrations(pool, 4, seed=3)
+    names = {e.name for e in drawn}
+    assert len(names) == 4 and not names & {e.name for e in held}
+    assert names != {e.name for e in draw_demonstrations(pool, 4, seed=4)}
+    assert len(draw_demonstrations(pool, 400, seed=3)) == len(pool)
+
+
+def test_stage_two_again_keeps_stage_one(experiment, tmp_path):
+    alignment = Alignment.load(experiment.alignment)
+    drawn = experiment.adapt.load().select([0, 2, 3, 5])
+    again = realign(alignment, drawn, seed=1)
+    old = alignment.pretrain_vae.state_dict()
+    assert all(torch.equal(old[k], v) for k, v in again.pretrain_vae.state_dict().items())
+    assert any(not torch.equal(a, b) for a, b in zip(alignment.vae.parameters(), again.vae.parameters(), strict=True))
+    assert again.digests["adapt"] == drawn.digest and again.space.width == alignment.space.width
+    kept = realign(alignment, drawn, seed=1, directory=tmp_path / "kept")
+    back = realign(alignment, drawn, seed=1, directory=tmp_path / "kept")
+    for a, b, c in zip(again.vae.parameters(), kept.vae.parameters(), back.vae.parameters(), strict=True):
+        assert torch.equal(a, b) and torch.equal(a, c)
+
+
+def test_the_adaptation_network_takes_the_robots_own_columns(experiment):
+    alignment = Alignment.load(experiment.alignment)
+    new = experiment.adapt.load()
+    assert new.dof == 7 and alignment.space.width == 8 and alignment.vae.config.features == 7
+    posterior = alignment.vae.encode(torch.from_numpy(alignment.space.compact.encode(new[0].qpos[None, :8])))
+    assert posterior.mean.shape == posterior.std.shape == (1, alignment.config.latent)
+    assert alignment.vae.decode(posterior.mean, 8).shape == (1, 8, 7)
+
+
+def test_only_shipped_robots_and_tasks_are_simulated(make_set):
+    assert not simulated(make_set())
+    assert simulated(load(SHIPPED / "lift" / "adapt" / "ur5e"))
+
+
+def test_unknown_parameterisations_are_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(InputError, match="did you mean 'sample'"):
+        prepare(
+            settings({"profile": "smoke", "run": str(tmp_path), "parameterizations": "sampel", "pretrain": "nowhere"})
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reading_that_an_arm_names_guides_it(experiment, world, tmp_path):
+    """An arm of another reading gets that reading's encoder; which is in the identity."""
+    from dataclasses import replace
+
+    old, new = load(world / "old"), load(world / "new")
+    base = Alignment.load(world / "align")
+    other = base.config.with_options(anchor_weight=0.0, adapt_kl_weight=0.5)
+    refit(base, old, new, other, tmp_path / "other")
+    arms = (ArmSpec("own", encoder="aligned", lam=2.0), ArmSpec("other", encoder="mixture", lam=2.0))
+    named = replace(experiment, readings=(("mixture", str(tmp_path / "other")),))
+    named_cells, cells = ([Contents.of(one).cell(arm, 0).key for arm in arms] for one in (named, experiment))
+    # A reading counts for the arms that name it.
+    assert named_cells[0] == cells[0] and named_cells[1] != cells[1]
+    own, mixed = run_seed(named, arms, 0, None)
+    assert own.open_loop != mixed.open_loop
+    same = replace(experiment, readings=(("mixture", experiment.alignment),))
+    one, two = run_seed(same, arms, 0, None)
+    assert one.open_loop == two.open_loop
