@@ -65,19 +65,19 @@ real: venv
 	$(BIN)/ate run --profile demo --run runs/real \
 	  -p pretrain=$(REAL)/robosuite_sawyer/hdf5 -p adapt=$(REAL)/robosuite_panda/hdf5 -p exclude=episode_0005
 
-# Six arms of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
+# Six methods of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
 LIFT := data/lift
 judge: venv
 	$(BIN)/ate judge --run runs/judge $(foreach robot,panda sawyer iiwa14 xarm7 xarm6,--pretrain $(LIFT)/pretrain/$(robot)) \
 	  --adapt $(LIFT)/adapt/ur5e --adapt $(LIFT)/adapt/gen3
 
-# The same on somebody's own recordings: Sawyer → Panda, and Sawyer + Panda → a right arm of Baxter and of GR1.
-ARMS := --pretrain $(REAL)/robosuite_sawyer/hdf5 --pretrain $(REAL)/robosuite_panda/hdf5 --joints-pretrain "right_j*,robot0_joint*"
+# The same on somebody's own recordings: Sawyer → Panda, and Sawyer + Panda → a right method of Baxter and of GR1.
+METHODS := --pretrain $(REAL)/robosuite_sawyer/hdf5 --pretrain $(REAL)/robosuite_panda/hdf5 --joints-pretrain "right_j*,robot0_joint*"
 judge-real: venv
 	$(BIN)/ate judge --run runs/judge-panda --pretrain $(REAL)/robosuite_sawyer/hdf5 \
 	  --adapt $(REAL)/robosuite_panda/hdf5 --exclude episode_0005
-	$(BIN)/ate judge --run runs/judge-baxter $(ARMS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"
-	$(BIN)/ate judge --run runs/judge-gr1 $(ARMS) --adapt $(REAL)/gr1_lerobot_v20/hdf5 --robot gr1_arms \
+	$(BIN)/ate judge --run runs/judge-baxter $(METHODS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"
+	$(BIN)/ate judge --run runs/judge-gr1 $(METHODS) --adapt $(REAL)/gr1_lerobot_v20/hdf5 --robot gr1_methods \
 	  --joints "right_shoulder*,right_elbow*,right_wrist*"
 
 bench: venv
@@ -122,13 +122,13 @@ EVIDENCE := runs/evidence
 evidence: venv
 	for task in lift push; do for robot in ur5e gen3; do for regime in "25 80" "5 600"; do set -- $$regime; \
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$task-$$robot --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
-	    --arms evidence --demonstrations $$1 --steps $$2 --seeds 8 || exit 1; done; done; done
+	    --methods evidence --demonstrations $$1 --steps $$2 --seeds 8 || exit 1; done; done; done
 	$(BIN)/python -m benchmarks.evidence $(EVIDENCE)/*
 
 # Success against demonstrations and against steps: direct, from scratch, ATE; flow policy, 4 seeds.
 curves: venv
 	for axis in demonstrations=5,10,25,50 steps=20,40,80,160,320; do $(BIN)/ate sweep --run runs/curves --lams 1 --clamps inf \
-	  --axis parameterization=flow_noise_at_1 --axis $$axis --axis controls=scratch --seeds 4 --confirm 0 || exit 1; done
+	  --axis parameterization=flow_noise_at_1 --axis $$axis --axis controls=scratch --seeds 4 --validate 0 || exit 1; done
 	$(BIN)/ate curve runs/curves
 
 # Forms of guidance that nobody promised, each beside its control.

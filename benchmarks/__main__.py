@@ -16,7 +16,7 @@ from ate.data import load
 from ate.experiments.settings import SHIPPED
 from ate.policies import build
 from ate.sim.rollout import rollout
-from ate.steer import Arm, Budget, Guidance, finetune, finetune_arms
+from ate.steer import Guidance, GuidedPolicy, OptimConfig, finetune, finetune_methods
 
 ROUNDS = 5
 
@@ -51,14 +51,14 @@ def main() -> None:
     def guided(lam: float) -> Guidance:
         return Guidance(vae, lam, 0.1)
 
-    arms = {f"{lam}": Arm(policy, guided(lam)) for lam in lams}
+    methods = {f"{lam}": GuidedPolicy(policy, guided(lam)) for lam in lams}
     generator = torch.Generator().manual_seed(0)
     results = {
         "guided over plain fine-tuning step": ratio(
             lambda: finetune(policy, new, guided(2.0), steps=steps), lambda: finetune(policy, new, steps=steps)
         ),
-        "4 arms on a shared stream over 4 runs of their own": ratio(
-            lambda: finetune_arms(arms, new, Budget(steps)),
+        "4 methods on a shared stream over 4 runs of their own": ratio(
+            lambda: finetune_methods(methods, new, OptimConfig(steps)),
             lambda: [finetune(policy, new, guided(lam), steps=steps) for lam in lams],
         ),
         "100 rollouts over 400 fine-tuning steps": ratio(

@@ -1,7 +1,7 @@
-"""A grid of 5 λ × 5 clamps over one guided run, arms one by one on a shared stream and stacked: `make bench`.
+"""A grid of 5 λ × 5 clamps over one guided run, methods one by one on a shared stream and stacked: `make bench`.
 
 Medians of rounds taken in turn in one run, on the CPU and on a GPU where there is one. What is the same for any number
-of arms, say reading data and encoding it once, is part of both sides, as it is in use.
+of methods, say reading data and encoding it once, is part of both sides, as it is in use.
 
     python -m benchmarks.ensemble [ROUNDS]
 """
@@ -22,7 +22,7 @@ from ate.align.vae import InfoVAE, VAEConfig
 from ate.data import load
 from ate.experiments.settings import SHIPPED
 from ate.policies import build
-from ate.steer import Arm, Budget, Guidance, finetune_arms
+from ate.steer import Guidance, GuidedPolicy, OptimConfig, finetune_methods
 
 ROUNDS, STEPS = 5, 40
 LAMS, CLAMPS = (0.25, 0.5, 1.0, 2.0, 4.0), (0.02, 0.05, 0.1, 0.5, 2.0)
@@ -42,11 +42,11 @@ def measured(rounds: int) -> dict[str, object]:
     new = load(SHIPPED / "lift" / "adapt" / "ur5e").select(range(25))
     policy, config = build([new], 16, seed=0, width=8), preset("demo")
     vae = InfoVAE(VAEConfig(8, config.latent, config.layers, config.heads, config.feedforward, 0.0))
-    grid = {f"{lam} {clamp}": Arm(policy, Guidance(vae, lam, clamp)) for lam in LAMS for clamp in CLAMPS}
-    single = {"one": Arm(policy, Guidance(vae, 2.0, 0.1))}
+    grid = {f"{lam} {clamp}": GuidedPolicy(policy, Guidance(vae, lam, clamp)) for lam in LAMS for clamp in CLAMPS}
+    single = {"one": GuidedPolicy(policy, Guidance(vae, 2.0, 0.1))}
 
-    def run(arms: dict[str, Arm], stacked: bool) -> tuple[float, float]:
-        return seconds(lambda: finetune_arms(arms, new, Budget(STEPS), stacked=stacked))
+    def run(methods: dict[str, GuidedPolicy], stacked: bool) -> tuple[float, float]:
+        return seconds(lambda: finetune_methods(methods, new, OptimConfig(STEPS), stacked=stacked))
 
     run(single, False), run(grid, True)
     found = [(run(single, False), run(grid, False), run(grid, True)) for _ in range(rounds)]

@@ -1,6 +1,7 @@
 """Evidence: every form of guidance with its controls, two tasks x two robots x two policies x two regimes, pooled.
 
-`make evidence` runs `ate compare --arms evidence` for each task, robot and regime, and then this, which reads the runs
+`make evidence` runs `ate compare --methods evidence` for each task, robot and regime, and then this, which reads the
+runs
 
     python -m benchmarks.evidence runs/evidence/lift-ur5e runs/evidence/push-ur5e …
 
@@ -18,8 +19,8 @@ from ate.experiments.stats.pooling import pooled
 from ate.experiments.summary import guidance_verdict
 from ate.runs.files import read_json
 
-ARMS = [arm.name for arm in evidence()]
-PAIRS = [(form, control) for form, controls in CONTROLS.items() for control in controls if form in ARMS]
+METHODS = [method.name for method in evidence()]
+PAIRS = [(form, control) for form, controls in CONTROLS.items() for control in controls if form in METHODS]
 
 
 def read(folder: Path) -> list[RunResult]:
@@ -29,7 +30,7 @@ def read(folder: Path) -> list[RunResult]:
         found = read_json(file)
         if isinstance(found, list):
             trees += found
-        elif "arm" in found:
+        elif "method" in found:
             trees.append(found)
     return [RunResult.from_tree(tree) for tree in trees]
 
@@ -39,21 +40,21 @@ def studies(folders: Sequence[Path]) -> dict[tuple[int, int], dict[str, list[Run
     found: dict[tuple[int, int], dict[str, list[RunResult]]] = {}
     for folder in folders:
         for result in read(folder):
-            if result.arm in ARMS and result.steps:
+            if result.method in METHODS and result.steps:
                 regime = found.setdefault((result.demonstrations, result.steps), {})
                 regime.setdefault(f"{folder.name} {result.parameterization}", []).append(result)
     return found
 
 
 def complete(regime: Mapping[str, Sequence[RunResult]]) -> dict[str, list[RunResult]]:
-    """Studies in which every arm has the same seeds; the others are named on stderr, not shown."""
+    """Studies in which every method has the same seeds; the others are named on stderr, not shown."""
     kept = {}
     for name, results in regime.items():
-        seeds = {arm: {r.seed for r in results if r.arm == arm} for arm in ARMS}
+        seeds = {method: {r.seed for r in results if r.method == method} for method in METHODS}
         if len(set(map(frozenset, seeds.values()))) == 1:
             kept[name] = list(results)
         else:
-            print(f"{name}: arms of different seeds, left out", file=sys.stderr)
+            print(f"{name}: methods of different seeds, left out", file=sys.stderr)
     return kept
 
 
@@ -62,34 +63,34 @@ def points(mean: float, low: float, high: float) -> str:
 
 
 def table(regime: Mapping[str, Sequence[RunResult]]) -> str:
-    """One row a study: success of direct and scratch, then each arm's difference to direct with interval and meter."""
-    others = [arm for arm in ARMS if arm != DIRECT]
+    """One row a study: success of direct and scratch, then each method's difference to direct."""
+    others = [method for method in METHODS if method != DIRECT]
     lines = ["| study | direct | " + " | ".join(others) + " |", "|---" * (len(others) + 2) + "|"]
     for name, results in regime.items():
-        rates = {row.arm: row for row in summarise(results)}
-        gaps = {row.arm: row for row in differences(results)}
+        rates = {row.method: row for row in summarise(results)}
+        gaps = {row.method: row for row in differences(results)}
         cells = []
-        for arm in others:
-            row = gaps[arm]
+        for method in others:
+            row = gaps[method]
             word = "" if row.verdict == "cannot tell" else f" **{row.verdict}**"
-            meter = guidance_verdict(results, arm)
+            meter = guidance_verdict(results, method)
             cells.append(points(row.mean, row.low, row.high) + word + ("" if meter == "none" else f", {meter}"))
         lines.append(f"| {name} | {100 * rates[DIRECT].rate:.1f} % | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def bottom(regime: Mapping[str, Sequence[RunResult]]) -> str:
-    """Pooled differences: each arm to direct, each form to its controls, corrected for their number."""
-    pairs = [(arm, DIRECT) for arm in ARMS if arm != DIRECT] + PAIRS
+    """Pooled differences: each method to direct, each form to its controls, corrected for their number."""
+    pairs = [(method, DIRECT) for method in METHODS if method != DIRECT] + PAIRS
     lines = [
-        "| arm | against | pooled difference, points (95 %) | studies above | verdict, corrected |",
+        "| method | against | pooled difference, points (95 %) | studies above | verdict, corrected |",
         "|---" * 5 + "|",
     ]
-    for arm, baseline in pairs:
-        row = pooled(regime, arm, baseline)
-        strict = pooled(regime, arm, baseline, 1 - 0.05 / len(pairs))
+    for method, baseline in pairs:
+        row = pooled(regime, method, baseline)
+        strict = pooled(regime, method, baseline, 1 - 0.05 / len(pairs))
         lines.append(
-            f"| {arm} | {baseline} | {points(row.mean, row.low, row.high)} | {row.better} of {row.studies} | "
+            f"| {method} | {baseline} | {points(row.mean, row.low, row.high)} | {row.better} of {row.studies} | "
             f"{strict.verdict} |"
         )
     return "\n".join(lines)

@@ -1,8 +1,8 @@
 """Guided over plain training steps, medians of rounds taken in turn in one run: `make bench`.
 
-Both sides take the steps that fine-tuning takes (`Stream`, `Learner`), on the same number of cores. With two, the plain
-side gives both to its network, and the guided side has k·g prepared ahead on one of them. Data are random: time does
-not depend on what they say. Beside time stands the processor time of all threads, which says how much more work
+Both sides take the steps that fine-tuning takes (`Prefetcher`, `Trainer`), on the same number of cores. With two, the
+plain side gives both to its network, and the guided side has k·g prepared ahead on one of them. Data are random: time
+does not depend on what they say. Beside time stands the processor time of all threads, which says how much more work
 guidance is, and which other work on the machine disturbs less.
 
     python -m benchmarks.guidance [ROUNDS] [THREADS,…]
@@ -26,10 +26,10 @@ from ate.policies.networks import ConvUNet, FilmBlock
 from ate.policies.noise import Path
 from ate.steer.batches import TrainingData
 from ate.steer.guidance import Guidance
-from ate.steer.optim_config import Budget
-from ate.steer.prefetch import Stream
+from ate.steer.optim_config import OptimConfig
+from ate.steer.prefetch import Prefetcher
 from ate.steer.shifted_target import Shifts
-from ate.steer.trainer import Arm, Learner
+from ate.steer.trainer import GuidedPolicy, Trainer
 
 # Steps of one turn: a multiple of the batches that are prepared at once.
 ROUNDS, STEPS = 15, 8
@@ -92,8 +92,8 @@ class Side:
         chunks = Chunks(rows, index, zeros, index, zeros, torch.ones(1, FEATURES, dtype=torch.bool), HORIZON)
         data = TrainingData(chunks, index, torch.zeros(CHUNKS, OBSERVATION))
         shifts = Shifts([] if guidance is None else [guidance], data, path, 0)
-        self.stream = Stream(data, path, batch, 0, shifts)
-        self.learner = Learner("one", Arm(network, guidance), Budget(), shifts, torch.device("cpu"))
+        self.stream = Prefetcher(data, path, batch, 0, shifts)
+        self.learner = Trainer("one", GuidedPolicy(network, guidance), OptimConfig(), shifts, torch.device("cpu"))
 
     def seconds(self) -> tuple[float, float]:
         """Seconds and processor seconds a step, of `STEPS` steps after as many that fill what is prepared ahead."""

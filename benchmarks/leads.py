@@ -1,8 +1,8 @@
 """Leads: forms of latent guidance that nobody promised, each beside what it has to beat: `make leads`.
 
-Per training seed, on the demonstrations that `ate compare` draws, with its budget, alignment and rollout seeds:
+Per training seed, on the demonstrations that `ate compare` draws, with its optim, alignment and rollout seeds:
 
-| arm | what it does |
+| method | what it does |
 |---|---|
 | direct | plain fine-tuning |
 | translated | first some steps on pre-training episodes translated into the new robot's joints, then fine-tuning |
@@ -28,15 +28,15 @@ from ate.align.evaluate.controls import untrained
 from ate.align.mixture import Mixture
 from ate.align.priors import posteriors
 from ate.align.training import chunks_of, left_prior
-from ate.experiments.methods import ArmSpec
+from ate.experiments.methods import MethodSpec
 from ate.experiments.seed_run import Experiment, SeedRun, _realigned, _result, draw_demonstrations
 from ate.experiments.settings import settings
 from ate.experiments.stats.comparisons import differences, summarise, verdict
 from ate.experiments.study import prepare
 from ate.policies.policy import Policy
-from ate.steer.finetuning import finetune_arms, pretrain
+from ate.steer.finetuning import finetune_methods, pretrain
 from ate.steer.guidance import Guidance
-from ate.steer.training import Arm, Budget
+from ate.steer.training import GuidedPolicy, OptimConfig
 from benchmarks.translating import translate
 
 PRE_STEPS = 300
@@ -109,16 +109,20 @@ def run_seed(experiment: Experiment, sets, seed: int, aligned: Path) -> list[dic
         "retrieved": Towards(**fields, among=latents),
         "retrieved, random": Towards(**fields, among=latents, nearest=False),
     }
-    budget = Budget(PRE_STEPS, experiment.batch, experiment.learning_rate, seed=seed)
+    optim = OptimConfig(PRE_STEPS, experiment.batch, experiment.learning_rate, seed=seed)
     moved = translate(alignment, few)
-    translated = finetune_arms({"p": Arm(policy)}, moved.episodes, budget, space=alignment.space)["p"].policy
-    replayed = pretrain(policy, few, budget).policy
-    arms = {"direct": Arm(policy), "translated": Arm(translated), "replayed": Arm(replayed)}
-    arms |= {name: Arm(policy, guidance) for name, guidance in guided.items()}
-    budget = replace(budget, steps=experiment.steps)
-    trained = finetune_arms(arms, drawn, budget, space=alignment.space, label=f"seed {seed}")
+    translated = finetune_methods({"p": GuidedPolicy(policy)}, moved.episodes, optim, space=alignment.space)["p"].policy
+    replayed = pretrain(policy, few, optim).policy
+    methods = {
+        "direct": GuidedPolicy(policy),
+        "translated": GuidedPolicy(translated),
+        "replayed": GuidedPolicy(replayed),
+    }
+    methods |= {name: GuidedPolicy(policy, guidance) for name, guidance in guided.items()}
+    optim = replace(optim, steps=experiment.steps)
+    trained = finetune_methods(methods, drawn, optim, space=alignment.space, label=f"seed {seed}")
     done = SeedRun(trained, {}, drawn, episodes, held_out)
-    rows = [_result(experiment, ArmSpec(name), seed, done).to_tree() for name in arms]
+    rows = [_result(experiment, MethodSpec(name), seed, done).to_tree() for name in methods]
     return [{**row, "tool_error": moved.tool_error} for row in rows]
 
 
@@ -149,11 +153,11 @@ def main(**given):
         results = [RunResult.from_tree(tree) for tree in trees]
         click.echo(f"{kind}, {experiment.demonstrations} x {experiment.steps}, tools {max(errors):.3f} m apart at most")
         for row in summarise(results):
-            click.echo(f"  {row.arm}: {100 * row.rate:.1f} %")
+            click.echo(f"  {row.method}: {100 * row.rate:.1f} %")
         for row in differences(results):
             click.echo(f"  {verdict(row)}")
-        for arm, control in PAIRS:
-            (row,) = differences([r for r in results if r.arm in (arm, control)], baseline=control)
+        for method, control in PAIRS:
+            (row,) = differences([r for r in results if r.method in (method, control)], baseline=control)
             click.echo(f"  {verdict(row)}")
 
 

@@ -1,6 +1,6 @@
 """How often verdicts are wrong where the truth is known, and whether plans keep their power: `make truth`.
 
-Fails where more than 5 % of sweeps without effect hold a false "helps" anywhere, or confirm it on held-out seeds from
+Fails where more than 5 % of sweeps without effect hold a false "helps" anywhere, or validate it on held-out seeds from
 new start situations, or where plans for +10 points fall short of their power by more than Monte-Carlo error.
 """
 
@@ -16,7 +16,7 @@ def main(sweeps: int) -> None:
     """Both cores of a small machine; every line has a generator of its own, so the numbers do not depend on that."""
     pool, job = joblib.Parallel(n_jobs=2, return_as="generator"), joblib.delayed
     print(f"No effect, {sweeps} sweeps of {World.cells} cells: false verdicts anywhere in a sweep; intervals holding 0")
-    print(f"{'':30}  helps  hurts  confirmed  from the same starts | t, both levels  bootstrap  t over seeds alone")
+    print(f"{'':30}  helps  hurts  validated  from the same starts | t, both levels  bootstrap  t over seeds alone")
     worst = 0.0
     for line, share in pool(job(false_verdicts)(name, world, sweeps) for name, world in WORLDS.items()):
         print(line, flush=True)

@@ -57,7 +57,7 @@ def translate(alignment: Alignment, pretrain: Sets) -> Translation:
                 f"source {episodes.source!r}",
                 where=f"episodes of {episodes.robot} to translate",
                 expected="measured positions, source 'qpos'",
-                way_out="load them with source='qpos'",
+                fix="load them with source='qpos'",
             )
         long = episodes.select(np.flatnonzero(episodes.lengths >= alignment.config.chunk))
         chunks = alignment.chunks(long, space)

@@ -23,7 +23,7 @@ def executable() -> str:
     if found is None:
         raise FileNotFoundError(
             f"no browser: none of {', '.join(NAMES)} is installed, and tests look at figures in a real one. "
-            "Way out: apt-get install chromium (as `make test` does)."
+            "Fix: apt-get install chromium (as `make test` does)."
         )
     return found
 

@@ -40,10 +40,10 @@ def write_episode(folder: Path, index: int, qpos: np.ndarray, **more: object) ->
 
 @pytest.fixture
 def make_set(tmp_path: Path) -> Callable[..., Episodes]:
-    """Smooth random episodes of one robot: `make_set("arm", joints=6, episodes=4, steps=30, gripper=True)`."""
+    """Smooth random episodes of one robot: `make_set("method", joints=6, episodes=4, steps=30, gripper=True)`."""
 
     def make(
-        robot: str = "arm", joints: int = 6, episodes: int = 4, steps: int = 30, gripper: bool = True, seed: int = 0,
+        robot: str = "method", joints: int = 6, episodes: int = 4, steps: int = 30, gripper: bool = True, seed: int = 0,
         state: bool = True,
     ) -> Episodes:  # fmt: skip
         rng = np.random.default_rng(seed)

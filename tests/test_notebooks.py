@@ -53,32 +53,32 @@ def test_rates_of_03_equal_the_kept_results(run):
     assert results
     table = run.headlines()["03"]["table"]
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-    assert {row["arm"] for row in rows} == {"direct", "scratch", "ATE", "random encoder"}
+    assert {row["method"] for row in rows} == {"direct", "scratch", "ATE", "random encoder"}
     assert {row["policy"] for row in rows} == {"sample", "flow_noise_at_1"}
     for row in rows:
-        if row["arm"] == "direct":
-            continue  # 04 keeps a direct arm as well
-        mine = [r for r in results if r.arm == row["arm"] and r.parameterization == row["policy"]]
+        if row["method"] == "direct":
+            continue  # 04 keeps a direct method as well
+        mine = [r for r in results if r.method == row["method"] and r.parameterization == row["policy"]]
         (one,) = summarise(mine)
         assert row["success"] == f"{one.successes} of {one.trials}" and one.trials == 2 * 10
 
 
 def test_direct_of_03_and_lambda_zero_of_04_are_one(run):
     """One cell serves both notebooks; the held-out seeds of 04 have cells of their own."""
-    direct = [r for r in kept(run.path / "results") if (r.arm, r.parameterization) == ("direct", "sample")]
+    direct = [r for r in kept(run.path / "results") if (r.method, r.parameterization) == ("direct", "sample")]
     assert [r.seed for r in direct] == [0, 1, 2, 3]
     said = []
     for number in ("03", "04"):
         table = run.headlines()[number]["table"]
         rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-        said += [row["success"] for row in rows if (row["arm"], row["policy"]) == ("direct", "sample")]
+        said += [row["success"] for row in rows if (row["method"], row["policy"]) == ("direct", "sample")]
     successes = sum(sum(r.success) for r in direct if r.seed < 2)
     assert said == [f"{successes} of 20"] * 2
 
 
 def test_grid_of_04_holds_every_cell(run):
-    arms = [row[1] for row in run.headlines()["04"]["table"]["rows"]]
-    assert arms == ["direct"] + [f"λ={lam}, c={c}, at estimate" for lam in ("0.5", "2") for c in ("0.1", "0.5")]
+    methods = [row[1] for row in run.headlines()["04"]["table"]["rows"]]
+    assert methods == ["direct"] + [f"λ={lam}, c={c}, at estimate" for lam in ("0.5", "2") for c in ("0.1", "0.5")]
 
 
 def test_executed_notebooks_have_no_errors_and_keep_their_parameters(run):

@@ -7,7 +7,7 @@ from .evaluate.controls import fit_one_stage as fit_one_stage
 from .evaluate.controls import untrained as untrained
 from .evaluate.correspondence import Correspondence as Correspondence
 from .evaluate.correspondence import correspondence as correspondence
-from .evaluate.latent_map import Atlas as Atlas
+from .evaluate.latent_map import LatentMap as LatentMap
 from .evaluate.mode_occupancy import mode_report as mode_report
 from .evaluate.projection import embed as embed
 from .evaluate.scorecard import Scorecard as Scorecard

@@ -142,7 +142,7 @@ class Alignment:
                     f"robot {episodes.robot!r}",
                     where=_where(episodes),
                     expected=f"one of the pre-training robots {', '.join(names)}",
-                    way_out="pass the sets that the alignment was trained on",
+                    fix="pass the sets that the alignment was trained on",
                 )
         return tuple(by_name[s.robot] for s in sets)
 
@@ -184,7 +184,7 @@ class Alignment:
                 "a checkpoint of something else",
                 where=str(file),
                 expected="a saved alignment",
-                way_out="name the folder that Alignment.save wrote",
+                fix="name the folder that Alignment.save wrote",
             )
         alignment = cls(
             pretrain_vae=_vae(tree["pretrain_vae"]),
@@ -226,7 +226,7 @@ def as_sets(pretrain: Sets) -> tuple[Episodes, ...]:
             "no sets" if not sets else repr(type(sets[0]).__name__),
             where="pre-training data",
             expected="one Episodes, or a sequence of them",
-            way_out="read it with ate.data.load_sets",
+            fix="read it with ate.data.load_sets",
         )
     return sets
 

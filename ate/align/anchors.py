@@ -139,5 +139,5 @@ def _no_tool(where: str, sets: Sequence[Episodes]) -> InputError:
         "; ".join(why_no_tool(s) for s in sets),
         where=where,
         expected="episodes with ee_pose, or a robot of ate.sim, for anchors are matched by motion of the tool",
-        way_out="record ee_pose (n, 7), or align without anchors: anchor_weight=0",
+        fix="record ee_pose (n, 7), or align without anchors: anchor_weight=0",
     )

@@ -169,9 +169,7 @@ class AlignConfig:
         valid = [field.name for field in fields(self)]
         for name in options:
             if name not in valid:
-                raise InputError(
-                    repr(name), where="AlignConfig", expected="a known option", way_out=nearest(name, valid)
-                )
+                raise InputError(repr(name), where="AlignConfig", expected="a known option", fix=nearest(name, valid))
         return replace(self, **options)
 
     @property
@@ -212,7 +210,7 @@ _SMOKE = replace(_DEMO, latent=16, feedforward=32, pretrain_steps=60, adapt_step
 ANCHOR_WEIGHT = 0.1
 _MIXTURE: Mapping[str, Any] = MappingProxyType({"prior": "mixture", "mmd_reference": "modes", "adapt_kl_weight": 3e-2})
 # What each reading of the method changes in a preset.
-READINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "paper": MappingProxyType({}),
         "released": _RELEASED,
@@ -236,8 +234,8 @@ PRESETS: Mapping[str, AlignConfig] = MappingProxyType(
         "smoke-mixture": replace(_SMOKE, **_MIXTURE),
         "demo-mixture": replace(_DEMO, **_MIXTURE),
         "paper-mixture": replace(_PAPER, **_MIXTURE),
-        "smoke-anchored": replace(_SMOKE, **READINGS["anchored"]),
-        "demo-anchored": replace(_DEMO, **READINGS["anchored"]),
+        "smoke-anchored": replace(_SMOKE, **VARIANTS["anchored"]),
+        "demo-anchored": replace(_DEMO, **VARIANTS["anchored"]),
     }
 )
 
@@ -270,7 +268,7 @@ def options_of(given: Sequence[str]) -> dict[str, Any]:
     for item in given:
         name, separator, text = item.partition("=")
         if not separator:
-            raise InputError(repr(item), where="option", expected="NAME=VALUE", way_out="write layers=3, say")
+            raise InputError(repr(item), where="option", expected="NAME=VALUE", fix="write layers=3, say")
         if name not in valid:
             raise unknown(name, valid, where="option")
         # Of `float | None` the number: None is what leaving the option away means.
@@ -279,11 +277,9 @@ def options_of(given: Sequence[str]) -> dict[str, Any]:
             values[name] = kind(text)
         except ValueError as error:
             said = kind.__name__
-            raise InputError(
-                repr(text), where=f"option {name}", expected=said, way_out=f"give {name} as {said}"
-            ) from error
+            raise InputError(repr(text), where=f"option {name}", expected=said, fix=f"give {name} as {said}") from error
     return values
 
 
 def _bad(name: str, value: object, expected: str) -> InputError:
-    return InputError(repr(value), where=f"AlignConfig.{name}", expected=expected, way_out=f"change {name}")
+    return InputError(repr(value), where=f"AlignConfig.{name}", expected=expected, fix=f"change {name}")

@@ -45,7 +45,7 @@ def mmd(x: Tensor, y: Tensor, kernel: str = "multiscale", scale: Tensor | float 
             f"samples of shape {tuple(x.shape)} and {tuple(y.shape)}",
             where="mmd",
             expected="(n, d) and (m, d) with n, m of 2 or more",
-            way_out="use a larger batch",
+            fix="use a larger batch",
         )
     if kernel not in KERNELS:
         raise unknown(kernel, KERNELS, where="MMD kernel")

@@ -67,7 +67,7 @@ class Mixture:
                 f"weights, mean and std of shape {shapes}",
                 where="Mixture",
                 expected="(K,), (K, d) and (K, d)",
-                way_out="give one weight, mean and standard deviation a component",
+                fix="give one weight, mean and standard deviation a component",
             )
 
     def __len__(self) -> int:

@@ -97,7 +97,7 @@ def fit_mixture(
             f"{components} components for {len(cloud)} chunks",
             where="mixture prior",
             expected="at most as many components as chunks",
-            way_out="lower mixture_components, or set 0 to choose it by held-out likelihood",
+            fix="lower mixture_components, or set 0 to choose it by held-out likelihood",
         )
     scores: dict[int, float] = {}
     if not components:
@@ -130,7 +130,7 @@ def _scores(cloud: _Cloud, episode: Tensor, seed: int, random: torch.Generator) 
             f"{len(names)} training episode",
             where="mixture prior",
             expected="at least 2, to choose the number of components on held-out ones",
-            way_out="set mixture_components, or pass more episodes",
+            fix="set mixture_components, or pass more episodes",
         )
     order = names[torch.randperm(len(names), generator=random)]
     is_held = torch.isin(episode, order[: max(1, round(HELD_OUT * len(names)))])

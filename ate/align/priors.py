@@ -149,5 +149,5 @@ def _check(count: int) -> None:
             "no chunks",
             where="moments of the aggregated posterior",
             expected="at least one chunk",
-            way_out="give episodes at least as long as the chunk",
+            fix="give episodes at least as long as the chunk",
         )

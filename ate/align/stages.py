@@ -76,7 +76,7 @@ def refit(
             f"other {', '.join(changed)}" if changed else "other episodes",
             where="refit",
             expected="the data and the options of stage 1 as they were",
-            way_out="call fit, which trains stage 1 as well",
+            fix="call fit, which trains stage 1 as well",
         )
     folder = None if directory is None else Path(directory)
     old, rows = alignment.pretrain_vae.to(pick_device()), alignment.metrics["pretrain"]
@@ -152,7 +152,7 @@ def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str
             f"anchor_weight {config.anchor_weight} and no anchors",
             where="realign",
             expected="an alignment that was fitted with an anchor_weight, which keeps its anchors",
-            way_out='fit with a preset such as "demo-anchored", or set anchor_weight to 0',
+            fix='fit with a preset such as "demo-anchored", or set anchor_weight to 0',
         )
     new, rows = second_stage(old, prior, parts, space, config, seed, identity, folder, pool)
     return replace(
@@ -179,7 +179,7 @@ def _prepare(
             repr(type(adapt).__name__),
             where="adaptation data",
             expected="the Episodes of one robot",
-            way_out="read it with ate.data.load",
+            fix="read it with ate.data.load",
         )
     splits = [split(s, config, seed) for s in (*sets, adapt)]
     all_spaces = spaces([train for train, _ in splits])

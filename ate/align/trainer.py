@@ -101,7 +101,7 @@ def _state(folder: Path) -> dict[str, Any]:
             "a checkpoint of something else, or of another version",
             where=str(folder / loop.LAST),
             expected="one of a stage of an alignment",
-            way_out="train again in another folder",
+            fix="train again in another folder",
         )
     state: dict[str, Any] = tree["state"]
     return state

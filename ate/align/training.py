@@ -94,7 +94,7 @@ def split(episodes: Episodes, config: AlignConfig, seed: int) -> tuple[Episodes,
             "no episodes",
             where=f"set of robot {episodes.robot!r}",
             expected="at least 2",
-            way_out="record or select some",
+            fix="record or select some",
         )
     long_enough = [i for i, n in enumerate(episodes.lengths) if n >= config.chunk]
     if len(long_enough) < 2:
@@ -102,7 +102,7 @@ def split(episodes: Episodes, config: AlignConfig, seed: int) -> tuple[Episodes,
             f"{len(long_enough)} of {len(episodes)} episodes with {config.chunk} steps or more",
             where=f"episodes of {episodes.robot} ({episodes[0].path.parent})",
             expected="at least 2, one to train on and one to hold out",
-            way_out=f"choose a chunk of at most {sorted(episodes.lengths)[-2:][0]} steps, or record more episodes",
+            fix=f"choose a chunk of at most {sorted(episodes.lengths)[-2:][0]} steps, or record more episodes",
         )
     return episodes.select(long_enough).split(config.held_out, seed)
 

@@ -53,35 +53,35 @@ class VAEConfig:
                     repr(value),
                     where=f"VAEConfig.{name}",
                     expected="a whole number above 0",
-                    way_out=f"set {name} to 1 or more",
+                    fix=f"set {name} to 1 or more",
                 )
         if self.layers % 2 == 0:
             raise InputError(
                 str(self.layers),
                 where="VAEConfig.layers",
                 expected="an odd number",
-                way_out=f"use {self.layers - 1} or {self.layers + 1}: skips pair blocks around the middle",
+                fix=f"use {self.layers - 1} or {self.layers + 1}: skips pair blocks around the middle",
             )
         if self.latent % self.heads:
             raise InputError(
                 f"{self.latent} with {self.heads} heads",
                 where="VAEConfig.latent",
                 expected="a multiple of heads",
-                way_out="change latent or heads",
+                fix="change latent or heads",
             )
         if not 0.0 <= self.dropout < 1.0:
             raise InputError(
                 str(self.dropout),
                 where="VAEConfig.dropout",
                 expected="a value in [0, 1)",
-                way_out="use 0.1, or 0 for a deterministic network",
+                fix="use 0.1, or 0 for a deterministic network",
             )
         if self.positions <= READ_OUT_TOKENS:
             raise InputError(
                 str(self.positions),
                 where="VAEConfig.positions",
                 expected="3 or more",
-                way_out="use at least the chunk length plus 2",
+                fix="use at least the chunk length plus 2",
             )
 
 
@@ -196,7 +196,7 @@ class InfoVAE(nn.Module):
                 f"z of shape {tuple(z.shape)}",
                 where="InfoVAE.decode",
                 expected=f"(batch, {self.config.latent})",
-                way_out="pass one latent a row",
+                fix="pass one latent a row",
             )
         self._check_length(length)
         queries = self.decoder_positions[:length].expand(z.shape[0], -1, -1)
@@ -232,7 +232,7 @@ class InfoVAE(nn.Module):
                 f"chunks of shape {tuple(x.shape)}",
                 where="InfoVAE.encode",
                 expected=f"(batch, rows, {self.config.features})",
-                way_out="encode the actions with the alignment's own action space first",
+                fix="encode the actions with the alignment's own action space first",
             )
         self._check_length(x.shape[1])
 
@@ -243,7 +243,7 @@ class InfoVAE(nn.Module):
                 f"{length} rows",
                 where="InfoVAE",
                 expected=f"1 to {longest} rows",
-                way_out="use shorter chunks or a VAEConfig with more positions",
+                fix="use shorter chunks or a VAEConfig with more positions",
             )
 
 

@@ -85,7 +85,7 @@ def _execute(number: str, directory: RunDirectory, parameters: Mapping[str, Any]
     if not source.exists():
         raise InputError(
             "no such file", where=str(source), expected="the notebook beside the package",
-            way_out="install from a clone with `pip install -e .`, as `make venv` does",
+            fix="install from a clone with `pip install -e .`, as `make venv` does",
         )  # fmt: skip
     output = directory.path / "notebooks" / NOTEBOOKS[number]
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -118,10 +118,10 @@ def notebook_cells(sweep: Sweep, settings: Settings, found: tuple[Setting, ...])
             f"a sweep over {', '.join(other)}",
             where="notebooks of a sweep",
             expected="λ, clamp, demonstrations, steps and parameterisation alone: what notebook 03 takes",
-            way_out="sweep the rest without notebooks",
+            fix="sweep the rest without notebooks",
         )
-    grid = [arm for arm in sweep.arms if arm.encoder == "aligned"]
-    return tuple(NotebookCell(settings, one, arm.lam, arm.clamp, sweep.seeds) for one in found for arm in grid)
+    grid = [method for method in sweep.methods if method.encoder == "aligned"]
+    return tuple(NotebookCell(settings, one, method.lam, method.clamp, sweep.seeds) for one in found for method in grid)
 
 
 def execute_sweep(study: Study, sweep: Sweep) -> list[tuple[Path, Failure | None]]:

@@ -1,4 +1,5 @@
-"""`ate align` trains both stages, by a YAML file of the release or by our own options; `ate judge` compares arms."""
+"""`ate align` trains both stages, by a YAML file of the release or by our own options; `ate judge` compares
+variants."""
 
 import shlex
 import sys
@@ -77,9 +78,9 @@ def align(
 @click.command()
 @click.option("--pretrain", "before", multiple=True, required=True, help="Pre-training episodes; may be repeated.")
 @click.option("--adapt", "after", multiple=True, required=True, help="An adaptation robot's episodes; may be repeated.")
-@click.option("--arms", default="one-stage,released,paper,mixture,anchored,untrained", show_default=True,
-              help="Separated by commas; an arm with options as `mixture:adapt_kl_weight=0.1`.")  # fmt: skip
-@click.option("--preset", default="demo", show_default=True, help="Options that all arms start from.")
+@click.option("--variants", default="one-stage,released,paper,mixture,anchored,untrained", show_default=True,
+              help="Separated by commas; a variant with options as `mixture:adapt_kl_weight=0.1`.")  # fmt: skip
+@click.option("--preset", default="demo", show_default=True, help="Options that all variants start from.")
 @click.option("--seeds", default=3, show_default=True, help="Training seeds, 0 to N − 1.")
 @click.option("--run", "folder", type=click.Path(path_type=Path), default=Path("runs") / "judge", show_default=True)
 @click.option("--joints", default="", help="Columns of the adaptation robots, names or patterns: right_*.")
@@ -90,7 +91,7 @@ def align(
 def judge(
     before: tuple[str, ...],
     after: tuple[str, ...],
-    arms: str,
+    variants: str,
     preset: str,
     seeds: int,
     folder: Path,
@@ -100,14 +101,14 @@ def judge(
     exclude: str,
     workers: int,
 ) -> None:
-    """Train several arms of alignment over seeds and put all of them to the same tests.
+    """Train several variants of alignment over seeds and put all of them to the same tests.
 
     Each number is a mean over seeds with its 95 % t interval; what was trained and judged before is read back.
     """
     from ate.align.config import preset as resolve
     from ate.align.evaluate.benchmark import judge as judged
     from ate.align.evaluate.benchmark import over_seeds
-    from ate.align.evaluate.variants import arm_configs
+    from ate.align.evaluate.variants import variant_configs
     from ate.data.loading import DataSet
     from ate.experiments.settings import names
     from ate.runs.card import card
@@ -115,16 +116,16 @@ def judge(
     from ate.viz.report.alignment_benchmark import tell
 
     if seeds < 1:
-        raise InputError(str(seeds), where="--seeds", expected="1 or more", way_out="give 3, say")
-    chosen = arm_configs(names(arms), resolve(preset))
+        raise InputError(str(seeds), where="--seeds", expected="1 or more", fix="give 3, say")
+    chosen = variant_configs(names(variants), resolve(preset))
     old = [DataSet(path, joints=names(joints_pretrain)) for path in before]
     new = [DataSet(path, exclude=names(exclude), robot=robot, joints=names(joints)) for path in after]
-    rows = judged(old, new, chosen, range(seeds), folder / "arms", workers)
+    rows = judged(old, new, chosen, range(seeds), folder / "variants", workers)
     directory = RunDirectory(folder)
     for line in tell(rows, over_seeds(rows), directory):
         click.echo(line)
     hashes = {data.path: episodes.digest for data in (*old, *new) for episodes in data.load_sets()}
-    config = {arm.name: arm.config.to_dict() for arm in chosen}
+    config = {variant.name: variant.config.to_dict() for variant in chosen}
     directory.save_card(
         "judge",
         card(config, seeds={"seeds": list(range(seeds))}, hashes=hashes, command=shlex.join(["ate", *sys.argv[1:]])),

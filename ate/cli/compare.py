@@ -1,4 +1,4 @@
-"""`ate compare`, `ate sweep`: arms in one budget regime, and many of them in many, without notebooks."""
+"""`ate compare`, `ate sweep`: methods in one budget regime, and many of them in many, without notebooks."""
 
 import shlex
 import sys
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ate.experiments.methods import ARM_SETS, COMPARISON
+from ate.experiments.methods import COMPARISON, METHOD_SETS
 from ate.experiments.settings import FORMS, settings
 
 if TYPE_CHECKING:
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 @click.option("--demonstrations", type=int, default=None, help="Episodes drawn for each training seed.")
 @click.option("--steps", type=int, default=None, help="Fine-tuning steps.")
 @click.option("--seeds", type=int, default=None, help="Training seeds.")
-@click.option("--arms", type=click.Choice(ARM_SETS), default=COMPARISON, show_default=True, help="Which arms.")
-@click.option("--lam", type=float, default=None, help="λ of the ATE arm and its control.")
+@click.option("--methods", type=click.Choice(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
+@click.option("--lam", type=float, default=None, help="λ of the ATE method and its control.")
 @click.option("--clamp", type=float, default=None, help="Clamp of k·g.")
-@click.option("--at", type=click.Choice(tuple(FORMS)), default=None, help="Where the ATE arm takes its energy.")
-def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
-    """Arms in one budget regime: success with intervals, paired by training seed.
+@click.option("--at", type=click.Choice(tuple(FORMS)), default=None, help="Where the ATE method takes its energy.")
+def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
+    """Methods in one budget regime: success with intervals, paired by training seed.
 
     `comparison` is direct, from scratch, ATE and its random-encoder control; `evidence` adds every form of guidance
     with the controls that it has to beat.
     """
     from ate.experiments.study import prepare
-    from ate.experiments.summary import arm_rows, bottom_line, comparison_sentences, control_sentences
+    from ate.experiments.summary import bottom_line, comparison_sentences, control_sentences, method_rows
     from ate.runs.directory import RunDirectory
     from ate.viz.report.section import keep_section
     from ate.viz.report.write import write_report
@@ -44,19 +44,19 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
 
     chosen = settings({"profile": profile, "run": folder, **given})
     study = prepare(chosen)
-    results = _whole(lambda: study.compare(arms))
+    results = _whole(lambda: study.compare(methods))
     click.echo(
         f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
         f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts, λ {chosen.lam:g}, clamp {chosen.clamp:g}, "
         f"energy at the {'noised chunk' if chosen.at == 'noised' else 'estimate'}"
     )
-    rows = arm_rows(results)
+    rows = method_rows(results)
     _show(rows)
     lines = [*comparison_sentences(results), *control_sentences(results)]
-    answer = bottom_line(results, study.adapt.robot) if arms == COMPARISON else ""
+    answer = bottom_line(results, study.adapt.robot) if methods == COMPARISON else ""
     for line in [*lines, *([answer] if answer else [])]:
         click.echo(line)
-    kind = "compare" if arms == COMPARISON else arms
+    kind = "compare" if methods == COMPARISON else methods
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
     found = {"title": title, **({"bottom_line": answer} if answer else {}), "verdict": lines, "table": table(rows)}
     directory = RunDirectory(chosen.directory)
@@ -74,7 +74,7 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
 @click.option("--lams", default=None, help="λ axis, separated by commas; λ = 0 always joins.")
 @click.option("--clamps", default=None, help="Clamp axis; inf for none.")
 @click.option("--seeds", default=None, help="Training seeds of the search.")
-@click.option("--confirm", default=None, help="Training seeds after those, for the winner and λ = 0.")
+@click.option("--validate", default=None, help="Training seeds after those, for the winner and λ = 0.")
 @click.option("--axis", "axes", multiple=True, metavar="NAME=VALUES",
               help="Any other field of a sweep: encoder, sign, energy, latent, at, bound, schedule, demonstrations, "
               "steps, parameterization, controls, control_lams, control_clamps.")  # fmt: skip
@@ -84,7 +84,7 @@ def compare(profile: str, folder: str, arms: str, **given: Any) -> None:
 @click.option(
     "--notebooks", is_flag=True, help="Also execute notebook 03 for every λ × clamp, and keep it and its HTML."
 )
-def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, seeds: str, confirm: str,
+def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, seeds: str, validate: str,
           axes: tuple[str, ...], notebooks: bool, **given: Any) -> None:  # fmt: skip
     """λ × clamp × anything × seeds, with λ = 0 on the same seeds; what is done is never done again.
 
@@ -99,7 +99,7 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
 
     chosen = settings({"profile": profile, "run": folder, **given})
     described = sweep_of(chosen) if file is None else sweep_of(chosen).read(file)
-    said = {"lams": lams, "clamps": clamps, "seeds": seeds, "confirm": confirm, **_axes(axes)}
+    said = {"lams": lams, "clamps": clamps, "seeds": seeds, "validate": validate, **_axes(axes)}
     described = described.with_options({name: value for name, value in said.items() if value is not None}, "options")
     kinds = ",".join(described.parameterization)
     study = prepare(settings({"profile": profile, "run": folder, **given, "parameterizations": kinds}))
@@ -107,14 +107,14 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     click.echo(f"{study.adapt.robot}, {study.adapt.task}: {described.cells} cells, {chosen.rollouts} rollouts each")
     found = study.sweep(described, command)
     results = _whole(found.paired)
-    confirmed = study.confirm_sweep(described, results, command)
-    held_out = _whole(confirmed.paired)
+    validated = study.validate_sweep(described, results, command)
+    held_out = _whole(validated.paired)
     for setting in study.settings_of(described):
         _report(study, described, setting, results, held_out)
     if results:
         parquet, _ = write(tidy(results), study.settings.directory)
         click.echo(f"table: {parquet}\nreport: {write_report(RunDirectory(study.settings.directory))}")
-    failed = [str(cell) for cell in (*found.failed, *confirmed.failed)]
+    failed = [str(cell) for cell in (*found.failed, *validated.failed)]
     for page, failure in execute_sweep(study, described) if notebooks else ():
         click.echo(f"notebook: {page}" if failure is None else f"no notebook: {page}")
         failed += [] if failure is None else [f"{page.parents[1].name}: {failure.type}: {failure.message}"]
@@ -151,7 +151,7 @@ def _report(study: "Study", described: "Sweep", setting: "Setting", results: Seq
     from ate.experiments.export import save_preset
     from ate.experiments.stats.selection import searched
     from ate.experiments.study import of_setting
-    from ate.experiments.summary import arm_rows, grid_sentences, rolled_out
+    from ate.experiments.summary import grid_sentences, method_rows, rolled_out
     from ate.runs.directory import RunDirectory
     from ate.viz.report.section import keep_section
     from ate.viz.tables.rows import table
@@ -161,7 +161,7 @@ def _report(study: "Study", described: "Sweep", setting: "Setting", results: Seq
         return
     budget = f"{setting.parameterization}, {setting.demonstrations} demonstrations, {setting.steps} steps"
     click.echo(f"\n{budget}, {described.seeds} training seeds")
-    rows, lines = arm_rows(mine), grid_sentences(mine, other)
+    rows, lines = method_rows(mine), grid_sentences(mine, other)
     _show(rows)
     for line in lines:
         click.echo(line)

@@ -44,7 +44,7 @@ def demos(
                 f"{len(robots)} robots and {len(tasks)} tasks",
                 where="ate demos",
                 expected="one --robot and one --task",
-                way_out="name one of each, or use --all or --verify",
+                fix="name one of each, or use --all or --verify",
             )
         folder = recorder.record(out or Path("demos") / tasks[0] / robots[0], robots[0], tasks[0], episodes, seed)
         click.echo(f"recorded {episodes} episodes into {folder}")

@@ -1,4 +1,4 @@
-"""`ate ladder`: the rungs as a table and where to look; exit code 0, 1 where a rung fails, 2 for bad input."""
+"""`ate diagnose`: the checks as a table and where to look; exit code 0, 1 where a check fails, 2 for bad input."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import click
 from ate.data.doctor.report import FAIL
 
 
-@click.command("ladder")
+@click.command("diagnose")
 @click.option("--policy", "file", type=click.Path(path_type=Path), required=True, help="Checkpoint of the policy.")
 @click.option("--data", "path", type=click.Path(path_type=Path), required=True, help="Episodes it was trained on.")
 @click.option("--start", type=click.Path(path_type=Path), help="Checkpoint it started from.")
@@ -21,8 +21,8 @@ from ate.data.doctor.report import FAIL
 @click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
 @click.option("--no-simulator", is_flag=True, help="Compare commands with positions instead of replaying them.")
 @click.option("--seed", default=0, show_default=True, help="Of noise and shuffles.")
-@click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the rungs to this file.")
-def ladder(
+@click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the checks to this file.")
+def diagnose(
     file: Path,
     path: Path,
     start: Path | None,
@@ -39,12 +39,12 @@ def ladder(
     from ate.cli.doctor import table
     from ate.data import excludes
     from ate.data.loading import load
-    from ate.diagnose.checks import climb
+    from ate.diagnose.checks import run_checks
     from ate.policies.policy import Policy
     from ate.runs.files import write_text
 
     left_out = [name for given in exclude for name in (excludes.read(given) if given.endswith(".txt") else [given])]
-    found = climb(
+    found = run_checks(
         Policy.load(file),
         load(path, source, left_out, layout, robot),
         start=None if start is None else Policy.load(start),
@@ -52,13 +52,13 @@ def ladder(
         simulator=False if no_simulator else None,
         seed=seed,
     )
-    rows = [{**vars(rung), "subject": str(number)} for number, rung in enumerate(found.rungs, 1)]
+    rows = [{**vars(check), "subject": str(number)} for number, check in enumerate(found.checks, 1)]
     width = max(shutil.get_terminal_size((120, 40)).columns, 80)
     click.echo(f"{file} on {path}: {found.robot}")
     click.echo("\n".join(table(rows, width)))
     click.echo("")
     click.echo(f"{found.level}: {found.sentence}.")
     if json_out is not None:
-        write_text(json_out, json.dumps({"robot": found.robot, "level": found.level, "rungs": found.rows()}, indent=1))
+        write_text(json_out, json.dumps({"robot": found.robot, "level": found.level, "checks": found.rows()}, indent=1))
     if found.level == FAIL:
         sys.exit(1)

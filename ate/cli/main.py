@@ -18,7 +18,7 @@ COMMANDS = {
     "demos": ("ate.cli.demos", "demos"),
     "doctor": ("ate.cli.doctor", "doctor"),
     "judge": ("ate.cli.align", "judge"),
-    "ladder": ("ate.cli.diagnose", "ladder"),
+    "diagnose": ("ate.cli.diagnose", "diagnose"),
     "mask": ("ate.cli.mask", "mask_command"),
     "report": ("ate.cli.report", "report"),
     "run": ("ate.cli.run", "run"),

@@ -37,7 +37,7 @@ def mask_command(slots: str | None, robot: str | None) -> None:
             "neither slots nor a robot",
             where="ate mask",
             expected="a mask to check, a robot, or both",
-            way_out="ate mask '[0, 1, 2]', or ate mask --robot aloha",
+            fix="ate mask '[0, 1, 2]', or ate mask --robot aloha",
         )
 
 
@@ -57,5 +57,5 @@ def _bad(text: str, reason: str) -> InputError:
         f"{shown!r} ({reason})",
         where="ate mask, SLOTS",
         expected="a list of slots such as [0, 1, 2]",
-        way_out="write whole numbers between brackets, separated by commas, all in quotes",
+        fix="write whole numbers between brackets, separated by commas, all in quotes",
     )

@@ -44,7 +44,7 @@ def curve(run: Path) -> None:
             directory.save_figure(f"curve_{over}_{at}", learning_curve(mine, over), title=title, caption=caption)
             for kind in dict.fromkeys(r.parameterization for r in mine):
                 for point in points_of([r for r in mine if r.parameterization == kind], over):
-                    said = f"{kind}, {point.arm}, {point.at} {over}: {100 * point.rate:.1f} % "
+                    said = f"{kind}, {point.method}, {point.at} {over}: {100 * point.rate:.1f} % "
                     said += f"({100 * point.low:.1f} to {100 * point.high:.1f})"
                     lines.append(said + (f"; {verdict(point.difference)}" if point.difference else ""))
     if not lines:
@@ -52,7 +52,7 @@ def curve(run: Path) -> None:
             f"{len(results)} results of one number of demonstrations and steps",
             where=str(run),
             expected="rollouts at two or more numbers of demonstrations, or of steps",
-            way_out="ate sweep --axis demonstrations=5,10,25,50 --axis controls=scratch --run RUN",
+            fix="ate sweep --axis demonstrations=5,10,25,50 --axis controls=scratch --run RUN",
         )
     directory.save_headline("curve", {"title": "Learning curves", "verdict": lines})
     for line in lines:

@@ -92,7 +92,7 @@ def track(folder: Path, name: str, project: str, online: bool, follow: bool) -> 
 
     child = Child(folder)
     if not folder.is_dir():
-        raise InputError("no such folder", where=str(folder), expected="a run", way_out="name runs/<name>")
+        raise InputError("no such folder", where=str(folder), expected="a run", fix="name runs/<name>")
     told = 0
     with tracker(RunDirectory(folder), name, project, online=online) as following:
         while True:

@@ -13,7 +13,7 @@ from ate.errors import InputError
 if TYPE_CHECKING:
     from ate.steer.training import Trained
 
-# What of the options belongs to the budget; the rest is the guidance's.
+# What of the options belongs to the optim; the rest is the guidance's.
 BUDGET = ("steps", "batch", "seed", "learning_rate", "accumulate", "warmup", "clip", "ema", "precision")
 HELD_OUT = 0.1
 
@@ -72,22 +72,22 @@ def steer(
     from ate.steer.finetuning import finetune
     from ate.steer.guidance import Guidance
     from ate.steer.meter_run import dry_run
-    from ate.steer.optim_config import Budget
+    from ate.steer.optim_config import OptimConfig
 
     if not policy_file.is_file():
         raise InputError(
             "no such file", where=str(policy_file), expected="the checkpoint of a policy",
-            way_out="give a policy.safetensors, e.g. of runs/demo/policies",
+            fix="give a policy.safetensors, e.g. of runs/demo/policies",
         )  # fmt: skip
-    budget = {name: options.pop(name) for name in BUDGET} | {"schedule": "cosine" if cosine else "constant"}
-    Budget.of(budget)
+    optim = {name: options.pop(name) for name in BUDGET} | {"schedule": "cosine" if cosine else "constant"}
+    OptimConfig.of(optim)
     alignment, policy, episodes = Alignment.load(folder), Policy.load(policy_file), load(adapt)
     guidance = Guidance.of(alignment, lam, clamp, **options)
-    seed, evaluation = budget["seed"], None
+    seed, evaluation = optim["seed"], None
     if evaluate_every or rollouts:
         episodes, held_out = episodes.split(HELD_OUT, seed)
-        evaluation = Evaluation(held_out, evaluate_every or budget["steps"], rollouts, seed=seed)
-    measured = dry_run(policy.moved_to(alignment.space), episodes, guidance, batch=budget["batch"], seed=seed)
+        evaluation = Evaluation(held_out, evaluate_every or optim["steps"], rollouts, seed=seed)
+    measured = dry_run(policy.moved_to(alignment.space), episodes, guidance, batch=optim["batch"], seed=seed)
     if meter_only:
         click.echo(f"Before training: {measured.sentence(guidance)}")
         return
@@ -95,9 +95,9 @@ def steer(
     with session():
         if leader():
             click.echo(f"Before training: {measured.sentence(guidance)}")
-        trained = finetune(policy, episodes, guidance, directory=where, evaluation=evaluation, **budget)
+        trained = finetune(policy, episodes, guidance, directory=where, evaluation=evaluation, **optim)
         if leader():
-            config = {"lam": lam, "clamp": str(clamp), **options, **budget, "clip": str(budget["clip"])}
+            config = {"lam": lam, "clamp": str(clamp), **options, **optim, "clip": str(optim["clip"])}
             _keep(trained, where, config, {**alignment.digests, "adapt": episodes.digest})
 
 

@@ -90,14 +90,14 @@ def chunk(
         InputError: `length` below 1, or every episode shorter than `length`.
     """
     if length < 1:
-        raise InputError(str(length), where="chunk length", expected="at least 1", way_out="give a positive length")
+        raise InputError(str(length), where="chunk length", expected="at least 1", fix="give a positive length")
     lengths = episodes.lengths
     if not pad_end and lengths.max() < length:
         raise InputError(
             f"episodes of {lengths.min()} to {lengths.max()} steps",
             where=f"{len(episodes)} episodes of {episodes.robot} ({episodes[0].path.parent})",
             expected=f"at least one of {length} steps or more, the chunk length",
-            way_out=f"choose a chunk length of at most {lengths.max()}, or record longer episodes",
+            fix=f"choose a chunk length of at most {lengths.max()}, or record longer episodes",
         )
     padding = length - 1 if pad_end else 0
     counts = np.maximum(lengths + padding - length + 1, 0)
@@ -143,7 +143,7 @@ def concat(parts: Sequence[Chunks]) -> Chunks:
             f"(width, length) pairs {sorted(shapes)}",
             where="chunks to be joined",
             expected="one width and one length",
-            way_out="map all sets into one unified vector with ate.data.spaces",
+            fix="map all sets into one unified vector with ate.data.spaces",
         )
     fields: dict[str, list[Tensor]] = {"starts": [], "episode": [], "group": []}
     row = episode = group = 0

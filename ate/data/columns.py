@@ -45,7 +45,7 @@ def pick(item: Episode, source: str, joints: Sequence[str], body: "Profile | Non
                 f"{series[name].shape[1]} columns of which nobody says what they are",
                 where=f"{item.path}, episode {item.name}, {name!r}",
                 expected="one name a column, to take some of them",
-                way_out="name the robot's profile, or write joint_names into the file",
+                fix="name the robot's profile, or write joint_names into the file",
             )
         index = matching(names, joints, f"{item.path}, episode {item.name}, {name!r}")
         series[name] = _columns(series[name], index)
@@ -71,13 +71,13 @@ def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[in
     for joint in joints:
         if not set("*?[") & set(joint) and joint not in names:
             raise InputError(
-                f"no joint {joint!r}", where=where, expected="one of its joints", way_out=nearest(joint, names)
+                f"no joint {joint!r}", where=where, expected="one of its joints", fix=nearest(joint, names)
             )
     index = [i for i, name in enumerate(names) if any(fnmatchcase(name, joint) for joint in joints)]
     if not index:
         raise InputError(
             f"no joint that matches {', '.join(joints)}", where=where, expected=f"some of {', '.join(names)}",
-            way_out="change the pattern",
+            fix="change the pattern",
         )  # fmt: skip
     return index
 

@@ -60,7 +60,7 @@ def convert(episodes: Episodes, out: Path, profile: "Profile | None" = None, roo
             f"a folder that cannot be written ({error})",
             where=str(out),
             expected="a place with room for the converted episodes",
-            way_out="name another folder, or make room",
+            fix="name another folder, or make room",
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -77,14 +77,14 @@ def _check_target(out: Path, root: Path | None) -> None:
                 f"the folder of the recordings, {source}",
                 where=str(out),
                 expected="a folder beside or away from them: recordings are never written to",
-                way_out="name another folder",
+                fix="name another folder",
             )
     if out.is_symlink() or (target.exists() and not target.is_dir()) or (target.is_dir() and any(target.iterdir())):
         raise InputError(
             "a folder with files in it" if target.is_dir() and not out.is_symlink() else "a file or a link",
             where=str(out),
             expected="a folder that is new or empty",
-            way_out="name another folder; nothing is overwritten",
+            fix="name another folder; nothing is overwritten",
         )
 
 
@@ -96,7 +96,7 @@ def _work_folder(near: Path, out: Path) -> Path:
             f"a folder that cannot be written ({error})",
             where=str(out),
             expected="a place that may be written to",
-            way_out="name another folder",
+            fix="name another folder",
         ) from error
 
 
@@ -146,7 +146,7 @@ def _declared(
             f"values that were converted before ({item.attributes['converted']})",
             where=f"{item.path}, episode {item.name}",
             expected=f"values as recorded, for the conversion that profile {profile.name} declares",
-            way_out="convert the original recordings, or convert without --robot",
+            fix="convert the original recordings, or convert without --robot",
         )
     found = {name: profile.match(parts) for name, parts in names.items() if parts}
     if not any(joint is not None for joint in found.get("qpos", ())):
@@ -154,7 +154,7 @@ def _declared(
             f"columns {', '.join(names['qpos']) or 'without names'}",
             where=f"{item.path}, episode {item.name}",
             expected=f"joints of profile {profile.name}: {', '.join(profile.joint_names)}",
-            way_out="name the profile of the robot that was recorded, or convert without one",
+            fix="name the profile of the robot that was recorded, or convert without one",
         )
     # An action that is no joint target (a tool's motion, say) is none of the profile's.
     return {name: joints for name, joints in found.items() if any(joint is not None for joint in joints)}

@@ -69,7 +69,7 @@ class Episode:
                 f"datasets {', '.join(self.series)}",
                 where=f"{self.path}, episode {self.name}",
                 expected=f"a dataset {name!r} with {len(self)} rows",
-                way_out="record it, or choose an analysis that does not need it",
+                fix="record it, or choose an analysis that does not need it",
             )
         return self.series[name].read(start, stop)
 
@@ -156,7 +156,7 @@ class Episodes:
                 f"{len(self)} episode",
                 where=f"episodes of {self.robot}",
                 expected="at least 2, to train on one and hold out another",
-                way_out="record more episodes",
+                fix="record more episodes",
             )
         count = min(max(round(held_out * len(self)), 1), len(self) - 1)
         order = np.random.default_rng(seed).permutation(len(self))

@@ -26,7 +26,7 @@ def read(path: str | Path) -> dict[str, str]:
             "no such file",
             where=str(file),
             expected="an exclude list, one episode a line",
-            way_out="write it with ate doctor --exclude-out, or give names separated by commas",
+            fix="write it with ate doctor --exclude-out, or give names separated by commas",
         )
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -65,5 +65,5 @@ def _no_list(file: Path, found: str) -> InputError:
         found,
         where=str(file),
         expected=f"an exclude list, which begins with {HEAD!r}",
-        way_out="name another file; nothing was overwritten",
+        fix="name another file; nothing was overwritten",
     )

@@ -78,7 +78,7 @@ def load(
             f"{len(found.ledger.entries)} episodes, all excluded",
             where=str(path),
             expected="at least one episode to remain",
-            way_out="shorten the exclude list",
+            fix="shorten the exclude list",
         )
     return found.episodes
 

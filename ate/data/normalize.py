@@ -37,7 +37,7 @@ class Normalizer:
                 f"low {self.low.shape} and high {self.high.shape}",
                 where="normaliser",
                 expected="two vectors of one width with low <= high",
-                way_out="fit the normaliser on episodes",
+                fix="fit the normaliser on episodes",
             )
 
     @property

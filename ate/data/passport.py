@@ -88,5 +88,5 @@ class Passport:
             where=where,
             expected=f"passport {self.hash[:16]} ({self.robot}, {self.source}, chunks of {self.chunk}); "
             f"{' and '.join(differing) or 'nothing but the hash'} differ",
-            way_out="use checkpoint, robot, source, chunk length and data that belong together, or train anew",
+            fix="use checkpoint, robot, source, chunk length and data that belong together, or train anew",
         )

@@ -67,14 +67,14 @@ class Series:
                 f"rows of shape {values.shape}",
                 where=self.where,
                 expected=f"{(stop - start, *self.shape[1:])}, as when the set was indexed",
-                way_out="leave recordings alone while they are read, then load the set again",
+                fix="leave recordings alone while they are read, then load the set again",
             )
         if values.dtype.kind not in "fiub":
             raise InputError(
                 f"values of type {values.dtype}",
                 where=self.where,
                 expected="numbers, one row a step",
-                way_out="record numbers, or exclude this episode",
+                fix="record numbers, or exclude this episode",
             )
         if self.exact:
             return values
@@ -95,7 +95,7 @@ class Series:
             f"{len(bad)} {what}, the first at row {start + at[0]}{column}",
             where=self.where,
             expected="finite numbers",
-            way_out="repair the recording, or exclude this episode",
+            fix="repair the recording, or exclude this episode",
         )
 
 

@@ -123,5 +123,5 @@ def check_joints(episodes: Episodes, space: ActionSpace) -> None:
             f"joints {', '.join(found)} from {episodes.source!r}",
             where=f"episodes of {episodes.robot} ({episodes[0].path.parent})" if len(episodes) else "an empty set",
             expected=f"joints {', '.join(expected)} from {space.source!r}",
-            way_out="pass episodes of the robot and series that the statistics belong to",
+            fix="pass episodes of the robot and series that the statistics belong to",
         )

@@ -53,7 +53,7 @@ def survey(
     """
     place = Path(path)
     if source not in SOURCES:
-        raise InputError(repr(source), where="source", expected="'qpos' or 'action'", way_out=nearest(source, SOURCES))
+        raise InputError(repr(source), where="source", expected="'qpos' or 'action'", fix=nearest(source, SOURCES))
     body = _profile(robot)
     reader, evidence = _reader(place, layout)
     found = list(_index(reader, place, source, body))
@@ -110,7 +110,7 @@ def _ordered(found: list[Episode | Broken], source: str) -> list[Episode | Broke
             f"joints {', '.join(mine or ())}",
             where=f"{item.path}, episode {item.name}, {source!r}",
             expected=f"{', '.join(first or ())}, as in the first episode",
-            way_out=f"exclude {item.name}, or move it to a set of its own",
+            fix=f"exclude {item.name}, or move it to a set of its own",
         )
         checked.append(Broken(item.name, item.path, error))
     return checked
@@ -136,7 +136,7 @@ def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
             "no such folder",
             where=str(path),
             expected="a folder with one HDF5 file an episode, or recordings in another layout",
-            way_out="give the folder that holds episode_0000.hdf5 and its siblings",
+            fix="give the folder that holds episode_0000.hdf5 and its siblings",
         )
     if layout:
         if layout not in LAYOUTS:
@@ -158,9 +158,7 @@ def _nothing(path: Path, reader: ModuleType) -> InputError:
         inside = sorted(child.name for child in path.iterdir())[:6]
         kinds = "no .hdf5 or .h5 file" if reader.NAME == "native" else f"nothing to read as {reader.NAME}"
         found = f"{kinds} among {inside or 'nothing at all'}"
-    return InputError(
-        found, where=str(path), expected=reader.EXPECTS, way_out="name the folder of one robot's episodes"
-    )
+    return InputError(found, where=str(path), expected=reader.EXPECTS, fix="name the folder of one robot's episodes")
 
 
 def stem(name: str) -> str:
@@ -179,7 +177,7 @@ def check_exclude(path: str | Path, exclude: Sequence[str], names: Sequence[str]
                 repr(name),
                 where=f"exclude list for {path}",
                 expected="the name of an episode file",
-                way_out=nearest(stem(name), stems),
+                fix=nearest(stem(name), stems),
             )
 
 
@@ -193,7 +191,7 @@ def _odd_width(item: Episode, source: str, width: int, usable: Sequence[Episode]
         f"{item.series[source].shape[1]} columns in {source!r}",
         where=str(item.path) if len({other.path for other in usable}) > 1 else f"{item.path}, episode {item.name}",
         expected=f"{width}, as in {same} of {len(usable)} episodes of this set",
-        way_out=f"exclude {item.name}, or move it to a set of its own",
+        fix=f"exclude {item.name}, or move it to a set of its own",
     )
     return Broken(item.name, item.path, error)
 
@@ -236,7 +234,7 @@ def _joint_names(said: dict[str, Any], source: str, width: int, body: "Profile |
                 f"{width} columns in {source!r}",
                 where=str(path),
                 expected=f"{len(names)}, the joints of profile {body.name}: {', '.join(names)}",
-                way_out="name the profile of the robot that was recorded",
+                fix="name the profile of the robot that was recorded",
             )
         return names
     return tuple(f"joint_{i}" for i in range(width))

@@ -1,2 +1,2 @@
-from .checks import climb as climb
-from .report import Ladder as Ladder
+from .report import Diagnosis as Diagnosis
+from .checks import run_checks as run_checks

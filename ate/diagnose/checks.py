@@ -1,4 +1,4 @@
-"""Climb: every rung on one policy, in the order in which a fault further down would spoil what is seen further up."""
+"""Climb: every check on one policy, in the order in which a fault further down would spoil what is seen further up."""
 
 import numpy as np
 
@@ -12,12 +12,12 @@ from ate.diagnose import prediction_error as accuracy
 from ate.diagnose import replay, weights
 from ate.diagnose import stuck_at_start as starting
 from ate.diagnose.predictions import View
-from ate.diagnose.report import Ladder
+from ate.diagnose.report import Diagnosis
 from ate.errors import InputError
 from ate.policies.policy import Policy
 
 
-def climb(
+def run_checks(
     policy: Policy,
     episodes: Episodes,
     *,
@@ -26,7 +26,7 @@ def climb(
     held_out: Episodes | None = None,
     simulator: bool | None = None,
     seed: int = 0,
-) -> Ladder:
+) -> Diagnosis:
     """Ask a policy with a low loss why its robot is bad.
 
     Args:
@@ -34,7 +34,7 @@ def climb(
         episodes: what it was trained on.
         space: the action space it acts in; by default its own of this robot, else its first.
         start: the weights it started from, to compare with; None where they are not known.
-        held_out: episodes it was not trained on; None skips their rung, and grips are counted in training.
+        held_out: episodes it was not trained on; None skips their check, and grips are counted in training.
         simulator: whether to replay in the simulator; None where it can be done.
         seed: of the noise that chunks are denoised from and of the shuffles.
 
@@ -50,20 +50,20 @@ def climb(
     found = {"training": accuracy.errors(view, mean, seed)}
     if unseen is not None:
         found["held out"] = accuracy.errors(unseen, mean, seed)
-    drawn, fitted = weights.rung(policy, start, episodes.robot), statistics.rung(view)
-    cause = next((rung for rung in (fitted, drawn) if rung.level == FAIL), None)
+    drawn, fitted = weights.check(policy, start, episodes.robot), statistics.check(view)
+    cause = next((check for check in (fitted, drawn) if check.level == FAIL), None)
     predicted = accuracy.training(view, found["training"], cause)
-    rungs = (
-        replay.rung(episodes, simulator),
+    checks = (
+        replay.check(episodes, simulator),
         predicted,
         accuracy.held_out(found.get("held out"), found["training"], predicted),
-        grasping.rung(unseen or view, seed),
-        starting.rung(view, seed),
-        ablating.rung(view, seed),
+        grasping.check(unseen or view, seed),
+        starting.check(view, seed),
+        ablating.check(view, seed),
         drawn,
         fitted,
     )
-    return Ladder(episodes.robot, rungs, found)
+    return Diagnosis(episodes.robot, checks, found)
 
 
 def _space(policy: Policy, episodes: Episodes) -> ActionSpace:
@@ -72,12 +72,12 @@ def _space(policy: Policy, episodes: Episodes) -> ActionSpace:
 
 
 def _check(episodes: Episodes, space: ActionSpace) -> None:
-    """Columns must be as many; that their names or units differ is for the rungs to say."""
+    """Columns must be as many; that their names or units differ is for the checks to say."""
     columns = {episodes.dof, episodes[0].series["qpos"].shape[1]}
     if columns != {len(space.embodiment.slots)}:
         raise InputError(
             f"{' and '.join(map(str, sorted(columns)))} columns",
             where=f"episodes of {episodes.robot} ({episodes[0].path.parent})",
             expected=f"{len(space.embodiment.slots)} columns, as the policy has for {space.embodiment.name}",
-            way_out="give recordings of the robot that the policy was trained on, all series of one width",
+            fix="give recordings of the robot that the policy was trained on, all series of one width",
         )

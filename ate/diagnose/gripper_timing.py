@@ -30,7 +30,7 @@ class Events:
     turned: int
 
 
-def rung(view: View, seed: int) -> Finding:
+def check(view: View, seed: int) -> Finding:
     """Rung: does the gripper close and open when it was recorded to?"""
     robot, columns = view.episodes.robot, view.gripper & view.moving
     if not columns.any():

@@ -43,7 +43,7 @@ class Minded:
         return f"shuffled {what} moves the prediction {change}, the error by {self.rise:+.0f} %{interval}"
 
 
-def rung(view: View, seed: int) -> Finding:
+def check(view: View, seed: int) -> Finding:
     """Rung: does the prediction need what the policy observes?"""
     config, robot = view.policy.config, view.episodes.robot
     width, observed = config.features, 2 * config.features

@@ -21,7 +21,7 @@ NARROW, PARTLY = 0.1, 0.5
 TELLING = 0.2
 
 
-def rung(view: View) -> Finding:
+def check(view: View) -> Finding:
     """Rung: do policy and recordings share robot, joints, series and range?"""
     space, episodes = view.space, view.episodes
     theirs = spaces([episodes], space.width)[0]

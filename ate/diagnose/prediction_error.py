@@ -46,13 +46,13 @@ def training(view: View, found: Errors, cause: Finding | None) -> Finding:
     Args:
         view: policy and episodes.
         found: its errors.
-        cause: a rung further up that fails and explains it.
+        cause: a check further up that fails and explains it.
     """
     level, said = _judge(found)
     fix = ""
     if level == FAIL:
         fix = (
-            f"see the rung {cause.check}: {cause.fix}" if cause is not None
+            f"see the check {cause.check}: {cause.fix}" if cause is not None
             else "it has not learnt, or its joints are in another order: more steps, a higher learning rate; compare "
             "the order of joints in training and here"
         )  # fmt: skip
@@ -67,7 +67,7 @@ def held_out(found: Errors | None, seen: Errors, trained: Finding) -> Finding:
     Args:
         found: errors on held-out episodes, None where there are none.
         seen: errors on training episodes.
-        trained: the rung on training episodes.
+        trained: the check on training episodes.
     """
     robot = trained.subject
     if found is None:

@@ -18,7 +18,7 @@ NAME = "replay"
 GOOD, POOR = 0.9, 0.5
 
 
-def rung(episodes: Episodes, simulator: bool | None) -> Finding:
+def check(episodes: Episodes, simulator: bool | None) -> Finding:
     """Rung: replay in the simulator, or tracking of the recorded commands where there is none.
 
     Args:

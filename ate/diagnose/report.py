@@ -1,4 +1,4 @@
-"""What the ladder says: one finding a rung, in the order they are climbed, and the errors they rest on."""
+"""What the diagnosis says: one finding a check, in the order they are climbed, and the errors they rest on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,38 +33,38 @@ class Errors:
 
 
 @dataclass(frozen=True, eq=False)
-class Ladder:
-    """The ladder of one policy on one robot's episodes.
+class Diagnosis:
+    """The diagnosis of one policy on one robot's episodes.
 
     Attributes:
         robot: the robot.
-        rungs: one finding a rung, in order; `check` is the rung's name, `fix` the next thing to try.
+        checks: one finding a check, in order; `check` is the check's name, `fix` the next thing to try.
         errors: errors by `"training"` and, where episodes were held out, `"held out"`.
     """
 
     robot: str
-    rungs: tuple[Finding, ...]
+    checks: tuple[Finding, ...]
     errors: Mapping[str, Errors] = field(default_factory=dict)
 
     @property
     def level(self) -> str:
-        """The worst level of all rungs that were climbed."""
-        return max((rung.level for rung in self.rungs if rung.level != SKIPPED), key=LEVELS.index, default=PASS)
+        """The worst level of all checks that were climbed."""
+        return max((check.level for check in self.checks if check.level != SKIPPED), key=LEVELS.index, default=PASS)
 
     @property
     def first(self) -> Finding | None:
         """Where to look: the first FAIL, else the first WARN, else None."""
-        return next((rung for level in (FAIL, WARN) for rung in self.rungs if rung.level == level), None)
+        return next((check for level in (FAIL, WARN) for check in self.checks if check.level == level), None)
 
     def of(self, name: str) -> Finding:
-        """The rung of that name."""
-        return next(rung for rung in self.rungs if rung.check == name)
+        """The check of that name."""
+        return next(check for check in self.checks if check.check == name)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a rung, for a table."""
+        """One row a check, for a table."""
         return [
-            {"rung": r.check, "verdict": r.level, "found": r.found, "expected": r.expected, "next": r.fix}
-            for r in self.rungs
+            {"check": r.check, "verdict": r.level, "found": r.found, "expected": r.expected, "next": r.fix}
+            for r in self.checks
         ]  # fmt: skip
 
     @property
@@ -72,6 +72,6 @@ class Ladder:
         """Where to look, in one sentence."""
         first = self.first
         if first is None:
-            climbed = sum(rung.level == PASS for rung in self.rungs)
-            return f"nothing found on the {climbed} rungs that could be climbed"
-        return f"{first.level} at rung {self.rungs.index(first) + 1}, {first.check}: {first.fix}"
+            climbed = sum(check.level == PASS for check in self.checks)
+            return f"nothing found on the {climbed} checks that could be climbed"
+        return f"{first.level} at check {self.checks.index(first) + 1}, {first.check}: {first.fix}"

@@ -17,7 +17,7 @@ PACE = 0.25
 MANY, SOME = 0.5, 0.05
 
 
-def rung(view: View, seed: int) -> Finding:
+def check(view: View, seed: int) -> Finding:
     """Rung: at the first step of each episode, does it move?
 
     A start is *stuck* where the chunk leads the arm less than a quarter of the way that chunks usually lead while the

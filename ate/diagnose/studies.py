@@ -1,23 +1,23 @@
-"""The ladder of one arm of a study: notebook 03 climbs with a policy that it has just compared."""
+"""The diagnosis of one method of a study: notebook 03 climbs with a policy that it has just compared."""
 
-from ate.diagnose.checks import climb
-from ate.diagnose.report import Ladder
+from ate.diagnose.checks import run_checks
+from ate.diagnose.report import Diagnosis
 from ate.errors import unknown
 from ate.experiments.seed_run import SeedRun
 
 
-def climb_seed(done: SeedRun, arm: str, seed: int = 0) -> Ladder:
-    """Climb with what one arm of one training seed trained, from the weights it started from.
+def diagnose_seed(done: SeedRun, method: str, seed: int = 0) -> Diagnosis:
+    """Climb with what one method of one training seed trained, from the weights it started from.
 
     Args:
-        done: the arms' policies, with the demonstrations drawn and the episodes held out.
-        arm: which.
+        done: the methods' policies, with the demonstrations drawn and the episodes held out.
+        method: which.
         seed: of the noise that chunks are denoised from.
 
     Raises:
-        InputError: no such arm.
+        InputError: no such method.
     """
-    if arm not in done.trained:
-        raise unknown(arm, done.trained, where="arm of the ladder")
-    policy = done.trained[arm].policy
-    return climb(policy, done.drawn, start=done.starts[arm], held_out=done.held_out, seed=seed)
+    if method not in done.trained:
+        raise unknown(method, done.trained, where="method of the diagnosis")
+    policy = done.trained[method].policy
+    return run_checks(policy, done.drawn, start=done.starts[method], held_out=done.held_out, seed=seed)

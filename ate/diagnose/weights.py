@@ -28,7 +28,7 @@ DRAWN = (nn.Linear, nn.Conv1d, nn.ConvTranspose1d)
 NORMS = (nn.LayerNorm, nn.GroupNorm)
 
 
-def rung(policy: Policy, start: Policy | None, robot: str) -> Finding:
+def check(policy: Policy, start: Policy | None, robot: str) -> Finding:
     """Rung: are these the weights that were loaded and trained?
 
     Args:

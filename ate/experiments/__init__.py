@@ -1,4 +1,4 @@
-"""Ablate: matched arms, intervals, and a verdict."""
+"""Ablate: matched methods, intervals, and a verdict."""
 
 import lazy_loader
 

@@ -90,7 +90,7 @@ class Executor:
         if self.options.get("per", PER[0]) not in PER:
             raise unknown(str(self.options["per"]), PER, where=f"executor {self.kind!r}, per")
         if self.workers < 1:
-            raise InputError(str(self.workers), where="workers", expected="at least 1", way_out="raise it")
+            raise InputError(str(self.workers), where="workers", expected="at least 1", fix="raise it")
 
     @classmethod
     def parse(cls, text: str, workers: int = 1) -> "Executor":
@@ -198,10 +198,10 @@ def _unknown_option(name: str, valid: Mapping[str, type], kind: str) -> InputErr
     if valid:
         return unknown(name, valid, where=f"executor {kind!r}")
     return InputError(
-        repr(name), where=f"executor {kind!r}", expected="no options", way_out="set the number of workers instead"
+        repr(name), where=f"executor {kind!r}", expected="no options", fix="set the number of workers instead"
     )
 
 
 def _bad_option(name: str, value: object, kind: str) -> InputError:
     said = {int: "a whole number above 0", float: "a number above 0", str: "a name"}[OPTIONS[kind][name]]
-    return InputError(repr(value), where=f"executor {kind!r}, {name}", expected=said, way_out=f"write {name}=VALUE")
+    return InputError(repr(value), where=f"executor {kind!r}, {name}", expected=said, fix=f"write {name}=VALUE")

@@ -1,4 +1,4 @@
-"""Arms: what is compared. Every comparison holds its matched baseline, λ = 0 from the same weights."""
+"""Methods: what is compared. Every comparison holds its matched baseline, λ = 0 from the same weights."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ate.align.config import READINGS
+from ate.align.config import VARIANTS
 from ate.errors import InputError, unknown
 
 STARTS = ("pretrained", "scratch")
 # Other readings of the alignment; the run's own is "aligned".
-ALIGNED_AS = tuple(name for name in READINGS if name != "paper")
-ENCODERS = ("none", "aligned", *ALIGNED_AS, "random", "identity", "one-stage")
+ALIGNED_VARIANTS = tuple(name for name in VARIANTS if name != "paper")
+ENCODERS = ("none", "aligned", *ALIGNED_VARIANTS, "random", "identity", "one-stage")
 # What each form of guidance has to beat beside direct fine-tuning.
 CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -22,14 +22,14 @@ CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 COMPARISON, EVIDENCE = "comparison", "evidence"
-ARM_SETS = (COMPARISON, EVIDENCE)
+METHOD_SETS = (COMPARISON, EVIDENCE)
 DIRECT = "direct"
 SCRATCH = "scratch"
 
 
 @dataclass(frozen=True)
-class ArmSpec:
-    """One arm of a comparison.
+class MethodSpec:
+    """One method of a comparison.
 
     Attributes:
         name: how figures and tables call it.
@@ -62,25 +62,25 @@ class ArmSpec:
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:
-            raise unknown(self.start, STARTS, where=f"arm {self.name!r}, start")
+            raise unknown(self.start, STARTS, where=f"method {self.name!r}, start")
         if self.encoder not in ENCODERS:
-            raise unknown(self.encoder, ENCODERS, where=f"arm {self.name!r}, encoder")
+            raise unknown(self.encoder, ENCODERS, where=f"method {self.name!r}, encoder")
         self._check_guidance()
         if (self.encoder == "none") != (self.lam == 0):
             raise InputError(
                 f"encoder {self.encoder!r} with λ = {self.lam:g}",
-                where=f"arm {self.name!r}",
+                where=f"method {self.name!r}",
                 expected="an encoder exactly where λ > 0",
-                way_out="λ = 0 is the direct arm; name an encoder for the rest",
+                fix="λ = 0 is the direct method; name an encoder for the rest",
             )
 
     def _check_guidance(self) -> None:
-        # Imported here: naming arms needs no torch.
+        # Imported here: naming methods needs no torch.
         from ate.steer.guidance import CHOICES
 
         for name, valid in CHOICES.items():
             if getattr(self, name) not in valid:
-                raise unknown(str(getattr(self, name)), valid, where=f"arm {self.name!r}, {name}")
+                raise unknown(str(getattr(self, name)), valid, where=f"method {self.name!r}, {name}")
         for name, right, expected in (
             ("lam", self.lam >= 0, "λ ≥ 0"),
             ("clamp", self.clamp > 0, "c > 0, infinite for none"),
@@ -89,13 +89,13 @@ class ArmSpec:
             if not right:
                 raise InputError(
                     str(getattr(self, name)),
-                    where=f"arm {self.name!r}, {name}",
+                    where=f"method {self.name!r}, {name}",
                     expected=expected,
-                    way_out=f"change {name}",
+                    fix=f"change {name}",
                 )
 
 
-def comparison(lam: float, clamp: float, **options: Any) -> tuple[ArmSpec, ...]:
+def comparison(lam: float, clamp: float, **options: Any) -> tuple[MethodSpec, ...]:
     """Direct fine-tuning, from scratch, ATE, and its random-encoder control at the same λ and clamp.
 
     Args:
@@ -106,14 +106,14 @@ def comparison(lam: float, clamp: float, **options: Any) -> tuple[ArmSpec, ...]:
     """
     guided = {"lam": lam, "clamp": clamp, **options}
     return (
-        ArmSpec(DIRECT),
-        ArmSpec(SCRATCH, start="scratch"),
-        ArmSpec("ATE", **{"encoder": "aligned", **guided}),
-        ArmSpec("random encoder", **{**guided, "encoder": "random"}),
+        MethodSpec(DIRECT),
+        MethodSpec(SCRATCH, start="scratch"),
+        MethodSpec("ATE", **{"encoder": "aligned", **guided}),
+        MethodSpec("random encoder", **{**guided, "encoder": "random"}),
     )
 
 
-def evidence() -> tuple[ArmSpec, ...]:
+def evidence() -> tuple[MethodSpec, ...]:
     """Every form of latent guidance with its controls, for the question which of them helps and why.
 
     Each form has beside it what it has to beat: the same shift by an untrained encoder (`random`) and by the chunk
@@ -122,25 +122,25 @@ def evidence() -> tuple[ArmSpec, ...]:
     paper: dict[str, Any] = {"lam": 2.0, "clamp": 0.1}
     auxiliary: dict[str, Any] = {"lam": 1.0, "at": "estimate"}
     return (
-        ArmSpec(DIRECT),
-        ArmSpec(SCRATCH, start="scratch"),
-        ArmSpec("ATE paper", encoder="aligned", **paper),
-        ArmSpec("paper, random", encoder="random", **paper),
-        ArmSpec("paper, identity", encoder="identity", **paper),
-        ArmSpec("reversed", encoder="aligned", sign=-1, **paper),
-        ArmSpec("ATE released", encoder="released", lam=3.0, clamp=0.1, energy="released", latent="sample"),
-        ArmSpec("auxiliary", encoder="aligned", **auxiliary),
-        ArmSpec("auxiliary, random", encoder="random", **auxiliary),
+        MethodSpec(DIRECT),
+        MethodSpec(SCRATCH, start="scratch"),
+        MethodSpec("ATE paper", encoder="aligned", **paper),
+        MethodSpec("paper, random", encoder="random", **paper),
+        MethodSpec("paper, identity", encoder="identity", **paper),
+        MethodSpec("reversed", encoder="aligned", sign=-1, **paper),
+        MethodSpec("ATE released", encoder="released", lam=3.0, clamp=0.1, energy="released", latent="sample"),
+        MethodSpec("auxiliary", encoder="aligned", **auxiliary),
+        MethodSpec("auxiliary, random", encoder="random", **auxiliary),
     )
 
 
 def cell_name(lam: float, clamp: float) -> str:
-    """The arm of one grid cell."""
+    """The method of one grid cell."""
     return f"λ={lam:g}, c={'∞' if math.isinf(clamp) else f'{clamp:g}'}"
 
 
-def lambda_clamp(lams: Sequence[float], clamps: Sequence[float]) -> tuple[ArmSpec, ...]:
-    """A λ × clamp grid of ATE arms with the λ = 0 baseline, whether λ = 0 was asked for or not.
+def lambda_clamp(lams: Sequence[float], clamps: Sequence[float]) -> tuple[MethodSpec, ...]:
+    """A λ × clamp grid of ATE methods with the λ = 0 baseline, whether λ = 0 was asked for or not.
 
     Raises:
         InputError: a negative λ, a clamp that is not positive, or an empty axis.
@@ -151,18 +151,18 @@ def lambda_clamp(lams: Sequence[float], clamps: Sequence[float]) -> tuple[ArmSpe
             f"λ {list(lams)} and clamps {list(clamps)}",
             where="λ × clamp grid",
             expected="at least one λ above 0 and one clamp",
-            way_out="give, say, lams 0.5,2 and clamps 0.1,inf",
+            fix="give, say, lams 0.5,2 and clamps 0.1,inf",
         )
     if min(positive) < 0 or min(clamps) <= 0:
         raise InputError(
             f"λ {list(lams)} and clamps {list(clamps)}",
             where="λ × clamp grid",
             expected="λ ≥ 0 and clamps > 0",
-            way_out="drop the negative values",
+            fix="drop the negative values",
         )
     cells = [
-        ArmSpec(cell_name(lam, clamp), encoder="aligned", lam=lam, clamp=clamp)
+        MethodSpec(cell_name(lam, clamp), encoder="aligned", lam=lam, clamp=clamp)
         for lam in positive
         for clamp in sorted(set(clamps))
     ]
-    return (ArmSpec(DIRECT), *cells)
+    return (MethodSpec(DIRECT), *cells)

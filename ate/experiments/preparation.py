@@ -1,4 +1,4 @@
-"""What a study needs before its arms: the alignment and the pre-trained policies, each made once and read back."""
+"""What a study needs before its methods: the alignment and the pre-trained policies, each made once and read back."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ from ate.experiments.settings import Settings
 from ate.policies.policy import build
 from ate.runs.lock import turn
 from ate.steer.finetuning import pretrain
-from ate.steer.training import Budget
+from ate.steer.training import OptimConfig
 
 # Pre-training starts from nothing and can take larger steps than fine-tuning, annealed to zero.
 PRETRAIN_LEARNING_RATE = 1e-3
@@ -44,10 +44,10 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
         width: columns of the unified vector, wide enough for the adaptation robot too.
         parameterization: what the policy predicts.
     """
-    budget = Budget(
+    optim = OptimConfig(
         settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, schedule="cosine", seed=settings.seed
     )
-    parts = [budget, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
+    parts = [optim, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
     identity = hashlib.sha256(repr(parts).encode()).hexdigest()
     folder = settings.directory / "policies" / f"{parameterization}-{identity[:12]}"
     file = folder / "policy.safetensors"
@@ -56,5 +56,5 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
             policy = build(
                 sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width
             )
-            pretrain(policy, sets, budget, directory=folder).policy.save(file)
+            pretrain(policy, sets, optim, directory=folder).policy.save(file)
     return file

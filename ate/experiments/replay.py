@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.experiments.export import spec
-from ate.experiments.methods import ArmSpec
+from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, roll_out, simulated, train_seed
 from ate.experiments.study import Study
@@ -35,18 +35,18 @@ class Replay:
 
 
 def replay(experiment: Experiment, result: RunResult, aligned: Path | None) -> Replay:
-    """Train the arm of one result again on its seed, and roll it out from the same seeds.
+    """Train the method of one result again on its seed, and roll it out from the same seeds.
 
     Args:
         experiment: of the study; its demonstrations and steps are replaced by those of the result.
         result: what to repeat.
         aligned: folder that keeps the stage-2 encoders.
     """
-    arm = ArmSpec(result.arm, **spec(result))
+    method = MethodSpec(result.method, **spec(result))
     mine = replace(experiment, demonstrations=result.demonstrations, steps=result.steps)
     with one_thread():
-        done = train_seed(mine, [arm], result.seed, aligned)
-        trained = done.trained[arm.name]
+        done = train_seed(mine, [method], result.seed, aligned)
+        trained = done.trained[method.name]
         if not simulated(done.episodes):
             return Replay(result, None, list(map(dict, result.loss)) == trained.loss)
         # All of them: the noise that a policy draws for one environment depends on how many there are.
@@ -57,7 +57,7 @@ def replay(experiment: Experiment, result: RunResult, aligned: Path | None) -> R
 
 def replay_in(study: Study, result: RunResult) -> Replay:
     """The same for a result of a study, with the study's files."""
-    experiment = study.experiment(result.parameterization, [ArmSpec(result.arm, **spec(result))])
+    experiment = study.experiment(result.parameterization, [MethodSpec(result.method, **spec(result))])
     return replay(experiment, result, study.settings.directory / "results" / "aligned")
 
 

@@ -1,4 +1,4 @@
-"""Results: what one trained arm did in its rollouts, and why it may have."""
+"""Results: what one trained method did in its rollouts, and why it may have."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -7,11 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class RunResult:
-    """One arm trained with one seed.
+    """One method trained with one seed.
 
     Attributes:
-        arm: its name, e.g. `"direct"`, `"scratch"`, `"ate"`, `"random encoder"`.
-        seed: training seed; arms of one seed share demonstrations, batches, noise and rollout seeds.
+        method: its name, e.g. `"direct"`, `"scratch"`, `"ate"`, `"random encoder"`.
+        seed: training seed; methods of one seed share demonstrations, batches, noise and rollout seeds.
         parameterization: what the policy predicts (`"sample"`, `"epsilon"`, `"v"`, `"flow_noise_at_1"` …).
         demonstrations: episodes it was fine-tuned on.
         lam: λ.
@@ -25,11 +25,11 @@ class RunResult:
         open_loop: mean absolute error of denoised chunks on held-out episodes by joint, radians.
         seconds: training time.
         steps: fine-tuning steps.
-        spec: every option of the arm (`ate.experiments.methods.ArmSpec`), by name.
+        spec: every option of the method (`ate.experiments.methods.MethodSpec`), by name.
         cell: content hash of what the result depends on; empty where it was not kept as a cell.
     """
 
-    arm: str
+    method: str
     seed: int
     parameterization: str
     demonstrations: int

@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 from ate.errors import InputError
 from ate.experiments.executors import RAISED, Executor, Failure
-from ate.experiments.methods import STARTS, ArmSpec
+from ate.experiments.methods import STARTS, MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment
-from ate.experiments.store import Cell, Contents, Group, Store
+from ate.experiments.store import Cell, Contents, SeedJob, Store
 
 
 class CellsFailed(RuntimeError):
@@ -24,28 +24,28 @@ class CellsMissing(UserWarning):
 
 
 @dataclass(frozen=True)
-class Request:
-    """Arms of one experiment over training seeds.
+class JobSpec:
+    """Methods of one experiment over training seeds.
 
     Attributes:
         experiment: what they share.
-        arms: what differs; names tell them apart.
+        methods: what differs; names tell them apart.
         seeds: training seeds.
     """
 
     experiment: Experiment
-    arms: tuple[ArmSpec, ...]
+    methods: tuple[MethodSpec, ...]
     seeds: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        names = [arm.name for arm in self.arms]
+        names = [method.name for method in self.methods]
         twice = sorted({name for name in names if names.count(name) > 1})
-        if twice or not self.arms:
+        if twice or not self.methods:
             raise InputError(
-                f"{', '.join(map(repr, twice))} more than once" if twice else "no arms",
-                where="arms",
-                expected="arms of different names",
-                way_out="name each arm once",
+                f"{', '.join(map(repr, twice))} more than once" if twice else "no methods",
+                where="methods",
+                expected="methods of different names",
+                fix="name each method once",
             )
 
 
@@ -64,15 +64,17 @@ class FailedCell:
     file: Path
 
     def __str__(self) -> str:
-        return f"{self.cell.arm.name}, seed {self.cell.seed}: {self.failure.type}: {self.failure.message} ({self.file})"
+        return (
+            f"{self.cell.method.name}, seed {self.cell.seed}: {self.failure.type}: {self.failure.message} ({self.file})"
+        )
 
 
 @dataclass(frozen=True)
-class Swept:
+class SweepResult:
     """What a sweep gave.
 
     Attributes:
-        results: those that are there, requests, seeds and arms in the order they were asked for.
+        results: those that are there, requests, seeds and methods in the order they were asked for.
         failed: cells without one.
     """
 
@@ -93,11 +95,11 @@ class Swept:
     def paired(self) -> list[RunResult]:
         """Results that can be paired by seed.
 
-        In each setting, seeds whose λ = 0 arm failed are left out, then arms that failed on another seed; a warning
-        says which.
+        In each setting, seeds whose λ = 0 method failed are left out, then methods that failed on another seed; a
+        warning says which.
 
         Raises:
-            CellsFailed: a setting has no λ = 0 arm at all, and with it nothing to compare to.
+            CellsFailed: a setting has no λ = 0 method at all, and with it nothing to compare to.
         """
         if not self.failed:
             return list(self.results)
@@ -106,12 +108,12 @@ class Swept:
             seeds = {r.seed for r in mine if r.encoder == "none" and r.spec["start"] == STARTS[0]}
             if not seeds:
                 return self.whole()
-            arms = {arm for arm in dict.fromkeys(r.arm for r in mine)
-                    if seeds <= {r.seed for r in mine if r.arm == arm}}  # fmt: skip
-            kept += [r for r in mine if r.seed in seeds and r.arm in arms]
+            methods = {method for method in dict.fromkeys(r.method for r in mine)
+                    if seeds <= {r.seed for r in mine if r.method == method}}  # fmt: skip
+            kept += [r for r in mine if r.seed in seeds and r.method in methods]
         if not kept:
             return self.whole()
-        left_out = dict.fromkeys(f"{r.arm}, seed {r.seed}" for r in self.results if r not in kept)
+        left_out = dict.fromkeys(f"{r.method}, seed {r.seed}" for r in self.results if r not in kept)
         said = ["cells failed:", *map(str, self.failed), f"left out beside them: {'; '.join(left_out) or 'nothing'}"]
         warnings.warn("\n".join(said), CellsMissing, stacklevel=2)
         return kept
@@ -124,14 +126,14 @@ def _by_setting(results: Iterable[RunResult]) -> dict[tuple[str, int, int], list
     return found
 
 
-def run(requests: Sequence[Request], folder: Path, executor: Executor, command: str = "") -> Swept:
+def run(requests: Sequence[JobSpec], folder: Path, executor: Executor, command: str = "") -> SweepResult:
     """Results of every request; cells that are done are read from `folder`, not run again.
 
-    A group of cells that raises is tried once more with each cell by itself, so that one bad arm does not take its
+    A group of cells that raises is tried once more with each cell by itself, so that one bad method does not take its
     company with it. Jobs that were lost (cancelled, killed, out of memory) are reported as they are.
 
     Args:
-        requests: arms and seeds.
+        requests: methods and seeds.
         folder: `results` of a run directory.
         executor: where to train.
         command: the command line that asks for the same again, for reports of failures.
@@ -141,7 +143,7 @@ def run(requests: Sequence[Request], folder: Path, executor: Executor, command: 
     """
     asked = [(request.experiment, _cells(request)) for request in requests]
     groups = [
-        Group(experiment, tuple(cell for cell in cells if cell.seed == seed), str(folder))
+        SeedJob(experiment, tuple(cell for cell in cells if cell.seed == seed), str(folder))
         for experiment, cells in asked
         for seed in dict.fromkeys(cell.seed for cell in cells)
     ]
@@ -159,19 +161,19 @@ def run(requests: Sequence[Request], folder: Path, executor: Executor, command: 
     return _gather((cell for _, cells in asked for cell in cells), Store(folder), reasons, command)
 
 
-def _cells(request: Request) -> list[Cell]:
+def _cells(request: JobSpec) -> list[Cell]:
     contents = Contents.of(request.experiment)
-    return [contents.cell(arm, seed) for seed in request.seeds for arm in request.arms]
+    return [contents.cell(method, seed) for seed in request.seeds for method in request.methods]
 
 
-def _train(groups: Sequence[Group], folder: Path, executor: Executor, label: str) -> list[tuple[Group, Failure]]:
+def _train(groups: Sequence[SeedJob], folder: Path, executor: Executor, label: str) -> list[tuple[SeedJob, Failure]]:
     """Groups that ended with an error, each with it."""
     ended = tqdm(executor.run(groups, folder / "jobs"), total=len(groups), desc=label, mininterval=2.0,
                  disable=not groups)  # fmt: skip
     return [(groups[index], failure) for index, failure in ended if failure is not None and groups[index].missing]
 
 
-def _gather(cells: Iterable[Cell], store: Store, reasons: dict[str, Failure], command: str) -> Swept:
+def _gather(cells: Iterable[Cell], store: Store, reasons: dict[str, Failure], command: str) -> SweepResult:
     results, failed = [], []
     lost = Failure("lost", "Lost", "the job ended and left no result", "")
     for cell in cells:
@@ -184,4 +186,4 @@ def _gather(cells: Iterable[Cell], store: Store, reasons: dict[str, Failure], co
                 "trace": failure.trace, "command": command}  # fmt: skip
         store.write_failure(cell, said)
         failed.append(FailedCell(cell, failure, store.failure_file(cell)))
-    return Swept(tuple(results), tuple(failed))
+    return SweepResult(tuple(results), tuple(failed))

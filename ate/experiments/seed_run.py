@@ -1,8 +1,8 @@
-"""Run: the arms of one training seed, trained and rolled out.
+"""Run: the methods of one training seed, trained and rolled out.
 
 One seed draws its demonstrations, aligns stage 2 on those demonstrations alone (what a user with that few would
-have), trains every arm on one shared stream, and rolls all of them out from the same fixed seeds. What an arm gives
-does not depend on the arms beside it.
+have), trains every method on one shared stream, and rolls all of them out from the same fixed seeds. What a method
+gives does not depend on the methods beside it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from ate.align.evaluate.controls import fit_one_stage, untrained
 from ate.align.stages import realign
 from ate.data.episodes import Episodes
 from ate.data.loading import DataSet
-from ate.experiments.methods import ALIGNED_AS, ArmSpec
+from ate.experiments.methods import ALIGNED_VARIANTS, MethodSpec
 from ate.experiments.results import RunResult
 from ate.policies.policy import Policy
 from ate.robots.kinematic_table import ROBOTS
@@ -27,9 +27,9 @@ from ate.runs.threads import one_thread
 from ate.sim.tasks import TASKS
 from ate.steer.encoder import Encoder, IdentityEncoder
 from ate.steer.evaluation import open_loop
-from ate.steer.finetuning import finetune_arms
+from ate.steer.finetuning import finetune_methods
 from ate.steer.guidance import Guidance
-from ate.steer.training import Arm, Budget, Trained
+from ate.steer.training import GuidedPolicy, OptimConfig, Trained
 
 if TYPE_CHECKING:
     from ate.sim.rollout import Rollouts
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What all arms and seeds of a comparison share.
+    """What all methods and seeds of a comparison share.
 
     Attributes:
         policy: checkpoint of the pre-trained policy.
         alignment: folder of the alignment; its stage 1 is kept, stage 2 is trained again on each draw.
         adapt: the adaptation robot's episodes.
-        readings: name and folder of other alignments, for arms that name them.
+        readings: name and folder of other alignments, for methods that name them.
         held_out: share of the episodes kept for the open-loop error, never drawn.
         demonstrations: episodes drawn for each training seed; all where there are fewer.
         steps: fine-tuning steps.
@@ -80,8 +80,8 @@ class SeedRun:
     """What one training seed trained, before anything is rolled out.
 
     Attributes:
-        trained: by arm.
-        starts: the policy that each arm started from.
+        trained: by method.
+        starts: the policy that each method started from.
         drawn: the demonstrations.
         episodes: all of the robot's episodes.
         held_out: those that were never drawn.
@@ -94,43 +94,48 @@ class SeedRun:
     held_out: Episodes
 
 
-def run_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> Iterator[RunResult]:
-    """All arms of one training seed, trained, then rolled out one after the other; arguments as `train_seed`."""
-    done = train_seed(experiment, arms, seed, aligned)
-    for arm in arms:
+def run_seed(
+    experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None
+) -> Iterator[RunResult]:
+    """All methods of one training seed, trained, then rolled out one after the other; arguments as `train_seed`."""
+    done = train_seed(experiment, methods, seed, aligned)
+    for method in methods:
         with one_thread():
-            result = _result(experiment, arm, seed, done)
+            result = _result(experiment, method, seed, done)
         yield result
 
 
-def train_seed(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> SeedRun:
-    """Train all arms of one training seed, on one thread: the bits do not depend on where it happens.
+def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None) -> SeedRun:
+    """Train all methods of one training seed, on one thread: the bits do not depend on where it happens.
 
     Args:
         experiment: what is shared.
-        arms: what differs; names tell them apart.
+        methods: what differs; names tell them apart.
         seed: draws demonstrations, stage 2, batches, times and noise.
         aligned: folder that keeps the stage-2 encoders, one for each alignment and draw, or None.
     """
     with one_thread():
-        return _train(experiment, arms, seed, aligned)
+        return _train(experiment, methods, seed, aligned)
 
 
-def _train(experiment: Experiment, arms: Sequence[ArmSpec], seed: int, aligned: Path | None) -> SeedRun:
+def _train(experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None) -> SeedRun:
     episodes = experiment.adapt.load()
     pool, held_out = episodes.split(experiment.held_out, experiment.seed)
     drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
     alignment, folder = _realigned(experiment.alignment, drawn, seed, aligned)
     policy = Policy.load(experiment.policy)
-    budget = Budget(experiment.steps, experiment.batch, experiment.learning_rate, seed=seed)
-    own = {arm.encoder for arm in arms if arm.encoder not in ALIGNED_AS}
+    optim = OptimConfig(experiment.steps, experiment.batch, experiment.learning_rate, seed=seed)
+    own = {method.encoder for method in methods if method.encoder not in ALIGNED_VARIANTS}
     encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in own}
     for name, other in experiment.readings:
-        if any(arm.encoder == name for arm in arms):
+        if any(method.encoder == name for method in methods):
             encoders[name] = _realigned(other, drawn, seed, aligned)[0].vae
-    starts = {arm.name: _start(policy, arm, seed) for arm in arms}
-    built = {arm.name: Arm(starts[arm.name], _guidance(alignment, arm, encoders[arm.encoder])) for arm in arms}
-    trained = finetune_arms(built, drawn, budget, space=alignment.space, label=f"seed {seed}")
+    starts = {method.name: _start(policy, method, seed) for method in methods}
+    built = {
+        method.name: GuidedPolicy(starts[method.name], _guidance(alignment, method, encoders[method.encoder]))
+        for method in methods
+    }
+    trained = finetune_methods(built, drawn, optim, space=alignment.space, label=f"seed {seed}")
     return SeedRun(trained, starts, drawn, episodes, held_out)
 
 
@@ -139,7 +144,7 @@ def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) ->
     folder = None if aligned is None else aligned / f"{Path(stored).name}-{drawn.digest[:12]}-{seed}"
     if folder is None:
         return realign(Alignment.load(stored), drawn, seed=seed), None
-    # The same draw serves other arms as well, maybe in another process.
+    # The same draw serves other methods as well, maybe in another process.
     with turn(folder, f"aligning the demonstrations of seed {seed}"):
         return realign(Alignment.load(stored), drawn, seed=seed, directory=folder), folder
 
@@ -150,12 +155,12 @@ def draw_demonstrations(pool: Episodes, count: int, seed: int) -> Episodes:
     return pool.select(np.sort(order[:count]))
 
 
-def _start(policy: Policy, arm: ArmSpec, seed: int) -> Policy:
-    return policy if arm.start == "pretrained" else policy.fresh(seed)
+def _start(policy: Policy, method: MethodSpec, seed: int) -> Policy:
+    return policy if method.start == "pretrained" else policy.fresh(seed)
 
 
 def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder: Path | None) -> Encoder | None:
-    """The encoder that an arm names, for one alignment and draw."""
+    """The encoder that a method names, for one alignment and draw."""
     match name:
         case "none":
             return None
@@ -171,11 +176,11 @@ def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder
     return alignment.vae
 
 
-def _guidance(alignment: Alignment, arm: ArmSpec, encoder: Encoder | None) -> Guidance | None:
+def _guidance(alignment: Alignment, method: MethodSpec, encoder: Encoder | None) -> Guidance | None:
     if encoder is None:
         return None
-    options = {name: getattr(arm, name) for name in ("sign", "energy", "latent", "at", "bound", "schedule")}
-    return Guidance.of(alignment, arm.lam, arm.clamp, vae=encoder, **options)
+    options = {name: getattr(method, name) for name in ("sign", "energy", "latent", "at", "bound", "schedule")}
+    return Guidance.of(alignment, method.lam, method.clamp, vae=encoder, **options)
 
 
 def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: int, record: bool = False) -> "Rollouts":
@@ -206,8 +211,8 @@ def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: i
     )
 
 
-def _result(experiment: Experiment, arm: ArmSpec, seed: int, done: SeedRun) -> RunResult:
-    trained, episodes = done.trained[arm.name], done.episodes
+def _result(experiment: Experiment, method: MethodSpec, seed: int, done: SeedRun) -> RunResult:
+    trained, episodes = done.trained[method.name], done.episodes
     success: tuple[bool, ...] = ()
     closest: tuple[float, ...] = ()
     if simulated(episodes):
@@ -215,13 +220,13 @@ def _result(experiment: Experiment, arm: ArmSpec, seed: int, done: SeedRun) -> R
         success = tuple(bool(value) for value in outcome.success)
         closest = tuple(float(value) for value in outcome.closest)
     return RunResult(
-        arm=arm.name,
+        method=method.name,
         seed=seed,
         parameterization=trained.policy.config.parameterization,
         demonstrations=len(done.drawn),
-        lam=arm.lam,
-        clamp=arm.clamp,
-        encoder=arm.encoder,
+        lam=method.lam,
+        clamp=method.clamp,
+        encoder=method.encoder,
         success=success,
         closest=closest,
         loss=tuple(trained.loss),
@@ -229,5 +234,5 @@ def _result(experiment: Experiment, arm: ArmSpec, seed: int, done: SeedRun) -> R
         open_loop=open_loop(trained.policy, done.held_out, seed),
         seconds=trained.seconds,
         steps=experiment.steps,
-        spec=asdict(arm),
+        spec=asdict(method),
     )

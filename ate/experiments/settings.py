@@ -49,7 +49,7 @@ def numbers(text: str) -> tuple[float, ...]:
                 repr(part),
                 where=f"list of numbers {text!r}",
                 expected="numbers separated by commas",
-                way_out="write 0.5,2",
+                fix="write 0.5,2",
             ) from error
     return tuple(values)
 
@@ -87,8 +87,8 @@ class Settings:
         learning_rate: of AdamW, fine-tuning and pre-training.
         seeds: training seeds.
         rollouts: fixed rollout seeds a trained policy.
-        lam: λ of the ATE arm.
-        clamp: element-wise clamp of k·g of the ATE arm, normalised action units.
+        lam: λ of the ATE method.
+        clamp: element-wise clamp of k·g of the ATE method, normalised action units.
         at: where the energy is taken: `"estimate"`, a latent auxiliary loss, the form that the evidence supports best
             (docs/evidence.md), or `"noised"`, the paper's shift, for which the paper finds λ = 2 best.
         steer: preset that notebook 04 exported, a file: its λ, clamp and `at` where these are not given, and its other
@@ -96,7 +96,7 @@ class Settings:
         lams: λ axis of the ablation, separated by commas; λ = 0 always joins.
         clamps: clamp axis of the ablation, separated by commas.
         ablation_seeds: training seeds of each cell of the ablation.
-        confirm_seeds: training seeds after those, for the winner of the ablation and λ = 0; 0 for none.
+        validation_seeds: training seeds after those, for the winner of the ablation and λ = 0; 0 for none.
         executor: where cells are trained (`ate.experiments.executors`): `here`, `processes`, `submitit-local`, or a
             cluster, `slurm:partition=gpu,time=120`.
         train: where notebook 02 trains: in its `kernel`, or in a `child` process that outlives it (JupyterLab only).
@@ -137,7 +137,7 @@ class Settings:
     lams: str = "0.5,2"
     clamps: str = "0.02,0.1,inf"
     ablation_seeds: int = 4
-    confirm_seeds: int = 4
+    validation_seeds: int = 4
     executor: str = "processes"
     train: str = "kernel"
     workers: int = 2
@@ -147,7 +147,7 @@ class Settings:
         for name in ("horizon", "embedded", "width", "pretrain_steps", "demonstrations", "steps", "batch", "seeds",
                      "rollouts", "ablation_seeds", "workers"):  # fmt: skip
             self._check(getattr(self, name) >= 1, name, "at least 1", "raise it")
-        self._check(self.confirm_seeds >= 0, "confirm_seeds", "0 or more", "use 0 for none")
+        self._check(self.validation_seeds >= 0, "validation_seeds", "0 or more", "use 0 for none")
         reverse = "λ = 0 is plain fine-tuning; to reverse the shift use Guidance(sign=-1)"
         self._check(self.lam >= 0, "lam", "λ of 0 or more", reverse)
         self._check(min(numbers(self.lams), default=0.0) >= 0, "lams", "λ of 0 or more", reverse)
@@ -158,9 +158,9 @@ class Settings:
             if getattr(self, name) not in valid:
                 raise unknown(getattr(self, name), valid, where=f"parameter {name}")
 
-    def _check(self, right: bool, name: str, expected: str, way_out: str) -> None:
+    def _check(self, right: bool, name: str, expected: str, fix: str) -> None:
         if not right:
-            raise InputError(str(getattr(self, name)), where=f"parameter {name}", expected=expected, way_out=way_out)
+            raise InputError(str(getattr(self, name)), where=f"parameter {name}", expected=expected, fix=fix)
 
     @property
     def directory(self) -> Path:
@@ -183,7 +183,7 @@ class Settings:
 
     @property
     def guidance(self) -> dict[str, Any]:
-        """Options of the ATE arm's guidance beside λ and clamp: `at`, and those of the preset where there is one."""
+        """Options of the ATE method's guidance beside λ and clamp: `at`, and those of the preset where there is one."""
         # Imported here: settings of a study without a preset need no statistics.
         from ate.experiments.export import options, read_preset
 
@@ -219,13 +219,13 @@ class Settings:
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, demonstrations=5, steps=20, seeds=2,
-        rollouts=10, lams="0.5,2", clamps="0.1,0.5", ablation_seeds=2, confirm_seeds=2,
+        rollouts=10, lams="0.5,2", clamps="0.1,0.5", ablation_seeds=2, validation_seeds=2,
     ),
     "demo": Settings(profile="demo"),
     "paper": Settings(
         profile="paper", align="paper", embedded=10000, width=1024, pretrain_steps=100000, demonstrations=50,
         steps=2000, seeds=8, lams="0.25,0.5,1,2,4", clamps="0.02,0.05,0.1,0.5,inf", ablation_seeds=8,
-        confirm_seeds=8,
+        validation_seeds=8,
     ),
 }  # fmt: skip
 
@@ -257,8 +257,8 @@ def settings(given: Mapping[str, Any]) -> Settings:
     if chosen.get("steer"):
         from ate.experiments.export import read_preset
 
-        arm = read_preset(chosen["steer"])
-        chosen = {"lam": arm.lam, "clamp": arm.clamp, "at": arm.at, **chosen}
+        method = read_preset(chosen["steer"])
+        chosen = {"lam": method.lam, "clamp": method.clamp, "at": method.at, **chosen}
     form = FORMS.get(chosen.get("at", ""), {})
     return replace(PROFILES[profile], **{**form, **chosen})
 
@@ -292,5 +292,5 @@ def _check_type(name: str, value: Any, kind: type) -> None:
             f"{value!r} ({type(value).__name__})",
             where=f"parameter {name}",
             expected=f"a value of type {kind.__name__}",
-            way_out=f"give {name} as {kind.__name__}",
+            fix=f"give {name} as {kind.__name__}",
         )

@@ -69,14 +69,14 @@ def _check_installed(slurm: bool) -> None:
         import submitit  # noqa: F401
     except ImportError as error:
         raise InputError(
-            "no submitit", where="executor", expected="the extra `cluster`", way_out="pip install 'ate[cluster]'"
+            "no submitit", where="executor", expected="the extra `cluster`", fix="pip install 'ate[cluster]'"
         ) from error
     if slurm and not (shutil.which("sbatch") and shutil.which("squeue")):
         raise InputError(
             "no sbatch or squeue on the path",
             where="executor 'slurm'",
             expected="a machine that submits to a Slurm cluster",
-            way_out="log in to one, or use the executor processes",
+            fix="log in to one, or use the executor processes",
         )
 
 
@@ -139,7 +139,7 @@ def _attached(jobs: Sequence[Job], folder: Path) -> dict[int, Any]:
             "no answer from squeue",
             where="executor 'slurm'",
             expected="a cluster that answers, for jobs were submitted before",
-            way_out="try again when its controller is up",
+            fix="try again when its controller is up",
         )
     return {index: submitit.SlurmJob(folder, job) for index, job in known.items() if job in queue}
 
@@ -157,7 +157,7 @@ def _submit(jobs: Sequence[Job], executor: Any) -> list[Any]:
             " ".join(str(error).split()),
             where="executor 'slurm'",
             expected="jobs that sbatch accepts",
-            way_out="correct partition, account or limits: --executor slurm:partition=…,time=…",
+            fix="correct partition, account or limits: --executor slurm:partition=…,time=…",
         ) from error
     return handles
 

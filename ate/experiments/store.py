@@ -1,4 +1,4 @@
-"""Cells: one arm, one training seed, one set of settings; named by a hash of all that its result depends on.
+"""Cells: one method, one training seed, one set of settings; named by a hash of all that its result depends on.
 
 results/cells/<hash>.json    its result, whole or absent; what is there is never trained again
 results/failed/<hash>.json   why it has none; tried again by the next call
@@ -18,7 +18,7 @@ from typing import Any
 
 from ate.align.alignment import FILE
 from ate.errors import InputError
-from ate.experiments.methods import ArmSpec
+from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, run_seed
 from ate.runs.files import read_json, write_json
@@ -55,36 +55,36 @@ class Contents:
         alignment = _sha(Path(experiment.alignment) / FILE)
         return cls(experiment, _sha(Path(experiment.policy)), alignment, readings, experiment.adapt.load().digest)
 
-    def cell(self, arm: ArmSpec, seed: int) -> "Cell":
-        """One cell; arms that differ in their names alone are the same one."""
+    def cell(self, method: MethodSpec, seed: int) -> "Cell":
+        """One cell; methods that differ in their names alone are the same one."""
         settings = {k: v for k, v in asdict(self.experiment).items() if k not in ELSEWHERE}
-        options = {k: v for k, v in asdict(arm).items() if k != "name"}
+        options = {k: v for k, v in asdict(method).items() if k != "name"}
         depends = {
             "format": FORMAT,
             "settings": settings,
             # 2 and 2.0 are one λ.
-            "arm": {**options, "lam": float(arm.lam), "clamp": float(arm.clamp)},
+            "method": {**options, "lam": float(method.lam), "clamp": float(method.clamp)},
             "seed": seed,
             "policy": self.policy,
             "alignment": self.alignment,
-            "reading": self.readings.get(arm.encoder, ""),
+            "reading": self.readings.get(method.encoder, ""),
             "data": self.data,
         }
         key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
-        return Cell(arm, seed, key)
+        return Cell(method, seed, key)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm and training seed of an experiment.
+    """One method and training seed of an experiment.
 
     Attributes:
-        arm: what is trained.
+        method: what is trained.
         seed: training seed.
         key: hash of what the result depends on.
     """
 
-    arm: ArmSpec
+    method: MethodSpec
     seed: int
     key: str
 
@@ -112,7 +112,7 @@ class Store:
         return self.file(cell).exists()
 
     def read(self, cell: Cell) -> RunResult:
-        """Its result, under the name that the arm has here.
+        """Its result, under the name that the method has here.
 
         Raises:
             InputError: the file holds another cell.
@@ -123,9 +123,9 @@ class Store:
                 f"the result of cell {result.cell[:SHOWN] or 'none'}",
                 where=str(self.file(cell)),
                 expected=f"that of {cell.key[:SHOWN]}",
-                way_out="remove the file; the cell is then trained again",
+                fix="remove the file; the cell is then trained again",
             )
-        return replace(result, arm=cell.arm.name, spec={**result.spec, "name": cell.arm.name})
+        return replace(result, method=cell.method.name, spec={**result.spec, "name": cell.method.name})
 
     def write(self, cell: Cell, result: RunResult) -> None:
         """Keep a result, and forget that the cell has failed before."""
@@ -134,11 +134,11 @@ class Store:
 
     def write_failure(self, cell: Cell, said: Mapping[str, Any]) -> None:
         """Say why a cell has no result."""
-        write_json(self.failure_file(cell), {"cell": cell.key, "arm": cell.arm.name, "seed": cell.seed, **said})
+        write_json(self.failure_file(cell), {"cell": cell.key, "method": cell.method.name, "seed": cell.seed, **said})
 
 
 @dataclass(frozen=True)
-class Group:
+class SeedJob:
     """Cells of one experiment and training seed: one job for an executor, which may run in any process.
 
     Attributes:
@@ -162,12 +162,12 @@ class Group:
         store = Store(Path(self.folder))
         return tuple({cell.key: cell for cell in self.cells if not store.has(cell)}.values())
 
-    def alone(self) -> tuple["Group", ...]:
+    def alone(self) -> tuple["SeedJob", ...]:
         """A group for each missing cell."""
         return tuple(replace(self, cells=(cell,)) for cell in self.missing)
 
     def __call__(self) -> None:
-        """Train what is missing on one stream, and keep each result as soon as its arm is rolled out.
+        """Train what is missing on one stream, and keep each result as soon as its method is rolled out.
 
         A process that wants the same cells waits for its turn and then finds them done. Where a file server does not
         share locks between machines both train them, to the same numbers, and the file is written whole twice.
@@ -182,8 +182,8 @@ class Group:
                 _remove_leftovers(store.file(cell))
             if not missing:
                 return
-            arms = [cell.arm for cell in missing]
-            results = run_seed(self.experiment, arms, missing[0].seed, store.folder / "aligned")
+            methods = [cell.method for cell in missing]
+            results = run_seed(self.experiment, methods, missing[0].seed, store.folder / "aligned")
             for cell, result in zip(missing, results, strict=True):
                 store.write(cell, result)
 
@@ -199,10 +199,10 @@ def _sha(file: Path) -> str:
 
 
 def kept(directory: Path) -> list[RunResult]:
-    """Every result that is kept in a folder of results, in the order of arms, numbers and seeds.
+    """Every result that is kept in a folder of results, in the order of methods, numbers and seeds.
 
     Args:
         directory: `results` of a run directory.
     """
     found = [RunResult.from_tree(read_json(file)) for file in sorted((directory / "cells").glob("*.json"))]
-    return sorted(found, key=lambda r: (r.parameterization, r.lam, r.arm, r.demonstrations, r.steps, r.seed))
+    return sorted(found, key=lambda r: (r.parameterization, r.lam, r.method, r.demonstrations, r.steps, r.seed))

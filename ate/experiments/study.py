@@ -8,16 +8,25 @@ from typing import Any
 import joblib
 
 from ate.align.alignment import FILE, Alignment
-from ate.align.config import READINGS
+from ate.align.config import VARIANTS
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
 from ate.errors import unknown
 from ate.experiments.executors import Executor
-from ate.experiments.methods import ALIGNED_AS, ARM_SETS, COMPARISON, DIRECT, EVIDENCE, ArmSpec, comparison, evidence
+from ate.experiments.methods import (
+    ALIGNED_VARIANTS,
+    COMPARISON,
+    DIRECT,
+    EVIDENCE,
+    METHOD_SETS,
+    MethodSpec,
+    comparison,
+    evidence,
+)
 from ate.experiments.preflight import preflight
 from ate.experiments.preparation import align_robots, alignment_folder, pretrain_policy
 from ate.experiments.results import RunResult
-from ate.experiments.schedule import Request, Swept, run
+from ate.experiments.schedule import JobSpec, SweepResult, run
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
 from ate.experiments.settings import Settings, names, numbers
 from ate.experiments.sweep import Setting, Sweep
@@ -46,18 +55,19 @@ class Study:
     policies: dict[str, Path]
 
     def experiment(
-        self, parameterization: str, arms: Sequence[ArmSpec] = (), demonstrations: int = 0, steps: int = 0
+        self, parameterization: str, methods: Sequence[MethodSpec] = (), demonstrations: int = 0, steps: int = 0
     ) -> Experiment:
-        """What all arms and seeds of this study share; readings of the alignment that arms name are trained first.
+        """What all methods and seeds of this study share; readings of the alignment that methods name are trained
+        first.
 
         Args:
             parameterization: what the policy predicts.
-            arms: that will be trained.
+            methods: that will be trained.
             demonstrations: drawn for each training seed; 0 for the run's own number.
             steps: of fine-tuning; 0 for the run's own number.
         """
         s = self.settings
-        named = [name for name in ALIGNED_AS if any(arm.encoder == name for arm in arms)]
+        named = [name for name in ALIGNED_VARIANTS if any(method.encoder == name for method in methods)]
         return Experiment(
             policy=str(self.policies[parameterization]),
             alignment=str(self.folder),
@@ -72,8 +82,8 @@ class Study:
             seed=s.seed,
         )
 
-    def compare(self, arms: str = COMPARISON) -> list[RunResult]:
-        """A set of arms (`ate.experiments.methods.ARM_SETS`) for every parameterisation.
+    def compare(self, methods: str = COMPARISON) -> list[RunResult]:
+        """A set of methods (`ate.experiments.methods.METHOD_SETS`) for every parameterisation.
 
         `"comparison"`: direct, from scratch, ATE and its random-encoder control; `"evidence"`: every form of guidance
         with its controls. Cells that a sweep has trained are not trained again.
@@ -82,21 +92,21 @@ class Study:
             InputError: an unknown set.
             CellsFailed: a cell has no result; the others are kept.
         """
-        if arms not in ARM_SETS:
-            raise unknown(arms, ARM_SETS, where="set of arms")
-        specs = evidence() if arms == EVIDENCE else self._compared
+        if methods not in METHOD_SETS:
+            raise unknown(methods, METHOD_SETS, where="set of methods")
+        specs = evidence() if methods == EVIDENCE else self._compared
         seeds = tuple(range(self.settings.seeds))
-        requests = [Request(self.experiment(name, specs), tuple(specs), seeds) for name in self.policies]
+        requests = [JobSpec(self.experiment(name, specs), tuple(specs), seeds) for name in self.policies]
         return self._run(requests, self.settings.command("03")).whole()
 
     def train_again(self, seed: int = 0) -> dict[str, SeedRun]:
-        """The comparison's arms of one training seed, trained again bit for bit, by parameterisation: the policies."""
-        arms = self._compared
+        """The comparison's methods of one training seed, trained again bit for bit, by parameterisation."""
+        methods = self._compared
         aligned = self.settings.directory / "results" / "aligned"
-        return {name: train_seed(self.experiment(name, arms), arms, seed, aligned) for name in self.policies}
+        return {name: train_seed(self.experiment(name, methods), methods, seed, aligned) for name in self.policies}
 
     @property
-    def _compared(self) -> tuple[ArmSpec, ...]:
+    def _compared(self) -> tuple[MethodSpec, ...]:
         return comparison(self.settings.lam, self.settings.clamp, **self.settings.guidance)
 
     def card(self, command: str, training_seeds: int) -> dict[str, Any]:
@@ -114,14 +124,14 @@ class Study:
     def ablate(self) -> list[RunResult]:
         """The λ × clamp grid with its λ = 0 baseline, for the first parameterisation.
 
-        Arms with a cell that failed are left out, with a warning.
+        Methods with a cell that failed are left out, with a warning.
 
         Raises:
             CellsFailed: a cell of the baseline failed.
         """
         return self.sweep(sweep_of(self.settings), self.settings.command("04")).paired()
 
-    def confirm(self, results: Sequence[RunResult]) -> list[RunResult]:
+    def validate(self, results: Sequence[RunResult]) -> list[RunResult]:
         """The winner of `ablate` and λ = 0, on training seeds that the search has not seen; none without rollouts.
 
         Args:
@@ -131,16 +141,16 @@ class Study:
             CellsFailed: a cell has no result.
         """
         sweep = sweep_of(self.settings)
-        return self.confirm_sweep(sweep, results, self.settings.command("04")).whole()
+        return self.validate_sweep(sweep, results, self.settings.command("04")).whole()
 
-    def sweep(self, sweep: Sweep, command: str = "") -> Swept:
-        """The search: every arm of every setting, on the search seeds.
+    def sweep(self, sweep: Sweep, command: str = "") -> SweepResult:
+        """The search: every method of every setting, on the search seeds.
 
         Args:
             sweep: its parameterisations are among the study's policies.
             command: the command line that asks for the same again, for reports of failures.
         """
-        requests = [self._request(one, sweep.arms, sweep.search_seeds) for one in self.settings_of(sweep)]
+        requests = [self._request(one, sweep.methods, sweep.search_seeds) for one in self.settings_of(sweep)]
         return self._run(requests, command)
 
     def settings_of(self, sweep: Sweep) -> tuple[Setting, ...]:
@@ -149,27 +159,27 @@ class Study:
             dict.fromkeys(replace(one, demonstrations=self._drawn(one.demonstrations)) for one in sweep.settings)
         )
 
-    def confirm_sweep(self, sweep: Sweep, results: Sequence[RunResult], command: str = "") -> Swept:
-        """The winner of each setting and its λ = 0 arm, on the held-out seeds of the sweep and from other starts.
+    def validate_sweep(self, sweep: Sweep, results: Sequence[RunResult], command: str = "") -> SweepResult:
+        """The winner of each setting and its λ = 0 method, on the held-out seeds of the sweep and from other starts.
 
-        Winners are chosen by `ate.experiments.stats.selection.choose`: highest mean paired difference of success.
+        Winners are chosen by `ate.experiments.stats.selection.select`: highest mean paired difference of success.
 
         Args:
             sweep: what was searched.
-            results: what the search gave, arms complete over the search seeds.
+            results: what the search gave, methods complete over the search seeds.
             command: as `sweep`.
         """
-        if not sweep.confirm or not simulated(self.adapt):
-            return Swept((), ())
-        from ate.experiments.stats.selection import choose
+        if not sweep.validate or not simulated(self.adapt):
+            return SweepResult((), ())
+        from ate.experiments.stats.selection import select
 
-        arms = {arm.name: arm for arm in sweep.arms}
+        methods = {method.name: method for method in sweep.methods}
         requests = []
         for one in self.settings_of(sweep):
             mine = of_setting(results, one)
             if mine:
-                held_out = self._request(one, (arms[DIRECT], arms[choose(mine)]), sweep.held_out_seeds)
-                # From the same start situations a winner that suits those would be confirmed too often.
+                held_out = self._request(one, (methods[DIRECT], methods[select(mine)]), sweep.held_out_seeds)
+                # From the same start situations a winner that suits those would be validated too often.
                 elsewhere = replace(held_out.experiment, first_rollout=self.settings.rollouts)
                 requests.append(replace(held_out, experiment=elsewhere))
         return self._run(requests, command)
@@ -178,13 +188,13 @@ class Study:
         pool, _ = self.adapt.split(self.settings.held_out, self.settings.seed)
         return min(demonstrations, len(pool))
 
-    def _request(self, setting: Setting, arms: Sequence[ArmSpec], seeds: Sequence[int]) -> Request:
+    def _request(self, setting: Setting, methods: Sequence[MethodSpec], seeds: Sequence[int]) -> JobSpec:
         if setting.parameterization not in self.policies:
             raise unknown(setting.parameterization, self.policies, where="parameterisation of a sweep")
-        experiment = self.experiment(setting.parameterization, arms, setting.demonstrations, setting.steps)
-        return Request(experiment, tuple(arms), tuple(seeds))
+        experiment = self.experiment(setting.parameterization, methods, setting.demonstrations, setting.steps)
+        return JobSpec(experiment, tuple(methods), tuple(seeds))
 
-    def _run(self, requests: Sequence[Request], command: str) -> Swept:
+    def _run(self, requests: Sequence[JobSpec], command: str) -> SweepResult:
         return run(requests, self.settings.directory / "results", self.executor, command)
 
     @property
@@ -194,7 +204,7 @@ class Study:
 
     def _reading(self, name: str) -> Path:
         """Folder of another reading of the alignment, over the same stage 1 where that sees no difference."""
-        config = self.alignment.config.with_options(**READINGS[name])
+        config = self.alignment.config.with_options(**VARIANTS[name])
         folder = alignment_folder(self.settings, config, self.pretrain, self.adapt)
         with turn(folder, f"aligning as {name}"):
             if (folder / FILE).exists():
@@ -216,7 +226,7 @@ def sweep_of(settings: Settings) -> Sweep:
         steps=(settings.steps,),
         at=(settings.at,),
         seeds=settings.ablation_seeds,
-        confirm=settings.confirm_seeds,
+        validate=settings.validation_seeds,
     )
 
 

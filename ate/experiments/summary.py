@@ -44,19 +44,19 @@ def rolled_out(results: Sequence[RunResult]) -> bool:
     return all(len(result.success) > 0 for result in results)
 
 
-def held_out_error(results: Sequence[RunResult], arm: str) -> float:
-    """Mean open-loop error of an arm over joints and seeds, data units (radians for joints)."""
-    return float(np.mean([list(result.open_loop.values()) for result in results if result.arm == arm]))
+def held_out_error(results: Sequence[RunResult], method: str) -> float:
+    """Mean open-loop error of a method over joints and seeds, data units (radians for joints)."""
+    return float(np.mean([list(result.open_loop.values()) for result in results if result.method == method]))
 
 
-def guidance_verdict(results: Sequence[RunResult], arm: str) -> str:
-    """What the meter says of an arm over all its seeds; `"none"` for an arm without guidance."""
-    rows = [dict(row) for result in results if result.arm == arm for row in result.meter]
+def guidance_verdict(results: Sequence[RunResult], method: str) -> str:
+    """What the meter says of a method over all its seeds; `"none"` for a method without guidance."""
+    rows = [dict(row) for result in results if result.method == method for row in result.meter]
     return meter_verdict(rows) if rows else "none"
 
 
-def arm_rows(results: Sequence[RunResult]) -> list[dict[str, Any]]:
-    """One row a condition and arm.
+def method_rows(results: Sequence[RunResult]) -> list[dict[str, Any]]:
+    """One row a condition and method.
 
     Success with its Wilson interval and interquartile mean over seeds; paired difference to direct with its t interval
     over training seeds and rollout seeds and, beside it, the two-level bootstrap's; probability of improvement;
@@ -65,18 +65,18 @@ def arm_rows(results: Sequence[RunResult]) -> list[dict[str, Any]]:
     rows = []
     for kind, mine in by_condition(results).items():
         judged = rolled_out(mine)
-        compared = {row.arm: row for row in differences(mine)} if judged else {}
-        for arm in dict.fromkeys(result.arm for result in mine):
-            row: dict[str, Any] = {"policy": kind, "arm": arm}
+        compared = {row.method: row for row in differences(mine)} if judged else {}
+        for method in dict.fromkeys(result.method for result in mine):
+            row: dict[str, Any] = {"policy": kind, "method": method}
             if judged:
-                row |= _success(mine, arm) | _compared(mine, compared.get(arm))
-            row |= {"held-out error": held_out_error(mine, arm), "guidance": guidance_verdict(mine, arm)}
+                row |= _success(mine, method) | _compared(mine, compared.get(method))
+            row |= {"held-out error": held_out_error(mine, method), "guidance": guidance_verdict(mine, method)}
             rows.append(row)
     return rows
 
 
-def _success(results: Sequence[RunResult], arm: str) -> dict[str, Any]:
-    (rate,) = summarise([result for result in results if result.arm == arm])
+def _success(results: Sequence[RunResult], method: str) -> dict[str, Any]:
+    (rate,) = summarise([result for result in results if result.method == method])
     return {
         "success": f"{rate.successes} of {rate.trials}",
         "rate %": round(100 * rate.rate, 1),
@@ -90,8 +90,8 @@ def _compared(results: Sequence[RunResult], row: Difference | None) -> dict[str,
     names = ("to direct, points", "95 % interval", "95 % bootstrap", "P(improvement)", "verdict")
     if row is None:
         return dict.fromkeys(names, "")
-    tables = outcomes([result for result in results if result.arm in (row.arm, row.baseline)])
-    drawn = two_level(gaps(tables, row.arm, row.baseline), PAIRED)
+    tables = outcomes([result for result in results if result.method in (row.method, row.baseline)])
+    drawn = two_level(gaps(tables, row.method, row.baseline), PAIRED)
     values = (
         f"{100 * row.mean:+.1f}",
         _interval(row),
@@ -103,12 +103,12 @@ def _compared(results: Sequence[RunResult], row: Difference | None) -> dict[str,
 
 
 def comparison_sentences(results: Sequence[RunResult]) -> list[str]:
-    """One sentence an arm and parameterisation, each with interval, seeds and what the meter says."""
+    """One sentence a method and parameterisation, each with interval, seeds and what the meter says."""
     lines = []
     for kind, mine in by_condition(results).items():
         if rolled_out(mine):
             for row in differences(mine):
-                meter = guidance_verdict(mine, row.arm)
+                meter = guidance_verdict(mine, row.method)
                 lines.append(f"{kind}: {verdict(row)}" + (f" Guidance: {meter}." if meter != "none" else ""))
         else:
             lines.append(_errors(kind, mine))
@@ -120,14 +120,14 @@ def bottom_line(results: Sequence[RunResult], robot: str) -> str:
     answers = []
     for kind, mine in by_condition(results).items():
         if not rolled_out(mine):
-            direct, ate, control = (held_out_error(mine, arm) for arm in (DIRECT, "ATE", "random encoder"))
+            direct, ate, control = (held_out_error(mine, method) for method in (DIRECT, "ATE", "random encoder"))
             answers.append(
                 f"{kind}: held-out error {direct:.3g} direct, {ate:.3g} with ATE, {control:.3g} with a random encoder; "
                 "without a simulator there is no success to judge by"
             )
             continue
-        to_direct = next(row for row in differences(mine) if row.arm == "ATE")
-        pair = [result for result in mine if result.arm in ("ATE", "random encoder")]
+        to_direct = next(row for row in differences(mine) if row.method == "ATE")
+        pair = [result for result in mine if result.method in ("ATE", "random encoder")]
         (to_control,) = differences(pair, baseline="random encoder")
         answers.append(
             f"{kind}: it {_WORDS[to_direct.verdict]} direct fine-tuning ({_points(to_direct)}) and "
@@ -140,24 +140,24 @@ def control_sentences(results: Sequence[RunResult]) -> list[str]:
     """Each form of guidance against its controls, one sentence a pair and parameterisation; none without rollouts."""
     lines = []
     for kind, mine in by_condition(results).items():
-        arms = {result.arm for result in mine}
+        methods = {result.method for result in mine}
         pairs = [(form, control) for form, controls in CONTROLS.items() for control in controls]
         for form, control in pairs:
-            if {form, control} <= arms and rolled_out(mine):
-                (row,) = differences([r for r in mine if r.arm in (form, control)], baseline=control)
+            if {form, control} <= methods and rolled_out(mine):
+                (row,) = differences([r for r in mine if r.method in (form, control)], baseline=control)
                 lines.append(f"{kind}: {verdict(row)}")
     return lines
 
 
-def grid_sentences(results: Sequence[RunResult], confirmed: Sequence[RunResult] | None = None) -> list[str]:
+def grid_sentences(results: Sequence[RunResult], validated: Sequence[RunResult] | None = None) -> list[str]:
     """What a λ × clamp grid says: counts of verdicts, its ends, said to be the ends, and what held-out seeds say.
 
     Args:
-        results: the grid with its λ = 0 arm; arms that are no candidates (controls) are not counted as cells.
-        confirmed: winner and λ = 0 with training seeds that the grid has not seen; None where there are none.
+        results: the grid with its λ = 0 method; methods that are no candidates (controls) are not counted as cells.
+        validated: winner and λ = 0 with training seeds that the grid has not seen; None where there are none.
     """
     lines = []
-    held_out = by_condition(confirmed or [])
+    held_out = by_condition(validated or [])
     for kind, mine in by_condition(results).items():
         if not rolled_out(mine):
             lines.append(_errors(kind, mine))
@@ -186,10 +186,12 @@ def _matches(one: Sequence[RunResult], other: Sequence[RunResult]) -> bool:
 
 
 def _errors(kind: str, results: Sequence[RunResult]) -> str:
-    arms = dict.fromkeys(result.arm for result in results)
-    parts = [f"{arm} {held_out_error(results, arm):.4g}" for arm in arms]
-    guided = {arm: guidance_verdict(results, arm) for arm in arms if guidance_verdict(results, arm) != "none"}
-    said = ", ".join(f"{arm} {meter}" for arm, meter in guided.items())
+    methods = dict.fromkeys(result.method for result in results)
+    parts = [f"{method} {held_out_error(results, method):.4g}" for method in methods]
+    guided = {
+        method: guidance_verdict(results, method) for method in methods if guidance_verdict(results, method) != "none"
+    }
+    said = ", ".join(f"{method} {meter}" for method, meter in guided.items())
     return f"{kind}: mean held-out error {', '.join(parts)} (no simulator, against {DIRECT}). Guidance: {said}."
 
 

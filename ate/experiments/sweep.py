@@ -7,10 +7,10 @@
     controls: [random, scratch]
     control_lams: 1
     seeds: 8
-    confirm: 8
+    validate: 8
 
-Every combination is an arm; each number of demonstrations and steps and each parameterisation is a setting of its own,
-with its own λ = 0 arm on the same seeds.
+Every combination is a method; each number of demonstrations and steps and each parameterisation is a setting of its
+own, with its own λ = 0 method on the same seeds.
 """
 
 import math
@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from ate.errors import InputError, unknown
-from ate.experiments.methods import DIRECT, ENCODERS, SCRATCH, ArmSpec, cell_name, lambda_clamp
+from ate.experiments.methods import DIRECT, ENCODERS, SCRATCH, MethodSpec, cell_name, lambda_clamp
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.runs.yaml import read_mapping
 
-# Options of an arm that a sweep may vary beside λ and clamp, and how an arm is called that differs from the default.
+# Options of a method that a sweep may vary beside λ and clamp, and how a method is called that differs from the
+# default.
 AXES: Mapping[str, str] = {
     "encoder": "{}", "sign": "reversed", "energy": "{} energy", "latent": "latent {}", "at": "at {}",
     "bound": "bound by {}", "schedule": "λ as {}",
@@ -36,7 +37,7 @@ CONTROLS = ("random", "identity", "one-stage", SCRATCH)
 
 @dataclass(frozen=True)
 class Setting:
-    """What arms of one comparison share, beside the seeds.
+    """What methods of one comparison share, beside the seeds.
 
     Attributes:
         parameterization: what the policy predicts.
@@ -66,11 +67,11 @@ class Sweep:
         at: `"noised"`, `"estimate"`.
         bound: `"element"`, `"norm"`.
         schedule: `"constant"`, `"alpha"`, `"alpha_squared"`.
-        controls: of `CONTROLS`: the encoders beside each arm of the run's own alignment, and `"scratch"`.
+        controls: of `CONTROLS`: the encoders beside each method of the run's own alignment, and `"scratch"`.
         control_lams: λ at which to train the control encoders; empty for every λ.
         control_clamps: clamps at which to train them; empty for every clamp.
         seeds: training seeds of the search, 0 … seeds − 1.
-        confirm: training seeds after those, for the winner and λ = 0 alone; 0 for none.
+        validate: training seeds after those, for the winner and λ = 0 alone; 0 for none.
 
     Raises:
         InputError: an empty axis, a value that is unknown or out of range, or a control at a λ that is not swept.
@@ -92,7 +93,7 @@ class Sweep:
     control_lams: tuple[float, ...] = ()
     control_clamps: tuple[float, ...] = ()
     seeds: int = 4
-    confirm: int = 0
+    validate: int = 0
 
     def __post_init__(self) -> None:
         for name in ("parameterization", "demonstrations", "steps", *AXES):
@@ -101,19 +102,17 @@ class Sweep:
                     "no value",
                     where=f"sweep, {name}",
                     expected="at least one",
-                    way_out=f"leave {name} away, or give one",
+                    fix=f"leave {name} away, or give one",
                 )
         for name, valid in (("parameterization", PARAMETERIZATIONS), ("encoder", ENCODERS[1:]), ("controls", CONTROLS)):
             for value in getattr(self, name):
                 if value not in valid:
                     raise unknown(value, valid, where=f"sweep, {name}")
-        for name, least in (("demonstrations", 1), ("steps", 1), ("seeds", 1), ("confirm", 0)):
+        for name, least in (("demonstrations", 1), ("steps", 1), ("seeds", 1), ("validate", 0)):
             given = getattr(self, name)
             for value in given if isinstance(given, tuple) else (given,):
                 if value < least:
-                    raise InputError(
-                        str(value), where=f"sweep, {name}", expected=f"at least {least}", way_out="raise it"
-                    )
+                    raise InputError(str(value), where=f"sweep, {name}", expected=f"at least {least}", fix="raise it")
         for name, axis in (("control_lams", self.lams), ("control_clamps", self.clamps)):
             strange = set(getattr(self, name)) - set(axis)
             if strange:
@@ -121,25 +120,25 @@ class Sweep:
                     ", ".join(f"{value:g}" for value in sorted(strange)),
                     where=f"sweep, {name}",
                     expected=f"values of the sweep, {', '.join(f'{value:g}' for value in axis)}",
-                    way_out="a control is read beside the arm that it is a control of: sweep that value too",
+                    fix="a control is read beside the method that it is a control of: sweep that value too",
                 )
-        # Building the arms checks what is left: λ, clamps and the options of guidance.
-        _ = self.arms
+        # Building the methods checks what is left: λ, clamps and the options of guidance.
+        _ = self.methods
 
     @cached_property
-    def arms(self) -> tuple[ArmSpec, ...]:
+    def methods(self) -> tuple[MethodSpec, ...]:
         """λ = 0, every combination, and the controls; the same of every setting."""
         grid = lambda_clamp(self.lams, self.clamps)[1:]
         varied = [dict(zip(AXES, values, strict=True)) for values in product(*(getattr(self, a) for a in AXES))]
-        arms = [_arm(point.lam, point.clamp, options) for point in grid for options in varied]
+        methods = [_method(point.lam, point.clamp, options) for point in grid for options in varied]
         for control in self.controls:
             if control != SCRATCH:
-                arms += [_arm(point.lam, point.clamp, {**options, "encoder": control})
+                methods += [_method(point.lam, point.clamp, {**options, "encoder": control})
                          for point in grid for options in varied if self._is_controlled(point)]  # fmt: skip
-        started = [ArmSpec(SCRATCH, start="scratch")] if SCRATCH in self.controls else []
-        return tuple(dict.fromkeys([ArmSpec(DIRECT), *started, *arms]))
+        started = [MethodSpec(SCRATCH, start="scratch")] if SCRATCH in self.controls else []
+        return tuple(dict.fromkeys([MethodSpec(DIRECT), *started, *methods]))
 
-    def _is_controlled(self, point: ArmSpec) -> bool:
+    def _is_controlled(self, point: MethodSpec) -> bool:
         lams, clamps = self.control_lams or self.lams, self.control_clamps or self.clamps
         return point.lam in lams and point.clamp in clamps
 
@@ -161,12 +160,12 @@ class Sweep:
     @property
     def held_out_seeds(self) -> tuple[int, ...]:
         """Training seeds that the search does not see."""
-        return tuple(range(self.seeds, self.seeds + self.confirm))
+        return tuple(range(self.seeds, self.seeds + self.validate))
 
     @property
     def cells(self) -> int:
         """Cells of the search."""
-        return len(self.settings) * len(self.arms) * self.seeds
+        return len(self.settings) * len(self.methods) * self.seeds
 
     def with_options(self, options: Mapping[str, Any], where: str) -> "Sweep":
         """A copy with some fields changed: values, lists of values, or text with commas between them.
@@ -187,7 +186,7 @@ class Sweep:
             many = get_args(hints[name])
             values = _values(given, many[0] if many else hints[name], f"{name} in {where}")
             if not many and len(values) != 1:
-                raise InputError(repr(given), where=f"{name} in {where}", expected="one number", way_out="give one")
+                raise InputError(repr(given), where=f"{name} in {where}", expected="one number", fix="give one")
             changed[name] = values if many else values[0]
         return replace(self, **changed)
 
@@ -200,15 +199,15 @@ class Sweep:
         return self.with_options(read_mapping(path), str(path))
 
 
-def arm_name(lam: float, clamp: float, options: Mapping[str, Any]) -> str:
-    """How an arm of a sweep is called: λ, clamp, and whatever is not as in the paper's method."""
-    usual = {f.name: f.default for f in fields(ArmSpec)} | {"encoder": "aligned"}
+def method_name(lam: float, clamp: float, options: Mapping[str, Any]) -> str:
+    """How a method of a sweep is called: λ, clamp, and whatever is not as in the paper's method."""
+    usual = {f.name: f.default for f in fields(MethodSpec)} | {"encoder": "aligned"}
     other = [AXES[name].format(value) for name, value in options.items() if value != usual[name]]
     return ", ".join([cell_name(lam, clamp), *other])
 
 
-def _arm(lam: float, clamp: float, options: Mapping[str, Any]) -> ArmSpec:
-    return ArmSpec(arm_name(lam, clamp, options), lam=lam, clamp=clamp, **options)
+def _method(lam: float, clamp: float, options: Mapping[str, Any]) -> MethodSpec:
+    return MethodSpec(method_name(lam, clamp, options), lam=lam, clamp=clamp, **options)
 
 
 def _values(given: Any, kind: type, where: str) -> tuple[Any, ...]:
@@ -221,7 +220,7 @@ def _values(given: Any, kind: type, where: str) -> tuple[Any, ...]:
 
 def _value(given: Any, kind: type, where: str) -> Any:
     words = {int: "whole numbers", float: "numbers", str: "names"}
-    refused = InputError(repr(given), where=where, expected=words[kind], way_out="write 0.5 or [0.5, 2]")
+    refused = InputError(repr(given), where=where, expected=words[kind], fix="write 0.5 or [0.5, 2]")
     if isinstance(given, bool) or not isinstance(given, (int, float, str)) or (kind is str) > isinstance(given, str):
         raise refused
     try:

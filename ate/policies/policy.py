@@ -65,7 +65,7 @@ class PolicyConfig:
                 str(self.horizon),
                 where="policy horizon",
                 expected="a multiple of 4 for the U-Net",
-                way_out="use the MLP",
+                fix="use the MLP",
             )
 
 
@@ -108,7 +108,7 @@ class Policy(nn.Module):
                 f"{found} columns of state",
                 where=f"observation of {space.embodiment.name}",
                 expected=f"{self.config.state}, as in pre-training",
-                way_out="record the same state for every robot, or pre-train without state",
+                fix="record the same state for every robot, or pre-train without state",
             )
         mask = np.broadcast_to(space.embodiment.mask.astype(np.float32), (len(qpos), self.config.features))
         parts = [space.encode(qpos.astype(np.float32)), mask]
@@ -154,7 +154,7 @@ class Policy(nn.Module):
         return moved
 
     def fresh(self, seed: int) -> "Policy":
-        """A copy with newly drawn weights: the from-scratch arm."""
+        """A copy with newly drawn weights: the from-scratch method."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return Policy(self.config, self.spaces, self.state_normalizer).to(next(self.parameters()).device)

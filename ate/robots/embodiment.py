@@ -41,14 +41,14 @@ class Embodiment:
                 f"slots {self.slots} for joints {self.joint_names}",
                 where=f"embodiment {self.name}",
                 expected="one slot of its own for every joint",
-                way_out="give as many different slots as there are joints",
+                fix="give as many different slots as there are joints",
             )
         if self.slots and not (min(self.slots) >= 0 and max(self.slots) < self.width):
             raise InputError(
                 f"slots {self.slots}",
                 where=f"embodiment {self.name}",
                 expected=f"slots from 0 to {self.width - 1}",
-                way_out="widen the unified vector",
+                fix="widen the unified vector",
             )
 
     @property
@@ -85,5 +85,5 @@ class Embodiment:
                 f"{found} columns",
                 where=f"embodiment {self.name}",
                 expected=f"{expected} {what}",
-                way_out="check that the data belong to this robot",
+                fix="check that the data belong to this robot",
             )

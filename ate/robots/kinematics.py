@@ -64,7 +64,7 @@ def forward_kinematics(name: str | Robot, q: ArrayLike) -> tuple[Array, Array]:
             f"an array of shape {angles.shape}",
             where=f"forward_kinematics of {arm.name}",
             expected=f"{arm.joints} arm joints (and optionally the gripper) in the last dimension",
-            way_out="pass joint positions in the order of Robot.joint_names",
+            fix="pass joint positions in the order of Robot.joint_names",
         )
     position, matrix = pose(arm, angles[..., : arm.joints])
     return position, quaternion(matrix)
@@ -166,7 +166,7 @@ def home(name: str) -> Array:
             f"a residual of {miss:.4f}",
             where=f"home posture of {name}",
             expected="the common home pose within a millimetre",
-            way_out="give the robot table a seed posture nearer to it",
+            fix="give the robot table a seed posture nearer to it",
         )
     found.flags.writeable = False
     return found

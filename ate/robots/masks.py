@@ -41,7 +41,7 @@ def mask(robot: Profile | Embodiment) -> tuple[int, ...]:
             f"{body.width} slots",
             where=f"mask of {body.name}",
             expected=f"an embodiment of {RDT_WIDTH} slots",
-            way_out="make it with layout 'rdt'",
+            fix="make it with layout 'rdt'",
         )
     return tuple(sorted(body.slots))
 
@@ -85,7 +85,7 @@ def _not_a_mask(found: str) -> InputError:
         found,
         where="mask",
         expected=f"a list of slots, or {RDT_WIDTH} values of 0 and 1",
-        way_out="write whole numbers, e.g. [0, 1, 2, 3, 4, 5, 10]",
+        fix="write whole numbers, e.g. [0, 1, 2, 3, 4, 5, 10]",
     )
 
 

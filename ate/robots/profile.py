@@ -141,7 +141,7 @@ class Profile:
                 f"an array of shape {values.shape} and type {values.dtype}",
                 where=f"robot {self.name}",
                 expected=f"numbers in {len(chosen)} columns",
-                way_out="name the columns, or choose the profile that belongs to the recording",
+                fix="name the columns, or choose the profile that belongs to the recording",
             )
         pairs = np.array([(1.0, 0.0) if joint is None else joint.affine for joint in chosen]).reshape(-1, 2)
         out = values * pairs[:, 0] + pairs[:, 1]

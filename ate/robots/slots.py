@@ -66,7 +66,7 @@ def slot_name(place: int) -> str:
             str(place),
             where="slot of the unified vector",
             expected=f"0 to {RDT_WIDTH - 1}",
-            way_out="slots count from 0",
+            fix="slots count from 0",
         )
     return SLOTS[place]
 
@@ -88,7 +88,7 @@ def embodiment(robot: Profile | str, names: Sequence[str] | None = None, layout:
             "no columns",
             where=f"robot {robot}",
             expected="a profile, or the names of the columns",
-            way_out="give names, or a profile from ate.robots.profile",
+            fix="give names, or a profile from ate.robots.profile",
         )
     columns = profile.joint_names if names is None and profile is not None else tuple(names or ())
     label = profile.name if profile is not None else str(robot)
@@ -126,7 +126,7 @@ def unify(
             f"{len(chosen)} profiles for {len(sets)} sets",
             where="unify, profiles",
             expected="one profile a set",
-            way_out="give None for a set without one",
+            fix="give None for a set without one",
         )
     labels, columns = [item.robot for item in sets], [item.joint_names for item in sets]
     if layout == "compact":
@@ -136,7 +136,7 @@ def unify(
             f"width {width}",
             where="unify, layout 'rdt'",
             expected=f"{RDT_WIDTH} slots",
-            way_out="leave width out, or choose layout 'compact'",
+            fix="leave width out, or choose layout 'compact'",
         )
     return tuple(_rdt(*row) for row in zip(labels, columns, chosen, strict=True))
 
@@ -160,7 +160,7 @@ def _rdt(label: str, names: Sequence[str], profile: Profile | None) -> Embodimen
             f"columns {', '.join(lost)} without a place",
             where=f"robot {label}, layout 'rdt'",
             expected="arm joints 0 to 9 and gripper joints 0 to 4 of the right or left arm, or a mobile base",
-            way_out="name the arm and part of each column in a profile, leave these columns out, or choose layout "
+            fix="name the arm and part of each column in a profile, leave these columns out, or choose layout "
             "'compact'",
         )
     return Embodiment(label, tuple(names), tuple(place for place in places if place is not None), RDT_WIDTH)
@@ -179,7 +179,7 @@ def _compact(
             f"{needed} joints",
             where=f"robots {', '.join(labels)}",
             expected=f"at most {width}, the width of the unified vector",
-            way_out="pre-train in a vector that is wide enough for the robot to adapt to",
+            fix="pre-train in a vector that is wide enough for the robot to adapt to",
         )
     width = needed if width is None else width
     starts, stop = dict[tuple[str, str], int](), 0
@@ -235,4 +235,4 @@ def _one_arm(row: Sequence[Role]) -> list[Role]:
 
 def _check_layout(layout: str) -> None:
     if layout not in LAYOUTS:
-        raise InputError(repr(layout), where="layout", expected="a known layout", way_out=nearest(layout, LAYOUTS))
+        raise InputError(repr(layout), where="layout", expected="a known layout", fix=nearest(layout, LAYOUTS))

@@ -50,7 +50,7 @@ def _tree(path: Path) -> dict[str, Any]:
         if size is None or size > LARGEST:
             found = "no such file" if size is None else f"{size} bytes"
             raise InputError(found, where=str(path), expected=f"a profile of at most {LARGEST} bytes",
-                             way_out="give the path of a profile in TOML, or the name of one")  # fmt: skip
+                             fix="give the path of a profile in TOML, or the name of one")  # fmt: skip
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except InputError:
         raise
@@ -59,7 +59,7 @@ def _tree(path: Path) -> dict[str, Any]:
             f"{type(error).__name__}: {error}",
             where=str(path),
             expected="a profile in TOML",
-            way_out="mend the file, or write one after those that are built in",
+            fix="mend the file, or write one after those that are built in",
         ) from error
 
 
@@ -161,6 +161,6 @@ def _number(value: Any, key: str, where: str) -> float:
     return float(value)
 
 
-def _bad(found: Any, where: str, key: str, expected: str, way_out: str | None = None) -> InputError:
+def _bad(found: Any, where: str, key: str, expected: str, fix: str | None = None) -> InputError:
     text = found if isinstance(found, str) else repr(found)
-    return InputError(text[:200], where=f"{where}, {key}", expected=expected, way_out=way_out or f"correct {key}")
+    return InputError(text[:200], where=f"{where}, {key}", expected=expected, fix=fix or f"correct {key}")

@@ -47,14 +47,14 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> Any:
             str(error),
             where=str(file),
             expected="a checkpoint of this package",
-            way_out="give another file, or train again",
+            fix="give another file, or train again",
         ) from error
     if "tree" not in metadata:
         raise InputError(
             "a safetensors file without our metadata",
             where=str(file),
             expected="a checkpoint of this package",
-            way_out="give the file that a run of this package wrote",
+            fix="give the file that a run of this package wrote",
         )
     return _build(json.loads(metadata["tree"]), tensors)
 

@@ -44,7 +44,7 @@ class Child:
         if child.alive:
             raise InputError(
                 f"a run that is alive (process {child.process['pid']})", where=str(folder), expected="no run",
-                way_out="follow or stop it (ate watch), or choose another folder",
+                fix="follow or stop it (ate watch), or choose another folder",
             )  # fmt: skip
         child.folder.mkdir(parents=True, exist_ok=True)
         line = [sys.executable, "-m", "ate", *command]
@@ -67,7 +67,7 @@ class Child:
         child = cls(Path(folder))
         if not (child.folder / PROCESS).exists() and not child._statuses():
             raise InputError(
-                "no run", where=str(folder), expected="a folder that a run has written to", way_out="start one there"
+                "no run", where=str(folder), expected="a folder that a run has written to", fix="start one there"
             )
         return child
 

@@ -24,7 +24,7 @@ def device() -> torch.device:
         return torch.empty(0, device=wanted).device
     except (RuntimeError, AssertionError) as error:
         raise InputError(
-            repr(wanted), where="ATE_DEVICE", expected="a device of this machine", way_out="use cpu or cuda"
+            repr(wanted), where="ATE_DEVICE", expected="a device of this machine", fix="use cpu or cuda"
         ) from error
 
 

@@ -49,7 +49,7 @@ class RunDirectory:
                 "a folder without headlines" if run.path.is_dir() else "no such folder",
                 where=str(path),
                 expected="the folder of a run, with headlines/01.json and so on",
-                way_out="run the notebooks first (make run), then name runs/<name>",
+                fix="run the notebooks first (make run), then name runs/<name>",
             )
         return run
 
@@ -109,7 +109,7 @@ class RunDirectory:
         return sum(1 for _ in (self.path / "results" / "cells").glob("*.json"))
 
     def failed_cells(self) -> list[dict[str, Any]]:
-        """Why cells of sweeps have none: `arm`, `seed`, `type` and `message` of the error, and `command`."""
+        """Why cells of sweeps have none: `method`, `seed`, `type` and `message` of the error, and `command`."""
         return list(self._read("results/failed").values())
 
     def _read(self, kind: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def mine(batch: Tensor) -> Tensor:
     if len(batch) % count:
         raise InputError(
             f"a batch of {len(batch)}", where=f"{count} processes", expected=f"a multiple of {count}",
-            way_out="change the option batch, or the number of processes",
+            fix="change the option batch, or the number of processes",
         )  # fmt: skip
     return batch if count == 1 else batch.chunk(count)[rank()]
 

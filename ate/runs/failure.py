@@ -47,7 +47,7 @@ class Failure:
         cell: execution count of that cell as the notebook shows it, or None where no cell had begun.
         error: type of the error.
         message: its text.
-        way_out: what the user can do.
+        fix: what the user can do.
         command: repeats this notebook alone.
         output: the executed notebook, up to and with the cell that failed.
         not_run: numbers of the notebooks that would have come later.
@@ -59,23 +59,23 @@ class Failure:
     cell: int | None
     error: str
     message: str
-    way_out: str
+    fix: str
     command: str
     output: str
     not_run: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, error: str, message: str, **where: Any) -> "Failure":
-        """The card of an error by its type and text; `where` has all other fields but `way_out`."""
+        """The card of an error by its type and text; `where` has all other fields but `fix`."""
         known = InputError.parse(message)
         if known is not None:
-            way_out = known.way_out
+            fix = known.fix
         elif where["cell"] is None:
-            way_out = WAYS_OUT.get(error, "see by hand (make lab) whether a kernel starts at all, then repeat it")
+            fix = WAYS_OUT.get(error, "see by hand (make lab) whether a kernel starts at all, then repeat it")
         else:
             look = f"read the end of cell {where['cell']} in {where['output']}, mend what it names, then repeat it"
-            way_out = WAYS_OUT.get(error, look)
-        return cls(error=error, message=message, way_out=way_out, **where)
+            fix = WAYS_OUT.get(error, look)
+        return cls(error=error, message=message, fix=fix, **where)
 
     @property
     def stage(self) -> str:
@@ -89,11 +89,11 @@ class Failure:
         if known is None:
             why = [("Why", f"{self.error}: {self.message}" if self.message else self.error)]
         else:
-            why = [("Found", known.found), ("Where", known.where), ("Expected", known.expected)]
+            why = [("Got", known.got), ("Where", known.where), ("Expected", known.expected)]
         later = f"{', '.join(self.not_run)}; where the report shows them, it is from an earlier run"
         return [
             *why,
-            ("What to do", self.way_out),
+            ("What to do", self.fix),
             (REPEAT, self.command),
             *([("Not run because of it", later)] if self.not_run else []),
             ("As far as it went", self.output),
@@ -116,7 +116,7 @@ class Failure:
     def to_tree(self) -> dict[str, Any]:
         """Plain values for JSON, with the parts of an `InputError` by name."""
         known = InputError.parse(self.message)
-        parts = {} if known is None else {"found": known.found, "where": known.where, "expected": known.expected}
+        parts = {} if known is None else {"got": known.got, "where": known.where, "expected": known.expected}
         return {**asdict(self), "not_run": list(self.not_run), **parts}
 
     @classmethod

@@ -162,14 +162,14 @@ def _resume(
             f"a checkpoint of another run (identity {tree['identity'][:12] or 'none'})",
             where=str(directory / LAST),
             expected=f"data and configuration with identity {identity[:12] or 'none'}",
-            way_out="choose another run directory, or remove this checkpoint",
+            fix="choose another run directory, or remove this checkpoint",
         )
     if tree["state"].keys() != state.keys():
         raise InputError(
             f"a checkpoint that holds {', '.join(tree['state'])}",
             where=str(directory / LAST),
             expected=", ".join(state),
-            way_out="it is of another version: choose another run directory, or remove this checkpoint",
+            fix="it is of another version: choose another run directory, or remove this checkpoint",
         )
     for name, item in state.items():
         saved = tree["state"][name]

@@ -136,7 +136,7 @@ def _hold(lock: Any, directory: Path) -> None:
             f"a training by {who}",
             where=str(directory),
             expected="a directory that nobody trains in",
-            way_out="follow or stop it (ate watch), or choose another directory",
+            fix="follow or stop it (ate watch), or choose another directory",
         ) from error
 
 

@@ -131,12 +131,12 @@ def _module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         raise InputError(
             f"no module {error.name!r}", where=f"tracker {name!r}", expected="a module with wandb's interface",
-            way_out="pip install 'ate[track]' for trackio, or pip install wandb",
+            fix="pip install 'ate[track]' for trackio, or pip install wandb",
         ) from error  # fmt: skip
     if not all(callable(getattr(module, part, None)) for part in ("init", "Table")):
         raise InputError(
             "a module without init and Table", where=f"tracker {name!r}", expected="wandb's interface",
-            way_out="name wandb, trackio, or a module like them",
+            fix="name wandb, trackio, or a module like them",
         )  # fmt: skip
     return module
 

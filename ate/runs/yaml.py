@@ -19,7 +19,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """
     where = str(path)
     if not path.is_file():
-        raise InputError("no such file", where=where, expected="a YAML file", way_out="check the path")
+        raise InputError("no such file", where=where, expected="a YAML file", fix="check the path")
     if path.stat().st_size > LARGEST:
         raise _not_flat(f"{path.stat().st_size} bytes", where)
     try:
@@ -30,7 +30,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(
-            " ".join(str(error).split()), where=where, expected="one YAML document", way_out="correct the file"
+            " ".join(str(error).split()), where=where, expected="one YAML document", fix="correct the file"
         ) from error
     if not isinstance(content, dict):
         raise _not_flat("nothing" if content is None else f"a {type(content).__name__}", where)
@@ -46,7 +46,7 @@ def _check_shape(text: str, where: str) -> None:
         if depth == 1 and isinstance(event, yaml.ScalarEvent) and is_key:
             if event.value in seen:
                 raise InputError(
-                    f"{event.value!r} twice", where=where, expected="each field once", way_out="remove one of them"
+                    f"{event.value!r} twice", where=where, expected="each field once", fix="remove one of them"
                 )
             seen.add(event.value)
         if depth == 1 and isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
@@ -61,5 +61,5 @@ def _not_flat(found: str, where: str) -> InputError:
         found,
         where=where,
         expected=f"a flat list of `field: value`, at most {LARGEST} bytes",
-        way_out="write every field and its value out",
+        fix="write every field and its value out",
     )

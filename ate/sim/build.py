@@ -47,7 +47,7 @@ def engine() -> Any:
             "no module named mujoco",
             where="ate.sim",
             expected="MuJoCo 4.0 or newer, which runs the simulated robots",
-            way_out="pip install 'ate[sim]'",
+            fix="pip install 'ate[sim]'",
         ) from error
     return mujoco
 

@@ -145,7 +145,7 @@ def record(
             f"episodes={episodes}, seed={seed}",
             where="record",
             expected="1 to 5000 episodes, a seed >= 0",
-            way_out="choose again",
+            fix="choose again",
         )
     _refuse_existing(folder)
     kept: list[Demo] = []
@@ -189,7 +189,7 @@ def _refuse_existing(folder: Path) -> None:
             "something already there",
             where=str(folder),
             expected="a new or empty folder",
-            way_out="name another one or move it away",
+            fix="name another one or move it away",
         )
 
 

@@ -59,7 +59,7 @@ class Environments:
                 str(list(self.seeds)[:5]),
                 where="seeds",
                 expected="one or more integers >= 0",
-                way_out="pass e.g. range(50)",
+                fix="pass e.g. range(50)",
             )
         self._model = build_model(robot_name, task_name)
         count = len(self.seeds)
@@ -164,7 +164,7 @@ class Environments:
                 f"shape {command.shape}",
                 where=f"action for {self.arm.name}",
                 expected=f"({len(self)}, {self.arm.dof}): {self.arm.joints} joints and the gripper in every row",
-                way_out="see Robot.joint_names for the order",
+                fix="see Robot.joint_names for the order",
             )
         index = np.flatnonzero(self.active)
         if not len(index):
@@ -175,7 +175,7 @@ class Environments:
                 "a value that is not finite",
                 where=f"action for {self.arm.name}",
                 expected="finite joint targets in radians",
-                way_out="check the policy's output and its normaliser",
+                fix="check the policy's output and its normaliser",
             )
         low, high = np.append(self.arm.limits[:, 0], 0.0), np.append(self.arm.limits[:, 1], 1.0)
         control = np.clip(command, low, high)

@@ -123,9 +123,9 @@ def rollout_many(
     limit = task(task_name).steps if horizon_steps is None else horizon_steps
     for name, value in (("execute", execute), ("horizon_steps", limit)):
         if value < 1:
-            raise InputError(str(value), where=name, expected="at least 1", way_out="leave the default")
+            raise InputError(str(value), where=name, expected="at least 1", fix="leave the default")
     if not policies:
-        raise InputError("no policies", where="rollouts", expected="at least one", way_out="pass some")
+        raise InputError("no policies", where="rollouts", expected="at least one", fix="pass some")
     own = [slice(i * len(seeds), (i + 1) * len(seeds)) for i in range(len(policies))]
     with Environments(robot, task_name, list(seeds) * len(policies), threads=threads, freeze_successes=True) as world:
         log = [_snapshot(world)] if record else []
@@ -182,7 +182,7 @@ def _chunk(
             f"actions of shape {chunk.shape}",
             where=f"policy on {world.arm.name}",
             expected=f"({len(qpos)}, S, {dof}) with S >= execute = {execute}",
-            way_out="return one chunk an environment, or pass a smaller execute",
+            fix="return one chunk an environment, or pass a smaller execute",
         )
     return chunk[:, :execute]
 

@@ -4,13 +4,13 @@ from .evaluation import Evaluation as Evaluation
 from .evaluation import open_loop as open_loop
 from .evaluation import spread as spread
 from .finetuning import finetune as finetune
-from .finetuning import finetune_arms as finetune_arms
+from .finetuning import finetune_methods as finetune_methods
 from .finetuning import pretrain as pretrain
 from .guidance import Guidance as Guidance
 from .meter import GuidanceMeter as GuidanceMeter
 from .meter import meter_sentence as meter_sentence
 from .meter import meter_verdict as meter_verdict
 from .meter_run import dry_run as dry_run
-from .optim_config import Budget as Budget
-from .trainer import Arm as Arm
+from .optim_config import OptimConfig as OptimConfig
+from .trainer import GuidedPolicy as GuidedPolicy
 from .training import Trained as Trained

@@ -22,7 +22,7 @@ from ate.errors import InputError
 from ate.policies.noise import guidance_coefficient, target_coefficients
 from ate.steer.finetuning import check_guidance
 from ate.steer.guidance import Guidance
-from ate.steer.hook_points import Seam, Step, find_seam, unwrapped
+from ate.steer.hook_points import HookPoint, Step, find_hook_point, unwrapped
 from ate.steer.meter import GuidanceMeter, meter_verdict
 from ate.steer.shifted_target import at_estimate
 from ate.steer.unit_map import Units, check_fit, units_of
@@ -35,14 +35,14 @@ class Attachment:
 
     Attributes:
         guidance: what acts.
-        seam: where.
+        hook_point: where.
         steps: training steps that were guided.
     """
 
     def __init__(
-        self, seam: Seam, guidance: Guidance, alignment: Alignment | None, how: dict[str, Any], seed: int
+        self, hook_point: HookPoint, guidance: Guidance, alignment: Alignment | None, how: dict[str, Any], seed: int
     ) -> None:
-        self.seam, self.guidance, self.steps = seam, guidance, 0
+        self.hook_point, self.guidance, self.steps = hook_point, guidance, 0
         self._alignment, self._how, self._seed = alignment, how, seed
         self._units: Units | None = None
         self._step: Step | None = None
@@ -77,8 +77,8 @@ class Attachment:
                 raise InputError(
                     "a prediction in training mode, and no noise level or clean action before it",
                     where=f"guidance on {type(module).__name__}",
-                    expected=f"a training step through the policy's own {self.seam.kind} seam",
-                    way_out="noise with the policy's own scheduler, put it into eval mode to sample, or pass "
+                    expected=f"a training step through the policy's own {self.hook_point.kind} hook_point",
+                    fix="noise with the policy's own scheduler, put it into eval mode to sample, or pass "
                     "scheduler= and network=",
                 )
             # Sampling between training steps, without gradients.
@@ -106,9 +106,9 @@ class Attachment:
                 f"clean actions {tuple(a0.shape)}",
                 where="guidance on the policy",
                 expected=f"(B, S, D) with S = {horizon}, the chunk length of the alignment",
-                way_out="align with the chunk length of the policy's horizon",
+                fix="align with the chunk length of the policy's horizon",
             )
-        if self._alignment is None or self.seam.kind == "ours":
+        if self._alignment is None or self.hook_point.kind == "ours":
             return
         self._units = units_of(self._alignment, a0.shape[2], **self._how)
         guided = self._alignment.space.compact.mask
@@ -126,7 +126,7 @@ class Attachment:
                 f"a prediction {tuple(prediction.shape)}",
                 where="guidance on the policy",
                 expected=f"{tuple(step.a0.shape)}, the shape of the clean actions",
-                way_out="pass network=, the module whose output enters the loss",
+                fix="pass network=, the module whose output enters the loss",
             )
         g, meter = self.guidance, self._meter
         assert meter is not None
@@ -136,7 +136,7 @@ class Attachment:
             a0, noise, prediction = (v.detach().to(dtype) for v in (step.a0, step.noise, prediction))
             alpha, sigma = step.alpha.to(dtype), step.sigma.to(dtype)
             x = alpha[:, None, None] * a0 + sigma[:, None, None] * noise
-            kind = self.seam.parameterization
+            kind = self.hook_point.parameterization
             if g.at == "noised":
                 k = guidance_coefficient(kind, alpha, sigma)[:, None, None]
                 kg = k * self._gradient(x, a0, alpha)
@@ -199,10 +199,10 @@ def attach(
         The `Attachment`, with the meter's rows and verdict.
 
     Raises:
-        InputError: no seam; other horizon, joints or units than the alignment's; a step without noise level or clean
-            action; or no step at all by the end.
+        InputError: no hook_point; other horizon, joints or units than the alignment's; a step without noise level or
+            clean action; or no step at all by the end.
     """
-    seam = find_seam(policy, network, scheduler)
+    hook_point = find_hook_point(policy, network, scheduler)
     how = {"joints": joints, "statistics": statistics}
     if isinstance(alignment, Guidance):
         if lam is not None or clamp is not None or options:
@@ -210,28 +210,28 @@ def attach(
                 "a Guidance with lam, clamp or other options beside it",
                 where="attach",
                 expected="a Guidance that says all of it itself",
-                way_out="set them in the Guidance, or give the alignment",
+                fix="set them in the Guidance, or give the alignment",
             )
         guidance, known = alignment, None
     else:
         lam, clamp = LAM if lam is None else lam, math.inf if clamp is None else clamp
         guidance, known = Guidance.of(alignment, lam, clamp, **options), alignment
-        if seam.kind == "ours":
+        if hook_point.kind == "ours":
             inside = unwrapped(policy)
             check_guidance(inside, guidance, inside.spaces[0])
         else:
             guidance = replace(guidance, slots=None, mask=None)
-    attachment = Attachment(seam, guidance, known, how, seed)
-    handle = seam.module.register_forward_hook(attachment.hook)
+    attachment = Attachment(hook_point, guidance, known, how, seed)
+    handle = hook_point.module.register_forward_hook(attachment.hook)
     try:
-        with seam.watched(attachment.record):
+        with hook_point.watched(attachment.record):
             yield attachment
     finally:
         handle.remove()
     if attachment.steps == 0:
         raise InputError(
             "no guided step",
-            where=f"guidance on {type(seam.module).__name__}",
+            where=f"guidance on {type(hook_point.module).__name__}",
             expected="its forward hook to fire in training mode",
-            way_out="train the policy inside the block, in train() mode, and compile it after attaching, not before",
+            fix="train the policy inside the block, in train() mode, and compile it after attaching, not before",
         )

@@ -1,10 +1,10 @@
-"""Ensemble: many arms of one network as one batched model, weights stacked along a leading dimension.
+"""BatchedTrainer: many methods of one network as one batched model, weights stacked along a leading dimension.
 
-    weights (A, …),    prediction (A, B, S, D),    loss = Σ over arms of each arm's own loss
+    weights (A, …),    prediction (A, B, S, D),    loss = Σ over methods of each method's own loss
 
-No term couples two arms and AdamW works element by element, so each arm trains as it would alone, up to the rounding of
-a batched matrix product. On a GPU a step of A small networks then costs little more than a step of one; on a CPU there
-is next to nothing to win, see `benchmarks/ensemble.py`.
+No term couples two methods and AdamW works element by element, so each method trains as it would alone, up to the
+rounding of a batched matrix product. On a GPU a step of A small networks then costs little more than a step of one; on
+a CPU there is next to nothing to win, see `benchmarks/ensemble.py`.
 """
 
 import copy
@@ -19,11 +19,11 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ate.runs.distributed import average, processes, whole
 from ate.runs.loop import Stateful
-from ate.steer.ema import Average
+from ate.steer.ema import EMA
 from ate.steer.meter import GuidanceMeter
-from ate.steer.optim_config import Budget
+from ate.steer.optim_config import OptimConfig
 from ate.steer.shifted_target import Key, Prepared, Shifts
-from ate.steer.trainer import Arm, optimizer
+from ate.steer.trainer import GuidedPolicy, optimizer
 
 if TYPE_CHECKING:
     from ate.policies.policy import Policy
@@ -51,23 +51,25 @@ class Stack(nn.Module):
                 module.get_parameter(name).copy_(stacked[index])
 
 
-class Ensemble:
-    """Trains arms of one network together; the counterpart of one `Learner` an arm."""
+class BatchedTrainer:
+    """Trains methods of one network together; the counterpart of one `Trainer` a method."""
 
-    def __init__(self, arms: Mapping[str, Arm], budget: Budget, shifts: Shifts, device: torch.device) -> None:
-        """Arms by name; their policies receive their weights back when they are asked for."""
-        self._arms, self._budget, self._shifts = dict(arms), budget, shifts
-        self._policies = [arm.policy for arm in arms.values()]
+    def __init__(
+        self, methods: Mapping[str, GuidedPolicy], optim: OptimConfig, shifts: Shifts, device: torch.device
+    ) -> None:
+        """Methods by name; their policies receive their weights back when they are asked for."""
+        self._methods, self._budget, self._shifts = dict(methods), optim, shifts
+        self._policies = [method.policy for method in methods.values()]
         self._stack = Stack(self._policies)
         # What is computed; its own weights are never used.
         self._network = copy.deepcopy(self._policies[0])
-        self._optimizer = optimizer(self._stack.parameters(), budget)
-        self._schedule = LambdaLR(self._optimizer, budget.learning_rate_factor)
-        self._meter = GuidanceMeter(device, arms=len(arms))
-        self._average = Average(self._stack, budget.ema) if budget.ema else None
+        self._optimizer = optimizer(self._stack.parameters(), optim)
+        self._schedule = LambdaLR(self._optimizer, optim.learning_rate_factor)
+        self._meter = GuidanceMeter(device, methods=len(methods))
+        self._average = EMA(self._stack, optim.ema) if optim.ema else None
 
     def step(self, batches: Sequence[Prepared]) -> dict[str, Tensor]:
-        """One optimisation step of every arm; returns each one's loss against the unshifted target."""
+        """One optimisation step of every method; returns each one's loss against the unshifted target."""
         self._stack.zero_grad(set_to_none=True)
         losses = [self._backward(prepared, len(batches)) for prepared in batches]
         average(self._stack.parameters())
@@ -77,10 +79,10 @@ class Ensemble:
         self._schedule.step()
         if self._average is not None:
             self._average.update(self._stack)
-        return dict(zip(self._arms, torch.stack(losses).mean(0).unbind(), strict=True))
+        return dict(zip(self._methods, torch.stack(losses).mean(0).unbind(), strict=True))
 
     def _backward(self, prepared: Prepared, batches: int) -> Tensor:
-        """Add one batch's share to the gradients; every arm's loss against the unshifted target, `(A,)`."""
+        """Add one batch's share to the gradients; every method's loss against the unshifted target, `(A,)`."""
         batch = prepared.batch
 
         def predict(weights: dict[str, Tensor]) -> Tensor:
@@ -99,9 +101,9 @@ class Ensemble:
         return (_whole(plain).square() * whole(batch.mask)).sum((1, 2, 3)) / batch.count
 
     def _shift(self, predictions: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """Every arm's shift, and where its clamp decides, each `(A, B, S, D)`; zeros without guidance."""
+        """Every method's shift, and where its clamp decides, each `(A, B, S, D)`; zeros without guidance."""
         shift, clamped = torch.zeros_like(predictions), torch.zeros_like(predictions)
-        guidances = [arm.guidance for arm in self._arms.values()]
+        guidances = [method.guidance for method in self._methods.values()]
         sharing: dict[Key, list[int]] = {}
         for index, guidance in enumerate(guidances):
             if guidance is not None:
@@ -110,7 +112,7 @@ class Ensemble:
             first = guidances[indices[0]]
             if first is None:
                 continue
-            # One encoder call for all arms that share their stream, also where each has its own estimate.
+            # One encoder call for all methods that share their stream, also where each has its own estimate.
             raw = self._shifts.raw(first, predictions[indices], prepared)
             for index, kg in zip(indices, raw, strict=True):
                 guidance = guidances[index]
@@ -120,7 +122,7 @@ class Ensemble:
         return shift, clamped
 
     def _clip(self) -> None:
-        """Bound the norm of each arm's gradient, as `clip_grad_norm_` does for one."""
+        """Bound the norm of each method's gradient, as `clip_grad_norm_` does for one."""
         gradients = [parameter.grad for parameter in self._stack.parameters() if parameter.grad is not None]
         norms = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
         share = (self._budget.clip / (norms + 1e-6)).clamp(max=1.0)
@@ -138,13 +140,13 @@ class Ensemble:
     def policies(self) -> dict[str, "Policy"]:
         """The policies by name: with averaged weights where they are averaged."""
         (self._stack if self._average is None else self._average.module).write(self._policies)
-        return dict(zip(self._arms, self._policies, strict=True))
+        return dict(zip(self._methods, self._policies, strict=True))
 
     def meters(self) -> dict[str, list[dict[str, float]]]:
-        """Rows of each arm's meter by name, none without guidance."""
+        """Rows of each method's meter by name, none without guidance."""
         return {
-            name: self._meter.of(index).rows() if arm.guidance is not None else []
-            for index, (name, arm) in enumerate(self._arms.items())
+            name: self._meter.of(index).rows() if method.guidance is not None else []
+            for index, (name, method) in enumerate(self._methods.items())
         }
 
 

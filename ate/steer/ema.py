@@ -1,4 +1,4 @@
-"""Average: an exponential moving average of a policy's weights, as diffusion policies are evaluated with.
+"""EMA: an exponential moving average of a policy's weights, as diffusion policies are evaluated with.
 
     avg ← β·avg + (1 − β)·weights,    β = min(decay, (1 + n)/(10 + n)) after n updates
 
@@ -15,7 +15,7 @@ from torch import nn
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class Average(Generic[Module]):
+class EMA(Generic[Module]):
     """The average of a module's weights.
 
     Attributes:

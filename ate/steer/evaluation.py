@@ -24,7 +24,7 @@ ANSWERS = ("error", "success", "closest")
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What every arm is asked while it trains.
+    """What every method is asked while it trains.
 
     Attributes:
         held_out: episodes of the robot that are not trained on.
@@ -48,14 +48,14 @@ class Evaluation:
             if getattr(self, name) < least:
                 raise InputError(
                     str(getattr(self, name)), where=f"evaluation {name}", expected=f"at least {least}",
-                    way_out=f"raise {name}",
+                    fix=f"raise {name}",
                 )  # fmt: skip
         if self.rollouts and not (self.held_out.robot and self.held_out.task):
             raise InputError(
                 f"episodes of robot {self.held_out.robot!r} and task {self.held_out.task!r}",
                 where="evaluation rollouts",
                 expected="files that name a robot and a task of the simulator",
-                way_out="evaluate without rollouts",
+                fix="evaluate without rollouts",
             )
 
     def log_every(self, at_most: int) -> int:

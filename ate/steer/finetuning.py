@@ -13,9 +13,9 @@ from ate.errors import InputError
 from ate.policies.policy import Policy
 from ate.steer.evaluation import Evaluation
 from ate.steer.guidance import Guidance
-from ate.steer.optim_config import Budget
-from ate.steer.trainer import Arm
-from ate.steer.training import Trained, train_arms
+from ate.steer.optim_config import OptimConfig
+from ate.steer.trainer import GuidedPolicy
+from ate.steer.training import Trained, train_methods
 
 
 def finetune(
@@ -39,20 +39,21 @@ def finetune(
         space: action space to act in; by default the guidance's, else one fitted on `episodes`.
         directory: for checkpoints and metrics; an interrupted run resumes from there.
         evaluation: what to ask of the policy while it trains.
-        options: of `Budget`: `steps`, `batch`, `learning_rate`, `seed` (arms that share it see the same stream), …
+        options: of `OptimConfig`: `steps`, `batch`, `learning_rate`, `seed` (methods that share it see the same
+            stream), …
 
     Raises:
         InputError: horizon or action space of policy and guidance differ, or an option is unknown or out of range.
     """
-    arms = {"policy": Arm(policy, guidance)}
-    budget = Budget.of(options)
-    return finetune_arms(arms, episodes, budget, space=space, directory=directory, evaluation=evaluation)["policy"]
+    methods = {"policy": GuidedPolicy(policy, guidance)}
+    optim = OptimConfig.of(options)
+    return finetune_methods(methods, episodes, optim, space=space, directory=directory, evaluation=evaluation)["policy"]
 
 
-def finetune_arms(
-    arms: Mapping[str, Arm],
+def finetune_methods(
+    methods: Mapping[str, GuidedPolicy],
     episodes: Episodes,
-    budget: Budget,
+    optim: OptimConfig,
     *,
     space: ActionSpace | None = None,
     directory: Path | None = None,
@@ -60,39 +61,45 @@ def finetune_arms(
     evaluation: Evaluation | None = None,
     stacked: bool | None = None,
 ) -> dict[str, Trained]:
-    """Fine-tune copies of several arms on one shared stream; each equals fine-tuning it alone.
+    """Fine-tune copies of several methods on one shared stream; each equals fine-tuning it alone.
 
-    `evaluation` and `stacked` are those of `train_arms`: stacked arms equal single ones up to rounding.
+    `evaluation` and `stacked` are those of `train_methods`: stacked methods equal single ones up to rounding.
 
     Raises:
-        InputError: as `finetune`; or arms of different parameterisations.
+        InputError: as `finetune`; or methods of different parameterisations.
     """
-    kinds = {arm.policy.config.parameterization for arm in arms.values()}
+    kinds = {method.policy.config.parameterization for method in methods.values()}
     if len(kinds) != 1:
         raise InputError(
             f"parameterisations {sorted(kinds)}",
-            where="arms that share a stream",
+            where="methods that share a stream",
             expected="one",
-            way_out="fine-tune diffusion and flow policies in two calls",
+            fix="fine-tune diffusion and flow policies in two calls",
         )
-    width = next(iter(arms.values())).policy.config.features
-    given = [arm.guidance.space for arm in arms.values() if arm.guidance is not None and arm.guidance.space is not None]
+    width = next(iter(methods.values())).policy.config.features
+    given = [
+        method.guidance.space
+        for method in methods.values()
+        if method.guidance is not None and method.guidance.space is not None
+    ]
     space = space or (given[0] if given else spaces([episodes], width)[0])
-    placed = {name: Arm(arm.policy, _placed(arm.guidance, space)) for name, arm in arms.items()}
+    placed = {name: GuidedPolicy(method.policy, _placed(method.guidance, space)) for name, method in methods.items()}
     check_joints(episodes, space)
-    for arm in placed.values():
-        check_guidance(arm.policy, arm.guidance, space)
-    moved = {name: Arm(arm.policy.moved_to(space), arm.guidance) for name, arm in placed.items()}
-    return train_arms(
-        moved, [episodes], [space], budget, directory=directory, label=label, evaluation=evaluation, stacked=stacked
+    for method in placed.values():
+        check_guidance(method.policy, method.guidance, space)
+    moved = {name: GuidedPolicy(method.policy.moved_to(space), method.guidance) for name, method in placed.items()}
+    return train_methods(
+        moved, [episodes], [space], optim, directory=directory, label=label, evaluation=evaluation, stacked=stacked
     )
 
 
-def pretrain(policy: Policy, sets: tuple[Episodes, ...], budget: Budget, *, directory: Path | None = None) -> Trained:
+def pretrain(
+    policy: Policy, sets: tuple[Episodes, ...], optim: OptimConfig, *, directory: Path | None = None
+) -> Trained:
     """Train a copy of a policy on all pre-training robots at once, each in its own action space."""
-    arms = {"policy": Arm(copy.deepcopy(policy))}
+    methods = {"policy": GuidedPolicy(copy.deepcopy(policy))}
     label = f"pre-train {policy.config.parameterization}"
-    trained = train_arms(arms, sets, policy.spaces, budget, directory=directory, label=label)
+    trained = train_methods(methods, sets, policy.spaces, optim, directory=directory, label=label)
     return trained["policy"]
 
 
@@ -116,7 +123,7 @@ def check_guidance(policy: Policy, guidance: Guidance | None, space: ActionSpace
             f"an action space of width {space.width}",
             where=f"fine-tuning to {space.embodiment.name}",
             expected=f"{config.features}, the width of the policy's unified vector",
-            way_out="build policy and alignment over the same set of robots",
+            fix="build policy and alignment over the same set of robots",
         )
     trained = {known.source for known in policy.spaces}
     if trained != {space.source}:
@@ -124,7 +131,7 @@ def check_guidance(policy: Policy, guidance: Guidance | None, space: ActionSpace
             f"source {space.source!r}",
             where=f"fine-tuning to {space.embodiment.name}",
             expected=f"{' or '.join(map(repr, sorted(trained)))}, what the policy was pre-trained on",
-            way_out="take the same series for both; measured positions and commands are not on one time base",
+            fix="take the same series for both; measured positions and commands are not on one time base",
         )
     if guidance is None:
         return
@@ -133,14 +140,14 @@ def check_guidance(policy: Policy, guidance: Guidance | None, space: ActionSpace
             f"chunks of {guidance.horizon} rows",
             where="guidance",
             expected=f"{config.horizon}, the policy's horizon",
-            way_out="align with the chunk length of the policy's horizon",
+            fix="align with the chunk length of the policy's horizon",
         )
     if guidance.slots is None and guidance.vae.config.features != config.features:
         raise InputError(
             f"an encoder of {guidance.vae.config.features} columns",
             where="guidance",
             expected=f"{len(space.embodiment.slots)} columns, the robot's, or {config.features}, the policy's",
-            way_out="align on episodes of the robot that the policy is fine-tuned to",
+            fix="align on episodes of the robot that the policy is fine-tuned to",
         )
     if guidance.space is not None:
         policy_side = Passport.of(space, config.horizon)

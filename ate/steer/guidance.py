@@ -87,30 +87,28 @@ class Guidance:
     def __post_init__(self) -> None:
         if not self.lam >= 0:
             raise InputError(
-                str(self.lam), where="guidance lam", expected="λ ≥ 0", way_out="use sign=-1 to reverse the shift"
+                str(self.lam), where="guidance lam", expected="λ ≥ 0", fix="use sign=-1 to reverse the shift"
             )
         if not self.clamp > 0:
-            raise InputError(
-                str(self.clamp), where="guidance clamp", expected="c > 0", way_out="use math.inf for no clamp"
-            )
+            raise InputError(str(self.clamp), where="guidance clamp", expected="c > 0", fix="use math.inf for no clamp")
         for name, valid in CHOICES.items():
             if getattr(self, name) not in valid:
                 raise unknown(getattr(self, name), valid, where=f"guidance {name}")
         if self.sign not in (1, -1):
-            raise InputError(str(self.sign), where="guidance sign", expected="1 or -1", way_out="use lam for strength")
+            raise InputError(str(self.sign), where="guidance sign", expected="1 or -1", fix="use lam for strength")
         if self.slots is not None and len(self.slots) != self.vae.config.features:
             raise InputError(
                 f"{len(self.slots)} slots",
                 where="guidance slots",
                 expected=f"{self.vae.config.features}, one a column of the encoder's input",
-                way_out="take the slots of the robot's embodiment",
+                fix="take the slots of the robot's embodiment",
             )
         if self.mask is not None and self.slots is None and len(self.mask) != self.vae.config.features:
             raise InputError(
                 f"{len(self.mask)} entries",
                 where="guidance mask",
                 expected=f"{self.vae.config.features}, one a column of the action vector",
-                way_out="generate the mask from the robot's embodiment",
+                fix="generate the mask from the robot's embodiment",
             )
         self.vae.eval().requires_grad_(False)
 
@@ -163,7 +161,7 @@ class Guidance:
             return posterior.mean
         if noise is None:
             raise InputError(
-                "no noise", where="guidance with latent='sample'", expected="noise (B, d)", way_out="pass noise="
+                "no noise", where="guidance with latent='sample'", expected="noise (B, d)", fix="pass noise="
             )
         return posterior.mean + posterior.std * noise.reshape(posterior.mean.shape)
 
@@ -186,7 +184,7 @@ class Guidance:
                 f"x {tuple(x.shape)} and a0 {tuple(a0.shape)}",
                 where="guidance",
                 expected=f"two batches (B, S, {features}) of one shape, or slots that name the encoder's columns",
-                way_out="map actions into the space the encoder was trained in, or pass slots=",
+                fix="map actions into the space the encoder was trained in, or pass slots=",
             )
         with torch.no_grad():
             wanted = self.latents(a0, noise) if target is None else target
@@ -235,7 +233,7 @@ class Guidance:
             return shift
         if alpha is None:
             raise InputError(
-                "no alpha", where=f"guidance with schedule {self.schedule!r}", expected="α (B,)", way_out="pass alpha="
+                "no alpha", where=f"guidance with schedule {self.schedule!r}", expected="α (B,)", fix="pass alpha="
             )
         return shift * alpha.pow(power)[:, None, None]
 

@@ -1,6 +1,6 @@
 """Seams: where a policy that we did not write tells what it noised, and which module emits its prediction.
 
-A seam is found by what a policy has, not by its type, so that nobody's package has to be imported:
+A hook_point is found by what a policy has, not by its type, so that nobody's package has to be imported:
 
 | policy | tells a0, noise and level by | prediction comes from |
 |---|---|---|
@@ -49,8 +49,8 @@ Record = Callable[[Step], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Seam:
-    """One policy's seam.
+class HookPoint:
+    """One policy's hook_point.
 
     Attributes:
         kind: `"ours"`, `"scheduler"` or `"flow VLA"`.
@@ -65,8 +65,8 @@ class Seam:
     watched: Callable[[Record], Any]
 
 
-def find_seam(policy: Any, network: nn.Module | None = None, scheduler: Any = None) -> Seam:
-    """The seam of a policy.
+def find_hook_point(policy: Any, network: nn.Module | None = None, scheduler: Any = None) -> HookPoint:
+    """The hook_point of a policy.
 
     Args:
         policy: the policy; compiled and data-parallel wrappers are looked through.
@@ -74,7 +74,7 @@ def find_seam(policy: Any, network: nn.Module | None = None, scheduler: Any = No
         scheduler: the diffusers scheduler that noises in training, where it is not found.
 
     Raises:
-        InputError: no seam, or several that could be meant.
+        InputError: no hook_point, or several that could be meant.
     """
     policy = unwrapped(policy)
     if isinstance(getattr(policy, "path", None), Path):
@@ -85,7 +85,7 @@ def find_seam(policy: Any, network: nn.Module | None = None, scheduler: Any = No
             f"{len(flows)} flow models: {', '.join(type(owner).__name__ for owner in flows)}",
             where=type(policy).__name__,
             expected="one that is trained",
-            way_out="give attach that one alone",
+            fix="give attach that one alone",
         )
     return _flow_vla(flows[0]) if flows else _with_scheduler(policy, network, scheduler)
 
@@ -113,7 +113,7 @@ class _WatchedPath(Path):
         return super().noised(a0, noise, t)
 
 
-def _ours(policy: Any) -> Seam:
+def _ours(policy: Any) -> HookPoint:
     @contextmanager
     def watched(record: Record) -> Iterator[None]:
         path = policy.path
@@ -123,7 +123,7 @@ def _ours(policy: Any) -> Seam:
         finally:
             policy.path = path
 
-    return Seam("ours", policy.network, policy.path.parameterization, watched)
+    return HookPoint("ours", policy.network, policy.path.parameterization, watched)
 
 
 def _modules(policy: Any) -> list[Any]:
@@ -137,7 +137,7 @@ def _is_flow_vla(owner: Any) -> bool:
     return methods and "action_out_proj" in getattr(owner, "_modules", {})
 
 
-def _flow_vla(owner: Any) -> Seam:
+def _flow_vla(owner: Any) -> HookPoint:
     """x = t·noise + (1 − t)·actions; noise and times are drawn as its forward pass would, and handed to it."""
     forward = owner.forward
     signature = inspect.signature(forward)
@@ -147,7 +147,7 @@ def _flow_vla(owner: Any) -> Seam:
             f"a forward pass without {', '.join(sorted(missing))}",
             where=type(owner).__name__,
             expected="forward(…, actions, noise, time), as lerobot's and openpi's flow policies have",
-            way_out="check the version of the package",
+            fix="check the version of the package",
         )
 
     @contextmanager
@@ -170,10 +170,10 @@ def _flow_vla(owner: Any) -> Seam:
         with _replaced(owner, "forward", told):
             yield
 
-    return Seam("flow VLA", owner.action_out_proj, "flow_noise_at_1", watched)
+    return HookPoint("flow VLA", owner.action_out_proj, "flow_noise_at_1", watched)
 
 
-def _with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any) -> Seam:
+def _with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any) -> HookPoint:
     owner = policy
     if scheduler is None:
         owner, scheduler = _scheduler_of(policy)
@@ -186,7 +186,7 @@ def _with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any) -> S
             f"prediction_type {said!r}",
             where=type(scheduler).__name__,
             expected=", ".join(PREDICTIONS),
-            way_out="give the scheduler that training uses",
+            fix="give the scheduler that training uses",
         )
     noised = getattr(scheduler, method)
 
@@ -206,7 +206,7 @@ def _with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any) -> S
             yield
 
     kind = "flow_noise_at_1" if said == "flow" else PREDICTIONS[str(said)]
-    return Seam("scheduler", network, kind, watched)
+    return HookPoint("scheduler", network, kind, watched)
 
 
 def _levels(noised: Callable[..., Tensor], like: Tensor, times: Tensor, flow: bool) -> tuple[Tensor, Tensor]:
@@ -229,13 +229,13 @@ def _scheduler_of(policy: Any) -> tuple[Any, Any]:
                 f"{len(found)} different schedulers named {name}",
                 where=type(policy).__name__,
                 expected="one that noises in training",
-                way_out="pass scheduler= and network=",
+                fix="pass scheduler= and network=",
             )
     raise InputError(
         "no noise scheduler, no noise path, and no flow with sample_noise, sample_time and action_out_proj",
         where=type(policy).__name__,
         expected=f"an attribute {' or '.join(SCHEDULERS)} with add_noise, or a policy of a known kind",
-        way_out="pass scheduler= and network=",
+        fix="pass scheduler= and network=",
     )
 
 
@@ -254,7 +254,7 @@ def _network_of(owner: Any) -> nn.Module:
         f"modules {', '.join(children) or 'none'}",
         where=type(owner).__name__,
         expected=f"the network that predicts, as one of {', '.join(NETWORKS)}",
-        way_out="pass network=",
+        fix="pass network=",
     )
 
 

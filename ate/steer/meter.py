@@ -22,10 +22,10 @@ class GuidanceMeter:
     shift works with the demonstrations or against them.
     """
 
-    def __init__(self, device: torch.device | str = "cpu", arms: int | None = None) -> None:
-        """Of one arm; or of `arms` arms at once, whose batches then have a leading dimension of that size."""
+    def __init__(self, device: torch.device | str = "cpu", methods: int | None = None) -> None:
+        """Of one method; or of `methods` methods at once, whose batches then have a leading dimension of that size."""
         # float64: sums of squares over thousands of steps.
-        leading = () if arms is None else (arms,)
+        leading = () if methods is None else (methods,)
         self._sums = torch.zeros(*leading, 7, BINS, dtype=torch.float64, device=device)
 
     def add(self, t: Tensor, shift: Tensor, residual: Tensor, clamped: Tensor, mask: Tensor) -> None:
@@ -63,10 +63,10 @@ class GuidanceMeter:
         """Take the sums back."""
         self._sums.copy_(state_dict["sums"])
 
-    def of(self, arm: int) -> "GuidanceMeter":
-        """The meter of one of several arms."""
+    def of(self, method: int) -> "GuidanceMeter":
+        """The meter of one of several methods."""
         one = GuidanceMeter(self._sums.device)
-        one._sums.copy_(self._sums[arm])
+        one._sums.copy_(self._sums[method])
         return one
 
     def rows(self) -> list[dict[str, float]]:

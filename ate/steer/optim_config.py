@@ -1,4 +1,4 @@
-"""Budget: how a policy is optimised, the same for every arm of a comparison."""
+"""OptimConfig: how a policy is optimised, the same for every method of a comparison."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -11,8 +11,8 @@ PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, repr=False)
-class Budget:
-    """Optimisation budget.
+class OptimConfig:
+    """Optimisation optim.
 
     Attributes:
         steps: optimisation steps.
@@ -23,7 +23,7 @@ class Budget:
         seed: of batches, times and noise.
         warmup: steps over which the learning rate rises to its value.
         accumulate: batches whose mean gradient makes a step.
-        clip: bound of the norm of an arm's gradient; infinite for none.
+        clip: bound of the norm of a method's gradient; infinite for none.
         ema: decay β of an exponential moving average of the weights, which is then what is evaluated and returned; 0
             for none. At step n it is min(β, (1 + n)/(10 + n)), or short trainings would return their start.
         precision: of the policy's forward pass: `"float32"`, or `"bfloat16"` by autocast. Weights, loss, optimiser and
@@ -49,18 +49,16 @@ class Budget:
         for name, least in (("steps", 1), ("batch", 1), ("accumulate", 1), ("warmup", 0)):
             if getattr(self, name) < least:
                 raise InputError(
-                    str(getattr(self, name)), where=name, expected=f"at least {least}", way_out=f"raise {name}"
+                    str(getattr(self, name)), where=name, expected=f"at least {least}", fix=f"raise {name}"
                 )
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
             raise InputError(
-                str(self.learning_rate), where="learning_rate", expected="a positive number", way_out="use 3e-4"
+                str(self.learning_rate), where="learning_rate", expected="a positive number", fix="use 3e-4"
             )
         if not self.clip > 0:
-            raise InputError(str(self.clip), where="clip", expected="a positive norm", way_out="use inf for no bound")
+            raise InputError(str(self.clip), where="clip", expected="a positive norm", fix="use inf for no bound")
         if not 0 <= self.ema < 1:
-            raise InputError(
-                str(self.ema), where="ema", expected="a decay in [0, 1)", way_out="use 0.999, or 0 for none"
-            )
+            raise InputError(str(self.ema), where="ema", expected="a decay in [0, 1)", fix="use 0.999, or 0 for none")
         for name, valid in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in valid:
                 raise unknown(getattr(self, name), valid, where=name)
@@ -69,11 +67,11 @@ class Budget:
         # Runs are named by hashes over it: options that came later are told where they are used, and old names hold.
         first = ("steps", "batch", "learning_rate", "weight_decay", "schedule", "seed")
         told = [f.name for f in fields(self) if f.name in first or getattr(self, f.name) != f.default]
-        return f"Budget({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
+        return f"OptimConfig({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
 
     @classmethod
-    def of(cls, options: dict[str, Any]) -> "Budget":
-        """A budget of options by name.
+    def of(cls, options: dict[str, Any]) -> "OptimConfig":
+        """A optim of options by name.
 
         Raises:
             InputError: an unknown name, or a value that is out of range.

@@ -1,8 +1,9 @@
-"""The stream of batches that all arms of a training share, drawn ahead where a core is free.
+"""The stream of batches that all methods of a training share, drawn ahead where a core is free.
 
 At the noised chunk k·g does not depend on the policy. Gradients of several batches are therefore taken in one call of
-the encoder, which is cheaper than one call each; and while arms train on them, another thread draws the next ones: the
-same numbers in the same order, and on a CPU with two cores guidance costs next to nothing. A GPU is kept busy without.
+the encoder, which is cheaper than one call each; and while methods train on them, another thread draws the next ones:
+the same numbers in the same order, and on a CPU with two cores guidance costs next to nothing. A GPU is kept busy
+without.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ ROWS_AT_ONCE = {"cpu": 512, "cuda": 2048}
 MOST_AT_ONCE = 8
 
 
-class Stream:
+class Prefetcher:
     """Prepared batches without end; a context in which they may be prepared ahead.
 
     Its state is that of the batches that were handed out: what is prepared and not yet taken does not count.
@@ -53,7 +54,7 @@ class Stream:
         """Where batches are."""
         return self._data.observation.device
 
-    def __enter__(self) -> "Stream":
+    def __enter__(self) -> "Prefetcher":
         threads = torch.get_num_threads()
         if self.device.type == "cpu" and threads > 1 and self._shifts.shareable:
             # Two threads that compute share the cores between them.

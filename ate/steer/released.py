@@ -67,26 +67,26 @@ def guidance_of(
         if said.get(name, value) != value:
             raise InputError(
                 f"{name}: {said[name]}", where=where, expected=f"{value}, what {file.name} was trained with",
-                way_out=f"correct {name}, or give the encoder that the block means",
+                fix=f"correct {name}, or give the encoder that the block means",
             )  # fmt: skip
     if vae.config.features != RDT_WIDTH:
         raise InputError(
             f"an encoder of {vae.config.features} columns",
             where=str(file),
             expected=f"RDT's {RDT_WIDTH} slots",
-            way_out="train the encoder on unified vectors, or use Guidance(slots=…)",
+            fix="train the encoder on unified vectors, or use Guidance(slots=…)",
         )
     if horizon > vae.config.positions - 2:
         raise InputError(
             f"horizon {horizon}", where=where, expected=f"at most {vae.config.positions - 2}, the encoder's positions",
-            way_out="align with the policy's horizon",
+            fix="align with the policy's horizon",
         )  # fmt: skip
     return Guidance(vae, float(said["lambda"]), float(said["clamp"]), energy, latent, mask, horizon=None)
 
 
 def _checked(block: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(block, Mapping):
-        raise InputError(f"a {type(block).__name__}", where=where, expected="a block of fields", way_out="see FIELDS")
+        raise InputError(f"a {type(block).__name__}", where=where, expected="a block of fields", fix="see FIELDS")
     for name, value in block.items():
         if name not in FIELDS:
             raise unknown(str(name), FIELDS, where=where)
@@ -95,11 +95,11 @@ def _checked(block: Any, where: str) -> Mapping[str, Any]:
                 f"{name}: {value!r}",
                 where=where,
                 expected=" or ".join(kind.__name__ for kind in FIELDS[name]),
-                way_out=f"correct {name}",
+                fix=f"correct {name}",
             )
     for name in ("pretrained_path", "mask", "lambda", "clamp"):
         if name not in block:
-            raise InputError(f"no {name}", where=where, expected=", ".join(FIELDS), way_out=f"add {name}")
+            raise InputError(f"no {name}", where=where, expected=", ".join(FIELDS), fix=f"add {name}")
     return block
 
 
@@ -110,7 +110,7 @@ def _mask(given: Sequence[int], robot: Profile | None, where: str) -> np.ndarray
             "; ".join(oddity.text for oddity in odd),
             where=f"mask in {where}",
             expected="the slots of the robot's joints" if robot is None else f"the slots of {robot.name}",
-            way_out="`ate mask --robot NAME` prints the mask of a robot",
+            fix="`ate mask --robot NAME` prints the mask of a robot",
         )
     values = np.asarray(given)
     flags = len(values) == RDT_WIDTH and np.isin(values, (0, 1)).all()

@@ -1,4 +1,4 @@
-"""Shifts: k·g of every distinct guidance on one batch, worked out once for all arms that can share it."""
+"""Shifts: k·g of every distinct guidance on one batch, worked out once for all methods that can share it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """One batch with what its arms share.
+    """One batch with what its methods share.
 
     Attributes:
         batch: the batch.
@@ -96,12 +96,12 @@ class Shifts:
         return Prepared(part, *self._path.alpha_sigma(part.t), noise, {})
 
     def of(self, guidance: Guidance, prediction: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """k·g and the shift `(B, S, D)` of one guidance for an arm that predicts `prediction` on a prepared batch."""
+        """k·g and the shift `(B, S, D)` of one guidance for a method that predicts `prediction` on a prepared batch."""
         raw = self.raw(guidance, prediction[None], prepared)[0]
         return raw, guidance.scale(raw, prepared.alpha)
 
     def raw(self, guidance: Guidance, predictions: Tensor, prepared: Prepared) -> Tensor:
-        """k·g `(A, B, S, D)` for A arms of guidances that share their stream, by what they predict on a batch."""
+        """k·g `(A, B, S, D)` for A methods of guidances that share their stream, by what they predict on a batch."""
         shared = prepared.shared.get(guidance.stream)
         if shared is not None:
             return shared.expand(predictions.shape)

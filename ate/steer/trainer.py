@@ -1,4 +1,4 @@
-"""Learner: one arm in training, with its optimiser, schedule, meter and averaged weights."""
+"""Trainer: one method in training, with its optimiser, schedule, meter and averaged weights."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -13,10 +13,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ate.runs.distributed import average, processes, whole
 from ate.runs.loop import Stateful
-from ate.steer.ema import Average
+from ate.steer.ema import EMA
 from ate.steer.guidance import Guidance
 from ate.steer.meter import GuidanceMeter
-from ate.steer.optim_config import Budget
+from ate.steer.optim_config import OptimConfig
 from ate.steer.shifted_target import Prepared, Shifts
 
 if TYPE_CHECKING:
@@ -24,32 +24,34 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
+class GuidedPolicy:
     """A policy to start from and the guidance it gets (None: plain training)."""
 
     policy: "Policy"
     guidance: Guidance | None = None
 
 
-class Learner:
-    """Trains one arm in place, on its process's rows of each batch."""
+class Trainer:
+    """Trains one method in place, on its process's rows of each batch."""
 
-    def __init__(self, name: str, arm: Arm, budget: Budget, shifts: Shifts, device: torch.device) -> None:
-        """An arm by name; policy and guidance are on the device, and the shifts know the guidance."""
-        self._name, self._arm, self._budget, self._shifts = name, arm, budget, shifts
-        self._optimizer = optimizer(arm.policy.parameters(), budget)
-        self._schedule = LambdaLR(self._optimizer, budget.learning_rate_factor)
-        self._meter = GuidanceMeter(device) if arm.guidance is not None else None
-        self._average = Average(arm.policy, budget.ema) if budget.ema else None
+    def __init__(
+        self, name: str, method: GuidedPolicy, optim: OptimConfig, shifts: Shifts, device: torch.device
+    ) -> None:
+        """A method by name; policy and guidance are on the device, and the shifts know the guidance."""
+        self._name, self._method, self._budget, self._shifts = name, method, optim, shifts
+        self._optimizer = optimizer(method.policy.parameters(), optim)
+        self._schedule = LambdaLR(self._optimizer, optim.learning_rate_factor)
+        self._meter = GuidanceMeter(device) if method.guidance is not None else None
+        self._average = EMA(method.policy, optim.ema) if optim.ema else None
 
     def step(self, batches: Sequence[Prepared]) -> dict[str, Tensor]:
         """One optimisation step on the mean over batches; returns the loss against the unshifted target."""
-        policy, budget = self._arm.policy, self._budget
+        policy, optim = self._method.policy, self._budget
         policy.zero_grad(set_to_none=True)
         losses = [self._backward(prepared, len(batches)) for prepared in batches]
         average(policy.parameters())
-        if math.isfinite(budget.clip):
-            clip_grad_norm_(policy.parameters(), budget.clip)
+        if math.isfinite(optim.clip):
+            clip_grad_norm_(policy.parameters(), optim.clip)
         self._optimizer.step()
         self._schedule.step()
         if self._average is not None:
@@ -58,15 +60,15 @@ class Learner:
 
     def _backward(self, prepared: Prepared, batches: int) -> Tensor:
         """Add one batch's share to the gradient; its loss against the unshifted target."""
-        batch, arm = prepared.batch, self._arm
+        batch, method = prepared.batch, self._method
         with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self._budget.precision == "bfloat16"):
-            prediction = arm.policy(batch.x, batch.t, batch.observation).to(batch.x.dtype)
+            prediction = method.policy(batch.x, batch.t, batch.observation).to(batch.x.dtype)
         residual = prediction - batch.target
         error, plain = residual, residual.detach()
-        if arm.guidance is not None and self._meter is not None:
-            raw, shift = self._shifts.of(arm.guidance, prediction.detach(), prepared)
+        if method.guidance is not None and self._meter is not None:
+            raw, shift = self._shifts.of(method.guidance, prediction.detach(), prepared)
             error = residual + shift
-            clamped = arm.guidance.clamped(raw).to(shift.dtype)
+            clamped = method.guidance.clamped(raw).to(shift.dtype)
             self._meter.add(*(whole(part) for part in (batch.t, shift, plain, clamped, batch.mask)))
         # Each process has its rows' part of the sum, and gradients are averaged over processes.
         ((error.square() * batch.mask).sum() / batch.count * (processes() / batches)).backward()
@@ -75,20 +77,20 @@ class Learner:
     def state(self) -> dict[str, Stateful]:
         """All that a step changes, by name."""
         parts: dict[str, Stateful | None] = {
-            "policy": self._arm.policy, "optimizer": self._optimizer, "schedule": self._schedule,
+            "policy": self._method.policy, "optimizer": self._optimizer, "schedule": self._schedule,
             "meter": self._meter, "ema": self._average,
         }  # fmt: skip
         return {f"{self._name}/{part}": item for part, item in parts.items() if item is not None}
 
     def policies(self) -> dict[str, "Policy"]:
         """The policy by name: with averaged weights where they are averaged."""
-        return {self._name: self._arm.policy if self._average is None else self._average.module}
+        return {self._name: self._method.policy if self._average is None else self._average.module}
 
     def meters(self) -> dict[str, list[dict[str, float]]]:
         """Rows of the meter by name, none without guidance."""
         return {self._name: self._meter.rows() if self._meter is not None else []}
 
 
-def optimizer(parameters: Iterable[nn.Parameter], budget: Budget) -> AdamW:
-    """AdamW as the budget says; it works element by element, so parameters of several arms may be stacked."""
-    return AdamW(parameters, lr=budget.learning_rate, weight_decay=budget.weight_decay, fused=True)
+def optimizer(parameters: Iterable[nn.Parameter], optim: OptimConfig) -> AdamW:
+    """AdamW as the optim says; it works element by element, so parameters of several methods may be stacked."""
+    return AdamW(parameters, lr=optim.learning_rate, weight_decay=optim.weight_decay, fused=True)

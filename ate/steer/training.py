@@ -1,9 +1,9 @@
-"""The guided training step, for one arm or many.
+"""The guided training step, for one method or many.
 
     loss = ‖prediction + λ·clamp(k·g) − target‖²
 
 At the noised chunk g does not depend on the policy, so one stream of batches, times, noise and gradients serves every
-arm: arms differ in nothing but their weights at the start and their guidance.
+method: methods differ in nothing but their weights at the start and their guidance.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from ate.errors import InputError
 from ate.policies.policy import Policy
 from ate.runs.device import device as default_device
 from ate.runs.loop import Stateful, train
-from ate.steer.batched_trainer import Ensemble
+from ate.steer.batched_trainer import BatchedTrainer
 from ate.steer.batches import TrainingData
 from ate.steer.evaluation import ANSWERS, Evaluation
-from ate.steer.optim_config import Budget
-from ate.steer.prefetch import Stream
+from ate.steer.optim_config import OptimConfig
+from ate.steer.prefetch import Prefetcher
 from ate.steer.shifted_target import Shifts
-from ate.steer.trainer import Arm, Learner
+from ate.steer.trainer import GuidedPolicy, Trainer
 
 # Metric rows of a training, and rows between two checkpoints.
 ROWS, ROWS_PER_CHECKPOINT = 40, 10
@@ -38,10 +38,10 @@ class Trained:
     """What training gave.
 
     Attributes:
-        policy: the trained policy; with averaged weights where the budget averages them.
+        policy: the trained policy; with averaged weights where the optim averages them.
         loss: rows with `step` and `loss`, the masked mean squared error against the *unshifted* target.
         meter: rows by noise level (`ate.steer.meter`), empty without guidance.
-        seconds: wall time of the whole training, all arms that shared it.
+        seconds: wall time of the whole training, all methods that shared it.
         evaluation: rows with `step` and what `Evaluation.of` found, empty without one.
     """
 
@@ -52,57 +52,60 @@ class Trained:
     evaluation: list[dict[str, float]] = field(default_factory=list)
 
 
-def train_arms(
-    arms: Mapping[str, Arm],
+def train_methods(
+    methods: Mapping[str, GuidedPolicy],
     sets: Sequence[Episodes],
     spaces: Sequence[ActionSpace],
-    budget: Budget,
+    optim: OptimConfig,
     *,
     directory: Path | None = None,
     label: str = "train",
     evaluation: Evaluation | None = None,
     stacked: bool | None = None,
 ) -> dict[str, Trained]:
-    """Train every arm in place on one shared stream; arms must share one path.
+    """Train every method in place on one shared stream; methods must share one path.
 
     Under `torchrun` each process works on its rows of every batch.
 
     Args:
-        arms: by name; each policy is trained in place.
+        methods: by name; each policy is trained in place.
         sets: episodes, one set a robot.
         spaces: the action space of each set.
-        budget: steps, batch, learning rate, seed.
+        optim: steps, batch, learning rate, seed.
         directory: for checkpoints and metrics; training resumes from there.
         label: of the progress bar.
-        evaluation: what to ask of every arm while it trains.
-        stacked: train arms as one batched model (`ate.steer.batched_trainer`), or one after the other within a step; by
-            default stacked on a GPU where they are of one network.
+        evaluation: what to ask of every method while it trains.
+        stacked: train methods as one batched model (`ate.steer.batched_trainer`), or one after the other within a step;
+            by default stacked on a GPU where they are of one network.
 
     Raises:
-        InputError: the directory holds a checkpoint of other arms, data or budget; stacked arms of several networks.
+        InputError: the directory holds a checkpoint of other methods, data or optim; stacked methods of several
+            networks.
     """
     began = time.perf_counter()
     device = default_device()
-    identity = "" if directory is None else _identity(arms, sets, spaces, budget)
-    for arm in arms.values():
-        _to(arm, device)
-    first = next(iter(arms.values())).policy
+    identity = "" if directory is None else _identity(methods, sets, spaces, optim)
+    for method in methods.values():
+        _to(method, device)
+    first = next(iter(methods.values())).policy
     data = TrainingData.of(first, sets, spaces, device)
-    shifts = Shifts([arm.guidance for arm in arms.values() if arm.guidance is not None], data, first.path, budget.seed)
-    stream = Stream(data, first.path, budget.batch, budget.seed, shifts)
-    learners = _learners(arms, budget, shifts, device, stacked)
+    shifts = Shifts(
+        [method.guidance for method in methods.values() if method.guidance is not None], data, first.path, optim.seed
+    )
+    stream = Prefetcher(data, first.path, optim.batch, optim.seed, shifts)
+    learners = _learners(methods, optim, shifts, device, stacked)
 
     def step(_: int) -> dict[str, Tensor]:
-        batches = [stream.take() for _ in range(budget.accumulate)]
+        batches = [stream.take() for _ in range(optim.accumulate)]
         return {name: loss for learner in learners for name, loss in learner.step(batches).items()}
 
     state: dict[str, Stateful | torch.Generator] = {"stream": stream}
     state |= {name: item for learner in learners for name, item in learner.state().items()}
-    every = max(1, budget.steps // ROWS) if evaluation is None else evaluation.log_every(budget.steps // ROWS)
-    asked = None if evaluation is None else _asked(evaluation, learners, budget.steps)
+    every = max(1, optim.steps // ROWS) if evaluation is None else evaluation.log_every(optim.steps // ROWS)
+    asked = None if evaluation is None else _asked(evaluation, learners, optim.steps)
     with stream:
         rows = train(
-            step, state, budget.steps, directory=directory, identity=identity, log_every=every,
+            step, state, optim.steps, directory=directory, identity=identity, log_every=every,
             checkpoint_every=every * ROWS_PER_CHECKPOINT, label=label, after_log=asked,
         )  # fmt: skip
     seconds = time.perf_counter() - began
@@ -113,52 +116,54 @@ def train_arms(
     }
 
 
-def _to(arm: Arm, device: torch.device) -> None:
-    arm.policy.to(device).train()
-    if arm.guidance is not None:
-        arm.guidance.vae.to(device)
+def _to(method: GuidedPolicy, device: torch.device) -> None:
+    method.policy.to(device).train()
+    if method.guidance is not None:
+        method.guidance.vae.to(device)
 
 
-def _identity(arms: Mapping[str, Arm], sets: Sequence[Episodes], spaces: Sequence[ActionSpace], budget: Budget) -> str:
-    """SHA-256 over data, statistics, budget, and each arm's weights at the start and guidance."""
-    parts = [budget.identity, [s.digest for s in sets], [space.to_tree() for space in spaces]]
+def _identity(
+    methods: Mapping[str, GuidedPolicy], sets: Sequence[Episodes], spaces: Sequence[ActionSpace], optim: OptimConfig
+) -> str:
+    """SHA-256 over data, statistics, optim, and each method's weights at the start and guidance."""
+    parts = [optim.identity, [s.digest for s in sets], [space.to_tree() for space in spaces]]
     sha = hashlib.sha256(repr(parts).encode())
-    for name, arm in arms.items():
-        g = arm.guidance
+    for name, method in methods.items():
+        g = method.guidance
         scale = None if g is None else (g.lam, g.clamp, g.sign, g.bound, g.schedule, *g.stream[1:])
-        sha.update(repr((name, arm.policy.config, scale)).encode())
-        for module in (arm.policy,) if g is None else (arm.policy, g.vae):
+        sha.update(repr((name, method.policy.config, scale)).encode())
+        for module in (method.policy,) if g is None else (method.policy, g.vae):
             for weight in module.state_dict().values():
                 sha.update(weight.cpu().numpy().tobytes())
     return sha.hexdigest()
 
 
 def _learners(
-    arms: Mapping[str, Arm], budget: Budget, shifts: Shifts, device: torch.device, stacked: bool | None
-) -> Sequence[Learner | Ensemble]:
-    """One for each arm, or one for all."""
-    if _stacks(arms, device, stacked):
-        return [Ensemble(arms, budget, shifts, device)]
-    return [Learner(name, arm, budget, shifts, device) for name, arm in arms.items()]
+    methods: Mapping[str, GuidedPolicy], optim: OptimConfig, shifts: Shifts, device: torch.device, stacked: bool | None
+) -> Sequence[Trainer | BatchedTrainer]:
+    """One for each method, or one for all."""
+    if _stacks(methods, device, stacked):
+        return [BatchedTrainer(methods, optim, shifts, device)]
+    return [Trainer(name, method, optim, shifts, device) for name, method in methods.items()]
 
 
-def _stacks(arms: Mapping[str, Arm], device: torch.device, stacked: bool | None) -> bool:
-    """Whether arms train as one batched model."""
-    networks = {arm.policy.config for arm in arms.values()}
+def _stacks(methods: Mapping[str, GuidedPolicy], device: torch.device, stacked: bool | None) -> bool:
+    """Whether methods train as one batched model."""
+    networks = {method.policy.config for method in methods.values()}
     if stacked and len(networks) > 1:
         raise InputError(
-            f"{len(networks)} networks", where="arms to be stacked", expected="policies of one configuration",
-            way_out="leave stacked out, or train them in several calls",
+            f"{len(networks)} networks", where="methods to be stacked", expected="policies of one configuration",
+            fix="leave stacked out, or train them in several calls",
         )  # fmt: skip
     if stacked is not None:
         return stacked
-    return device.type == "cuda" and len(arms) > 1 and len(networks) == 1
+    return device.type == "cuda" and len(methods) > 1 and len(networks) == 1
 
 
 def _asked(
-    evaluation: Evaluation, learners: Sequence[Learner | Ensemble], steps: int
+    evaluation: Evaluation, learners: Sequence[Trainer | BatchedTrainer], steps: int
 ) -> Callable[[int], dict[str, float]]:
-    """What the loop calls at each metric row: the answers of every arm where they are due."""
+    """What the loop calls at each metric row: the answers of every method where they are due."""
 
     def ask(done: int) -> dict[str, float]:
         if done % evaluation.every and done != steps:
@@ -175,6 +180,6 @@ def _column(rows: list[dict[str, float]], name: str) -> list[dict[str, float]]:
 
 
 def _answers(rows: list[dict[str, float]], name: str) -> list[dict[str, float]]:
-    """The rows at which an arm was evaluated, with its answers."""
+    """The rows at which a method was evaluated, with its answers."""
     asked = [(row["step"], {key: row[f"{name}/{key}"] for key in ANSWERS if f"{name}/{key}" in row}) for row in rows]
     return [{"step": step, **answers} for step, answers in asked if answers]

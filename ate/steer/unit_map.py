@@ -66,7 +66,7 @@ def units_of(
             f"{width} columns and no joint names",
             where="actions of the policy",
             expected=f"the {len(ours)} joints of the alignment: {', '.join(ours)}",
-            way_out="pass joints=, the names of the policy's columns in its order",
+            fix="pass joints=, the names of the policy's columns in its order",
         )
     missing = [name for name in ours if name not in names]
     if missing:
@@ -74,14 +74,14 @@ def units_of(
             f"joints {', '.join(names)}",
             where="actions of the policy",
             expected=f"every joint of the alignment, {missing[0]!r} among them",
-            way_out=nearest(missing[0], names),
+            fix=nearest(missing[0], names),
         )
     if len(names) > width or len(set(names)) != len(names):
         raise InputError(
             f"{len(names)} joint names for {width} columns",
             where="actions of the policy",
             expected="different names, at most one a column",
-            way_out="name the columns without their padding",
+            fix="name the columns without their padding",
         )
     columns = tuple(names.index(name) for name in ours)
     scale, offset = torch.ones(width), torch.zeros(width)
@@ -92,7 +92,7 @@ def units_of(
                 f"statistics of shapes {center.shape} and {spread.shape}",
                 where="statistics of the policy",
                 expected=f"two vectors of {len(names)}, a centre and a positive spread a joint",
-                way_out="give them in the order of joints=",
+                fix="give them in the order of joints=",
             )
         own = alignment.space.normalizer
         inverse = np.where(own.constant, 0.0, 1.0 / np.where(own.constant, 1.0, own.half_range))
@@ -126,7 +126,7 @@ def check_fit(alignment: Alignment, chunks: Tensor, where: str) -> None:
             f"{float(values.max()):.3g}, which come back with an error of {float(error[worst]):.2g}",
             where=where,
             expected="values that the alignment was trained on, in [-1, 1] by its statistics",
-            way_out="pass joints= in the policy's order and statistics= that it normalised by",
+            fix="pass joints= in the policy's order and statistics= that it normalised by",
         )
 
 

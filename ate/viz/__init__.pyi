@@ -18,12 +18,12 @@ from .figures.data import joint_distributions as joint_distributions
 from .figures.data import labels as labels
 from .figures.data import sample_episode as sample_episode
 from .figures.data import slot_map as slot_map
-from .figures.diagnosis import ladder_errors as ladder_errors
+from .figures.diagnosis import diagnosis_errors as diagnosis_errors
 from .figures.episode import episode_joints as episode_joints
 from .figures.film import film_strip as film_strip
 from .figures.grid import grid as grid
 from .figures.grid import meter_grid as meter_grid
-from .figures.latent_map import latent_atlas as latent_atlas
+from .figures.latent_map import latent_maps as latent_maps
 from .figures.parallel import parallel_coordinates as parallel_coordinates
 from .figures.response import response_curves as response_curves
 from .figures.slots import slot_picture as slot_picture
@@ -37,7 +37,7 @@ from .figures.triage import joint_comparison as joint_comparison
 from .figures.triage import triage_grid as triage_grid
 from .report.captions import CAPTIONS as CAPTIONS
 from .report.write import write_report as write_report
-from .tables.diagnosis import show_rungs as show_rungs
+from .tables.diagnosis import show_diagnosis as show_diagnosis
 from .tables.findings import finding_rows as finding_rows
 from .tables.findings import show_verdict as show_verdict
 from .tables.rows import phase_names as phase_names

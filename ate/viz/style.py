@@ -1,4 +1,4 @@
-"""The look of every figure: one template, one fixed colour per robot and per arm, units on axes.
+"""The look of every figure: one template, one fixed colour per robot and per method, units on axes.
 
 Colours are those of Okabe and Ito (2008), told apart with every common form of colour blindness.
 """
@@ -15,7 +15,7 @@ BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN = (
 ROBOTS = {
     "panda": BLUE, "sawyer": ORANGE, "iiwa14": GREEN, "xarm7": PINK, "xarm6": SKY, "ur5e": RED, "gen3": BROWN,
 }  # fmt: skip
-ARMS = {"direct": "#3b4754", "scratch": "#a3acb5", "ATE": BLUE, "random encoder": ORANGE}
+METHODS = {"direct": "#3b4754", "scratch": "#a3acb5", "ATE": BLUE, "random encoder": ORANGE}
 SPARE = (GREEN, PINK, SKY, RED, BROWN, "#6A51A3", "#B8A600", ORANGE, BLUE)
 # One colour a clamp in ablations; λ is told by the tint.
 CLAMPS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)

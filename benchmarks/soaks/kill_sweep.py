@@ -135,7 +135,7 @@ def compared(expected: dict[str, dict[str, Any]], results: Path) -> list[str]:
     return wrong + [f"{file.name} failed" for file in (results / "failed").glob("*")]
 
 
-SMOKE = ("--profile", "smoke", "--lams", "0.5,2", "--clamps", "0.1", "--seeds", "3", "--confirm", "1",
+SMOKE = ("--profile", "smoke", "--lams", "0.5,2", "--clamps", "0.1", "--seeds", "3", "--validate", "1",
          "--axis", "controls=random", "--rollouts", "5")  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from benchmarks.soaks.daemons import slurm
 from benchmarks.soaks.kill_sweep import cells, compared
 
 EXECUTOR = "slurm:partition=test,time=30,cpus=1"
-SWEEP = ("sweep", "--profile", "smoke", "--lams", "0.5,2", "--clamps", "0.1", "--seeds", "4", "--confirm", "0",
+SWEEP = ("sweep", "--profile", "smoke", "--lams", "0.5,2", "--clamps", "0.1", "--seeds", "4", "--validate", "0",
          "--rollouts", "5")  # fmt: skip
 
 

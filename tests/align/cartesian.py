@@ -36,11 +36,11 @@ def cartesian(name, ends, seed=0, steps=24, mixing=None, **left_out):
         tool = end * (3 * time**2 - 2 * time**3) + 0.1 * np.sin(3 * time * np.array([1, 2, 1, 0])) * end[::-1]
         noise = np.cumsum(np.cumsum(random.normal(size=(steps, 1)), 0), 0) / steps
         gripper = (time < 0.5).astype(float)
-        arm = tool @ mixing if mixing is not None else np.concatenate([tool, time, noise], 1)
+        variant = tool @ mixing if mixing is not None else np.concatenate([tool, time, noise], 1)
         half = tool[:, 3:] / 2
         pose = np.concatenate([tool[:, :3], np.cos(half), 0 * half, 0 * half, np.sin(half)], 1)
         series = {
-            "qpos": np.concatenate([arm, gripper], 1).astype(np.float32),
+            "qpos": np.concatenate([variant, gripper], 1).astype(np.float32),
             "ee_pose": pose.astype(np.float32),
             "phase": (2.99 * time[:, 0]).astype(np.int8),
         }

@@ -41,8 +41,8 @@ def robot(name, dof, count, seed, steps=40):
     for i in range(count):
         time = np.linspace(0, 1, steps)[:, None]
         goal = random.uniform(-1, 1, 2) @ mixing
-        arm = goal * (3 * time**2 - 2 * time**3) + 0.3 * np.sin(np.pi * time * (1 + np.arange(dof - 1)))
-        qpos = np.concatenate([arm, (time < 0.5).astype(float)], axis=1).astype(np.float32)
+        variant = goal * (3 * time**2 - 2 * time**3) + 0.3 * np.sin(np.pi * time * (1 + np.arange(dof - 1)))
+        qpos = np.concatenate([variant, (time < 0.5).astype(float)], axis=1).astype(np.float32)
         items.append(Episode.of(f"episode_{i:04d}", Path(f"/{name}/episode_{i:04d}.hdf5"), qpos=qpos))
     names = (*(f"joint_{j}" for j in range(dof - 1)), "gripper")
     return Episodes(tuple(items), "qpos", name, names, 20.0)

@@ -1,4 +1,4 @@
-"""Arms share what they can, are put to the same tests, and are summed up with the intervals of scipy."""
+"""Variants share what they can, are put to the same tests, and are summed up with the intervals of scipy."""
 
 import json
 
@@ -9,22 +9,22 @@ from click.testing import CliRunner
 from scipy import stats
 
 import ate.align
-from ate.align.config import PRESETS, READINGS, preset
+from ate.align.config import PRESETS, VARIANTS, preset
 from ate.align.evaluate import benchmark as judging
-from ate.align.evaluate import variants as arms
-from ate.align.evaluate.variants import arm_configs, train_arms
+from ate.align.evaluate import variants as variants
+from ate.align.evaluate.variants import train_variants, variant_configs
 from ate.cli.align import judge
 from ate.errors import InputError
 
 TINY = preset("smoke").with_options(chunk=8, latent=8, feedforward=16, pretrain_steps=8, adapt_steps=6, batch=16)
 
 
-def test_arms_are_the_presets_of_their_names():
-    for arm in arm_configs(["paper", "released", "mixture", "anchored"], PRESETS["demo"]):
-        assert arm.config == PRESETS["demo" if arm.name == "paper" else f"demo-{arm.name}"]
-    (changed,) = arm_configs(["mixture:adapt_kl_weight=0.5,mixture_components=3"], TINY)
+def test_variants_are_the_presets_of_their_names():
+    for variant in variant_configs(["paper", "released", "mixture", "anchored"], PRESETS["demo"]):
+        assert variant.config == PRESETS["demo" if variant.name == "paper" else f"demo-{variant.name}"]
+    (changed,) = variant_configs(["mixture:adapt_kl_weight=0.5,mixture_components=3"], TINY)
     assert changed.config == TINY.with_options(
-        **{**READINGS["mixture"], "adapt_kl_weight": 0.5, "mixture_components": 3}
+        **{**VARIANTS["mixture"], "adapt_kl_weight": 0.5, "mixture_components": 3}
     )
 
 
@@ -33,22 +33,22 @@ def test_arms_are_the_presets_of_their_names():
     [
         (["papr"], "did you mean 'paper'"),
         (["mixture:adapt_kl=1"], "did you mean 'adapt_kl_weight'"),
-        (["paper", "paper"], "different arms"),
+        (["paper", "paper"], "different variants"),
         (["untrained:latent=4"], "untrained without options"),
-        ([], "different arms"),
+        ([], "different variants"),
     ],
 )
-def test_mistyped_arms_are_refused(names, words):
+def test_mistyped_variants_are_refused(names, words):
     with pytest.raises(InputError, match=words):
-        arm_configs(names, TINY)
+        variant_configs(names, TINY)
 
 
-def test_arms_that_agree_in_stage_one_train_it_once_and_are_read_back(robots, tmp_path, monkeypatch):
+def test_variants_that_agree_in_stage_one_train_it_once_and_are_read_back(robots, tmp_path, monkeypatch):
     trained = []
-    whole = arms.fit
-    monkeypatch.setattr(arms, "fit", lambda *a: trained.append(a[2]) or whole(*a))
-    chosen = arm_configs(["paper", "mixture:mixture_components=2", "released", "one-stage", "untrained"], TINY)
-    found = {arm.name: alignment for arm, alignment in train_arms(chosen, *robots, tmp_path, seed=1)}
+    whole = variants.fit
+    monkeypatch.setattr(variants, "fit", lambda *a: trained.append(a[2]) or whole(*a))
+    chosen = variant_configs(["paper", "mixture:mixture_components=2", "released", "one-stage", "untrained"], TINY)
+    found = {variant.name: alignment for variant, alignment in train_variants(chosen, *robots, tmp_path, seed=1)}
     assert [config.mmd_kernel for config in trained] == ["multiscale", "released"]
     weights = {name: alignment.pretrain_vae.embed.weight for name, alignment in found.items()}
     for name in ("mixture:mixture_components=2", "one-stage", "untrained"):
@@ -57,7 +57,7 @@ def test_arms_that_agree_in_stage_one_train_it_once_and_are_read_back(robots, tm
     mixture = ate.align.fit(*robots, preset=chosen[1].config, seed=1)
     assert mixture.vae.embed.weight.equal(found["mixture:mixture_components=2"].vae.embed.weight)
     trained.clear()
-    again = {arm.name: alignment for arm, alignment in train_arms(chosen, *robots, tmp_path, seed=1)}
+    again = {variant.name: alignment for variant, alignment in train_variants(chosen, *robots, tmp_path, seed=1)}
     assert not trained
     for name, alignment in found.items():
         assert alignment.vae.embed.weight.equal(again[name].vae.embed.weight), name
@@ -67,13 +67,13 @@ def test_intervals_are_those_of_a_paired_t_test():
     rows = [
         {
             "robot": "r",
-            "arm": arm,
+            "variant": variant,
             "seed": seed,
             "verdict": "inside",
             "correspondence": "corresponds",
             "precision": value,
         }
-        for arm, values in (("paper", (0.2, 0.5, 0.6)), ("other", (0.3, 0.7, 0.65)))
+        for variant, values in (("paper", (0.2, 0.5, 0.6)), ("other", (0.3, 0.7, 0.65)))
         for seed, value in enumerate(values)
     ]
     paper, other = judging.over_seeds(rows)
@@ -100,15 +100,15 @@ def recorded(folder, episodes):
     return str(folder)
 
 
-def test_the_command_judges_every_arm_and_a_second_time_reads_it_back(robots, tmp_path, monkeypatch):
+def test_the_command_judges_every_variant_and_a_second_time_reads_it_back(robots, tmp_path, monkeypatch):
     old = [recorded(tmp_path / "old" / one.robot, one) for one in robots[0]]
     new = recorded(tmp_path / "new", robots[1])
     given = [*(part for path in old for part in ("--pretrain", path)), "--adapt", new, "--preset", "smoke"]
-    given += ["--arms", "paper,untrained", "--seeds", "2", "--run", str(tmp_path / "run"), "--workers", "1"]
+    given += ["--variants", "paper,untrained", "--seeds", "2", "--run", str(tmp_path / "run"), "--workers", "1"]
     done = CliRunner().invoke(judge, given, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     headline = json.loads((tmp_path / "run" / "headlines" / "judge.json").read_text())
-    assert [row[1] for row in headline["arms"]["rows"]] == ["paper", "untrained"]
+    assert [row[1] for row in headline["variants"]["rows"]] == ["paper", "untrained"]
     assert "against paper, paired by seed" in headline["verdict"][0] and (tmp_path / "run" / "report.html").exists()
     card = json.loads((tmp_path / "run" / "cards" / "judge.json").read_text())
     assert card["seeds"] == {"seeds": [0, 1]} and len(card["hashes"]) == 3

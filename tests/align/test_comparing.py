@@ -1,4 +1,4 @@
-"""Reconstruction beside a PCA, the aggregated posterior, controls, and the table of arms."""
+"""Reconstruction beside a PCA, the aggregated posterior, controls, and the table of variants."""
 
 import numpy as np
 import pytest
@@ -93,9 +93,9 @@ def test_controls_keep_stage_one_and_change_the_encoder(alignment, robots):
     assert torch.equal(untrained(alignment).vae.embed.weight, blank.vae.embed.weight)
 
 
-def test_table_has_one_row_an_arm(alignment, robots):
+def test_table_has_one_row_an_variant(alignment, robots):
     rows = compare_alignments({"paper": alignment, "untrained encoder": untrained(alignment)}, *robots)
-    assert [row["arm"] for row in rows] == ["paper", "untrained encoder"]
+    assert [row["variant"] for row in rows] == ["paper", "untrained encoder"]
     card = scorecard(alignment, *robots)
     assert rows[0]["verdict"] in VERDICTS and rows[0]["reasons"] == card.verdict
     assert rows[0]["precision"] == card.value("precision")

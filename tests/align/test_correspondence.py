@@ -11,7 +11,7 @@ from ate.align.evaluate.correspondence import MOST_CHUNKS
 from ate.align.motion import GRIP, PATH, PHASE, TURN, Motion, differences, why_no_tool
 from ate.data.episodes import Episode, Episodes
 from ate.errors import InputError
-from ate.robots.kinematic_table import robot as arm_of
+from ate.robots.kinematic_table import robot as variant_of
 
 from .cartesian import CHUNK, cartesian, goals, planted
 from .conftest import robot
@@ -150,12 +150,12 @@ def test_differences_by_hand():
 
 
 def test_kinematics_stand_in_for_recorded_poses():
-    """The first joint alone turns the tool about the vertical axis of the base, whatever the arm."""
-    arm, steps = arm_of("panda"), 12
-    qpos = np.tile(np.append(arm.seed, 1.0), (steps, 1)).astype(np.float32)
+    """The first joint alone turns the tool about the vertical axis of the base, whatever the variant."""
+    variant, steps = variant_of("panda"), 12
+    qpos = np.tile(np.append(variant.seed, 1.0), (steps, 1)).astype(np.float32)
     qpos[:, 0] = angle = np.linspace(0, 1.1, steps)
     episode = Episode.of("episode_0000", __file__, qpos=qpos)
-    panda = Episodes((episode,), "qpos", "panda", arm.joint_names)
+    panda = Episodes((episode,), "qpos", "panda", variant.joint_names)
     motion = Motion.of(panda, np.array([0]), np.array([0]), steps)
     at = np.round(np.linspace(0, steps - 1, motion.path.shape[1])).astype(int)
     about = np.outer(angle[at], [0, 0, 1])
@@ -166,7 +166,7 @@ def test_kinematics_stand_in_for_recorded_poses():
     np.testing.assert_allclose(motion.path[0, :, 2], 0, atol=1e-9)
     assert "no kinematics" in why_no_tool(robot("seven", 8, 1, 0))
     degrees = Episodes(
-        (Episode(episode.name, episode.path, episode.series, {"units": "deg"}),), "qpos", "panda", arm.joint_names
+        (Episode(episode.name, episode.path, episode.series, {"units": "deg"}),), "qpos", "panda", variant.joint_names
     )
     assert "deg" in why_no_tool(degrees)
     assert "not called" in why_no_tool(Episodes((episode,), "qpos", "panda", tuple("abcdefgh")))

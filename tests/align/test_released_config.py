@@ -99,7 +99,7 @@ def test_base_and_stage_file_later_wins(read):
          ["no adaptation_dataset_dir"]),
         (STAGE.replace("enable_resume: False", "enable_resume: True").replace("pretrained_model_dir", "#"),
          ["resume without pretrained_model_dir"]),
-        ("", ["found nothing"]),
+        ("", ["got nothing"]),
         ("- a\n- b", ["a list"]),
         ("a: [", ["one YAML document"]),
         ("a: 1\n---\nb: 2", ["one YAML document"]),

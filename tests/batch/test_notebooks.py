@@ -33,14 +33,14 @@ from ate.runs.directory import RunDirectory
 directory = RunDirectory(settings.directory).begin({number!r})
 """
 END = "directory.save_headline({number!r}, {{'verdict': ['Fine.'], 'lam': settings.lam}})"
-BAD = "from ate.errors import InputError\nraise InputError('$6', where='here', expected='<7>', way_out='do this')"
+BAD = "from ate.errors import InputError\nraise InputError('$6', where='here', expected='<7>', fix='do this')"
 KILL = f"import os\nos.kill(os.getpid(), {int(signal.SIGKILL)})"
 
 
 @pytest.fixture
 def given(tmp_path):
     random = np.random.default_rng(0)
-    for robot in ("old/arm", "new"):
+    for robot in ("old/method", "new"):
         for i in range(3):
             write_episode(tmp_path / robot, i, np.cumsum(random.normal(0, 0.05, (30, 5)), 0).astype(np.float32))
     return {
@@ -109,7 +109,7 @@ def test_a_killed_kernel_is_told_with_the_stage_it_died_in(given, write, tmp_pat
     write("02", KILL)
     with pytest.raises(NotebookFailed, match="02 · Align the latents failed in “A stage”") as error:
         execute(["02"], given)
-    assert error.value.failure.error == "DeadKernelError" and "memory" in error.value.failure.way_out
+    assert error.value.failure.error == "DeadKernelError" and "memory" in error.value.failure.fix
     executed = nbformat.read(tmp_path / "run" / "notebooks" / NOTEBOOKS["02"], as_version=4)
     assert executed.cells[0].source == error.value.failure.html()
 

@@ -89,7 +89,7 @@ def test_resume_is_asked_for_in_their_words(yaml_file, tmp_path):
         patch.setattr(loop, "_store", stop)
         with pytest.raises(Stopped):
             call("--config", yaml_file(), "--out", tmp_path / "run")
-    with pytest.raises(InputError, match=r"found a run.*resume"):
+    with pytest.raises(InputError, match=r"got a run.*resume"):
         call("--config", yaml_file(), "--out", tmp_path / "run")
     with pytest.raises(InputError, match="leave --out away"):
         call("--config", yaml_file(enable_resume=True), "--out", tmp_path / "elsewhere")

@@ -78,7 +78,7 @@ def test_bad_data_end_with_one_message_and_nothing_written(tmp_path, make, words
     adapt = make(tmp_path / "data")
     done = ate("run", "--profile", "smoke", "--run", tmp_path / "run", "-p", f"adapt={adapt}")
     assert done.returncode == 2, done.stderr
-    assert done.stderr.count("Error:") == 1 and "Traceback" not in done.stderr and "Way out:" in done.stderr
+    assert done.stderr.count("Error:") == 1 and "Traceback" not in done.stderr and "Fix:" in done.stderr
     for word in words:
         assert word in done.stderr
     assert not (tmp_path / "run").exists()

@@ -10,10 +10,10 @@ from ate.data import Episodes, load
 from ate.data.episodes import Episode
 from ate.data.normalize import Normalizer
 from ate.data.series import Series
-from ate.diagnose import Ladder
+from ate.diagnose import Diagnosis
 from ate.experiments.settings import SHIPPED
 from ate.policies import Policy, build
-from ate.steer import Budget, pretrain
+from ate.steer import OptimConfig, pretrain
 
 
 def recordings() -> tuple[Episodes, Episodes]:
@@ -25,7 +25,7 @@ def recordings() -> tuple[Episodes, Episodes]:
 def trained(episodes: Episodes, policy: Policy | None = None, steps: int = 500) -> Policy:
     """A small policy, trained well enough to beat both baselines by far."""
     policy = policy or build([episodes], 16, 0, hidden=64)
-    return pretrain(policy, (episodes,), Budget(steps, 64, 3e-3, schedule="cosine")).policy
+    return pretrain(policy, (episodes,), OptimConfig(steps, 64, 3e-3, schedule="cosine")).policy
 
 
 def changed(episodes: Episodes, **change: Callable[[np.ndarray], np.ndarray]) -> Episodes:
@@ -39,7 +39,7 @@ def changed(episodes: Episodes, **change: Callable[[np.ndarray], np.ndarray]) ->
 
 
 def degrees(rows: np.ndarray) -> np.ndarray:
-    """Arm joints in degrees, the gripper as it was."""
+    """Method joints in degrees, the gripper as it was."""
     return np.concatenate([np.rad2deg(rows[:, :-1]), rows[:, -1:]], axis=1)
 
 
@@ -86,9 +86,9 @@ def holding(policy: Policy) -> Policy:
     return other
 
 
-def levels(ladder: Ladder) -> dict[str, str]:
-    """Verdict by rung."""
-    return {rung.check: rung.level for rung in ladder.rungs}
+def levels(diagnosis: Diagnosis) -> dict[str, str]:
+    """Verdict by check."""
+    return {check.check: check.level for check in diagnosis.checks}
 
 
 def reset(policy: Policy, seed: int = 1) -> Policy:

@@ -18,7 +18,7 @@ class Note:
 
     def __call__(self) -> None:
         if self.how == "raise":
-            raise InputError("nothing", where="a job", expected="something", way_out="try again")
+            raise InputError("nothing", where="a job", expected="something", fix="try again")
         if self.how == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         (Path(self.folder) / self.key).write_text(str(os.getpid()))

@@ -11,14 +11,14 @@ from ate.experiments import RunResult, differences, summarise, verdict, wilson
 from ate.experiments.stats.comparisons import curve, improvement, paired
 from ate.experiments.stats.power import detectable, seeds_needed
 from ate.experiments.stats.variance_components import PAIRED, crossed, interval
-from ate.experiments.summary import arm_rows, bottom_line, comparison_sentences, control_sentences, grid_sentences
+from ate.experiments.summary import bottom_line, comparison_sentences, control_sentences, grid_sentences, method_rows
 
 
-def result(arm, seed, rate, rollouts=100, meter=(), **more):
+def result(method, seed, rate, rollouts=100, meter=(), **more):
     success = tuple(i < round(rate * rollouts) for i in range(rollouts))
-    guided = arm != "direct"
+    guided = method != "direct"
     values = {
-        "arm": arm,
+        "method": method,
         "seed": seed,
         "parameterization": "sample",
         "demonstrations": 5,
@@ -53,18 +53,18 @@ def test_paired_interval_equals_a_t_table():
 
 def test_summaries_and_differences_pair_by_seed():
     rates = {"direct": [0.5, 0.6, 0.4], "ATE": [0.7, 0.8, 0.61]}
-    results = [result(arm, s, r) for arm, rs in rates.items() for s, r in enumerate(rs)]
+    results = [result(method, s, r) for method, rs in rates.items() for s, r in enumerate(rs)]
     one, two = summarise(results[::-1])
-    assert {one.arm, two.arm} == set(rates)
-    assert {row.arm: row.by_seed for row in (one, two)}["direct"] == (0.5, 0.6, 0.4)
+    assert {one.method, two.method} == set(rates)
+    assert {row.method: row.by_seed for row in (one, two)}["direct"] == (0.5, 0.6, 0.4)
     (row,) = differences(results)
     assert row.by_seed == pytest.approx((0.2, 0.2, 0.21)) and row.verdict == "helps"
     assert "helps" in verdict(row) and "3 paired seeds" in verdict(row)
 
 
-def random(arm, seed, rate, rng, rollouts=100):
+def random(method, seed, rate, rng, rollouts=100):
     success = tuple((rng.random(rollouts) < rate).tolist())
-    return result(arm, seed, rate, rollouts, success=success)
+    return result(method, seed, rate, rollouts, success=success)
 
 
 def test_verdict_pays_for_many_comparisons():
@@ -72,7 +72,7 @@ def test_verdict_pays_for_many_comparisons():
     results = [random("direct", s, 0.5, rng) for s in range(6)] + [random("a", s, 0.63, rng) for s in range(6)]
     (alone,) = differences(results)
     enough = int(0.05 / alone.p)
-    (just,), (many,) = differences(results, arms=enough), differences(results, arms=enough + 1)
+    (just,), (many,) = differences(results, methods=enough), differences(results, methods=enough + 1)
     assert alone.p == alone.adjusted == many.p and many.adjusted == pytest.approx((enough + 1) * many.p)
     assert (alone.verdict, just.verdict, many.verdict) == ("helps", "helps", "cannot tell")
     assert (alone.low, alone.high) == (many.low, many.high) and alone.low > 0
@@ -81,21 +81,21 @@ def test_verdict_pays_for_many_comparisons():
 def test_adjusted_p_values_are_holms():
     rng = np.random.default_rng(1)
     rates = {"direct": 0.5, "a": 0.8, "b": 0.62, "c": 0.5, "d": 0.4, "e": 0.53}
-    results = [random(arm, seed, rate, rng) for arm, rate in rates.items() for seed in range(5)]
+    results = [random(method, seed, rate, rng) for method, rate in rates.items() for seed in range(5)]
     rows = differences(results)
     expected = multipletests([row.p for row in rows], method="holm")[1]
     assert [row.adjusted for row in rows] == pytest.approx(list(expected)) and rows[0].comparisons == 5
     assert {row.verdict == "cannot tell" for row in rows if row.adjusted >= 0.05} == {True}
     # Comparisons that were made elsewhere count as if they showed nothing.
     padded = multipletests([*(row.p for row in rows), 1, 1, 1], method="holm")[1]
-    assert [row.adjusted for row in differences(results, arms=8)] == pytest.approx(list(padded[:5]))
-    with pytest.raises(InputError, match="3 for 5 arms"):
-        differences(results, arms=3)
+    assert [row.adjusted for row in differences(results, methods=8)] == pytest.approx(list(padded[:5]))
+    with pytest.raises(InputError, match="3 for 5 methods"):
+        differences(results, methods=3)
 
 
 def test_the_interval_is_over_seeds_and_rollouts():
     rng = np.random.default_rng(2)
-    results = [random(arm, seed, 0.5, rng) for arm in ("direct", "a") for seed in range(8)]
+    results = [random(method, seed, 0.5, rng) for method in ("direct", "a") for seed in range(8)]
     (row,) = differences(results)
     outcomes = [np.array(r.success, float) for r in results]
     mean, spread = crossed(np.stack(outcomes[8:]) - np.stack(outcomes[:8]), PAIRED)
@@ -104,7 +104,7 @@ def test_the_interval_is_over_seeds_and_rollouts():
 
 
 @pytest.mark.parametrize(("base", "rate", "said"), [(0, 1, "helps"), (1, 0, "hurts"), (0, 0, ""), (1, 1, "")])
-def test_arms_that_always_or_never_succeed_get_a_verdict(base, rate, said):
+def test_methods_that_always_or_never_succeed_get_a_verdict(base, rate, said):
     results = [result("direct", s, base) for s in range(4)] + [result("a", s, rate) for s in range(4)]
     (row,) = differences(results)
     assert row.verdict == (said or "cannot tell") and row.mean == rate - base
@@ -123,13 +123,13 @@ def test_one_seed_gives_no_interval_and_says_so():
 def test_cannot_tell_names_the_budget_that_would():
     rng = np.random.default_rng(3)
     rates = {"direct": [0.5] * 4, "a": [0.5, 0.6, 0.4, 0.55], "b": [0.6, 0.4, 0.5, 0.5]}
-    results = [random(arm, s, rate, rng) for arm, row in rates.items() for s, rate in enumerate(row)]
+    results = [random(method, s, rate, rng) for method, row in rates.items() for s, rate in enumerate(row)]
     row = differences(results)[0]
     needed, alone = seeds_needed(row.spread, 0.1, 2), seeds_needed(row.spread, 0.1)
     line = verdict(row)
     assert row.verdict == "cannot tell" and "4 paired seeds × 100 rollouts" in line
     assert f"It sees effects from {100 * detectable(row.spread, 2):.0f} points on with 80 % power" in line
-    assert f"10 points would need about {needed} seeds, or for this arm alone about {alone} new ones" in line
+    assert f"10 points would need about {needed} seeds, or for this method alone about {alone} new ones" in line
     assert "after Holm over 2 comparisons" in line and needed > alone
 
 
@@ -139,24 +139,25 @@ def test_probability_of_improvement_counts_ties_half():
     assert improvement([0.1] * 8).low == wilson(8, 8)[0] < 1 == improvement([0.1] * 8).high
 
 
-def test_curves_have_a_point_an_arm_and_number_with_intervals():
+def test_curves_have_a_point_an_method_and_number_with_intervals():
     rng, rates = np.random.default_rng(4), {5: (0.3, 0.6), 25: (0.7, 0.75)}
     results = [
-        result(arm, seed, rate, success=random(arm, seed, rate, rng).success, demonstrations=count)
-        for count, pair in rates.items() for arm, rate in zip(("direct", "ATE"), pair, strict=True) for seed in range(6)
+        result(method, seed, rate, success=random(method, seed, rate, rng).success, demonstrations=count)
+        for count, pair in rates.items() for method, rate in zip(("direct", "ATE"), pair, strict=True)
+        for seed in range(6)
     ]  # fmt: skip
     points = curve(results[::-1])
-    assert [(p.arm, p.at) for p in points] == [("ATE", 5), ("ATE", 25), ("direct", 5), ("direct", 25)]
+    assert [(p.method, p.at) for p in points] == [("ATE", 5), ("ATE", 25), ("direct", 5), ("direct", 25)]
     ate, _, direct, _ = points
     assert 0 <= ate.low < ate.rate < ate.high <= 1 and ate.rate == pytest.approx(0.6, abs=0.1) and ate.seeds == 6
     assert direct.difference is None and ate.difference.verdict == "helps" and ate.difference.comparisons == 2
     assert ate.difference.mean == pytest.approx(ate.rate - direct.rate)
-    alone = curve([r for r in results if r.arm == "ATE"])
+    alone = curve([r for r in results if r.method == "ATE"])
     assert [p.difference for p in alone] == [None, None]
 
 
 def test_curves_over_steps_and_over_nothing_else():
-    results = [result(arm, 0, 0.5, steps=steps) for arm in ("direct", "ATE") for steps in (600, 60)]
+    results = [result(method, 0, 0.5, steps=steps) for method in ("direct", "ATE") for steps in (600, 60)]
     points = curve(results, over="steps")
     assert [p.at for p in points] == [60, 600, 60, 600] and (points[0].low, points[0].high) == (0, 1)
     with pytest.raises(InputError, match="did you mean 'steps'"):
@@ -187,22 +188,22 @@ def test_rows_and_sentences_with_and_without_a_simulator():
     meter = ({"t_low": 0.0, "t_high": 0.1, "ratio": 1e-5, "clamped": 0.0, "cosine": 0.0, "samples": 9.0},)
     results = [result("direct", s, 0.5 + 0.01 * s) for s in range(3)]
     results += [result("ATE", s, 0.5 - 0.02 * s, meter=meter) for s in range(3)]
-    rows = {row["arm"]: row for row in arm_rows(results)}
+    rows = {row["method"]: row for row in method_rows(results)}
     assert rows["direct"]["success"] == "153 of 300" and rows["ATE"]["guidance"] == "inactive"
     assert rows["ATE"]["held-out error"] == pytest.approx(0.02)
     assert any("inactive" in line and "cannot tell" in line for line in comparison_sentences(results))
     (line,) = grid_sentences(results)  # one cell is not the highest of many
     assert ": ATE against direct: -" in line
     blind = [RunResult.from_tree({**r.to_tree(), "success": [], "closest": []}) for r in results]
-    assert "success" not in arm_rows(blind)[0] and "no simulator" in comparison_sentences(blind)[0]
+    assert "success" not in method_rows(blind)[0] and "no simulator" in comparison_sentences(blind)[0]
     assert "no simulator" in grid_sentences(blind)[0]
 
 
 def test_the_bottom_line_needs_both_direct_and_the_control():
     # Per cent, by seed: ATE is 21 points above direct, and the control is now above it, now below.
     rates = {"direct": [50] * 6, "scratch": [10] * 6, "ATE": [70, 71, 72] * 2, "random encoder": [72, 71, 70] * 2}
-    results = [result(arm, s, rate / 100) for arm, row in rates.items() for s, rate in enumerate(row)]
-    line = bottom_line(results, "arm")
+    results = [result(method, s, rate / 100) for method, row in rates.items() for s, rate in enumerate(row)]
+    line = bottom_line(results, "method")
     # 21 of the same 100 situations in all seeds: √(0.21·0.79/100) = 4.1 points, times t of about 99 degrees of freedom.
     low, high = map(
         float, re.search(r"direct fine-tuning \(\+21.0 points, 95 % interval (\S+) to (\S+)\)", line).groups()
@@ -213,7 +214,7 @@ def test_the_bottom_line_needs_both_direct_and_the_control():
 
 def test_a_form_is_held_against_each_of_its_controls():
     rates = {"direct": [50] * 4, "auxiliary": [60, 61, 62, 61], "auxiliary, random": [50, 50, 51, 51]}
-    results = [result(arm, s, rate / 100) for arm, row in rates.items() for s, rate in enumerate(row)]
+    results = [result(method, s, rate / 100) for method, row in rates.items() for s, rate in enumerate(row)]
     (line,) = control_sentences(results)
     assert "auxiliary against auxiliary, random: +10.5 points" in line and "helps" in line
     blind = [RunResult.from_tree({**r.to_tree(), "success": [], "closest": []}) for r in results]

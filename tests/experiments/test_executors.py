@@ -19,7 +19,7 @@ def test_a_job_that_fails_does_not_stop_the_rest(kind, tmp_path):
     assert set(outcomes) == {0, 1, 2} and outcomes[0] is None and outcomes[2] is None
     failure = outcomes[1]
     assert (failure.kind, failure.type) == (RAISED, "InputError")
-    assert failure.message == "a job: found nothing; expected something. Way out: try again."
+    assert failure.message == "a job: got nothing; expected something. Fix: try again."
     assert "jobs.py" in failure.trace
     pids = {(tmp_path / name).read_text() for name in "ac"}
     assert (pids == {str(os.getpid())}) == (kind == "here")
@@ -54,7 +54,7 @@ def test_executors_are_read_from_text():
         ("slurm:time=soon", "whole number"),
         ("slurm:time=0", "whole number above 0"),
         ("slurm:partition", "partition=VALUE"),
-        ("slurm:per=arm", "valid names are cell, group"),
+        ("slurm:per=method", "valid names are cell, group"),
         ("processes:time=3", "no options"),
     ],
 )

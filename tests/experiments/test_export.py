@@ -8,7 +8,7 @@ import pytest
 
 from ate.errors import InputError
 from ate.experiments.export import options, read_preset, save_preset, spec, tidy, winner, write
-from ate.experiments.methods import ArmSpec, comparison
+from ate.experiments.methods import MethodSpec, comparison
 from ate.experiments.settings import settings
 from ate.experiments.stats.baseline import activity, baselines, is_baseline, saturation
 from ate.experiments.stats.comparisons import differences
@@ -25,32 +25,32 @@ def test_a_row_a_cell_and_seed_with_the_difference_to_its_own_baseline():
     runs = one_kind()
     frame = tidy(runs)
     assert len(frame) == len(runs) == 7 * 3
-    rate = {(r.arm, r.seed): np.mean(r.success) for r in runs}
+    rate = {(r.method, r.seed): np.mean(r.success) for r in runs}
     for row in frame.itertuples():
-        assert row.rate == pytest.approx(rate[row.arm, row.seed]) == row.successes / row.rollouts
-        if row.arm == "direct":
+        assert row.rate == pytest.approx(rate[row.method, row.seed]) == row.successes / row.rollouts
+        if row.method == "direct":
             assert math.isnan(row.difference) and math.isnan(row.saturation) and row.guidance == "none"
         else:
-            assert row.difference == pytest.approx(rate[row.arm, row.seed] - rate["direct", row.seed])
+            assert row.difference == pytest.approx(rate[row.method, row.seed] - rate["direct", row.seed])
             assert row.guidance in ("acting", "clamp-dominated")
     assert {"lam", "clamp", "sign", "energy", "at", "bound", "schedule", "latent", "start", "cell"} <= set(frame)
     # What the statistics average is what the table holds.
-    gaps = {d.arm: d.mean for d in differences(runs)}
-    assert frame.groupby("arm").difference.mean().drop("direct").to_dict() == pytest.approx(gaps)
+    gaps = {d.method: d.mean for d in differences(runs)}
+    assert frame.groupby("method").difference.mean().drop("direct").to_dict() == pytest.approx(gaps)
 
 
 def test_baselines_are_of_the_same_budget_and_never_from_scratch():
     runs = one_kind(2)
-    longer = [replace(r, steps=100, success=(True,) * 10) for r in runs if r.arm == "direct"]
-    frame = tidy([*runs, *longer, *(r for r in results(seeds=2) if r.arm == "scratch")])
+    longer = [replace(r, steps=100, success=(True,) * 10) for r in runs if r.method == "direct"]
+    frame = tidy([*runs, *longer, *(r for r in results(seeds=2) if r.method == "scratch")])
     assert frame[frame.steps == 100].difference.isna().all()
-    scratch = frame[frame.arm == "scratch"]
+    scratch = frame[frame.method == "scratch"]
     # Of the other parameterisation there is no baseline here, so there is nothing to subtract.
     assert scratch.difference.notna().tolist() == (scratch.parameterization == "sample").tolist()
     base = baselines([*runs, *longer])
     assert len(base) == 4 and all(is_baseline(r) for r in base.values())
-    scratch = next(r for r in results() if r.arm == "scratch")
-    assert not is_baseline(scratch) and not is_baseline(replace(scratch, arm="x", spec={"start": "scratch"}))
+    scratch = next(r for r in results() if r.method == "scratch")
+    assert not is_baseline(scratch) and not is_baseline(replace(scratch, method="x", spec={"start": "scratch"}))
 
 
 def test_the_meter_in_two_numbers():
@@ -63,13 +63,13 @@ def test_the_meter_in_two_numbers():
     assert activity(silent) == pytest.approx(1e-6)
 
 
-def test_arms_that_shared_a_training_share_its_seconds():
+def test_methods_that_shared_a_training_share_its_seconds():
     runs = [replace(r, seconds=8.0 + r.seed) for r in one_kind(2)]
-    alone = replace(runs[-1], seconds=5.0, arm="alone")
+    alone = replace(runs[-1], seconds=5.0, method="alone")
     frame = tidy([*runs, alone])
-    assert set(frame[frame.arm != "alone"].trained_together) == {7}
+    assert set(frame[frame.method != "alone"].trained_together) == {7}
     assert frame[frame.seed == 1].seconds.iloc[0] == pytest.approx(9 / 7)
-    assert frame[frame.arm == "alone"].seconds.item() == 5.0
+    assert frame[frame.method == "alone"].seconds.item() == 5.0
 
 
 def test_without_a_simulator_the_table_has_errors_and_no_rates():
@@ -100,9 +100,9 @@ def test_the_winner_is_written_with_its_evidence_and_read_back(tmp_path):
     assert evidence["search"]["difference"] == pytest.approx(best.mean)
     assert evidence["chosen_among"] == 6 and evidence["verdict"] == best.verdict == "cannot tell"
     assert "Not shown to help" in evidence["statement"] and "no held-out seeds" in evidence["statement"]
-    arm = read_preset(tmp_path / "winner.json")
-    cell = next(r for r in runs if r.arm == best.arm)
-    assert (arm.lam, arm.clamp, arm.encoder) == (cell.lam, cell.clamp, "aligned")
+    method = read_preset(tmp_path / "winner.json")
+    cell = next(r for r in runs if r.method == best.method)
+    assert (method.lam, method.clamp, method.encoder) == (cell.lam, cell.clamp, "aligned")
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,12 @@ def test_the_winner_is_written_with_its_evidence_and_read_back(tmp_path):
 )
 def test_held_out_seeds_have_the_last_word(tmp_path, points, verdict, words):
     runs = one_kind()
-    best, rng = winner(runs).arm, np.random.default_rng(0)
+    best, rng = winner(runs).method, np.random.default_rng(0)
     rates = {"direct": 0.5, best: 0.5 + points}
     held = [
-        replace(r, seed=r.seed + 3, success=tuple(rng.random(100) < rates[r.arm]))
+        replace(r, seed=r.seed + 3, success=tuple(rng.random(100) < rates[r.method]))
         for r in one_kind(6)
-        if r.arm in rates
+        if r.method in rates
     ]
     evidence = save_preset(runs, SMOKE, tmp_path / "x.json", held)["evidence"]
     assert evidence["verdict"] == verdict and words in evidence["statement"]
@@ -128,16 +128,16 @@ def test_held_out_seeds_have_the_last_word(tmp_path, points, verdict, words):
 
 
 def test_every_option_of_the_winner_travels(tmp_path):
-    arm = ArmSpec("x", encoder="mixture", lam=1.5, clamp=math.inf, sign=-1, energy="released", at="estimate",
+    method = MethodSpec("x", encoder="mixture", lam=1.5, clamp=math.inf, sign=-1, energy="released", at="estimate",
                   bound="norm", schedule="alpha", latent="sample")  # fmt: skip
     runs = [r for r in one_kind() if r.lam == 0] + [
-        replace(r, arm="x", encoder="mixture", lam=1.5, clamp=math.inf, spec=asdict(arm))
+        replace(r, method="x", encoder="mixture", lam=1.5, clamp=math.inf, spec=asdict(method))
         for r in one_kind()
         if (r.lam, r.clamp) == (0.5, 0.1)
     ]
     save_preset(runs, SMOKE, tmp_path / "x.json")
     read = read_preset(tmp_path / "x.json")
-    assert read == replace(arm, name="ATE")
+    assert read == replace(method, name="ATE")
     ate, control = comparison(read.lam, read.clamp, **options(read))[2:]
     assert ate == read and control == replace(read, name="random encoder", encoder="random")
     assert spec(runs[-1])["schedule"] == "alpha"

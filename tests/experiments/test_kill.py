@@ -5,17 +5,17 @@ import os
 
 import torch
 
-from ate.experiments import ArmSpec, Executor, Request, comparison
+from ate.experiments import Executor, JobSpec, MethodSpec, comparison
 from ate.experiments.schedule import run
 from benchmarks.soaks.kill_sweep import Fork, cells, compared, soak
 
 KILLS = int(os.environ.get("ATE_KILLS", "4"))
-ARMS = (*comparison(2.0, 0.1), ArmSpec("sampled", encoder="aligned", latent="sample", lam=1.0))
+METHODS = (*comparison(2.0, 0.1), MethodSpec("sampled", encoder="aligned", latent="sample", lam=1.0))
 
 
 def sweep(experiment, folder):
     torch.set_num_threads(1)
-    run([Request(experiment, ARMS, (0, 1))], folder / "results", Executor("here")).whole()
+    run([JobSpec(experiment, METHODS, (0, 1))], folder / "results", Executor("here")).whole()
 
 
 def test_killed_again_and_again_every_cell_is_there_once_and_equal(experiment, tmp_path):
@@ -27,7 +27,7 @@ def test_killed_again_and_again_every_cell_is_there_once_and_equal(experiment, t
 
 
 def test_what_is_wrong_is_seen(experiment, tmp_path):
-    request = Request(experiment, ARMS[:2], (0,))
+    request = JobSpec(experiment, METHODS[:2], (0,))
     one, two = (run([request], tmp_path / name / "results", Executor("here")).results for name in ("one", "two"))
     assert one[0].cell == two[0].cell
 

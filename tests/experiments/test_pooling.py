@@ -9,19 +9,19 @@ from ate.experiments.results import RunResult
 from ate.experiments.stats.pooling import pooled
 
 
-def result(arm, seed, rate, rollouts=100):
+def result(method, seed, rate, rollouts=100):
     success = tuple(i < round(rate * rollouts) for i in range(rollouts))
-    return RunResult(arm, seed, "sample", 5, 0.0, 0.1, "none", success, (), (), (), {}, 0.0)
+    return RunResult(method, seed, "sample", 5, 0.0, 0.1, "none", success, (), (), (), {}, 0.0)
 
 
 def study(gaps, base=0.5):
     rows = [result("direct", seed, base) for seed in range(len(gaps))]
-    return rows + [result("arm", seed, base + gap) for seed, gap in enumerate(gaps)]
+    return rows + [result("method", seed, base + gap) for seed, gap in enumerate(gaps)]
 
 
 def test_one_study_is_the_paired_t_interval():
     gaps = [0.1, 0.2, 0.0, 0.3]
-    row = pooled({"one": study(gaps)}, "arm", "direct")
+    row = pooled({"one": study(gaps)}, "method", "direct")
     low, high = stats.t.interval(0.95, 3, np.mean(gaps), stats.sem(gaps))
     assert (row.mean, row.low, row.high) == pytest.approx((0.15, low, high))
     assert (row.better, row.studies) == (1, 1)
@@ -29,10 +29,10 @@ def test_one_study_is_the_paired_t_interval():
 
 def test_studies_count_the_same_whatever_their_seeds_and_two_equal_ones_halve_the_variance():
     few, many = [0.1, 0.3], [0.0, 0.1, -0.1, 0.0, 0.0, 0.0]
-    row = pooled({"few": study(few), "many": study(many)}, "arm", "direct")
+    row = pooled({"few": study(few), "many": study(many)}, "method", "direct")
     assert row.mean == pytest.approx(0.1) and row.better == 1
     gaps = [0.1, 0.2, 0.0, 0.3]
-    both = pooled({"a": study(gaps), "b": study(gaps)}, "arm", "direct")
+    both = pooled({"a": study(gaps), "b": study(gaps)}, "method", "direct")
     # Equal variances: Satterthwaite's degrees of freedom are the sum of both.
     half = stats.t.ppf(0.975, 6) * stats.sem(gaps) / np.sqrt(2)
     assert (both.low, both.high) == pytest.approx((0.15 - half, 0.15 + half))
@@ -47,14 +47,14 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         for name, spread in (("a", 0.02), ("b", 0.1), ("c", 0.05)):
             gaps = rng.normal(0.05, spread, 8).clip(-0.45, 0.45)
             studies[name] = study(gaps)
-        row = pooled(studies, "arm", "direct")
+        row = pooled(studies, "method", "direct")
         covered += row.low <= 0.05 <= row.high
     # 95 % of 300, within four standard deviations of that count.
     assert abs(covered - 285) < 4 * np.sqrt(300 * 0.95 * 0.05)
 
 
-def test_without_spread_nothing_is_certain_and_a_missing_arm_is_said():
-    row = pooled({"one": study([0.1, 0.1])}, "arm", "direct")
+def test_without_spread_nothing_is_certain_and_a_missing_method_is_said():
+    row = pooled({"one": study([0.1, 0.1])}, "method", "direct")
     assert row.verdict == "cannot tell" and np.isinf(row.low)
     with pytest.raises(InputError, match="baseline 'other'"):
-        pooled({"one": study([0.1, 0.1])}, "arm", "other")
+        pooled({"one": study([0.1, 0.1])}, "method", "other")

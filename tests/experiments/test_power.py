@@ -72,5 +72,5 @@ def test_plans_keep_their_power_in_new_runs(comparisons):
     assert kept.helps >= 108
 
 
-def test_a_plan_is_larger_where_arms_differ_more_from_seed_to_seed():
+def test_a_plan_is_larger_where_methods_differ_more_from_seed_to_seed():
     assert planned(World(), 20, 1).seeds < planned(ACTING, 20, 1).seeds

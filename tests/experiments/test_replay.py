@@ -8,12 +8,12 @@ from ate.experiments.methods import lambda_clamp
 from ate.experiments.replay import replay
 from ate.experiments.seed_run import run_seed
 
-ARMS = lambda_clamp([2.0], [0.1])
+METHODS = lambda_clamp([2.0], [0.1])
 
 
 @pytest.fixture
 def done(experiment, tmp_path):
-    return list(run_seed(experiment, ARMS, 0, tmp_path / "aligned"))
+    return list(run_seed(experiment, METHODS, 0, tmp_path / "aligned"))
 
 
 def test_a_cell_alone_is_the_cell_in_company(experiment, done, tmp_path):
@@ -29,8 +29,8 @@ def test_a_result_of_another_machine_is_told(experiment, done, tmp_path):
 
 
 def test_budget_and_options_are_those_of_the_result(experiment, tmp_path):
-    arm = replace(ARMS[1], sign=-1, schedule="alpha")
-    (result,) = run_seed(replace(experiment, steps=5, demonstrations=3), [arm], 1, tmp_path / "aligned")
+    method = replace(METHODS[1], sign=-1, schedule="alpha")
+    (result,) = run_seed(replace(experiment, steps=5, demonstrations=3), [method], 1, tmp_path / "aligned")
     assert replay(experiment, result, tmp_path / "aligned").faithful
     forgot = replace(result, spec={**result.spec, "sign": 1})
     assert not replay(experiment, forgot, tmp_path / "aligned").faithful

@@ -4,7 +4,7 @@ import torch
 from ate.align import Alignment, realign, refit
 from ate.data import load
 from ate.errors import InputError
-from ate.experiments import ArmSpec, comparison
+from ate.experiments import MethodSpec, comparison
 from ate.experiments.seed_run import draw_demonstrations, run_seed, simulated
 from ate.experiments.settings import SHIPPED, settings
 from ate.experiments.store import Contents
@@ -13,25 +13,27 @@ from ate.experiments.study import prepare
 from .conftest import stripped
 
 
-def test_an_arm_does_not_depend_on_its_company(experiment):
-    """Whatever shares its stream, an arm gives the same bits: encoders of every kind, sampled latents, estimates."""
+def test_an_method_does_not_depend_on_its_company(experiment):
+    """Whatever shares its stream, a method gives the same bits: encoders of every kind, sampled latents, estimates."""
     guided = {"lam": 2.0, "clamp": 0.1}
-    arms = [
+    methods = [
         *comparison(2.0, 0.1),
-        ArmSpec("identity", encoder="identity", **guided),
-        ArmSpec("sampled", encoder="aligned", latent="sample", **guided),
-        ArmSpec("sampled, random", encoder="random", latent="sample", **guided),
-        ArmSpec("sampled, identity", encoder="identity", latent="sample", **guided),
-        ArmSpec("auxiliary", encoder="aligned", at="estimate", lam=1.0),
-        ArmSpec("one-stage", encoder="one-stage", **guided),
+        MethodSpec("identity", encoder="identity", **guided),
+        MethodSpec("sampled", encoder="aligned", latent="sample", **guided),
+        MethodSpec("sampled, random", encoder="random", latent="sample", **guided),
+        MethodSpec("sampled, identity", encoder="identity", latent="sample", **guided),
+        MethodSpec("auxiliary", encoder="aligned", at="estimate", lam=1.0),
+        MethodSpec("one-stage", encoder="one-stage", **guided),
     ]
-    together = dict(zip([arm.name for arm in arms], stripped(run_seed(experiment, arms, 1, None)), strict=True))
+    together = dict(
+        zip([method.name for method in methods], stripped(run_seed(experiment, methods, 1, None)), strict=True)
+    )
     # Two others and the last, in another order, then one by itself.
-    for few in ([arms[7], arms[1], arms[6]], [arms[5]], [arms[4], arms[0]], [arms[8]]):
-        for arm, one in zip(few, stripped(run_seed(experiment, few, 1, None)), strict=True):
-            assert one == together[arm.name], arm.name
+    for few in ([methods[7], methods[1], methods[6]], [methods[5]], [methods[4], methods[0]], [methods[8]]):
+        for method, one in zip(few, stripped(run_seed(experiment, few, 1, None)), strict=True):
+            assert one == together[method.name], method.name
     # All of them act, each in its own way.
-    assert len({str(tree["open_loop"]) for tree in together.values()}) == len(arms)
+    assert len({str(tree["open_loop"]) for tree in together.values()}) == len(methods)
 
 
 def test_demonstrations_are_drawn_without_the_held_out(experiment):
@@ -80,21 +82,21 @@ def test_unknown_parameterisations_are_refused_before_anything_is_read(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_reading_that_an_arm_names_guides_it(experiment, world, tmp_path):
-    """An arm of another reading gets that reading's encoder; which is in the identity."""
+def test_a_reading_that_an_method_names_guides_it(experiment, world, tmp_path):
+    """A method of another reading gets that reading's encoder; which is in the identity."""
     from dataclasses import replace
 
     old, new = load(world / "old"), load(world / "new")
     base = Alignment.load(world / "align")
     other = base.config.with_options(anchor_weight=0.0, adapt_kl_weight=0.5)
     refit(base, old, new, other, tmp_path / "other")
-    arms = (ArmSpec("own", encoder="aligned", lam=2.0), ArmSpec("other", encoder="mixture", lam=2.0))
+    methods = (MethodSpec("own", encoder="aligned", lam=2.0), MethodSpec("other", encoder="mixture", lam=2.0))
     named = replace(experiment, readings=(("mixture", str(tmp_path / "other")),))
-    named_cells, cells = ([Contents.of(one).cell(arm, 0).key for arm in arms] for one in (named, experiment))
-    # A reading counts for the arms that name it.
+    named_cells, cells = ([Contents.of(one).cell(method, 0).key for method in methods] for one in (named, experiment))
+    # A reading counts for the methods that name it.
     assert named_cells[0] == cells[0] and named_cells[1] != cells[1]
-    own, mixed = run_seed(named, arms, 0, None)
+    own, mixed = run_seed(named, methods, 0, None)
     assert own.open_loop != mixed.open_loop
     same = replace(experiment, readings=(("mixture", experiment.alignment),))
-    one, two = run_seed(same, arms, 0, None)
+    one, two = run_seed(same, methods, 0, None)
     assert one.open_loop == two.open_loop

@@ -6,26 +6,26 @@ from dataclasses import replace
 import pytest
 
 from ate.errors import InputError
-from ate.experiments import ArmSpec, Executor, Request, comparison
+from ate.experiments import Executor, JobSpec, MethodSpec, comparison
 from ate.experiments.schedule import CellsFailed, CellsMissing, run
-from ate.experiments.store import Contents, Group, Store
+from ate.experiments.store import Contents, SeedJob, Store
 from ate.runs.files import write_json
 
 from .conftest import stripped
 
 HERE = Executor("here")
-ARMS = comparison(2.0, 0.1)
+METHODS = comparison(2.0, 0.1)
 
 
-def ask(experiment, arms=ARMS, seeds=(0,)):
-    return [Request(experiment, tuple(arms), tuple(seeds))]
+def ask(experiment, methods=METHODS, seeds=(0,)):
+    return [JobSpec(experiment, tuple(methods), tuple(seeds))]
 
 
 def test_results_do_not_depend_on_the_executor_and_are_kept(experiment, tmp_path):
     one = run(ask(experiment, seeds=(0, 1)), tmp_path / "one", HERE)
     two = run(ask(experiment, seeds=(0, 1)), tmp_path / "two", Executor("processes", workers=2))
     assert stripped(one.results) == stripped(two.results) and not one.failed
-    assert [(r.seed, r.arm) for r in one.results] == [(s, a.name) for s in (0, 1) for a in ARMS]
+    assert [(r.seed, r.method) for r in one.results] == [(s, a.name) for s in (0, 1) for a in METHODS]
     files = sorted((tmp_path / "one" / "cells").iterdir())
     assert files == sorted(tmp_path / "one" / "cells" / f"{r.cell[:16]}.json" for r in one.results)
     # What is done is read, not run: a planted number comes back.
@@ -41,15 +41,17 @@ def test_only_what_is_missing_is_trained(experiment, tmp_path, monkeypatch):
     asked = []
     taken = ate.experiments.store.run_seed
     monkeypatch.setattr(
-        ate.experiments.store, "run_seed", lambda *given: asked.append([arm.name for arm in given[1]]) or taken(*given)
+        ate.experiments.store,
+        "run_seed",
+        lambda *given: asked.append([method.name for method in given[1]]) or taken(*given),
     )
     whole = run(ask(experiment), tmp_path, HERE)
-    assert asked == [[arm.name for arm in ARMS]]
-    # Another name for the same arm, one that is new, and one that is there.
-    more = [replace(ARMS[2], name="λ=2, c=0.1"), ArmSpec("new", encoder="aligned", lam=0.5), ARMS[0]]
+    assert asked == [[method.name for method in METHODS]]
+    # Another name for the same method, one that is new, and one that is there.
+    more = [replace(METHODS[2], name="λ=2, c=0.1"), MethodSpec("new", encoder="aligned", lam=0.5), METHODS[0]]
     grown = run(ask(experiment, more), tmp_path, HERE)
     assert asked[1:] == [["new"]]
-    assert [r.arm for r in grown.results] == ["λ=2, c=0.1", "new", "direct"]
+    assert [r.method for r in grown.results] == ["λ=2, c=0.1", "new", "direct"]
     assert grown.results[0].spec["name"] == "λ=2, c=0.1"
     assert replace(grown.results[2]) == whole.results[0]
     (tmp_path / "cells" / f"{whole.results[1].cell[:16]}.json").unlink()
@@ -57,32 +59,32 @@ def test_only_what_is_missing_is_trained(experiment, tmp_path, monkeypatch):
     assert asked[2:] == [["scratch"]]
 
 
-def test_one_arm_twice_under_two_names_is_one_cell(experiment, tmp_path):
-    twice = [replace(ARMS[2], name="a"), replace(ARMS[2], name="b")]
+def test_one_method_twice_under_two_names_is_one_cell(experiment, tmp_path):
+    twice = [replace(METHODS[2], name="a"), replace(METHODS[2], name="b")]
     found = run(ask(experiment, twice), tmp_path, HERE).results
-    assert [r.arm for r in found] == ["a", "b"] and found[0].cell == found[1].cell
+    assert [r.method for r in found] == ["a", "b"] and found[0].cell == found[1].cell
     assert len(list((tmp_path / "cells").iterdir())) == 1
     with pytest.raises(InputError, match="'a' more than once"):
         ask(experiment, [twice[0], replace(twice[1], name="a")])
 
 
 def test_a_cell_is_named_by_what_its_result_depends_on(experiment, world, tmp_path):
-    base = Contents.of(experiment).cell(ARMS[2], 0).key
+    base = Contents.of(experiment).cell(METHODS[2], 0).key
 
-    def key(arm=ARMS[2], seed=0, **changed):
-        return Contents.of(replace(experiment, **changed)).cell(arm, seed).key
+    def key(method=METHODS[2], seed=0, **changed):
+        return Contents.of(replace(experiment, **changed)).cell(method, seed).key
 
     policy = tmp_path / "policy.safetensors"
     policy.write_bytes((world / "policy.safetensors").read_bytes())
     (tmp_path / "align").symlink_to(world / "align")
-    # Where files are does not matter, nor what an arm is called, nor whether a number is whole.
+    # Where files are does not matter, nor what a method is called, nor whether a number is whole.
     assert base == key(policy=str(policy), alignment=str(tmp_path / "align"))
-    assert base == key(replace(ARMS[2], name="other", lam=2))
+    assert base == key(replace(METHODS[2], name="other", lam=2))
     policy.write_bytes(policy.read_bytes() + b"\n")
     others = [
         key(seed=1),
-        key(replace(ARMS[2], clamp=0.2)),
-        key(replace(ARMS[2], latent="sample")),
+        key(replace(METHODS[2], clamp=0.2)),
+        key(replace(METHODS[2], latent="sample")),
         key(steps=4),
         key(demonstrations=3),
         key(rollouts=3),
@@ -95,29 +97,29 @@ def test_a_cell_is_named_by_what_its_result_depends_on(experiment, world, tmp_pa
 
 @pytest.fixture
 def bad(monkeypatch):
-    """Arms of that name raise, whatever trains beside them, until the list is emptied."""
+    """Methods of that name raise, whatever trains beside them, until the list is emptied."""
     import ate.experiments.store
 
     names, taken = ["bad"], ate.experiments.store.run_seed
 
-    def run_seed(experiment, arms, seed, aligned):
-        for arm in arms:
-            if arm.name in names:
-                raise FloatingPointError(f"{arm.name} diverged")
-        return taken(experiment, arms, seed, aligned)
+    def run_seed(experiment, methods, seed, aligned):
+        for method in methods:
+            if method.name in names:
+                raise FloatingPointError(f"{method.name} diverged")
+        return taken(experiment, methods, seed, aligned)
 
     monkeypatch.setattr(ate.experiments.store, "run_seed", run_seed)
     return names
 
 
-def test_a_bad_arm_fails_alone_and_is_tried_again(experiment, tmp_path, bad):
-    arms = [*ARMS[:2], ArmSpec("bad", encoder="aligned", lam=1.0)]
-    found = run(ask(experiment, arms), tmp_path, HERE, "ate sweep file.yaml")
-    assert [r.arm for r in found.results] == ["direct", "scratch"]
+def test_a_bad_method_fails_alone_and_is_tried_again(experiment, tmp_path, bad):
+    methods = [*METHODS[:2], MethodSpec("bad", encoder="aligned", lam=1.0)]
+    found = run(ask(experiment, methods), tmp_path, HERE, "ate sweep file.yaml")
+    assert [r.method for r in found.results] == ["direct", "scratch"]
     (failed,) = found.failed
     said = json.loads(failed.file.read_text())
     assert failed.file == tmp_path / "failed" / f"{failed.cell.key[:16]}.json"
-    assert (said["arm"], said["seed"], said["command"]) == ("bad", 0, "ate sweep file.yaml")
+    assert (said["method"], said["seed"], said["command"]) == ("bad", 0, "ate sweep file.yaml")
     assert (said["type"], said["message"]) == ("FloatingPointError", "bad diverged")
     assert said["cell"] == failed.cell.key and "run_seed" in said["trace"]
     with pytest.raises(CellsFailed, match=r"1 of 3 cells have no result(.|\n)*bad, seed 0: FloatingPointError"):
@@ -125,46 +127,46 @@ def test_a_bad_arm_fails_alone_and_is_tried_again(experiment, tmp_path, bad):
     with pytest.warns(CellsMissing, match="bad diverged"):
         assert found.paired() == list(found.results)
     # The same failure again, then the cause is gone; nothing says that it ever failed.
-    assert len(run(ask(experiment, arms), tmp_path, HERE).failed) == 1
+    assert len(run(ask(experiment, methods), tmp_path, HERE).failed) == 1
     bad.clear()
-    mended = run(ask(experiment, arms), tmp_path, HERE)
+    mended = run(ask(experiment, methods), tmp_path, HERE)
     assert not mended.failed and len(mended.results) == 3 and not list((tmp_path / "failed").iterdir())
 
 
-def test_files_that_cannot_be_read_are_the_failure_of_their_arms(experiment, tmp_path):
-    """A reading of the alignment that is no alignment: found by the arm that needs it."""
+def test_files_that_cannot_be_read_are_the_failure_of_their_methods(experiment, tmp_path):
+    """A reading of the alignment that is no alignment: found by the method that needs it."""
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "alignment.safetensors").write_bytes(b"not an alignment")
     named = replace(experiment, readings=(("mixture", str(tmp_path / "broken")),))
-    arms = [ARMS[0], ArmSpec("mixture", encoder="mixture", lam=1.0)]
-    found = run(ask(named, arms), tmp_path / "results", HERE)
-    assert [r.arm for r in found.results] == ["direct"]
+    methods = [METHODS[0], MethodSpec("mixture", encoder="mixture", lam=1.0)]
+    found = run(ask(named, methods), tmp_path / "results", HERE)
+    assert [r.method for r in found.results] == ["direct"]
     assert found.failed[0].failure.type == "InputError" and "alignment.safetensors" in found.failed[0].failure.message
 
 
 def test_what_cannot_be_paired_is_left_out_with_a_warning(experiment, tmp_path, bad):
-    """A seed without its λ = 0 arm says nothing of any arm, an arm without one of the seeds nothing of that arm."""
-    arms = [*ARMS[:2], ArmSpec("bad", encoder="aligned", lam=1.0)]
+    """A seed without its λ = 0 method says nothing; a method without a seed says nothing of that method."""
+    methods = [*METHODS[:2], MethodSpec("bad", encoder="aligned", lam=1.0)]
     bad[:] = ["scratch"]
-    first = run(ask(experiment, arms, (0,)), tmp_path, HERE)
+    first = run(ask(experiment, methods, (0,)), tmp_path, HERE)
     bad[:] = ["direct"]
-    found = run(ask(experiment, arms, (1,)), tmp_path, HERE)
+    found = run(ask(experiment, methods, (1,)), tmp_path, HERE)
     with pytest.raises(CellsFailed, match="1 of 3"):
         found.paired()
     bad[:] = ["direct", "scratch"]
-    found = run(ask(experiment, arms, (0, 1, 2)), tmp_path, HERE)
+    found = run(ask(experiment, methods, (0, 1, 2)), tmp_path, HERE)
     # Seed 2 has only "bad", seed 1 no λ = 0, seed 0 no scratch.
-    assert sorted((f.cell.arm.name, f.cell.seed) for f in found.failed) == [
+    assert sorted((f.cell.method.name, f.cell.seed) for f in found.failed) == [
         ("direct", 1), ("direct", 2), ("scratch", 0), ("scratch", 2),
     ]  # fmt: skip
     with pytest.warns(CellsMissing, match="left out beside them: scratch, seed 1; bad, seed 1; bad, seed 2"):
-        assert [(r.arm, r.seed) for r in found.paired()] == [("direct", 0), ("bad", 0)]
+        assert [(r.method, r.seed) for r in found.paired()] == [("direct", 0), ("bad", 0)]
     assert first.results[0] in found.results
 
 
 def test_a_group_that_is_done_trains_nothing_and_removes_what_killed_writers_left(experiment, tmp_path, monkeypatch):
     contents = Contents.of(experiment)
-    group = Group(experiment, tuple(contents.cell(arm, 0) for arm in ARMS[:2]), str(tmp_path))
+    group = SeedJob(experiment, tuple(contents.cell(method, 0) for method in METHODS[:2]), str(tmp_path))
     store = Store(tmp_path)
     leftover = tmp_path / "cells" / f".{store.file(group.cells[0]).name}.17.tmp"
     leftover.parent.mkdir()
@@ -179,8 +181,8 @@ def test_a_group_that_is_done_trains_nothing_and_removes_what_killed_writers_lef
 
 
 def test_a_file_of_another_cell_is_refused(experiment, tmp_path):
-    found = run(ask(experiment, ARMS[:1]), tmp_path, HERE).results[0]
-    cell = Contents.of(experiment).cell(ARMS[0], 0)
+    found = run(ask(experiment, METHODS[:1]), tmp_path, HERE).results[0]
+    cell = Contents.of(experiment).cell(METHODS[0], 0)
     write_json(Store(tmp_path).file(cell), replace(found, cell="0" * 64).to_tree())
     with pytest.raises(InputError, match="the result of cell 0000"):
-        run(ask(experiment, ARMS[:1]), tmp_path, HERE)
+        run(ask(experiment, METHODS[:1]), tmp_path, HERE)

@@ -10,7 +10,7 @@ from ate.cli.compare import sweep as sweep_command
 from ate.data import load
 from ate.experiments import RunResult, Sweep
 from ate.experiments.methods import DIRECT
-from ate.experiments.schedule import CellsFailed, Swept
+from ate.experiments.schedule import CellsFailed, SweepResult
 from ate.experiments.settings import settings
 from ate.experiments.study import Study, sweep_of
 from ate.runs.directory import RunDirectory
@@ -22,7 +22,7 @@ def study(world, tmp_path):
     chosen = settings(
         {"profile": "smoke", "run": str(tmp_path), "pretrain": str(world / "old"), "adapt": str(world / "new"),
          "held_out": 0.25, "demonstrations": 4, "steps": 3, "batch": 8, "lams": "2", "clamps": "0.1", "seeds": 1,
-         "ablation_seeds": 1, "confirm_seeds": 1, "parameterizations": "sample", "executor": "here", "at": "noised"}
+         "ablation_seeds": 1, "validation_seeds": 1, "parameterizations": "sample", "executor": "here", "at": "noised"}
     )  # fmt: skip
     policies = {"sample": world / "policy.safetensors"}
     alignment = Alignment.load(world / "align")
@@ -35,43 +35,45 @@ def cells(study):
 
 def test_comparison_and_ablation_share_their_cells(study):
     grid = study.ablate()
-    assert [r.arm for r in grid] == [DIRECT, "λ=2, c=0.1"] and len(cells(study)) == 2
+    assert [r.method for r in grid] == [DIRECT, "λ=2, c=0.1"] and len(cells(study)) == 2
     compared = study.compare()
     # Direct and ATE are the grid's; scratch and the control are new.
-    assert [r.arm for r in compared] == [DIRECT, "scratch", "ATE", "random encoder"] and len(cells(study)) == 4
+    assert [r.method for r in compared] == [DIRECT, "scratch", "ATE", "random encoder"] and len(cells(study)) == 4
     assert compared[0] == grid[0] and compared[2].cell == grid[1].cell
-    # Without rollouts there is no winner to confirm.
-    assert study.confirm(grid) == [] and len(cells(study)) == 4
+    # Without rollouts there is no winner to validate.
+    assert study.validate(grid) == [] and len(cells(study)) == 4
 
 
 def test_more_demonstrations_than_there_are_mean_all_of_them(study):
     described = sweep_of(study.settings).with_options({"demonstrations": "4,5,6,50"}, "here")
     assert [s.demonstrations for s in study.settings_of(described)] == [4, 5, 6]
     found = study.sweep(described).whole()
-    assert [(r.demonstrations, r.arm) for r in found] == [(n, arm) for n in (4, 5, 6) for arm in (DIRECT, "λ=2, c=0.1")]
+    assert [(r.demonstrations, r.method) for r in found] == [
+        (n, method) for n in (4, 5, 6) for method in (DIRECT, "λ=2, c=0.1")
+    ]
 
 
 def test_the_winner_is_confirmed_on_seeds_of_its_own(study, monkeypatch):
     """Of each setting its own winner and λ = 0, on the seeds after those of the search."""
-    described = Sweep((0.5, 2.0), (0.1,), ("sample",), (4, 5), (3,), seeds=2, confirm=3)
+    described = Sweep((0.5, 2.0), (0.1,), ("sample",), (4, 5), (3,), seeds=2, validate=3)
     best = {4: "λ=0.5, c=0.1", 5: "λ=2, c=0.1"}
     searched = [
-        RunResult(arm=arm.name, seed=seed, parameterization="sample", demonstrations=count, lam=arm.lam,
-                  clamp=arm.clamp, encoder=arm.encoder, success=(True, arm.name == best[count]),
+        RunResult(method=method.name, seed=seed, parameterization="sample", demonstrations=count, lam=method.lam,
+                  clamp=method.clamp, encoder=method.encoder, success=(True, method.name == best[count]),
                   closest=(0.1, 0.1), loss=(), meter=(), open_loop={}, seconds=1.0, steps=3)
-        for count in (4, 5) for arm in described.arms for seed in (0, 1)
+        for count in (4, 5) for method in described.methods for seed in (0, 1)
     ]  # fmt: skip
     asked = []
-    monkeypatch.setattr("ate.experiments.study.run", lambda requests, *_: asked.extend(requests) or Swept((), ()))
+    monkeypatch.setattr("ate.experiments.study.run", lambda requests, *_: asked.extend(requests) or SweepResult((), ()))
     monkeypatch.setattr("ate.experiments.study.simulated", lambda _: True)
-    study.confirm_sweep(described, searched)
-    assert [(r.experiment.demonstrations, [a.name for a in r.arms], r.seeds) for r in asked] == [
+    study.validate_sweep(described, searched)
+    assert [(r.experiment.demonstrations, [a.name for a in r.methods], r.seeds) for r in asked] == [
         (count, [DIRECT, best[count]], (2, 3, 4)) for count in (4, 5)
     ]
     # From start situations that the search has not seen either.
     assert {r.experiment.first_rollout for r in asked} == {study.settings.rollouts}
     asked.clear()
-    study.confirm_sweep(described.with_options({"confirm": 0}, "here"), searched)
+    study.validate_sweep(described.with_options({"validate": 0}, "here"), searched)
     assert asked == []
 
 
@@ -102,10 +104,10 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
 
     taken = ate.experiments.store.run_seed
 
-    def run_seed(experiment, arms, seed, aligned):
-        if any(arm.lam == 3 for arm in arms):
+    def run_seed(experiment, methods, seed, aligned):
+        if any(method.lam == 3 for method in methods):
             raise FloatingPointError("it diverged")
-        return taken(experiment, arms, seed, aligned)
+        return taken(experiment, methods, seed, aligned)
 
     monkeypatch.setattr(ate.experiments.store, "run_seed", run_seed)
     told = CliRunner().invoke(sweep_command, [*given, "--lams", "0.5,3", "--clamps", "0.1"])

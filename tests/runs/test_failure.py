@@ -16,15 +16,15 @@ WHERE = {
     "command": "ate run --profile smoke --run /r --only 03",
     "output": "/r/notebooks/03_steer_policy.ipynb",
 }
-BAD = InputError("6 columns", where="episode_0001.hdf5", expected="7 columns", way_out="exclude it; or record it again")
+BAD = InputError("6 columns", where="episode_0001.hdf5", expected="7 columns", fix="exclude it; or record it again")
 
 
 def test_bad_input_is_told_by_its_parts():
     failure = Failure.of("InputError", str(BAD), **WHERE, not_run=("04",))
     said = dict(failure.rows())
     assert failure.stage == "03 · Steer the policy failed in “Fine-tuning” (cell 7)"
-    assert said["Found"] == BAD.found and said["Where"] == BAD.where and said["Expected"] == BAD.expected
-    assert said["What to do"] == BAD.way_out and said["Repeat it with"] == WHERE["command"]
+    assert said["Got"] == BAD.got and said["Where"] == BAD.where and said["Expected"] == BAD.expected
+    assert said["What to do"] == BAD.fix and said["Repeat it with"] == WHERE["command"]
     assert said["Not run because of it"].startswith("04")
     text = str(NotebookFailed(failure))
     assert text.startswith(failure.stage) and all(part in text for part in said.values())
@@ -69,7 +69,7 @@ def test_it_comes_back_from_the_run_directory_and_goes_with_a_new_run_of_its_not
     run.save_failure(failure)
     assert run.failures() == [failure] and RunDirectory.existing(tmp_path).headlines() == {}
     kept = json.loads((tmp_path / "failures" / "03.json").read_text())
-    assert kept["command"] == WHERE["command"] and ("found" in kept) == (message == str(BAD))
+    assert kept["command"] == WHERE["command"] and ("got" in kept) == (message == str(BAD))
     assert run.begin("04").failures() == [failure]
     assert run.begin("03").failures() == []
 

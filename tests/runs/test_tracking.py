@@ -33,8 +33,8 @@ def run(tmp_path):
     run = RunDirectory(tmp_path / "study")
     write_rows(run, "align/ab/pretrain", ROWS)
     write_rows(run, "align/ab/adapt", ROWS[:1])
-    table = {"columns": ["arm", "success"], "rows": [["direct", 0.6], ["ATE", "13 of 20"]]}
-    run.save_headline("03", {"verdict": ["ATE hurts."], "lambda": 2.0, "ladder": {"level": "PASS"}, "table": table})
+    table = {"columns": ["method", "success"], "rows": [["direct", 0.6], ["ATE", "13 of 20"]]}
+    run.save_headline("03", {"verdict": ["ATE hurts."], "lambda": 2.0, "diagnosis": {"level": "PASS"}, "table": table})
     run.save_card("03", {"config": {"lam": 2.0}, "command": "ate run --only 03"})
     run.save_failure(Failure("04", "Ablate", "The grid", 3, "E", "m", "w", "c", "/r/n/o"))
     return run
@@ -88,9 +88,9 @@ def test_everything_is_told_once_and_offline(run, recorder, monkeypatch):
         {"align/ab/pretrain/step": 20, "align/ab/pretrain/loss": 0.25},
     ]
     assert ("align/ab/pretrain/*", "align/ab/pretrain/step") in recorder.metrics
-    assert recorder.summary == {"03/lambda": 2.0, "03/ladder/level": "PASS", "03/command": "ate run --only 03",
+    assert recorder.summary == {"03/lambda": 2.0, "03/diagnosis/level": "PASS", "03/command": "ate run --only 03",
                                 "04/failed": "04 · Ablate failed in “The grid” (cell 3)"}  # fmt: skip
-    assert recorder.logged[-1] == {"03/table": (["arm", "success"], [["direct", "0.6"], ["ATE", "13 of 20"]])}
+    assert recorder.logged[-1] == {"03/table": (["method", "success"], [["direct", "0.6"], ["ATE", "13 of 20"]])}
     assert recorder.finished == 1
     # Kept on this machine while it ran, and the user's own environment given back.
     assert recorder.seen == dict(OFFLINE)

@@ -99,4 +99,4 @@ def test_our_own_policy_in_a_loop_of_the_users(alignment, robots):
     bare = policy(x, t, observation)
     own = Guidance.of(alignment, 2.0, 0.1).shift(x, a0, torch.full((B,), -1.0))
     torch.testing.assert_close(prediction - bare, own, atol=1e-6, rtol=1e-5)
-    assert guided.steps == 1 and guided.seam.kind == "ours"
+    assert guided.steps == 1 and guided.hook_point.kind == "ours"

@@ -1,4 +1,4 @@
-"""Stacked arms against arms one by one: every form of guidance, both networks, all options of the optimiser."""
+"""Stacked methods against methods one by one: every form of guidance, both networks, all options of the optimiser."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
 from ate.policies import build
-from ate.steer import Arm, Budget, Evaluation, Guidance, finetune_arms
+from ate.steer import Evaluation, Guidance, GuidedPolicy, OptimConfig, finetune_methods
 from ate.steer.batched_trainer import Stack
 from ate.steer.training import _stacks
 
@@ -37,10 +37,10 @@ def setting(make_set):
     return new, vae
 
 
-def arms_of(new, vae, **network):
+def methods_of(new, vae, **network):
     policy = build([new], 8, seed=0, **network)
-    guided = {name: Arm(policy, Guidance(vae, **form)) for name, form in FORMS.items()}
-    return {"direct": Arm(policy), "scratch": Arm(policy.fresh(1)), **guided}
+    guided = {name: GuidedPolicy(policy, Guidance(vae, **form)) for name, form in FORMS.items()}
+    return {"direct": GuidedPolicy(policy), "scratch": GuidedPolicy(policy.fresh(1)), **guided}
 
 
 def weights(policy):
@@ -55,67 +55,76 @@ def weights(policy):
         ({"network": "unet", "hidden": 16}, {"clip": 0.3}),
     ],
 )
-def test_stacked_arms_are_the_arms(setting, network, options):
+def test_stacked_methods_are_the_methods(setting, network, options):
     """Up to the rounding of a batched product, which is another kernel than that of a single one.
 
     AdamW makes a full step of a gradient that is zero but for rounding, so that single weights may differ by a step:
-    the distance of all weights together is what is bounded, at 1 % of how far the arm has moved.
+    the distance of all weights together is what is bounded, at 1 % of how far the method has moved.
     """
     new, vae = setting
-    arms, budget = arms_of(new, vae, **network), Budget(steps=6, batch=16, **options)
-    alone = finetune_arms(arms, new, budget, stacked=False)
-    together = finetune_arms(arms, new, budget, stacked=True)
-    assert list(together) == list(alone) == list(arms)
-    for name, arm in arms.items():
+    methods, optim = methods_of(new, vae, **network), OptimConfig(steps=6, batch=16, **options)
+    alone = finetune_methods(methods, new, optim, stacked=False)
+    together = finetune_methods(methods, new, optim, stacked=True)
+    assert list(together) == list(alone) == list(methods)
+    for name, method in methods.items():
         one, other = weights(alone[name].policy), weights(together[name].policy)
-        assert (other - one).norm() < 0.01 * (one - weights(arm.policy)).norm(), name
+        assert (other - one).norm() < 0.01 * (one - weights(method.policy)).norm(), name
         assert [row["loss"] for row in together[name].loss] == pytest.approx([row["loss"] for row in alone[name].loss])
         assert len(together[name].meter) == len(alone[name].meter) and bool(alone[name].meter) == (
-            arm.guidance is not None
+            method.guidance is not None
         )
         for row, expected in zip(together[name].meter, alone[name].meter, strict=True):
             assert row == pytest.approx(expected, rel=2e-3, abs=1e-5)
     assert not torch.equal(weights(together["a"].policy), weights(together["b"].policy))
 
 
-def test_arms_do_not_see_their_company(setting):
-    """What another arm is changes nothing: not even the last bit, for as many arms."""
+def test_methods_do_not_see_their_company(setting):
+    """What another method is changes nothing: not even the last bit, for as many methods."""
     new, vae = setting
     policy = build([new], 8, seed=0, hidden=16)
     found = [
-        finetune_arms(
-            {"a": Arm(policy, Guidance(vae, 1.0, 0.1)), "b": other}, new, Budget(steps=4, clip=0.1), stacked=True
+        finetune_methods(
+            {"a": GuidedPolicy(policy, Guidance(vae, 1.0, 0.1)), "b": other},
+            new,
+            OptimConfig(steps=4, clip=0.1),
+            stacked=True,
         )
-        for other in (Arm(policy), Arm(policy.fresh(2), Guidance(vae, 50.0)))
+        for other in (GuidedPolicy(policy), GuidedPolicy(policy.fresh(2), Guidance(vae, 50.0)))
     ]
     assert torch.equal(*(weights(one["a"].policy) for one in found))
 
 
 def test_a_stacked_run_resumes_to_the_same_bits(setting, tmp_path):
     new, vae = setting
-    arms, options = arms_of(new, vae, hidden=16), {"batch": 8, "ema": 0.9}
-    whole = finetune_arms(arms, new, Budget(steps=40, **options), stacked=True)
+    methods, options = methods_of(new, vae, hidden=16), {"batch": 8, "ema": 0.9}
+    whole = finetune_methods(methods, new, OptimConfig(steps=40, **options), stacked=True)
     evaluation = Evaluation(new, every=20)
-    finetune_arms(arms, new, Budget(steps=20, **options), stacked=True, directory=tmp_path, evaluation=evaluation)
-    resumed = finetune_arms(
-        arms, new, Budget(steps=40, **options), stacked=True, directory=tmp_path, evaluation=evaluation
+    finetune_methods(
+        methods, new, OptimConfig(steps=20, **options), stacked=True, directory=tmp_path, evaluation=evaluation
     )
-    for name in arms:
+    resumed = finetune_methods(
+        methods, new, OptimConfig(steps=40, **options), stacked=True, directory=tmp_path, evaluation=evaluation
+    )
+    for name in methods:
         assert torch.equal(weights(whole[name].policy), weights(resumed[name].policy)), name
         assert whole[name].meter == resumed[name].meter
         assert [row["step"] for row in resumed[name].evaluation] == [20, 40]
         assert resumed[name].evaluation[-1]["error"] == evaluation.of(resumed[name].policy)["error"]
 
 
-def test_arms_are_stacked_on_a_gpu_where_they_are_of_one_network(setting):
+def test_methods_are_stacked_on_a_gpu_where_they_are_of_one_network(setting):
     new, vae = setting
-    arms, gpu, cpu = arms_of(new, vae, hidden=16), torch.device("cuda"), torch.device("cpu")
-    assert _stacks(arms, gpu, None) and _stacks(arms, cpu, True)
-    assert not _stacks(arms, cpu, None) and not _stacks(arms, gpu, False) and not _stacks({"a": arms["a"]}, gpu, None)
-    several = {**arms, "wide": Arm(build([new], 8, seed=0, hidden=24))}
+    methods, gpu, cpu = methods_of(new, vae, hidden=16), torch.device("cuda"), torch.device("cpu")
+    assert _stacks(methods, gpu, None) and _stacks(methods, cpu, True)
+    assert (
+        not _stacks(methods, cpu, None)
+        and not _stacks(methods, gpu, False)
+        and not _stacks({"a": methods["a"]}, gpu, None)
+    )
+    several = {**methods, "wide": GuidedPolicy(build([new], 8, seed=0, hidden=24))}
     assert not _stacks(several, gpu, None)
     with pytest.raises(InputError, match="2 networks"):
-        finetune_arms(several, new, Budget(steps=1), stacked=True)
+        finetune_methods(several, new, OptimConfig(steps=1), stacked=True)
 
 
 def test_a_stack_holds_and_returns_its_modules():

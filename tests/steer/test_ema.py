@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ate.steer.ema import Average
+from ate.steer.ema import EMA
 
 
 def module(value):
@@ -18,7 +18,7 @@ def module(value):
 @pytest.mark.parametrize("decay", [0.15, 0.999])
 def test_the_average_follows_its_recursion(decay):
     one, values = module(100.0), [1.0, 2.0, 4.0, -3.0, 0.5]
-    average = Average(one, decay)
+    average = EMA(one, decay)
     expected = None
     for n, value in enumerate(values):
         nn.init.constant_(one.weight, value)
@@ -31,7 +31,7 @@ def test_the_average_follows_its_recursion(decay):
 
 def test_weights_that_stand_still_are_their_average():
     one = module(3.0)
-    average = Average(one, 0.99)
+    average = EMA(one, 0.99)
     for _ in range(20):
         average.update(one)
     assert average.module.weight.item() == 3.0
@@ -39,7 +39,7 @@ def test_weights_that_stand_still_are_their_average():
 
 def test_a_state_goes_on_to_the_same_bits():
     one = module(1.0)
-    first, second = Average(one, 0.9), Average(one, 0.9)
+    first, second = EMA(one, 0.9), EMA(one, 0.9)
     for value in range(30):
         nn.init.constant_(one.weight, float(value) ** 0.5)
         first.update(one)

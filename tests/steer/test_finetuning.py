@@ -7,7 +7,7 @@ from ate.align.vae import InfoVAE, VAEConfig
 from ate.data import spaces
 from ate.errors import InputError
 from ate.policies import build
-from ate.steer import Arm, Budget, Guidance, finetune, finetune_arms, open_loop, pretrain
+from ate.steer import Guidance, GuidedPolicy, OptimConfig, finetune, finetune_methods, open_loop, pretrain
 from ate.steer.batches import TrainingData, draw
 
 
@@ -47,39 +47,39 @@ def test_shared_noise_latents_leave_the_batch_stream_alone(setting):
     assert torch.equal(weights(plain.policy), weights(zero.policy))
 
 
-def test_arms_together_equal_arms_alone(setting):
+def test_methods_together_equal_methods_alone(setting):
     policy, _, new, vae = setting
-    arms = {
-        "direct": Arm(policy),
-        "scratch": Arm(policy.fresh(9)),
-        "a": Arm(policy, Guidance(vae, lam=2.0, clamp=0.1)),
-        "b": Arm(policy, Guidance(vae, lam=0.5, sign=-1)),
-        "c": Arm(policy, Guidance(vae, lam=0.5, at="estimate")),
-        "d": Arm(policy, Guidance(vae, lam=2.0, clamp=0.1, bound="norm", schedule="alpha")),
+    methods = {
+        "direct": GuidedPolicy(policy),
+        "scratch": GuidedPolicy(policy.fresh(9)),
+        "a": GuidedPolicy(policy, Guidance(vae, lam=2.0, clamp=0.1)),
+        "b": GuidedPolicy(policy, Guidance(vae, lam=0.5, sign=-1)),
+        "c": GuidedPolicy(policy, Guidance(vae, lam=0.5, at="estimate")),
+        "d": GuidedPolicy(policy, Guidance(vae, lam=2.0, clamp=0.1, bound="norm", schedule="alpha")),
     }
-    together = finetune_arms(arms, new, Budget(steps=10, seed=2))
-    for name, arm in arms.items():
-        alone = finetune(arm.policy, new, arm.guidance, steps=10, seed=2)
+    together = finetune_methods(methods, new, OptimConfig(steps=10, seed=2))
+    for name, method in methods.items():
+        alone = finetune(method.policy, new, method.guidance, steps=10, seed=2)
         assert torch.equal(weights(alone.policy), weights(together[name].policy)), name
     assert together["a"].meter and not together["direct"].meter
 
 
 def test_sampled_latents_do_not_see_their_company(setting):
-    """Arms whose guidance draws latent noise, of equal and of other widths, each as if it were alone."""
+    """Methods whose guidance draws latent noise, of equal and of other widths, each as if it were alone."""
     policy, _, new, vae = setting
     torch.manual_seed(4)
     other = InfoVAE(VAEConfig(features=8, latent=8, layers=3, heads=2, feedforward=16, dropout=0.0))
     wider = InfoVAE(VAEConfig(features=8, latent=12, layers=3, heads=2, feedforward=16, dropout=0.0))
-    arms = {
-        name: Arm(policy, Guidance(encoder, lam=2.0, latent="sample", at=at))
+    methods = {
+        name: GuidedPolicy(policy, Guidance(encoder, lam=2.0, latent="sample", at=at))
         for name, encoder, at in [("a", vae, "noised"), ("b", other, "noised"), ("c", wider, "noised"),
                                   ("d", vae, "estimate")]
     }  # fmt: skip
-    together = finetune_arms(arms, new, Budget(steps=6, seed=2))
-    for name, arm in arms.items():
-        alone = finetune(arm.policy, new, arm.guidance, steps=6, seed=2)
+    together = finetune_methods(methods, new, OptimConfig(steps=6, seed=2))
+    for name, method in methods.items():
+        alone = finetune(method.policy, new, method.guidance, steps=6, seed=2)
         assert torch.equal(weights(alone.policy), weights(together[name].policy)), name
-    assert len({weights(done.policy).sum().item() for done in together.values()}) == len(arms)
+    assert len({weights(done.policy).sum().item() for done in together.values()}) == len(methods)
 
 
 def test_guided_loss_is_the_shifted_target_loss(setting):
@@ -153,7 +153,7 @@ def test_observations_are_paired_with_what_follows(setting):
 
 def test_pretraining_serves_robots_of_several_widths(make_set):
     sets = (make_set("p", joints=7), make_set("q", joints=6, seed=2))
-    trained = pretrain(build(sets, 8, seed=0, hidden=32), sets, Budget(60, 32, 2e-3, schedule="cosine"))
+    trained = pretrain(build(sets, 8, seed=0, hidden=32), sets, OptimConfig(60, 32, 2e-3, schedule="cosine"))
     assert trained.loss[-1]["loss"] < trained.loss[0]["loss"]
 
 

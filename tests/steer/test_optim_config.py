@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from ate.errors import InputError
-from ate.steer import Budget
+from ate.steer import OptimConfig
 
 
 @pytest.mark.parametrize(
@@ -27,23 +27,23 @@ from ate.steer import Budget
 )
 def test_bad_budgets_are_refused(change, words):
     with pytest.raises(InputError, match=words):
-        Budget.of(change)
+        OptimConfig.of(change)
 
 
 def test_the_learning_rate_rises_then_follows_its_schedule():
-    constant, cosine = (Budget(steps=20, warmup=4, schedule=name) for name in ("constant", "cosine"))
+    constant, cosine = (OptimConfig(steps=20, warmup=4, schedule=name) for name in ("constant", "cosine"))
     assert [constant.learning_rate_factor(i) for i in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     values = [cosine.learning_rate_factor(i) for i in range(21)]
     assert values[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
     assert all(a > b for a, b in pairwise(values[4:]))
     assert values[12] == pytest.approx(0.5) and values[20] == pytest.approx(0.0, abs=1e-15)
-    plain = Budget(steps=20, schedule="cosine")
+    plain = OptimConfig(steps=20, schedule="cosine")
     assert [plain.learning_rate_factor(i) for i in (0, 10, 20, 30)] == pytest.approx([1.0, 0.5, 0.0, 0.0], abs=1e-15)
 
 
 def test_a_run_is_named_by_what_it_cannot_change():
-    assert Budget(steps=10).identity == Budget(steps=20).identity
-    assert Budget(steps=10, schedule="cosine").identity != Budget(steps=20, schedule="cosine").identity
+    assert OptimConfig(steps=10).identity == OptimConfig(steps=20).identity
+    assert OptimConfig(steps=10, schedule="cosine").identity != OptimConfig(steps=20, schedule="cosine").identity
     for change in (
         {"batch": 32},
         {"ema": 0.9},
@@ -52,11 +52,11 @@ def test_a_run_is_named_by_what_it_cannot_change():
         {"clip": 1.0},
         {"precision": "bfloat16"},
     ):
-        assert Budget(**change).identity != Budget().identity
+        assert OptimConfig(**change).identity != OptimConfig().identity
 
 
 def test_options_that_came_later_are_told_where_they_are_used():
     """Folders are named by hashes over this text."""
     first = "steps=80, batch=64, learning_rate=0.0003, weight_decay=1e-06, schedule='constant', seed=0"
-    assert repr(Budget()) == f"Budget({first})"
-    assert repr(Budget(ema=0.99, accumulate=2)) == f"Budget({first}, accumulate=2, ema=0.99)"
+    assert repr(OptimConfig()) == f"OptimConfig({first})"
+    assert repr(OptimConfig(ema=0.99, accumulate=2)) == f"OptimConfig({first}, accumulate=2, ema=0.99)"

@@ -13,7 +13,7 @@ from ate.policies import build
 from ate.runs.status import Stopped
 from ate.steer import Guidance, finetune
 from ate.steer.batches import TrainingData, draw
-from ate.steer.prefetch import Stream
+from ate.steer.prefetch import Prefetcher
 from ate.steer.shifted_target import Shifts
 
 
@@ -37,7 +37,7 @@ def stream(setting, latent="sample", at="noised", size=4, **options):
     new, policy, vae = setting
     data = TrainingData.of(policy, [new], policy.spaces, torch.device("cpu"))
     shifts = Shifts([Guidance(vae, latent=latent, at=at, **options)], data, policy.path, 3)
-    return Stream(data, policy.path, size, 3, shifts)
+    return Prefetcher(data, policy.path, size, 3, shifts)
 
 
 def values(prepared):
@@ -118,7 +118,7 @@ def test_a_stopped_run_resumes_to_the_same_bits_with_batches_ahead(setting, thre
     threads(2)
     guidance = Guidance(vae, lam=2.0, clamp=0.1, latent="sample")
     whole = finetune(policy, new, guidance, steps=12, batch=4)
-    taken = Stream.take
+    taken = Prefetcher.take
 
     def take(self):
         take.count += 1
@@ -128,7 +128,7 @@ def test_a_stopped_run_resumes_to_the_same_bits_with_batches_ahead(setting, thre
 
     take.count = 0
     with monkeypatch.context() as patch:
-        patch.setattr(Stream, "take", take)
+        patch.setattr(Prefetcher, "take", take)
         with pytest.raises(Stopped, match="stopped at step 5 of 12"):
             finetune(policy, new, guidance, steps=12, batch=4, directory=tmp_path / "run")
     again = finetune(policy, new, guidance, steps=12, batch=4, directory=tmp_path / "run")

@@ -185,19 +185,19 @@ import json, sys, torch
 from pathlib import Path
 from ate.data import load
 from ate.runs.distributed import rank, session
-from ate.steer import Budget, Evaluation, Guidance, finetune_arms
-from ate.steer.trainer import Arm
+from ate.steer import OptimConfig, Evaluation, Guidance, finetune_methods
+from ate.steer.trainer import GuidedPolicy
 from tests.steer.test_trainer import ALL, pieces
 torch.set_num_threads(1)
 policy, new, vae = pieces(load(sys.argv[1]))
-arms = {"plain": Arm(policy), "scratch": Arm(policy.fresh(1))}
+methods = {"plain": GuidedPolicy(policy), "scratch": GuidedPolicy(policy.fresh(1))}
 for name, options in (("a", {}), ("b", {"latent": "sample"}), ("c", {"energy": "released"}),
                       ("d", {"energy": "released", "at": "estimate"})):
-    arms[name] = Arm(policy, Guidance(vae, 2.0, 0.1, **options))
+    methods[name] = GuidedPolicy(policy, Guidance(vae, 2.0, 0.1, **options))
 told = {}
 with session():
     for stacked in (False, True):
-        found = finetune_arms(arms, new, Budget(steps=4, batch=8, **ALL), stacked=stacked,
+        found = finetune_methods(methods, new, OptimConfig(steps=4, batch=8, **ALL), stacked=stacked,
                               directory=Path(sys.argv[2]) / str(stacked), evaluation=Evaluation(new, every=4))
         told[str(stacked)] = {
             name: {"weights": torch.cat([p.flatten() for p in one.policy.parameters()]).tolist(), "loss": one.loss,
@@ -221,13 +221,13 @@ def launch(folder, processes, data):
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_does(make_set, tmp_path):
-    """Every form of the energy, arms stacked or not: weights, losses, meters and evaluations."""
+    """Every form of the energy, methods stacked or not: weights, losses, meters and evaluations."""
     data = make_set("new", joints=6)[0].path.parent
     (one,), pair = launch(tmp_path / "one", 1, data), launch(tmp_path / "two", 2, data)
     assert len(pair) == 2 and pair[0] == pair[1]
     start = weights(pieces(make_set("new", joints=6))[0]).numpy()
-    for stacked, arms in one.items():
-        for name, single in arms.items():
+    for stacked, methods in one.items():
+        for name, single in methods.items():
             both = pair[0][stacked][name]
             moved = np.abs(np.array(single["weights"]) - start).max()
             np.testing.assert_allclose(both["weights"], single["weights"], atol=0.02 * moved, err_msg=name)

@@ -68,9 +68,9 @@ def results(simulator: bool = True, seeds: int = 4) -> list[RunResult]:
     rates = {"direct": 0.66, "scratch": 0.02, "ATE": 0.38, "random encoder": 0.41}
     encoders = {"direct": "none", "scratch": "none", "ATE": "aligned", "random encoder": "random"}
     return [
-        run(arm, seed, parameterization, rates[arm], 0.0 if encoder == "none" else 2.0, 0.1, encoder, simulator)
+        run(method, seed, parameterization, rates[method], 0.0 if encoder == "none" else 2.0, 0.1, encoder, simulator)
         for parameterization in ("sample", "flow_noise_at_1")
-        for arm, encoder in encoders.items()
+        for method, encoder in encoders.items()
         for seed in range(seeds)
     ]
 
@@ -83,14 +83,14 @@ def cells(seeds: int = 3) -> list[RunResult]:
             for lam in (0.5, 2.0):
                 for clamp in (0.02, 0.1, 0.5):
                     harm = min(0.6, 1.6 * lam * clamp)
-                    arm = f"λ {lam:g}, clamp {clamp:g}"
-                    found.append(run(arm, seed, parameterization, 0.66 - harm, lam, clamp, "aligned"))
+                    method = f"λ {lam:g}, clamp {clamp:g}"
+                    found.append(run(method, seed, parameterization, 0.66 - harm, lam, clamp, "aligned"))
     return found
 
 
-def run(arm: str, seed: int, parameterization: str, rate: float, lam: float, clamp: float, encoder: str,
+def run(method: str, seed: int, parameterization: str, rate: float, lam: float, clamp: float, encoder: str,
         simulator: bool = True) -> RunResult:  # fmt: skip
-    random = np.random.default_rng([seed, len(arm)])
+    random = np.random.default_rng([seed, len(method)])
     rate = float(np.clip(rate + random.normal(0, 0.05), 0, 1))
     success = tuple(bool(value) for value in random.random(100) < rate) if simulator else ()
     joints = [f"shoulder_joint_{i}" for i in range(6)] + ["gripper"]
@@ -101,7 +101,7 @@ def run(arm: str, seed: int, parameterization: str, rate: float, lam: float, cla
         for t in level
     ]  # fmt: skip
     return RunResult(
-        arm=arm, seed=seed, parameterization=parameterization, demonstrations=25, lam=lam,
+        method=method, seed=seed, parameterization=parameterization, demonstrations=25, lam=lam,
         clamp=clamp, encoder=encoder, success=success,
         closest=tuple(random.random(len(success)) * 0.1),
         loss=tuple({"step": s, "loss": 0.2 * float(np.exp(-s / 30)) + 0.02 + 0.002 * seed} for s in range(4, 81, 4)),

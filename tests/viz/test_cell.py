@@ -45,7 +45,7 @@ def played(monkeypatch):
     def again(study, result):
         seen.trained.append((result.lam, result.clamp, result.seed))
         if result.seed == 2:
-            raise InputError("nothing", where="here", expected="something", way_out="look")
+            raise InputError("nothing", where="here", expected="something", fix="look")
         return Replay(result, rolled_out(), faithful=result.seed == 0)
 
     monkeypatch.setattr("ate.viz.widgets.cell.replay_in", again)
@@ -103,7 +103,7 @@ def test_what_goes_wrong_is_shown_and_not_swallowed(study, played):
     """Outside a kernel an Output lets errors through; inside it shows them."""
     explorer = CellExplorer(study, one_kind())
     click(explorer, "2", "0.1")
-    with pytest.raises(InputError, match="here: found nothing"):
+    with pytest.raises(InputError, match="here: got nothing"):
         explorer._guarded(lambda: (setattr(explorer.seed, "value", 2), explorer._roll()))()
 
 
@@ -141,7 +141,7 @@ def test_a_cell_of_a_sweep_is_repeated_by_a_sweep(study):
 def test_seeds_one_by_one_are_rows_of_the_tidy_table():
     runs = one_kind()
     rows = seed_rows(runs, "λ 2, clamp 0.5")
-    gaps = next(d for d in differences(runs) if d.arm == "λ 2, clamp 0.5").by_seed
+    gaps = next(d for d in differences(runs) if d.method == "λ 2, clamp 0.5").by_seed
     assert [row["to λ = 0, points"] for row in rows] == [round(100 * gap, 1) for gap in gaps]
     bare = [replace(r, success=(), closest=()) for r in runs]
     assert seed_rows(bare, "λ 2, clamp 0.5")[0]["success"] == ""
@@ -151,8 +151,8 @@ def test_the_highest_and_the_lowest_cell_are_shown_in_batch(study, played, monke
     monkeypatch.setenv("ATE_BATCH", "1")
     runs = one_kind()
     found = viz.extremes(runs)
-    mean = {d.arm: d.mean for d in differences(runs)}
-    assert found["highest"].arm == max(mean, key=mean.get) and found["lowest"].arm == min(mean, key=mean.get)
+    mean = {d.method: d.mean for d in differences(runs)}
+    assert found["highest"].method == max(mean, key=mean.get) and found["lowest"].method == min(mean, key=mean.get)
     directory = RunDirectory(tmp_path / "run")
     for which, done in viz.replayed(study, found).items():
         viz.show_cell(study, runs, done, directory, f"04_8_{which}")

@@ -17,21 +17,21 @@ RATES = {"direct": {5: 0.3, 25: 0.6}, "scratch": {5: 0.0, 25: 0.1}, "λ=1": {5: 
 def runs(steps=80):
     rng = np.random.default_rng(0)
     return [
-        RunResult(arm, seed, "sample", n, float(arm == "λ=1"), 0.1, "none",
+        RunResult(method, seed, "sample", n, float(method == "λ=1"), 0.1, "none",
                   tuple(bool(x) for x in rng.random(50) < rate), (), (), (), {}, 1.0, steps)
-        for arm, by in RATES.items() for n, rate in by.items() for seed in range(4)
+        for method, by in RATES.items() for n, rate in by.items() for seed in range(4)
     ]  # fmt: skip
 
 
-def test_every_arm_is_a_line_through_its_rates():
+def test_every_method_is_a_line_through_its_rates():
     results = runs()
     figure = learning_curve(results, "demonstrations")
     lines = {trace.name: trace for trace in figure.data if trace.mode == "lines+markers"}
     assert set(lines) == set(RATES)
-    for arm, trace in lines.items():
+    for method, trace in lines.items():
         assert list(trace.x) == [5, 25]
         measured = [
-            100 * np.mean([r.success for r in results if (r.arm, r.demonstrations) == (arm, n)]) for n in (5, 25)
+            100 * np.mean([r.success for r in results if (r.method, r.demonstrations) == (method, n)]) for n in (5, 25)
         ]
         assert list(trace.y) == pytest.approx(measured)
     # Thirty and fifty points below direct can be told; direct itself has nothing to be told from.

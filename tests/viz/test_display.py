@@ -56,8 +56,8 @@ def test_tables_align_words_and_numbers_and_escape(monkeypatch):
         monkeypatch,
         ":memory:",
         "from ate import viz",
-        "viz.show_table([{'arm_name': '<b>', 'rate': 0.5}, {'rate': 2}])",
+        "viz.show_table([{'method_name': '<b>', 'rate': 0.5}, {'rate': 2}])",
     )
     html = shown.cells[1].outputs[0].data["text/html"]
-    assert "arm name" in html and "&lt;b&gt;" in html and "<b>" not in html
+    assert "method name" in html and "&lt;b&gt;" in html and "<b>" not in html
     assert html.count("text-align:left") == html.count("text-align:right") == 3

@@ -8,8 +8,8 @@ from ate.data.episodes import Episode
 from ate.experiments.methods import comparison
 from ate.experiments.stats.comparisons import differences
 from ate.robots import unify
-from ate.viz.figures.steer import arm_colors, clamp_colors
-from ate.viz.style import ARMS, ROBOTS, TEMPLATE, colors, slot_labels, tinted, unit
+from ate.viz.figures.steer import clamp_colors, method_colors
+from ate.viz.style import METHODS, ROBOTS, TEMPLATE, colors, slot_labels, tinted, unit
 from tests.viz.samples import cells, episodes, figures, metrics, results, sets
 
 
@@ -98,7 +98,7 @@ def test_success_has_the_rate_its_interval_and_every_seed():
     runs = [r for r in results() if r.parameterization == "sample"]
     figure = viz.success(runs)
     mark = next(t for t in figure.data if t.name == "ATE")
-    mine = np.array([r.success for r in runs if r.arm == "ATE"])
+    mine = np.array([r.success for r in runs if r.method == "ATE"])
     assert mark.y[0] == pytest.approx(100 * mine.mean())
     # Wilson's interval by its formula.
     n, p, z = mine.size, mine.mean(), 1.959963984540054
@@ -115,7 +115,9 @@ def test_differences_have_a_zero_line_a_t_interval_and_none_with_one_seed():
     figure = viz.paired_differences(results())
     assert [shape.x0 for shape in figure.layout.shapes] == [0, 0]
     mark = next(t for t in figure.data if t.name == "ATE")
-    expected = next(d for d in differences([r for r in results() if r.parameterization == "sample"]) if d.arm == "ATE")
+    expected = next(
+        d for d in differences([r for r in results() if r.parameterization == "sample"]) if d.method == "ATE"
+    )
     assert mark.x[0] == pytest.approx(100 * expected.mean)
     assert mark.error_x.array[0] == pytest.approx(100 * (expected.high - expected.mean))
     dots = figure.data[figure.data.index(mark) - 1]
@@ -131,13 +133,13 @@ def test_differences_have_a_zero_line_a_t_interval_and_none_with_one_seed():
     assert sum("no interval" in note.text for note in alone.layout.annotations) == 2 * 3
 
 
-def test_every_arm_of_a_comparison_has_its_own_fixed_colour():
-    assert arm_colors(results()) == ARMS
-    assert [spec.name for spec in comparison(2.0, 0.1)] == list(ARMS)
+def test_every_method_of_a_comparison_has_its_own_fixed_colour():
+    assert method_colors(results()) == METHODS
+    assert [spec.name for spec in comparison(2.0, 0.1)] == list(METHODS)
 
 
 def test_cells_of_one_clamp_share_a_hue_and_curves_that_coincide_are_nested():
-    palette = arm_colors(cells())
+    palette = method_colors(cells())
     light, full = palette["λ 0.5, clamp 0.1"], palette["λ 2, clamp 0.1"]
     assert full == tinted(clamp_colors(cells())[0.1], 0) and light == tinted(full, 0.3)
     assert len(set(palette.values())) == len(palette)
@@ -145,7 +147,7 @@ def test_cells_of_one_clamp_share_a_hue_and_curves_that_coincide_are_nested():
     assert widths == sorted(widths, reverse=True) and len(set(widths)) == 6
 
 
-def test_anatomy_shows_guided_arms_only_on_a_log_ratio():
+def test_anatomy_shows_guided_methods_only_on_a_log_ratio():
     figure = viz.guidance_anatomy(results())
     assert {t.name for t in figure.data} == {"ATE", "random encoder"}
     assert figure.layout.yaxis.type == "log"
@@ -154,7 +156,7 @@ def test_anatomy_shows_guided_arms_only_on_a_log_ratio():
 
 
 def test_seeds_that_visited_different_noise_levels_are_averaged_where_all_have_rows():
-    runs = [r for r in results(seeds=2) if r.arm == "ATE" and r.parameterization == "sample"]
+    runs = [r for r in results(seeds=2) if r.method == "ATE" and r.parameterization == "sample"]
     runs[0] = replace(runs[0], meter=runs[0].meter[1:])
     assert len(viz.guidance_anatomy(runs).data[0].x) == 9
 

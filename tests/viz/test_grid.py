@@ -26,7 +26,7 @@ def settled(seeds=6):
 
     def moved(points, lam, clamp):
         return [
-            replace(one, arm=f"{lam}-{clamp}", lam=lam, clamp=clamp, encoder="aligned", meter=run("x", 0, "sample",
+            replace(one, method=f"{lam}-{clamp}", lam=lam, clamp=clamp, encoder="aligned", meter=run("x", 0, "sample",
                     0.5, lam, clamp, "aligned").meter, success=tuple(rng.random(100) < np.mean(one.success) + points))
             for one in base
         ]  # fmt: skip
@@ -53,14 +53,14 @@ def test_the_grid_names_its_baseline_and_hatches_what_it_cannot_tell():
     heat = next(t for t in figure.data if t.type == "heatmap")
     rate = 100 * np.mean([r.success for r in runs if r.lam == 0])
     assert f"λ = 0 ({rate:.0f} %, 6 seeds)" in figure.layout.annotations[0].text
-    verdicts = {d.arm: d.verdict for d in differences(runs)}
+    verdicts = {d.method: d.verdict for d in differences(runs)}
     assert verdicts == {"0.5-0.1": "helps", "2.0-0.1": "hurts", "0.5-inf": "cannot tell"}
     assert (heat.x, heat.y) == (("0.5", "2"), ("0.1", "none"))
     assert hatched(figure) == [(0, 1)]  # λ 0.5, no clamp
     text = {(note.x, note.y): note.text for note in figure.layout.annotations[1:]}
     assert "helps" in text[0, 0] and "hurts" in text[1, 0] and "±" in text[0, 1] and "(1, 1)" not in text
     assert heat.z[1][1] is None  # never run
-    mean = {d.arm: d.mean for d in differences(runs)}
+    mean = {d.method: d.mean for d in differences(runs)}
     assert heat.z[0][0] == pytest.approx(100 * mean["0.5-0.1"]) and heat.z[0][1] == pytest.approx(100 * mean["2.0-0.1"])
     assert heat.zmax == -heat.zmin >= 20 and "clamped" in heat.hovertext[0][0]
     assert any(trace.type == "bar" and HATCHED in trace.name for trace in figure.data)
@@ -95,7 +95,7 @@ def test_an_ablation_without_its_baseline_is_refused():
 
 def test_whatever_else_varies_makes_a_panel_of_its_own_and_names_it():
     runs = one_kind(2)
-    reverse = [replace(r, arm=f"{r.arm}, reversed", spec={"sign": -1}) for r in runs if r.lam]
+    reverse = [replace(r, method=f"{r.method}, reversed", spec={"sign": -1}) for r in runs if r.lam]
     longer = [replace(r, steps=600) for r in runs]
     every = panels([*runs, *reverse, *longer])
     assert [panel.title for panel in every] == [
@@ -114,7 +114,7 @@ def test_controls_are_no_cells_and_stand_beside_the_curves():
     control = [run("random encoder", s, "sample", 0.4, 1.0, 0.1, "random") for s in range(3)]
     runs = [*one_kind(), *control]
     (panel,) = panels(runs)
-    assert len(panel.cells) == 6 and {r.arm for r in panel.controls} == {"random encoder"}
+    assert len(panel.cells) == 6 and {r.method for r in panel.controls} == {"random encoder"}
     mark = next(t for t in viz.response_curves(runs).data if t.name == "control: random encoder")
     assert list(mark.x) == [1.0] and mark.y[0] == pytest.approx(100 * np.mean([r.success for r in control]))
 

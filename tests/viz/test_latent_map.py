@@ -6,7 +6,7 @@ import torch
 
 import ate.align
 from ate import viz
-from ate.align import Atlas
+from ate.align import LatentMap
 from ate.align.config import preset
 from ate.align.evaluate.projection import plane
 from ate.viz.widgets.explorer import Explorer, selection_rows
@@ -14,64 +14,64 @@ from tests.align.conftest import robot
 
 
 @pytest.fixture(scope="module")
-def atlas():
+def latent_map():
     torch.set_num_threads(1)
     sets, new = (robot("seven", 8, 8, 1), robot("six", 7, 8, 2)), robot("new", 7, 6, 3)
     config = preset("smoke").with_options(chunk=8, latent=8, feedforward=16, pretrain_steps=30, adapt_steps=20)
-    return Atlas.of(ate.align.fit(sets, new, config), sets, new, most=150)
+    return LatentMap.of(ate.align.fit(sets, new, config), sets, new, most=150)
 
 
-def test_points_are_who_and_where_they_say(atlas):
-    assert atlas.count == 150 and len(atlas.after) == 150 and atlas.totals == (16 * 33, 6 * 33)
+def test_points_are_who_and_where_they_say(latent_map):
+    assert latent_map.count == 150 and len(latent_map.after) == 150 and latent_map.totals == (16 * 33, 6 * 33)
     for point in (0, 149, 150, 299):
-        episodes, index, start = atlas.where(point)
-        np.testing.assert_array_equal(atlas.chunk(point), episodes[index].qpos[start : start + 8])
-    assert atlas.time().min() == 0 and atlas.time().max() == 1
-    assert np.array_equal(atlas.start.start, atlas.after.start)
+        episodes, index, start = latent_map.where(point)
+        np.testing.assert_array_equal(latent_map.chunk(point), episodes[index].qpos[start : start + 8])
+    assert latent_map.time().min() == 0 and latent_map.time().max() == 1
+    assert np.array_equal(latent_map.start.start, latent_map.after.start)
 
 
-def test_before_is_what_stage_two_started_from(atlas):
-    alignment = atlas.alignment
-    chunks = alignment.chunks(atlas.adapt)
+def test_before_is_what_stage_two_started_from(latent_map):
+    alignment = latent_map.alignment
+    chunks = alignment.chunks(latent_map.adapt)
     place = int(np.flatnonzero((chunks.episode == 2) & (chunks.offset == 5))[0])
     x = torch.zeros(1, 8, alignment.space.width)
     x[..., list(alignment.space.embodiment.slots)] = chunks.gather(torch.tensor([place]))
     expected = alignment.pretrain_vae.encode(x).mean[0]  # the copy of φ, with zeros where the robot has no joint
-    row = np.flatnonzero((atlas.start.episode == "episode_0002") & (atlas.start.start == 5))
-    whole = Atlas.of(alignment, atlas.pretrain, atlas.adapt, most=10_000)
+    row = np.flatnonzero((latent_map.start.episode == "episode_0002") & (latent_map.start.start == 5))
+    whole = LatentMap.of(alignment, latent_map.pretrain, latent_map.adapt, most=10_000)
     row = np.flatnonzero((whole.start.episode == "episode_0002") & (whole.start.start == 5))
     np.testing.assert_allclose(whole.start.mean[row[0]], expected.numpy(), atol=1e-5)
     assert np.abs(whole.start.mean - whole.after.mean).max() > 0.05
 
 
-def test_neighbours_and_depth_agree_with_a_search_by_hand(atlas):
-    scale = np.sqrt(atlas.before.mean.var(0) + (atlas.before.std**2).mean(0))
-    far = np.linalg.norm((atlas.side("after").mean[:, None] - atlas.before.mean[None]) / scale, axis=2)
+def test_neighbours_and_depth_agree_with_a_search_by_hand(latent_map):
+    scale = np.sqrt(latent_map.before.mean.var(0) + (latent_map.before.std**2).mean(0))
+    far = np.linalg.norm((latent_map.side("after").mean[:, None] - latent_map.before.mean[None]) / scale, axis=2)
     for point in (7, 200):
         mine = far[point].copy()
-        if point < atlas.count:
+        if point < latent_map.count:
             mine[point] = np.inf
-        found, distance = atlas.neighbours(point, 4)
+        found, distance = latent_map.neighbours(point, 4)
         assert set(found) == set(np.argsort(mine)[:4]) and distance == pytest.approx(np.sort(mine)[:4], rel=1e-4)
     own = np.sort(far[:150], axis=1)[:, 5]
     fifth = np.sort(far[200])[4]
-    assert atlas.depth()[200] == pytest.approx((own >= fifth).mean(), abs=1e-9)
+    assert latent_map.depth()[200] == pytest.approx((own >= fifth).mean(), abs=1e-9)
 
 
-def test_reconstructions_and_walks_decode_latents(atlas):
-    error = [np.abs(atlas.chunk(i) - atlas.reconstruction(i)).mean() for i in range(0, 300, 10)]
-    assert np.mean(error) < 0.5 * np.mean([np.ptp(atlas.chunk(i), 0).mean() + 0.5 for i in range(0, 300, 10)])
-    ends = atlas.between(160, 170, [0.0, 1.0])
-    np.testing.assert_allclose(ends[0], atlas.reconstruction(160), atol=1e-5)
-    np.testing.assert_allclose(ends[1], atlas.reconstruction(170), atol=1e-5)
-    walked = atlas.walk(0, [-1.0, 0.0, 1.0])
+def test_reconstructions_and_walks_decode_latents(latent_map):
+    error = [np.abs(latent_map.chunk(i) - latent_map.reconstruction(i)).mean() for i in range(0, 300, 10)]
+    assert np.mean(error) < 0.5 * np.mean([np.ptp(latent_map.chunk(i), 0).mean() + 0.5 for i in range(0, 300, 10)])
+    ends = latent_map.between(160, 170, [0.0, 1.0])
+    np.testing.assert_allclose(ends[0], latent_map.reconstruction(160), atol=1e-5)
+    np.testing.assert_allclose(ends[1], latent_map.reconstruction(170), atol=1e-5)
+    walked = latent_map.walk(0, [-1.0, 0.0, 1.0])
     assert np.abs(walked[0] - walked[2]).max() > 1e-3
-    np.testing.assert_allclose(walked[1], atlas.decoded(atlas.after.mean.mean(0)[None])[0], atol=1e-5)
+    np.testing.assert_allclose(walked[1], latent_map.decoded(latent_map.after.mean.mean(0)[None])[0], atol=1e-5)
 
 
-def test_both_panels_show_every_point_in_one_frame_and_the_menu_recolours_them(atlas):
-    planes = viz.flat(atlas, "pca", 0, None)
-    figure = viz.latent_atlas(atlas, planes, "PCA", "precision 0.50 beside 0.88")
+def test_both_panels_show_every_point_in_one_frame_and_the_menu_recolours_them(latent_map):
+    planes = viz.flat(latent_map, "pca", 0, None)
+    figure = viz.latent_maps(latent_map, planes, "PCA", "precision 0.50 beside 0.88")
     dots = [trace for trace in figure.data if trace.type != "contour"]
     assert sum(len(trace.x) for trace in dots) == 2 * 300 and len(dots) == 2 * 3
     before, after = (next(t for t in part if "adaptation" in t.name) for part in (dots[:3], dots[3:]))
@@ -81,7 +81,7 @@ def test_both_panels_show_every_point_in_one_frame_and_the_menu_recolours_them(a
     menu = {button.label: button.args[0] for button in figure.layout.updatemenus[0].buttons}
     assert list(menu) == [f"colour by {name}" for name in ("robot", "task", "episode", "time in episode", "mode",
                                                            "density quantile")]  # fmt: skip
-    assert menu["colour by time in episode"]["marker.color"][0] == pytest.approx(atlas.time()[dots[0].customdata])
+    assert menu["colour by time in episode"]["marker.color"][0] == pytest.approx(latent_map.time()[dots[0].customdata])
     assert (
         menu["colour by density quantile"]["marker.color"][2] != menu["colour by density quantile"]["marker.color"][5]
     )
@@ -89,26 +89,26 @@ def test_both_panels_show_every_point_in_one_frame_and_the_menu_recolours_them(a
     assert [trace.name.split(" ")[0] for trace in inside[:3]] == ["50%", "80%", "95%"]
 
 
-def test_a_click_shows_the_chunk_a_lasso_the_summary_and_errors_are_seen(atlas, monkeypatch):
+def test_a_click_shows_the_chunk_a_lasso_the_summary_and_errors_are_seen(latent_map, monkeypatch):
     shown = []
     monkeypatch.setattr("ate.viz.widgets.explorer.draw", lambda figure: shown.append(figure))
-    explorer = Explorer(atlas, "said", 0, None, umap=False)
+    explorer = Explorer(latent_map, "said", 0, None, umap=False)
     trace = next(t for t in explorer.figure.data if t.type != "contour" and "adaptation" in t.name)
     explorer._click(trace, type("Points", (), {"point_inds": [4]}))
     assert explorer.clicked[-1] == trace.customdata[4]
     bars = [bar for bar in shown[-1].data if bar.type == "bar"]
-    assert len(bars) == 5 and shown[-1].data[0].y == pytest.approx(atlas.chunk(explorer.clicked[-1])[:, 0])
+    assert len(bars) == 5 and shown[-1].data[0].y == pytest.approx(latent_map.chunk(explorer.clicked[-1])[:, 0])
     explorer.share.value = 0.5
     assert {line.name for line in shown[-1].data} == {"0", "0.5", "1"}
-    rows = selection_rows(atlas, range(140, 170))
+    rows = selection_rows(latent_map, range(140, 170))
     assert [(row["side"], row["points"]) for row in rows] == [("pre-training", 10), ("adaptation", 20)]
-    assert set(viz.representatives(atlas)) == {"deepest inside", "median", "outermost"}
-    depth = atlas.depth()
-    deepest, _, outermost = viz.representatives(atlas).values()
+    assert set(viz.representatives(latent_map)) == {"deepest inside", "median", "outermost"}
+    depth = latent_map.depth()
+    deepest, _, outermost = viz.representatives(latent_map).values()
     assert depth[deepest] == depth[150:].max() and depth[outermost] == depth[150:].min()
 
 
-def test_a_umap_is_kept_by_the_content_it_depends_on(atlas, tmp_path, monkeypatch):
+def test_a_umap_is_kept_by_the_content_it_depends_on(latent_map, tmp_path, monkeypatch):
     made = []
 
     class Fake:
@@ -119,7 +119,7 @@ def test_a_umap_is_kept_by_the_content_it_depends_on(atlas, tmp_path, monkeypatc
             return points[:, :2].astype(np.float32)
 
     monkeypatch.setattr("umap.UMAP", Fake)
-    points = atlas.after.mean
+    points = latent_map.after.mean
     first = plane(points, "umap", 1, tmp_path)
     np.testing.assert_array_equal(plane(points, "umap", 1, tmp_path), first)
     assert made == [1]

@@ -58,7 +58,7 @@ def test_no_shift_lies_below_every_shift_at_zero():
 )
 def test_an_option_that_differs_gets_an_axis(spec, label, ticks):
     runs = one_kind(2)
-    other = [replace(r, arm=f"{r.arm}, other", spec=spec) for r in runs if r.lam]
+    other = [replace(r, method=f"{r.method}, other", spec=spec) for r in runs if r.lam]
     assert list(axes(viz.parallel_coordinates([*runs, *other]))[label].ticktext) == ticks
     assert label not in axes(viz.parallel_coordinates(runs))
 
@@ -75,8 +75,8 @@ def test_cost_adds_up():
     seconds, won, lost = viz.cost(runs).data
     assert list(seconds.y) == pytest.approx([2.0] * 7)  # (7 + 14 + 21) / 3 seeds / 7 cells
     assert list(seconds.error_y.array) == pytest.approx([1.0] * 7)
-    by_arm = {arm: sum(sum(r.success) for r in runs if r.arm == arm) for arm in won.x}
-    assert dict(zip(won.x, won.y, strict=True)) == by_arm
+    by_method = {method: sum(sum(r.success) for r in runs if r.method == method) for method in won.x}
+    assert dict(zip(won.x, won.y, strict=True)) == by_method
     assert [a + b for a, b in zip(won.y, lost.y, strict=True)] == [300] * 7
     titles = [note.text for note in viz.cost(runs).layout.annotations]
     assert titles == ["Training: 42 s in all, 21 trainings", "Rollouts: 2,100 in all"]

@@ -21,7 +21,7 @@ def run(tmp_path_factory) -> RunDirectory:
     run = RunDirectory(tmp_path_factory.mktemp("runs") / "made-up")
     for name, figure in figures().items():
         run.save_figure(name, figure, title=f"Figure {name}", caption=f"What {name} shows. {HOSTILE}")
-    table = {"columns": ["arm", "rate"], "rows": [["direct", 0.66], [HOSTILE, 0.38]]}
+    table = {"columns": ["method", "rate"], "rows": [["direct", 0.66], [HOSTILE, 0.38]]}
     run.save_headline("01", {"verdict": ["All sets are whole."], "episodes": 550, "table": table})
     run.save_headline("03", {"verdict": [f"ATE hurts {HOSTILE}"], "success": {"direct": 0.661234, "ate": 0.38}})
     run.save_card("01", {"command": "papermill 01", "config": {"profile": HOSTILE}, "seeds": {}, "hashes": {}})
@@ -30,9 +30,9 @@ def run(tmp_path_factory) -> RunDirectory:
 
 @pytest.fixture
 def sweep(tmp_path) -> RunDirectory:
-    """What a λ × clamp sweep leaves: cells, one of them failed, a verdict, a confirmation, a card."""
+    """What a λ × clamp sweep leaves: cells, one of them failed, a verdict, a validation, a card."""
     run = RunDirectory(tmp_path / "sweep")
-    table = {"columns": ["arm", "success", "difference"], "rows": [["direct", 0.6, 0.0], ["λ=2, c=0.1", 0.7, 10.0]]}
+    table = {"columns": ["method", "success", "difference"], "rows": [["direct", 0.6, 0.0], ["λ=2, c=0.1", 0.7, 10.0]]}
     said = "The search said +10.0; on 8 held-out seeds +4.0 (−2.0 to +10.0): cannot tell."
     run.save_headline("04", {"verdict": ["ur5e, 25 demonstrations.", "helps", said], "table": table})
     config = {"lams": "0.5,2", "pretrain": "/data/with/a/long/path", "left_out": ["episode_0001", "episode_0007"]}
@@ -40,8 +40,8 @@ def sweep(tmp_path) -> RunDirectory:
                          "hashes": {"ur5e": "ab12"}, "versions": {"torch": "2.13.0"}, "written": "now"})  # fmt: skip
     for i in range(3):
         write_json(run.path / "results" / "cells" / f"{i}.json", {"cell": str(i)})
-    failed = {"cell": "9", "arm": f"λ=0.5 {HOSTILE}", "seed": 3, "type": "Lost", "message": "was killed", "trace": "",
-              "command": "ate run --only 04"}  # fmt: skip
+    failed = {"cell": "9", "method": f"λ=0.5 {HOSTILE}", "seed": 3, "type": "Lost", "message": "was killed",
+              "trace": "", "command": "ate run --only 04"}  # fmt: skip
     write_json(run.path / "results" / "failed" / "9.json", failed)
     return run
 
@@ -114,7 +114,7 @@ def test_what_has_not_run_is_said_once_after_what_has(tmp_path):
 def test_a_table_of_many_rows_is_folded(tmp_path):
     run = RunDirectory(tmp_path / "many")
     for rows, folded in ((15, 0), (16, 1)):
-        run.save_headline("04", {"verdict": "Fine.", "table": {"columns": ["arm"], "rows": [["direct"]] * rows}})
+        run.save_headline("04", {"verdict": "Fine.", "table": {"columns": ["method"], "rows": [["direct"]] * rows}})
         html = body(run)
         assert html.count("<summary>Table: 16 rows</summary>") == folded and html.count("<td>direct</td>") == rows
         assert html.count("</table></details>") == folded and html.count("</table></div>") == 1 - folded

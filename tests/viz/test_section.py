@@ -27,7 +27,7 @@ def test_a_comparison_keeps_its_figures_and_without_rollouts_those_that_need_non
 
 def test_a_sweep_shows_its_grid_and_its_confirmation(run):
     searched = [one for one in cells() if one.parameterization == "sample"]
-    winner = [one for one in searched if one.arm in ("direct", "λ 0.5, clamp 0.02")]
+    winner = [one for one in searched if one.method in ("direct", "λ 0.5, clamp 0.02")]
     told = {"title": "Sweep: sample", "verdict": ["cannot tell"]}
     keep_section(run, "sweep-sample-25x80", searched, told, CARD, winner)
     assert kept(run) == [

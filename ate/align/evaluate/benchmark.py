@@ -1,8 +1,9 @@
-"""Judging arms: every alignment put to the same tests, once a robot and seed, and what that says over seeds.
+"""Judging variants: every alignment put to the same tests, once a robot and seed, and what that says over seeds.
 
-One row an arm, robot and seed: the scorecard (is it inside?), the modes (which does it lie in?), correspondence (do
+One row a variant, robot and seed: the scorecard (is it inside?), the modes (which does it lie in?), correspondence (do
 neighbours do the same thing?) and reconstruction beside a PCA (at what cost?). Modes are those of *one* mixture, fitted
-to the posteriors of stage 1 and used as the ruler of every arm that shares it, whatever prior the arm was aligned to.
+to the posteriors of stage 1 and used as the ruler of every variant that shares it, whatever prior the variant was
+aligned to.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from ate.align.evaluate.comparing import summary
 from ate.align.evaluate.correspondence import Correspondence, correspondence
 from ate.align.evaluate.mode_occupancy import mode_report
 from ate.align.evaluate.scorecard import scorecard
-from ate.align.evaluate.variants import ArmConfig, train_arms
+from ate.align.evaluate.variants import VariantConfig, train_variants
 from ate.align.mixture import Mixture
 from ate.align.mixture_em import fit_mixture
 from ate.align.motion import PATH, TURN
@@ -32,7 +33,7 @@ from ate.data.episodes import Episodes
 from ate.data.loading import DataSet
 from ate.runs.files import read_json, write_json
 
-# Columns that are numbers of an arm, and those that are its references: the same test, of something known.
+# Columns that are numbers of a variant, and those that are its references: the same test, of something known.
 NUMBERS = (
     "precision", "tail", "unseen_mode_p", "effective_modes", "outside_modes", "displacement", "rotation",
     "reconstruction", "active_units", "spread",
@@ -47,20 +48,20 @@ WORDS = ("verdict", "correspondence")
 def judge(
     pretrain: Sequence[DataSet],
     adapt: Sequence[DataSet],
-    arms: Sequence[ArmConfig],
+    variants: Sequence[VariantConfig],
     seeds: Sequence[int],
     directory: Path,
     workers: int = 1,
 ) -> list[dict[str, Any]]:
-    """Rows of every robot, seed and arm; what was judged before is read back.
+    """Rows of every robot, seed and variant; what was judged before is read back.
 
-    Where the tool of a robot is not known, arms with anchors are "not available", with the reason.
+    Where the tool of a robot is not known, variants with anchors are "not available", with the reason.
 
     Args:
         pretrain: where the pre-training robots' episodes are.
         adapt: where each adaptation robot's episodes are.
-        arms: what to train and judge.
-        seeds: of splits, training and tests, the same for all arms.
+        variants: what to train and judge.
+        seeds: of splits, training and tests, the same for all variants.
         directory: keeps alignments and rows.
         workers: processes, each on one thread, so that results do not depend on their number.
 
@@ -68,13 +69,15 @@ def judge(
         InputError: from reading, training or judging.
     """
     tasks = [(robot, seed) for robot in adapt for seed in seeds]
-    jobs = (joblib.delayed(_judge_seed)(tuple(pretrain), robot, tuple(arms), seed, directory) for robot, seed in tasks)
+    jobs = (
+        joblib.delayed(_judge_seed)(tuple(pretrain), robot, tuple(variants), seed, directory) for robot, seed in tasks
+    )
     with joblib.parallel_config("loky", n_jobs=min(workers, len(tasks)), inner_max_num_threads=1):
         return [row for rows in joblib.Parallel()(jobs) for row in rows]
 
 
 def _judge_seed(
-    pretrain: Sequence[DataSet], adapt: DataSet, arms: Sequence[ArmConfig], seed: int, directory: Path
+    pretrain: Sequence[DataSet], adapt: DataSet, variants: Sequence[VariantConfig], seed: int, directory: Path
 ) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
     sets = tuple(one for data in pretrain for one in data.load_sets())
@@ -83,27 +86,29 @@ def _judge_seed(
     folder = directory / f"{robot.robot}-{seed}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
     rulers: dict[str, Mixture] = {}
     reason = why_no_anchors(sets, robot)
-    left_out = [arm for arm in arms if arm.config.anchor_weight and reason]
+    left_out = [variant for variant in variants if variant.config.anchor_weight and reason]
     rows: list[dict[str, Any]] = [
         {
-            "arm": arm.name,
+            "variant": variant.name,
             "seed": seed,
             "robot": robot.robot,
             **dict.fromkeys(WORDS, "not available"),
             "reasons": reason,
         }
-        for arm in left_out
+        for variant in left_out
     ]
-    for arm, alignment in train_arms([arm for arm in arms if arm not in left_out], sets, robot, folder, seed):
-        file = folder / f"{hashlib.sha256(repr((arm.kind, arm.config)).encode()).hexdigest()[:12]}.json"
+    for variant, alignment in train_variants(
+        [variant for variant in variants if variant not in left_out], sets, robot, folder, seed
+    ):
+        file = folder / f"{hashlib.sha256(repr((variant.kind, variant.config)).encode()).hexdigest()[:12]}.json"
         if not file.exists():
-            stage_one = repr(arm.config.first_stage)
+            stage_one = repr(variant.config.first_stage)
             if stage_one not in rulers:
                 rulers[stage_one] = ruler(alignment, sets, seed)
             write_json(file, row_of(alignment, sets, robot, rulers[stage_one], seed))
-        rows.append({"arm": arm.name, "seed": seed, **read_json(file)})
-    order = [arm.name for arm in arms]
-    return sorted(rows, key=lambda row: order.index(row["arm"]))
+        rows.append({"variant": variant.name, "seed": seed, **read_json(file)})
+    order = [variant.name for variant in variants]
+    return sorted(rows, key=lambda row: order.index(row["variant"]))
 
 
 def ruler(alignment: Alignment, pretrain: Sets, seed: int) -> Mixture:
@@ -131,7 +136,7 @@ def row_of(alignment: Alignment, pretrain: Sets, adapt: Episodes, modes: Mixture
     }
     for name, measure in (("displacement", PATH), ("rotation", TURN)):
         row |= _corresponding(name, same, measure)
-    del row["arm"]
+    del row["variant"]
     return {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in row.items()}
 
 
@@ -142,15 +147,16 @@ def _corresponding(name: str, same: Correspondence, measure: str) -> dict[str, A
 
 
 def over_seeds(rows: Sequence[Mapping[str, Any]], baseline: str = "paper") -> list[dict[str, Any]]:
-    """One row a robot and arm: of each number its mean over seeds, with the half width of its 95 % t interval under
-    `…_±`, and the paired difference to the baseline arm under `…_to_paper` and `…_to_paper_±`; of each reference its
-    mean; of each verdict how often it was given. None where a number is missing in a seed, or seeds are fewer than two.
+    """One row a robot and variant: of each number its mean over seeds, with the half width of its 95 % t interval under
+    `…_±`, and the paired difference to the baseline variant under `…_to_paper` and `…_to_paper_±`; of each reference
+    its mean; of each verdict how often it was given. None where a number is missing in a seed, or seeds are fewer than
+    two.
     """
     found = []
-    for robot, arm in dict.fromkeys((row["robot"], row["arm"]) for row in rows):
-        mine = {row["seed"]: row for row in rows if (row["robot"], row["arm"]) == (robot, arm)}
-        base = {row["seed"]: row for row in rows if (row["robot"], row["arm"]) == (robot, baseline)}
-        one: dict[str, Any] = {"robot": robot, "arm": arm, "seeds": len(mine)}
+    for robot, variant in dict.fromkeys((row["robot"], row["variant"]) for row in rows):
+        mine = {row["seed"]: row for row in rows if (row["robot"], row["variant"]) == (robot, variant)}
+        base = {row["seed"]: row for row in rows if (row["robot"], row["variant"]) == (robot, baseline)}
+        one: dict[str, Any] = {"robot": robot, "variant": variant, "seeds": len(mine)}
         for name in WORDS:
             said = [row[name] for row in mine.values()]
             one[name] = ", ".join(f"{word} {said.count(word)}" for word in dict.fromkeys(said))

@@ -1,4 +1,4 @@
-"""Scorecards of several alignments, one row an arm."""
+"""Scorecards of several alignments, one row a variant."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,14 +27,14 @@ def compare_alignments(
     """Put every alignment to the same test.
 
     Args:
-        named: the arms, say `{"paper": …, "one-stage": …, "untrained encoder": …}`; controls from
+        named: the variants, say `{"paper": …, "one-stage": …, "untrained encoder": …}`; controls from
             `ate.align.evaluate.controls`.
         pretrain: episodes of the pre-training robots.
         adapt: episodes of the adaptation robot.
-        seed: seed of splits, subsamples and permutations, the same for all arms.
+        seed: seed of splits, subsamples and permutations, the same for all variants.
 
     Returns:
-        Rows with `arm`, `robot`, `verdict` (the word), the values of `COLUMNS`, `precision_null` and `tail_null`,
+        Rows with `variant`, `robot`, `verdict` (the word), the values of `COLUMNS`, `precision_null` and `tail_null`,
         the error's `unit`, and `reasons`, the verdict in full; None where a number could not be had.
 
     Raises:
@@ -45,10 +45,10 @@ def compare_alignments(
     )
 
 
-def summary(arm: str, robot: str, card: Scorecard) -> dict[str, Any]:
+def summary(variant: str, robot: str, card: Scorecard) -> dict[str, Any]:
     """The row of one scorecard."""
     rows = {row["measure"]: row for row in card.table}
-    values: dict[str, Any] = {"arm": arm, "robot": robot, "verdict": card.word}
+    values: dict[str, Any] = {"variant": variant, "robot": robot, "verdict": card.word}
     for column, measure in COLUMNS:
         values[column] = rows[measure]["value"] if measure in rows else None
         if column in WITH_NULL:

@@ -112,7 +112,7 @@ def enough_episodes(group: np.ndarray) -> np.ndarray:
             f"{len(episodes)} pre-training episodes",
             where="scorecard",
             expected="at least 4",
-            way_out="pass more pre-training episodes: the null is taken from held-out ones",
+            fix="pass more pre-training episodes: the null is taken from held-out ones",
         )
     return episodes
 

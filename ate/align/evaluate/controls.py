@@ -1,7 +1,7 @@
 """Controls: adaptation encoders that never met pre-training, to set an alignment's scorecard beside.
 
 Both keep φ, the pre-training latents and the action spaces of the alignment that they are a control of, so that all
-arms are put to the test against the *same* pre-training latents.
+variants are put to the test against the *same* pre-training latents.
 """
 
 from dataclasses import replace

@@ -111,7 +111,7 @@ def correspondence(
     """
     for name, value in (("neighbours", neighbours), ("permutations", permutations)):
         if value < 1:
-            raise InputError(str(value), where=f"correspondence, {name}", expected="1 or more", way_out=f"raise {name}")
+            raise InputError(str(value), where=f"correspondence, {name}", expected="1 or more", fix=f"raise {name}")
     sets, random = as_sets(pretrain), np.random.default_rng(seed)
     before, seen = _pretrain_sides(alignment, sets, random)
     after = _side(alignment, alignment.vae, adapt, alignment.space.compact, None, MOST_CHUNKS, random)

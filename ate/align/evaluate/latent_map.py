@@ -1,5 +1,5 @@
-"""Atlas: latents of both sides with all that a person asks of a point: who, where in its episode, in which mode, how
-deep inside pre-training, what the chunk does, what becomes of it when it is decoded, and what lies beside it.
+"""LatentMap: latents of both sides with all that a person asks of a point: who, where in its episode, in which mode,
+how deep inside pre-training, what the chunk does, what becomes of it when it is decoded, and what lies beside it.
 
 Adaptation chunks are there twice, as stage 2 found them (*before*) and as it left them (*after*). Distances are those
 of correspondence: between posterior means, each dimension in units of the aggregated pre-training posterior's standard
@@ -27,7 +27,7 @@ from ate.data.space import ActionSpace
 
 
 @dataclass(frozen=True, eq=False)
-class Atlas:
+class LatentMap:
     """Points to show: at first the pre-training ones, then the adaptation ones.
 
     Args:
@@ -59,7 +59,7 @@ class Atlas:
         most: int = 2000,
         seed: int = 0,
         modes: Prior | None = None,
-    ) -> "Atlas":
+    ) -> "LatentMap":
         """Encode both sides.
 
         Args:

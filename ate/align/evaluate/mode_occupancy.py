@@ -266,7 +266,7 @@ def _tasks(latents: Latents, tasks: Sequence[str]) -> np.ndarray:
             f"{len(tasks)} tasks for {count} sets",
             where="composition of modes",
             expected="one task a set, or none",
-            way_out="name the task of each pre-training set in order",
+            fix="name the task of each pre-training set in order",
         )
     return np.array(tasks)[latents.set] if len(tasks) else np.empty(0, str)
 

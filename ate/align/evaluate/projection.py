@@ -56,7 +56,7 @@ def embed(
             f"latents of shape {pretrain.shape} and {adapt.shape}",
             where="embedding",
             expected="two sets of at least 2 points in one latent space",
-            way_out="encode both sets with one alignment",
+            fix="encode both sets with one alignment",
         )
     old, new = balanced(len(pretrain), len(adapt), seed, most)
     flat = plane(np.concatenate([pretrain[old], adapt[new]]), method, seed)

@@ -107,13 +107,13 @@ def read_seed_config(paths: Sequence[str | Path]) -> SeedConfig:
         said.update(_ours(read_mapping(Path(path)), str(path)))
     for key, field_name in (("pretrain", "pretraining_dataset_dir"), ("adapt", "adaptation_dataset_dir")):
         if not said.get(key):
-            raise InputError(f"no {field_name}", where=names, expected="the folder of a data set", way_out="add it")
+            raise InputError(f"no {field_name}", where=names, expected="the folder of a data set", fix="add it")
     if said.get("SA_step", 1) != 1:
         raise InputError(
             str(said["SA_step"]),
             where=f"SA_step in {names}",
             expected="1",
-            way_out="set it to 1: each step is one batch",
+            fix="set it to 1: each step is one batch",
         )
     if said.get("start_stage", "Stage1") not in STAGES:
         raise unknown(str(said["start_stage"]), STAGES, where=f"start_stage in {names}")
@@ -124,7 +124,7 @@ def read_seed_config(paths: Sequence[str | Path]) -> SeedConfig:
             "start_stage: Stage2 without pretrained_model_dir" if second else "resume without pretrained_model_dir",
             where=names,
             expected="the folder of the run to go on from",
-            way_out="add pretrained_model_dir",
+            fix="add pretrained_model_dir",
         )
     notes = [f"{name} has no effect: {why}" for name, why in WITHOUT_EFFECT.items() if name in said]
     if said.get("wandb_flag"):
@@ -157,7 +157,7 @@ def _ours(content: Mapping[str, Any], where: str) -> dict[str, Any]:
                 f"{by[ours]}: {said[ours]} beside {name}: {value}",
                 where=where,
                 expected="one value: both stages share a chunk length" if ours == "chunk" else "one value",
-                way_out="make them equal, or remove one",
+                fix="make them equal, or remove one",
             )
         said[ours], by[ours] = value, name
     return said
@@ -174,4 +174,4 @@ def _typed(name: str, value: Any, kind: type, where: str) -> Any:
     elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     words = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
-    raise InputError(repr(value), where=f"{name} in {where}", expected=words[kind], way_out=f"correct {name}")
+    raise InputError(repr(value), where=f"{name} in {where}", expected=words[kind], fix=f"correct {name}")

@@ -120,7 +120,7 @@ class Job:
             InputError: too few episodes to judge by, or nothing trained yet.
         """
         if self.alignment is None:
-            raise InputError("no alignment", where="job", expected="both stages trained", way_out="call run first")
+            raise InputError("no alignment", where="job", expected="both stages trained", fix="call run first")
         return scorecard(self.alignment, self.pretrain, self.adapt, self.seed).verdict
 
     def _export(self, stage: str, vae: InfoVAE) -> list[Path]:
@@ -139,7 +139,7 @@ def _folder(said: SeedConfig, out: Path | None) -> Path:
             f"--out {out} beside pretrained_model_dir {folder}",
             where="resume",
             expected="one folder",
-            way_out="leave --out away: a resumed run stays where it is",
+            fix="leave --out away: a resumed run stays where it is",
         )
     if said.resume and not there:
         theirs = sorted(file.name for file in folder.glob("*.pth")) if folder.is_dir() else []
@@ -147,7 +147,7 @@ def _folder(said: SeedConfig, out: Path | None) -> Path:
             f"the release's weights ({theirs[0]}), without a training state" if theirs else "no checkpoint of a run",
             where=f"pretrained_model_dir {folder}",
             expected="a folder that `ate align` has written to",
-            way_out="set resume to False to train anew"
+            fix="set resume to False to train anew"
             + ("; ate.align.load_released reads such weights" if theirs else ""),
         )
     if there and not said.resume:
@@ -155,7 +155,7 @@ def _folder(said: SeedConfig, out: Path | None) -> Path:
             "a run",
             where=str(folder),
             expected="an empty or new folder, for the file does not say resume: True",
-            way_out="choose another --out, or set resume (enable_resume) to True and pretrained_model_dir to this one",
+            fix="choose another --out, or set resume (enable_resume) to True and pretrained_model_dir to this one",
         )
     return folder
 
@@ -171,5 +171,5 @@ def _check_columns(said: SeedConfig, pretrain: Sequence[Episodes], adapt: Episod
             f"in_channels: {said.in_channels}",
             where=f"data in {said.pretrain} and {said.adapt}",
             expected=" or ".join(str(n) for n in sorted({adapt.dof, shared})) + f", for their columns are {counts}",
-            way_out=f"set in_channels to {adapt.dof}, or name other data",
+            fix=f"set in_channels to {adapt.dof}, or name other data",
         )

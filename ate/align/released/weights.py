@@ -63,7 +63,7 @@ def load_released(path: str | Path, heads: int = RELEASED_HEADS, dropout: float 
     file = Path(path)
     if not file.is_file():
         raise InputError(
-            "no such file", where=str(file), expected="a released Info-VAE state dict (.pth)", way_out="check the path"
+            "no such file", where=str(file), expected="a released Info-VAE state dict (.pth)", fix="check the path"
         )
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
@@ -72,14 +72,14 @@ def load_released(path: str | Path, heads: int = RELEASED_HEADS, dropout: float 
             "a file torch cannot read as plain weights",
             where=str(file),
             expected="a state dict of tensors",
-            way_out="save it again as model.state_dict()",
+            fix="save it again as model.state_dict()",
         ) from error
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
         raise InputError(
             "something other than a dict of tensors",
             where=str(file),
             expected="a state dict",
-            way_out="save it again as model.state_dict()",
+            fix="save it again as model.state_dict()",
         )
     return from_released(content, heads=heads, dropout=dropout, where=str(file))
 
@@ -125,7 +125,7 @@ def from_released(
             " and ".join(f"{words} {_listed([repr(key) for key in keys])}" for words, keys in found if keys),
             where=where,
             expected=f"the released Info-VAE's key names, for {2 * halves + 1} layers",
-            way_out="pass the whole state dict of the VAE itself, not of a policy or an optimiser",
+            fix="pass the whole state dict of the VAE itself, not of a policy or an optimiser",
         )
     vae = InfoVAE(_config(weights, halves, heads, dropout, where))
     template = vae.state_dict()
@@ -138,7 +138,7 @@ def from_released(
             f"shapes {_listed(wrong)}" if wrong else f"weights of type {', '.join(sorted(types))}",
             where=where,
             expected=f"the weights of {vae.config}, all of one floating type",
-            way_out="check that all weights are of one network",
+            fix="check that all weights are of one network",
         )
     own: dict[str, Tensor] = {}
     for key in expected:
@@ -211,7 +211,7 @@ def _config(weights: Mapping[str, Tensor], halves: int, heads: int, dropout: flo
             f"shapes {_listed([f'{key!r} {shape}' for key, shape in zip(SIZES, shapes, strict=True)])}",
             where=where,
             expected="(latent, features), (feed-forward, latent) and (positions, 1, latent)",
-            way_out="check that the weights are an Info-VAE's",
+            fix="check that the weights are an Info-VAE's",
         )
     return VAEConfig(
         features=shapes[0][1],

@@ -96,7 +96,7 @@ def usable(sets: Sequence[Examined]) -> tuple[Episodes, ...]:
             "no episode that can be read and is not left out",
             where=", ".join(one.data.path for one in sets),
             expected="at least one, to draw it",
-            way_out="mend what the verdict above names, or shorten the exclude list",
+            fix="mend what the verdict above names, or shorten the exclude list",
         )
     return found
 

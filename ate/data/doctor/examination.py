@@ -75,7 +75,7 @@ def _child(chosen: DataSet, child: Path) -> DataSet:
 
 def _examine(data: Source, robot: str, others: tuple[Case, ...], horizon: int) -> Report:
     if horizon < 1:
-        raise InputError(str(horizon), where="horizon", expected="at least 1", way_out="give a chunk length in steps")
+        raise InputError(str(horizon), where="horizon", expected="at least 1", fix="give a chunk length in steps")
     path, episodes, broken, ledger = _read(data, robot)
     if episodes is None:
         return Report(path, robot, "qpos", (), tuple(_broken(broken)), _unusable(broken), ledger)
@@ -124,7 +124,7 @@ def _read(data: Source, robot: str) -> tuple[str, Episodes | None, tuple[Broken,
             f"{len(subsets(chosen.path))} sets, one a robot",
             where=chosen.path,
             expected="one set",
-            way_out="name one of its sub-folders, or call examine_sets",
+            fix="name one of its sub-folders, or call examine_sets",
         )
     found = survey(
         chosen.path, chosen.source, chosen.exclude, chosen.layout, robot or chosen.robot, joints=chosen.joints
@@ -148,7 +148,7 @@ def _others(data: Source | None) -> tuple[Case, ...]:
     if not cases:
         raise InputError(
             "no episode that can be read", where=chosen.path, expected="a pre-training set",
-            way_out="run ate doctor on it first",
+            fix="run ate doctor on it first",
         )  # fmt: skip
     return tuple(cases)
 
@@ -182,9 +182,9 @@ def _joints(episodes: Episodes, body: Profile | None) -> tuple:
 def _broken(broken: Sequence[Broken]) -> Iterator[Finding]:
     for item in broken:
         error = item.error
-        check = "widths" if "columns in" in error.found else "files"
+        check = "widths" if "columns in" in error.got else "files"
         yield Finding(
-            FAIL, check, item.name, f"{error.where}: {error.found}", error.expected, error.way_out,
+            FAIL, check, item.name, f"{error.where}: {error.got}", error.expected, error.fix,
             episodes=(item.name,), exclude=True,
         )  # fmt: skip
     if not broken:
@@ -193,6 +193,6 @@ def _broken(broken: Sequence[Broken]) -> Iterator[Finding]:
 
 def _unusable(broken: Sequence[Broken]) -> tuple[Triage, ...]:
     return tuple(
-        Triage(item.name, str(item.path), 0, float("inf"), {}, (f"cannot be used: {item.error.found}",))
+        Triage(item.name, str(item.path), 0, float("inf"), {}, (f"cannot be used: {item.error.got}",))
         for item in broken
     )

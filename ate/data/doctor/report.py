@@ -17,8 +17,8 @@ class Finding:
     """One thing that was checked.
 
     Attributes:
-        level: `PASS`, `WARN` (look at it) or `FAIL` (do not train on it as it is); `SKIPPED` on a rung of the ladder
-            that could not be climbed.
+        level: `PASS`, `WARN` (look at it) or `FAIL` (do not train on it as it is); `SKIPPED` on a check of the
+            diagnosis that could not be climbed.
         check: what was checked, e.g. `"units"`.
         subject: what it is about: a joint, an episode, or `"all"`.
         found: what is there, with numbers and units.

@@ -52,7 +52,7 @@ def _episode(file: Path, source: str) -> Episode:
                 f"datasets and groups {hdf5.keys(handle)}",
                 where=str(file),
                 expected=f"a dataset {_QPOS!r} of shape (n_steps, dof)",
-                way_out="name another layout, or exclude this file",
+                fix="name another layout, or exclude this file",
             )
         series: dict[str, Series] = {"qpos": qpos}
         left = pair(series, {"action": companion(handle, _ACTION, file)}, source, str(file))

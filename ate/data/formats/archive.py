@@ -67,7 +67,7 @@ def opened(file: Path) -> Iterator[ZipFile]:
             f"an archive that cannot be read ({said})",
             where=str(file),
             expected="an npz file of numpy",
-            way_out="re-copy the file, or exclude it",
+            fix="re-copy the file, or exclude it",
         ) from error
 
 
@@ -83,7 +83,7 @@ def headers(handle: ZipFile, file: Path) -> dict[str, Header]:
             f"{len(members):,} members",
             where=str(file),
             expected=f"an npz file of at most {_MOST_MEMBERS:,} arrays",
-            way_out="save fewer, larger arrays",
+            fix="save fewer, larger arrays",
         )
     found = {}
     for member in members:
@@ -142,7 +142,7 @@ def _bytes(stream: IO[bytes], header: Header, start: int, stop: int, file: Path)
                 f"{len(held):,} bytes",
                 where=f"{file}, array {header.member!r}",
                 expected=f"{stop - start:,} bytes, as its header says",
-                way_out="re-copy the file, or exclude it",
+                fix="re-copy the file, or exclude it",
             )
         held += part
     return held
@@ -166,5 +166,5 @@ def _check_size(header: Header, stored: int, packed: int, where: str) -> None:
             f"shape {header.shape} of {header.dtype} ({promised:,} bytes) with {stored:,} bytes stored in {packed:,}",
             where=where,
             expected=f"as many bytes as the header promises, at most {MOST_BYTES // 2**30} GiB",
-            way_out="the archive was cut off or its header is wrong: save it again, or exclude it",
+            fix="the archive was cut off or its header is wrong: save it again, or exclude it",
         )

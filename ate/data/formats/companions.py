@@ -38,7 +38,7 @@ def pair(found: dict[str, Series], others: Mapping[str, Series | str | None], so
             reasons[0] if reasons else "no action",
             where=where,
             expected=f"commanded targets, {rows} rows as of qpos, because source='action' was asked for",
-            way_out="use source='qpos', or record the commands",
+            fix="use source='qpos', or record the commands",
         )
     return left
 

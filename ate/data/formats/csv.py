@@ -95,7 +95,7 @@ def _names(found: Table, file: Path, body: "Profile | None") -> tuple[str, ...]:
                 f"the column name {odd!r:.60} {'twice' if odd else 'without text'}",
                 where=f"{file}, first line",
                 expected="a name of its own for each column",
-                way_out="name the columns after the joints",
+                fix="name the columns after the joints",
             )
         return found.first
     if body is None:
@@ -103,7 +103,7 @@ def _names(found: Table, file: Path, body: "Profile | None") -> tuple[str, ...]:
             f"{len(found.first)} columns of numbers without names",
             where=f"{file}, first line",
             expected="a header that names the joints",
-            way_out="write a first line with the joints' names, or name the robot whose columns these are (robot=…, "
+            fix="write a first line with the joints' names, or name the robot whose columns these are (robot=…, "
             "--robot)",
         )
     if len(found.first) != len(body.joint_names):
@@ -111,6 +111,6 @@ def _names(found: Table, file: Path, body: "Profile | None") -> tuple[str, ...]:
             f"{len(found.first)} columns",
             where=f"{file}, first line",
             expected=f"{len(body.joint_names)}, the joints of profile {body.name}: {', '.join(body.joint_names)}",
-            way_out="name the profile of the robot that was recorded, or write a header",
+            fix="name the profile of the robot that was recorded, or write a header",
         )
     return body.joint_names

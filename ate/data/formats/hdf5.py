@@ -43,7 +43,7 @@ def opened(file: Path) -> Iterator[h5py.File]:
             f"a file that HDF5 cannot open ({said})",
             where=str(file),
             expected="an HDF5 file",
-            way_out="re-copy the file, or exclude it",
+            fix="re-copy the file, or exclude it",
         ) from error
 
 
@@ -116,7 +116,7 @@ def _series(found: Any, key: str, file: Path, exact: bool) -> Series:
     where = f"{file}, dataset {key!r}"
     if not isinstance(found, h5py.Dataset):
         raise InputError(
-            "a group", where=where, expected="a dataset", way_out="read the file in another layout, or rewrite it"
+            "a group", where=where, expected="a dataset", fix="read the file in another layout, or rewrite it"
         )
     made = found.id.get_create_plist()
     if made.get_external_count() or made.get_layout() == h5py.h5d.VIRTUAL:
@@ -183,7 +183,7 @@ def _check_stored(shape: tuple[int, ...], dataset: h5py.Dataset, where: str) -> 
             f"shape {shape} with {stored} bytes stored",
             where=where,
             expected="values for every row",
-            way_out="the recording was cut off or its header is wrong: record it again, or exclude this episode",
+            fix="the recording was cut off or its header is wrong: record it again, or exclude this episode",
         )
 
 
@@ -192,5 +192,5 @@ def _elsewhere(found: str, file: Path, key: str) -> InputError:
         found,
         where=f"{file}, {key!r}",
         expected="values inside this file",
-        way_out="copy the values into the file (h5repack or h5copy), or exclude it",
+        fix="copy the values into the file (h5repack or h5copy), or exclude it",
     )

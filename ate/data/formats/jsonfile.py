@@ -70,4 +70,4 @@ def _text(file: Path) -> str:
 
 
 def _unreadable(found: str, where: str) -> InputError:
-    return InputError(found, where=where, expected="a JSON object", way_out="restore the file from the original set")
+    return InputError(found, where=where, expected="a JSON object", fix="restore the file from the original set")

@@ -86,14 +86,14 @@ def confined(root: Path, relative: str, where: str) -> Path:
             f"the path {relative[:200]!r}, which leads nowhere ({error})",
             where=where,
             expected=f"a path inside {root}",
-            way_out="restore the file from the original set",
+            fix="restore the file from the original set",
         ) from error
     if not file.is_relative_to(here):
         raise InputError(
             f"the path {relative[:200]!r}, which leads outside",
             where=where,
             expected=f"a path inside {root}",
-            way_out="do not read data sets that point elsewhere; where the links are your own, as in a download cache, "
+            fix="do not read data sets that point elsewhere; where the links are your own, as in a download cache, "
             "copy the set with its links resolved (cp -rL)",
         )
     return file
@@ -106,12 +106,12 @@ def check_matrix(shape: tuple[int, ...], dtype: np.dtype, where: str) -> None:
             f"shape {shape} of type {dtype}",
             where=where,
             expected="a numeric matrix (n_steps, dof) with at least one row and one column",
-            way_out="write one row a step and one column a joint",
+            fix="write one row a step and one column a joint",
         )
     if math.prod(shape) * dtype.itemsize > MOST_BYTES:
         raise InputError(
             f"shape {shape}, {math.prod(shape) * dtype.itemsize / 2**30:,.0f} GiB",
             where=where,
             expected=f"an episode of at most {MOST_BYTES // 2**30} GiB",
-            way_out="mend the header of the file, or cut the recording into episodes",
+            fix="mend the header of the file, or cut the recording into episodes",
         )

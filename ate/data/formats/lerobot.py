@@ -43,7 +43,7 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
             f"features {', '.join(sorted(meta.features))[:500] or 'none'}",
             where=str(path / lerobot_meta.INFO),
             expected=f"a feature {_STATE!r}, the measured joint positions",
-            way_out="name the joint positions so when recording, or convert the set with its own tools",
+            fix="name the joint positions so when recording, or convert the set with its own tools",
         )
     shared = _attributes(meta)
     footers: dict[Path, Footer | InputError] = {}
@@ -69,14 +69,14 @@ def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str,
             f"{footer.rows:,} rows",
             where=str(place.file),
             expected=f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it",
-            way_out="fetch the file again, or exclude this episode",
+            fix="fetch the file again, or exclude this episode",
         )
     others: dict[str, Series | str | None] = {"action": None}
     if _ACTION in meta.features and (_ACTION in footer.columns or _ACTION in footer.others):
         try:
             others["action"] = _series(meta, place, footer, _ACTION)
         except InputError as error:
-            others["action"] = error.found
+            others["action"] = error.got
     series = {"qpos": _series(meta, place, footer, _STATE)}
     left = pair(series, others, source, where)
     found = (_STATE, _ACTION) if "action" in series else (_STATE,)
@@ -97,14 +97,14 @@ def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
             "values that are no numbers" if feature in footer.others else "one number a row" if kind else "no column"
         )
         raise InputError(
-            found, where=where, expected=f"{width} numbers in each row", way_out="fetch the file again, or exclude it"
+            found, where=where, expected=f"{width} numbers in each row", fix="fetch the file again, or exclude it"
         )
     if place.length * width * 8 > MOST_BYTES or not place.length:
         raise InputError(
             f"an episode of {place.length:,} steps of {width} numbers",
             where=where,
             expected=f"at least one step, and at most {MOST_BYTES // 2**30} GiB",
-            way_out="mend the metadata, or exclude this episode",
+            fix="mend the metadata, or exclude this episode",
         )
     window = parquet.Window(place.file, feature, width, place.first, place.number)
     return Series((place.length, width), where, window)

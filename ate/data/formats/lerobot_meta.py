@@ -206,4 +206,4 @@ def _whole(value: Any, most: int) -> TypeGuard[int]:
 
 
 def _odd(found: str, where: str, expected: str) -> InputError:
-    return InputError(found, where=where, expected=expected, way_out="restore the metadata from the original set")
+    return InputError(found, where=where, expected=expected, fix="restore the metadata from the original set")

@@ -144,5 +144,5 @@ def _odd(found: str, where: str) -> InputError:
         found,
         where=where,
         expected="the XML of a MuJoCo model, as the simulator saved it beside the states",
-        way_out="restore the model's file, or convert the states to joint positions with their simulator",
+        fix="restore the model's file, or convert the states to joint positions with their simulator",
     )

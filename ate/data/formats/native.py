@@ -60,7 +60,7 @@ def _episode(file: Path, source: str) -> Episode:
                 "no dataset 'action'",
                 where=str(file),
                 expected="commanded targets in 'action', because source='action' was asked for",
-                way_out="use source='qpos', or record the commands",
+                fix="use source='qpos', or record the commands",
             )
         there = hdf5.keys(handle)
         missing = tuple(name for name in COMPANIONS if name not in there)
@@ -76,7 +76,7 @@ def _check_action(action: Series, qpos: Series, handle: h5py.File) -> None:
             f"{len(action)} rows of action beside {len(qpos)} of qpos",
             where=action.where,
             expected="as many rows of action as of qpos",
-            way_out="use source='qpos', or record both at one rate",
+            fix="use source='qpos', or record both at one rate",
         )
 
 
@@ -86,5 +86,5 @@ def _no_qpos(handle: h5py.File, file: Path) -> InputError:
         f"datasets and groups {keys}" if keys else "an empty file",
         where=str(file),
         expected="a root dataset 'qpos' of shape (n_steps, dof)",
-        way_out="write the joint positions to 'qpos', one row a step, or name another layout",
+        fix="write the joint positions to 'qpos', one row a step, or name another layout",
     )

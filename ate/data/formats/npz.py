@@ -53,7 +53,7 @@ def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
                 f"arrays {', '.join(sorted(headers))[:500] or 'none'}",
                 where=str(file),
                 expected=f"joint positions under one of {', '.join(_QPOS)}",
-                way_out="save them as 'qpos', one row a step and one column a joint",
+                fix="save them as 'qpos', one row a step and one column a joint",
             )
         action = next((key for key in _ACTION if key in headers), None)
         wanted = {"qpos": qpos, "action": action, **{k: k for k in _COMPANIONS if k in headers and k != qpos}}
@@ -107,7 +107,7 @@ def _check(header: Header, file: Path, key: str) -> None:
             "an array of Python objects, as ragged episodes become",
             where=where,
             expected="numbers of shape (n_steps, dof)",
-            way_out="save one archive an episode, or all rows in one array with 'episode_ends'",
+            fix="save one archive an episode, or all rows in one array with 'episode_ends'",
         )
     check_matrix(header.shape, header.dtype, where)
 
@@ -123,7 +123,7 @@ def _ends(handle: ZipFile, headers: dict[str, Header], rows: int, file: Path) ->
             f"shape {header.shape} of type {header.dtype}{last}",
             where=where,
             expected=f"rising row numbers, the last {rows}, the rows of qpos",
-            way_out="write the row after the last of each episode",
+            fix="write the row after the last of each episode",
         )
     return [int(value) for value in values]
 

@@ -34,7 +34,7 @@ def arrow(where: str) -> ModuleType:
         import pyarrow.parquet
     except ImportError as error:
         raise InputError(
-            "no pyarrow", where=where, expected="pyarrow, which reads parquet", way_out="pip install 'ate[lerobot]'"
+            "no pyarrow", where=where, expected="pyarrow, which reads parquet", fix="pip install 'ate[lerobot]'"
         ) from error
     return pyarrow.parquet
 
@@ -70,7 +70,7 @@ def opened(file: Path) -> Iterator[Any]:
             f"a file that cannot be read as parquet ({said})",
             where=str(file),
             expected="a parquet file",
-            way_out="fetch the file again, or exclude what is in it",
+            fix="fetch the file again, or exclude what is in it",
         ) from error
 
 
@@ -218,5 +218,5 @@ class Window:
             found,
             where=f"{self.file}, column {self.column!r}",
             expected=expected,
-            way_out="fetch the file again, or exclude this episode",
+            fix="fetch the file again, or exclude this episode",
         )

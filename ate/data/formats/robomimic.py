@@ -50,7 +50,7 @@ def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group,
             f"datasets {', '.join(tree.names(obs)) if isinstance(obs, h5py.Group) else ', '.join(tree.names(group))}",
             where=f"{file}, {here}",
             expected=f"joint positions in 'obs/{_JOINTS.format(0)}'",
-            way_out=f"extract the low-dimensional observations with joint positions, or exclude {prefix}{name}",
+            fix=f"extract the low-dimensional observations with joint positions, or exclude {prefix}{name}",
         )
     series = {"qpos": _beside(present, file, here)}
     left = pair(series, {"action": tree.companion(group, "actions", file)}, source, f"{file}, {here}")
@@ -76,7 +76,7 @@ def _beside(parts: dict[str, Series], file: Path, here: str) -> Series:
             f"{', '.join(f'{len(series)} rows in {key}' for key, series in parts.items())}",
             where=f"{file}, {here}/obs",
             expected="as many rows of the gripper as of the joints",
-            way_out="exclude this demonstration",
+            fix="exclude this demonstration",
         )
     return Series((rows.pop(), sum(series.shape[1] for series in parts.values())), where, tree.Beside(file, keys))
 

@@ -62,7 +62,7 @@ def _episode(
             f"datasets {', '.join(tree.names(group)) or 'none'}",
             where=f"{file}, {here}",
             expected=f"flattened simulator states in {_STATES!r}",
-            way_out=f"exclude {prefix}{name}",
+            fix=f"exclude {prefix}{name}",
         )
     robot = model.driven
     if states.shape[1] != model.width or not robot:
@@ -71,7 +71,7 @@ def _episode(
             where=f"{file}, {here}/{_STATES}",
             expected=f"{model.width}: time, positions and velocities of the {len(model.joints)} joints of the model, "
             f"{len(robot)} of them driven by an actuator",
-            way_out="put the model that was recorded beside the states",
+            fix="put the model that was recorded beside the states",
         )
     key = f"{here}/{_STATES}"
     picked = hdf5.Rows(file, key, tuple(1 + joint.address for joint in robot))
@@ -98,7 +98,7 @@ def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: d
             "no such attribute",
             where=where,
             expected="the model's XML, or the name of its file in models/",
-            way_out=f"put the model that was recorded beside the states, or exclude {name}",
+            fix=f"put the model that was recorded beside the states, or exclude {name}",
         )
     said = text(holder.attrs[_MODEL])
     if said not in models:
@@ -115,7 +115,7 @@ def _model_file(file: Path, said: str, where: str) -> Path:
             f"{len(said)} characters that name no file",
             where=where,
             expected="the model's XML, or the name of its file in models/",
-            way_out="put the model that was recorded beside the states",
+            fix="put the model that was recorded beside the states",
         )
     return confined(file.parent / "models", said, where)
 

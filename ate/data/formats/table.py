@@ -160,4 +160,4 @@ def _is_number(cell: str) -> bool:
 
 
 def _odd(found: str, where: str, expected: str = "a table of numbers, one row a step") -> InputError:
-    return InputError(found, where=where, expected=expected, way_out="export the table again, or exclude this file")
+    return InputError(found, where=where, expected=expected, fix="export the table again, or exclude this file")

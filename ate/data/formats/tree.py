@@ -77,7 +77,7 @@ def demos(handle: h5py.File, file: Path) -> list[str]:
             f"datasets and groups {hdf5.keys(handle)}",
             where=str(file),
             expected="a group 'data' with one group a demonstration",
-            way_out="name another layout, or exclude this file",
+            fix="name another layout, or exclude this file",
         )
     return sorted(names, key=natural)
 
@@ -93,7 +93,7 @@ def demo(data: h5py.Group, name: str, file: Path) -> h5py.Group:
             f"a name of {len(name):,} characters",
             where=f"{file}, {ROOT}/{name[:_LONGEST_NAME]}…",
             expected=f"at most {_LONGEST_NAME}",
-            way_out="rename the demonstration",
+            fix="rename the demonstration",
         )
     found = hdf5.member(data, name, file)
     if not isinstance(found, h5py.Group):
@@ -101,7 +101,7 @@ def demo(data: h5py.Group, name: str, file: Path) -> h5py.Group:
             "nothing to open" if found is None else "a dataset",
             where=f"{file}, {ROOT}/{name}",
             expected="a group of datasets, one demonstration",
-            way_out=f"exclude {name}",
+            fix=f"exclude {name}",
         )
     return found
 

@@ -23,7 +23,7 @@ def budget(result: RunResult) -> Budget:
 
 def is_baseline(result: RunResult) -> bool:
     """Whether it is plain fine-tuning from the pre-trained weights, λ = 0."""
-    return result.lam == 0 and result.spec.get("start", result.arm) != SCRATCH
+    return result.lam == 0 and result.spec.get("start", result.method) != SCRATCH
 
 
 def baselines(results: Sequence[RunResult]) -> dict[tuple[Budget, int], RunResult]:

@@ -2,8 +2,9 @@
 
 Rollouts of one trained policy are not independent evidence about a method, training seeds are: differences are formed
 rollout by rollout within a seed (same demonstrations, batches, noise and start situation) and the interval is over
-training seeds and start situations (`ate.experiments.stats.variance_components`). Of m arms against one baseline the
-verdicts share the error rate (Holm 1979): "helps" of any arm that does nothing comes up in at most one sweep of twenty.
+training seeds and start situations (`ate.experiments.stats.variance_components`). Of m methods against one baseline the
+verdicts share the error rate (Holm 1979): "helps" of any method that does nothing comes up in at most one sweep of
+twenty.
 """
 
 from collections.abc import Sequence
@@ -25,11 +26,11 @@ ERROR_RATE = 0.05
 
 
 @dataclass(frozen=True)
-class ArmSummary:
-    """Success of one arm.
+class MethodSummary:
+    """Success of one method.
 
     Attributes:
-        arm: its name.
+        method: its name.
         successes: rollouts that succeeded, all seeds together.
         trials: rollouts.
         rate: share, in [0, 1].
@@ -39,7 +40,7 @@ class ArmSummary:
         closest: median closest distance of tool and object, metres.
     """
 
-    arm: str
+    method: str
     successes: int
     trials: int
     rate: float
@@ -51,10 +52,10 @@ class ArmSummary:
 
 @dataclass(frozen=True)
 class Difference:
-    """An arm against a baseline, paired by training seed and rollout seed, in shares of success.
+    """A method against a baseline, paired by training seed and rollout seed, in shares of success.
 
     Attributes:
-        arm: its name.
+        method: its name.
         baseline: the other's.
         mean: mean paired difference.
         low: lower end of its 95 % t interval over training seeds and rollout seeds.
@@ -67,7 +68,7 @@ class Difference:
         spread: where the uncertainty comes from; None where it was not kept.
     """
 
-    arm: str
+    method: str
     baseline: str
     mean: float
     low: float
@@ -82,10 +83,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One arm at one number of demonstrations or steps.
+    """One method at one number of demonstrations or steps.
 
     Attributes:
-        arm: its name.
+        method: its name.
         at: the number.
         rate: success, share of rollouts over all training seeds.
         low: lower end of its 95 % t interval over training seeds and rollout seeds, in [0, 1].
@@ -94,7 +95,7 @@ class CurvePoint:
         difference: to the baseline at the same number; None for the baseline, or where it is missing.
     """
 
-    arm: str
+    method: str
     at: int
     rate: float
     low: float
@@ -113,20 +114,20 @@ def wilson(successes: float, trials: int, confidence: float = 0.95) -> tuple[flo
     return (0.0 if successes == 0 else float(low)), (1.0 if failures == 0 else float(high))
 
 
-def summarise(results: Sequence[RunResult]) -> list[ArmSummary]:
-    """One summary an arm, in order of first appearance.
+def summarise(results: Sequence[RunResult]) -> list[MethodSummary]:
+    """One summary a method, in order of first appearance.
 
     Raises:
         InputError: results without rollouts.
     """
     summaries = []
-    for arm, table in outcomes(results).items():
+    for method, table in outcomes(results).items():
         flat = np.concatenate(list(table.values()))
         successes, trials = int(flat.sum()), len(flat)
         low, high = wilson(successes, trials)
         by_seed = tuple(float(row.mean()) for row in table.values())
-        closest = float(np.median(np.concatenate([r.closest for r in results if r.arm == arm])))
-        summaries.append(ArmSummary(arm, successes, trials, successes / trials, low, high, by_seed, closest))
+        closest = float(np.median(np.concatenate([r.closest for r in results if r.method == method])))
+        summaries.append(MethodSummary(method, successes, trials, successes / trials, low, high, by_seed, closest))
     return summaries
 
 
@@ -143,28 +144,29 @@ def paired(values: Sequence[float], confidence: float = 0.95) -> tuple[float, fl
     return mean, mean - half, mean + half
 
 
-def differences(results: Sequence[RunResult], baseline: str = "direct", arms: int | None = None) -> list[Difference]:
-    """Every other arm against the baseline, paired by training seed and rollout seed.
+def differences(results: Sequence[RunResult], baseline: str = "direct", methods: int | None = None) -> list[Difference]:
+    """Every other method against the baseline, paired by training seed and rollout seed.
 
     Args:
-        results: runs of all arms.
-        baseline: name of the arm to compare with.
-        arms: how many comparisons share the error rate: at least the number of arms to compare, more where others were
-            looked at, or 1 for comparisons that were each decided on beforehand; None for the number of arms, so that
-            the verdict "helps" of the best of many cells is honest.
+        results: runs of all methods.
+        baseline: name of the method to compare with.
+        methods: how many comparisons share the error rate: at least the number of methods to compare, more where others
+            were looked at, or 1 for comparisons that were each decided on beforehand; None for the number of methods,
+            so that the verdict "helps" of the best of many cells is honest.
 
     Raises:
-        InputError: no run of the baseline, an arm whose seeds or rollouts differ from the baseline's, too few `arms`.
+        InputError: no run of the baseline, a method whose seeds or rollouts differ from the baseline's, too few
+            `methods`.
     """
     tables = outcomes(results)
     names = [name for name in tables if name != baseline]
-    family = max(len(names), 1) if arms is None else arms
+    family = max(len(names), 1) if methods is None else methods
     if family != 1 and family < len(names):
         raise InputError(
-            f"{family} for {len(names)} arms",
+            f"{family} for {len(names)} methods",
             where="comparisons that share the error rate",
             expected=f"{len(names)} or more, or 1",
-            way_out="leave it out",
+            fix="leave it out",
         )
     pairs = {name: gaps(tables, name, baseline) for name in names}
     tested = [crossed(pair, PAIRED) for pair in pairs.values()]
@@ -195,7 +197,7 @@ def _holm(alone: Sequence[float], family: int) -> list[float]:
 
 
 def improvement(by_seed: Sequence[float]) -> Estimate:
-    """Probability that a training seed does better with the arm than without, ties half; Wilson interval over seeds.
+    """Probability that a training seed does better with the method than without, ties half; Wilson interval over seeds.
 
     Args:
         by_seed: paired differences by training seed.
@@ -205,14 +207,14 @@ def improvement(by_seed: Sequence[float]) -> Estimate:
 
 
 def curve(results: Sequence[RunResult], over: str = "demonstrations", baseline: str = "direct") -> list[CurvePoint]:
-    """Success over demonstrations or over steps, one point an arm and number, arms in order, numbers ascending.
+    """Success over demonstrations or over steps, one point a method and number, methods in order, numbers ascending.
 
     The verdicts of all differences together share the error rate: a curve is as many looks as it has points.
 
     Args:
-        results: runs that differ in arm, training seed, and the number that the curve is over.
+        results: runs that differ in method, training seed, and the number that the curve is over.
         over: `"demonstrations"` or `"steps"`.
-        baseline: name of the arm to compare with.
+        baseline: name of the method to compare with.
 
     Raises:
         InputError: another axis, no rollouts, runs that differ in more, or seeds that are not those of the baseline.
@@ -227,18 +229,18 @@ def curve(results: Sequence[RunResult], over: str = "demonstrations", baseline: 
     points = []
     for number, mine in sorted(at.items()):
         rows = differences(mine, baseline, max(looks, 1)) if baseline in tables[number] else []
-        against = {row.arm: row for row in rows}
-        for arm, table in tables[number].items():
+        against = {row.method: row for row in rows}
+        for method, table in tables[number].items():
             mean, spread = crossed(np.stack(list(table.values())), SINGLE)
             low, high = np.clip(interval(mean, spread), 0, 1)
-            points.append(CurvePoint(arm, number, mean, float(low), float(high), len(table), against.get(arm)))
-    order = list(dict.fromkeys(result.arm for result in results))
-    return sorted(points, key=lambda point: (order.index(point.arm), point.at))
+            points.append(CurvePoint(method, number, mean, float(low), float(high), len(table), against.get(method)))
+    order = list(dict.fromkeys(result.method for result in results))
+    return sorted(points, key=lambda point: (order.index(point.method), point.at))
 
 
 def verdict(row: Difference, effect: float = EFFECT) -> str:
     """The comparison in one sentence: interval, seeds, verdict, and where it cannot tell the budget that would."""
-    points = f"{row.arm} against {row.baseline}: {100 * row.mean:+.1f} points"
+    points = f"{row.method} against {row.baseline}: {100 * row.mean:+.1f} points"
     if not np.isfinite(row.low):
         count = "one training seed gives" if len(row.by_seed) == 1 else f"{len(row.by_seed)} training seeds give"
         return f"{points}; {count} no interval: cannot tell."
@@ -261,5 +263,5 @@ def _would_settle(spread: Spread, effect: float, comparisons: int) -> str:
     text += "more than 1,000 seeds" if needed is None else f"about {needed} seeds"
     if comparisons > 1:
         alone = seeds_needed(spread, effect)
-        text += ", or for this arm alone " + ("as many" if alone is None else f"about {alone} new ones")
+        text += ", or for this method alone " + ("as many" if alone is None else f"about {alone} new ones")
     return f"{text}, by the spread seen."

@@ -1,7 +1,7 @@
-"""Pairing: success of every rollout by arm and training seed, and differences rollout by rollout.
+"""Pairing: success of every rollout by method and training seed, and differences rollout by rollout.
 
-Arms of one training seed share demonstrations, batches and noise, and all are rolled out from the same start
-situations: rollout r of an arm has its counterpart in rollout r of the baseline.
+Methods of one training seed share demonstrations, batches and noise, and all are rolled out from the same start
+situations: rollout r of a method has its counterpart in rollout r of the baseline.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,54 +13,54 @@ from ate.experiments.results import RunResult
 
 
 def outcomes(results: Sequence[RunResult]) -> dict[str, dict[int, np.ndarray]]:
-    """Success of every rollout, 0 or 1, `(R,)`, by arm (in order of first appearance) and training seed (ascending).
+    """Success of every rollout, 0 or 1, `(R,)`, by method (in order of first appearance) and training seed (ascending).
 
     Raises:
-        InputError: a result without rollouts, or an arm that has a training seed twice.
+        InputError: a result without rollouts, or a method that has a training seed twice.
     """
     tables: dict[str, dict[int, np.ndarray]] = {}
     for result in results:
-        table = tables.setdefault(result.arm, {})
+        table = tables.setdefault(result.method, {})
         if not result.success or result.seed in table:
             raise InputError(
-                f"training seed {result.seed} of {result.arm!r} {'twice' if result.success else 'without rollouts'}",
+                f"training seed {result.seed} of {result.method!r} {'twice' if result.success else 'without rollouts'}",
                 where="results to compare",
-                expected="rollouts of each arm and training seed, once",
-                way_out="compare one parameterisation, number of demonstrations and of steps at a time"
+                expected="rollouts of each method and training seed, once",
+                fix="compare one parameterisation, number of demonstrations and of steps at a time"
                 if result.success
                 else "roll out in a robot and task of ate.sim, or judge by held-out errors",
             )
         table[result.seed] = np.asarray(result.success, float)
-    return {arm: dict(sorted(table.items())) for arm, table in tables.items()}
+    return {method: dict(sorted(table.items())) for method, table in tables.items()}
 
 
-def gaps(tables: Mapping[str, Mapping[int, np.ndarray]], arm: str, baseline: str) -> np.ndarray:
+def gaps(tables: Mapping[str, Mapping[int, np.ndarray]], method: str, baseline: str) -> np.ndarray:
     """Paired differences of single rollouts, −1, 0 or 1, `(n, R)`: training seeds × rollout seeds.
 
     Args:
-        tables: `outcomes` of both arms.
-        arm: its name.
+        tables: `outcomes` of both methods.
+        method: its name.
         baseline: the other's.
 
     Raises:
-        InputError: an arm that is not there, or other training seeds or numbers of rollouts than the baseline's.
+        InputError: a method that is not there, or other training seeds or numbers of rollouts than the baseline's.
     """
-    for name in (arm, baseline):
+    for name in (method, baseline):
         if name not in tables:
             raise InputError(
-                f"arms {sorted(tables)}",
+                f"methods {sorted(tables)}",
                 where="results to compare",
                 expected=f"{'the baseline ' if name == baseline else ''}{name!r} among them",
-                way_out="train it with the same seeds",
+                fix="train it with the same seeds",
             )
-    mine, base = tables[arm], tables[baseline]
+    mine, base = tables[method], tables[baseline]
     shapes = [{seed: len(row) for seed, row in table.items()} for table in (mine, base)]
     if shapes[0] != shapes[1] or len(set(shapes[0].values())) > 1:
         raise InputError(
-            f"{_counts(shapes[0])} of {arm!r} against {_counts(shapes[1])} of {baseline!r}",
+            f"{_counts(shapes[0])} of {method!r} against {_counts(shapes[1])} of {baseline!r}",
             where="results to compare",
             expected="the same training seeds, each with the same rollout seeds",
-            way_out="train and roll out both arms with the same seeds",
+            fix="train and roll out both methods with the same seeds",
         )
     return np.stack([mine[seed] - base[seed] for seed in mine])
 

@@ -1,4 +1,4 @@
-"""Pooling: one arm against another over several studies (robots, tasks, policies), each study counting the same.
+"""Pooling: one method against another over several studies (robots, tasks, policies), each study counting the same.
 
     mean = Σ_s d̄_s / S,      SE = √(Σ_s v_s / n_s) / S
 
@@ -20,19 +20,19 @@ Study = str
 
 @dataclass(frozen=True)
 class Pooled:
-    """An arm against a baseline over several studies, in shares of success.
+    """A method against a baseline over several studies, in shares of success.
 
     Attributes:
-        arm: its name.
+        method: its name.
         baseline: the other's.
         mean: mean over studies of the mean paired difference.
         low: lower end of the interval.
         high: upper end.
-        better: studies in which the arm's mean is above the baseline's.
+        better: studies in which the method's mean is above the baseline's.
         studies: how many.
     """
 
-    arm: str
+    method: str
     baseline: str
     mean: float
     low: float
@@ -46,21 +46,23 @@ class Pooled:
         return "helps" if self.low > 0 else "hurts" if self.high < 0 else "cannot tell"
 
 
-def pooled(studies: Mapping[Study, Sequence[RunResult]], arm: str, baseline: str, confidence: float = 0.95) -> Pooled:
-    """Pool the paired differences of `arm` to `baseline` over studies.
+def pooled(
+    studies: Mapping[Study, Sequence[RunResult]], method: str, baseline: str, confidence: float = 0.95
+) -> Pooled:
+    """Pool the paired differences of `method` to `baseline` over studies.
 
     Args:
-        studies: results by study, each with both arms over the same training seeds.
-        arm: an arm.
+        studies: results by study, each with both methods over the same training seeds.
+        method: a method.
         baseline: another.
         confidence: of the interval, a t interval with Satterthwaite's degrees of freedom.
 
     Raises:
-        InputError: a study lacks the baseline, or the seeds of the two arms differ.
+        InputError: a study lacks the baseline, or the seeds of the two methods differ.
     """
     gaps = []
     for results in studies.values():
-        pair = [result for result in results if result.arm in (arm, baseline)]
+        pair = [result for result in results if result.method in (method, baseline)]
         (row,) = differences(pair, baseline=baseline)
         gaps.append(np.asarray(row.by_seed))
     means = np.array([g.mean() for g in gaps])
@@ -73,4 +75,4 @@ def pooled(studies: Mapping[Study, Sequence[RunResult]], arm: str, baseline: str
         freedom = parts.sum() ** 2 / sum(p**2 / (len(g) - 1) for p, g in zip(parts, gaps, strict=True))
         half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
         low, high = float(means.mean()) - half, float(means.mean()) + half
-    return Pooled(arm, baseline, float(means.mean()), low, high, int((means > 0).sum()), len(gaps))
+    return Pooled(method, baseline, float(means.mean()), low, high, int((means > 0).sum()), len(gaps))

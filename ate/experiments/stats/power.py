@@ -30,7 +30,7 @@ class Budget:
     """One way to settle an effect.
 
     Attributes:
-        rollouts: a training seed and arm.
+        rollouts: a training seed and method.
         seeds: training seeds; None where more than `MOST_SEEDS` would not do.
     """
 
@@ -39,7 +39,7 @@ class Budget:
 
     @property
     def total(self) -> int | None:
-        """Rollouts of one arm over all its training seeds."""
+        """Rollouts of one method over all its training seeds."""
         return None if self.seeds is None else self.seeds * self.rollouts
 
 

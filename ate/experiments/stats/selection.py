@@ -1,8 +1,8 @@
-"""Winner: the arm with the highest difference, and whether training seeds it was not chosen by say the same.
+"""Winner: the method with the highest difference, and whether training seeds it was not chosen by say the same.
 
 The highest of many is flattered by the choice: part of what put it on top is luck of these seeds. On seeds that were
 never used in choosing it is one comparison, planned beforehand, that pays for no others. They should be rolled out
-from other start situations as well: where arms are better in some and worse in others, the choice is flattered by
+from other start situations as well: where methods are better in some and worse in others, the choice is flattered by
 those it was made in, and other training seeds in the same ones repeat that (`make truth`).
 """
 
@@ -18,12 +18,12 @@ CONTROL_ENCODERS = ("none", "random", "identity", "one-stage")
 
 
 def candidates(results: Sequence[RunResult]) -> list[str]:
-    """Arms to choose from: those whose guidance is by an aligned encoder, in order of first appearance."""
-    return list(dict.fromkeys(r.arm for r in results if r.encoder not in CONTROL_ENCODERS))
+    """Methods to choose from: those whose guidance is by an aligned encoder, in order of first appearance."""
+    return list(dict.fromkeys(r.method for r in results if r.encoder not in CONTROL_ENCODERS))
 
 
 def searched(results: Sequence[RunResult], baseline: str = DIRECT) -> list[Difference]:
-    """Every candidate against the baseline, corrected for all arms that were held against it, as in a table of them.
+    """Every candidate against the baseline, corrected for all methods that were held against it, as in a table of them.
 
     Raises:
         InputError: no candidate, no rollouts, or seeds that differ.
@@ -31,30 +31,30 @@ def searched(results: Sequence[RunResult], baseline: str = DIRECT) -> list[Diffe
     found = candidates(results)
     if not found:
         raise InputError(
-            f"arms {sorted({r.arm for r in results})}",
+            f"methods {sorted({r.method for r in results})}",
             where="results to choose from",
-            expected="at least one arm that is guided by an aligned encoder",
-            way_out="run a λ × clamp grid",
+            expected="at least one method that is guided by an aligned encoder",
+            fix="run a λ × clamp grid",
         )
-    return [row for row in differences(results, baseline) if row.arm in found]
+    return [row for row in differences(results, baseline) if row.method in found]
 
 
-def choose(results: Sequence[RunResult], baseline: str = DIRECT) -> str:
+def select(results: Sequence[RunResult], baseline: str = DIRECT) -> str:
     """Name of the candidate with the highest mean paired difference of success, the first of equals.
 
-    By success, never by held-out error, which does not rank arms.
+    By success, never by held-out error, which does not rank methods.
 
     Args:
         results: the search, of one parameterisation, number of demonstrations and of steps.
-        baseline: name of the λ = 0 arm.
+        baseline: name of the λ = 0 method.
 
     Raises:
         InputError: no candidate, no rollouts, or seeds that differ.
     """
-    return max(searched(results, baseline), key=lambda row: row.mean).arm
+    return max(searched(results, baseline), key=lambda row: row.mean).method
 
 
-def confirmation(
+def validation(
     results: Sequence[RunResult], held_out_results: Sequence[RunResult], baseline: str = DIRECT
 ) -> Difference:
     """The winner of the search on held-out training seeds: one comparison, no correction.
@@ -63,56 +63,56 @@ def confirmation(
         results: the search.
         held_out_results: winner and baseline, with training seeds that the search has not seen and from other start
             situations (which results do not show).
-        baseline: name of the λ = 0 arm.
+        baseline: name of the λ = 0 method.
 
     Raises:
         InputError: held-out seeds that the search has seen, or results without the winner or the baseline.
     """
-    winner = choose(results, baseline)
+    winner = select(results, baseline)
     shared = sorted({r.seed for r in results} & {r.seed for r in held_out_results})
     if shared:
         raise InputError(
             f"training seeds {shared} in both",
             where="held-out results",
             expected="seeds that the search has not seen",
-            way_out="train the winner and λ = 0 with other seeds",
+            fix="train the winner and λ = 0 with other seeds",
         )
-    if winner not in {r.arm for r in held_out_results}:
+    if winner not in {r.method for r in held_out_results}:
         raise InputError(
-            f"arms {sorted({r.arm for r in held_out_results})}",
+            f"methods {sorted({r.method for r in held_out_results})}",
             where="held-out results",
             expected=f"the winner {winner!r} among them",
-            way_out="train it with the held-out seeds; the choice changes when the search grows",
+            fix="train it with the held-out seeds; the choice changes when the search grows",
         )
-    (row,) = differences([r for r in held_out_results if r.arm in (winner, baseline)], baseline)
+    (row,) = differences([r for r in held_out_results if r.method in (winner, baseline)], baseline)
     return row
 
 
 def outcome(search: Difference, held_out: Difference) -> str:
-    """`"confirmed"`, `"not confirmed"` or `"cannot tell"`.
+    """`"validated"`, `"not validated"` or `"cannot tell"`.
 
-    Confirmed where the held-out interval lies above 0. Not confirmed where it does not and excludes the gain that the
+    Confirmed where the held-out interval lies above 0. Not validated where it does not and excludes the gain that the
     search reported, or where that was none. Where it holds both 0 and that gain, the held-out seeds cannot tell.
     """
     if search.mean <= 0:
-        return "not confirmed"
+        return "not validated"
     if held_out.verdict == "helps":
-        return "confirmed"
-    return "not confirmed" if held_out.high < search.mean else "cannot tell"
+        return "validated"
+    return "not validated" if held_out.high < search.mean else "cannot tell"
 
 
 def confirmation_sentence(
     results: Sequence[RunResult], held_out_results: Sequence[RunResult], baseline: str = DIRECT
 ) -> str:
-    """What the search said of its winner, what the held-out seeds say, and whether that confirms it.
+    """What the search said of its winner, what the held-out seeds say, and whether that validates it.
 
     Raises:
-        InputError: as `confirmation`.
+        InputError: as `validation`.
     """
-    row = confirmation(results, held_out_results, baseline)
+    row = validation(results, held_out_results, baseline)
     rows = searched(results, baseline)
-    search = next(found for found in rows if found.arm == row.arm)
-    said = f"The search put {row.arm} highest of {len(rows)} with {100 * search.mean:+.1f} points"
+    search = next(found for found in rows if found.method == row.method)
+    said = f"The search put {row.method} highest of {len(rows)} with {100 * search.mean:+.1f} points"
     if search.mean <= 0:
-        return f"{said}: no cell lies above λ = 0, there is nothing to confirm. On held-out seeds, {verdict(row)}"
+        return f"{said}: no cell lies above λ = 0, there is nothing to validate. On held-out seeds, {verdict(row)}"
     return f"{said}; on held-out seeds: {outcome(search, row)}. {verdict(row)}"

@@ -4,12 +4,12 @@
     Var(mean) = training / n + situation / R + chance / (n·R)
 
 n training seeds are all rolled out from the same R start situations, so both are sampled and both add to the error. An
-interval over training seeds alone is one for these situations only: an arm that is better in some and worse in others
+interval over training seeds alone is one for these situations only: a method that is better in some and worse in others
 then seems to help or to hurt whenever the drawn ones happen to favour it.
 
 Each part is estimated from mean squares (two-way layout without replication), degrees of freedom by Satterthwaite
 (1946). `chance` has half a rollout added to each cell of its table (Agresti and Min 2005): seeds that happen to agree,
-or arms that always or never succeed, leave an interval that is narrow but never without width.
+or methods that always or never succeed, leave an interval that is narrow but never without width.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-# Values that one rollout can have, once for each cell of its table: one arm (failed, succeeded), or a pair of arms
-# (baseline only, neither, both, the arm only).
+# Values that one rollout can have, once for each cell of its table: one method (failed, succeeded), or a pair of
+# methods (baseline only, neither, both, the method only).
 SINGLE = (0.0, 1.0)
 PAIRED = (-1.0, 0.0, 0.0, 1.0)
 

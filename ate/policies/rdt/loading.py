@@ -74,7 +74,7 @@ def download(repository: str = "robotics-diffusion-transformer/rdt-1b", folder: 
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise InputError(
-            "no huggingface_hub", where="RDT download", expected="the hub's client", way_out="pip install 'ate[rdt]'"
+            "no huggingface_hub", where="RDT download", expected="the hub's client", fix="pip install 'ate[rdt]'"
         ) from error
     patterns = ["*.json", "*.safetensors", "*.bin"]
     return Path(snapshot_download(repository, local_dir=folder, allow_patterns=patterns))
@@ -93,7 +93,7 @@ def weight_file(path: Path) -> Path:
         ", ".join(p.name for p in found) or "no weights",
         where=str(path),
         expected=f"one file ending in {', '.join(SUFFIXES)}",
-        way_out="give the file itself",
+        fix="give the file itself",
     )
 
 
@@ -114,7 +114,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
             f"a file that cannot be read ({type(error).__name__})",
             where=str(file),
             expected="a state dict of tensors",
-            way_out="save it again with torch.save(model.state_dict(), …) or as safetensors",
+            fix="save it again with torch.save(model.state_dict(), …) or as safetensors",
         ) from error
     found = found.get("module", found) if isinstance(found, Mapping) else found
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
@@ -122,7 +122,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
             f"a {type(found).__name__} that is not one of tensors",
             where=str(file),
             expected="a state dict",
-            way_out="save model.state_dict()",
+            fix="save model.state_dict()",
         )
     return dict(found)
 
@@ -148,7 +148,7 @@ def _runner_config(weights: Mapping[str, Tensor], said: Mapping[str, Any], file:
         )
     except (KeyError, ValueError) as error:
         raise InputError(
-            f"no key {error}", where=str(file), expected="RDT's key names", way_out="give RDT's weights"
+            f"no key {error}", where=str(file), expected="RDT's key names", fix="give RDT's weights"
         ) from error
     for part in ("lang", "img", "state"):
         layers = sorted(key for key in weights if re.fullmatch(rf"{part}_adaptor\.\d+\.weight", key))
@@ -162,7 +162,7 @@ def _runner_config(weights: Mapping[str, Tensor], said: Mapping[str, Any], file:
         if name in _SIZES and stands != value:
             raise InputError(
                 f"{name} {value}", where=str(file.with_name(CONFIG)), expected=f"{stands}, as in the weights",
-                way_out="put the config beside the weights it belongs to",
+                fix="put the config beside the weights it belongs to",
             )  # fmt: skip
     return replace(found, **{name: said[name] for name in _NOISE if name in said})
 
@@ -173,7 +173,7 @@ def _said(file: Path) -> dict[str, Any]:
         return {}
     if file.stat().st_size > LARGEST_CONFIG:
         raise InputError(
-            f"{file.stat().st_size} bytes", where=str(file), expected="a small JSON file", way_out="check the folder"
+            f"{file.stat().st_size} bytes", where=str(file), expected="a small JSON file", fix="check the folder"
         )
     flat: dict[str, Any] = {}
 
@@ -196,5 +196,5 @@ def _fill(module: nn.Module, weights: Mapping[str, Tensor], file: Path) -> None:
             f"other keys or shapes: {str(error).splitlines()[1].strip()[:200]}",
             where=str(file),
             expected="RDT's weights, all of them",
-            way_out="give the whole state dict",
+            fix="give the whole state dict",
         ) from error

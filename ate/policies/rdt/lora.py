@@ -26,12 +26,12 @@ def with_lora(runner: nn.Module, rank: int = 16, alpha: int | None = None, **opt
         InputError: peft is not installed, or a rank below 1.
     """
     if rank < 1:
-        raise InputError(str(rank), where="LoRA rank", expected="at least 1", way_out="use 8 or 16")
+        raise InputError(str(rank), where="LoRA rank", expected="at least 1", fix="use 8 or 16")
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise InputError(
-            "no peft", where="LoRA", expected="the package that makes adapters", way_out="pip install 'ate[lora]'"
+            "no peft", where="LoRA", expected="the package that makes adapters", fix="pip install 'ate[lora]'"
         ) from error
     config = LoraConfig(r=rank, lora_alpha=alpha or rank, target_modules=list(TARGETS), **options)
     runner.requires_grad_(False)

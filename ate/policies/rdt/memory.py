@@ -78,7 +78,7 @@ class MemoryNeed:
             f"{self} for batch {self.batch}",
             where="memory of the device",
             expected=f"at most {available * (1 - RESERVE) / 2**30:.1f} of its {available / 2**30:.1f} GiB",
-            way_out=f"take batch {fits} with accumulation" if fits else "train by LoRA, in bf16, with checkpointing",
+            fix=f"take batch {fits} with accumulation" if fits else "train by LoRA, in bf16, with checkpointing",
         )
 
     def __str__(self) -> str:
@@ -116,7 +116,7 @@ def memory_need(
     if precision not in PRECISIONS:
         raise unknown(precision, PRECISIONS, where="precision")
     if batch < 1:
-        raise InputError(str(batch), where="batch", expected="at least 1", way_out="raise it")
+        raise InputError(str(batch), where="batch", expected="at least 1", fix="raise it")
     per_weight, per_gradient, per_moment, dtype = PRECISIONS[precision]
     with torch.device("meta"):
         runner = Runner(config).to(dtype)

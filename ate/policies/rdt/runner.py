@@ -62,13 +62,13 @@ class RunnerConfig:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if isinstance(value, int) and value < 1:
-                raise InputError(str(value), where=f"RDT {name}", expected="at least 1", way_out="correct the config")
+                raise InputError(str(value), where=f"RDT {name}", expected="at least 1", fix="correct the config")
         if self.prediction_type not in ("sample", "epsilon"):
             raise InputError(
                 repr(self.prediction_type),
                 where="RDT prediction_type",
                 expected="'sample' or 'epsilon'",
-                way_out="RDT-1B predicts the sample",
+                fix="RDT-1B predicts the sample",
             )
 
 
@@ -179,7 +179,7 @@ def _schedulers(c: RunnerConfig) -> tuple[Any, Any]:
         from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
     except ImportError as error:
         raise InputError(
-            "no diffusers", where="RDT runner", expected="its noise schedules", way_out="pip install 'ate[rdt]'"
+            "no diffusers", where="RDT runner", expected="its noise schedules", fix="pip install 'ate[rdt]'"
         ) from error
     shared: dict[str, Any] = {
         "num_train_timesteps": c.num_train_timesteps,

@@ -49,7 +49,7 @@ class RDT(nn.Module):
                 f"width {hidden_size} for {num_heads} heads",
                 where="RDT",
                 expected="a width that the heads divide",
-                way_out="change hidden_size or num_heads",
+                fix="change hidden_size or num_heads",
             )
         self.horizon, self.output_dim, self.checkpointing = horizon, output_dim, checkpointing
         self.t_embedder, self.freq_embedder = ScalarEmbedder(hidden_size), ScalarEmbedder(hidden_size)
@@ -105,5 +105,5 @@ class RDT(nn.Module):
                 f"{x.shape[1]} state and action tokens, {lang_c.shape[1]} of language, {img_c.shape[1]} of images",
                 where="RDT",
                 expected=f"{self.horizon + 1}, at most {language}, and {images}",
-                way_out="cut the instruction, pad absent cameras, and give chunks of the policy's horizon",
+                fix="cut the instruction, pad absent cameras, and give chunks of the policy's horizon",
             )

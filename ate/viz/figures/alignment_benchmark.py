@@ -1,4 +1,4 @@
-"""Alignments side by side: one row an arm, one panel a question; means over training seeds with 95 % t intervals."""
+"""Alignments side by side: one row a variant, one panel a question; means over training seeds with 95 % t intervals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,8 +23,8 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...]], ...] = (
 )  # fmt: skip
 
 
-def arms(rows: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
-    """The arms of one adaptation robot.
+def variants(rows: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
+    """The variants of one adaptation robot.
 
     Args:
         rows: of `ate.align.evaluate.benchmark.over_seeds`, all of one robot; panels without any number are left out.
@@ -33,7 +33,7 @@ def arms(rows: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
     shown = [panel for panel in PANELS if any(row[panel[0]] is not None for row in rows)]
     titles = [title.replace("error<br>(", f"error<br>({unit}, ") for _, title, _ in shown]
     figure = make_subplots(1, len(shown), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
-    names = [row["arm"] for row in rows]
+    names = [row["variant"] for row in rows]
     told: set[str] = set()
     for col, (number, _, references) in enumerate(shown, 1):
         for column, name, color, symbol in references:
@@ -45,7 +45,7 @@ def arms(rows: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
         values = [row[number] for row in rows]
         spread = [row[f"{number}_±"] or 0.0 for row in rows]
         _points(
-            figure, col, values, names, "this arm, mean and 95 % interval over seeds", col == 1,
+            figure, col, values, names, "this variant, mean and 95 % interval over seeds", col == 1,
             {"symbol": "diamond", "size": 11, "color": INK}, spread,
         )  # fmt: skip
         # Errors of trained and of untrained networks differ by powers of ten.

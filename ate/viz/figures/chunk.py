@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
-from ate.align.evaluate.latent_map import Atlas
+from ate.align.evaluate.latent_map import LatentMap
 from ate.data.episodes import Episodes
 from ate.robots import Profile
 from ate.robots.profile import available, profile
@@ -20,16 +20,16 @@ NEIGHBOURS = 5
 AXES = ("x", "y", "z")
 
 
-def chunk_view(atlas: Atlas, point: int) -> go.Figure:
+def chunk_view(latent_map: LatentMap, point: int) -> go.Figure:
     """A point's chunk joint by joint, and below it what its nearest pre-training chunks do and where they are from.
 
     Args:
-        atlas: the points.
+        latent_map: the points.
         point: which of them.
     """
-    episodes = atlas.where(point)[0]
-    values, decoded = atlas.chunk(point), atlas.reconstruction(point)
-    near, distance = atlas.neighbours(point, NEIGHBOURS)
+    episodes = latent_map.where(point)[0]
+    values, decoded = latent_map.chunk(point), latent_map.reconstruction(point)
+    near, distance = latent_map.neighbours(point, NEIGHBOURS)
     rows = -(-episodes.dof // COLUMNS)
     limits = joint_limits(episodes, _profile(episodes))
     titles = _titles(episodes)
@@ -41,8 +41,8 @@ def chunk_view(atlas: Atlas, point: int) -> go.Figure:
     for column, limit in enumerate(limits):
         place = {"row": column // COLUMNS + 1, "col": column % COLUMNS + 1}
         _joint(figure, time, values[:, column], decoded[:, column], limit, column == 0, place)
-    _tools(figure, atlas, point, near, rows + 1, episodes)
-    _origins(figure, atlas, near, distance, rows + 1)
+    _tools(figure, latent_map, point, near, rows + 1, episodes)
+    _origins(figure, latent_map, near, distance, rows + 1)
     figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=rows)
     figure.update_xaxes(title_font={"size": 12}, title_standoff=4, tickfont={"size": 11})
     figure.update_yaxes(tickfont={"size": 11}, nticks=5)
@@ -51,27 +51,27 @@ def chunk_view(atlas: Atlas, point: int) -> go.Figure:
     return figure.update_annotations(font_size=12)
 
 
-def chunk_title(atlas: Atlas, point: int) -> str:
+def chunk_title(latent_map: LatentMap, point: int) -> str:
     """Who a point is, how well its chunk is decoded, and how deep inside pre-training it lies."""
-    episodes, index, start = atlas.where(point)
-    error = np.abs(atlas.chunk(point) - atlas.reconstruction(point)).mean()
-    length = atlas.alignment.config.chunk
+    episodes, index, start = latent_map.where(point)
+    error = np.abs(latent_map.chunk(point) - latent_map.reconstruction(point)).mean()
+    length = latent_map.alignment.config.chunk
     return (
         f"{episodes.robot}, {episodes[index].name}, rows {start} to {start + length - 1}: mean reconstruction error "
-        f"{error:.3g}, density quantile {atlas.depth()[point]:.2f}, mode {atlas.mode()[point]}"
+        f"{error:.3g}, density quantile {latent_map.depth()[point]:.2f}, mode {latent_map.mode()[point]}"
     )
 
 
-def walk_view(atlas: Atlas, chunks: np.ndarray, amounts: Sequence[float], what: str) -> go.Figure:
+def walk_view(latent_map: LatentMap, chunks: np.ndarray, amounts: Sequence[float], what: str) -> go.Figure:
     """Decoded chunks joint by joint, coloured by how far along the walk they are.
 
     Args:
-        atlas: whose adaptation robot the chunks are of.
+        latent_map: whose adaptation robot the chunks are of.
         chunks: `(n, S, dof)`.
         amounts: where on the walk each is, (n,).
         what: what the amounts are, with their unit.
     """
-    episodes = atlas.adapt
+    episodes = latent_map.adapt
     rows = -(-episodes.dof // COLUMNS)
     figure = make_subplots(
         rows, COLUMNS, subplot_titles=_titles(episodes),
@@ -132,19 +132,21 @@ def _limits(figure: go.Figure, values: np.ndarray, limit: tuple[float, float], p
     figure.update_yaxes(range=near_range(values.ravel(), limit), **place)
 
 
-def _tools(figure: go.Figure, atlas: Atlas, point: int, near: np.ndarray, row: int, episodes: Episodes) -> None:
+def _tools(
+    figure: go.Figure, latent_map: LatentMap, point: int, near: np.ndarray, row: int, episodes: Episodes
+) -> None:
     """Path of the tool from the chunk's first row, in the frame of each robot's base, the point's own on top."""
-    motion = atlas.motion([*near, point])
-    names = labels(atlas.pretrain, atlas.adapt)
+    motion = latent_map.motion([*near, point])
+    names = labels(latent_map.pretrain, latent_map.adapt)
     palette = set_colors(names)
-    whose = [names[int(atlas.before.set[i])] for i in near] + ["this chunk"]
+    whose = [names[int(latent_map.before.set[i])] for i in near] + ["this chunk"]
     if not np.isfinite(motion.path[-1]).all():
         figure.add_annotation(
             text="the tool of this robot is not known", x=0.5, y=0.5, xref="x domain", yref="y domain", showarrow=False,
             font={"color": SOFT}, row=row, col=1,
         )  # fmt: skip
         return
-    rows = np.linspace(0, atlas.alignment.config.chunk - 1, motion.path.shape[1]) / (episodes.rate_hz or 1.0)
+    rows = np.linspace(0, latent_map.alignment.config.chunk - 1, motion.path.shape[1]) / (episodes.rate_hz or 1.0)
     told: set[str] = set()
     for path, name in zip(motion.path, whose, strict=True):
         own = name == "this chunk"
@@ -159,14 +161,14 @@ def _tools(figure: go.Figure, atlas: Atlas, point: int, near: np.ndarray, row: i
         figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=row, col=col)
 
 
-def _origins(figure: go.Figure, atlas: Atlas, near: np.ndarray, distance: np.ndarray, row: int) -> None:
+def _origins(figure: go.Figure, latent_map: LatentMap, near: np.ndarray, distance: np.ndarray, row: int) -> None:
     """A bar for each neighbour: which part of its episode it is, with its distance in the latent."""
-    names = labels(atlas.pretrain, atlas.adapt)
+    names = labels(latent_map.pretrain, latent_map.adapt)
     palette = set_colors(names)
-    length = atlas.alignment.config.chunk
+    length = latent_map.alignment.config.chunk
     for place, (i, far) in enumerate(zip(near, distance, strict=True)):
-        episodes, index, start = atlas.where(int(i))
-        steps, name = len(episodes[index]), names[int(atlas.before.set[i])]
+        episodes, index, start = latent_map.where(int(i))
+        steps, name = len(episodes[index]), names[int(latent_map.before.set[i])]
         said = f"{name} {episodes[index].name.removeprefix('episode_')}"
         figure.add_bar(
             x=[length / steps], base=[start / steps], y=[f"{place + 1}"], orientation="h",

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from ate.experiments.export import tidy
 from ate.experiments.results import RunResult
-from ate.viz.figures.steer import arm_colors
+from ate.viz.figures.steer import method_colors
 from ate.viz.style import BLUE, finish, tinted
 
 
@@ -21,12 +21,12 @@ def cost(results: Sequence[RunResult]) -> go.Figure:
     frame = tidy(results)
     budget = ["parameterization", "demonstrations", "steps"]
     varied = [name for name in budget if frame[name].nunique() > 1]
-    grouped = frame.groupby([*budget, "arm"], sort=False)
+    grouped = frame.groupby([*budget, "method"], sort=False)
     cells = grouped.agg(
         mean=("seconds", "mean"), low=("seconds", "min"), high=("seconds", "max"),
         rollouts=("rollouts", "sum"), successes=("successes", "sum"),
     ).reset_index()  # fmt: skip
-    names = cells.arm.tolist()
+    names = cells.method.tolist()
     place: Any = names
     if varied:
         place = [[_budget(row) for row in cells[varied].to_dict("records")], names]
@@ -36,7 +36,7 @@ def cost(results: Sequence[RunResult]) -> go.Figure:
     figure = make_subplots(
         rows=len(totals), cols=1, shared_xaxes=True, vertical_spacing=0.14, subplot_titles=totals,
     )  # fmt: skip
-    palette = arm_colors(results)
+    palette = method_colors(results)
     figure.add_bar(
         x=place, y=cells["mean"], showlegend=False, marker={"color": [palette[name] for name in names]}, row=1, col=1,
         error_y={"type": "data", "symmetric": False, "array": cells.high - cells["mean"],

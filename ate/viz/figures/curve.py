@@ -1,4 +1,4 @@
-"""Learning curves: success against demonstrations or against fine-tuning steps, by arm."""
+"""Learning curves: success against demonstrations or against fine-tuning steps, by method."""
 
 from collections.abc import Sequence
 
@@ -7,26 +7,26 @@ from plotly.subplots import make_subplots
 
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import CurvePoint, curve
-from ate.viz.figures.steer import arm_colors, facets, titles
+from ate.viz.figures.steer import facets, method_colors, titles
 from ate.viz.style import faded, finish
 
 NAMES = {"demonstrations": "Demonstrations", "steps": "Fine-tuning steps"}
 
 
 def learning_curve(results: Sequence[RunResult], over: str) -> go.Figure:
-    """Success over `over` (`"demonstrations"` or `"steps"`), one line an arm with its 95 % band over seeds.
+    """Success over `over` (`"demonstrations"` or `"steps"`), one line a method with its 95 % band over seeds.
 
-    A marker is filled where the arm can be told from direct fine-tuning at that number (corrected for all points).
+    A marker is filled where the method can be told from direct fine-tuning at that number (corrected for all points).
 
     Raises:
         InputError: as `ate.experiments.stats.comparisons.curve`.
     """
-    panels, colors = facets(results), arm_colors(results)
+    panels, colors = facets(results), method_colors(results)
     figure = make_subplots(rows=1, cols=len(panels), shared_yaxes=True, subplot_titles=titles(panels))
     for col, mine in enumerate(panels.values(), 1):
         points = curve(mine, over)
-        for arm in dict.fromkeys(point.arm for point in points):
-            _line(figure, [p for p in points if p.arm == arm], colors[arm], col)
+        for method in dict.fromkeys(point.method for point in points):
+            _line(figure, [p for p in points if p.method == method], colors[method], col)
         figure.update_xaxes(title_text=NAMES[over], type="log", tickvals=sorted({p.at for p in points}), row=1, col=col)
     figure.update_yaxes(range=[-4, 104], ticksuffix=" %")
     figure.update_yaxes(title_text="Success", row=1, col=1)
@@ -34,16 +34,16 @@ def learning_curve(results: Sequence[RunResult], over: str) -> go.Figure:
 
 
 def _line(figure: go.Figure, points: Sequence[CurvePoint], color: str, col: int) -> None:
-    at, arm = [p.at for p in points], points[0].arm
+    at, method = [p.at for p in points], points[0].method
     told = [p.difference is not None and p.difference.verdict != "cannot tell" for p in points]
-    group = {"legendgroup": arm, "row": 1, "col": col}
+    group = {"legendgroup": method, "row": 1, "col": col}
     figure.add_scatter(
         x=[*at, *at[::-1]], y=[100 * p.high for p in points] + [100 * p.low for p in points[::-1]], fill="toself",
         fillcolor=faded(color, 0.13), line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False, **group,
     )  # fmt: skip
     figure.add_scatter(
-        x=at, y=[100 * p.rate for p in points], mode="lines+markers", name=arm, showlegend=col == 1,
+        x=at, y=[100 * p.rate for p in points], mode="lines+markers", name=method, showlegend=col == 1,
         line={"color": color, "width": 2.5},
         marker={"size": 9, "symbol": ["circle" if t else "circle-open" for t in told], "color": color},
-        hovertemplate=f"{arm}, %{{x}}: %{{y:.1f}} %<extra></extra>", **group,
+        hovertemplate=f"{method}, %{{x}}: %{{y:.1f}} %<extra></extra>", **group,
     )  # fmt: skip

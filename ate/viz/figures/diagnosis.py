@@ -1,21 +1,21 @@
-"""The errors that the ladder's middle rungs rest on: the policy beside two that learnt nothing."""
+"""The errors that the diagnosis's middle checks rest on: the policy beside two that learnt nothing."""
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ate.diagnose.report import Ladder
+from ate.diagnose.report import Diagnosis
 from ate.viz.style import BLUE, ORANGE, SOFT, finish, short
 
 LOOKS = {"policy": ("policy", BLUE), "hold": ("hold the pose", SOFT), "mean": ("mean chunk", ORANGE)}
 
 
-def ladder_errors(ladder: Ladder) -> go.Figure:
+def diagnosis_errors(diagnosis: Diagnosis) -> go.Figure:
     """Mean absolute error of the chunk by joint, over the joint's spread in the recordings; whiskers span episodes."""
     figure = make_subplots(
-        rows=len(ladder.errors), cols=1, subplot_titles=[f"{name} episodes" for name in ladder.errors],
+        rows=len(diagnosis.errors), cols=1, subplot_titles=[f"{name} episodes" for name in diagnosis.errors],
         shared_xaxes=True, vertical_spacing=0.14,
     )  # fmt: skip
-    for row, errors in enumerate(ladder.errors.values(), 1):
+    for row, errors in enumerate(diagnosis.errors.values(), 1):
         for field, (label, color) in LOOKS.items():
             values = 100 * getattr(errors, field) / errors.spread
             mean = values.mean(0)
@@ -28,5 +28,5 @@ def ladder_errors(ladder: Ladder) -> go.Figure:
                          "arrayminus": mean - values.min(0), "thickness": 1.5, "width": 4},
             )  # fmt: skip
         figure.update_yaxes(title_text="Error, % of spread", rangemode="tozero", row=row, col=1)
-    figure.update_xaxes(title_text="Joint", tickangle=-30, row=len(ladder.errors), col=1)
-    return finish(figure, 140 + 280 * len(ladder.errors), barmode="group")
+    figure.update_xaxes(title_text="Joint", tickangle=-30, row=len(diagnosis.errors), col=1)
+    return finish(figure, 140 + 280 * len(diagnosis.errors), barmode="group")

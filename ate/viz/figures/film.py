@@ -87,7 +87,7 @@ def _spans(rollouts: "Rollouts", which: Sequence[int]) -> list[list[float]]:
 def _tracks(rollouts: "Rollouts") -> "Tracks":
     if rollouts.tracks is None:
         raise InputError(
-            "rollouts without tracks", where="film strip", expected="recorded rollouts", way_out="pass record=True"
+            "rollouts without tracks", where="film strip", expected="recorded rollouts", fix="pass record=True"
         )
     return rollouts.tracks
 

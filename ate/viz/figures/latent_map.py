@@ -9,7 +9,7 @@ from plotly.colors import qualitative
 from plotly.subplots import make_subplots
 from scipy.stats import gaussian_kde
 
-from ate.align.evaluate.latent_map import Atlas
+from ate.align.evaluate.latent_map import LatentMap
 from ate.viz.figures.data import PRETRAIN, labels, set_colors
 from ate.viz.style import INK, SOFT, SVG_POINTS, finish
 
@@ -21,35 +21,35 @@ GRID = 70
 SHADES = (*qualitative.Safe, *qualitative.Vivid)
 
 
-def latent_atlas(atlas: Atlas, planes: np.ndarray, method: str, said: str) -> go.Figure:
+def latent_maps(latent_map: LatentMap, planes: np.ndarray, method: str, said: str) -> go.Figure:
     """Pre-training dots and adaptation diamonds, before and after alignment, with a menu that recolours them.
 
     Args:
-        atlas: the points.
+        latent_map: the points.
         planes: coordinates of all of them in one frame `(n + 2m, 2)`: pre-training, adaptation before, and after.
         method: what made the coordinates: `PCA` or `UMAP`.
         said: the number that stands beside the picture, from the latent space itself.
     """
-    n, m = atlas.count, len(atlas.after)
-    names = labels(atlas.pretrain, atlas.adapt)
-    robots = np.array([*(names[i] for i in atlas.before.set), *[names[-1]] * m])
+    n, m = latent_map.count, len(latent_map.after)
+    names = labels(latent_map.pretrain, latent_map.adapt)
+    robots = np.array([*(names[i] for i in latent_map.before.set), *[names[-1]] * m])
     palette = set_colors(names)
     figure = make_subplots(
         1, 2, subplot_titles=[TITLES[p] for p in PANELS], shared_xaxes="all", shared_yaxes="all",
         horizontal_spacing=0.03,
     )  # fmt: skip
-    contours, texts = _contours(planes[:n]), hover_texts(atlas)
+    contours, texts = _contours(planes[:n]), hover_texts(latent_map)
     rows: list[np.ndarray] = []
     for col, panel in enumerate(PANELS, 1):
         places = np.concatenate([planes[:n], planes[n : n + m] if panel == "before" else planes[n + m :]])
         for name in names:
             mine = np.flatnonzero(robots == name)
             rows.append(mine)
-            figure.add_trace(_dots(atlas, places[mine], mine, name, palette[name], texts[mine], col == 1), 1, col)
+            figure.add_trace(_dots(latent_map, places[mine], mine, name, palette[name], texts[mine], col == 1), 1, col)
         for contour in contours:
             figure.add_trace(contour, 1, col)
         _axes(figure, method, col)
-    _menu(figure, _colourings(atlas, robots, palette), rows)
+    _menu(figure, _colourings(latent_map, robots, palette), rows)
     figure.add_annotation(
         text=said, xref="paper", yref="paper", x=0, y=1, yanchor="bottom", yshift=28, showarrow=False, align="left"
     )
@@ -57,10 +57,10 @@ def latent_atlas(atlas: Atlas, planes: np.ndarray, method: str, said: str) -> go
     return finish(figure, 640, margin={"t": 130, "r": 70}, legend=legend, clickmode="event+select", dragmode="lasso")
 
 
-def hover_texts(atlas: Atlas) -> np.ndarray:
+def hover_texts(latent_map: LatentMap) -> np.ndarray:
     """What a point says of itself: robot, episode, first row, mode and density quantile."""
-    points = atlas.side("after")
-    mode, depth = atlas.mode(), atlas.depth()
+    points = latent_map.side("after")
+    mode, depth = latent_map.mode(), latent_map.depth()
     return np.array([
         f"{points.robot[i]} · {points.episode[i]}<br>from row {points.start[i]}, mode {mode[i]}, "
         f"density quantile {depth[i]:.2f}"
@@ -69,14 +69,14 @@ def hover_texts(atlas: Atlas) -> np.ndarray:
 
 
 def _dots(
-    atlas: Atlas, places: np.ndarray, mine: np.ndarray, name: str, color: str, texts: np.ndarray, legend: bool
+    latent_map: LatentMap, places: np.ndarray, mine: np.ndarray, name: str, color: str, texts: np.ndarray, legend: bool
 ) -> Any:
-    new = bool(len(mine)) and mine[0] >= atlas.count
+    new = bool(len(mine)) and mine[0] >= latent_map.count
     marker: dict[str, Any] = {"size": 6 if new else 5, "opacity": 0.7 if new else 0.5, "color": color}
     marker["colorscale"] = "Viridis"
     if new:
         marker |= {"symbol": "diamond", "line": {"color": "white", "width": 0.6}}
-    kind = go.Scatter if 2 * len(atlas.side("after")) <= SVG_POINTS else go.Scattergl
+    kind = go.Scatter if 2 * len(latent_map.side("after")) <= SVG_POINTS else go.Scattergl
     return kind(
         x=places[:, 0], y=places[:, 1], mode="markers", name=name, legendgroup=name, showlegend=legend, marker=marker,
         customdata=mine, text=texts, hovertemplate="%{text}<extra></extra>",
@@ -112,17 +112,17 @@ def _axes(figure: go.Figure, method: str, col: int) -> None:
         figure.update_yaxes(title_text=names[1], zeroline=False, row=1, col=col)
 
 
-def _colourings(atlas: Atlas, robots: np.ndarray, palette: dict[str, str]) -> dict[str, list[np.ndarray]]:
+def _colourings(latent_map: LatentMap, robots: np.ndarray, palette: dict[str, str]) -> dict[str, list[np.ndarray]]:
     """By name of the menu's entry, a colour or a number for every point in each of the two panels."""
-    points = atlas.side("after")
+    points = latent_map.side("after")
     episodes = np.char.add(np.char.add(points.set.astype(str), "/"), points.episode.astype(str))
     return {
         "robot": [np.array([palette[name] for name in robots])] * 2,
-        "task": [_shades(atlas.tasks())] * 2,
+        "task": [_shades(latent_map.tasks())] * 2,
         "episode": [_shades(episodes)] * 2,
-        "time in episode": [atlas.time()] * 2,
-        "mode": [_shades(atlas.mode(panel).astype(str)) for panel in PANELS],
-        "density quantile": [atlas.depth(panel) for panel in PANELS],
+        "time in episode": [latent_map.time()] * 2,
+        "mode": [_shades(latent_map.mode(panel).astype(str)) for panel in PANELS],
+        "density quantile": [latent_map.depth(panel) for panel in PANELS],
     }
 
 

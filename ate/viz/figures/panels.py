@@ -10,14 +10,14 @@ import numpy as np
 
 from ate.errors import InputError
 from ate.experiments.export import spec
-from ate.experiments.methods import ALIGNED_AS
+from ate.experiments.methods import ALIGNED_VARIANTS
 from ate.experiments.results import RunResult
 from ate.experiments.stats.baseline import Budget, budget, is_baseline
 from ate.experiments.stats.comparisons import Difference, differences
 from ate.viz.figures.steer import titles
 
 Cell = tuple[float, float]
-STEERING = ("aligned", *ALIGNED_AS)
+STEERING = ("aligned", *ALIGNED_VARIANTS)
 # Options of guidance that make a grid of their own, and how a title says them.
 OPTIONS = {
     "encoder": "{} encoder", "sign": "sign {:+d}", "energy": "{} energy", "at": "at {}", "bound": "bound by {}",
@@ -81,7 +81,7 @@ def _panel(title: str, shared: Budget, runs: Sequence[RunResult], results: Seque
             f"λ in {sorted({r.lam for r in beside})} ({title})",
             where="results of the ablation",
             expected="λ = 0 among them",
-            way_out="train the λ = 0 arm with the same seeds",
+            fix="train the λ = 0 method with the same seeds",
         )
     cells: dict[Cell, list[RunResult]] = {}
     for run in sorted(runs, key=lambda run: (run.lam, run.clamp, run.seed)):
@@ -120,10 +120,10 @@ def _compared(panel: Panel, looks: int) -> dict[Cell, Difference]:
     found: dict[Cell, Difference] = {}
     for seeds, cells in by_seeds.items():
         base = [run for run in panel.base if run.seed in seeds]
-        arms = {panel.cells[cell][0].arm: cell for cell in cells}
+        methods = {panel.cells[cell][0].method: cell for cell in cells}
         runs = [run for cell in cells for run in panel.cells[cell]]
-        rows = differences([*base, *runs], panel.base[0].arm, looks)
-        found |= {arms[row.arm]: row for row in rows}
+        rows = differences([*base, *runs], panel.base[0].method, looks)
+        found |= {methods[row.method]: row for row in rows}
     return found
 
 

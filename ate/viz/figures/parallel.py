@@ -30,7 +30,7 @@ BELOW = 1.0
 def parallel_coordinates(results: Sequence[RunResult]) -> go.Figure:
     """One line a cell and training seed, coloured by its difference to λ = 0; drag along an axis to keep some.
 
-    Axes: demonstrations, steps and every option of the arms, where they differ among them; success (%), difference
+    Axes: demonstrations, steps and every option of the methods, where they differ among them; success (%), difference
     (points), share clamped (%), shift over residual (log), held-out open-loop error (mean over joints), seconds of
     training a cell, where they differ.
     """
@@ -38,7 +38,7 @@ def parallel_coordinates(results: Sequence[RunResult]) -> go.Figure:
     # λ = 0 has no shift: nothing is clamped, and it differs from itself by nothing.
     plain = frame.lam == 0
     frame = frame.assign(saturation=frame.saturation.where(~plain, 0.0), difference=frame.difference.where(
-        ~((frame.arm == "direct") & frame.rate.notna()), 0.0))  # fmt: skip
+        ~((frame.method == "direct") & frame.rate.notna()), 0.0))  # fmt: skip
     chosen = frame.assign(**{name: frame[name].where(~plain) for name in GUIDED})
     dimensions = [_ordinal(chosen[name], name) for name in SPEC if chosen[name].nunique() > 1]
     for name, label, scale in (
@@ -90,7 +90,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def _shift(frame: "pandas.DataFrame") -> dict[str, Any]:
-    """Shift over residual, log; arms without a shift below all others, at a tick of their own."""
+    """Shift over residual, log; methods without a shift below all others, at a tick of their own."""
     logs = np.log10(frame.activity)
     low, high = math.floor(logs.min()), math.ceil(logs.max())
     none = low - BELOW

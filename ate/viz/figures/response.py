@@ -92,13 +92,14 @@ def _reading(
 
 
 def _controls(figure: go.Figure, panel: Panel, colors: dict[float, str], col: int) -> None:
-    arms = {run.arm: run for run in panel.controls if run.success}
-    for arm, one in arms.items():
-        flat = np.concatenate([run.success for run in panel.controls if run.arm == arm])
+    methods = {run.method: run for run in panel.controls if run.success}
+    for method, one in methods.items():
+        flat = np.concatenate([run.success for run in panel.controls if run.method == method])
         figure.add_scatter(
-            x=[one.lam], y=[100 * flat.mean()], mode="markers", name=f"control: {arm}", legendgroup=f"control {arm}",
+            x=[one.lam], y=[100 * flat.mean()], mode="markers", name=f"control: {method}",
+            legendgroup=f"control {method}",
             marker={"size": 12, "symbol": "diamond-open", "color": colors.get(one.clamp, SOFT), "line": {"width": 2}},
-            showlegend=col == 1, hovertemplate=f"{arm}: %{{y:.1f}} %<extra></extra>", row=1, col=col,
+            showlegend=col == 1, hovertemplate=f"{method}: %{{y:.1f}} %<extra></extra>", row=1, col=col,
         )  # fmt: skip
 
 

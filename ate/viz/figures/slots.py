@@ -37,7 +37,7 @@ def slot_picture(
             ", ".join(wrong) or "no embodiment",
             where="slot picture",
             expected=f"embodiments of {RDT_WIDTH} slots",
-            way_out="make them with layout 'rdt'",
+            fix="make them with layout 'rdt'",
         )
     titles = list(names) or [body.name for body in embodiments]
     height = 400 * len(embodiments) + 100

@@ -1,4 +1,4 @@
-"""Figures of steering: results of matched arms in, plotly figure out; one column of panels a parameterisation."""
+"""Figures of steering: results of matched methods in, plotly figure out; one column of panels a parameterisation."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from plotly.subplots import make_subplots
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import Difference, differences, summarise
 from ate.viz.style import (
-    ARMS,
     CLAMPS,
     LOG,
+    METHODS,
     SOFT,
     colors,
     error_title,
@@ -25,23 +25,23 @@ from ate.viz.style import (
 )
 
 LEAST = 1e-6
-# Dots of single seeds stand this far beside the mark of their mean, in rows or columns of arms.
+# Dots of single seeds stand this far beside the mark of their mean, in rows or columns of methods.
 BESIDE = (0.14, 0.3)
 
 
-def arm_colors(results: Sequence[RunResult]) -> dict[str, str]:
-    """One colour an arm, the same in every figure; in a λ × clamp grid the clamp's, lighter where λ is smaller."""
-    chosen = colors([result.arm for result in results], ARMS)
-    cells = {r.arm: (r.lam, r.clamp) for r in results if r.encoder == "aligned" and r.lam != 0}
+def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
+    """One colour a method, the same in every figure; in a λ × clamp grid the clamp's, lighter where λ is smaller."""
+    chosen = colors([result.method for result in results], METHODS)
+    cells = {r.method: (r.lam, r.clamp) for r in results if r.encoder == "aligned" and r.lam != 0}
     lams, hues = sorted({lam for lam, _ in cells.values()}), clamp_colors(results)
     if len(cells) > 1:
-        for arm, (lam, clamp) in cells.items():
-            chosen[arm] = tinted(hues[clamp], 0.6 * (1 - (lams.index(lam) + 1) / len(lams)))
+        for method, (lam, clamp) in cells.items():
+            chosen[method] = tinted(hues[clamp], 0.6 * (1 - (lams.index(lam) + 1) / len(lams)))
     return chosen
 
 
 def clamp_colors(results: Sequence[RunResult]) -> dict[float, str]:
-    """One colour a clamp of the arms that steer with the aligned encoder."""
+    """One colour a clamp of the methods that steer with the aligned encoder."""
     clamps = sorted({r.clamp for r in results if r.lam != 0 and r.encoder == "aligned"})
     return {clamp: CLAMPS[i % len(CLAMPS)] for i, clamp in enumerate(clamps)}
 
@@ -52,8 +52,8 @@ def facets(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     return {name: [r for r in results if r.parameterization == name] for name in names}
 
 
-def _arms(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
-    return {arm: [r for r in results if r.arm == arm] for arm in dict.fromkeys(r.arm for r in results)}
+def _methods(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
+    return {method: [r for r in results if r.method == method] for method in dict.fromkeys(r.method for r in results)}
 
 
 def titles(panels: Iterable[str]) -> list[str]:
@@ -62,33 +62,33 @@ def titles(panels: Iterable[str]) -> list[str]:
 
 
 def success(results: Sequence[RunResult]) -> go.Figure:
-    """Success rate an arm: large mark with 95 % Wilson interval over all rollouts, small dots the training seeds."""
+    """Success rate a method: large mark with 95 % Wilson interval over all rollouts, small dots the training seeds."""
     panels = facets(results)
-    palette = arm_colors(results)
+    palette = method_colors(results)
     figure = make_subplots(rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True)
     for col, mine in enumerate(panels.values(), 1):
-        arms = summarise(mine)
-        for place, row in enumerate(arms):
+        methods = summarise(mine)
+        for place, row in enumerate(methods):
             count = len(row.by_seed)
             figure.add_scatter(
                 x=place - _beside(count), y=[100 * value for value in row.by_seed], mode="markers", col=col, row=1,
-                marker=_dot(palette[row.arm]),
+                marker=_dot(palette[row.method]),
                 name="a training seed", legendgroup="seed", showlegend=False,
                 customdata=list(range(count)), hovertemplate="seed %{customdata}: %{y:.1f} %<extra></extra>",
             )  # fmt: skip
             figure.add_scatter(
-                x=[place], y=[100 * row.rate], mode="markers", col=col, row=1, name=row.arm, showlegend=False,
-                marker={"size": 13, "color": palette[row.arm], "symbol": "diamond"},
+                x=[place], y=[100 * row.rate], mode="markers", col=col, row=1, name=row.method, showlegend=False,
+                marker={"size": 13, "color": palette[row.method], "symbol": "diamond"},
                 error_y={"type": "data", "symmetric": False, "array": [100 * (row.high - row.rate)],
                          "arrayminus": [100 * (row.rate - row.low)], "thickness": 2.5, "width": 9},
-                hovertemplate=f"{row.arm}: {row.successes} of {row.trials} rollouts<extra></extra>",
+                hovertemplate=f"{row.method}: {row.successes} of {row.trials} rollouts<extra></extra>",
             )  # fmt: skip
             figure.add_annotation(
                 x=place, y=100 * row.high, text=f"{100 * row.rate:.0f} %", yshift=13, showarrow=False, row=1, col=col,
             )  # fmt: skip
         figure.update_xaxes(
-            title_text="Arm", range=[-0.5, len(arms) - 0.6], tickvals=list(range(len(arms))),
-            ticktext=[row.arm for row in arms], zeroline=False, row=1, col=col,
+            title_text="Method", range=[-0.5, len(methods) - 0.6], tickvals=list(range(len(methods))),
+            ticktext=[row.method for row in methods], zeroline=False, row=1, col=col,
         )  # fmt: skip
     # Room above an interval that ends at 100 % for its number.
     figure.update_yaxes(range=[-4, 112], ticksuffix=" %")
@@ -97,7 +97,7 @@ def success(results: Sequence[RunResult]) -> go.Figure:
 
 
 def _beside(count: int) -> np.ndarray:
-    """How far each seed's dot stands from its arm, by the index of the seed, `(count,)`."""
+    """How far each seed's dot stands from its method, by the index of the seed, `(count,)`."""
     return np.linspace(*BESIDE, count) if count > 1 else np.array([BESIDE[0]])
 
 
@@ -108,7 +108,7 @@ def _dot(color: str) -> dict[str, Any]:
 def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -> go.Figure:
     """Difference to the baseline in percentage points, paired by training seed, with 95 % intervals."""
     panels = facets(results)
-    palette = arm_colors(results)
+    palette = method_colors(results)
     figure = make_subplots(
         rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True, shared_xaxes="all"
     )
@@ -119,16 +119,16 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
             seeds = [100 * value for value in row.by_seed]
             figure.add_scatter(
                 x=seeds, y=place + _beside(len(seeds)), mode="markers", showlegend=False, row=1, col=col,
-                marker=_dot(palette[row.arm]),
+                marker=_dot(palette[row.method]),
                 hovertemplate="one seed: %{x:+.1f} points<extra></extra>", name="a training seed",
             )  # fmt: skip
             known = np.isfinite(row.low)
             figure.add_scatter(
-                x=[100 * row.mean], y=[place], mode="markers", showlegend=False, row=1, col=col, name=row.arm,
-                marker={"size": 13, "color": palette[row.arm], "symbol": "diamond"},
+                x=[100 * row.mean], y=[place], mode="markers", showlegend=False, row=1, col=col, name=row.method,
+                marker={"size": 13, "color": palette[row.method], "symbol": "diamond"},
                 error_x={"type": "data", "array": [100 * (row.high - row.mean)], "thickness": 2.5, "width": 9}
                 if known else None,
-                hovertemplate=f"{row.arm} against {row.baseline}: {row.verdict}<extra></extra>",
+                hovertemplate=f"{row.method} against {row.baseline}: {row.verdict}<extra></extra>",
             )  # fmt: skip
             # On white, because the zero line often runs behind it.
             figure.add_annotation(
@@ -140,11 +140,11 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
         title = f"Success minus {baseline} (points)"
         figure.update_xaxes(title_text=title, range=span, zeroline=False, row=1, col=col)
         figure.update_yaxes(
-            range=[len(rows) - 0.5, -0.6], tickvals=list(range(len(rows))), ticktext=[row.arm for row in rows],
+            range=[len(rows) - 0.5, -0.6], tickvals=list(range(len(rows))), ticktext=[row.method for row in rows],
             zeroline=False, row=1, col=col,
         )  # fmt: skip
-    arms = max(len(_arms(mine)) for mine in panels.values())
-    return finish(figure, 180 + 70 * arms)
+    methods = max(len(_methods(mine)) for mine in panels.values())
+    return finish(figure, 180 + 70 * methods)
 
 
 def _span(rows: Sequence[Difference]) -> list[float]:
@@ -158,25 +158,25 @@ def _span(rows: Sequence[Difference]) -> list[float]:
 def loss_curves(results: Sequence[RunResult]) -> go.Figure:
     """Training loss against the unshifted target over steps: mean over seeds, band from lowest to highest seed."""
     panels = facets(results)
-    palette = arm_colors(results)
+    palette = method_colors(results)
     figure = make_subplots(rows=1, cols=len(panels), subplot_titles=titles(panels))
     named: set[str] = set()
     for col, mine in enumerate(panels.values(), 1):
-        arms = _arms(mine)
-        for place, (arm, runs) in enumerate(arms.items()):
+        methods = _methods(mine)
+        for place, (method, runs) in enumerate(methods.items()):
             steps, curves = _curves(runs, lambda row: row["step"], lambda row: max(row["loss"], LEAST))
             if not len(steps):
                 continue
             low, high = curves.min(0), curves.max(0)
             figure.add_scatter(
-                x=[*steps, *steps[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=faded(palette[arm], 0.15),
-                line={"width": 0}, hoverinfo="skip", showlegend=False, legendgroup=arm, row=1, col=col, mode="lines",
+                x=[*steps, *steps[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=faded(palette[method], 0.15),
+                line={"width": 0}, hoverinfo="skip", showlegend=False, legendgroup=method, row=1, col=col, mode="lines",
             )  # fmt: skip
             figure.add_scatter(
-                x=steps, y=curves.mean(0), mode="lines", name=arm, legendgroup=arm, showlegend=arm not in named,
-                line={"color": palette[arm], "width": nested(place, len(arms))["line"]["width"]}, row=1, col=col,
+                x=steps, y=curves.mean(0), mode="lines", name=method, legendgroup=method,
+                showlegend=method not in named, line={"color": palette[method], "width": nested(place, len(methods))["line"]["width"]}, row=1, col=col,
             )  # fmt: skip
-            named.add(arm)
+            named.add(method)
         figure.update_xaxes(title_text="Fine-tuning step", row=1, col=col)
     figure.update_yaxes(type="log")
     figure.update_yaxes(title_text="Loss (squared normalised units, log)", row=1, col=1)
@@ -201,24 +201,24 @@ def guidance_anatomy(results: Sequence[RunResult]) -> go.Figure:
     """Where along the noise levels guidance acts: RMS shift over RMS residual (log), and share of elements clamped."""
     guided = [result for result in results if result.meter and result.lam != 0]
     panels = facets(guided)
-    palette = arm_colors(results)
+    palette = method_colors(results)
     columns = max(len(panels), 1)
     figure = make_subplots(
         rows=2, cols=columns, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.08,
     )  # fmt: skip
     named: set[str] = set()
     for col, mine in enumerate(panels.values(), 1):
-        arms = _arms(mine)
-        for place, (arm, runs) in enumerate(arms.items()):
-            style = {"name": arm, "legendgroup": arm, "mode": "lines+markers", "col": col,
-                     "line_color": palette[arm], **nested(place, len(arms))}  # fmt: skip
+        methods = _methods(mine)
+        for place, (method, runs) in enumerate(methods.items()):
+            style = {"name": method, "legendgroup": method, "mode": "lines+markers", "col": col,
+                     "line_color": palette[method], **nested(place, len(methods))}  # fmt: skip
             if not len(_curves(runs, _middle, _middle, "meter")[0]):
                 continue
             middle, ratio = _curves(runs, _middle, lambda row: np.log(max(row["ratio"], LEAST)), "meter")
             _, clamped = _curves(runs, _middle, lambda row: 100 * row["clamped"], "meter")
-            figure.add_scatter(x=middle, y=np.exp(ratio.mean(0)), row=1, showlegend=arm not in named, **style)
+            figure.add_scatter(x=middle, y=np.exp(ratio.mean(0)), row=1, showlegend=method not in named, **style)
             figure.add_scatter(x=middle, y=clamped.mean(0), row=2, showlegend=False, **style)
-            named.add(arm)
+            named.add(method)
         figure.add_hline(y=1, line={"color": SOFT, "dash": "dash", "width": 1.5}, row=1, col=col)
         figure.update_yaxes(**LOG, row=1, col=col)
         figure.update_yaxes(range=[-4, 104], ticksuffix=" %", row=2, col=col)
@@ -234,22 +234,22 @@ def _middle(row: Mapping[str, float]) -> float:
 
 
 def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
-    """Mean absolute error of denoised chunks on held-out episodes, by joint and arm; whiskers span the seeds."""
+    """Mean absolute error of denoised chunks on held-out episodes, by joint and method; whiskers span the seeds."""
     panels = {name: mine for name, mine in facets(results).items() if any(run.open_loop for run in mine)}
-    palette = arm_colors(results)
+    palette = method_colors(results)
     figure = make_subplots(
         rows=max(len(panels), 1), cols=1, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.12,
     )  # fmt: skip
     for row, mine in enumerate(panels.values(), 1):
-        for arm, runs in _arms(mine).items():
+        for method, runs in _methods(mine).items():
             tables = [run.open_loop for run in runs if run.open_loop]
             if not tables:
                 continue
             values = np.array([[table[joint] for joint in tables[0]] for table in tables])
             mean = values.mean(0)
             figure.add_bar(
-                x=[short(joint) for joint in tables[0]], y=mean, name=arm, legendgroup=arm, showlegend=row == 1,
-                marker={"color": palette[arm]}, row=row, col=1,
+                x=[short(joint) for joint in tables[0]], y=mean, name=method, legendgroup=method, showlegend=row == 1,
+                marker={"color": palette[method]}, row=row, col=1,
                 error_y={"type": "data", "symmetric": False, "array": values.max(0) - mean, "arrayminus":
                          mean - values.min(0), "thickness": 1.5, "width": 4},
             )  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ate.runs.directory import RunDirectory
-from ate.viz.figures.alignment_benchmark import arms as draw_arms
+from ate.viz.figures.alignment_benchmark import variants as draw_variants
 from ate.viz.report.write import write_report
 from ate.viz.tables.rows import table
 
@@ -43,18 +43,18 @@ def tell(rows: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]]
         unit = next(row["unit"] for row in rows if row["robot"] == robot and "unit" in row).split(",")[0]
         directory.save_figure(
             f"judge_{place}_{robot.replace(' ', '_')}",
-            draw_arms(mine, unit),
+            draw_variants(mine, unit),
             title=f"Alignments of {robot}: inside, doing the same thing, and at what cost",
             caption="Left to right: share of the robot's latents inside the pre-training manifold; share outside every "
-            "mode of a mixture fitted to pre-training, the same for all arms; how far the tool's path is from that of "
+            "mode of a mixture fitted to pre-training, the same for all variants; how far the tool's path is from that "
             "the nearest pre-training chunks; held-out reconstruction. The control `untrained` has random weights, "
             "`one-stage` never met pre-training.",
         )
     shown = table_rows(summary)
     sentences = [line for robot in robots for line in answers([row for row in summary if row["robot"] == robot])]
-    absent = {(row["robot"], row["arm"]): row["reasons"] for row in rows if row["verdict"] == "not available"}
-    sentences += [f"{robot}, {arm}: not available, {why}." for (robot, arm), why in absent.items()]
-    directory.save_headline("judge", {"title": "Compare alignments", "verdict": sentences, "arms": table(shown)})
+    absent = {(row["robot"], row["variant"]): row["reasons"] for row in rows if row["verdict"] == "not available"}
+    sentences += [f"{robot}, {variant}: not available, {why}." for (robot, variant), why in absent.items()]
+    directory.save_headline("judge", {"title": "Compare alignments", "verdict": sentences, "variants": table(shown)})
     report = write_report(directory)
     return [*markdown(shown), "", *sentences, f"report: {report}"]
 
@@ -63,7 +63,7 @@ def table_rows(summary: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows as a reader wants them: `mean ± half width / reference`."""
     found = []
     for row in summary:
-        one = {"robot": row["robot"], "arm": row["arm"], "verdicts": row["verdict"]}
+        one = {"robot": row["robot"], "variant": row["variant"], "verdicts": row["verdict"]}
         for number, reference, title in COLUMNS:
             said = _number(row[number], row[f"{number}_±"])
             one[title] = said if reference is None else f"{said} / {_number(row[reference])}"
@@ -72,7 +72,7 @@ def table_rows(summary: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def answers(rows: Sequence[Mapping[str, Any]], baseline: str = "paper") -> list[str]:
-    """For one robot and each question: the best arm, and which arms differ from the baseline beyond their interval."""
+    """For one robot and each question: the best variant, and which differ from the baseline beyond their interval."""
     lines = []
     for number, more, title in QUESTIONS:
         known = [row for row in rows if row[number] is not None]
@@ -80,14 +80,18 @@ def answers(rows: Sequence[Mapping[str, Any]], baseline: str = "paper") -> list[
             lines.append(f"{rows[0]['robot']}, {title}: not available.")
             continue
         best = (max if more else min)(known, key=lambda row: row[number])
-        said = f"{rows[0]['robot']}, {title}: best is {best['arm']}, {_number(best[number], best[f'{number}_±'])}"
+        said = f"{rows[0]['robot']}, {title}: best is {best['variant']}, {_number(best[number], best[f'{number}_±'])}"
         clear = []
         for row in known:
             gap, width = row[f"{number}_to_{baseline}"], row[f"{number}_to_{baseline}_±"]
-            if row["arm"] != baseline and gap is not None and width is not None and abs(gap) > width:
-                clear.append(f"{row['arm']} {'better' if (gap > 0) == more else 'worse'} ({gap:+.2g} ± {width:.2g})")
-        if any(row["arm"] == baseline for row in known):
-            said += f"; against {baseline}, paired by seed: {', '.join(clear) or 'no arm differs beyond its interval'}"
+            if row["variant"] != baseline and gap is not None and width is not None and abs(gap) > width:
+                clear.append(
+                    f"{row['variant']} {'better' if (gap > 0) == more else 'worse'} ({gap:+.2g} ± {width:.2g})"
+                )
+        if any(row["variant"] == baseline for row in known):
+            said += (
+                f"; against {baseline}, paired by seed: {', '.join(clear) or 'no variant differs beyond its interval'}"
+            )
         lines.append(said + ".")
     return lines
 

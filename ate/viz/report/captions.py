@@ -10,16 +10,16 @@ CAPTIONS: Final = {
     ),
     "paired_differences": (
         "Diamond and bar: mean and 95 % interval over training seeds and starts; dots below it: single seeds. An "
-        "interval that crosses zero settles nothing. Verdicts share the error rate between the arms (Holm)."
+        "interval that crosses zero settles nothing. Verdicts share the error rate between the methods (Holm)."
     ),
     "open_loop_error": (
         "Mean absolute error over the chunk, by joint; whiskers span the training seeds. Radians for joints, share "
-        "of the stroke for a gripper opening. It does not rank arms as success does; on recordings without a "
+        "of the stroke for a gripper opening. It does not rank methods as success does; on recordings without a "
         "simulator it is what there is."
     ),
     "loss_curves": (
         "Against the unshifted target, on the same batches, noise levels and noise. Mean over seeds, band from the "
-        "lowest to the highest; where arms coincide, the wide line is the one below. What stays above λ = 0 is "
+        "lowest to the highest; where methods coincide, the wide line is the one below. What stays above λ = 0 is "
         "being pulled away from the demonstrations."
     ),
     "guidance_anatomy": (

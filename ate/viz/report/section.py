@@ -42,26 +42,26 @@ def keep_section(
     results: Sequence[RunResult],
     headline: Mapping[str, Any],
     card: Mapping[str, Any],
-    confirmed: Sequence[RunResult] = (),
+    validated: Sequence[RunResult] = (),
 ) -> None:
     """Keep figures, headline and card of results that share their budget; what was kept under `key` is forgotten.
 
-    A λ × clamp grid is drawn as such (`SWEPT`); arms of which no two form a grid are compared (`COMPARED`).
+    A λ × clamp grid is drawn as such (`SWEPT`); methods of which no two form a grid are compared (`COMPARED`).
 
     Args:
         run: where to.
         key: without an underscore, e.g. `"sweep-sample-25x80"`.
-        results: with their λ = 0 arm.
+        results: with their λ = 0 method.
         headline: `title` of the section, `verdict`, tables.
         card: `ate.runs.card.card`.
-        confirmed: winner and λ = 0 on held-out seeds, where they were trained on any.
+        validated: winner and λ = 0 on held-out seeds, where they were trained on any.
     """
     run.begin(key)
     drawn = SWEPT if any(len(panel.cells) > 1 for panel in panels(results)) else COMPARED
     judged = rolled_out(results)
     figures = [(title, draw, results) for title, draw in drawn.items() if judged or draw not in ROLLED_OUT]
-    if confirmed:
-        figures.append((CONFIRMED, paired_differences, confirmed))
+    if validated:
+        figures.append((CONFIRMED, paired_differences, validated))
     for place, (title, draw, shown) in enumerate(figures, 1):
         name = f"{key}_{place}_{draw.__name__}"
         run.save_figure(name, draw(shown), title=title, caption=CAPTIONS[draw.__name__])

@@ -29,7 +29,7 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
     """
     runs = [run] if isinstance(run, RunDirectory) else list(run)
     if not runs:
-        raise InputError("no run", where="report", expected="at least one run directory", way_out="name runs/<name>")
+        raise InputError("no run", where="report", expected="at least one run directory", fix="name runs/<name>")
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,

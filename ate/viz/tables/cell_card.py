@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ate.experiments.export import spec, tidy
-from ate.experiments.methods import ArmSpec
+from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.sweep import AXES
@@ -27,7 +27,7 @@ def card_html(study: Study, runs: Sequence[RunResult]) -> str:
         f"<td style='text-align:left;white-space:normal;overflow-wrap:anywhere'>{value}</td></tr>"
         for name, value in card_rows(study, runs).items()
     )
-    head = f"<h4>Run card of {escape(runs[0].arm)}</h4>"
+    head = f"<h4>Run card of {escape(runs[0].method)}</h4>"
     return f"<div style='max-width:70em'>{head}<table style='table-layout:auto;margin:0'>{rows}</table></div>"
 
 
@@ -57,7 +57,7 @@ def command(study: Study, result: RunResult) -> str:
     """What repeats a cell and its λ = 0 with the same seeds; what is in the run directory is read, not run."""
     settings, options = study.settings, spec(result)
     lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
-    usual = {f.name: f.default for f in fields(ArmSpec)} | {"encoder": "aligned", "at": settings.at}
+    usual = {f.name: f.default for f in fields(MethodSpec)} | {"encoder": "aligned", "at": settings.at}
     other = [f"{name}={options[name]}" for name in AXES if options[name] != usual[name]]
     if not other:
         mine = replace(settings, lams=lam, clamps=clamp, parameterizations=result.parameterization)
@@ -69,10 +69,10 @@ def command(study: Study, result: RunResult) -> str:
     return shlex.join([*words, *(part for item in axes for part in ("--axis", item))])
 
 
-def seed_rows(runs: Sequence[RunResult], arm: str) -> list[dict[str, Any]]:
-    """One row a training seed of an arm, with its difference to λ = 0, which must be among the runs."""
+def seed_rows(runs: Sequence[RunResult], method: str) -> list[dict[str, Any]]:
+    """One row a training seed of a method, with its difference to λ = 0, which must be among the runs."""
     frame = tidy(runs)
-    mine = frame[frame.arm == arm]
+    mine = frame[frame.method == method]
     return [
         {
             "training seed": int(row.seed),

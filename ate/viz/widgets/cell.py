@@ -56,9 +56,9 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, run: Run
     result = done.result
     panel, cell = _find(panels(results), result)
     runs = panel.cells[cell]
-    title = f"{name.rsplit('_', 1)[-1].capitalize()} cell, {result.arm}"
+    title = f"{name.rsplit('_', 1)[-1].capitalize()} cell, {result.method}"
     display(HTML(card_html(study, runs)))
-    show_table(seed_rows([*panel.base, *runs], result.arm))
+    show_table(seed_rows([*panel.base, *runs], result.method))
     show(
         loss_curves([*panel.base, *runs]), run, f"{name}_1_loss", f"{title}: loss beside that of λ = 0",
         "Against the unshifted target, on the same batches, noise levels and noise.",
@@ -76,7 +76,7 @@ def _find(every: Sequence[Panel], result: RunResult) -> tuple[Panel, Cell]:
 
 def _said(done: Replay) -> str:
     count = f"{sum(done.result.success)} of {len(done.result.success)} rollouts"
-    name = f"{done.result.arm}, seed {done.result.seed}"
+    name = f"{done.result.method}, seed {done.result.seed}"
     if done.faithful:
         return f"{name}: trained again bit for bit, the same {count} succeed."
     return f"{name}: trained again, and it is NOT what was kept ({count}): another machine, library version, or code."
@@ -161,7 +161,7 @@ class CellExplorer:
         with self.card:
             self.card.clear_output(wait=True)
             display(HTML(card_html(self.study, runs)))
-            show_table(seed_rows([*panel.base, *runs], runs[0].arm))
+            show_table(seed_rows([*panel.base, *runs], runs[0].method))
         for output, figure in (
             (self.loss, loss_curves([*panel.base, *runs])),
             (self.meter, guidance_anatomy(runs)),
@@ -182,7 +182,7 @@ class CellExplorer:
             self._say(f"Seed {self.seed.value} of this cell has not run; there are {', '.join(map(str, mine))}.")
             return
         result = mine[self.seed.value]
-        self._say(f"{result.arm}, seed {result.seed}: being trained and rolled out again …")
+        self._say(f"{result.method}, seed {result.seed}: being trained and rolled out again …")
         key = (panel.title, cell, result.seed)
         if key not in self._replayed:
             with progress():

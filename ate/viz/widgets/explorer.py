@@ -11,11 +11,11 @@ import numpy as np
 import plotly.graph_objects as go
 from IPython.display import HTML, display
 
-from ate.align.evaluate.latent_map import Atlas
+from ate.align.evaluate.latent_map import LatentMap
 from ate.align.evaluate.projection import plane
 from ate.viz.display import draw, in_batch, show_table
 from ate.viz.figures.chunk import chunk_title, chunk_view, walk_view
-from ate.viz.figures.latent_map import latent_atlas
+from ate.viz.figures.latent_map import latent_maps
 from ate.viz.widgets.widget import FigureWidget
 
 MAPS = {"PCA": "pca", "UMAP, joint fit": "umap"}
@@ -23,29 +23,32 @@ WALK = (-2.0, -1.0, 0.0, 1.0, 2.0)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def flat(atlas: Atlas, method: str, seed: int, cache: Path | None) -> np.ndarray:
+def flat(latent_map: LatentMap, method: str, seed: int, cache: Path | None) -> np.ndarray:
     """Coordinates of everything the map shows, in one frame: pre-training, adaptation before, adaptation after."""
-    points = np.concatenate([atlas.before.mean, atlas.start.mean, atlas.after.mean])
+    points = np.concatenate([latent_map.before.mean, latent_map.start.mean, latent_map.after.mean])
     return plane(points, method, seed, cache)
 
 
-def representatives(atlas: Atlas) -> dict[str, int]:
+def representatives(latent_map: LatentMap) -> dict[str, int]:
     """Three adaptation points by how deep inside pre-training they lie: the deepest, the median, the outermost."""
-    order = atlas.count + np.argsort(atlas.depth()[atlas.count :], kind="stable")
+    order = latent_map.count + np.argsort(latent_map.depth()[latent_map.count :], kind="stable")
     return {"deepest inside": int(order[-1]), "median": int(order[len(order) // 2]), "outermost": int(order[0])}
 
 
-def selection_rows(atlas: Atlas, points: Sequence[int]) -> list[dict[str, Any]]:
+def selection_rows(latent_map: LatentMap, points: Sequence[int]) -> list[dict[str, Any]]:
     """What a lasso holds: one row a side, with robots, episodes, modes, time, depth and reconstruction error."""
-    side, mode, depth, time = atlas.side("after"), atlas.mode(), atlas.depth(), atlas.time()
+    side, mode, depth, time = latent_map.side("after"), latent_map.mode(), latent_map.depth(), latent_map.time()
     rows = []
-    for name, inside in (("pre-training", lambda i: i < atlas.count), ("adaptation", lambda i: i >= atlas.count)):
+    for name, inside in (
+        ("pre-training", lambda i: i < latent_map.count),
+        ("adaptation", lambda i: i >= latent_map.count),
+    ):
         mine = np.array([i for i in points if inside(i)], int)
         if not len(mine):
             continue
         # A sample is enough for a mean, and a lasso may hold thousands.
         sample = mine[np.linspace(0, len(mine) - 1, min(len(mine), 50)).astype(int)]
-        error = float(np.mean([np.abs(atlas.chunk(i) - atlas.reconstruction(i)).mean() for i in sample]))
+        error = float(np.mean([np.abs(latent_map.chunk(i) - latent_map.reconstruction(i)).mean() for i in sample]))
         rows.append(
             {
                 "side": name,
@@ -70,18 +73,20 @@ def _range(values: np.ndarray) -> str:
     return f"{np.median(values):.2f} ({values.min():.2f} to {values.max():.2f})"
 
 
-def show_explorer(atlas: Atlas, said: str, seed: int = 0, cache: Path | None = None, umap: bool = True) -> None:
+def show_explorer(
+    latent_map: LatentMap, said: str, seed: int = 0, cache: Path | None = None, umap: bool = True
+) -> None:
     """Display the explorer; nothing in batch, where the same figures stand still.
 
     Args:
-        atlas: the points.
+        latent_map: the points.
         said: the number that stands beside every map.
         seed: of UMAP.
         cache: folder that keeps UMAPs.
         umap: offer one; it is worked out beside the kernel's work and can be chosen when it is ready.
     """
     if not in_batch():
-        display(Explorer(atlas, said, seed, cache, umap).box)
+        display(Explorer(latent_map, said, seed, cache, umap).box)
 
 
 def _slider(name: str, low: float, high: float, step: float) -> widgets.FloatSlider:
@@ -101,15 +106,15 @@ class Explorer:
         status: what is going on.
     """
 
-    def __init__(self, atlas: Atlas, said: str, seed: int, cache: Path | None, umap: bool) -> None:
+    def __init__(self, latent_map: LatentMap, said: str, seed: int, cache: Path | None, umap: bool) -> None:
         """Build it with the PCA at once, and with a UMAP as soon as it is worked out."""
-        self.atlas, self.said, self.clicked = atlas, said, [atlas.count]
-        self._planes = {"PCA": flat(atlas, MAPS["PCA"], seed, cache)}
-        self.figure = FigureWidget(latent_atlas(atlas, self._planes["PCA"], "PCA", said))
+        self.latent_map, self.said, self.clicked = latent_map, said, [latent_map.count]
+        self._planes = {"PCA": flat(latent_map, MAPS["PCA"], seed, cache)}
+        self.figure = FigureWidget(latent_maps(latent_map, self._planes["PCA"], "PCA", said))
         self.map = widgets.Dropdown(options=["PCA"], value="PCA", description="map")
         self.status = widgets.HTML()
         self.chunk, self.summary, self.walk, self.errors = (widgets.Output() for _ in range(4))
-        most = min(8, len(atlas.directions[1]))
+        most = min(8, len(latent_map.directions[1]))
         self.direction = widgets.Dropdown(options=[(f"direction {i + 1}", i) for i in range(most)], value=0)
         self.amount = widgets.FloatSlider(
             0.0, min=-3, max=3, step=0.25, description="walk (σ)", continuous_update=False
@@ -165,8 +170,8 @@ class Explorer:
     def _show(self) -> None:
         with self.chunk:
             self.chunk.clear_output(wait=True)
-            display(HTML(f"<h4>{chunk_title(self.atlas, self.clicked[-1])}</h4>"))
-            draw(chunk_view(self.atlas, self.clicked[-1]))
+            display(HTML(f"<h4>{chunk_title(self.latent_map, self.clicked[-1])}</h4>"))
+            draw(chunk_view(self.latent_map, self.clicked[-1]))
 
     def _select(self, *_: Any) -> None:
         chosen = {
@@ -178,10 +183,10 @@ class Explorer:
         with self.summary:
             self.summary.clear_output(wait=True)
             if chosen:
-                show_table(selection_rows(self.atlas, sorted(chosen)))
+                show_table(selection_rows(self.latent_map, sorted(chosen)))
 
     def _redraw(self, _: Any = None) -> None:
-        drawn = latent_atlas(self.atlas, self._planes[self.map.value], self.map.value, self.said)
+        drawn = latent_maps(self.latent_map, self._planes[self.map.value], self.map.value, self.said)
         with self.figure.batch_update():
             for mine, other in zip(self.figure.data, drawn.data, strict=True):
                 mine.update(x=other.x, y=other.y)
@@ -192,8 +197,8 @@ class Explorer:
 
     def _walked(self, _: Any = None) -> None:
         amounts = sorted({0.0, float(self.amount.value)})
-        chunks = self.atlas.walk(self.direction.value, amounts)
-        self._decoded(walk_view(self.atlas, chunks, amounts, f"σ along direction {self.direction.value + 1}"))
+        chunks = self.latent_map.walk(self.direction.value, amounts)
+        self._decoded(walk_view(self.latent_map, chunks, amounts, f"σ along direction {self.direction.value + 1}"))
 
     def _interpolated(self, _: Any = None) -> None:
         if len(self.clicked) < 2:
@@ -201,8 +206,8 @@ class Explorer:
             return
         shares = sorted({0.0, float(self.share.value), 1.0})
         source, target = self.clicked
-        chunks = self.atlas.between(source, target, shares)
-        self._decoded(walk_view(self.atlas, chunks, shares, "share of the way<br>from source to target"))
+        chunks = self.latent_map.between(source, target, shares)
+        self._decoded(walk_view(self.latent_map, chunks, shares, "share of the way<br>from source to target"))
 
     def _decoded(self, figure: go.Figure) -> None:
         with self.walk:
@@ -212,6 +217,6 @@ class Explorer:
     def _add_umap(self, seed: int, cache: Path | None) -> None:
         name = next(name for name in MAPS if name != "PCA")
         self._say("UMAP is being worked out; the PCA is ready.")
-        self._planes[name] = flat(self.atlas, MAPS[name], seed, cache)
+        self._planes[name] = flat(self.latent_map, MAPS[name], seed, cache)
         self.map.options = list(self._planes)
         self._say("UMAP is ready: choose it as the map.")

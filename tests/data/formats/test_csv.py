@@ -47,12 +47,12 @@ def test_without_a_header_a_profile_names_the_columns(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a,b\n1,2\n3,x\n", r"row 1, column 'b': found 'x'"),
-        ("a,b\n1,2\n3\n", r"row 1: found 1 cells; expected 2"),
-        ("a,b\n1,2\n\n3,4\n", r"row 1: found 0 cells"),
-        ("a,b\n1,2,3\n", r"row 0: found 3 cells"),
-        ("a;b\n1,5;2,5\n", r"row 0, column 'a': found '1,5'; expected a number with a decimal point"),
-        ("a,b\n1,\n", r"row 0, column 'b': found ''"),
+        ("a,b\n1,2\n3,x\n", r"row 1, column 'b': got 'x'"),
+        ("a,b\n1,2\n3\n", r"row 1: got 1 cells; expected 2"),
+        ("a,b\n1,2\n\n3,4\n", r"row 1: got 0 cells"),
+        ("a,b\n1,2,3\n", r"row 0: got 3 cells"),
+        ("a;b\n1,5;2,5\n", r"row 0, column 'a': got '1,5'; expected a number with a decimal point"),
+        ("a,b\n1,\n", r"row 0, column 'b': got ''"),
         ("a,b\n1,1e400\n", "NaN or infinite, the first at row 0, column 1"),
         ("a,b\n1,1e305\n", "beyond what float32 holds"),
     ],

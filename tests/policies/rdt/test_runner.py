@@ -80,7 +80,7 @@ def test_a_bare_transformer_is_loaded_as_such(tmp_path):
 
 
 def test_files_that_are_not_rdt_are_refused(tmp_path):
-    with pytest.raises(InputError, match="found no weights"):
+    with pytest.raises(InputError, match="got no weights"):
         load(tmp_path)
     torch.save({"weight": torch.zeros(2)}, tmp_path / "a.pt")
     with pytest.raises(InputError, match="RDT's key names"):

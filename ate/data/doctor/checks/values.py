@@ -69,7 +69,7 @@ def _column(item: Episode, series: str, name: str, values: np.ndarray, at: np.nd
 
 def _whole(item: Episode, series: str, error: InputError) -> Finding:
     return Finding(
-        FAIL, "values", item.name, f"{series!r}: {error.found} ({error.where})", error.expected, error.way_out,
+        FAIL, "values", item.name, f"{series!r}: {error.got} ({error.where})", error.expected, error.fix,
         episodes=(item.name,), exclude=True,
     )  # fmt: skip
 
