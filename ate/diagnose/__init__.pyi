@@ -1,2 +1,2 @@
-from .report import Diagnosis as Diagnosis
 from .checks import run_checks as run_checks
+from .report import Diagnosis as Diagnosis
