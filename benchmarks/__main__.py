@@ -49,7 +49,7 @@ def main() -> None:
     steps, lams = 40, (0.25, 0.5, 1.0, 2.0)
 
     def guided(lam: float) -> Guidance:
-        return Guidance(vae, lam, 0.1)
+        return Guidance(vae, "paper", lam=lam, clamp=0.1)
 
     methods = {f"{lam}": GuidedPolicy(policy, guided(lam)) for lam in lams}
     generator = torch.Generator().manual_seed(0)

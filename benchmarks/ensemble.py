@@ -42,8 +42,12 @@ def measured(rounds: int) -> dict[str, object]:
     new = load(SHIPPED / "lift" / "adapt" / "ur5e").select(range(25))
     policy, config = build([new], 16, seed=0, width=8), preset("demo")
     vae = InfoVAE(VAEConfig(8, config.latent, config.layers, config.heads, config.feedforward, 0.0))
-    grid = {f"{lam} {clamp}": GuidedPolicy(policy, Guidance(vae, lam, clamp)) for lam in LAMS for clamp in CLAMPS}
-    single = {"one": GuidedPolicy(policy, Guidance(vae, 2.0, 0.1))}
+    grid = {
+        f"{lam} {clamp}": GuidedPolicy(policy, Guidance(vae, "paper", lam=lam, clamp=clamp))
+        for lam in LAMS
+        for clamp in CLAMPS
+    }
+    single = {"one": GuidedPolicy(policy, Guidance(vae, "paper", lam=2.0, clamp=0.1))}
 
     def run(methods: dict[str, GuidedPolicy], stacked: bool) -> tuple[float, float]:
         return seconds(lambda: finetune_methods(methods, new, OptimConfig(STEPS), stacked=stacked))

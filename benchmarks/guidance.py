@@ -111,7 +111,7 @@ class Side:
 def measured(build: Callable[[], nn.Module], batch: int, rounds: int) -> dict[str, float]:
     """Median milliseconds a step of both, and the median of the ratios, round by round."""
     torch.manual_seed(0)
-    sides = [Side(build(), batch, guidance) for guidance in (None, Guidance(InfoVAE(VAE), lam=2.0, clamp=0.1))]
+    sides = [Side(build(), batch, guidance) for guidance in (None, Guidance(InfoVAE(VAE), "paper", lam=2.0, clamp=0.1))]
     rounds_of = [[side.seconds() for side in sides] for _ in range(rounds)]
     return {
         "plain ms": round(1e3 * statistics.median(plain[0] for plain, _ in rounds_of), 2),

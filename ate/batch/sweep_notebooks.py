@@ -8,17 +8,19 @@ sweep, so that what the sweep has trained is read, not trained again.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.errors import InputError
 from ate.experiments.executors import Failure
+from ate.experiments.results import Regime
 from ate.experiments.settings import PROFILES, Settings
 from ate.experiments.study import Study
-from ate.experiments.sweep import AXES, Setting, Sweep
+from ate.experiments.sweep import Sweep
 from ate.runs.files import write_text
+from ate.steer.guidance_config import GuidanceConfig
 
 NUMBER = "03"
 SHARED = ("align", "policies", "results")
@@ -26,27 +28,31 @@ SHARED = ("align", "policies", "results")
 
 @dataclass(frozen=True)
 class NotebookCell:
-    """One λ × clamp of one setting, over all seeds of the search: a job for an executor.
+    """One guidance in one regime, over all seeds of the search: a job for an executor.
 
     Attributes:
         settings: of the sweep's run.
-        setting: parameterisation, demonstrations and steps.
-        lam: λ.
-        clamp: of k·g.
+        regime: parameterisation, demonstrations and steps.
+        guidance: λ, clamp and the other options.
         seeds: training seeds.
     """
 
     settings: Settings
-    setting: Setting
-    lam: float
-    clamp: float
+    regime: Regime
+    guidance: GuidanceConfig
     seeds: int
 
     @property
     def key(self) -> str:
         """Names its folder."""
-        one = self.setting
-        return f"{one.parameterization}_{one.demonstrations}x{one.steps}_lam{self.lam:g}_clamp{self.clamp:g}"
+        words = [
+            *self.guidance.labels(("lam", "clamp")).values(),
+            *self.guidance.labels(self.guidance.unusual()).values(),
+        ]
+        name = "_".join(word.replace("λ=", "lam").replace("c=", "clamp").replace("∞", "inf") for word in words)
+        return (
+            f"{self.regime.parameterization}_{self.regime.demonstrations}x{self.regime.steps}_{name.replace(' ', '-')}"
+        )
 
     @property
     def folder(self) -> Path:
@@ -82,46 +88,42 @@ class NotebookCell:
         write_text(self.html, _page(self.notebook))
 
     def _parameters(self) -> Mapping[str, Any]:
-        """Parameters of the notebook: the sweep's settings, with one λ and clamp and the seeds of the search."""
+        """Parameters of the notebook: the sweep's settings, with one guidance and the seeds of the search."""
         chosen = replace(
             self.settings,
-            parameterizations=self.setting.parameterization,
-            demonstrations=self.setting.demonstrations,
-            steps=self.setting.steps,
-            lam=self.lam,
-            clamp=self.clamp,
+            parameterizations=(self.regime.parameterization,),
+            demonstrations=self.regime.demonstrations,
+            steps=self.regime.steps,
+            guidance=self.guidance,
             seeds=self.seeds,
             run=str(self.folder),
             executor="here",
         )
-        usual = PROFILES[chosen.profile]
-        given = {f.name: getattr(chosen, f.name) for f in fields(chosen)}
-        return {
-            name: value for name, value in given.items() if value != getattr(usual, name) or name in ("profile", "run")
-        }
+        usual = PROFILES[chosen.profile].parameters
+        given = chosen.parameters
+        return {name: value for name, value in given.items() if value != usual[name] or name in ("profile", "run")}
 
 
-def notebook_cells(sweep: Sweep, settings: Settings, found: tuple[Setting, ...]) -> tuple[NotebookCell, ...]:
-    """A notebook for every λ × clamp and setting.
+def notebook_cells(sweep: Sweep, settings: Settings, regimes: tuple[Regime, ...]) -> tuple[NotebookCell, ...]:
+    """A notebook for each guidance and regime.
 
     Args:
         sweep: λ, clamps and seeds.
         settings: of the run.
-        found: the settings to show, as `Study.settings_of` gives them.
+        regimes: to show, as `Study.regimes_of` gives them.
 
     Raises:
         InputError: the sweep varies what notebook 03 has no parameter for.
     """
-    other = [name for name in AXES if getattr(sweep, name) != Sweep.__dataclass_fields__[name].default]
-    if other:
+    if sweep.encoder != ("aligned",) or sweep.controls:
         raise InputError(
-            f"a sweep over {', '.join(other)}",
+            f"encoders {', '.join((*sweep.encoder, *sweep.controls))}",
             where="notebooks of a sweep",
-            expected="λ, clamp, demonstrations, steps and parameterisation alone: what notebook 03 takes",
-            fix="sweep the rest without notebooks",
+            expected="the run's own alignment alone: notebook 03 has controls of its own",
+            fix="sweep encoders and controls without notebooks",
         )
     grid = [method for method in sweep.methods if method.encoder == "aligned"]
-    return tuple(NotebookCell(settings, one, method.lam, method.clamp, sweep.seeds) for one in found for method in grid)
+    return tuple(NotebookCell(settings, regime, method.guidance, sweep.seeds) for regime in regimes for method in grid)
 
 
 def execute_sweep(study: Study, sweep: Sweep) -> list[tuple[Path, Failure | None]]:
@@ -130,7 +132,7 @@ def execute_sweep(study: Study, sweep: Sweep) -> list[tuple[Path, Failure | None
     Raises:
         InputError: the sweep varies what notebook 03 has no parameter for.
     """
-    cells = notebook_cells(sweep, study.settings, study.settings_of(sweep))
+    cells = notebook_cells(sweep, study.settings, study.regimes_of(sweep))
     missing = [cell for cell in cells if not cell.html.exists()]
     ended = dict(study.executor.run(missing, study.settings.directory / "results" / "jobs"))
     failures = {cell.key: ended[index] for index, cell in enumerate(missing)}

@@ -110,9 +110,9 @@ def judge(
     from ate.align.evaluate.benchmark import over_seeds
     from ate.align.evaluate.variants import variant_configs
     from ate.data.loading import DataSet
-    from ate.experiments.settings import names
     from ate.runs.card import card
     from ate.runs.directory import RunDirectory
+    from ate.runs.options import names
     from ate.viz.report.alignment_benchmark import tell
 
     if seeds < 1:

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ate.cli.guidance_options import guidance_options
 from ate.experiments.methods import COMPARISON, METHOD_SETS
-from ate.experiments.settings import FORMS, settings
+from ate.experiments.settings import settings
+from ate.runs.options import pairs
+from ate.steer.guidance_config import OPTIONS
 
 if TYPE_CHECKING:
-    from ate.experiments.results import RunResult
+    from ate.experiments.results import Regime, RunResult
     from ate.experiments.study import Study
-    from ate.experiments.sweep import Setting, Sweep
+    from ate.experiments.sweep import Sweep
 
 
 @click.command()
@@ -26,9 +29,7 @@ if TYPE_CHECKING:
 @click.option("--steps", type=int, default=None, help="Fine-tuning steps.")
 @click.option("--seeds", type=int, default=None, help="Training seeds.")
 @click.option("--methods", type=click.Choice(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
-@click.option("--lam", type=float, default=None, help="λ of the ATE method and its control.")
-@click.option("--clamp", type=float, default=None, help="Clamp of k·g.")
-@click.option("--at", type=click.Choice(tuple(FORMS)), default=None, help="Where the ATE method takes its energy.")
+@guidance_options
 def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     """Methods in one budget regime: success with intervals, paired by training seed.
 
@@ -47,8 +48,8 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     results = _whole(lambda: study.compare(methods))
     click.echo(
         f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
-        f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts, λ {chosen.lam:g}, clamp {chosen.clamp:g}, "
-        f"energy at the {'noised chunk' if chosen.at == 'noised' else 'estimate'}"
+        f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts; "
+        f"guidance: {chosen.guidance.label()}"
     )
     rows = method_rows(results)
     _show(rows)
@@ -76,8 +77,8 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
 @click.option("--seeds", default=None, help="Training seeds of the search.")
 @click.option("--validate", default=None, help="Training seeds after those, for the winner and λ = 0.")
 @click.option("--axis", "axes", multiple=True, metavar="NAME=VALUES",
-              help="Any other field of a sweep: encoder, sign, energy, latent, at, bound, schedule, demonstrations, "
-              "steps, parameterization, controls, control_lams, control_clamps.")  # fmt: skip
+              help="Any other field of a sweep: encoder, demonstrations, steps, parameterization, controls, "
+              f"control_lams, control_clamps, {', '.join(OPTIONS[2:])}.")  # fmt: skip
 @click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
 @click.option("--executor", default=None, help="here, processes, submitit-local, or slurm:partition=NAME,time=MINUTES.")
 @click.option("--workers", type=int, default=None, help="Processes of this machine.")
@@ -99,18 +100,19 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
 
     chosen = settings({"profile": profile, "run": folder, **given})
     described = sweep_of(chosen) if file is None else sweep_of(chosen).read(file)
-    said = {"lams": lams, "clamps": clamps, "seeds": seeds, "validate": validate, **_axes(axes)}
+    said = {"lams": lams, "clamps": clamps, "seeds": seeds, "validate": validate, **pairs(axes, "--axis")}
     described = described.with_options({name: value for name, value in said.items() if value is not None}, "options")
-    kinds = ",".join(described.parameterization)
-    study = prepare(settings({"profile": profile, "run": folder, **given, "parameterizations": kinds}))
+    study = prepare(
+        settings({"profile": profile, "run": folder, **given, "parameterizations": described.parameterization})
+    )
     command = _command()
     click.echo(f"{study.adapt.robot}, {study.adapt.task}: {described.cells} cells, {chosen.rollouts} rollouts each")
     found = study.sweep(described, command)
     results = _whole(found.paired)
     validated = study.validate_sweep(described, results, command)
     held_out = _whole(validated.paired)
-    for setting in study.settings_of(described):
-        _report(study, described, setting, results, held_out)
+    for regime in study.regimes_of(described):
+        _report(study, described, regime, results, held_out)
     if results:
         parquet, _ = write(tidy(results), study.settings.directory)
         click.echo(f"table: {parquet}\nreport: {write_report(RunDirectory(study.settings.directory))}")
@@ -135,44 +137,34 @@ def _whole(ask: Callable[[], "list[RunResult]"]) -> "list[RunResult]":
         raise click.ClickException(str(error)) from error
 
 
-def _axes(given: Sequence[str]) -> dict[str, str]:
-    axes = {}
-    for item in given:
-        name, separator, values = item.partition("=")
-        if not separator:
-            raise click.BadParameter(f"{item!r} is not NAME=VALUES", param_hint="--axis")
-        axes[name] = values
-    return axes
-
-
-def _report(study: "Study", described: "Sweep", setting: "Setting", results: Sequence["RunResult"],
+def _report(study: "Study", described: "Sweep", regime: "Regime", results: Sequence["RunResult"],
             held_out: Sequence["RunResult"]) -> None:  # fmt: skip
-    """Table and sentences of one setting, printed; the same with figures, card and preset kept for the report."""
-    from ate.experiments.export import save_preset
+    """Table and sentences of one regime, printed; the same with figures, card and winner kept for the report."""
     from ate.experiments.stats.selection import searched
-    from ate.experiments.study import of_setting
+    from ate.experiments.study import of_regime
     from ate.experiments.summary import grid_sentences, method_rows, rolled_out
+    from ate.experiments.winner import save_winner
     from ate.runs.directory import RunDirectory
     from ate.viz.report.section import keep_section
     from ate.viz.tables.rows import table
 
-    mine, other = of_setting(results, setting), of_setting(held_out, setting)
+    mine, other = of_regime(results, regime), of_regime(held_out, regime)
     if not mine:
         return
-    budget = f"{setting.parameterization}, {setting.demonstrations} demonstrations, {setting.steps} steps"
+    budget = f"{regime.parameterization}, {regime.demonstrations} demonstrations, {regime.steps} steps"
     click.echo(f"\n{budget}, {described.seeds} training seeds")
     rows, lines = method_rows(mine), grid_sentences(mine, other)
     _show(rows)
     for line in lines:
         click.echo(line)
-    kind = setting.parameterization.replace("_", "-")
-    key = f"sweep-{kind}-{setting.demonstrations}x{setting.steps}"
+    kind = regime.parameterization.replace("_", "-")
+    key = f"sweep-{kind}-{regime.demonstrations}x{regime.steps}"
     found: dict[str, Any] = {"title": f"Sweep: {budget}", "verdict": lines, "table": table(rows)}
     directory = RunDirectory(study.settings.directory)
     if rolled_out(mine) and len(searched(mine)) > 1:
-        found["preset"] = f"winner-{key}.json"
-        save_preset(mine, study.settings, directory.path / found["preset"], other)
-        click.echo(f"preset: {directory.path / found['preset']}")
+        found["winner"] = f"winner-{key}.json"
+        save_winner(mine, study.settings, directory.path / found["winner"], other)
+        click.echo(f"winner: {directory.path / found['winner']}")
     card = study.card(_command(), described.seeds)
     keep_section(directory, key, mine, found, card, other)
 

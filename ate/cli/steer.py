@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ate.cli.guidance_options import guidance_options
 from ate.errors import InputError
 
 if TYPE_CHECKING:
     from ate.steer.training import Trained
 
-# What of the options belongs to the optim; the rest is the guidance's.
-BUDGET = ("steps", "batch", "seed", "learning_rate", "accumulate", "warmup", "clip", "ema", "precision")
+# What of the options belongs to the optimiser; the rest is the guidance's.
+OPTIM = ("steps", "batch", "seed", "learning_rate", "accumulate", "warmup", "max_grad_norm", "ema", "precision")
 HELD_OUT = 0.1
 
 
@@ -25,14 +26,7 @@ HELD_OUT = 0.1
               help="Folder of the alignment, as `ate align` writes it.")  # fmt: skip
 @click.option("--adapt", type=click.Path(path_type=Path), required=True, help="The adaptation robot's episodes.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run [default: runs/steer].")
-@click.option("--lam", default=1.0, show_default=True, help="λ.")
-@click.option("--clamp", default=math.inf, show_default=True, help="c, bound of k·g in normalised action units.")
-@click.option("--energy", default="sum", show_default=True, help="sum or released.")
-@click.option("--latent", default="mean", show_default=True, help="mean or sample.")
-@click.option("--at", default="estimate", show_default=True, help="noised or estimate.")
-@click.option("--bound", default="element", show_default=True, help="element or norm.")
-@click.option("--schedule", default="constant", show_default=True, help="constant, alpha or alpha_squared.")
-@click.option("--sign", default=1, show_default=True, help="1, or -1 to reverse the shift.")
+@guidance_options
 @click.option("--steps", default=80, show_default=True, help="Optimisation steps.")
 @click.option("--batch", default=64, show_default=True, help="Samples of a batch, shared out between processes.")
 @click.option("--seed", default=0, show_default=True, help="Seed of batches, times and noise.")
@@ -40,7 +34,7 @@ HELD_OUT = 0.1
 @click.option("--cosine", is_flag=True, help="Let the learning rate fall to zero by half a cosine.")
 @click.option("--warmup", default=0, show_default=True, help="Steps over which the learning rate rises first.")
 @click.option("--accumulate", default=1, show_default=True, help="Batches a step.")
-@click.option("--clip", default=math.inf, show_default=True, help="Bound of the gradient's norm.")
+@click.option("--max-grad-norm", default=math.inf, show_default=True, help="Bound of the gradient's norm.")
 @click.option("--ema", default=0.0, show_default=True, help="Decay of averaged weights, which are then the result.")
 @click.option("--precision", default="float32", show_default=True, help="Of the policy: float32 or bfloat16.")
 @click.option("--evaluate-every", default=0, show_default=True,
@@ -52,8 +46,7 @@ def steer(
     folder: Path,
     adapt: Path,
     out: Path | None,
-    lam: float,
-    clamp: float,
+    guidance: str | None,
     evaluate_every: int,
     rollouts: int,
     meter_only: bool,
@@ -71,6 +64,7 @@ def steer(
     from ate.steer.evaluation import Evaluation
     from ate.steer.finetuning import finetune
     from ate.steer.guidance import Guidance
+    from ate.steer.guidance_config import GuidanceConfig
     from ate.steer.meter_run import dry_run
     from ate.steer.optim_config import OptimConfig
 
@@ -79,26 +73,27 @@ def steer(
             "no such file", where=str(policy_file), expected="the checkpoint of a policy",
             fix="give a policy.safetensors, e.g. of runs/demo/policies",
         )  # fmt: skip
-    optim = {name: options.pop(name) for name in BUDGET} | {"schedule": "cosine" if cosine else "constant"}
+    optim = {name: options.pop(name) for name in OPTIM} | {"lr_schedule": "cosine" if cosine else "constant"}
     OptimConfig.of(optim)
     alignment, policy, episodes = Alignment.load(folder), Policy.load(policy_file), load(adapt)
-    guidance = Guidance.of(alignment, lam, clamp, **options)
+    config = GuidanceConfig.of(guidance, {name: value for name, value in options.items() if value is not None})
+    guided = Guidance.of(alignment, config)
     seed, evaluation = optim["seed"], None
     if evaluate_every or rollouts:
         episodes, held_out = episodes.split(HELD_OUT, seed)
         evaluation = Evaluation(held_out, evaluate_every or optim["steps"], rollouts, seed=seed)
-    measured = dry_run(policy.moved_to(alignment.space), episodes, guidance, batch=optim["batch"], seed=seed)
+    measured = dry_run(policy.moved_to(alignment.space), episodes, guided, batch=optim["batch"], seed=seed)
     if meter_only:
-        click.echo(f"Before training: {measured.sentence(guidance)}")
+        click.echo(f"Before training: {measured.sentence(guided)}")
         return
     where = out or Path("runs") / "steer"
     with session():
         if leader():
-            click.echo(f"Before training: {measured.sentence(guidance)}")
-        trained = finetune(policy, episodes, guidance, directory=where, evaluation=evaluation, **optim)
+            click.echo(f"Before training: {measured.sentence(guided)}")
+        trained = finetune(policy, episodes, guided, directory=where, evaluation=evaluation, **optim)
         if leader():
-            config = {"lam": lam, "clamp": str(clamp), **options, **optim, "clip": str(optim["clip"])}
-            _keep(trained, where, config, {**alignment.digests, "adapt": episodes.digest})
+            recorded = {"guidance": config.to_dict(), **optim, "max_grad_norm": str(optim["max_grad_norm"])}
+            _keep(trained, where, recorded, {**alignment.digests, "adapt": episodes.digest})
 
 
 def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[str, str]) -> None:

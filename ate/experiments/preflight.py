@@ -4,7 +4,7 @@ from ate.align.config import preset
 from ate.data.chunks import chunk
 from ate.errors import unknown
 from ate.experiments.executors import Executor
-from ate.experiments.settings import Settings, names
+from ate.experiments.settings import Settings
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.robots import unify
 
@@ -19,7 +19,7 @@ def preflight(settings: Settings, strict: bool = True) -> None:
     Raises:
         InputError: the first thing that is wrong, with file or parameter, and the way out.
     """
-    for name in names(settings.parameterizations):
+    for name in settings.parameterizations:
         if name not in PARAMETERIZATIONS:
             raise unknown(name, PARAMETERIZATIONS, where="parameter parameterizations")
     Executor.parse(settings.executor, settings.workers)

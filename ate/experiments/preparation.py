@@ -45,7 +45,7 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
         parameterization: what the policy predicts.
     """
     optim = OptimConfig(
-        settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, schedule="cosine", seed=settings.seed
+        settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, lr_schedule="cosine", seed=settings.seed
     )
     parts = [optim, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
     identity = hashlib.sha256(repr(parts).encode()).hexdigest()

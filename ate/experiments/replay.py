@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ate.experiments.export import spec
-from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, roll_out, simulated, train_seed
 from ate.experiments.study import Study
@@ -42,7 +40,7 @@ def replay(experiment: Experiment, result: RunResult, aligned: Path | None) -> R
         result: what to repeat.
         aligned: folder that keeps the stage-2 encoders.
     """
-    method = MethodSpec(result.method, **spec(result))
+    method = result.spec
     mine = replace(experiment, demonstrations=result.demonstrations, steps=result.steps)
     with one_thread():
         done = train_seed(mine, [method], result.seed, aligned)
@@ -57,7 +55,7 @@ def replay(experiment: Experiment, result: RunResult, aligned: Path | None) -> R
 
 def replay_in(study: Study, result: RunResult) -> Replay:
     """The same for a result of a study, with the study's files."""
-    experiment = study.experiment(result.parameterization, [MethodSpec(result.method, **spec(result))])
+    experiment = study.experiment(result.parameterization, [result.spec])
     return replay(experiment, result, study.settings.directory / "results" / "aligned")
 
 

@@ -1,8 +1,24 @@
 """Results: what one trained method did in its rollouts, and why it may have."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from ate.experiments.methods import MethodSpec
+
+
+class Regime(NamedTuple):
+    """What the methods of one comparison share, apart from the seeds.
+
+    Attributes:
+        parameterization: what the policy predicts (`"sample"`, `"epsilon"`, `"v"`, `"flow_noise_at_1"` …).
+        demonstrations: episodes drawn for each training seed.
+        steps: fine-tuning steps.
+    """
+
+    parameterization: str
+    demonstrations: int
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -10,13 +26,10 @@ class RunResult:
     """One method trained with one seed.
 
     Attributes:
-        method: its name, e.g. `"direct"`, `"scratch"`, `"ate"`, `"random encoder"`.
+        spec: the method.
         seed: training seed; methods of one seed share demonstrations, batches, noise and rollout seeds.
-        parameterization: what the policy predicts (`"sample"`, `"epsilon"`, `"v"`, `"flow_noise_at_1"` …).
+        parameterization: what the policy predicts.
         demonstrations: episodes it was fine-tuned on.
-        lam: λ.
-        clamp: element-wise clamp of k·g, normalised action units; infinite for none.
-        encoder: `"none"`, `"aligned"` or `"random"`.
         success: one boolean a rollout, or empty where there is no simulator.
         closest: closest distance of tool and object a rollout, metres.
         loss: training curve, rows with `"step"` and `"loss"` (loss against the unshifted target).
@@ -25,17 +38,13 @@ class RunResult:
         open_loop: mean absolute error of denoised chunks on held-out episodes by joint, radians.
         seconds: training time.
         steps: fine-tuning steps.
-        spec: every option of the method (`ate.experiments.methods.MethodSpec`), by name.
         cell: content hash of what the result depends on; empty where it was not kept as a cell.
     """
 
-    method: str
+    spec: MethodSpec
     seed: int
     parameterization: str
     demonstrations: int
-    lam: float
-    clamp: float
-    encoder: str
     success: tuple[bool, ...]
     closest: tuple[float, ...]
     loss: tuple[Mapping[str, float], ...]
@@ -43,25 +52,44 @@ class RunResult:
     open_loop: Mapping[str, float]
     seconds: float
     steps: int = 0
-    spec: Mapping[str, Any] = field(default_factory=dict)
     cell: str = ""
 
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return self.spec.name
+
+    @property
+    def encoder(self) -> str:
+        """Encoder of the method (`ate.experiments.methods.ENCODERS`)."""
+        return self.spec.encoder
+
+    @property
+    def lam(self) -> float:
+        """λ."""
+        return self.spec.guidance.lam
+
+    @property
+    def clamp(self) -> float:
+        """Clamp of k·g, normalised action units; infinite for none."""
+        return self.spec.guidance.clamp
+
+    @property
+    def regime(self) -> Regime:
+        """Parameterisation, demonstrations and steps."""
+        return Regime(self.parameterization, self.demonstrations, self.steps)
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is plain fine-tuning from the pre-trained weights, λ = 0."""
+        return self.lam == 0 and self.spec.start == "pretrained"
+
     def to_tree(self) -> dict[str, Any]:
-        """Plain values for JSON; an infinite clamp becomes None."""
-        tree = asdict(self)
-        # JSON has no infinity.
-        tree["clamp"] = None if self.clamp == float("inf") else self.clamp
-        if tree["spec"].get("clamp") == float("inf"):
-            tree["spec"]["clamp"] = None
-        return tree
+        """Plain values for JSON."""
+        return {**asdict(self), "spec": self.spec.to_tree()}
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "RunResult":
         """The inverse of `to_tree`."""
-        values = dict(tree)
-        values["clamp"] = float("inf") if tree["clamp"] is None else tree["clamp"]
-        if "spec" in values and values["spec"].get("clamp", 0) is None:
-            values["spec"] = {**values["spec"], "clamp": float("inf")}
-        for name in ("success", "closest", "loss", "meter"):
-            values[name] = tuple(tree[name])
-        return cls(**values)
+        rows = {name: tuple(tree[name]) for name in ("success", "closest", "loss", "meter")}
+        return cls(**{**tree, **rows, "spec": MethodSpec.from_tree(tree["spec"])})

@@ -105,7 +105,7 @@ class SweepResult:
             return list(self.results)
         kept: list[RunResult] = []
         for mine in _by_setting(self.results).values():
-            seeds = {r.seed for r in mine if r.encoder == "none" and r.spec["start"] == STARTS[0]}
+            seeds = {r.seed for r in mine if r.encoder == "none" and r.spec.start == STARTS[0]}
             if not seeds:
                 return self.whole()
             methods = {method for method in dict.fromkeys(r.method for r in mine)

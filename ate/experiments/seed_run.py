@@ -6,7 +6,7 @@ gives does not depend on the methods beside it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +43,7 @@ class Experiment:
         policy: checkpoint of the pre-trained policy.
         alignment: folder of the alignment; its stage 1 is kept, stage 2 is trained again on each draw.
         adapt: the adaptation robot's episodes.
-        readings: name and folder of other alignments, for methods that name them.
+        variants: name and folder of other alignments, for methods that name them.
         held_out: share of the episodes kept for the open-loop error, never drawn.
         demonstrations: episodes drawn for each training seed; all where there are fewer.
         steps: fine-tuning steps.
@@ -58,7 +58,7 @@ class Experiment:
     policy: str
     alignment: str
     adapt: DataSet
-    readings: tuple[tuple[str, str], ...] = ()
+    variants: tuple[tuple[str, str], ...] = ()
     held_out: float = 0.1
     demonstrations: int = 25
     steps: int = 80
@@ -127,7 +127,7 @@ def _train(experiment: Experiment, methods: Sequence[MethodSpec], seed: int, ali
     optim = OptimConfig(experiment.steps, experiment.batch, experiment.learning_rate, seed=seed)
     own = {method.encoder for method in methods if method.encoder not in ALIGNED_VARIANTS}
     encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in own}
-    for name, other in experiment.readings:
+    for name, other in experiment.variants:
         if any(method.encoder == name for method in methods):
             encoders[name] = _realigned(other, drawn, seed, aligned)[0].vae
     starts = {method.name: _start(policy, method, seed) for method in methods}
@@ -179,8 +179,7 @@ def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder
 def _guidance(alignment: Alignment, method: MethodSpec, encoder: Encoder | None) -> Guidance | None:
     if encoder is None:
         return None
-    options = {name: getattr(method, name) for name in ("sign", "energy", "latent", "at", "bound", "schedule")}
-    return Guidance.of(alignment, method.lam, method.clamp, vae=encoder, **options)
+    return Guidance.of(alignment, method.guidance, vae=encoder)
 
 
 def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: int, record: bool = False) -> "Rollouts":
@@ -220,13 +219,10 @@ def _result(experiment: Experiment, method: MethodSpec, seed: int, done: SeedRun
         success = tuple(bool(value) for value in outcome.success)
         closest = tuple(float(value) for value in outcome.closest)
     return RunResult(
-        method=method.name,
+        spec=method,
         seed=seed,
         parameterization=trained.policy.config.parameterization,
         demonstrations=len(done.drawn),
-        lam=method.lam,
-        clamp=method.clamp,
-        encoder=method.encoder,
         success=success,
         closest=closest,
         loss=tuple(trained.loss),
@@ -234,5 +230,4 @@ def _result(experiment: Experiment, method: MethodSpec, seed: int, done: SeedRun
         open_loop=open_loop(trained.policy, done.held_out, seed),
         seconds=trained.seconds,
         steps=experiment.steps,
-        spec=asdict(method),
     )

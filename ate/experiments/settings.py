@@ -8,50 +8,25 @@ the method) stand in `ate.align`.
 import math
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, get_type_hints
+from typing import Any
 
 from ate.data import excludes
 from ate.data.loading import DataSet
 from ate.errors import InputError, unknown
+from ate.experiments.methods import CLAMPED_PAPER, lambda_clamp
+from ate.experiments.winner import read_winner
+from ate.runs.options import kinds_of, names, typed
+from ate.steer.guidance_config import OPTIONS, GuidanceConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "data"
 # Lists in the run directory that notebook 01 writes and every notebook of the run reads.
 EXCLUDE_LISTS = {"adapt": "exclude_adapt.txt", "pretrain": "exclude_pretrain.txt"}
 TRAINED_IN = ("kernel", "child")
-# Where the energy is taken, with the λ and clamps that each form starts from where none are given; the first is the
-# default, and what `PROFILES` hold. The paper's shift has λ = 2 and the clamp of the released code.
-FORMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"estimate": {}, "noised": {"lam": 2.0, "clamp": 0.1, "clamps": "0.02,0.1,0.5"}}
-)
-
-
-def names(text: str) -> tuple[str, ...]:
-    """`"a, b"` → `("a", "b")`."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def numbers(text: str) -> tuple[float, ...]:
-    """`"0.5,2"` → `(0.5, 2.0)`.
-
-    Raises:
-        InputError: a part is not a number.
-    """
-    values = []
-    for part in names(text):
-        try:
-            values.append(float(part))
-        except ValueError as error:
-            raise InputError(
-                repr(part),
-                where=f"list of numbers {text!r}",
-                expected="numbers separated by commas",
-                fix="write 0.5,2",
-            ) from error
-    return tuple(values)
+# The clamps to sweep where the energy is taken at the noised chunk: without a clamp no rollout succeeds there.
+CLAMPS_AT_X_T = (0.02, 0.1, 0.5)
 
 
 @dataclass(frozen=True)
@@ -68,8 +43,7 @@ class Settings:
         layout_pretrain: the same for the pre-training data.
         robot: profile of the adaptation robot, by name or file; empty where the files name its joints.
         robot_pretrain: the same for the pre-training robots.
-        joints: columns to take for the whole adaptation robot, names or patterns separated by commas (`right_*`);
-            empty for all.
+        joints: columns to take for the whole adaptation robot, names or patterns (`right_*`); empty for all.
         joints_pretrain: the same for the pre-training robots.
         exclude: episodes of the adaptation robot to leave out: names separated by commas, or the file of an exclude
             list (`.txt`). What was excluded by clicking in notebook 01 of the same run is always left out too.
@@ -78,7 +52,7 @@ class Settings:
         held_out: share of the episodes kept for validation.
         align: preset of `ate.align.fit`.
         embedded: most latents drawn in a map.
-        parameterizations: what the policies predict, separated by commas.
+        parameterizations: what the policies predict.
         width: width of the policy network.
         pretrain_steps: optimisation steps of pre-training.
         demonstrations: adaptation episodes drawn anew for each training seed.
@@ -87,14 +61,11 @@ class Settings:
         learning_rate: of AdamW, fine-tuning and pre-training.
         seeds: training seeds.
         rollouts: fixed rollout seeds a trained policy.
-        lam: λ of the ATE method.
-        clamp: element-wise clamp of k·g of the ATE method, normalised action units.
-        at: where the energy is taken: `"estimate"`, a latent auxiliary loss, the form that the evidence supports best
-            (docs/evidence.md), or `"noised"`, the paper's shift, for which the paper finds λ = 2 best.
-        steer: preset that notebook 04 exported, a file: its λ, clamp and `at` where these are not given, and its other
-            options of guidance. Empty for none.
-        lams: λ axis of the ablation, separated by commas; λ = 0 always joins.
-        clamps: clamp axis of the ablation, separated by commas.
+        guidance: of the ATE method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
+            `energy_at` …); as a parameter, `guidance` names the preset that they change.
+        winner: file that notebook 04 wrote: encoder and options of guidance where these are not given. Empty for none.
+        lams: λ axis of the ablation; λ = 0 always joins.
+        clamps: clamp axis of the ablation.
         ablation_seeds: training seeds of each cell of the ablation.
         validation_seeds: training seeds after those, for the winner of the ablation and λ = 0; 0 for none.
         executor: where cells are trained (`ate.experiments.executors`): `here`, `processes`, `submitit-local`, or a
@@ -113,15 +84,15 @@ class Settings:
     layout_pretrain: str = ""
     robot: str = ""
     robot_pretrain: str = ""
-    joints: str = ""
-    joints_pretrain: str = ""
+    joints: tuple[str, ...] = ()
+    joints_pretrain: tuple[str, ...] = ()
     exclude: str = ""
     exclude_pretrain: str = ""
     horizon: int = 16
     held_out: float = 0.1
     align: str = "demo"
     embedded: int = 1500
-    parameterizations: str = "sample,flow_noise_at_1"
+    parameterizations: tuple[str, ...] = ("sample", "flow_noise_at_1")
     width: int = 256
     pretrain_steps: int = 6000
     demonstrations: int = 25
@@ -130,12 +101,10 @@ class Settings:
     learning_rate: float = 3e-4
     seeds: int = 4
     rollouts: int = 100
-    lam: float = 1.0
-    clamp: float = math.inf
-    at: str = "estimate"
-    steer: str = ""
-    lams: str = "0.5,2"
-    clamps: str = "0.02,0.1,inf"
+    guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
+    winner: str = ""
+    lams: tuple[float, ...] = (0.5, 2.0)
+    clamps: tuple[float, ...] = (0.02, 0.1, math.inf)
     ablation_seeds: int = 4
     validation_seeds: int = 4
     executor: str = "processes"
@@ -148,15 +117,11 @@ class Settings:
                      "rollouts", "ablation_seeds", "workers"):  # fmt: skip
             self._check(getattr(self, name) >= 1, name, "at least 1", "raise it")
         self._check(self.validation_seeds >= 0, "validation_seeds", "0 or more", "use 0 for none")
-        reverse = "λ = 0 is plain fine-tuning; to reverse the shift use Guidance(sign=-1)"
-        self._check(self.lam >= 0, "lam", "λ of 0 or more", reverse)
-        self._check(min(numbers(self.lams), default=0.0) >= 0, "lams", "λ of 0 or more", reverse)
-        self._check(self.clamp > 0, "clamp", "a positive clamp", "use inf for no clamp")
-        self._check(min(numbers(self.clamps), default=1.0) > 0, "clamps", "a positive clamp", "use inf for no clamp")
         self._check(0 < self.held_out < 1, "held_out", "a share in (0, 1)", "use 0.1")
-        for name, valid in (("at", tuple(FORMS)), ("train", TRAINED_IN)):
-            if getattr(self, name) not in valid:
-                raise unknown(getattr(self, name), valid, where=f"parameter {name}")
+        if self.train not in TRAINED_IN:
+            raise unknown(self.train, TRAINED_IN, where="parameter train")
+        # λ, clamps and their axes are checked by the record itself.
+        lambda_clamp(self.lams, self.clamps, self.guidance)
 
     def _check(self, right: bool, name: str, expected: str, fix: str) -> None:
         if not right:
@@ -171,43 +136,46 @@ class Settings:
     def adapt_data(self) -> DataSet:
         """Where the adaptation robot's episodes are, without those that are excluded."""
         left_out = self._left_out(self.exclude, EXCLUDE_LISTS["adapt"])
-        return DataSet(self.adapt, self.source, left_out, self.layout, self.robot, names(self.joints))
+        return DataSet(self.adapt, self.source, left_out, self.layout, self.robot, self.joints)
 
     @property
     def pretrain_data(self) -> DataSet:
         """Where the pre-training robots' episodes are, without those that are excluded."""
         left_out = self._left_out(self.exclude_pretrain, EXCLUDE_LISTS["pretrain"])
         return DataSet(
-            self.pretrain, self.source, left_out, self.layout_pretrain, self.robot_pretrain, names(self.joints_pretrain)
+            self.pretrain, self.source, left_out, self.layout_pretrain, self.robot_pretrain, self.joints_pretrain
         )
 
     @property
-    def guidance(self) -> dict[str, Any]:
-        """Options of the ATE method's guidance beside λ and clamp: `at`, and those of the preset where there is one."""
-        # Imported here: settings of a study without a preset need no statistics.
-        from ate.experiments.export import options, read_preset
+    def encoder(self) -> str:
+        """Encoder of the ATE method: the winner's where there is one."""
+        return read_winner(self.winner).encoder if self.winner else "aligned"
 
-        return {**(options(read_preset(self.steer)) if self.steer else {}), "at": self.at}
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Every parameter by name, the options of guidance among them; tuples as text with commas."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "guidance"}
+        return {name: _text(value) for name, value in {**own, **asdict(self.guidance)}.items()}
 
     @property
     def recorded(self) -> dict[str, Any]:
         """Every setting, and the episodes that are left out for whatever reason, for a run card."""
         left_out = {"left_out": self.adapt_data.exclude, "left_out_pretrain": self.pretrain_data.exclude}
-        return {**vars(self), **{name: list(episodes) for name, episodes in left_out.items()}}
+        return {**self.parameters, **{name: list(episodes) for name, episodes in left_out.items()}}
 
     def _left_out(self, given: str, clicked: str) -> tuple[str, ...]:
         """Names given as a parameter or in a list, and those of the run's own list."""
-        said = excludes.read(given) if given.endswith(".txt") else names(given)
+        listed = excludes.read(given) if given.endswith(".txt") else names(given)
         file = self.directory / clicked
-        return tuple(dict.fromkeys([*said, *(excludes.read(file) if file.exists() else ())]))
+        return tuple(dict.fromkeys([*listed, *(excludes.read(file) if file.exists() else ())]))
 
     def arguments(self, notebook: str) -> list[str]:
         """What to say to `ate` to run one notebook again with these settings, in its own kernel."""
-        usual = settings({"profile": self.profile, "at": self.at})
-        changed = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("profile", "run", "train")}
-        given = [f"{name}={value}" for name, value in changed.items() if value != getattr(usual, name)]
-        if self.at != PROFILES[self.profile].at:
-            given.append(f"at={self.at}")
+        usual = settings({"profile": self.profile, "energy_at": self.guidance.energy_at}).parameters
+        changed = {name: value for name, value in self.parameters.items() if value != usual[name]}
+        if self.guidance.energy_at != PROFILES[self.profile].guidance.energy_at:
+            changed["energy_at"] = self.guidance.energy_at
+        given = [f"{name}={value}" for name, value in changed.items() if name not in ("profile", "run", "train")]
         words = ["run", "--profile", self.profile, "--run", str(self.directory), "--only", notebook]
         return [*words, *(part for item in given for part in ("-p", item))]
 
@@ -219,15 +187,21 @@ class Settings:
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, demonstrations=5, steps=20, seeds=2,
-        rollouts=10, lams="0.5,2", clamps="0.1,0.5", ablation_seeds=2, validation_seeds=2,
+        rollouts=10, lams=(0.5, 2.0), clamps=(0.1, 0.5), ablation_seeds=2, validation_seeds=2,
     ),
     "demo": Settings(profile="demo"),
     "paper": Settings(
         profile="paper", align="paper", embedded=10000, width=1024, pretrain_steps=100000, demonstrations=50,
-        steps=2000, seeds=8, lams="0.25,0.5,1,2,4", clamps="0.02,0.05,0.1,0.5,inf", ablation_seeds=8,
+        steps=2000, seeds=8, lams=(0.25, 0.5, 1.0, 2.0, 4.0),
+        clamps=(0.02, 0.05, 0.1, 0.5, math.inf), ablation_seeds=8,
         validation_seeds=8,
     ),
 }  # fmt: skip
+
+
+def parameter_kinds() -> dict[str, Any]:
+    """Types of all parameters by name: the fields of `Settings` and those of `GuidanceConfig`."""
+    return {**kinds_of(Settings), "guidance": str, **kinds_of(GuidanceConfig)}
 
 
 def settings(given: Mapping[str, Any]) -> Settings:
@@ -239,28 +213,21 @@ def settings(given: Mapping[str, Any]) -> Settings:
     Raises:
         InputError: a name is unknown or a value of the wrong type; nothing has run yet.
     """
-    hints = get_type_hints(Settings)
-    valid = {field.name for field in fields(Settings)}
-    for name, value in given.items():
-        if name not in valid:
-            raise unknown(name, valid, where="parameters")
-        if value is not None:
-            _check_type(name, value, hints[name])
-    profile = given.get("profile") or "demo"
-    if profile not in PROFILES:
-        raise unknown(profile, PROFILES, where="parameter profile")
-    chosen: dict[str, Any] = {
-        name: float(value) if hints[name] is float else value
-        for name, value in given.items()
-        if value is not None and name != "profile"
-    }
-    if chosen.get("steer"):
-        from ate.experiments.export import read_preset
-
-        method = read_preset(chosen["steer"])
-        chosen = {"lam": method.lam, "clamp": method.clamp, "at": method.at, **chosen}
-    form = FORMS.get(chosen.get("at", ""), {})
-    return replace(PROFILES[profile], **{**form, **chosen})
+    values = typed(parameter_kinds(), {name: value for name, value in given.items() if value is not None}, "parameters")
+    name = values.pop("profile", "demo")
+    if name not in PROFILES:
+        raise unknown(name, PROFILES, where="parameter profile")
+    profile = PROFILES[name]
+    options = {name: values.pop(name) for name in OPTIONS if name in values}
+    base: GuidanceConfig | str = values.pop("guidance", profile.guidance)
+    if values.get("winner"):
+        base = read_winner(values["winner"]).guidance
+    elif base == profile.guidance and options.get("energy_at") == CLAMPED_PAPER.energy_at:
+        base = CLAMPED_PAPER
+    guidance = GuidanceConfig.of(base, options)
+    if guidance.energy_at == CLAMPED_PAPER.energy_at:
+        values.setdefault("clamps", CLAMPS_AT_X_T)
+    return replace(profile, guidance=guidance, **values)
 
 
 def from_notebook(namespace: Mapping[str, Any]) -> Settings:
@@ -271,7 +238,7 @@ def from_notebook(namespace: Mapping[str, Any]) -> Settings:
     """
     plain = (str, int, float, bool, list, dict, tuple, type(None))
     again = any(isinstance(value, Settings) for value in namespace.values())
-    valid = {field.name for field in fields(Settings)}
+    valid = parameter_kinds()
     # IPython's own: In, Out and names with an underscore.
     return settings(
         {
@@ -285,12 +252,9 @@ def from_notebook(namespace: Mapping[str, Any]) -> Settings:
     )
 
 
-def _check_type(name: str, value: Any, kind: type) -> None:
-    right = isinstance(value, kind) or (kind is float and isinstance(value, int))
-    if isinstance(value, bool) or not right:
-        raise InputError(
-            f"{value!r} ({type(value).__name__})",
-            where=f"parameter {name}",
-            expected=f"a value of type {kind.__name__}",
-            fix=f"give {name} as {kind.__name__}",
-        )
+def _text(value: Any) -> Any:
+    return (
+        ",".join(f"{part:g}" if isinstance(part, float) else part for part in value)
+        if isinstance(value, tuple)
+        else value
+    )

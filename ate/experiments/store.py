@@ -27,7 +27,7 @@ from ate.runs.lock import turn
 # Part of every hash: raised when the same settings come to mean another result.
 FORMAT = 1
 SHOWN = 16
-ELSEWHERE = ("policy", "alignment", "readings", "adapt")
+ELSEWHERE = ("policy", "alignment", "variants", "adapt")
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,34 @@ class Contents:
         experiment: whose files.
         policy: SHA-256 of the pre-trained policy's checkpoint.
         alignment: SHA-256 of the run's alignment.
-        readings: the same of every other reading, by name.
+        variants: the same of every other reading, by name.
         data: digest of the adaptation robot's episodes.
     """
 
     experiment: Experiment
     policy: str
     alignment: str
-    readings: Mapping[str, str]
+    variants: Mapping[str, str]
     data: str
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Contents":
         """Read them."""
-        readings = {name: _sha(Path(folder) / FILE) for name, folder in experiment.readings}
+        variants = {name: _sha(Path(folder) / FILE) for name, folder in experiment.variants}
         alignment = _sha(Path(experiment.alignment) / FILE)
-        return cls(experiment, _sha(Path(experiment.policy)), alignment, readings, experiment.adapt.load().digest)
+        return cls(experiment, _sha(Path(experiment.policy)), alignment, variants, experiment.adapt.load().digest)
 
     def cell(self, method: MethodSpec, seed: int) -> "Cell":
         """One cell; methods that differ in their names alone are the same one."""
         settings = {k: v for k, v in asdict(self.experiment).items() if k not in ELSEWHERE}
-        options = {k: v for k, v in asdict(method).items() if k != "name"}
         depends = {
             "format": FORMAT,
             "settings": settings,
-            # 2 and 2.0 are one λ.
-            "method": {**options, "lam": float(method.lam), "clamp": float(method.clamp)},
+            "method": {**method.to_tree(), "name": ""},
             "seed": seed,
             "policy": self.policy,
             "alignment": self.alignment,
-            "reading": self.readings.get(method.encoder, ""),
+            "variant": self.variants.get(method.encoder, ""),
             "data": self.data,
         }
         key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
@@ -125,7 +123,7 @@ class Store:
                 expected=f"that of {cell.key[:SHOWN]}",
                 fix="remove the file; the cell is then trained again",
             )
-        return replace(result, method=cell.method.name, spec={**result.spec, "name": cell.method.name})
+        return replace(result, spec=cell.method)
 
     def write(self, cell: Cell, result: RunResult) -> None:
         """Keep a result, and forget that the cell has failed before."""

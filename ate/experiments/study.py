@@ -25,11 +25,11 @@ from ate.experiments.methods import (
 )
 from ate.experiments.preflight import preflight
 from ate.experiments.preparation import align_robots, alignment_folder, pretrain_policy
-from ate.experiments.results import RunResult
+from ate.experiments.results import Regime, RunResult
 from ate.experiments.schedule import JobSpec, SweepResult, run
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
-from ate.experiments.settings import Settings, names, numbers
-from ate.experiments.sweep import Setting, Sweep
+from ate.experiments.settings import Settings
+from ate.experiments.sweep import Sweep
 from ate.runs.card import card
 from ate.runs.lock import turn
 
@@ -57,7 +57,7 @@ class Study:
     def experiment(
         self, parameterization: str, methods: Sequence[MethodSpec] = (), demonstrations: int = 0, steps: int = 0
     ) -> Experiment:
-        """What all methods and seeds of this study share; readings of the alignment that methods name are trained
+        """What all methods and seeds of this study share; variants of the alignment that methods name are trained
         first.
 
         Args:
@@ -71,7 +71,7 @@ class Study:
         return Experiment(
             policy=str(self.policies[parameterization]),
             alignment=str(self.folder),
-            readings=tuple((name, str(self._reading(name))) for name in named),
+            variants=tuple((name, str(self._variant(name))) for name in named),
             adapt=s.adapt_data,
             held_out=s.held_out,
             demonstrations=self._drawn(demonstrations or s.demonstrations),
@@ -107,7 +107,7 @@ class Study:
 
     @property
     def _compared(self) -> tuple[MethodSpec, ...]:
-        return comparison(self.settings.lam, self.settings.clamp, **self.settings.guidance)
+        return comparison(self.settings.guidance, self.settings.encoder)
 
     def card(self, command: str, training_seeds: int) -> dict[str, Any]:
         """The run card of results of this study (`ate.runs.card`).
@@ -144,23 +144,25 @@ class Study:
         return self.validate_sweep(sweep, results, self.settings.command("04")).whole()
 
     def sweep(self, sweep: Sweep, command: str = "") -> SweepResult:
-        """The search: every method of every setting, on the search seeds.
+        """The search: all methods of all regimes, on the search seeds.
 
         Args:
             sweep: its parameterisations are among the study's policies.
             command: the command line that asks for the same again, for reports of failures.
         """
-        requests = [self._request(one, sweep.methods, sweep.search_seeds) for one in self.settings_of(sweep)]
+        requests = [self._request(one, sweep.methods, sweep.search_seeds) for one in self.regimes_of(sweep)]
         return self._run(requests, command)
 
-    def settings_of(self, sweep: Sweep) -> tuple[Setting, ...]:
-        """Its settings, each once; more demonstrations than there are mean all of them."""
+    def regimes_of(self, sweep: Sweep) -> tuple[Regime, ...]:
+        """Its regimes, each once; more demonstrations than there are mean all of them."""
         return tuple(
-            dict.fromkeys(replace(one, demonstrations=self._drawn(one.demonstrations)) for one in sweep.settings)
+            dict.fromkeys(
+                regime._replace(demonstrations=self._drawn(regime.demonstrations)) for regime in sweep.regimes
+            )
         )
 
     def validate_sweep(self, sweep: Sweep, results: Sequence[RunResult], command: str = "") -> SweepResult:
-        """The winner of each setting and its λ = 0 method, on the held-out seeds of the sweep and from other starts.
+        """The winner of each regime and its λ = 0 method, on the held-out seeds of the sweep and from other starts.
 
         Winners are chosen by `ate.experiments.stats.selection.select`: highest mean paired difference of success.
 
@@ -175,8 +177,8 @@ class Study:
 
         methods = {method.name: method for method in sweep.methods}
         requests = []
-        for one in self.settings_of(sweep):
-            mine = of_setting(results, one)
+        for one in self.regimes_of(sweep):
+            mine = of_regime(results, one)
             if mine:
                 held_out = self._request(one, (methods[DIRECT], methods[select(mine)]), sweep.held_out_seeds)
                 # From the same start situations a winner that suits those would be validated too often.
@@ -188,10 +190,10 @@ class Study:
         pool, _ = self.adapt.split(self.settings.held_out, self.settings.seed)
         return min(demonstrations, len(pool))
 
-    def _request(self, setting: Setting, methods: Sequence[MethodSpec], seeds: Sequence[int]) -> JobSpec:
-        if setting.parameterization not in self.policies:
-            raise unknown(setting.parameterization, self.policies, where="parameterisation of a sweep")
-        experiment = self.experiment(setting.parameterization, methods, setting.demonstrations, setting.steps)
+    def _request(self, regime: Regime, methods: Sequence[MethodSpec], seeds: Sequence[int]) -> JobSpec:
+        if regime.parameterization not in self.policies:
+            raise unknown(regime.parameterization, self.policies, where="parameterisation of a sweep")
+        experiment = self.experiment(regime.parameterization, methods, regime.demonstrations, regime.steps)
         return JobSpec(experiment, tuple(methods), tuple(seeds))
 
     def _run(self, requests: Sequence[JobSpec], command: str) -> SweepResult:
@@ -202,8 +204,8 @@ class Study:
         """Where its cells are trained."""
         return Executor.parse(self.settings.executor, self.settings.workers)
 
-    def _reading(self, name: str) -> Path:
-        """Folder of another reading of the alignment, over the same stage 1 where that sees no difference."""
+    def _variant(self, name: str) -> Path:
+        """Folder of another variant of the alignment, over the same stage 1 where that sees no difference."""
         config = self.alignment.config.with_options(**VARIANTS[name])
         folder = alignment_folder(self.settings, config, self.pretrain, self.adapt)
         with turn(folder, f"aligning as {name}"):
@@ -219,20 +221,20 @@ class Study:
 def sweep_of(settings: Settings) -> Sweep:
     """The λ × clamp sweep that a run's settings describe."""
     return Sweep(
-        lams=numbers(settings.lams),
-        clamps=numbers(settings.clamps),
-        parameterization=names(settings.parameterizations)[:1],
+        lams=settings.lams,
+        clamps=settings.clamps,
+        parameterization=settings.parameterizations[:1],
         demonstrations=(settings.demonstrations,),
         steps=(settings.steps,),
-        at=(settings.at,),
+        guidance={name: (getattr(settings.guidance, name),) for name in settings.guidance.unusual()},
         seeds=settings.ablation_seeds,
         validate=settings.validation_seeds,
     )
 
 
-def of_setting(results: Sequence[RunResult], setting: Setting) -> list[RunResult]:
-    """Results of one setting."""
-    return [r for r in results if Setting(r.parameterization, r.demonstrations, r.steps) == setting]
+def of_regime(results: Sequence[RunResult], regime: Regime) -> list[RunResult]:
+    """Results of one regime."""
+    return [r for r in results if r.regime == regime]
 
 
 def prepare(settings: Settings) -> Study:
@@ -242,7 +244,7 @@ def prepare(settings: Settings) -> Study:
         InputError: from any of the three.
     """
     preflight(settings)
-    wanted = names(settings.parameterizations)
+    wanted = settings.parameterizations
     sets = settings.pretrain_data.load_sets()
     adapt = settings.adapt_data.load()
     alignment, folder = align_robots(settings, sets, adapt)

@@ -30,6 +30,11 @@ def pairs(items: Sequence[str], where: str) -> dict[str, str]:
     return values
 
 
+def names(text: str) -> tuple[str, ...]:
+    """`"a, b"` → `("a", "b")`."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 @cache
 def kinds_of(config: type) -> Mapping[str, Any]:
     """Types of a dataclass's fields by name, in their order."""
@@ -87,7 +92,7 @@ def convert(value: Any, kind: Any, where: str) -> Any:
 
 def _many(value: Any, kind: Any, where: str) -> tuple[Any, ...]:
     if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
+        value = names(value)
     items = value if isinstance(value, (list, tuple)) else [value]
     return tuple(dict.fromkeys(convert(item, kind, where) for item in items))
 

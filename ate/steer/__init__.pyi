@@ -7,6 +7,7 @@ from .finetuning import finetune as finetune
 from .finetuning import finetune_methods as finetune_methods
 from .finetuning import pretrain as pretrain
 from .guidance import Guidance as Guidance
+from .guidance_config import GuidanceConfig as GuidanceConfig
 from .meter import GuidanceMeter as GuidanceMeter
 from .meter import meter_sentence as meter_sentence
 from .meter import meter_verdict as meter_verdict

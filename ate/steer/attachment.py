@@ -1,13 +1,12 @@
 """Attach: latent guidance on a policy that somebody else wrote, in their own training script.
 
-    with ate.steer.attach(policy, alignment, lam=2.0, clamp=0.1) as guided:
+    with ate.steer.attach(policy, alignment) as guided:
         …their loop…
 
 A forward hook on the module that emits the prediction returns `prediction + λ·clamp(k·g)`; the policy's own target,
 masks and reductions stay. That is the shifted-target loss of the ATE paper (arXiv 2509.02055, section 3.3).
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,12 +21,11 @@ from ate.errors import InputError
 from ate.policies.noise import guidance_coefficient, target_coefficients
 from ate.steer.finetuning import check_guidance
 from ate.steer.guidance import Guidance
+from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.hook_points import HookPoint, Step, find_hook_point, unwrapped
 from ate.steer.meter import GuidanceMeter, meter_verdict
 from ate.steer.shifted_target import at_estimate
 from ate.steer.unit_map import Units, check_fit, units_of
-
-LAM = 2.0
 
 
 class Attachment:
@@ -84,7 +82,7 @@ class Attachment:
             # Sampling between training steps, without gradients.
             return None
         prediction = output if isinstance(output, Tensor) else output.sample
-        if self._shift is None or self.guidance.at == "estimate":
+        if self._shift is None or self.guidance.config.energy_at == "x0_hat":
             first = self._shift is None
             self._shift = self._shifted(self._step, prediction.detach(), first)
             self.steps += first
@@ -137,7 +135,7 @@ class Attachment:
             alpha, sigma = step.alpha.to(dtype), step.sigma.to(dtype)
             x = alpha[:, None, None] * a0 + sigma[:, None, None] * noise
             kind = self.hook_point.parameterization
-            if g.at == "noised":
+            if g.config.energy_at == "x_t":
                 k = guidance_coefficient(kind, alpha, sigma)[:, None, None]
                 kg = k * self._gradient(x, a0, alpha)
             else:
@@ -153,7 +151,7 @@ class Attachment:
         """g in the policy's units, at noised chunks (α given) or clean ones."""
         g, units = self.guidance, self._units
         noise = None
-        if g.latent == "sample":
+        if g.config.latent == "sample":
             shape = (len(a0), g.vae.config.latent)
             noise = torch.randn(shape, generator=self._generator, device=a0.device).to(a0.dtype)
         if units is None:
@@ -169,8 +167,7 @@ def _as_it_is(tensor: Tensor) -> Tensor:
 def attach(
     policy: Any,
     alignment: Alignment | Guidance,
-    lam: float | None = None,
-    clamp: float | None = None,
+    config: GuidanceConfig | str | None = None,
     *,
     network: nn.Module | None = None,
     scheduler: Any = None,
@@ -185,15 +182,15 @@ def attach(
         policy: ours, one with a diffusers scheduler, RDT, or a flow VLA of lerobot or openpi (`ate.steer.hook_points`);
             wrapped by `torch.compile` or DistributedDataParallel, or not.
         alignment: whose adaptation encoder guides; or a `Guidance` made by hand, in the policy's own columns and units.
-        lam: λ; 2 for an alignment.
-        clamp: c, in the policy's action units; none by default.
+        config: of an alignment's guidance: a `GuidanceConfig`, the name of a preset, or None for the default; its clamp
+            is in the policy's action units.
         network: module that emits the prediction, where it is not found.
         scheduler: diffusers scheduler that noises in training, where it is not found.
         joints: names of the policy's action columns in its order, padding left out; not needed where they are the
             alignment's.
         statistics: centre and spread that the policy normalised each of `joints` by, where not by the alignment's own.
         seed: of the latent noise for `latent="sample"`; the policy's random numbers are not touched.
-        options: other options of `Guidance.of`: `sign`, `energy`, `latent`, `at`, `bound`, `schedule`.
+        options: of `GuidanceConfig` by name, `lam=2.0, clamp=0.1` say.
 
     Yields:
         The `Attachment`, with the meter's rows and verdict.
@@ -205,17 +202,16 @@ def attach(
     hook_point = find_hook_point(policy, network, scheduler)
     how = {"joints": joints, "statistics": statistics}
     if isinstance(alignment, Guidance):
-        if lam is not None or clamp is not None or options:
+        if config is not None or options:
             raise InputError(
-                "a Guidance with lam, clamp or other options beside it",
+                "a Guidance together with a configuration or options",
                 where="attach",
                 expected="a Guidance that says all of it itself",
                 fix="set them in the Guidance, or give the alignment",
             )
         guidance, known = alignment, None
     else:
-        lam, clamp = LAM if lam is None else lam, math.inf if clamp is None else clamp
-        guidance, known = Guidance.of(alignment, lam, clamp, **options), alignment
+        guidance, known = Guidance.of(alignment, config, **options), alignment
         if hook_point.kind == "ours":
             inside = unwrapped(policy)
             check_guidance(inside, guidance, inside.spaces[0])

@@ -58,7 +58,7 @@ class BatchedTrainer:
         self, methods: Mapping[str, GuidedPolicy], optim: OptimConfig, shifts: Shifts, device: torch.device
     ) -> None:
         """Methods by name; their policies receive their weights back when they are asked for."""
-        self._methods, self._budget, self._shifts = dict(methods), optim, shifts
+        self._methods, self._optim, self._shifts = dict(methods), optim, shifts
         self._policies = [method.policy for method in methods.values()]
         self._stack = Stack(self._policies)
         # What is computed; its own weights are never used.
@@ -73,7 +73,7 @@ class BatchedTrainer:
         self._stack.zero_grad(set_to_none=True)
         losses = [self._backward(prepared, len(batches)) for prepared in batches]
         average(self._stack.parameters())
-        if math.isfinite(self._budget.clip):
+        if math.isfinite(self._optim.max_grad_norm):
             self._clip()
         self._optimizer.step()
         self._schedule.step()
@@ -90,7 +90,7 @@ class BatchedTrainer:
             prediction: Tensor = functional_call(self._network, weights, inputs)
             return prediction
 
-        with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self._budget.precision == "bfloat16"):
+        with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self._optim.precision == "bfloat16"):
             predictions = vmap(predict)(self._stack.by_name()).to(batch.x.dtype)
         residual = predictions - batch.target
         plain = residual.detach()
@@ -125,7 +125,7 @@ class BatchedTrainer:
         """Bound the norm of each method's gradient, as `clip_grad_norm_` does for one."""
         gradients = [parameter.grad for parameter in self._stack.parameters() if parameter.grad is not None]
         norms = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in gradients]).norm(dim=0)
-        share = (self._budget.clip / (norms + 1e-6)).clamp(max=1.0)
+        share = (self._optim.max_grad_norm / (norms + 1e-6)).clamp(max=1.0)
         for gradient in gradients:
             gradient.mul_(share.view(-1, *[1] * (gradient.ndim - 1)))
 

@@ -13,11 +13,9 @@ the policy's own clean estimate â0, with k = −½·∂â0/∂prediction, the v
 in the prediction: a latent auxiliary loss, whose minimum is still the data.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,99 +23,76 @@ import torch
 from torch import Tensor
 
 from ate.data.columns import matching
-from ate.errors import InputError, unknown
+from ate.errors import InputError
 from ate.steer.encoder import Encoder
+from ate.steer.guidance_config import GuidanceConfig
 
 if TYPE_CHECKING:
     from ate.align.alignment import Alignment
     from ate.data.space import ActionSpace
 
-ENERGIES = ("sum", "released")
-LATENTS = ("mean", "sample")
-PLACES = ("noised", "estimate")
-BOUNDS = ("element", "norm")
-# w(t) = α to this power: the shift fades where noise hides the data.
-SCHEDULES = {"constant": 0, "alpha": 1, "alpha_squared": 2}
-CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"energy": ENERGIES, "latent": LATENTS, "at": PLACES, "bound": BOUNDS, "schedule": tuple(SCHEDULES)}
-)
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Guidance:
     """Latent guidance by one encoder.
 
     Attributes:
         vae: the adaptation Info-VAE; put into eval mode and frozen in place.
-        lam: λ ≥ 0. The paper finds 2 best, the released code uses 3.
-        clamp: c > 0, bound of k·g in normalised action units; infinite for none. The paper has none, the released
-            code 0.1.
-        energy: `"sum"`: squared latent distance summed over latent dimensions, per sample (the paper);
-            `"released"`: mean over batch *and* latent dimensions, so its strength depends on the batch size.
-        latent: `"mean"`: distances between posterior means; `"sample"`: between μ + σ·e with one shared e (released).
+        config: λ, clamp and every other option.
         mask: slots to guide, bool or 0/1 `(D,)`; None guides all. The rest gets exactly 0.
-        sign: 1, or −1 to reverse the shift.
         slots: columns of the policy's action vector that are the encoder's columns, in its order; None where
             both have the same columns. The other columns get exactly 0.
         space: action space the encoder was trained in, if known; fine-tuning then happens in it.
         horizon: chunk length the encoder was trained on, if known; a policy of another horizon is refused.
-        at: where the energy is taken: `"noised"`, at x (the paper), or `"estimate"`, at the policy's own clean chunk.
-        bound: what the clamp bounds: each `"element"`, or the `"norm"`: chunks whose RMS over the guided elements
-            exceeds c are scaled down to it, which keeps their direction.
-        schedule: w(t): `"constant"`, `"alpha"` (α) or `"alpha_squared"` (α²).
-
-    Raises:
-        InputError: λ < 0, clamp ≤ 0, an unknown option, a mask of the wrong width.
     """
 
     vae: Encoder
-    lam: float = 2.0
-    clamp: float = math.inf
-    energy: str = "sum"
-    latent: str = "mean"
-    mask: Tensor | np.ndarray | None = None
-    sign: int = 1
-    slots: tuple[int, ...] | None = None
-    space: "ActionSpace | None" = None
-    horizon: int | None = None
-    at: str = "noised"
-    bound: str = "element"
-    schedule: str = "constant"
+    config: GuidanceConfig
+    mask: Tensor | np.ndarray | None
+    slots: tuple[int, ...] | None
+    space: "ActionSpace | None"
+    horizon: int | None
 
-    def __post_init__(self) -> None:
-        if not self.lam >= 0:
+    def __init__(
+        self,
+        vae: Encoder,
+        config: GuidanceConfig | str | None = None,
+        *,
+        mask: Tensor | np.ndarray | None = None,
+        slots: tuple[int, ...] | None = None,
+        space: "ActionSpace | None" = None,
+        horizon: int | None = None,
+        **options: Any,
+    ) -> None:
+        """Guidance of a configuration, the preset of a name or the default, with `options` of `GuidanceConfig` changed.
+
+        Raises:
+            InputError: an option that `GuidanceConfig` refuses, or a mask or slots of the wrong width.
+        """
+        own = {"vae": vae, "config": GuidanceConfig.of(config, options), "mask": mask, "slots": slots, "space": space,
+               "horizon": horizon}  # fmt: skip
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+        features = vae.config.features
+        if slots is not None and len(slots) != features:
             raise InputError(
-                str(self.lam), where="guidance lam", expected="λ ≥ 0", fix="use sign=-1 to reverse the shift"
-            )
-        if not self.clamp > 0:
-            raise InputError(str(self.clamp), where="guidance clamp", expected="c > 0", fix="use math.inf for no clamp")
-        for name, valid in CHOICES.items():
-            if getattr(self, name) not in valid:
-                raise unknown(getattr(self, name), valid, where=f"guidance {name}")
-        if self.sign not in (1, -1):
-            raise InputError(str(self.sign), where="guidance sign", expected="1 or -1", fix="use lam for strength")
-        if self.slots is not None and len(self.slots) != self.vae.config.features:
-            raise InputError(
-                f"{len(self.slots)} slots",
-                where="guidance slots",
-                expected=f"{self.vae.config.features}, one a column of the encoder's input",
+                f"{len(slots)} slots", where="guidance slots",
+                expected=f"{features}, one a column of the encoder's input",
                 fix="take the slots of the robot's embodiment",
-            )
-        if self.mask is not None and self.slots is None and len(self.mask) != self.vae.config.features:
+            )  # fmt: skip
+        if mask is not None and slots is None and len(mask) != features:
             raise InputError(
-                f"{len(self.mask)} entries",
-                where="guidance mask",
-                expected=f"{self.vae.config.features}, one a column of the action vector",
-                fix="generate the mask from the robot's embodiment",
-            )
-        self.vae.eval().requires_grad_(False)
+                f"{len(mask)} entries", where="guidance mask",
+                expected=f"{features}, one a column of the action vector",
+                fix="make the mask from the robot's embodiment",
+            )  # fmt: skip
+        vae.eval().requires_grad_(False)
 
     @classmethod
     def of(
         cls,
         alignment: "Alignment",
-        lam: float = 2.0,
-        clamp: float = math.inf,
+        config: GuidanceConfig | str | None = None,
         *,
         vae: Encoder | None = None,
         joints: Sequence[str] | None = None,
@@ -127,14 +102,13 @@ class Guidance:
 
         Args:
             alignment: encoder, action space and horizon.
-            lam: λ.
-            clamp: c.
+            config: as the class.
             vae: another encoder in its place, a control say.
             joints: names or patterns (`shoulder_*`) of the joints to guide; None guides all that move.
-            options: `sign`, `energy`, `latent`, `at`, `bound`, `schedule`.
+            options: of `GuidanceConfig`, by name.
 
         Raises:
-            InputError: a name or pattern that no joint of the alignment has.
+            InputError: a name or pattern that no joint of the alignment has, or as the class.
         """
         mask = alignment.space.mask
         if joints is not None:
@@ -143,21 +117,15 @@ class Guidance:
             wanted[[alignment.space.embodiment.slots[i] for i in index]] = True
             mask = mask & wanted
         return cls(
-            vae or alignment.vae,
-            lam,
-            clamp,
-            mask=mask,
-            slots=alignment.space.embodiment.slots,
-            space=alignment.space,
-            horizon=alignment.config.chunk,
-            **options,
-        )
+            vae or alignment.vae, config, mask=mask, slots=alignment.space.embodiment.slots, space=alignment.space,
+            horizon=alignment.config.chunk, **options,
+        )  # fmt: skip
 
     def latents(self, chunks: Tensor, noise: Tensor | None = None) -> Tensor:
         """`E_ψ` of chunks `(B, S, D)`, `(B, d)`; noise `(B, d)` or `(1, B, d)` is needed for `latent="sample"`."""
         index = self._index
         posterior = self.vae.encode(chunks if index is None else chunks.index_select(-1, index.to(chunks.device)))
-        if self.latent == "mean":
+        if self.config.latent == "mean":
             return posterior.mean
         if noise is None:
             raise InputError(
@@ -191,7 +159,7 @@ class Guidance:
         with torch.enable_grad():
             moving = x.detach().requires_grad_(True)
             squared = (self.latents(moving, noise) - wanted).square()
-            energy = squared.sum() if self.energy == "sum" else squared.mean()
+            energy = squared.sum() if self.config.reduction == "sum" else squared.mean()
             (slope,) = torch.autograd.grad(energy, moving)
         g = -slope
         return g if self._weights is None else g * self._weights.to(g)
@@ -209,11 +177,11 @@ class Guidance:
     def stream(self) -> tuple[object, ...]:
         """What g depends on: guidances that share it differ in the scale of the shift alone and can share g."""
         mask = None if self.mask is None else tuple(bool(value) for value in self.mask)
-        return id(self.vae), self.energy, self.latent, mask, self.slots, self.at
+        return id(self.vae), self.config.gradient_key, mask, self.slots
 
     def clamped(self, kg: Tensor) -> Tensor:
         """Where the clamp decides, bool of the shape of k·g `(B, S, D)`."""
-        return kg.abs() > self.clamp if self.bound == "element" else self._size(kg).expand(kg.shape) > self.clamp
+        return self.config.clamped(kg, self._guided)
 
     def scale(self, kg: Tensor, alpha: Tensor | None = None) -> Tensor:
         """λ·w·clamp(k·g, ±c), with the sign, of k·g `(B, S, D)`; w from α `(B,)`, 1 where the schedule is constant.
@@ -221,25 +189,7 @@ class Guidance:
         Raises:
             InputError: a schedule, and no α.
         """
-        if math.isinf(self.clamp):
-            bounded = kg
-        elif self.bound == "element":
-            bounded = kg.clamp(-self.clamp, self.clamp)
-        else:
-            bounded = kg * (self.clamp / self._size(kg).clamp_min(self.clamp))
-        shift = self.sign * self.lam * bounded
-        power = SCHEDULES[self.schedule]
-        if power == 0:
-            return shift
-        if alpha is None:
-            raise InputError(
-                "no alpha", where=f"guidance with schedule {self.schedule!r}", expected="α (B,)", fix="pass alpha="
-            )
-        return shift * alpha.pow(power)[:, None, None]
-
-    def _size(self, kg: Tensor) -> Tensor:
-        """RMS of k·g over the guided elements of each chunk, `(B, 1, 1)`."""
-        return (kg.square().sum((1, 2), keepdim=True) / (kg.shape[1] * self._guided)).sqrt()
+        return self.config.scale(kg, self._guided, alpha)
 
     @cached_property
     def _guided(self) -> int:

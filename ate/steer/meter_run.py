@@ -64,7 +64,7 @@ class DryRun:
     def sentence(self, guidance: Guidance) -> str:
         """In words, for a person who has to choose."""
         said = (
-            f"λ = {guidance.lam:g}, clamp {guidance.clamp:g}: {meter_sentence(self.rows)}. Over all noise levels the "
+            f"{guidance.config.label()}: {meter_sentence(self.rows)}. Over all noise levels the "
             f"shift is {self.ratio:.2g} of the residual, {self.clamped:.0%} of its elements are at the clamp."
         )
         tries = "; ".join(
@@ -92,7 +92,7 @@ def dry_run(
     guidance.vae.to(device)
     data = TrainingData.of(policy, [episodes], [space], device)
     generator = torch.Generator(device).manual_seed(seed)
-    free = replace(guidance, lam=1.0, clamp=math.inf)
+    free = replace(guidance, config=replace(guidance.config, lam=1.0, clamp=math.inf))
     shifts = Shifts([free], data, policy.path, seed)
     meter = GuidanceMeter(device)
     sizes, residuals, counted, weights = [], [], [], []
@@ -130,7 +130,7 @@ def _choices(guidance: Guidance, kg: Tensor, alpha: Tensor, mask: Tensor, residu
     clamps = [float(sizes.sort().values[int(q * (len(sizes) - 1))]) for q in QUANTILES]
     found = []
     for clamp in dict.fromkeys(c for c in clamps if c > 0):
-        one = replace(guidance, lam=1.0, clamp=clamp)
+        one = replace(guidance, config=replace(guidance.config, lam=1.0, clamp=clamp))
         unit = _rms(one.scale(kg, alpha), mask) / residual
         if unit > 0:
             found.append(Choice(clamp, LEAST / unit, MOST / unit, _share(one.clamped(kg), mask)))

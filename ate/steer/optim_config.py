@@ -1,29 +1,30 @@
 """OptimConfig: how a policy is optimised, the same for every method of a comparison."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ate.errors import InputError, unknown
+from ate.runs.options import typed
 
-SCHEDULES = ("constant", "cosine")
+LR_SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "bfloat16")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class OptimConfig:
-    """Optimisation optim.
+    """How a policy is optimised.
 
     Attributes:
         steps: optimisation steps.
         batch: samples of one batch.
         learning_rate: of AdamW.
         weight_decay: of AdamW.
-        schedule: `"constant"`, or `"cosine"` to zero.
+        lr_schedule: of the learning rate, `"constant"`, or `"cosine"` to zero.
         seed: of batches, times and noise.
         warmup: steps over which the learning rate rises to its value.
         accumulate: batches whose mean gradient makes a step.
-        clip: bound of the norm of a method's gradient; infinite for none.
+        max_grad_norm: bound of the norm of a method's gradient; infinite for none.
         ema: decay β of an exponential moving average of the weights, which is then what is evaluated and returned; 0
             for none. At step n it is min(β, (1 + n)/(10 + n)), or short trainings would return their start.
         precision: of the policy's forward pass: `"float32"`, or `"bfloat16"` by autocast. Weights, loss, optimiser and
@@ -37,11 +38,11 @@ class OptimConfig:
     batch: int = 64
     learning_rate: float = 3e-4
     weight_decay: float = 1e-6
-    schedule: str = "constant"
+    lr_schedule: str = "constant"
     seed: int = 0
     warmup: int = 0
     accumulate: int = 1
-    clip: float = math.inf
+    max_grad_norm: float = math.inf
     ema: float = 0.0
     precision: str = "float32"
 
@@ -55,43 +56,35 @@ class OptimConfig:
             raise InputError(
                 str(self.learning_rate), where="learning_rate", expected="a positive number", fix="use 3e-4"
             )
-        if not self.clip > 0:
-            raise InputError(str(self.clip), where="clip", expected="a positive norm", fix="use inf for no bound")
+        if not self.max_grad_norm > 0:
+            raise InputError(
+                str(self.max_grad_norm), where="max_grad_norm", expected="a positive norm", fix="use inf for no bound"
+            )
         if not 0 <= self.ema < 1:
             raise InputError(str(self.ema), where="ema", expected="a decay in [0, 1)", fix="use 0.999, or 0 for none")
-        for name, valid in (("schedule", SCHEDULES), ("precision", PRECISIONS)):
+        for name, valid in (("lr_schedule", LR_SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in valid:
                 raise unknown(getattr(self, name), valid, where=name)
 
-    def __repr__(self) -> str:
-        # Runs are named by hashes over it: options that came later are told where they are used, and old names hold.
-        first = ("steps", "batch", "learning_rate", "weight_decay", "schedule", "seed")
-        told = [f.name for f in fields(self) if f.name in first or getattr(self, f.name) != f.default]
-        return f"OptimConfig({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
-
     @classmethod
     def of(cls, options: dict[str, Any]) -> "OptimConfig":
-        """A optim of options by name.
+        """A configuration of options by name, text or values.
 
         Raises:
             InputError: an unknown name, or a value that is out of range.
         """
-        valid = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in valid:
-                raise unknown(name, valid, where="options of fine-tuning")
-        return cls(**options)
+        return cls(**typed(cls, options, "options of fine-tuning"))
 
     @property
     def identity(self) -> str:
         """What a run cannot change on its way: more steps continue a constant schedule, a cosine is another one."""
-        return repr(self if self.schedule == "cosine" else replace(self, steps=1))
+        return repr(self if self.lr_schedule == "cosine" else replace(self, steps=1))
 
     def learning_rate_factor(self, step: int) -> float:
         """Share of the learning rate at a step, from 0: up over `warmup` steps, then the schedule over the others."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        if self.schedule == "constant":
+        if self.lr_schedule == "constant":
             return 1.0
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
         return 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))

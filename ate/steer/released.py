@@ -36,9 +36,7 @@ def guidance_of(
     block: str | Path | Mapping[str, Any],
     horizon: int,
     robot: Profile | None = None,
-    *,
-    energy: str = "released",
-    latent: str = "sample",
+    **options: Any,
 ) -> Guidance:
     """Guidance as a released configuration describes it.
 
@@ -47,8 +45,7 @@ def guidance_of(
             `pretrained_path` starts at the file's folder.
         horizon: S of the policy that is steered.
         robot: whose joints the mask is held against; without it the mask is held against RDT's slot names.
-        energy: as `Guidance`; the release averages over batch and latent dimensions.
-        latent: as `Guidance`; the release compares samples.
+        options: of `GuidanceConfig` that differ from the preset `released`; λ and clamp are the block's.
 
     Raises:
         InputError: a field that is unknown, missing or of the wrong type; a mask that is not one of joints; an encoder
@@ -81,7 +78,8 @@ def guidance_of(
             f"horizon {horizon}", where=where, expected=f"at most {vae.config.positions - 2}, the encoder's positions",
             fix="align with the policy's horizon",
         )  # fmt: skip
-    return Guidance(vae, float(said["lambda"]), float(said["clamp"]), energy, latent, mask, horizon=None)
+    own = {"lam": said["lambda"], "clamp": said["clamp"], **options}
+    return Guidance(vae, "released", mask=mask, **own)
 
 
 def _checked(block: Any, where: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from ate.steer.guidance import Guidance
 
 ENCODE_BATCH = 4096
 # As the policy's sampler clips its clean estimates: normalised actions live in [-1, 1].
-CLIP = 1.5
+ESTIMATE_BOUND = 1.5
 # What guidances that share their k·g have in common (`Guidance.stream`).
 Key = tuple[object, ...]
 
@@ -49,18 +49,20 @@ class Shifts:
         self._by_stream = {guidance.stream: guidance for guidance in guidances}
         self._path = path
         device = data.observation.device
-        sampled = [guidance for guidance in guidances if guidance.latent == "sample"]
+        sampled = [guidance for guidance in guidances if guidance.config.latent == "sample"]
         widths = sorted({guidance.vae.config.latent for guidance in sampled})
         self.generators = {width: torch.Generator(device).manual_seed(seed + 1) for width in widths}
         # The latent of a0 depends on the data alone: encoded once, gathered every step.
         self._targets = {
-            key: _encode(guidance, data) for key, guidance in self._by_stream.items() if guidance.latent == "mean"
+            key: _encode(guidance, data)
+            for key, guidance in self._by_stream.items()
+            if guidance.config.latent == "mean"
         }
 
     @property
     def shareable(self) -> bool:
         """Whether some k·g is known before any policy has predicted."""
-        return any(guidance.at == "noised" for guidance in self._by_stream.values())
+        return any(guidance.config.energy_at == "x_t" for guidance in self._by_stream.values())
 
     def prepare(self, batches: Sequence[Batch]) -> list[Prepared]:
         """Take up batches: draw their latent noise, and k·g at the noised chunks of all of them at once.
@@ -71,7 +73,7 @@ class Shifts:
         shared = {
             key: self._gradient(guidance, prepared, torch.cat([part.batch.x for part in prepared]))
             for key, guidance in self._by_stream.items()
-            if guidance.at == "noised"
+            if guidance.config.energy_at == "x_t"
         }
         sizes = [len(part.batch.x) for part in prepared]
         split_up = {key: gradient.split(sizes) for key, gradient in shared.items()}
@@ -90,7 +92,7 @@ class Shifts:
         noise = {
             key: drawn[guidance.vae.config.latent]
             for key, guidance in self._by_stream.items()
-            if guidance.latent == "sample"
+            if guidance.config.latent == "sample"
         }
         part = batch.part()
         return Prepared(part, *self._path.alpha_sigma(part.t), noise, {})
@@ -118,13 +120,13 @@ class Shifts:
     def _gradient(self, guidance: Guidance, parts: Sequence[Prepared], place: Tensor) -> Tensor:
         """g at a place for each row of the parts, one encoder call for all of them."""
         key, a0 = guidance.stream, torch.cat([part.batch.a0 for part in parts])
-        if guidance.latent == "mean":
+        if guidance.config.latent == "mean":
             index = torch.cat([part.batch.chunk_index for part in parts])
             g = guidance.gradient(place, a0, target=self._targets[key][index])
         else:
             g = guidance.gradient(place, a0, noise=torch.cat([part.noise[key] for part in parts]))
         # The released energy is a mean over the batch: of the rows of one whole batch, however many are worked on here.
-        return g if guidance.energy == "sum" else g * (len(place) / parts[0].batch.size)
+        return g if guidance.config.reduction == "sum" else g * (len(place) / parts[0].batch.size)
 
 
 def at_estimate(
@@ -146,7 +148,7 @@ def at_estimate(
         gradient: g at a place `(B, S, D)`.
     """
     estimate, _ = split(parameterization, x, prediction, alpha, sigma)
-    clipped = estimate.clamp(-CLIP, CLIP)
+    clipped = estimate.clamp(-ESTIMATE_BOUND, ESTIMATE_BOUND)
     # Clipping stops the gradient of what is beyond.
     inside = (estimate == clipped).to(estimate.dtype)
     return estimate_coefficient(parameterization, alpha, sigma)[:, None, None] * gradient(clipped) * inside

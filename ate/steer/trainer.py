@@ -38,7 +38,7 @@ class Trainer:
         self, name: str, method: GuidedPolicy, optim: OptimConfig, shifts: Shifts, device: torch.device
     ) -> None:
         """A method by name; policy and guidance are on the device, and the shifts know the guidance."""
-        self._name, self._method, self._budget, self._shifts = name, method, optim, shifts
+        self._name, self._method, self._optim, self._shifts = name, method, optim, shifts
         self._optimizer = optimizer(method.policy.parameters(), optim)
         self._schedule = LambdaLR(self._optimizer, optim.learning_rate_factor)
         self._meter = GuidanceMeter(device) if method.guidance is not None else None
@@ -46,12 +46,12 @@ class Trainer:
 
     def step(self, batches: Sequence[Prepared]) -> dict[str, Tensor]:
         """One optimisation step on the mean over batches; returns the loss against the unshifted target."""
-        policy, optim = self._method.policy, self._budget
+        policy, optim = self._method.policy, self._optim
         policy.zero_grad(set_to_none=True)
         losses = [self._backward(prepared, len(batches)) for prepared in batches]
         average(policy.parameters())
-        if math.isfinite(optim.clip):
-            clip_grad_norm_(policy.parameters(), optim.clip)
+        if math.isfinite(optim.max_grad_norm):
+            clip_grad_norm_(policy.parameters(), optim.max_grad_norm)
         self._optimizer.step()
         self._schedule.step()
         if self._average is not None:
@@ -61,7 +61,7 @@ class Trainer:
     def _backward(self, prepared: Prepared, batches: int) -> Tensor:
         """Add one batch's share to the gradient; its loss against the unshifted target."""
         batch, method = prepared.batch, self._method
-        with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self._budget.precision == "bfloat16"):
+        with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self._optim.precision == "bfloat16"):
             prediction = method.policy(batch.x, batch.t, batch.observation).to(batch.x.dtype)
         residual = prediction - batch.target
         error, plain = residual, residual.detach()

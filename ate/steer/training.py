@@ -130,7 +130,7 @@ def _identity(
     sha = hashlib.sha256(repr(parts).encode())
     for name, method in methods.items():
         g = method.guidance
-        scale = None if g is None else (g.lam, g.clamp, g.sign, g.bound, g.schedule, *g.stream[1:])
+        scale = None if g is None else (g.config.key, *g.stream[1:])
         sha.update(repr((name, method.policy.config, scale)).encode())
         for module in (method.policy,) if g is None else (method.policy, g.vae):
             for weight in module.state_dict().values():

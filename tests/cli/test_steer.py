@@ -37,7 +37,7 @@ def test_options_reach_the_training_and_the_card(given, tmp_path):
     assert (card["config"]["ema"], card["config"]["accumulate"], card["config"]["schedule"]) == (0.9, 2, "cosine")
     train, _ = new.split(0.1, 0)
     optim = {"ema": 0.9, "warmup": 2, "accumulate": 2, "schedule": "cosine", "clip": 1.0, "steps": 8, "batch": 8}
-    same = finetune(policy, train, Guidance.of(alignment, 1.0, 0.1, at="estimate"), **optim)
+    same = finetune(policy, train, Guidance.of(alignment, "paper", lam=1.0, clamp=0.1, energy_at="x0_hat"), **optim)
     kept = Policy.load(tmp_path / "out" / "policy.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(same.policy.parameters(), kept.parameters(), strict=True))
 

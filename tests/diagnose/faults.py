@@ -25,7 +25,7 @@ def recordings() -> tuple[Episodes, Episodes]:
 def trained(episodes: Episodes, policy: Policy | None = None, steps: int = 500) -> Policy:
     """A small policy, trained well enough to beat both baselines by far."""
     policy = policy or build([episodes], 16, 0, hidden=64)
-    return pretrain(policy, (episodes,), OptimConfig(steps, 64, 3e-3, schedule="cosine")).policy
+    return pretrain(policy, (episodes,), OptimConfig(steps, 64, 3e-3, lr_schedule="cosine")).policy
 
 
 def changed(episodes: Episodes, **change: Callable[[np.ndarray], np.ndarray]) -> Episodes:

@@ -12,6 +12,7 @@ from ate.experiments.methods import MethodSpec, comparison
 from ate.experiments.settings import settings
 from ate.experiments.stats.baseline import activity, baselines, is_baseline, saturation
 from ate.experiments.stats.comparisons import differences
+from ate.steer import GuidanceConfig
 from tests.viz.samples import cells, results
 
 SMOKE = settings({"profile": "smoke"})
@@ -128,8 +129,7 @@ def test_held_out_seeds_have_the_last_word(tmp_path, points, verdict, words):
 
 
 def test_every_option_of_the_winner_travels(tmp_path):
-    method = MethodSpec("x", encoder="mixture", lam=1.5, clamp=math.inf, sign=-1, energy="released", at="estimate",
-                  bound="norm", schedule="alpha", latent="sample")  # fmt: skip
+    method = MethodSpec("x", encoder="mixture", guidance=GuidanceConfig(lam=1.5, clamp=math.inf, sign=-1, reduction="mean", energy_at="x0_hat", clip="norm", schedule="alpha", latent="sample"))  # fmt: skip
     runs = [r for r in one_kind() if r.lam == 0] + [
         replace(r, method="x", encoder="mixture", lam=1.5, clamp=math.inf, spec=asdict(method))
         for r in one_kind()
@@ -188,7 +188,7 @@ def test_a_study_takes_the_preset_and_what_is_given_beside_it_wins(tmp_path):
     mixed = settings({"profile": "smoke", "steer": str(file), "lam": 3})
     assert (mixed.lam, mixed.clamp, mixed.guidance["sign"]) == (3.0, math.inf, -1)
     assert (taken.at, mixed.guidance["at"]) == ("noised", "noised")
-    assert settings({"profile": "smoke", "steer": str(file), "at": "estimate"}).guidance["at"] == "estimate"
-    assert SMOKE.guidance == {"at": "estimate"} and "-p steer=" in mixed.command("03")
+    assert settings({"profile": "smoke", "steer": str(file), "energy_at": "x0_hat"}).guidance["at"] == "estimate"
+    assert SMOKE.guidance == {"energy_at": "x0_hat"} and "-p steer=" in mixed.command("03")
     with pytest.raises(InputError, match="no such file"):
         settings({"profile": "smoke", "steer": str(tmp_path / "absent.json")})

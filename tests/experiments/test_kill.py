@@ -7,10 +7,14 @@ import torch
 
 from ate.experiments import Executor, JobSpec, MethodSpec, comparison
 from ate.experiments.schedule import run
+from ate.steer import GuidanceConfig
 from benchmarks.soaks.kill_sweep import Fork, cells, compared, soak
 
 KILLS = int(os.environ.get("ATE_KILLS", "4"))
-METHODS = (*comparison(2.0, 0.1), MethodSpec("sampled", encoder="aligned", latent="sample", lam=1.0))
+METHODS = (
+    *comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t")),
+    MethodSpec("sampled", encoder="aligned", guidance=GuidanceConfig(latent="sample", lam=1.0, energy_at="x_t")),
+)
 
 
 def sweep(experiment, folder):

@@ -6,6 +6,7 @@ import pytest
 from ate.errors import InputError
 from ate.experiments import MethodSpec, comparison, lambda_clamp
 from ate.experiments.methods import CONTROLS, DIRECT, SCRATCH, cell_name, evidence
+from ate.steer import GuidanceConfig
 
 
 def test_a_grid_always_holds_its_baseline():
@@ -17,7 +18,7 @@ def test_a_grid_always_holds_its_baseline():
 
 
 def test_the_control_differs_from_ate_in_its_encoder_alone():
-    methods = {method.name: method for method in comparison(2.0, 0.1)}
+    methods = {method.name: method for method in comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t"))}
     assert set(methods) == {"direct", "scratch", "ATE", "random encoder"}
     ate, control = methods["ATE"], methods["random encoder"]
     assert (ate.lam, ate.clamp, ate.sign, ate.energy, ate.start) == (

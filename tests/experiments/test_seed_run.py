@@ -9,6 +9,7 @@ from ate.experiments.seed_run import draw_demonstrations, run_seed, simulated
 from ate.experiments.settings import SHIPPED, settings
 from ate.experiments.store import Contents
 from ate.experiments.study import prepare
+from ate.steer import GuidanceConfig
 
 from .conftest import stripped
 
@@ -17,12 +18,16 @@ def test_an_method_does_not_depend_on_its_company(experiment):
     """Whatever shares its stream, a method gives the same bits: encoders of every kind, sampled latents, estimates."""
     guided = {"lam": 2.0, "clamp": 0.1}
     methods = [
-        *comparison(2.0, 0.1),
+        *comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t")),
         MethodSpec("identity", encoder="identity", **guided),
-        MethodSpec("sampled", encoder="aligned", latent="sample", **guided),
-        MethodSpec("sampled, random", encoder="random", latent="sample", **guided),
-        MethodSpec("sampled, identity", encoder="identity", latent="sample", **guided),
-        MethodSpec("auxiliary", encoder="aligned", at="estimate", lam=1.0),
+        MethodSpec("sampled", encoder="aligned", **guided, guidance=GuidanceConfig(latent="sample", energy_at="x_t")),
+        MethodSpec(
+            "sampled, random", encoder="random", **guided, guidance=GuidanceConfig(latent="sample", energy_at="x_t")
+        ),
+        MethodSpec(
+            "sampled, identity", encoder="identity", **guided, guidance=GuidanceConfig(latent="sample", energy_at="x_t")
+        ),
+        MethodSpec("auxiliary", encoder="aligned", guidance=GuidanceConfig(energy_at="x0_hat", lam=1.0)),
         MethodSpec("one-stage", encoder="one-stage", **guided),
     ]
     together = dict(
@@ -90,7 +95,10 @@ def test_a_reading_that_an_method_names_guides_it(experiment, world, tmp_path):
     base = Alignment.load(world / "align")
     other = base.config.with_options(anchor_weight=0.0, adapt_kl_weight=0.5)
     refit(base, old, new, other, tmp_path / "other")
-    methods = (MethodSpec("own", encoder="aligned", lam=2.0), MethodSpec("other", encoder="mixture", lam=2.0))
+    methods = (
+        MethodSpec("own", encoder="aligned", guidance=GuidanceConfig(lam=2.0, energy_at="x_t")),
+        MethodSpec("other", encoder="mixture", guidance=GuidanceConfig(lam=2.0, energy_at="x_t")),
+    )
     named = replace(experiment, readings=(("mixture", str(tmp_path / "other")),))
     named_cells, cells = ([Contents.of(one).cell(method, 0).key for method in methods] for one in (named, experiment))
     # A reading counts for the methods that name it.

@@ -10,11 +10,12 @@ from ate.experiments import Executor, JobSpec, MethodSpec, comparison
 from ate.experiments.schedule import CellsFailed, CellsMissing, run
 from ate.experiments.store import Contents, SeedJob, Store
 from ate.runs.files import write_json
+from ate.steer import GuidanceConfig
 
 from .conftest import stripped
 
 HERE = Executor("here")
-METHODS = comparison(2.0, 0.1)
+METHODS = comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t"))
 
 
 def ask(experiment, methods=METHODS, seeds=(0,)):
@@ -48,7 +49,11 @@ def test_only_what_is_missing_is_trained(experiment, tmp_path, monkeypatch):
     whole = run(ask(experiment), tmp_path, HERE)
     assert asked == [[method.name for method in METHODS]]
     # Another name for the same method, one that is new, and one that is there.
-    more = [replace(METHODS[2], name="λ=2, c=0.1"), MethodSpec("new", encoder="aligned", lam=0.5), METHODS[0]]
+    more = [
+        replace(METHODS[2], name="λ=2, c=0.1"),
+        MethodSpec("new", encoder="aligned", guidance=GuidanceConfig(lam=0.5, energy_at="x_t")),
+        METHODS[0],
+    ]
     grown = run(ask(experiment, more), tmp_path, HERE)
     assert asked[1:] == [["new"]]
     assert [r.method for r in grown.results] == ["λ=2, c=0.1", "new", "direct"]
@@ -113,7 +118,7 @@ def bad(monkeypatch):
 
 
 def test_a_bad_method_fails_alone_and_is_tried_again(experiment, tmp_path, bad):
-    methods = [*METHODS[:2], MethodSpec("bad", encoder="aligned", lam=1.0)]
+    methods = [*METHODS[:2], MethodSpec("bad", encoder="aligned", guidance=GuidanceConfig(lam=1.0, energy_at="x_t"))]
     found = run(ask(experiment, methods), tmp_path, HERE, "ate sweep file.yaml")
     assert [r.method for r in found.results] == ["direct", "scratch"]
     (failed,) = found.failed
@@ -138,7 +143,7 @@ def test_files_that_cannot_be_read_are_the_failure_of_their_methods(experiment, 
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "alignment.safetensors").write_bytes(b"not an alignment")
     named = replace(experiment, readings=(("mixture", str(tmp_path / "broken")),))
-    methods = [METHODS[0], MethodSpec("mixture", encoder="mixture", lam=1.0)]
+    methods = [METHODS[0], MethodSpec("mixture", encoder="mixture", guidance=GuidanceConfig(lam=1.0, energy_at="x_t"))]
     found = run(ask(named, methods), tmp_path / "results", HERE)
     assert [r.method for r in found.results] == ["direct"]
     assert found.failed[0].failure.type == "InputError" and "alignment.safetensors" in found.failed[0].failure.message
@@ -146,7 +151,7 @@ def test_files_that_cannot_be_read_are_the_failure_of_their_methods(experiment, 
 
 def test_what_cannot_be_paired_is_left_out_with_a_warning(experiment, tmp_path, bad):
     """A seed without its λ = 0 method says nothing; a method without a seed says nothing of that method."""
-    methods = [*METHODS[:2], MethodSpec("bad", encoder="aligned", lam=1.0)]
+    methods = [*METHODS[:2], MethodSpec("bad", encoder="aligned", guidance=GuidanceConfig(lam=1.0, energy_at="x_t"))]
     bad[:] = ["scratch"]
     first = run(ask(experiment, methods, (0,)), tmp_path, HERE)
     bad[:] = ["direct"]

@@ -44,7 +44,7 @@ def main():
             with pytest.MonkeyPatch.context() as patch:
                 case = build(name, patch, actions.values)
                 plain, _ = step(case, case.loss)
-                with attach(case.policy, alignment, lam=LAM, clamp=clamp, **actions.words) as guided:
+                with attach(case.policy, alignment, "paper", lam=LAM, clamp=clamp, **actions.words) as guided:
                     hooked, mine = step(case, case.loss)
                 args = (case, alignment, actions, LAM, clamp)
                 wanted, theirs = step(case, lambda args=args: shifted_target_loss(*args))

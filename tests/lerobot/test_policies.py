@@ -50,7 +50,7 @@ def seeded(step):
 
 
 def guided_step(case, alignment, actions, lam=LAM, clamp=CLAMP):
-    with attach(case.policy, alignment, lam=lam, clamp=clamp, **actions.words) as guided:
+    with attach(case.policy, alignment, "paper", lam=lam, clamp=clamp, **actions.words) as guided:
         loss = seeded(case.loss)
     return loss, guided
 
@@ -99,7 +99,7 @@ def test_the_hook_fires_once_a_step_and_rests_in_eval_mode(case, alignment, acti
     policy = case.policy
     policy.eval()
     validation = seeded(case.loss)
-    with attach(policy, alignment, lam=LAM, clamp=CLAMP, **actions.words) as guided:
+    with attach(policy, alignment, "paper", lam=LAM, clamp=CLAMP, **actions.words) as guided:
         for step in (1, 2):
             policy.train()
             case.loss().backward()
@@ -124,7 +124,7 @@ def test_what_the_policy_samples_between_steps_is_its_own(case, alignment, actio
 
     case.policy.eval()
     bare = sampled()
-    with attach(case.policy, alignment, lam=LAM, clamp=CLAMP, **actions.words) as guided:
+    with attach(case.policy, alignment, "paper", lam=LAM, clamp=CLAMP, **actions.words) as guided:
         case.policy.train()
         case.loss().backward()
         case.policy.eval()
@@ -139,7 +139,7 @@ def test_the_policy_is_left_as_it_was(case, alignment, actions):
     before = [set(vars(owner)) for owner in owners]
     plain = seeded(case.loss)
     guided_step(case, alignment, actions)
-    with pytest.raises(ZeroDivisionError), attach(case.policy, alignment, **actions.words):
+    with pytest.raises(ZeroDivisionError), attach(case.policy, alignment, "paper", **actions.words):
         case.loss()
         raise ZeroDivisionError
     assert [set(vars(owner)) for owner in owners] == before
@@ -151,7 +151,7 @@ def test_the_policy_is_left_as_it_was(case, alignment, actions):
 def test_padded_columns_get_nothing(case, alignment, actions):
     seen = []
     outside = case.prediction.register_forward_hook(lambda *call: seen.append(call[2]), prepend=True)
-    with attach(case.policy, alignment, lam=LAM, clamp=CLAMP, **actions.words):
+    with attach(case.policy, alignment, "paper", lam=LAM, clamp=CLAMP, **actions.words):
         inside = case.prediction.register_forward_hook(lambda *call: seen.append(call[2]))
         seeded(case.loss)
     outside.remove(), inside.remove()
@@ -164,7 +164,7 @@ def test_padded_columns_get_nothing(case, alignment, actions):
 @pytest.mark.parametrize("case", POLICIES, indirect=True)
 def test_other_joints_units_and_horizons_are_refused(case, robots, alignment, actions):
     def step(aligned, **words):
-        with attach(case.policy, aligned, lam=LAM, **words):
+        with attach(case.policy, aligned, "paper", lam=LAM, **words):
             case.loss()
 
     with pytest.raises(InputError, match="every joint of the alignment, 'joint3'"):
@@ -188,7 +188,7 @@ def test_under_lora_as_lerobot_wraps_it(name, alignment, actions, monkeypatch):
     targets = case.policy._get_default_peft_targets() or {"target_modules": r"diffusion\.unet\..*\.cond_encoder\.1"}
     wrapped = case.policy.wrap_with_peft(peft.LoraConfig(r=2, **targets))
     inner, case.policy = case.policy, wrapped
-    with attach(wrapped, alignment, lam=LAM, clamp=CLAMP, **actions.words) as guided:
+    with attach(wrapped, alignment, "paper", lam=LAM, clamp=CLAMP, **actions.words) as guided:
         loss = seeded(case.loss)
     loss.backward()
     found = gradients(wrapped)
@@ -245,7 +245,7 @@ def test_a_compiled_unet_of_diffusion_policy(alignment, actions, monkeypatch):
 def test_a_loop_as_lerobots_trains_under_guidance(case, alignment, actions):
     """Their update: forward, backward, clip, step; the guided loss on one fixed draw falls."""
     optimizer = torch.optim.AdamW(case.policy.get_optim_params(), lr=1e-3)
-    with attach(case.policy, alignment, lam=LAM, clamp=CLAMP, **actions.words) as guided:
+    with attach(case.policy, alignment, "paper", lam=LAM, clamp=CLAMP, **actions.words) as guided:
         losses = []
         for _ in range(8):
             loss = seeded(case.loss)

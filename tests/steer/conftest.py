@@ -14,4 +14,4 @@ def vae():
 
 @pytest.fixture
 def guidance(vae):
-    return Guidance(vae, lam=2.0, clamp=0.05)
+    return Guidance(vae, "paper", lam=2.0, clamp=0.05)

@@ -53,7 +53,7 @@ def test_a_hook_on_a_flow_matching_scheduler_equals_the_shifted_target(vae, guid
 def test_a_hook_on_a_padded_flow_vla_equals_the_shifted_target_and_leaves_its_random_numbers(vae, guidance):
     policy, width = FlowVla(S, 8), D
     mask = torch.tensor([1] * width + [0] * 3)
-    placed = Guidance(vae, lam=2.0, clamp=0.05, slots=tuple(range(width)), mask=mask)
+    placed = Guidance(vae, "paper", lam=2.0, clamp=0.05, slots=tuple(range(width)), mask=mask)
     a0, noise, _ = draw()
     torch.manual_seed(5)
     drawn = policy.model.sample_noise((B, S, 8), "cpu"), policy.model.sample_time(B, "cpu")
@@ -78,14 +78,14 @@ def test_a_flow_vla_is_found_inside_of_low_rank_adapters(vae):
     torch.manual_seed(0)
     policy, (a0, _, _) = FlowVla(S, D), draw()
     wrapped = peft.get_peft_model(policy, peft.LoraConfig(r=2, target_modules=["inner", "action_out_proj"]))
-    with attach(wrapped, Guidance(vae, lam=2.0, clamp=0.05)) as guided:
+    with attach(wrapped, Guidance(vae, "paper", lam=2.0, clamp=0.05)) as guided:
         torch.manual_seed(5)
         loss = wrapped(a0)
     torch.manual_seed(5)
     plain = wrapped(a0)
     assert guided.steps == 1 and loss.item() != plain.item()
     assert "forward" not in vars(policy.model)
-    with attach(policy, Guidance(vae, lam=2.0, clamp=0.05)):
+    with attach(policy, Guidance(vae, "paper", lam=2.0, clamp=0.05)):
         torch.manual_seed(5)
         assert policy(a0).item() == pytest.approx(loss.item(), rel=1e-6)
 
@@ -94,7 +94,7 @@ def test_the_auxiliary_loss_reaches_a_stranger_too(vae):
     """d/dθ of the hooked loss is that of mse + λ/N·‖E(â0) − E(a0)‖², for a policy that predicts the sample."""
     policy = DiffusionPolicy(S, D, "sample")
     a0, noise, t = (v * 0.3 if v.is_floating_point() else v for v in draw())
-    with attach(policy, Guidance(vae, lam=0.7, at="estimate")):
+    with attach(policy, Guidance(vae, "paper", lam=0.7, energy_at="x0_hat")):
         policy(a0, noise, t).backward()
     found = gradients(policy)
     policy.zero_grad()
@@ -111,7 +111,7 @@ def test_with_lambda_zero_a_step_is_bit_equal(vae):
     policy(a0, noise, t).backward()
     plain = gradients(policy)
     policy.zero_grad()
-    with attach(policy, Guidance(vae, lam=0.0)):
+    with attach(policy, Guidance(vae, "paper", lam=0.0)):
         policy(a0, noise, t).backward()
     assert all(torch.equal(one, other) for one, other in zip(plain, gradients(policy), strict=True))
 
@@ -207,6 +207,6 @@ def test_an_error_in_the_users_loop_is_not_covered_up(guidance):
 def test_the_meter_reads_what_the_hook_does(vae):
     policy, (a0, noise, t) = DiffusionPolicy(S, D, "sample"), draw()
     for lam, word in ((1e-9, "inactive"), (1.0, "acting")):
-        with attach(policy, Guidance(vae, lam=lam, clamp=math.inf)) as guided:
+        with attach(policy, Guidance(vae, "paper", lam=lam, clamp=math.inf)) as guided:
             policy(a0, noise, t)
         assert guided.verdict == word

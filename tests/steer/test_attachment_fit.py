@@ -36,7 +36,7 @@ def test_an_alignment_reaches_other_columns_and_statistics(alignment, robots):
     a0, raw = clean(alignment, robots)
     noise, t = torch.randn(a0.shape, generator=torch.Generator().manual_seed(3)), torch.tensor([5, 30, 60, 80])
     own = DiffusionPolicy(S, 5, "sample")
-    with attach(own, alignment, lam=1.0) as guided:
+    with attach(own, alignment, "paper", lam=1.0) as guided:
         own(a0, noise, t)
         plain = guided._shift
 
@@ -48,7 +48,7 @@ def test_an_alignment_reaches_other_columns_and_statistics(alignment, robots):
     their_noise = nn.functional.pad(noise[..., order] * half[order] / spread, (0, 3))
     policy = DiffusionPolicy(S, 8, "sample")
     joints = [names[i] for i in order]
-    with attach(policy, alignment, lam=1.0, joints=joints, statistics=(center, spread)) as guided:
+    with attach(policy, alignment, "paper", lam=1.0, joints=joints, statistics=(center, spread)) as guided:
         policy(theirs, their_noise, t)
         found = guided._shift
     scale = spread / half[order]
@@ -61,7 +61,7 @@ def test_what_does_not_fit_the_alignment_is_refused(alignment, robots):
     t = torch.tensor([5, 30, 60, 80])
 
     def step(policy, values, **options):
-        with attach(policy, alignment, lam=1.0, **options):
+        with attach(policy, alignment, "paper", lam=1.0, **options):
             policy(values, torch.randn_like(values), t)
 
     with pytest.raises(InputError, match=r"S = 6, the chunk length"):
@@ -93,10 +93,10 @@ def test_our_own_policy_in_a_loop_of_the_users(alignment, robots):
     a0 = alignment.space.encode(clean(alignment, robots)[1])
     noise, t = torch.randn(a0.shape), torch.full((B,), 0.5)
     observation = torch.zeros(B, 2 * alignment.space.width)
-    with attach(policy, alignment, lam=2.0, clamp=0.1) as guided:
+    with attach(policy, alignment, "paper", lam=2.0, clamp=0.1) as guided:
         x = policy.path.noised(a0, noise, t)
         prediction = policy(x, t, observation)
     bare = policy(x, t, observation)
-    own = Guidance.of(alignment, 2.0, 0.1).shift(x, a0, torch.full((B,), -1.0))
+    own = Guidance.of(alignment, "paper", lam=2.0, clamp=0.1).shift(x, a0, torch.full((B,), -1.0))
     torch.testing.assert_close(prediction - bare, own, atol=1e-6, rtol=1e-5)
     assert guided.steps == 1 and guided.hook_point.kind == "ours"

@@ -44,7 +44,7 @@ def test_a_gaussian_policy_under_a_quadratic_energy_lands_on_its_analytic_optimu
         loss.backward()
         return loss
 
-    with attach(policy, Guidance(IdentityEncoder(1, 40_000), lam=lam)):
+    with attach(policy, Guidance(IdentityEncoder(1, 40_000), "paper", lam=lam)):
         optimizer.step(closure)
     bar = float(policy.noise_scheduler.alphas_cumprod[level])
     alpha, sigma = math.sqrt(bar), math.sqrt(1 - bar)
@@ -73,7 +73,7 @@ data = torch.load(sys.argv[1], weights_only=True)
 policy.load_state_dict(data["policy"])
 a0, noise, t = (part.chunk(2)[rank] for part in data["batch"])
 wrapped = DistributedDataParallel(policy)
-with attach(wrapped, Guidance(vae, lam=2.0, clamp=0.05)) as guided:
+with attach(wrapped, Guidance(vae, "paper", lam=2.0, clamp=0.05)) as guided:
     wrapped(a0, noise, t).backward()
 assert guided.steps == 1
 if rank == 0:

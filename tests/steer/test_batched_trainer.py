@@ -14,10 +14,10 @@ from ate.steer.training import _stacks
 FORMS = {
     "a": {"lam": 2.0, "clamp": 0.1},
     "b": {"lam": 0.5, "sign": -1},
-    "c": {"lam": 3.0, "clamp": 0.1, "energy": "released", "latent": "sample"},
-    "d": {"lam": 0.5, "at": "estimate"},
-    "e": {"lam": 2.0, "at": "estimate", "clamp": 0.05},
-    "f": {"lam": 2.0, "clamp": 0.1, "bound": "norm", "schedule": "alpha"},
+    "c": {"lam": 3.0, "clamp": 0.1, "reduction": "mean", "latent": "sample"},
+    "d": {"lam": 0.5, "energy_at": "x0_hat"},
+    "e": {"lam": 2.0, "energy_at": "x0_hat", "clamp": 0.05},
+    "f": {"lam": 2.0, "clamp": 0.1, "clip": "norm", "schedule": "alpha"},
 }
 
 
@@ -39,7 +39,7 @@ def setting(make_set):
 
 def methods_of(new, vae, **network):
     policy = build([new], 8, seed=0, **network)
-    guided = {name: GuidedPolicy(policy, Guidance(vae, **form)) for name, form in FORMS.items()}
+    guided = {name: GuidedPolicy(policy, Guidance(vae, "paper", **form)) for name, form in FORMS.items()}
     return {"direct": GuidedPolicy(policy), "scratch": GuidedPolicy(policy.fresh(1)), **guided}
 
 
@@ -51,8 +51,8 @@ def weights(policy):
     ("network", "options"),
     [
         ({"hidden": 16}, {}),
-        ({"hidden": 16}, {"ema": 0.9, "warmup": 2, "schedule": "cosine", "accumulate": 2, "clip": 0.3}),
-        ({"network": "unet", "hidden": 16}, {"clip": 0.3}),
+        ({"hidden": 16}, {"ema": 0.9, "warmup": 2, "lr_schedule": "cosine", "accumulate": 2, "max_grad_norm": 0.3}),
+        ({"network": "unet", "hidden": 16}, {"max_grad_norm": 0.3}),
     ],
 )
 def test_stacked_methods_are_the_methods(setting, network, options):
@@ -84,12 +84,12 @@ def test_methods_do_not_see_their_company(setting):
     policy = build([new], 8, seed=0, hidden=16)
     found = [
         finetune_methods(
-            {"a": GuidedPolicy(policy, Guidance(vae, 1.0, 0.1)), "b": other},
+            {"a": GuidedPolicy(policy, Guidance(vae, "paper", lam=1.0, clamp=0.1)), "b": other},
             new,
-            OptimConfig(steps=4, clip=0.1),
+            OptimConfig(steps=4, max_grad_norm=0.1),
             stacked=True,
         )
-        for other in (GuidedPolicy(policy), GuidedPolicy(policy.fresh(2), Guidance(vae, 50.0)))
+        for other in (GuidedPolicy(policy), GuidedPolicy(policy.fresh(2), Guidance(vae, "paper", lam=50.0)))
     ]
     assert torch.equal(*(weights(one["a"].policy) for one in found))
 

@@ -33,8 +33,8 @@ def test_lambda_zero_is_bit_equal_to_plain_finetuning(make_set, setting, name):
     _, old, new, vae = setting
     policy = build([old], 8, seed=0, width=8, hidden=32, parameterization=name)
     plain = finetune(policy, new, steps=12, seed=5)
-    zero = finetune(policy, new, Guidance(vae, lam=0.0, clamp=0.1), steps=12, seed=5)
-    acting = finetune(policy, new, Guidance(vae, lam=2.0, clamp=0.1), steps=12, seed=5)
+    zero = finetune(policy, new, Guidance(vae, "paper", lam=0.0, clamp=0.1), steps=12, seed=5)
+    acting = finetune(policy, new, Guidance(vae, "paper", lam=2.0, clamp=0.1), steps=12, seed=5)
     assert torch.equal(weights(plain.policy), weights(zero.policy))
     assert [row["loss"] for row in plain.loss] == [row["loss"] for row in zero.loss]
     assert not torch.equal(weights(plain.policy), weights(acting.policy))
@@ -43,7 +43,7 @@ def test_lambda_zero_is_bit_equal_to_plain_finetuning(make_set, setting, name):
 def test_shared_noise_latents_leave_the_batch_stream_alone(setting):
     policy, _, new, vae = setting
     plain = finetune(policy, new, steps=6)
-    zero = finetune(policy, new, Guidance(vae, lam=0.0, latent="sample"), steps=6)
+    zero = finetune(policy, new, Guidance(vae, "paper", lam=0.0, latent="sample"), steps=6)
     assert torch.equal(weights(plain.policy), weights(zero.policy))
 
 
@@ -52,10 +52,10 @@ def test_methods_together_equal_methods_alone(setting):
     methods = {
         "direct": GuidedPolicy(policy),
         "scratch": GuidedPolicy(policy.fresh(9)),
-        "a": GuidedPolicy(policy, Guidance(vae, lam=2.0, clamp=0.1)),
-        "b": GuidedPolicy(policy, Guidance(vae, lam=0.5, sign=-1)),
-        "c": GuidedPolicy(policy, Guidance(vae, lam=0.5, at="estimate")),
-        "d": GuidedPolicy(policy, Guidance(vae, lam=2.0, clamp=0.1, bound="norm", schedule="alpha")),
+        "a": GuidedPolicy(policy, Guidance(vae, "paper", lam=2.0, clamp=0.1)),
+        "b": GuidedPolicy(policy, Guidance(vae, "paper", lam=0.5, sign=-1)),
+        "c": GuidedPolicy(policy, Guidance(vae, "paper", lam=0.5, energy_at="x0_hat")),
+        "d": GuidedPolicy(policy, Guidance(vae, "paper", lam=2.0, clamp=0.1, clip="norm", schedule="alpha")),
     }
     together = finetune_methods(methods, new, OptimConfig(steps=10, seed=2))
     for name, method in methods.items():
@@ -71,9 +71,9 @@ def test_sampled_latents_do_not_see_their_company(setting):
     other = InfoVAE(VAEConfig(features=8, latent=8, layers=3, heads=2, feedforward=16, dropout=0.0))
     wider = InfoVAE(VAEConfig(features=8, latent=12, layers=3, heads=2, feedforward=16, dropout=0.0))
     methods = {
-        name: GuidedPolicy(policy, Guidance(encoder, lam=2.0, latent="sample", at=at))
-        for name, encoder, at in [("a", vae, "noised"), ("b", other, "noised"), ("c", wider, "noised"),
-                                  ("d", vae, "estimate")]
+        name: GuidedPolicy(policy, Guidance(encoder, "paper", lam=2.0, latent="sample", energy_at=place))
+        for name, encoder, place in [("a", vae, "x_t"), ("b", other, "x_t"), ("c", wider, "x_t"),
+                                  ("d", vae, "x0_hat")]
     }  # fmt: skip
     together = finetune_methods(methods, new, OptimConfig(steps=6, seed=2))
     for name, method in methods.items():
@@ -85,7 +85,7 @@ def test_sampled_latents_do_not_see_their_company(setting):
 def test_guided_loss_is_the_shifted_target_loss(setting):
     """One step by hand: the gradient of ‖prediction − (target − shift)‖² moves the weights as training does."""
     policy, _, new, vae = setting
-    guidance = Guidance(vae, lam=1.5, clamp=0.2)
+    guidance = Guidance(vae, "paper", lam=1.5, clamp=0.2)
     trained = finetune(policy, new, guidance, steps=1, batch=16, seed=4)
     space = trained.policy.spaces[0]
     mine = policy.moved_to(space)
@@ -99,12 +99,12 @@ def test_guided_loss_is_the_shifted_target_loss(setting):
     torch.testing.assert_close(weights(mine), weights(trained.policy), atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"at": "estimate"}, {"bound": "norm"}, {"schedule": "alpha"}, {"clamp": 0.02}])
+@pytest.mark.parametrize("options", [{"energy_at": "x0_hat"}, {"clip": "norm"}, {"schedule": "alpha"}, {"clamp": 0.02}])
 def test_every_option_reaches_the_weights(setting, options):
     policy, _, new, vae = setting
     usual = {"lam": 2.0, "clamp": 0.1}
-    plain = finetune(policy, new, Guidance(vae, **usual), steps=4)
-    other = finetune(policy, new, Guidance(vae, **{**usual, **options}), steps=4)
+    plain = finetune(policy, new, Guidance(vae, "paper", **usual), steps=4)
+    other = finetune(policy, new, Guidance(vae, "paper", **{**usual, **options}), steps=4)
     assert not torch.equal(weights(plain.policy), weights(other.policy))
 
 
@@ -123,7 +123,7 @@ def test_finetuning_leaves_its_inputs_alone_and_learns(setting):
 
 def test_finetuning_resumes_to_the_same_bits(setting, tmp_path):
     policy, _, new, vae = setting
-    guidance = Guidance(vae, lam=1.0, clamp=0.1)
+    guidance = Guidance(vae, "paper", lam=1.0, clamp=0.1)
     whole = finetune(policy, new, guidance, steps=40, seed=1)
     finetune(policy, new, guidance, steps=20, seed=1, directory=tmp_path)  # a run that stopped half way
     resumed = finetune(policy, new, guidance, steps=40, seed=1, directory=tmp_path)
@@ -133,12 +133,16 @@ def test_finetuning_resumes_to_the_same_bits(setting, tmp_path):
 
 def test_a_directory_of_another_finetuning_is_refused(setting, tmp_path):
     policy, _, new, vae = setting
-    finetune(policy, new, Guidance(vae, lam=1.0, clamp=0.1), steps=20, directory=tmp_path)
-    for guidance, seed in ((Guidance(vae, lam=2.0, clamp=0.1), 0), (None, 0), (Guidance(vae, lam=1.0, clamp=0.1), 1)):
+    finetune(policy, new, Guidance(vae, "paper", lam=1.0, clamp=0.1), steps=20, directory=tmp_path)
+    for guidance, seed in (
+        (Guidance(vae, "paper", lam=2.0, clamp=0.1), 0),
+        (None, 0),
+        (Guidance(vae, "paper", lam=1.0, clamp=0.1), 1),
+    ):
         with pytest.raises(InputError, match="another run"):
             finetune(policy, new, guidance, steps=40, seed=seed, directory=tmp_path)
     with pytest.raises(InputError, match="another run"):
-        finetune(policy, new.select([0, 1]), Guidance(vae, lam=1.0, clamp=0.1), steps=40, directory=tmp_path)
+        finetune(policy, new.select([0, 1]), Guidance(vae, "paper", lam=1.0, clamp=0.1), steps=40, directory=tmp_path)
 
 
 def test_observations_are_paired_with_what_follows(setting):
@@ -153,7 +157,7 @@ def test_observations_are_paired_with_what_follows(setting):
 
 def test_pretraining_serves_robots_of_several_widths(make_set):
     sets = (make_set("p", joints=7), make_set("q", joints=6, seed=2))
-    trained = pretrain(build(sets, 8, seed=0, hidden=32), sets, OptimConfig(60, 32, 2e-3, schedule="cosine"))
+    trained = pretrain(build(sets, 8, seed=0, hidden=32), sets, OptimConfig(60, 32, 2e-3, lr_schedule="cosine"))
     assert trained.loss[-1]["loss"] < trained.loss[0]["loss"]
 
 
@@ -166,10 +170,10 @@ def test_bad_budgets_are_refused(setting, change, words):
 def test_mismatches_of_guidance_and_policy_are_refused(setting, make_set):
     policy, _, new, vae = setting
     with pytest.raises(InputError, match="the policy's horizon"):
-        finetune(policy, new, Guidance(vae, horizon=16))
+        finetune(policy, new, Guidance(vae, "paper", horizon=16))
     narrow = InfoVAE(VAEConfig(features=6, latent=8, layers=3, heads=2, feedforward=16))
     with pytest.raises(InputError, match="encoder of 6 columns"):
-        finetune(policy, new, Guidance(narrow))
+        finetune(policy, new, Guidance(narrow, "paper"))
     with pytest.raises(InputError, match="at most 8"):
         finetune(policy, make_set("wide", joints=9))
     other = finetune(policy, make_set("other", joints=6, seed=8), steps=1).policy.spaces[0]
@@ -179,7 +183,9 @@ def test_mismatches_of_guidance_and_policy_are_refused(setting, make_set):
     with pytest.raises(InputError, match="pre-trained on"):
         finetune(policy, commands)
     with pytest.raises(InputError, match=r"passport \w{16}.*expected passport \w{16} .*statistics differ"):
-        finetune(policy, new, Guidance(vae, space=other), space=finetune(policy, new, steps=1).policy.spaces[0])
+        finetune(
+            policy, new, Guidance(vae, "paper", space=other), space=finetune(policy, new, steps=1).policy.spaces[0]
+        )
 
 
 def test_an_encoder_of_the_robots_own_columns_finds_its_slots(setting):
@@ -187,8 +193,8 @@ def test_an_encoder_of_the_robots_own_columns_finds_its_slots(setting):
     policy, _, new, vae = setting
     space = finetune(policy, new, steps=1).policy.spaces[0]
     own = vae.restricted(space.embodiment.slots)
-    wide = finetune(policy, new, Guidance(vae, 2.0, 0.1, mask=space.mask), steps=8)
-    found = finetune(policy, new, Guidance(own, 2.0, 0.1), steps=8)
+    wide = finetune(policy, new, Guidance(vae, "paper", lam=2.0, clamp=0.1, mask=space.mask), steps=8)
+    found = finetune(policy, new, Guidance(own, "paper", lam=2.0, clamp=0.1), steps=8)
     torch.testing.assert_close(weights(found.policy), weights(wide.policy), atol=1e-5, rtol=1e-4)
     assert not torch.equal(weights(found.policy), weights(finetune(policy, new, steps=8).policy))
 
@@ -196,6 +202,18 @@ def test_an_encoder_of_the_robots_own_columns_finds_its_slots(setting):
 def test_guidances_that_differ_in_lambda_and_clamp_alone_share_their_gradient(setting):
     _, _, _, vae = setting
     mask = torch.ones(8, dtype=torch.bool)
-    one, two = Guidance(vae, 2.0, 0.1, mask=mask), Guidance(vae, 0.5, mask=mask.clone().numpy(), sign=-1)
+    one, two = (
+        Guidance(vae, "paper", lam=2.0, clamp=0.1, mask=mask),
+        Guidance(vae, "paper", lam=0.5, mask=mask.clone().numpy(), sign=-1),
+    )
     assert one.stream == two.stream
-    assert len({one.stream, Guidance(vae, 2.0).stream, Guidance(vae, 2.0, energy="released", mask=mask).stream}) == 3
+    assert (
+        len(
+            {
+                one.stream,
+                Guidance(vae, "paper", lam=2.0).stream,
+                Guidance(vae, "paper", lam=2.0, reduction="mean", mask=mask).stream,
+            }
+        )
+        == 3
+    )

@@ -26,7 +26,7 @@ def batch(size=4, steps=6, width=5, dtype=torch.float32):
 
 def test_gradient_equals_finite_differences(vae):
     vae = vae.double()
-    guidance = Guidance(vae, lam=1.0)
+    guidance = Guidance(vae, "paper", lam=1.0)
     x, a0 = batch(2, 4, dtype=torch.float64)
     g = guidance.gradient(x, a0)
 
@@ -41,7 +41,7 @@ def test_gradient_equals_finite_differences(vae):
 
 
 def test_guidance_descends_towards_the_clean_chunk(vae):
-    guidance = Guidance(vae, lam=1.0)
+    guidance = Guidance(vae, "paper", lam=1.0)
     x, a0 = batch()
     before = (guidance.latents(x) - guidance.latents(a0)).square().sum()
     moved = x + 1e-3 * guidance.gradient(x, a0)
@@ -50,7 +50,7 @@ def test_guidance_descends_towards_the_clean_chunk(vae):
 
 def test_a_batch_equals_its_samples_one_by_one(vae):
     # float64, because float32 kernels round differently for different batch sizes.
-    guidance = Guidance(vae.double(), lam=2.0, clamp=0.05)
+    guidance = Guidance(vae.double(), "paper", lam=2.0, clamp=0.05)
     x, a0 = batch(6, dtype=torch.float64)
     k = torch.linspace(-1, 3, 6, dtype=torch.float64)
     together = guidance.shift(x, a0, k)
@@ -62,23 +62,23 @@ def test_a_batch_equals_its_samples_one_by_one(vae):
 
 def test_released_energy_depends_on_the_batch_size_and_says_so(vae):
     x, a0 = batch(4)
-    released, paper = Guidance(vae, lam=1.0, energy="released"), Guidance(vae, lam=1.0)
+    released, paper = Guidance(vae, "paper", lam=1.0, reduction="mean"), Guidance(vae, "paper", lam=1.0)
     torch.testing.assert_close(released.gradient(x, a0) * 4 * 8, paper.gradient(x, a0), atol=1e-6, rtol=1e-4)
 
 
 def test_masked_slots_get_exactly_zero(vae):
     x, a0 = batch()
-    shift = Guidance(vae, lam=3.0, mask=np.array([1, 0, 1, 1, 0], bool)).shift(x, a0, 1.0)
+    shift = Guidance(vae, "paper", lam=3.0, mask=np.array([1, 0, 1, 1, 0], bool)).shift(x, a0, 1.0)
     assert torch.equal(shift[..., [1, 4]], torch.zeros_like(shift[..., [1, 4]]))
     assert shift[..., [0, 2, 3]].abs().min() > 0
 
 
 def test_clamp_bounds_k_g_before_lambda(vae):
     x, a0 = batch()
-    free = Guidance(vae, lam=1.0).shift(x, a0, 50.0)
-    clamped = Guidance(vae, lam=3.0, clamp=0.1).shift(x, a0, 50.0)
+    free = Guidance(vae, "paper", lam=1.0).shift(x, a0, 50.0)
+    clamped = Guidance(vae, "paper", lam=3.0, clamp=0.1).shift(x, a0, 50.0)
     torch.testing.assert_close(clamped, 3.0 * free.clamp(-0.1, 0.1))
-    assert torch.equal(Guidance(vae, lam=3.0, clamp=0.1, sign=-1).shift(x, a0, 50.0), -clamped)
+    assert torch.equal(Guidance(vae, "paper", lam=3.0, clamp=0.1, sign=-1).shift(x, a0, 50.0), -clamped)
     assert float(clamped.abs().max()) == pytest.approx(0.3)
 
 
@@ -86,33 +86,33 @@ def test_a_clamp_by_norm_keeps_the_direction_and_bounds_the_rms(vae):
     x, a0 = batch()
     mask = np.array([1, 0, 1, 1, 0], bool)
     k = torch.tensor([0.01, 1.0, 30.0, 200.0])
-    free = Guidance(vae, lam=1.0, mask=mask).shift(x, a0, k)
+    free = Guidance(vae, "paper", lam=1.0, mask=mask).shift(x, a0, k)
     rms = free[..., mask].square().mean((1, 2)).sqrt()
     clamp = float(rms.sort().values[1:3].mean())  # between the second and the third
-    bounded = Guidance(vae, lam=1.0, clamp=clamp, bound="norm", mask=mask).shift(x, a0, k)
+    bounded = Guidance(vae, "paper", lam=1.0, clamp=clamp, clip="norm", mask=mask).shift(x, a0, k)
     order = rms.argsort()
     assert torch.equal(bounded[order[:2]], free[order[:2]])
     for i in order[2:]:
         torch.testing.assert_close(bounded[i] / bounded[i].norm(), free[i] / free[i].norm())
         assert bounded[i][..., mask].square().mean().sqrt().item() == pytest.approx(clamp, rel=1e-5)
-    decided = Guidance(vae, clamp=clamp, bound="norm", mask=mask).clamped(free)
+    decided = Guidance(vae, "paper", clamp=clamp, clip="norm", mask=mask).clamped(free)
     assert decided.all((1, 2))[order].tolist() == [False, False, True, True]
 
 
 def test_a_schedule_scales_the_clamped_shift_by_alpha(vae):
     x, a0 = batch()
     alpha = torch.tensor([1.0, 0.8, 0.3, 0.0])
-    plain = Guidance(vae, lam=2.0, clamp=0.1).shift(x, a0, 5.0)
+    plain = Guidance(vae, "paper", lam=2.0, clamp=0.1).shift(x, a0, 5.0)
     for schedule, power in (("alpha", 1), ("alpha_squared", 2)):
-        scheduled = Guidance(vae, lam=2.0, clamp=0.1, schedule=schedule).shift(x, a0, 5.0, alpha=alpha)
+        scheduled = Guidance(vae, "paper", lam=2.0, clamp=0.1, schedule=schedule).shift(x, a0, 5.0, alpha=alpha)
         torch.testing.assert_close(scheduled, plain * alpha[:, None, None] ** power)
     with pytest.raises(InputError, match="no alpha"):
-        Guidance(vae, lam=2.0, schedule="alpha").shift(x, a0, 5.0)
+        Guidance(vae, "paper", lam=2.0, schedule="alpha").shift(x, a0, 5.0)
 
 
 def test_the_identity_encoder_pulls_straight_to_the_clean_chunk():
     x, a0 = batch()
-    torch.testing.assert_close(Guidance(IdentityEncoder(5, 6)).gradient(x, a0), -2 * (x - a0))
+    torch.testing.assert_close(Guidance(IdentityEncoder(5, 6), "paper").gradient(x, a0), -2 * (x - a0))
 
 
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
@@ -120,7 +120,7 @@ def test_an_energy_at_the_estimate_is_a_latent_auxiliary_loss(vae, name):
     """‖f + λ·k·g(â0) − target‖² with a constant shift has the gradient of ‖f − target‖² + λ·‖E(â0) − E(a0)‖² in f."""
     path, lam = Path(name), 0.7
     vae = vae.double()
-    guidance = Guidance(vae, lam=lam, at="estimate")
+    guidance = Guidance(vae, "paper", lam=lam, energy_at="x0_hat")
     noise, a0 = batch(dtype=torch.float64)
     t = torch.tensor([0.05, 0.3, 0.6, 0.9], dtype=torch.float64)
     x, target = path.noised(a0, noise, t), path.target(a0, noise, t)
@@ -136,7 +136,7 @@ def test_an_energy_at_the_estimate_is_a_latent_auxiliary_loss(vae, name):
 
 def test_encoder_is_frozen_and_in_eval_mode(vae):
     vae.train()
-    guidance = Guidance(vae, lam=1.0)
+    guidance = Guidance(vae, "paper", lam=1.0)
     x, a0 = batch()
     x.requires_grad_(True)
     with torch.no_grad():  # guidance works inside a no_grad block and leaves no graph
@@ -149,25 +149,25 @@ def test_encoder_is_frozen_and_in_eval_mode(vae):
     ("options", "words"),
     [
         ({"lam": -1.0}, "λ ≥ 0"),
-        ({"lam": math.nan}, "λ ≥ 0"),
+        ({"lam": math.nan}, "a number"),
         ({"clamp": 0.0}, "c > 0"),
-        ({"energy": "summed"}, "did you mean 'sum'"),
+        ({"reduction": "summed"}, "did you mean 'sum'"),
         ({"latent": "means"}, "did you mean 'mean'"),
         ({"mask": np.ones(4)}, "4 entries"),
-        ({"sign": 2}, "1 or -1"),
-        ({"at": "noise"}, "did you mean 'noised'"),
-        ({"bound": "norms"}, "did you mean 'norm'"),
+        ({"sign": 2}, "valid names are -1, 1"),
+        ({"energy_at": "x_0"}, "did you mean 'x_t'"),
+        ({"clip": "norms"}, "did you mean 'norm'"),
         ({"schedule": "alphas"}, "did you mean 'alpha'"),
     ],
 )
 def test_bad_options_are_refused(vae, options, words):
     with pytest.raises(InputError, match=words):
-        Guidance(vae, **options)
+        Guidance(vae, "paper", **options)
 
 
 def test_wrong_width_is_refused(vae):
     with pytest.raises(InputError, match=r"\(B, S, 5\)"):
-        Guidance(vae, lam=1.0).shift(torch.zeros(2, 6, 4), torch.zeros(2, 6, 4), 1.0)
+        Guidance(vae, "paper", lam=1.0).shift(torch.zeros(2, 6, 4), torch.zeros(2, 6, 4), 1.0)
 
 
 def golden_cases(shared):
@@ -199,7 +199,7 @@ def test_released_guidance_equals_the_golden_numbers(shared):
         noise = get["eps_latent"].repeat(1, size // 4, 1)
         alpha_bar = get["alpha_bar"].repeat(size // 4)
         k = guidance_coefficient("sample", alpha_bar.sqrt(), (1 - alpha_bar).sqrt())[:, None, None]
-        guidance = Guidance(vae, lam, clamp, energy="released", latent="sample", mask=mask)
+        guidance = Guidance(vae, "paper", lam=lam, clamp=clamp, reduction="mean", latent="sample", mask=mask)
         g = guidance.gradient(x, a0, noise=noise)
         shift = guidance.shift(x, a0, k, noise=noise)
         loss = (prediction + shift - a0).square().mean()

@@ -32,14 +32,14 @@ def setting(make_set):
 
 
 def identity(**options):
-    return Guidance(IdentityEncoder(8, 8), **options)
+    return Guidance(IdentityEncoder(8, 8), "paper", **options)
 
 
 def test_a_guidance_of_known_size_is_measured_as_such(setting):
     """The identity at the estimate shifts a sample prediction f by λ·(f − a0): λ times the residual, exactly."""
     policy, new = setting
     trained = finetune(policy, new, steps=100, learning_rate=2e-3).policy  # so that no estimate is clipped
-    found = dry_run(trained, new, identity(lam=0.25, at="estimate"), batches=4, batch=16)
+    found = dry_run(trained, new, identity(lam=0.25, energy_at="x0_hat"), batches=4, batch=16)
     assert found.ratio == pytest.approx(0.25, rel=1e-4) and found.verdict == "acting" and found.clamped == 0
     assert all(row["ratio"] == pytest.approx(0.25, rel=1e-3) for row in found.rows)
     assert all(row["cosine"] == pytest.approx(1.0, abs=1e-4) for row in found.rows)
@@ -79,34 +79,34 @@ def test_it_says_what_the_released_settings_do(setting):
     policy, new = setting
     torch.manual_seed(0)
     vae = InfoVAE(VAEConfig(features=8, latent=512, layers=1, heads=4, feedforward=16))
-    released = Guidance(vae, lam=3.0, clamp=0.1, energy="released")
+    released = Guidance(vae, "paper", lam=3.0, clamp=0.1, reduction="mean")
     found = dry_run(policy, new, released, batches=2, batch=64)
     scale = 64 * 512
-    as_sum = dry_run(policy, new, Guidance(vae, lam=3.0 / scale, clamp=0.1 * scale), batches=2, batch=64)
+    as_sum = dry_run(policy, new, Guidance(vae, "paper", lam=3.0 / scale, clamp=0.1 * scale), batches=2, batch=64)
     for one, other in zip(found.rows, as_sum.rows, strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-9)
-    summed = dry_run(policy, new, Guidance(vae, lam=3.0), batches=2, batch=64)
+    summed = dry_run(policy, new, Guidance(vae, "paper", lam=3.0), batches=2, batch=64)
     # Nothing but the last noise levels, where k diverges, is felt; for most samples it is next to nothing.
     felt = [row["t_high"] for row in found.rows if row["ratio"] >= FELT_RATIO]
     assert felt == felt[-1:] and sum(row["idle"] for row in found.rows) > 0.5 * len(found.rows)
     assert all(row["idle"] == 0 for row in summed.rows[3:])
     said = found.sentence(released)
-    assert "λ = 3, clamp 0.1" in said and "of samples get less than 0.001" in said
+    assert "λ=3, c=0.1" in said and "of samples get less than 0.001" in said
     assert ("felt at noise levels 0.9 to 1" if felt else "at no noise level") in said
 
 
 def test_only_joints_that_are_named_are_guided(make_set, tmp_path):
     old, new = make_set("old", joints=7), make_set("new", joints=6, seed=1)
     alignment = fit(old, new, replace(preset("smoke"), chunk=8, pretrain_steps=2, adapt_steps=2))
-    some = Guidance.of(alignment, joints=["joint1", "joint[45]"])
-    every = Guidance.of(alignment)
+    some = Guidance.of(alignment, "paper", joints=["joint1", "joint[45]"])
+    every = Guidance.of(alignment, "paper")
     x, a0 = torch.randn(3, 8, alignment.space.width), torch.zeros(3, 8, alignment.space.width)
     moved = some.shift(x, a0, 1.0).abs().sum((0, 1)) > 0
     slots = dict(zip(alignment.joint_names, alignment.space.embodiment.slots, strict=True))
     assert {name for name, slot in slots.items() if moved[slot]} == {"joint1", "joint4", "joint5"}
     torch.testing.assert_close(some.shift(x, a0, 1.0)[..., moved], every.shift(x, a0, 1.0)[..., moved])
     with pytest.raises(InputError, match=r"no joint 'joint9'.*did you mean"):
-        Guidance.of(alignment, joints=["joint9"])
+        Guidance.of(alignment, "paper", joints=["joint9"])
 
 
 def test_the_command_measures_then_trains(make_set, tmp_path):

@@ -33,10 +33,10 @@ def setting(make_set):
     return new, policy, vae
 
 
-def stream(setting, latent="sample", at="noised", size=4, **options):
+def stream(setting, latent="sample", energy_at="x_t", size=4, **options):
     new, policy, vae = setting
     data = TrainingData.of(policy, [new], policy.spaces, torch.device("cpu"))
-    shifts = Shifts([Guidance(vae, latent=latent, at=at, **options)], data, policy.path, 3)
+    shifts = Shifts([Guidance(vae, "paper", latent=latent, energy_at=energy_at, **options)], data, policy.path, 3)
     return Prefetcher(data, policy.path, size, 3, shifts)
 
 
@@ -78,7 +78,7 @@ def test_a_state_is_of_what_was_taken_not_of_what_is_ready(setting, threads, tak
         assert all(same(second.take(), one) for one in following)
 
 
-@pytest.mark.parametrize("options", [{}, {"energy": "released"}, {"latent": "mean"}, {"bound": "norm", "clamp": 0.1}])
+@pytest.mark.parametrize("options", [{}, {"reduction": "mean"}, {"latent": "mean"}, {"clip": "norm", "clamp": 0.1}])
 def test_batches_prepared_together_are_those_prepared_alone(setting, threads, options):
     """One encoder call for many batches: times, noise and chunks bit by bit, gradients up to rounding."""
     threads(1)
@@ -102,12 +102,12 @@ def test_large_batches_are_prepared_one_by_one(setting, threads):
     threads(1)
     assert stream(setting, size=4)._at_once == 8
     assert stream(setting, size=16)._at_once == 4  # of 8 rows each: 512 rows at once
-    assert stream(setting, size=1000)._at_once == stream(setting, latent="mean", at="estimate")._at_once == 1
+    assert stream(setting, size=1000)._at_once == stream(setting, latent="mean", energy_at="x0_hat")._at_once == 1
 
 
 def test_nothing_runs_ahead_where_nothing_is_shared(setting, threads):
     threads(2)
-    with stream(setting, latent="mean", at="estimate") as plain:
+    with stream(setting, latent="mean", energy_at="x0_hat") as plain:
         plain.take()
         assert torch.get_num_threads() == 2
         assert not any(thread.name.startswith("guidance") for thread in threading.enumerate())
@@ -116,7 +116,7 @@ def test_nothing_runs_ahead_where_nothing_is_shared(setting, threads):
 def test_a_stopped_run_resumes_to_the_same_bits_with_batches_ahead(setting, threads, tmp_path, monkeypatch):
     new, policy, vae = setting
     threads(2)
-    guidance = Guidance(vae, lam=2.0, clamp=0.1, latent="sample")
+    guidance = Guidance(vae, "paper", lam=2.0, clamp=0.1, latent="sample")
     whole = finetune(policy, new, guidance, steps=12, batch=4)
     taken = Prefetcher.take
 

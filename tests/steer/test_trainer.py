@@ -16,7 +16,7 @@ from ate.policies import build
 from ate.steer import Evaluation, Guidance, finetune
 from ate.steer.batches import TrainingData, draw
 
-ALL = {"ema": 0.9, "warmup": 5, "schedule": "cosine", "accumulate": 2, "clip": 0.5}
+ALL = {"ema": 0.9, "warmup": 5, "lr_schedule": "cosine", "accumulate": 2, "max_grad_norm": 0.5}
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def options(setting, **more):
 
 def test_accumulated_batches_are_the_mean_of_their_losses(setting):
     policy, new, vae = setting
-    guidance = Guidance(vae, 1.0, 0.2)
+    guidance = Guidance(vae, "paper", lam=1.0, clamp=0.2)
     trained = options(setting, guidance=guidance, steps=3, accumulate=3)
     expected = by_hand(policy, new, 3, accumulate=3, guidance=guidance)
     torch.testing.assert_close(weights(trained.policy), weights(expected), atol=2e-6, rtol=1e-5)
@@ -86,12 +86,12 @@ def test_accumulated_batches_are_the_mean_of_their_losses(setting):
 def test_gradients_are_clipped_by_their_norm(setting):
     policy, new, _ = setting
     # AdamW takes the scale of a constant gradient out; several steps, whose norms differ, tell the clipped ones apart.
-    clipped = options(setting, steps=6, clip=0.05)
+    clipped = options(setting, steps=6, max_grad_norm=0.05)
     torch.testing.assert_close(
         weights(clipped.policy), weights(by_hand(policy, new, 6, clip=0.05)), atol=2e-6, rtol=1e-5
     )
     assert not torch.equal(weights(clipped.policy), weights(options(setting, steps=6).policy))
-    assert torch.equal(weights(options(setting, steps=6, clip=1e6).policy), weights(options(setting, steps=6).policy))
+    assert torch.equal(weights(options(setting, steps=6, max_grad_norm=1e6).policy), weights(options(setting, steps=6).policy))
 
 
 def test_the_learning_rate_warms_up(setting):
@@ -126,8 +126,8 @@ def test_half_precision_rounds_the_policy_and_leaves_guidance_alone(setting, mon
         return encode(self, x, lengths)
 
     monkeypatch.setattr(InfoVAE, "encode", spy)
-    for at in ("noised", "estimate"):
-        guidance = Guidance(vae, 1.0, 0.2, at=at)
+    for energy_at in ("x_t", "x0_hat"):
+        guidance = Guidance(vae, "paper", lam=1.0, clamp=0.2, energy_at=energy_at)
         full, half = (options(setting, guidance=guidance, steps=3, precision=p) for p in ("float32", "bfloat16"))
         assert seen == {(torch.float32, False)}
         gap = (weights(half.policy) - weights(full.policy)).abs().max()
@@ -137,7 +137,7 @@ def test_half_precision_rounds_the_policy_and_leaves_guidance_alone(setting, mon
 
 def test_evaluating_changes_nothing_and_falls_on_its_steps(setting):
     _, new, vae = setting
-    guidance = Guidance(vae, 1.0, 0.2)
+    guidance = Guidance(vae, "paper", lam=1.0, clamp=0.2)
     plain = options(setting, guidance=guidance, steps=50)
     asked = options(setting, guidance=guidance, steps=50, evaluation=Evaluation(new, every=15))
     assert torch.equal(weights(plain.policy), weights(asked.policy))
@@ -151,7 +151,7 @@ def train_all(folder, new):
     """Everything that has a state, in a folder."""
     policy, new, vae = pieces(new)
     torch.set_num_threads(1)
-    guidance = Guidance(vae, 2.0, 0.1, latent="sample")
+    guidance = Guidance(vae, "paper", lam=2.0, clamp=0.1, latent="sample")
     return finetune(policy, new, guidance, steps=200, batch=8, directory=folder,
                     evaluation=Evaluation(new, every=50), **ALL)  # fmt: skip
 
@@ -191,9 +191,9 @@ from tests.steer.test_trainer import ALL, pieces
 torch.set_num_threads(1)
 policy, new, vae = pieces(load(sys.argv[1]))
 methods = {"plain": GuidedPolicy(policy), "scratch": GuidedPolicy(policy.fresh(1))}
-for name, options in (("a", {}), ("b", {"latent": "sample"}), ("c", {"energy": "released"}),
-                      ("d", {"energy": "released", "at": "estimate"})):
-    methods[name] = GuidedPolicy(policy, Guidance(vae, 2.0, 0.1, **options))
+for name, options in (("a", {}), ("b", {"latent": "sample"}), ("c", {"reduction": "mean"}),
+                      ("d", {"reduction": "mean", "energy_at": "x0_hat"})):
+    methods[name] = GuidedPolicy(policy, Guidance(vae, "paper", clamp=0.1, **options))
 told = {}
 with session():
     for stacked in (False, True):

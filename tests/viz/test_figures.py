@@ -8,6 +8,7 @@ from ate.data.episodes import Episode
 from ate.experiments.methods import comparison
 from ate.experiments.stats.comparisons import differences
 from ate.robots import unify
+from ate.steer import GuidanceConfig
 from ate.viz.figures.steer import clamp_colors, method_colors
 from ate.viz.style import METHODS, ROBOTS, TEMPLATE, colors, slot_labels, tinted, unit
 from tests.viz.samples import cells, episodes, figures, metrics, results, sets
@@ -135,7 +136,7 @@ def test_differences_have_a_zero_line_a_t_interval_and_none_with_one_seed():
 
 def test_every_method_of_a_comparison_has_its_own_fixed_colour():
     assert method_colors(results()) == METHODS
-    assert [spec.name for spec in comparison(2.0, 0.1)] == list(METHODS)
+    assert [spec.name for spec in comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t"))] == list(METHODS)
 
 
 def test_cells_of_one_clamp_share_a_hue_and_curves_that_coincide_are_nested():

@@ -8,27 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ate.experiments.methods import SCRATCH
-from ate.experiments.results import RunResult
+from ate.experiments.results import Regime, RunResult
 
-Budget = tuple[str, int, int]
 # Below it a shift cannot be told from rounding; keeps logarithms finite.
 LEAST_ACTIVITY = 1e-6
 
 
-def budget(result: RunResult) -> Budget:
-    """What a result shares with its baseline beside the seed: parameterisation, demonstrations, steps."""
-    return result.parameterization, result.demonstrations, result.steps
-
-
-def is_baseline(result: RunResult) -> bool:
-    """Whether it is plain fine-tuning from the pre-trained weights, λ = 0."""
-    return result.lam == 0 and result.spec.get("start", result.method) != SCRATCH
-
-
-def baselines(results: Sequence[RunResult]) -> dict[tuple[Budget, int], RunResult]:
-    """The λ = 0 run of each budget and training seed."""
-    return {(budget(result), result.seed): result for result in results if is_baseline(result)}
+def baselines(results: Sequence[RunResult]) -> dict[tuple[Regime, int], RunResult]:
+    """The λ = 0 run of each regime and training seed."""
+    return {(result.regime, result.seed): result for result in results if result.is_baseline}
 
 
 def saturation(result: RunResult) -> float | None:

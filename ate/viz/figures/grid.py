@@ -7,10 +7,11 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ate.experiments.methods import clamp_text
 from ate.experiments.results import RunResult
 from ate.experiments.stats.baseline import activity, saturation
 from ate.experiments.stats.comparisons import Difference
-from ate.viz.figures.panels import Cell, Panel, clamp_text, compared, panels
+from ate.viz.figures.panels import Cell, Panel, compared, panels
 from ate.viz.style import GRID, INK, SOFT, finish, signed
 
 # Blue helps, orange hurts: told apart with any colour vision, white where nothing changes.

@@ -9,21 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ate.errors import InputError
-from ate.experiments.export import spec
 from ate.experiments.methods import ALIGNED_VARIANTS
-from ate.experiments.results import RunResult
-from ate.experiments.stats.baseline import Budget, budget, is_baseline
+from ate.experiments.results import Regime, RunResult
 from ate.experiments.stats.comparisons import Difference, differences
+from ate.steer import guidance_config
 from ate.viz.figures.steer import titles
 
 Cell = tuple[float, float]
 STEERING = ("aligned", *ALIGNED_VARIANTS)
-# Options of guidance that make a grid of their own, and how a title says them.
-OPTIONS = {
-    "encoder": "{} encoder", "sign": "sign {:+d}", "energy": "{} energy", "at": "at {}", "bound": "bound by {}",
-    "schedule": "λ as {}", "latent": "latent {}",
-}  # fmt: skip
-BUDGET = ("{}", "{} demonstrations", "{} steps")
+# What makes a grid of its own besides its regime: the encoder, and every option of guidance but λ and clamp.
+OPTIONS = guidance_config.OPTIONS[2:]
+WORDS = ("{}", "{} demonstrations", "{} steps", "{} encoder")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,18 +60,18 @@ def panels(results: Sequence[RunResult]) -> list[Panel]:
     Raises:
         InputError: a grid without its λ = 0 runs.
     """
-    grids: dict[tuple[Budget, tuple[object, ...]], list[RunResult]] = {}
+    grids: dict[tuple[Regime, tuple[object, ...]], list[RunResult]] = {}
     for run in results:
         if run.lam != 0 and run.encoder in STEERING:
-            options = spec(run)
-            grids.setdefault((budget(run), tuple(options[name] for name in OPTIONS)), []).append(run)
+            labels = run.spec.guidance.labels(OPTIONS)
+            grids.setdefault((run.regime, (run.encoder, *labels.values())), []).append(run)
     named = _titles(list(grids))
     return [_panel(named[key], key[0], runs, results) for key, runs in grids.items()]
 
 
-def _panel(title: str, shared: Budget, runs: Sequence[RunResult], results: Sequence[RunResult]) -> Panel:
-    beside = [r for r in results if budget(r) == shared]
-    base = tuple(r for r in beside if is_baseline(r))
+def _panel(title: str, shared: Regime, runs: Sequence[RunResult], results: Sequence[RunResult]) -> Panel:
+    beside = [r for r in results if r.regime == shared]
+    base = tuple(r for r in beside if r.is_baseline)
     if not base:
         raise InputError(
             f"λ in {sorted({r.lam for r in beside})} ({title})",
@@ -89,8 +85,8 @@ def _panel(title: str, shared: Budget, runs: Sequence[RunResult], results: Seque
     return Panel(title, base, cells, tuple(r for r in beside if r.lam != 0 and r.encoder not in STEERING))
 
 
-def _titles(keys: Sequence[tuple[Budget, tuple[object, ...]]]) -> dict[tuple[Budget, tuple[object, ...]], str]:
-    words = (*BUDGET, *OPTIONS.values())
+def _titles(keys: Sequence[tuple[Regime, tuple[object, ...]]]) -> dict[tuple[Regime, tuple[object, ...]], str]:
+    words = (*WORDS, *["{}"] * len(OPTIONS))
     kinds = dict(zip(keys, titles(shared[0] for shared, _ in keys), strict=True))
     rows = {key: (kinds[key], *key[0][1:], *key[1]) for key in keys}
     varied = [len({row[i] for row in rows.values()}) > 1 or i == 0 for i in range(len(words))]
@@ -125,8 +121,3 @@ def _compared(panel: Panel, looks: int) -> dict[Cell, Difference]:
         rows = differences([*base, *runs], panel.base[0].method, looks)
         found |= {methods[row.method]: row for row in rows}
     return found
-
-
-def clamp_text(clamp: float) -> str:
-    """A clamp as a label: `"0.1"`, or `"none"` where infinite."""
-    return "none" if np.isinf(clamp) else f"{clamp:g}"

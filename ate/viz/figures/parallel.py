@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from ate.experiments.export import tidy
 from ate.experiments.results import RunResult
+from ate.steer import guidance_config
 from ate.viz.style import finish
 
 if TYPE_CHECKING:
@@ -16,13 +17,10 @@ if TYPE_CHECKING:
 
 # As on the λ × clamp plane, but grey where nothing changes: a white line could not be seen.
 SCALE = [[0, "#b35806"], [0.35, "#f1a340"], [0.5, "#c3c9cf"], [0.65, "#74add1"], [1, "#2166ac"]]
-SPEC = (
-    "parameterization", "demonstrations", "steps", "start", "encoder", "lam", "clamp", "sign", "energy", "at", "bound",
-    "schedule", "latent",
-)  # fmt: skip
-NAMES = {"lam": "λ", "parameterization": "prediction"}
+SPEC = ("parameterization", "demonstrations", "steps", "start", "encoder", *guidance_config.OPTIONS)
+NAMES = {"lam": "λ", "parameterization": "prediction", "energy_at": "energy at"}
 # Options that λ = 0 does not have.
-GUIDED = ("encoder", "clamp", "sign", "energy", "at", "bound", "schedule", "latent")
+GUIDED = ("encoder", *guidance_config.OPTIONS[1:])
 # No shift at all stands this many powers of ten below the least one.
 BELOW = 1.0
 

@@ -7,11 +7,12 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ate.experiments.methods import clamp_text
 from ate.experiments.results import RunResult
 from ate.experiments.stats.baseline import activity, saturation
 from ate.experiments.stats.comparisons import wilson
 from ate.steer.meter import ACTIVE_RATIO
-from ate.viz.figures.panels import Panel, clamp_text, panels
+from ate.viz.figures.panels import Panel, panels
 from ate.viz.figures.steer import clamp_colors
 from ate.viz.style import LOG, SOFT, faded, finish, nested
 

@@ -2,14 +2,13 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 import numpy as np
 
-from ate.experiments.export import spec, tidy
-from ate.experiments.methods import MethodSpec
+from ate.experiments.export import tidy
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.sweep import AXES
@@ -34,7 +33,6 @@ def card_html(study: Study, runs: Sequence[RunResult]) -> str:
 def card_rows(study: Study, runs: Sequence[RunResult]) -> dict[str, str]:
     """The same as names and HTML values."""
     first, settings = runs[0], study.settings
-    options = {name: value for name, value in spec(first).items() if name not in ("lam", "clamp")}
     kept = [f"seed {run.seed} <code>{escape(run.cell[:16])}</code>" for run in runs if run.cell]
     files = {
         "policy": study.policies[first.parameterization].parent.name,
@@ -42,8 +40,7 @@ def card_rows(study: Study, runs: Sequence[RunResult]) -> dict[str, str]:
         "data": study.adapt.digest[:16],
     }
     return {
-        "guidance": f"λ {first.lam:g}, clamp {'none' if np.isinf(first.clamp) else f'{first.clamp:g}'}; "
-        + escape(", ".join(f"{name} {value}" for name, value in options.items())),
+        "guidance": escape(", ".join([f"encoder {first.encoder}", *first.spec.guidance.labels().values()])),
         "budget": f"{escape(first.parameterization)} prediction, {first.demonstrations} demonstrations, "
         f"{settings.steps} steps of {settings.batch} chunks, learning rate {settings.learning_rate:g}",
         "seeds": f"training {', '.join(str(run.seed) for run in runs)}; rollouts "
@@ -55,17 +52,21 @@ def card_rows(study: Study, runs: Sequence[RunResult]) -> dict[str, str]:
 
 def command(study: Study, result: RunResult) -> str:
     """What repeats a cell and its λ = 0 with the same seeds; what is in the run directory is read, not run."""
-    settings, options = study.settings, spec(result)
+    settings, guidance = study.settings, result.spec.guidance
     lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
-    usual = {f.name: f.default for f in fields(MethodSpec)} | {"encoder": "aligned", "at": settings.at}
-    other = [f"{name}={options[name]}" for name in AXES if options[name] != usual[name]]
+    other = [
+        f"{name}={getattr(guidance, name)}"
+        for name in AXES
+        if getattr(guidance, name) != getattr(settings.guidance, name)
+    ]
+    other += [f"encoder={result.encoder}"] if result.encoder not in ("none", "aligned") else []
     if not other:
-        mine = replace(settings, lams=lam, clamps=clamp, parameterizations=result.parameterization)
-        return mine.command("04")
-    budget = [f"{name}={getattr(result, name)}" for name in ("parameterization", "demonstrations", "steps")]
+        kind = (result.parameterization,)
+        return replace(settings, lams=(result.lam,), clamps=(result.clamp,), parameterizations=kind).command("04")
+    regime = [f"{name}={value}" for name, value in result.regime._asdict().items()]
     words = ["ate", "sweep", "--profile", settings.profile, "--run", str(settings.directory), "--lams", lam]
     words += ["--clamps", clamp, "--seeds", str(settings.ablation_seeds), "--rollouts", str(settings.rollouts)]
-    axes = dict.fromkeys([f"at={options['at']}", *other, *budget])
+    axes = dict.fromkeys([f"energy_at={guidance.energy_at}", *other, *regime])
     return shlex.join([*words, *(part for item in axes for part in ("--axis", item))])
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import ipywidgets as widgets
 from IPython.display import HTML, display
 
+from ate.experiments.methods import clamp_text
 from ate.experiments.replay import Replay, replay_in, telling
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
@@ -13,7 +14,7 @@ from ate.runs.directory import RunDirectory
 from ate.viz.display import draw, in_batch, progress, show, show_table
 from ate.viz.figures.film import film_strip
 from ate.viz.figures.grid import grid
-from ate.viz.figures.panels import Cell, Panel, clamp_text, compared, panels
+from ate.viz.figures.panels import Cell, Panel, compared, panels
 from ate.viz.figures.steer import guidance_anatomy, loss_curves
 from ate.viz.style import INK
 from ate.viz.tables.cell_card import card_html, seed_rows

@@ -74,7 +74,7 @@ def test_lora_starts_as_the_policy_trains_little_and_is_guided():
     assert trained and all("lora_" in name for name in trained)
     from ate.steer.encoder import IdentityEncoder
 
-    with attach(policy, Guidance(IdentityEncoder(128, 8), lam=1.0, clamp=0.1)) as guided:
+    with attach(policy, Guidance(IdentityEncoder(128, 8), "paper", lam=1.0, clamp=0.1)) as guided:
         loss().backward()
     assert guided.steps == 1
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in policy.parameters() if p.requires_grad)

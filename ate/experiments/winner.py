@@ -1,0 +1,123 @@
+"""Winners: the highest cell of a λ × clamp grid as a file that notebook 03 takes, with the evidence for it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ate.errors import InputError
+from ate.experiments.methods import MethodSpec
+from ate.runs.files import read_json, write_json
+from ate.steer.guidance_config import GuidanceConfig
+
+# Reading a winner must not wait for the statistics that chose it.
+if TYPE_CHECKING:
+    from ate.experiments.results import RunResult
+    from ate.experiments.settings import Settings
+    from ate.experiments.stats.comparisons import Difference
+
+WINNER = "winner.json"
+
+
+def winner(results: Sequence["RunResult"]) -> "Difference":
+    """The cell that `ate.experiments.stats.selection.select` names, against λ = 0; its own seeds flatter it.
+
+    Raises:
+        InputError: no rollouts, several regimes, or no cell beside λ = 0.
+    """
+    from ate.experiments.stats.selection import searched
+
+    if len({r.regime for r in results}) > 1:
+        raise InputError(
+            f"{len({r.regime for r in results})} regimes",
+            where="results to choose a winner from",
+            expected="one parameterisation, number of demonstrations and of steps",
+            fix="choose among the results of one regime",
+        )
+    return max(searched(results), key=lambda row: row.mean)
+
+
+def save_winner(
+    results: Sequence["RunResult"], settings: "Settings", file: Path, held_out: Sequence["RunResult"] = ()
+) -> dict[str, Any]:
+    """Write the winning cell as JSON, with its evidence and with what that evidence does not carry.
+
+    Args:
+        results: the grid, one regime.
+        settings: of the run.
+        file: JSON, written whole or not at all.
+        held_out: the winner and λ = 0 on seeds that the search has not seen, where they were trained on any.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: as `winner`, or held-out results that are none (`ate.experiments.stats.selection.validation`).
+    """
+    from ate.experiments.stats.selection import validation
+
+    row = winner(results)
+    validated = validation(results, held_out) if held_out else None
+    mine = [r for r in results if r.method == row.method]
+    judged = row if validated is None else validated
+    evidence = {
+        "robot_data": settings.adapt,
+        "parameterization": mine[0].parameterization,
+        "demonstrations": mine[0].demonstrations,
+        "steps": mine[0].steps,
+        "rollouts_a_seed": len(mine[0].success),
+        "chosen_among": row.comparisons,
+        "search": _evidence(row),
+        "held_out": None if validated is None else _evidence(validated),
+        "verdict": judged.verdict,
+        "statement": _statement(row, validated),
+    }
+    tree = {"encoder": mine[0].encoder, "guidance": mine[0].spec.guidance.to_dict(), "evidence": evidence}
+    write_json(file, tree)
+    return tree
+
+
+def _evidence(row: "Difference") -> dict[str, Any]:
+    known = math.isfinite(row.low)
+    return {
+        "seeds": len(row.by_seed),
+        "difference": row.mean,
+        "interval_95": [row.low, row.high] if known else None,
+        "verdict": row.verdict,
+    }
+
+
+def _statement(row: "Difference", validated: "Difference | None") -> str:
+    """What a user has to know before taking the winner for an improvement."""
+    judged = row if validated is None else validated
+    seeds = f"{len(judged.by_seed)} {'training' if validated is None else 'held-out'} seeds"
+    said = {
+        "helps": f"It does better than λ = 0 on {seeds}.",
+        "hurts": f"It does worse than λ = 0 on {seeds}: the best cell of this grid is plain fine-tuning.",
+        "cannot tell": f"Not shown to help: {seeds} cannot tell it from λ = 0.",
+    }[judged.verdict]
+    chosen = f" It is the highest of {row.comparisons} cells and was chosen for that"
+    rest = "; no held-out seeds have validated it." if validated is None else ", before the held-out seeds were seen."
+    return said + chosen + rest
+
+
+def read_winner(file: str | Path) -> MethodSpec:
+    """The method that a winner file describes.
+
+    Raises:
+        InputError: no such file, no winner file, an unknown encoder, or a value that guidance does not take.
+    """
+    path = Path(file)
+    where = f"winner file {path}"
+    if not path.is_file():
+        raise InputError("no such file", where=where, expected=f"a {WINNER} of notebook 04", fix="check the path")
+    try:
+        tree = read_json(path)
+    except ValueError as error:
+        raise InputError(str(error), where=where, expected="one JSON object", fix="run notebook 04 again") from error
+    if not isinstance(tree, Mapping) or not isinstance(tree.get("guidance"), Mapping) or "encoder" not in tree:
+        raise InputError(
+            ", ".join(map(str, tree)) if isinstance(tree, Mapping) else type(tree).__name__,
+            where=where, expected="the fields encoder, guidance and evidence", fix="run notebook 04 again",
+        )  # fmt: skip
+    return MethodSpec("ATE", encoder=str(tree["encoder"]), guidance=GuidanceConfig.from_dict(tree["guidance"]))
