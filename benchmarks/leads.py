@@ -24,10 +24,11 @@ import joblib
 import torch
 from torch import Tensor
 
-from ate.align.evaluate.controls import untrained
+from ate.align.alignment import chunks_of
+from ate.align.evaluate.variants import untrained
 from ate.align.mixture import Mixture
+from ate.align.mixture_em import fit_prior
 from ate.align.priors import posteriors
-from ate.align.training import chunks_of, left_prior
 from ate.experiments.methods import MethodSpec
 from ate.experiments.seed_run import Experiment, SeedRun, _realigned, _result, draw_demonstrations
 from ate.experiments.settings import settings
@@ -97,7 +98,7 @@ def run_seed(experiment: Experiment, sets, seed: int, aligned: Path) -> list[dic
                          for p in posteriors(alignment.pretrain_vae, alignment.chunks(s, sp))])  # fmt: skip
     chunks = chunks_of(list(few), alignment.pretrain_spaces, alignment.config)
     config = alignment.config.with_options(prior="mixture", mmd_reference="modes")
-    mixture = left_prior(alignment.pretrain_vae, chunks, config, seed)
+    mixture = fit_prior(alignment.pretrain_vae, chunks, config, seed)
     common = {"energy_at": "x0_hat"}
     made = Guidance.of(alignment, "paper", lam=1.0, **common)
     fields = {name: getattr(made, name) for name in made.__dataclass_fields__}

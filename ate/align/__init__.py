@@ -1,7 +1,7 @@
-"""Align: two Info-VAEs put the chunks of old and new robots into one latent space.
+"""Align: two Info-VAEs put the chunks of pre-training and adaptation robots into one latent space.
 
-Importing this costs nothing: torch is imported by what is used. No module is named like a function of the
-room, or importing the module would hide the function.
+Importing the package does not import torch. No module is named like an exported function, because importing the module
+would hide the function.
 """
 
 import lazy_loader

@@ -1,10 +1,7 @@
 from .alignment import Alignment as Alignment
 from .alignment import Latents as Latents
 from .config import AlignConfig as AlignConfig
-from .evaluate.benchmark import ruler as ruler
-from .evaluate.comparing import compare_alignments as compare_alignments
-from .evaluate.controls import fit_one_stage as fit_one_stage
-from .evaluate.controls import untrained as untrained
+from .evaluate.benchmark import reference_mixture as reference_mixture
 from .evaluate.correspondence import Correspondence as Correspondence
 from .evaluate.correspondence import correspondence as correspondence
 from .evaluate.latent_map import LatentMap as LatentMap
@@ -12,6 +9,8 @@ from .evaluate.mode_occupancy import mode_report as mode_report
 from .evaluate.projection import embed as embed
 from .evaluate.scorecard import Scorecard as Scorecard
 from .evaluate.scorecard import scorecard as scorecard
+from .evaluate.variants import fit_one_stage as fit_one_stage
+from .evaluate.variants import untrained as untrained
 from .mixture import Mixture as Mixture
 from .mixture_em import fit_mixture as fit_mixture
 from .released.weights import export_released as export_released

@@ -1,4 +1,4 @@
-"""Alignment: both Info-VAEs, the prior that joins them, and all that is needed to use them elsewhere."""
+"""Alignment: both Info-VAEs, the prior between them, and all that is needed to use them elsewhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,12 +13,13 @@ from ate.align.config import AlignConfig
 from ate.align.mixture import Prior, prior_from_tree
 from ate.align.priors import posteriors
 from ate.align.vae import InfoVAE, VAEConfig
-from ate.data.chunks import Chunks, chunk
+from ate.data.chunks import Chunks, chunk, concat
 from ate.data.episodes import Episodes
 from ate.data.passport import Passport
 from ate.data.space import ActionSpace, check_joints
 from ate.errors import InputError
 from ate.runs import checkpoint
+from ate.runs.device import device as pick_device
 
 FILE = "alignment.safetensors"
 Sets = Episodes | Sequence[Episodes]
@@ -55,7 +56,7 @@ class Latents:
 
     @classmethod
     def concat(cls, parts: Sequence["Latents"]) -> "Latents":
-        """Several sets in a row; `set` and `group` are numbered on."""
+        """Several sets in a row; `set` and `group` are renumbered consecutively."""
         columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__}
         for name in ("set", "group"):
             offset = np.cumsum([0, *(getattr(p, name).max() + 1 for p in parts[:-1])])
@@ -71,14 +72,14 @@ class Alignment:
         pretrain_vae: φ, over the unified vectors of the pre-training robots.
         vae: ψ, over the adaptation robot's own columns (`space.compact`); what guidance uses.
         prior: the Gaussian or the mixture that ψ was aligned to.
-        pretrain_spaces: action space of each pre-training set: raw joint values to what φ takes, and back.
+        pretrain_spaces: action space of each pre-training set: raw joint values to the input of φ, and back.
         space: action space of the adaptation robot in the unified vector.
         config: how it was trained.
         seed: seed of the training.
         digests: SHA-256 of the adaptation set (`adapt`) and of every pre-training set (`pretrain/0`, …).
         held_out: names of the episodes kept from training, under the same keys.
         metrics: rows of `pretrain` and of `adapt`.
-        anchors: pre-training chunks that `realign` finds anchors among; None where it was trained without.
+        anchors: pre-training chunks among which `realign` finds anchors; None if it was trained without.
     """
 
     pretrain_vae: InfoVAE
@@ -115,7 +116,7 @@ class Alignment:
         return Alignment(**{**fields, **moved, "prior": self.prior.to(device)})
 
     def chunks(self, episodes: Episodes, space: ActionSpace | None = None) -> Chunks:
-        """Normalised chunks of the alignment's length: what ψ takes, or what φ takes in a pre-training space."""
+        """Normalised chunks of the alignment's length: the input of ψ, or of φ in a pre-training space."""
         space = space or self.space.compact
         check_joints(episodes, space)
         return chunk(episodes, self.config.chunk, space, device=self.device)
@@ -131,7 +132,11 @@ class Alignment:
         return Latents.concat(parts)
 
     def spaces_of(self, sets: Sequence[Episodes]) -> tuple[ActionSpace, ...]:
-        """The pre-training space of each set: by position where robots match in order, else by name."""
+        """The pre-training space of each set: by position if the robots are the trained ones in order, else by name.
+
+        Raises:
+            InputError: a robot that the alignment was not pre-trained on.
+        """
         names = [space.embodiment.name for space in self.pretrain_spaces]
         if [s.robot for s in sets] == names:
             return self.pretrain_spaces
@@ -170,11 +175,15 @@ class Alignment:
         return file
 
     @classmethod
-    def load(cls, folder: str | Path, device: torch.device | str = "cpu") -> "Alignment":
-        """Read what `save` wrote; a folder, or the file itself.
+    def load(cls, folder: str | Path, device: torch.device | str | None = None) -> "Alignment":
+        """Read what `save` wrote.
+
+        Args:
+            folder: the folder, or the file itself.
+            device: where to; None: what ATE_DEVICE names, else a GPU if there is one.
 
         Raises:
-            InputError: it is something else, or its statistics are not those of its passports.
+            InputError: it is something else, its statistics are not those of its passports, or an unknown device.
         """
         path = Path(folder)
         file = path / FILE if path.is_dir() or path.suffix != ".safetensors" else path
@@ -201,7 +210,7 @@ class Alignment:
         )
         for passport, stored in zip(alignment.passports, tree["passports"], strict=True):
             passport.check_tree(stored, where=str(file))
-        return alignment.to(device)
+        return alignment.to(pick_device(device))
 
     def _latents(self, vae: InfoVAE, episodes: Episodes, space: ActionSpace) -> Latents:
         chunks = self.chunks(episodes, space)
@@ -231,8 +240,33 @@ def as_sets(pretrain: Sets) -> tuple[Episodes, ...]:
     return sets
 
 
+def split(episodes: Episodes, config: AlignConfig, seed: int) -> tuple[Episodes, Episodes]:
+    """Training and held-out episodes, of those that are long enough for a chunk.
+
+    Raises:
+        InputError: fewer than two of them.
+    """
+    long_enough = [i for i, n in enumerate(episodes.lengths) if n >= config.chunk]
+    if len(long_enough) < 2:
+        shorter = f", or a chunk of at most {sorted(episodes.lengths)[-2]} steps" if len(episodes) > 1 else ""
+        raise InputError(
+            f"{len(long_enough)} of {len(episodes)} episodes with {config.chunk} steps or more",
+            where=_where(episodes),
+            expected="at least 2, one to train on and one to hold out",
+            fix=f"pass more episodes{shorter}",
+        )
+    return episodes.select(long_enough).split(config.held_out, seed)
+
+
+def chunks_of(sets: Sequence[Episodes], pretrain_spaces: Sequence[ActionSpace], config: AlignConfig) -> Chunks:
+    """Chunks of several robots in one unified vector."""
+    pairs = zip(sets, pretrain_spaces, strict=True)
+    return concat([chunk(episodes, config.chunk, space) for episodes, space in pairs])
+
+
 def _where(episodes: Episodes) -> str:
-    return f"episodes of {episodes.robot} ({episodes[0].path.parent})" if len(episodes) else "an empty set of episodes"
+    folder = f" ({episodes[0].path.parent})" if len(episodes) else ""
+    return f"episodes of {episodes.robot}{folder}"
 
 
 def _vae_tree(vae: InfoVAE) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""Anchors: pre-training chunks whose tool moves as an adaptation chunk's does, to pull that chunk's latent to.
+"""Anchors: pre-training chunks with the same tool motion as an adaptation chunk, to pull that chunk's latent to.
 
-The method matches two distributions, which leaves open what goes where. An anchor says it: for each adaptation chunk
-the pre-training chunks with the most similar path and turn of the tool in the base frame, opening of the gripper and
-time in the episode are found once, before stage 2, and the stage adds
+The method matches two distributions and leaves open which chunk goes where. Anchors decide it. Before stage 2, each
+adaptation chunk gets the pre-training chunks most similar in path and turn of the tool in the base frame, opening of
+the gripper and time in the episode. Stage 2 then adds to its loss
 
     w_anchor · min over anchors of mean over d of ((μ_ψ(a) − μ_φ(anchor)) / σ)²,     σ of the prior
 
-to its loss. The nearest of a few anchors counts, not their mean: robots that do the same may lie apart in φ's latent,
-and between them lies nothing.
+The nearest of a few anchors counts, not their mean: robots that do the same may be far apart in φ's latent, with
+nothing between them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ MOST_CHUNKS = 20_000
 
 @dataclass(frozen=True, eq=False)
 class AnchorPool:
-    """Pre-training chunks that may be anchors: what they do, and where φ puts them.
+    """Pre-training chunks that may be anchors: their motion and their latents.
 
     Args:
         motion: of P chunks; phases are not kept.
@@ -50,7 +50,7 @@ class AnchorPool:
         """At most 20,000 chunks of `length` rows, of the robots whose tool is known, in equal parts.
 
         Raises:
-            InputError: the tool is known of none of them.
+            InputError: the tool of none of them is known.
         """
         usable = [(s, space) for s, space in zip(sets, spaces, strict=True) if not why_no_tool(s)]
         if not usable:
@@ -80,8 +80,8 @@ class AnchorPool:
         parts = [PATH, TURN, GRIP] if gripper else [PATH, TURN]
         tree = NearestNeighbors(n_neighbors=min(ANCHORS, len(self.mean)), algorithm="brute")
         tree.fit(features(self.motion, self.motion, parts, time=True))
-        found: np.ndarray = tree.kneighbors(features(motion, self.motion, parts, time=True), return_distance=False)
-        return found
+        rows: np.ndarray = tree.kneighbors(features(motion, self.motion, parts, time=True), return_distance=False)
+        return rows
 
     def anchors(self, episodes: Episodes, chunks: Chunks) -> "Anchors":
         """The anchors of all `chunks` of these episodes, on the chunks' device."""
@@ -120,7 +120,7 @@ class Anchors:
 
 def why_no_anchors(sets: Sequence[Episodes], adapt: Episodes) -> str:
     """Why chunks of these sets cannot be matched by motion of the tool; empty where they can."""
-    reasons = [why_no_tool(one) for one in sets]
+    reasons = [why_no_tool(episodes) for episodes in sets]
     return why_no_tool(adapt) or ("" if not all(reasons) else "; ".join(reasons))
 
 
@@ -138,6 +138,6 @@ def _no_tool(where: str, sets: Sequence[Episodes]) -> InputError:
     return InputError(
         "; ".join(why_no_tool(s) for s in sets),
         where=where,
-        expected="episodes with ee_pose, or a robot of ate.sim, for anchors are matched by motion of the tool",
+        expected="episodes with ee_pose, or a robot of ate.robots: anchors are matched by motion of the tool",
         fix="record ee_pose (n, 7), or align without anchors: anchor_weight=0",
     )

@@ -1,40 +1,24 @@
-"""How an alignment is trained: the readings of the method, its size, and the presets that name both.
+"""How an alignment is trained: the formulation of the method, its size, and the presets that name both.
 
-The paper and its released code differ in the second stage; every difference is an option of `AlignConfig`.
-The loss of both stages is
+The paper and its released code differ in dropout and in the second stage; all differences are options of
+`AlignConfig`. The loss of both stages is
 
     w_rec · SmoothL1(â, a) + w_kl · KL + w_mmd · MMD
 
-with SmoothL1 a mean over the slots a robot has and KL a mean over latent dimensions. Written as a Gaussian
-likelihood of standard deviation s per normalised value, w_kl = s² · d / (S · D): 7.5e-5 means s = 0.017 for
-chunks of 16 × 8 and d = 32.
+with SmoothL1 a mean over the slots a robot has and KL a mean over latent dimensions.
 
-How `demo` was chosen, on the Lift demonstrations of five pre-training robots (one seed, so a guide and no result;
-numbers for a UR5e, in brackets for a Gen3): at a rate of 1e-3 the latents were still mostly noise after 800 steps
-(σ 0.9 or more, precision at most 0.07), for σ only falls as the shared layer norm's gain grows. With an MMD weight of
-0.1 (rate 2e-3, feed-forward 128), 0.3 and 1 (3e-3, 64) in both stages, containment precision is 0.15, 0.35 and 0.50
-[0.50] beside a null of 0.9, at 0.010, 0.009 and 0.010 [0.011] rad of reconstruction error, so the weight of 1 stays;
-fewer dimensions are then active (24, 11 and 7 of 32 over held-out chunks), none of the networks is dead. A KL weight
-of 1e-3 instead of 7.5e-5 changes none of this. A stage 2 from random weights (KL weight 1e-3) matches the same two
-moments at precision 0.00 and 0.024 rad: one Gaussian does not say which chunk belongs
-where. `demo` and `smoke` therefore start stage 2 from stage 1; `paper` and `released` from random weights.
-
-Two weights of stage 2 were chosen without the adaptation robots: with Sawyer, xArm7 and iiwa14 in turn as the robot to
-adapt to and the other four as pre-training (`ate judge`, one seed), by rules written down before. `anchor_weight`: the
-smallest distance of neighbours' tools (ties within 5 % to the smaller weight) at no more than twice the reconstruction
-error of no anchors: 0.03, 0.1, 0.3, 1 gave 0.0263, 0.0250, 0.0243, 0.0241 m, 3 cost too much; so 0.1.
-`adapt_kl_weight` of the mixture: the highest precision (ties within 0.02): 0.001, 0.01, 0.03, 0.1 gave 0.62, 0.76,
-0.79, 0.79; so 0.03.
+How the sizes and weights of the presets were chosen: `docs/alignment.md`.
 
 Source: Align-Then-stEer, arXiv 2509.02055, and its released code.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-from ate.errors import InputError, nearest, unknown
+from ate.errors import InputError, unknown
 
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -52,9 +36,39 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "compile": ("none", "inductor", "aot_eager"),
     }
 )
-WHOLE = ("chunk", "latent", "layers", "heads", "feedforward", "pretrain_steps", "adapt_steps", "batch")
-POSITIVE = ("learning_rate", "reconstruction_weight")
-NOT_NEGATIVE = ("weight_decay", "kl_weight", "mmd_weight", "anchor_weight")
+
+
+def refused(config: object, name: str, expected: str) -> InputError:
+    """The error for the value of one option of a configuration."""
+    where = f"{type(config).__name__}.{name}"
+    return InputError(repr(getattr(config, name)), where=where, expected=expected, fix=f"change {name}")
+
+
+def check_whole(config: object, names: Iterable[str], least: int = 1) -> None:
+    """Refuse options that are no whole number of `least` or more."""
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise refused(config, name, f"a whole number of {least} or more")
+
+
+def check_network(config: Any) -> None:
+    """Refuse sizes that make no Info-VAE; for `AlignConfig` and `ate.align.vae.VAEConfig` alike.
+
+    Raises:
+        InputError: naming the option.
+    """
+    check_whole(config, ("latent", "layers", "heads", "feedforward"))
+    if not 0.0 <= config.dropout < 1.0:
+        raise refused(config, "dropout", "a value in [0, 1)")
+    if config.layers % 2 == 0:
+        raise refused(config, "layers", "an odd number, so that skips pair up around the middle block")
+    if config.latent % config.heads:
+        raise refused(config, "latent", f"a multiple of heads, {config.heads}")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
 
 
 @dataclass(frozen=True)
@@ -134,42 +148,29 @@ class AlignConfig:
         for name, valid in CHOICES.items():
             if getattr(self, name) not in valid:
                 raise unknown(str(getattr(self, name)), valid, where=f"AlignConfig.{name}")
-        for name in WHOLE:
+        check_network(self)
+        check_whole(self, ("chunk", "pretrain_steps", "adapt_steps"))
+        check_whole(self, ("batch",), least=2)
+        check_whole(self, ("mixture_components",), least=0)
+        for name in ("learning_rate", "reconstruction_weight"):
+            if not _number(getattr(self, name)) or getattr(self, name) <= 0:
+                raise refused(self, name, "a number above 0")
+        for name in ("weight_decay", "kl_weight", "mmd_weight", "anchor_weight", "adapt_kl_weight"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1 + (name == "batch"):
-                raise _bad(name, value, "a whole number of 1 or more (batch: 2 or more)")
-        for name in POSITIVE + NOT_NEGATIVE:
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not (value > 0 or (value == 0 and name in NOT_NEGATIVE)):
-                raise _bad(name, value, "a number above 0" if name in POSITIVE else "a number of 0 or more")
+            if not (value is None and name == "adapt_kl_weight") and not (_number(value) and value >= 0):
+                raise refused(self, name, "a number of 0 or more")
         if not 0.0 < self.held_out < 1.0:
-            raise _bad("held_out", self.held_out, "a share in (0, 1)")
-        if not 0.0 <= self.dropout < 1.0:
-            raise _bad("dropout", self.dropout, "a value in [0, 1)")
-        if self.layers % 2 == 0:
-            raise _bad("layers", self.layers, "an odd number, so that skips pair up around the middle block")
-        if self.latent % self.heads:
-            raise _bad("latent", self.latent, f"a multiple of heads, {self.heads}")
-        self._check_prior()
-
-    def _check_prior(self) -> None:
-        count = self.mixture_components
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise _bad("mixture_components", count, "a whole number of 0 or more")
-        weight = self.adapt_kl_weight
-        if weight is not None and (isinstance(weight, bool) or not isinstance(weight, (int, float)) or not weight >= 0):
-            raise _bad("adapt_kl_weight", weight, "a number of 0 or more, or None")
+            raise refused(self, "held_out", "a share in (0, 1)")
         if self.prior == "mixture" and self.moments == "released":
-            raise _bad("moments", self.moments, "aggregated, for a mixture is fitted to the aggregated posterior")
+            raise refused(self, "moments", "aggregated, because a mixture is fitted to the aggregated posterior")
         if self.prior == "gaussian" and self.mmd_reference == "modes":
-            raise _bad("mmd_reference", self.mmd_reference, 'prior or standard, for modes take prior="mixture"')
+            raise refused(self, "mmd_reference", 'prior or standard; "modes" needs prior="mixture"')
 
     def with_options(self, **options: Any) -> "AlignConfig":
         """A copy with some options changed; unknown names are refused with the nearest valid one."""
-        valid = [field.name for field in fields(self)]
         for name in options:
-            if name not in valid:
-                raise InputError(repr(name), where="AlignConfig", expected="a known option", fix=nearest(name, valid))
+            if name not in self.__dataclass_fields__:
+                raise unknown(name, self.__dataclass_fields__, where="AlignConfig")
         return replace(self, **options)
 
     @property
@@ -190,6 +191,7 @@ _RELEASED: Mapping[str, Any] = MappingProxyType(
         "moment_inputs": "noised",
         "mmd_reference": "standard",
         "mmd_kernel": "released",
+        "dropout": 0.0,
     }
 )
 _DEMO = replace(
@@ -209,7 +211,7 @@ _DEMO = replace(
 _SMOKE = replace(_DEMO, latent=16, feedforward=32, pretrain_steps=60, adapt_steps=40, batch=32)
 ANCHOR_WEIGHT = 0.1
 _MIXTURE: Mapping[str, Any] = MappingProxyType({"prior": "mixture", "mmd_reference": "modes", "adapt_kl_weight": 3e-2})
-# What each reading of the method changes in a preset.
+# What each formulation of the method changes in a preset.
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "paper": MappingProxyType({}),
@@ -243,43 +245,16 @@ PRESETS: Mapping[str, AlignConfig] = MappingProxyType(
 def preset(name: str | AlignConfig) -> AlignConfig:
     """The configuration of a preset; a configuration is passed through.
 
-    `smoke` (seconds) and `demo` (about a minute on one CPU core) are the paper's method at small sizes,
-    `paper` and `released` the two readings of the method at the published size (hours on a large GPU);
-    `smoke-released` and `demo-released` are the released reading at small sizes. The three that end in `-mixture`
-    differ from the paper's method in stage 2: its prior has modes, and a KL that is heavy enough to be felt.
-    `smoke-anchored` and `demo-anchored` add the pull to pre-training chunks of equal tool motion.
+    `smoke` (seconds) and `demo` (about a minute on one CPU core) are the paper's method at small sizes. `paper` and
+    `released` are the two formulations of the method at the published size (hours on a large GPU). `…-released` is the
+    released formulation at a small size. `…-mixture` differs from the paper in stage 2: its prior has modes, and its KL
+    weighs more. `…-anchored` adds the pull to pre-training chunks of equal tool motion.
+
+    Raises:
+        InputError: an unknown name.
     """
     if isinstance(name, AlignConfig):
         return name
     if name not in PRESETS:
         raise unknown(str(name), PRESETS, where="alignment preset")
     return PRESETS[name]
-
-
-def options_of(given: Sequence[str]) -> dict[str, Any]:
-    """`("layers=3",)` → `{"layers": 3}`, by the types of the options.
-
-    Raises:
-        InputError: not of the form NAME=VALUE, an unknown name, or a value of another type.
-    """
-    hints = get_type_hints(AlignConfig)
-    valid = list(AlignConfig.__dataclass_fields__)
-    values = {}
-    for item in given:
-        name, separator, text = item.partition("=")
-        if not separator:
-            raise InputError(repr(item), where="option", expected="NAME=VALUE", fix="write layers=3, say")
-        if name not in valid:
-            raise unknown(name, valid, where="option")
-        # Of `float | None` the number: None is what leaving the option away means.
-        kind = next((part for part in get_args(hints[name]) if part is not type(None)), hints[name])
-        try:
-            values[name] = kind(text)
-        except ValueError as error:
-            said = kind.__name__
-            raise InputError(repr(text), where=f"option {name}", expected=said, fix=f"give {name} as {said}") from error
-    return values
-
-
-def _bad(name: str, value: object, expected: str) -> InputError:
-    return InputError(repr(value), where=f"AlignConfig.{name}", expected=expected, fix=f"change {name}")

@@ -16,19 +16,18 @@ from ate.align.anchors import pull
 from ate.align.config import AlignConfig
 from ate.align.divergences import kl, mmd
 from ate.align.mixture import Mixture, Prior
-from ate.align.running import Network
-from ate.align.vae import Posterior
+from ate.align.vae import Network, Posterior
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the posterior of a stage is pulled to.
+    """References of a stage: what its posterior is pulled to.
 
     Args:
         prior: reference of the KL.
         reference: reference of the MMD.
         forward: take KL(prior ‖ q) instead of KL(q ‖ prior).
-        occupied: draw the MMD's samples from the reference's modes in the shares that the batch has in them.
+        occupied: sample the MMD's reference modes in the shares that the batch has in them.
     """
 
     prior: Prior
@@ -39,7 +38,7 @@ class Target:
     def kl(self, posterior: Posterior, z: Tensor | None = None) -> Tensor:
         """KL per chunk, in nats a dimension: (B, d), or (B, 1) where a mixture does not split into dimensions.
 
-        Samples z of the posterior (B, d) make the reverse KL to a mixture unbiased; without, it is an upper bound.
+        With samples z (B, d) of the posterior the reverse KL to a mixture is unbiased; without, an upper bound.
         """
         if isinstance(self.prior, Mixture):
             if self.forward:
@@ -52,7 +51,7 @@ class Target:
     def sample(self, noise: Tensor, posterior: Posterior) -> Tensor:
         """Samples (n, d) of the MMD's reference from standard normal noise (n, reference.noise_width)."""
         if self.occupied and isinstance(self.reference, Mixture):
-            # No gradient through the shares: chunks are to fill the modes they are in, not to look for wider ones.
+            # Detach the shares: otherwise the loss would reward moving chunks to broader modes.
             shares = self.reference.responsibilities(posterior).mean(0).detach()
             return self.reference.reweighted(shares).sample(noise)
         return self.reference.sample(noise)
@@ -75,17 +74,17 @@ def losses(
     config: AlignConfig,
     anchors: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """The terms and their weighted sum `loss` for chunks x (B, S, D); all 0-d, without any wait for the device.
+    """The terms and their weighted sum `loss` for chunks x (B, S, D); all 0-d; never waits for the device.
 
     Args:
         vae: the forward pass of this stage's network.
         x: normalised unified chunks, zeros in slots that a robot does not have.
         mask: (B, 1, D), True in the slots each robot has.
-        target: what to pull towards.
+        target: references of KL and MMD.
         noise: standard normal (B, d) for z.
         reference_noise: standard normal (B, target.reference.noise_width) for the samples of the MMD's reference.
         config: weights and kernel.
-        anchors: latents (B, k, d) of pre-training chunks that do what each chunk does, to pull its mean to; or None.
+        anchors: latents (B, k, d) of pre-training chunks with each chunk's tool motion, to pull its mean to; or None.
     """
     decoded, posterior, z = vae(x, noise)
     reference = target.sample(reference_noise, posterior)

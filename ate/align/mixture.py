@@ -1,4 +1,4 @@
-"""Mixture prior: the aggregated posterior of stage 1 with its modes, for adaptation chunks to settle in.
+"""Mixture prior: the aggregated posterior of stage 1 with its modes.
 
     p(z) = Σ_k w_k N(z; m_k, diag s_k²)
 
@@ -8,19 +8,19 @@ probability of component k at z, log p(z) = log w_k N_k(z) − log r_k(z) for *e
 
     KL(q ‖ p) = Σ_k ρ_k [KL(q ‖ N_k) + log(ρ_k / w_k)] − E_q[KL(ρ ‖ r(z))]
 
-The sum is in closed form, the variational upper bound of Hershey & Olsen (ICASSP 2007); only what the bound is above
-the truth is left to Monte Carlo, here with the reparameterised z of the reconstruction and its mirror image 2μ − z.
-With one component, and with components far apart, that rest is 0 and so is the variance. ρ is held constant under
-differentiation: the identity holds for any constant ρ, so the gradient is unbiased all the same.
+The sum is in closed form, the variational upper bound of Hershey & Olsen (ICASSP 2007). Only its excess over the exact
+value is estimated by Monte Carlo, with the reparameterised z of the reconstruction and its mirror image 2μ − z. With
+one component, and with components far apart, the excess is 0 and so is the variance. ρ is held constant under
+differentiation: the identity holds for any constant ρ, so the gradient is still unbiased.
 
-The other direction needs no sampling as far as a network is concerned. log q is quadratic in z, so E_p[log q] knows
-of p only its first two moments, and
+The other direction needs no sampling. log q is quadratic in z, so E_p[log q] depends only on the first two moments of
+p, and
 
     KL(p ‖ q) = KL(N(E z, Var z) ‖ q) + H(N(E z, Var z)) − H(p)
 
-whose last two terms are constants: a mixture pulls no differently from its Gaussian when the KL is forward.
+The last two terms are constants: with the forward KL a mixture has the same gradient as its Gaussian.
 
-Source: Align-Then-stEer, arXiv 2509.02055, for what the prior stands for; the mixture is an addition to it.
+Source: the role of the prior is that of Align-Then-stEer, arXiv 2509.02055; the mixture is an addition to it.
 """
 
 import math
@@ -49,7 +49,7 @@ class Mixture:
         weights: (K,), positive, summing to 1.
         mean: (K, d).
         std: (K, d), above 0.
-        scores: held-out log-likelihood in nats a chunk by number of components, where the number was chosen.
+        scores: held-out log-likelihood in nats a chunk by number of components, if the number was chosen by it.
 
     Raises:
         InputError: shapes that do not fit, or weights that are no distribution.
@@ -75,11 +75,11 @@ class Mixture:
 
     @property
     def noise_width(self) -> int:
-        """Columns of noise that `sample` takes: d, and one that picks the component."""
+        """Columns of noise that `sample` takes: d, and one that selects the component."""
         return self.mean.shape[1] + 1
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Samples (n, d) from standard normal noise (n, d + 1); the last column, by its quantile, picks the mode."""
+        """Samples (n, d) from standard normal noise (n, d + 1); the quantile of the last column selects the mode."""
         edges = self.weights.cumsum(0)[:-1].contiguous()
         component = torch.searchsorted(edges, torch.special.ndtr(noise[:, -1]).contiguous())
         return self.mean[component] + self.std[component] * noise[:, :-1]
@@ -116,7 +116,7 @@ class Mixture:
         return bound - excess.mean(0)
 
     def forward_kl(self, posterior: Posterior) -> Tensor:
-        """KL(p ‖ q) of each chunk and dimension, in nats, (B, d); what is constant is shared out evenly."""
+        """KL(p ‖ q) of each chunk and dimension, in nats, (B, d); the constant is divided evenly among dimensions."""
         moments = self.moments()
         constant = self.negentropy / self.mean.shape[1]
         return kl(moments.mean, moments.std, posterior.mean, posterior.std) + constant
@@ -141,8 +141,8 @@ class Mixture:
     def negentropy(self) -> Tensor:
         """Entropy of the Gaussian of equal moments minus that of the mixture, in nats, 0-d; by fixed samples.
 
-        H(p) = Σ_k w_k H(N_k) + H(w) − E_p[H(r(z))]: all but the last in closed form, that by as many samples of each
-        component.
+        H(p) = Σ_k w_k H(N_k) + H(w) − E_p[H(r(z))]: the last term by samples, equally many of each component, the
+        others in closed form.
         """
         generator = torch.Generator().manual_seed(0)
         noise = torch.randn(ENTROPY_SAMPLES, self.mean.shape[1], generator=generator).to(self.mean)

@@ -1,6 +1,6 @@
-"""Fit of the mixture prior to the aggregated posterior: EM on Gaussians instead of points.
+"""Fit of the prior; of a mixture by EM on Gaussians instead of points.
 
-Every chunk is its posterior q_n = N(μ_n, diag σ_n²), and what is maximised is a lower bound of the mean of
+Each chunk is represented by its posterior q_n = N(μ_n, diag σ_n²). EM maximises a lower bound of the mean of
 E_{q_n}[log p(z)] over chunks, with one responsibility ρ_n a chunk (hierarchical EM: Vasconcelos & Lippman, NIPS 1998):
 
     E-step   ρ_nk ∝ w_k exp(E_{q_n}[log N_k(z)])
@@ -9,12 +9,12 @@ E_{q_n}[log p(z)] over chunks, with one responsibility ρ_n a chunk (hierarchica
 with E[z] = μ_n and E[z²] = μ_n² + σ_n², so that the mixture keeps the mean and variance of the aggregated posterior
 exactly (up to the variance floor), and one component is `priors.aggregated`.
 
-* All is done in float64, in coordinates with the aggregated posterior's mean 0 and variance 1 by dimension.
-* Start: k-means (k-means++, 4 starts) on the means of at most 10,000 chunks; the shares, means and variances of the
-  clusters. Finish: when an iteration raises the bound by less than 1e-6 of a nat a dimension, or after 300.
+* Numbers are float64, in coordinates in which the aggregated posterior has mean 0 and variance 1 in each dimension.
+* Start: shares, means and variances of k-means clusters (k-means++, 4 starts) of the means of at most 10,000 chunks.
+* Stop: when an iteration raises the bound by less than 1e-6 of a nat a dimension, or after 300 iterations.
 * Floor: no variance below 1e-4 of the aggregated posterior's. A component with less than one chunk is dropped.
-* K = 0 chooses among 1, 2, 4, … 32 by the held-out mean of E_{q_n}[log p(z)] (not its bound): a fifth of the episodes
-  is held out, then the best K (the smaller in a tie) is fitted to all.
+* K = 0 chooses among 1, 2, 4, … 32 by the mean of E_{q_n}[log p(z)] (not its bound) over a held-out fifth of the
+  episodes. The best K (the smaller in a tie) is then fitted to all.
 """
 
 import math
@@ -28,9 +28,11 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ate.align.mixture import Mixture, as_mixture
-from ate.align.priors import Gaussian, aggregated_moments
-from ate.align.vae import Posterior
+from ate.align.config import AlignConfig
+from ate.align.mixture import Mixture, Prior, as_mixture
+from ate.align.priors import Gaussian, aggregated, aggregated_moments, posteriors, released
+from ate.align.vae import InfoVAE, Posterior
+from ate.data.chunks import Chunks
 from ate.errors import InputError
 
 COMPONENTS = (1, 2, 4, 8, 16, 32)
@@ -50,7 +52,7 @@ NORMAL_ENTROPY = 0.5 * math.log(2.0 * math.pi * math.e)
 
 @dataclass(frozen=True, eq=False)
 class _Cloud:
-    """Posteriors in whitened coordinates are made batch by batch of these; `mean` and `std` are (N, d)."""
+    """Posterior `mean` and `std`, (N, d); `batches` whitens them by `frame`."""
 
     mean: Tensor
     std: Tensor
@@ -74,10 +76,10 @@ def fit_mixture(
 
     Args:
         stream: posteriors of all chunks in order, as `priors.posteriors` gives them.
-        episode: which episode each chunk is from, (N,): what K is chosen by.
+        episode: which episode each chunk is from, (N,); K is chosen on held-out episodes.
         components: K, or 0 to choose it by held-out likelihood.
         seed: seed of thinning, of the split and of k-means.
-        most: chunks that are kept; more are thinned at random. One component always takes all.
+        most: chunks that are kept; more are thinned at random. A single component always uses all.
 
     Raises:
         InputError: more components than chunks, K to be chosen from a single episode, or no chunks.
@@ -105,10 +107,29 @@ def fit_mixture(
         components = max(scores, key=lambda k: (scores[k], -k))
     if components == 1:
         return replace(as_mixture(moments), scores=scores)
-    found = _expectation_maximisation(cloud, _start(cloud, components, seed, random))
-    order = found.weights.argsort(descending=True, stable=True)
-    mean, std = frame.mean + frame.std * found.mean[order], frame.std * found.std[order]
-    return Mixture(found.weights[order].to(moments.mean), mean.to(moments.mean), std.to(moments.mean), scores)
+    whitened = _expectation_maximisation(cloud, _start(cloud, components, seed, random))
+    order = whitened.weights.argsort(descending=True, stable=True)
+    mean, std = frame.mean + frame.std * whitened.mean[order], frame.std * whitened.std[order]
+    return Mixture(whitened.weights[order].to(moments.mean), mean.to(moments.mean), std.to(moments.mean), scores)
+
+
+def fit_prior(vae: InfoVAE, chunks: Chunks, config: AlignConfig, seed: int) -> Prior:
+    """The prior that stage 1 leaves: of the configured kind, by the configured moments and inputs.
+
+    Args:
+        vae: φ.
+        chunks: what it was trained on.
+        config: names kind, moments and inputs.
+        seed: seed of the noise on the inputs and of `fit_mixture`.
+    """
+    noise = None
+    if config.moment_inputs == "noised":
+        noise = torch.Generator(chunks.rows.device).manual_seed(1000 * seed + 250)
+    if config.prior == "mixture":
+        stream = posteriors(vae, chunks, noise=noise)
+        return fit_mixture(stream, chunks.episode, config.mixture_components, seed)
+    moments = aggregated if config.moments == "aggregated" else released
+    return moments(vae, chunks, noise=noise)
 
 
 def _keep(stream: Iterable[Posterior], kept: Tensor, parts: list[Posterior]) -> Iterator[Posterior]:
@@ -153,12 +174,12 @@ def _scores(cloud: _Cloud, episode: Tensor, seed: int, random: torch.Generator) 
 
 def _start(cloud: _Cloud, components: int, seed: int, random: torch.Generator) -> Mixture:
     """Shares, means and variances of k-means clusters, in whitened coordinates."""
-    some = cloud
+    sample = cloud
     if len(cloud) > MOST_STARTING:
-        some = cloud.take(torch.randperm(len(cloud), generator=random)[:MOST_STARTING].to(cloud.mean.device))
-    posterior = next(some.batches(len(some)))
-    # Fewer different chunks than components, as in a collapsed latent, are no fault: empty clusters are dropped.
-    # One thread, for the order in which several add up is left to chance.
+        sample = cloud.take(torch.randperm(len(cloud), generator=random)[:MOST_STARTING].to(cloud.mean.device))
+    posterior = next(sample.batches(len(sample)))
+    # A collapsed latent has fewer different chunks than components, which is no error: empty clusters are dropped.
+    # One thread, because the order in which several threads add up is random.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels = KMeans(components, n_init=STARTS, random_state=seed).fit(posterior.mean.cpu().numpy()).labels_
@@ -168,12 +189,12 @@ def _start(cloud: _Cloud, components: int, seed: int, random: torch.Generator) -
 
 def _expectation_maximisation(cloud: _Cloud, mixture: Mixture) -> Mixture:
     """EM from a start to its finish, in whitened coordinates."""
-    before = -torch.inf
+    previous = -torch.inf
     for _ in range(ITERATIONS):
         statistics, bound = _expected(cloud, mixture)
-        if bound - before < TOLERANCE * cloud.mean.shape[1]:
+        if bound - previous < TOLERANCE * cloud.mean.shape[1]:
             break
-        mixture, before = _maximised(*statistics), bound
+        mixture, previous = _maximised(*statistics), bound
     return mixture
 
 

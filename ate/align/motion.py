@@ -1,8 +1,8 @@
-"""What a robot does in a chunk, told without its joints: path and turn of its tool, its gripper, its phase.
+"""What a robot does in a chunk, in terms without joints: path and turn of its tool, its gripper, its phase.
 
-Path and turn count from the chunk's first row, in the frame of the robot's base, so that where a base stands and how
-a maker turns the tool frame do not matter; which way a base looks does. They are read from `ee_pose` where it was
-recorded, else computed by forward kinematics where `ate.sim` has the arm.
+Path and turn are relative to the chunk's first row, in the frame of the robot's base. The place of the base and the
+maker's choice of the tool frame therefore do not matter; the direction of the base does. They are read from `ee_pose`
+if it was recorded, else computed by forward kinematics if `ate.robots` has the robot's kinematics.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from ate.robots.kinematic_table import ROBOTS
 from ate.robots.kinematics import forward_kinematics
 from ate.robots.profile import available, profile
 
-# A chunk is told by at most so many of its rows, evenly spaced, the first and the last among them.
+# A chunk is described by at most so many of its rows, evenly spaced, including the first and the last.
 WAYPOINTS = 8
 PHASE, PATH, TURN, GRIP = "phase agreement", "tool displacement", "tool rotation", "gripper opening"
 UNITS = {PHASE: "share of rows", PATH: "m, RMS difference", TURN: "rad, RMS difference", GRIP: "of 1, RMS difference"}
@@ -51,7 +51,7 @@ class Motion:
 
     @classmethod
     def concat(cls, parts: Sequence["Motion"]) -> "Motion":
-        """Several in a row."""
+        """Several, one after the other."""
         return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__})
 
     @property
@@ -69,15 +69,15 @@ class Motion:
         opening, phase = np.full((count, rows), np.nan), np.full((count, rows), "", dtype="<U32")
         tool, gripper = not why_no_tool(episodes), not why_no_gripper(episodes)
         order = np.argsort(episode, kind="stable")
-        found, first = np.unique(episode[order], return_index=True)
-        for i, mine in zip(found, np.split(order, first[1:]), strict=True):
-            index = start[mine][:, None] + at
+        present, first = np.unique(episode[order], return_index=True)
+        for i, rows_of in zip(present, np.split(order, first[1:]), strict=True):
+            index = start[rows_of][:, None] + at
             if tool:
-                path[mine], turn[mine] = _since_start(*_poses(episodes, int(i)), index)
+                path[rows_of], turn[rows_of] = _since_start(*_poses(episodes, int(i)), index)
             if gripper:
-                opening[mine] = episodes.series(int(i))[:, episodes.joint_names.index(GRIPPER)][index]
+                opening[rows_of] = episodes.series(int(i))[:, episodes.joint_names.index(GRIPPER)][index]
             if not why_no_phase(episodes):
-                phase[mine] = _phases(episodes, int(i))[index]
+                phase[rows_of] = _phases(episodes, int(i))[index]
         return cls(path, turn, opening, phase, start / np.maximum(episodes.lengths[episode] - length, 1))
 
 
@@ -85,20 +85,20 @@ def why_no_tool(episodes: Episodes) -> str:
     """Why the pose of this robot's tool is not known; empty where it is."""
     if all(item.has("ee_pose") and item.series["ee_pose"].shape[1:] == (7,) for item in episodes):
         return ""
-    arm = ROBOTS.get(episodes.robot)
-    if arm is None:
-        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and no kinematics of this robot are at hand"
-    if not set(arm.joint_names[:-1]) <= set(_called(episodes)):
-        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its joints are not called as in ate.sim"
-    # "rad (arm), m (fingers)" says what the arm is in as well.
+    kinematics = ROBOTS.get(episodes.robot)
+    if kinematics is None:
+        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and ate.robots has no kinematics of this robot"
+    if not set(kinematics.joint_names[:-1]) <= set(_profile_names(episodes)):
+        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its joints do not have the names in ate.robots"
+    # "rad (arm), m (fingers)" gives the unit of the arm first.
     units = {str(item.attributes.get("units", "rad")) for item in episodes}
-    if {said.split()[0] for said in units} != {"rad"}:
+    if {unit.split()[0] for unit in units} != {"rad"}:
         return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its joints are in {', '.join(sorted(units))}"
     return ""
 
 
-def _called(episodes: Episodes) -> list[str]:
-    """Names of the columns, as the robot's profile calls joints that go by another name as well."""
+def _profile_names(episodes: Episodes) -> list[str]:
+    """Names of the columns, with the profile's name for joints that it knows by another one."""
     known = profile(episodes.robot).match(episodes.joint_names) if episodes.robot in available() else ()
     return [joint.name if joint else name for joint, name in zip_longest(known, episodes.joint_names)]
 
@@ -113,9 +113,18 @@ def why_no_phase(episodes: Episodes) -> str:
     return "" if episodes.has("phase") else f"{episodes.robot}: no phase is recorded"
 
 
+def why_missing(episodes: Episodes) -> dict[str, str]:
+    """By measure, why it is not known of these episodes; empty text where it is."""
+    tool = why_no_tool(episodes)
+    return {PHASE: why_no_phase(episodes), PATH: tool, TURN: tool, GRIP: why_no_gripper(episodes)}
+
+
 def differences(one: Motion, other: Motion) -> dict[str, np.ndarray]:
-    """By measure, every chunk of one beside every chunk of the other, float64 (N, M): shares of rows whose phase is
-    equal, and differences as root mean squares over the rows. NaN where one of the two does not have it."""
+    """By measure, all chunks of one against all chunks of the other, float64 (N, M).
+
+    Of phase the share of rows in which it is equal; otherwise root mean squares over the rows. NaN where one of the two
+    does not have the measure.
+    """
     names, codes = np.unique(np.concatenate([one.phase, other.phase]), return_inverse=True)
     hot = np.eye(len(names))[codes.reshape(-1, one.phase.shape[1])].reshape(len(one) + len(other), -1)
     agreement = hot[: len(one)] @ hot[len(one) :].T
@@ -134,23 +143,23 @@ def differences(one: Motion, other: Motion) -> dict[str, np.ndarray]:
 
 
 def features(motion: Motion, reference: Motion, parts: Sequence[str], time: bool = False) -> np.ndarray:
-    """Vectors (N, F) whose Euclidean distance tells motions apart; each part counts by its spread in `reference`.
+    """Vectors (N, F) whose Euclidean distances compare motions; each part is divided by its spread in `reference`.
 
     Args:
         motion: what to describe.
-        reference: sets the scale: every part of it varies by 1 in all.
+        reference: sets the scale: each part of it has a total variance of 1.
         parts: of `PATH`, `TURN` (as rotation vectors) and `GRIP`.
-        time: join the time in the episode as one more part.
+        time: add the time in the episode as one more part.
     """
-    wanted = [*parts, "time"] if time else list(parts)
+    names = [*parts, "time"] if time else list(parts)
     columns = []
-    for values, scale in zip(_columns(motion, wanted), _columns(reference, wanted), strict=True):
+    for values, scale in zip(_columns(motion, names), _columns(reference, names), strict=True):
         spread = np.sqrt(scale.var(0).sum())
         columns.append(values / (spread if spread > 0 else 1.0))
     return np.concatenate(columns, axis=1)
 
 
-def _columns(motion: Motion, wanted: Sequence[str]) -> list[np.ndarray]:
+def _columns(motion: Motion, names: Sequence[str]) -> list[np.ndarray]:
     count = len(motion)
     by_name = {
         PATH: lambda: motion.path.reshape(count, -1),
@@ -158,7 +167,7 @@ def _columns(motion: Motion, wanted: Sequence[str]) -> list[np.ndarray]:
         GRIP: lambda: motion.opening,
         "time": lambda: motion.time[:, None],
     }
-    return [by_name[name]() for name in wanted]
+    return [by_name[name]() for name in names]
 
 
 def _poses(episodes: Episodes, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -166,10 +175,10 @@ def _poses(episodes: Episodes, index: int) -> tuple[np.ndarray, np.ndarray]:
     if episodes[index].has("ee_pose"):
         pose = episodes.extra(index, "ee_pose").astype(np.float64)
         return pose[:, :3], pose[:, [4, 5, 6, 3]]
-    arm = ROBOTS[episodes.robot]
-    names = _called(episodes)
-    columns = [names.index(name) for name in arm.joint_names[:-1]]
-    position, quaternion = forward_kinematics(arm, episodes.series(index)[:, columns])
+    kinematics = ROBOTS[episodes.robot]
+    names = _profile_names(episodes)
+    columns = [names.index(name) for name in kinematics.joint_names[:-1]]
+    position, quaternion = forward_kinematics(kinematics, episodes.series(index)[:, columns])
     return position, quaternion[:, [1, 2, 3, 0]]
 
 

@@ -4,8 +4,8 @@ The aggregated posterior of all pre-training chunks, q_φ(z) = mean over a of q_
 
     E[z] = E[μ(a)],        Var[z] = E[σ²(a)] + Var[μ(a)]        (law of total variance)
 
-and the paper aligns to the Gaussian with these moments. The released code keeps the mean of σ and loses
-the spread of μ between chunks; that reading is here under its own name.
+and the paper aligns to the Gaussian with these moments. The released code keeps the mean of σ and loses the spread of μ
+between chunks; that formulation is `released`.
 
 Source: Align-Then-stEer, arXiv 2509.02055.
 """

@@ -1,26 +1,41 @@
 """Align: two Info-VAEs, one latent space.
 
-Stage 1 trains φ on the chunks of all pre-training robots, in one unified vector in which the slots that a
-robot lacks count for nothing. Its aggregated posterior becomes the prior to which stage 2 aligns ψ, trained
-on the adaptation robot's chunks.
+Stage 1 trains φ on the chunks of all pre-training robots, in one unified vector; slots that a robot lacks do not count.
+Its aggregated posterior becomes the prior. Stage 2 trains ψ on the adaptation robot's chunks, aligned to the prior.
 
 Source: Align-Then-stEer, arXiv 2509.02055.
 """
 
-from dataclasses import replace
+import copy
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ate.align.alignment import Alignment, Sets, as_sets
-from ate.align.anchors import AnchorPool
+import torch
+
+from ate.align import priors
+from ate.align.alignment import Alignment, Sets, as_sets, chunks_of, split
+from ate.align.anchors import AnchorPool, Anchors
 from ate.align.config import AlignConfig
 from ate.align.config import preset as resolve
-from ate.align.training import chunks_of, first_stage, left_prior, second_stage, split
-from ate.align.vae import InfoVAE
+from ate.align.losses import Target
+from ate.align.mixture import Prior
+from ate.align.mixture_em import fit_prior
+from ate.align.trainer import Stage, seeded, steps_of
+from ate.align.vae import InfoVAE, VAEConfig
+from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace, spaces
 from ate.errors import InputError
 from ate.runs.device import device as pick_device
-from ate.runs.distributed import leader
+from ate.runs.distributed import leader, rank
+
+# Positions that a network learns at least; longer chunks get as many as they need.
+LEAST_POSITIONS = 500
+Split = tuple[Episodes, Episodes]
+Rows = list[dict[str, float]]
 
 
 def fit(
@@ -29,6 +44,7 @@ def fit(
     preset: str | AlignConfig = "demo",
     directory: str | Path | None = None,
     seed: int = 0,
+    device: torch.device | str | None = None,
 ) -> Alignment:
     """Train both stages and return the alignment, frozen.
 
@@ -36,17 +52,30 @@ def fit(
         pretrain: episodes of the pre-training robots, one set a robot.
         adapt: episodes of the adaptation robot.
         preset: a name (`ate.align.config.PRESETS`) or an `AlignConfig`.
-        directory: keeps checkpoints and metrics of both stages; called again with the same data, configuration
-            and seed, a stopped run continues from its last checkpoint to the same bits. The result is saved there.
+        directory: keeps checkpoints and metrics of both stages. Called again with the same data, configuration and
+            seed, a stopped run continues from its last checkpoint to the same bits. The result is saved there.
         seed: seed of the split by episode, the initial weights, batches and noise.
+        device: where to train; None: what ATE_DEVICE names, else a GPU if there is one.
 
     Raises:
-        InputError: unknown preset, empty set, fewer than two episodes in a set, or episodes shorter than the chunk.
+        InputError: unknown preset or device, empty set, fewer than two episodes in a set, or episodes shorter than the
+            chunk.
     """
-    config, splits, all_spaces, digests = _prepare(pretrain, adapt, preset, seed)
-    folder = None if directory is None else Path(directory)
-    old, rows = first_stage(splits[:-1], all_spaces[:-1], config, seed, digests, folder)
-    return _align(old, rows, splits, all_spaces, config, seed, digests, folder)
+    run = _Run.prepare(pretrain, adapt, preset, directory, seed, device)
+    vae, rows = _pretrain(run)
+    return _align(run, vae, rows)
+
+
+def fit_first(
+    pretrain: Sets,
+    adapt: Episodes,
+    preset: str | AlignConfig,
+    directory: str | Path,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+) -> InfoVAE:
+    """Stage 1 alone; `fit`, called with the same arguments (see there), goes on with stage 2 in the directory."""
+    return _pretrain(_Run.prepare(pretrain, adapt, preset, directory, seed, device))[0]
 
 
 def refit(
@@ -55,97 +84,56 @@ def refit(
     adapt: Episodes,
     preset: str | AlignConfig,
     directory: str | Path | None = None,
+    device: torch.device | str | None = None,
 ) -> Alignment:
-    """Stage 2 under other options, over the stage 1 of an alignment of the same data: bit for bit what `fit` gives.
+    """Stage 2 with other options, after the stage 1 of an alignment of the same data: bit for bit what `fit` gives.
 
     Args:
         alignment: its φ is kept.
-        pretrain: the sets it was trained on; the prior is taken from them anew.
+        pretrain: the sets it was trained on; the prior is computed from them again.
         adapt: the adaptation robot's episodes.
-        preset: options that differ in those of stage 2 and of the prior alone.
+        preset: may differ from the alignment's in options of stage 2 and of the prior only.
         directory: as `fit`.
+        device: as `fit`.
 
     Raises:
-        InputError: other data, or options that stage 1 would have seen.
+        InputError: other data, or options that would change stage 1.
     """
-    config, splits, all_spaces, digests = _prepare(pretrain, adapt, preset, alignment.seed)
-    before, after = alignment.config.first_stage, config.first_stage
-    changed = [name for name in after if after[name] != before[name]]
-    if changed or dict(alignment.digests) != digests:
+    run = _Run.prepare(pretrain, adapt, preset, directory, alignment.seed, device)
+    trained, requested = alignment.config.first_stage, run.config.first_stage
+    changed = [name for name in requested if requested[name] != trained[name]]
+    if changed or dict(alignment.digests) != run.digests:
         raise InputError(
             f"other {', '.join(changed)}" if changed else "other episodes",
             where="refit",
             expected="the data and the options of stage 1 as they were",
             fix="call fit, which trains stage 1 as well",
         )
-    folder = None if directory is None else Path(directory)
-    old, rows = alignment.pretrain_vae.to(pick_device()), alignment.metrics["pretrain"]
-    return _align(old, rows, splits, all_spaces, config, alignment.seed, digests, folder)
+    return _align(run, alignment.pretrain_vae.to(run.device), alignment.metrics["pretrain"])
 
 
-def _align(
-    old: InfoVAE,
-    rows: list[dict[str, float]],
-    splits: list[tuple[Episodes, Episodes]],
-    all_spaces: tuple[ActionSpace, ...],
-    config: AlignConfig,
-    seed: int,
-    digests: dict[str, str],
-    folder: Path | None,
+def realign(
+    alignment: Alignment,
+    adapt: Episodes,
+    seed: int = 0,
+    directory: str | Path | None = None,
+    device: torch.device | str | None = None,
 ) -> Alignment:
-    """The prior that φ leaves, and stage 2."""
-    train = [part for part, _ in splits[:-1]]
-    prior = left_prior(old, chunks_of(train, all_spaces[:-1], config).to(old.device), config, seed)
-    pool = None
-    if config.anchor_weight:
-        pool = AnchorPool.of(old, train, all_spaces[:-1], config.chunk, 1000 * seed + 750)
-    new, new_rows = second_stage(old, prior, splits[-1], all_spaces[-1], config, seed, digests, folder, pool)
-    alignment = Alignment(
-        pretrain_vae=old,
-        vae=new,
-        prior=prior,
-        pretrain_spaces=tuple(all_spaces[:-1]),
-        space=all_spaces[-1],
-        config=config,
-        seed=seed,
-        digests=digests,
-        held_out={k: tuple(e.name for e in held_part) for k, (_, held_part) in zip(digests, splits, strict=True)},
-        metrics={"pretrain": rows, "adapt": new_rows},
-        anchors=pool,
-    )
-    if folder is not None and leader():
-        alignment.save(folder)
-    return alignment
-
-
-def fit_first(
-    pretrain: Sets, adapt: Episodes, preset: str | AlignConfig, directory: str | Path, seed: int = 0
-) -> InfoVAE:
-    """Stage 1 alone, in a directory in which `fit`, called with the same, goes on with stage 2; arguments as there."""
-    config, splits, all_spaces, digests = _prepare(pretrain, adapt, preset, seed)
-    return first_stage(splits[:-1], all_spaces[:-1], config, seed, digests, Path(directory))[0]
-
-
-def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str | Path | None = None) -> Alignment:
     """Stage 2 again, on other episodes: the same φ and prior, a new ψ and new statistics of the robot.
 
     Args:
         alignment: its stage 1 is kept.
         adapt: episodes of the adaptation robot.
         seed: seed of the split by episode, the initial weights, batches and noise.
-        directory: keeps checkpoint and metrics of the stage; a finished one is read back.
+        directory: keeps checkpoint and metrics of the stage; a finished stage is read back.
+        device: as `fit`.
 
     Raises:
         InputError: as `fit`, or a robot wider than the alignment's unified vector.
     """
-    config, device = alignment.config, pick_device()
+    config, place = alignment.config, pick_device(device)
     parts = split(adapt, config, seed)
     space = spaces([parts[0]], alignment.space.width)[0]
-    old, prior = alignment.pretrain_vae.to(device), alignment.prior.to(device)
-    digests = {**alignment.digests, "adapt": adapt.digest}
-    # Another stage 1 of the same data leaves another prior: its seed belongs to the identity of this stage.
-    identity = {**digests, "stage 1": str(alignment.seed)}
-    folder = None if directory is None else Path(directory)
     pool = alignment.anchors if config.anchor_weight else None
     if config.anchor_weight and pool is None:
         raise InputError(
@@ -154,12 +142,18 @@ def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str
             expected="an alignment that was fitted with an anchor_weight, which keeps its anchors",
             fix='fit with a preset such as "demo-anchored", or set anchor_weight to 0',
         )
-    new, rows = second_stage(old, prior, parts, space, config, seed, identity, folder, pool)
+    digests = {**alignment.digests, "adapt": adapt.digest}
+    # The prior also depends on the seed of stage 1, so that seed is part of this stage's identity.
+    identity = {**digests, "stage 1": str(alignment.seed)}
+    folder = None if directory is None else Path(directory)
+    run = _Run(config, seed, (parts,), (space,), identity, folder, place)
+    vae, prior = alignment.pretrain_vae.to(place), alignment.prior.to(place)
+    adapt_vae, rows = _adapt(run, vae, prior, pool)
     return replace(
         alignment,
-        pretrain_vae=old,
+        pretrain_vae=vae,
         prior=prior,
-        vae=new,
+        vae=adapt_vae,
         space=space,
         seed=seed,
         digests=digests,
@@ -168,21 +162,140 @@ def realign(alignment: Alignment, adapt: Episodes, seed: int = 0, directory: str
     )
 
 
-def _prepare(
-    pretrain: Sets, adapt: Episodes, preset: str | AlignConfig, seed: int
-) -> tuple[AlignConfig, list[tuple[Episodes, Episodes]], tuple[ActionSpace, ...], dict[str, str]]:
-    """Configuration, splits and spaces of every set (adaptation last), and digests by the sets' keys."""
-    config = resolve(preset)
-    sets = as_sets(pretrain)
-    if not isinstance(adapt, Episodes):
-        raise InputError(
-            repr(type(adapt).__name__),
-            where="adaptation data",
-            expected="the Episodes of one robot",
-            fix="read it with ate.data.load",
-        )
-    splits = [split(s, config, seed) for s in (*sets, adapt)]
-    all_spaces = spaces([train for train, _ in splits])
-    keys = [*(f"pretrain/{i}" for i in range(len(sets))), "adapt"]
-    digests = {key: s.digest for key, s in zip(keys, (*sets, adapt), strict=True)}
-    return config, splits, all_spaces, digests
+@dataclass(frozen=True)
+class _Run:
+    """What both stages share: training and held-out episodes, space and digest of each set, adaptation last."""
+
+    config: AlignConfig
+    seed: int
+    splits: tuple[Split, ...]
+    spaces: tuple[ActionSpace, ...]
+    digests: dict[str, str]
+    folder: Path | None
+    device: torch.device
+
+    @classmethod
+    def prepare(
+        cls,
+        pretrain: Sets,
+        adapt: Episodes,
+        preset: str | AlignConfig,
+        directory: str | Path | None,
+        seed: int,
+        device: torch.device | str | None,
+    ) -> "_Run":
+        """Check the arguments of `fit` and split every set."""
+        config, sets = resolve(preset), as_sets(pretrain)
+        if not isinstance(adapt, Episodes):
+            raise InputError(
+                repr(type(adapt).__name__),
+                where="adaptation data",
+                expected="the Episodes of one robot",
+                fix="read it with ate.data.load",
+            )
+        splits = tuple(split(episodes, config, seed) for episodes in (*sets, adapt))
+        keys = [*(f"pretrain/{i}" for i in range(len(sets))), "adapt"]
+        digests = {key: episodes.digest for key, episodes in zip(keys, (*sets, adapt), strict=True)}
+        folder = None if directory is None else Path(directory)
+        return cls(config, seed, splits, spaces([train for train, _ in splits]), digests, folder, pick_device(device))
+
+    def pretrain_chunks(self, part: int) -> Chunks:
+        """Chunks of all pre-training robots: of the training episodes (0) or of the held-out ones (1)."""
+        return chunks_of([sets[part] for sets in self.splits[:-1]], self.spaces[:-1], self.config).to(self.device)
+
+
+def _pretrain(run: _Run) -> tuple[InfoVAE, Rows]:
+    """Stage 1: φ over the unified vector of all pre-training robots, pulled to N(0, I)."""
+    config, (train, held) = run.config, (run.pretrain_chunks(0), run.pretrain_chunks(1))
+    shape = VAEConfig(
+        train.width,
+        config.latent,
+        config.layers,
+        config.heads,
+        config.feedforward,
+        config.dropout,
+        positions=max(config.chunk + 2, LEAST_POSITIONS),
+    )
+    standard = priors.standard(config.latent).to(run.device)
+    return _train(run, "pretrain", None, shape, (train, held), Target(standard, standard))
+
+
+def _align(run: _Run, vae: InfoVAE, rows: Rows) -> Alignment:
+    """The prior that φ leaves, and stage 2."""
+    config = run.config
+    prior = fit_prior(vae, run.pretrain_chunks(0), config, run.seed)
+    pool = None
+    if config.anchor_weight:
+        train = [sets[0] for sets in run.splits[:-1]]
+        pool = AnchorPool.of(vae, train, run.spaces[:-1], config.chunk, 1000 * run.seed + 750)
+    adapt_vae, adapt_rows = _adapt(run, vae, prior, pool)
+    held_out = {key: tuple(e.name for e in held) for key, (_, held) in zip(run.digests, run.splits, strict=True)}
+    alignment = Alignment(
+        pretrain_vae=vae,
+        vae=adapt_vae,
+        prior=prior,
+        pretrain_spaces=run.spaces[:-1],
+        space=run.spaces[-1],
+        config=config,
+        seed=run.seed,
+        digests=run.digests,
+        held_out=held_out,
+        metrics={"pretrain": rows, "adapt": adapt_rows},
+        anchors=pool,
+    )
+    if run.folder is not None and leader():
+        alignment.save(run.folder)
+    return alignment
+
+
+def _adapt(run: _Run, pretrain_vae: InfoVAE, prior: Prior, pool: AnchorPool | None) -> tuple[InfoVAE, Rows]:
+    """Stage 2: ψ over the robot's own columns, aligned to the prior that stage 1 left."""
+    config, parts, space = run.config, run.splits[-1], run.spaces[-1]
+    train, held = (chunk(part, config.chunk, space.compact, device=pretrain_vae.device) for part in parts)
+    slots = space.embodiment.slots
+    start = pretrain_vae.restricted(slots) if config.adapt_init == "pretrained" else None
+    shape = replace(pretrain_vae.config, features=len(slots))
+    if config.adapt_kl_weight is not None:
+        run = replace(run, config=replace(config, kl_weight=config.adapt_kl_weight))
+    anchors = None if pool is None else (pool.anchors(parts[0], train), pool.anchors(parts[1], held))
+    standard = config.mmd_reference == "standard"
+    reference = priors.standard(config.latent).to(prior.mean.device) if standard else prior
+    target = Target(prior, reference, config.kl_direction == "forward", occupied=config.mmd_reference == "modes")
+    return _train(run, "adapt", start, shape, (train, held), target, anchors)
+
+
+def initial_adapt_vae(pretrain_vae: InfoVAE, slots: Sequence[int], config: AlignConfig, seed: int) -> InfoVAE:
+    """ψ as stage 2 starts from it, frozen: what adaptation latents are *before* alignment."""
+    if config.adapt_init == "pretrained":
+        return pretrain_vae.restricted(slots).freeze()
+    with seeded(_stage_seed("adapt", seed), pretrain_vae.device):
+        return InfoVAE(replace(pretrain_vae.config, features=len(slots))).to(pretrain_vae.device).freeze()
+
+
+def _stage_seed(name: str, seed: int) -> int:
+    return 1000 * seed + (0 if name == "pretrain" else 500)
+
+
+def _train(
+    run: _Run,
+    name: str,
+    start: InfoVAE | None,
+    shape: VAEConfig,
+    chunks: tuple[Chunks, Chunks],
+    target: Target,
+    anchors: tuple[Anchors, Anchors] | None = None,
+) -> tuple[InfoVAE, Rows]:
+    """Train one stage from `start`'s weights, or from random ones; returns network and metric rows."""
+    config, (train, held), device = run.config, chunks, chunks[0].rows.device
+    stage_seed = _stage_seed(name, run.seed)
+    identity = hashlib.sha256(json.dumps([name, config.to_dict(), run.digests, run.seed]).encode()).hexdigest()
+    with seeded(stage_seed, device):
+        vae = InfoVAE(shape) if start is None else copy.deepcopy(start).requires_grad_(True)
+        vae = vae.to(device)
+        if rank():
+            # All processes have the leader's weights, but each its own dropout.
+            torch.manual_seed(stage_seed + 10_000 + rank())
+        length = config.pretrain_steps if name == "pretrain" else config.adapt_steps
+        steps = steps_of(length, config.unit, len(train), config.batch)
+        rows = Stage(name, vae, train, held, target, steps, stage_seed, identity, anchors).run(config, run.folder)
+    return vae, rows

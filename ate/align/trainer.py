@@ -1,7 +1,7 @@
-"""One stage of the alignment: an Info-VAE, chunks that live on the device, and the loop that joins them.
+"""One stage of the alignment: an Info-VAE, chunks on its device, and the training loop.
 
-At every metric row the held-out episodes are scored without gradients, on chunks and noise that stay the same; *Best*
-are the weights of the row with the lowest held-out loss, *Last* those after the last step.
+At every metric row the held-out episodes are scored without gradients, always on the same chunks and noise. *Best* are
+the weights of the row with the lowest held-out loss, *Last* those after the last step.
 """
 
 import copy
@@ -19,28 +19,27 @@ from torch import Tensor
 from ate.align.anchors import Anchors
 from ate.align.config import AlignConfig
 from ate.align.losses import Target, losses
-from ate.align.running import network
-from ate.align.vae import InfoVAE
+from ate.align.vae import InfoVAE, Network, Posterior
 from ate.data.chunks import Chunks
 from ate.errors import InputError
 from ate.runs import checkpoint, loop
-from ate.runs.distributed import average
+from ate.runs.distributed import average, mine, processes, whole
 
 # A latent dimension is active when its mean varies by more than this between chunks (Burda et al., arXiv 1509.00519).
 ACTIVE_VARIANCE = 0.01
 VALIDATION_CHUNKS = 256
 ROWS_OF_METRICS = 12
 LOGS_PER_CHECKPOINT = 4
-# From this share of a stage on, fewer active dimensions than this are worth a warning; the scorecard calls them dead.
+# From this share of a stage on, fewer active dimensions than this raise a warning; the scorecard calls them dead.
 EARLY, FEWEST_ACTIVE = 0.25, 2
 
 
 class DeadLatent(UserWarning):
-    """Hardly any latent dimension says anything about its chunk."""
+    """Hardly any latent dimension carries information about its chunk."""
 
 
 class Best:
-    """The weights with the lowest held-out loss so far; part of a stage's state, so that a resumed run knows them.
+    """The weights with the lowest held-out loss so far; part of a stage's state, so that a resumed run has them.
 
     Attributes:
         loss: that loss, None before the first row.
@@ -60,7 +59,7 @@ class Best:
             self.weights = {name: value.detach().clone() for name, value in vae.state_dict().items()}
 
     def into(self, vae: InfoVAE) -> InfoVAE:
-        """A frozen copy of the network with these weights; with its own where no row had a finite loss."""
+        """A frozen copy of the network with these weights, or with its own if no row had a finite loss."""
         best = copy.deepcopy(vae)
         if self.weights:
             best.load_state_dict(self.weights)
@@ -186,7 +185,7 @@ class Stage:
         return rows
 
     def _warn_if_dead(self, done: int, active: float, kl: float) -> None:
-        """Say so once, early: a latent that says nothing about its chunk will not come alive by training on."""
+        """Warn once, early: a latent without information about its chunk does not recover by further training."""
         if done < EARLY * self.steps or active >= FEWEST_ACTIVE or self.warned:
             return
         self.warned.append(done)
@@ -199,7 +198,7 @@ class Stage:
         )
 
     def _validation(self, config: AlignConfig, best: Best) -> Callable[[int], Mapping[str, float]]:
-        """Held-out terms, without gradients, on chunks and noise that stay the same all through a run; feeds `best`."""
+        """Held-out terms, without gradients, on the same chunks and noise all through a run; they also go to `best`."""
         device = self.held.rows.device
         generator = torch.Generator(device).manual_seed(self.seed + 1)
         count = max(2, min(VALIDATION_CHUNKS, len(self.held)))
@@ -222,6 +221,34 @@ class Stage:
         return validate
 
 
+def network(vae: InfoVAE, config: AlignConfig) -> Network:
+    """The forward pass of `vae`: precision, compilation and share of the batch as configured; float32 comes out.
+
+    With float32, no compilation and one process this is `vae` itself, bit for bit. Losses are computed outside, so that
+    divergences are never taken in half precision.
+    """
+    run: Network = vae if config.compile == "none" else torch.compile(vae, backend=config.compile)
+    reduced = half(config.precision, vae.device)
+    if not reduced and processes() == 1:
+        return run
+
+    def forward(x: Tensor, noise: Tensor) -> tuple[Tensor, Posterior, Tensor]:
+        with torch.autocast(vae.device.type, torch.bfloat16, enabled=reduced):
+            decoded, posterior, z = run(mine(x), mine(noise))
+        # x has the network's type; under autocast the outputs may have another one.
+        mean, std = whole(posterior.mean.to(x.dtype)), whole(posterior.std.to(x.dtype))
+        return whole(decoded.to(x.dtype)), Posterior(mean, std), whole(z.to(x.dtype))
+
+    return forward
+
+
+def half(precision: str, device: torch.device) -> bool:
+    """Whether to multiply in bfloat16: `auto` does so on GPUs that have it, since on CPUs it is no faster."""
+    if precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bfloat16"
+
+
 def steps_of(count: int, unit: str, chunks: int, batch: int) -> int:
     """Optimisation steps of `count` steps or epochs over `chunks` chunks."""
     return count if unit == "steps" else count * math.ceil(chunks / batch)
@@ -239,14 +266,14 @@ def learning_rate_factor(schedule: str, step: int, steps: int) -> float:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """A context with its own global random state, which initialisation and dropout draw from."""
+    """A context with its own global random state, for initialisation and dropout."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 
 
 def _global_generator(device: torch.device) -> torch.Generator:
-    """The generator that dropout draws from on this device; part of the state, or a resumed run would differ."""
+    """The generator of dropout on this device; part of the state, or a resumed run would differ."""
     if device.type == "cuda":
         return torch.cuda.default_generators[device.index or 0]
     return torch.default_generator

@@ -1,22 +1,22 @@
 """Info-VAE over action chunks: a (B, S, D) -> posterior over z (B, d) -> â (B, S, D).
 
-Encoder: the rows are embedded linearly, two learned tokens stand in front of them, learned positions
-are added, and a post-norm transformer with U-Net-like skips runs over the S + 2 tokens. The first token
-leaves as the mean, the second as log σ². Decoder: S zero queries with learned positions attend to
-themselves and to z through the same kind of stack, and a linear layer reads the rows out.
+Encoder: the rows are embedded linearly and preceded by two learned tokens. Learned positions are added, and a
+post-norm transformer with U-Net-like skips runs over the S + 2 tokens. The first output token is the mean, the second
+is log σ². Decoder: S zero queries with learned positions attend to themselves and to z through the same kind of stack;
+a linear layer reads the rows out.
 
 Source: Align-Then-stEer, arXiv 2509.02055; the stack is the one of motion latent diffusion, arXiv 2212.04048.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ate.align.attention import LatentAttention, SelfAttention
-from ate.align.dropout import Dropout
+from ate.align.config import check_network, check_whole, refused
 from ate.errors import InputError
 
 READ_OUT_TOKENS = 2
@@ -46,43 +46,10 @@ class VAEConfig:
     positions: int = 500
 
     def __post_init__(self) -> None:
-        for name in ("features", "latent", "layers", "heads", "feedforward", "positions"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(
-                    repr(value),
-                    where=f"VAEConfig.{name}",
-                    expected="a whole number above 0",
-                    fix=f"set {name} to 1 or more",
-                )
-        if self.layers % 2 == 0:
-            raise InputError(
-                str(self.layers),
-                where="VAEConfig.layers",
-                expected="an odd number",
-                fix=f"use {self.layers - 1} or {self.layers + 1}: skips pair blocks around the middle",
-            )
-        if self.latent % self.heads:
-            raise InputError(
-                f"{self.latent} with {self.heads} heads",
-                where="VAEConfig.latent",
-                expected="a multiple of heads",
-                fix="change latent or heads",
-            )
-        if not 0.0 <= self.dropout < 1.0:
-            raise InputError(
-                str(self.dropout),
-                where="VAEConfig.dropout",
-                expected="a value in [0, 1)",
-                fix="use 0.1, or 0 for a deterministic network",
-            )
+        check_whole(self, ("features", "positions"))
+        check_network(self)
         if self.positions <= READ_OUT_TOKENS:
-            raise InputError(
-                str(self.positions),
-                where="VAEConfig.positions",
-                expected="3 or more",
-                fix="use at least the chunk length plus 2",
-            )
+            raise refused(self, "positions", f"{READ_OUT_TOKENS + 1} or more: the chunk length plus {READ_OUT_TOKENS}")
 
 
 @dataclass(frozen=True)
@@ -98,10 +65,77 @@ class Posterior:
     std: Tensor
 
     def sample(self, noise: Tensor | torch.Generator | None = None) -> Tensor:
-        """z = mean + std · noise, (B, d); the noise is given, or drawn from a generator on the same device."""
+        """z = mean + std · noise, (B, d); the noise is passed in, or sampled with a generator on the same device."""
         if not isinstance(noise, Tensor):
             noise = torch.randn(self.mean.shape, generator=noise, device=self.mean.device, dtype=self.mean.dtype)
         return self.mean + self.std * noise
+
+
+# The forward pass of a network: chunks (B, S, D) and noise (B, d) -> reconstruction, posterior, sampled z.
+Network = Callable[[Tensor, Tensor], tuple[Tensor, Posterior, Tensor]]
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention, (B, T, d) -> (B, T, d)."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, attend: Tensor | None, first: int | None = None) -> Tensor:
+        """Attend over T; `attend` (B, 1, 1, T) is True where a token may be looked at.
+
+        With `first` only that many leading tokens are queries, and (B, first, d) leaves; all T are keys and values.
+        """
+        batch, tokens, width = x.shape
+        if first is None or first == tokens:
+            q, k, v = self.qkv(x).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        else:
+            weight, bias = self.qkv.weight.split([width, 2 * width]), self.qkv.bias.split([width, 2 * width])
+            q = functional.linear(x[:, :first], weight[0], bias[0]).view(batch, first, self.heads, -1).transpose(1, 2)
+            keys_values = functional.linear(x, weight[1], bias[1])
+            k, v = keys_values.view(batch, tokens, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+            tokens = first
+        p = self.dropout if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=attend, dropout_p=p)
+        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+
+
+class LatentAttention(nn.Module):
+    """Cross-attention to the one latent token, (B, d) -> (B, 1, d).
+
+    The softmax over a single key is 1 whatever the query is. Attention is therefore the linear map out(value(z)), the
+    same for all queries, and query and key weights have exactly zero gradient. They are not computed. They are kept as
+    buffers, which no optimiser changes, so that a released file can be written back (0 in a network of ours):
+
+        query_key_weight (2d, d), query_key_bias (2d): query rows, then key rows
+
+    Dropout acts on the values of z; the release drops whole heads of a query.
+    """
+
+    query_key_weight: Tensor
+    query_key_bias: Tensor
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+        self.drop = nn.Dropout(dropout)
+        self.register_buffer("query_key_weight", torch.zeros(2 * width, width))
+        self.register_buffer("query_key_bias", torch.zeros(2 * width))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """What each query receives from z."""
+        attended: Tensor = self.out(self.drop(self.value(z))).unsqueeze(1)
+        return attended
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+        """Checkpoints written before the query and key weights were kept lack them: they load as 0."""
+        kept = {f"{prefix}{name}": buffer for name, buffer in self.named_buffers(recurse=False)}
+        super()._load_from_state_dict({**kept, **state_dict}, prefix, *rest)
 
 
 class Block(nn.Module):
@@ -117,7 +151,7 @@ class Block(nn.Module):
         self.up = nn.Linear(width, config.feedforward)
         self.down = nn.Linear(config.feedforward, width)
         self.feedforward_norm = nn.LayerNorm(width)
-        self.drop = Dropout(config.dropout)
+        self.drop = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, z: Tensor | None, attend: Tensor | None, first: int | None = None) -> Tensor:
         """(B, T, d) and, in a decoder, z (B, d) -> (B, T, d); with `first` only that many leading tokens."""
@@ -141,7 +175,7 @@ class SkipStack(nn.Module):
     def forward(
         self, x: Tensor, z: Tensor | None = None, attend: Tensor | None = None, first: int | None = None
     ) -> Tensor:
-        """(B, T, d) -> (B, T, d); with `first` only that many leading tokens leave, and the last block does no more."""
+        """(B, T, d) -> (B, T, d); with `first` only that many leading tokens are computed in the last block."""
         skips: list[Tensor] = []
         for i, block in enumerate(self.blocks):
             if i > self.middle:
@@ -179,7 +213,7 @@ class InfoVAE(nn.Module):
     def encode(self, x: Tensor, lengths: Tensor | None = None) -> Posterior:
         """Chunks x (B, S, D), normalised -> q(z|x) with mean and std of shape (B, d).
 
-        `lengths (B,)` says how many leading rows of each chunk are real; without it all are.
+        `lengths` (B,): how many leading rows of each chunk are valid; None: all.
         """
         self._check(x)
         batch, rows, _ = x.shape
@@ -248,5 +282,5 @@ class InfoVAE(nn.Module):
 
 
 def _attend(lengths: Tensor, total: int) -> Tensor:
-    """(B,) counts of leading tokens that are real -> (B, 1, 1, total), True where a token may be looked at."""
+    """(B,) counts of valid leading tokens -> (B, 1, 1, total), True where a token may be looked at."""
     return (torch.arange(total, device=lengths.device) < lengths[:, None])[:, None, None, :]

@@ -1,5 +1,4 @@
-"""`ate align` trains both stages, by a YAML file of the release or by our own options; `ate judge` compares
-variants."""
+"""`ate align` trains both stages; `ate benchmark` compares variants of alignment."""
 
 import shlex
 import sys
@@ -19,8 +18,8 @@ from ate.errors import InputError
 @click.option("--adapt", type=click.Path(path_type=Path), default=None, help="The adaptation robot's episodes.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run [default: runs/align].")
 @click.option("--seed", default=0, show_default=True, help="Seed of split, weights, batches and noise.")
-@click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="Any option of AlignConfig; may be repeated.")
-@click.option("--background", is_flag=True, help="Train in a process of its own and come back at once; see ate watch.")
+@click.option("-p", "items", multiple=True, metavar="NAME=VALUE", help="Any option of AlignConfig; may be repeated.")
+@click.option("--background", is_flag=True, help="Train in a separate process and return at once; see ate watch.")
 def align(
     files: tuple[Path, ...],
     preset: str,
@@ -28,23 +27,24 @@ def align(
     adapt: Path | None,
     out: Path | None,
     seed: int,
-    given: tuple[str, ...],
+    items: tuple[str, ...],
     background: bool,
 ) -> None:
-    """Train both Info-VAEs, write them for this package and for the release, and say whether the robots meet.
+    """Train both Info-VAEs, write them for this package and for the release, and evaluate the alignment.
 
-    Run again with the same data and options, a stopped run goes on to the same bits. With --config it does so only
-    where the file says `resume: True`, in the file's pretrained_model_dir. Under `torchrun` several processes share
-    every batch.
+    Run again with the same data and options, a stopped run continues to the same bits. With --config it continues only
+    if the file sets `resume: True`, in the file's pretrained_model_dir. Under `torchrun` several processes share
+    each batch.
     """
-    from ate.align.config import options_of
+    from ate.align.config import AlignConfig
     from ate.align.released.config import read_seed_config
     from ate.align.released.run_folder import DEFAULT_FOLDER, Job
     from ate.runs.child import Child
     from ate.runs.distributed import leader, session
+    from ate.runs.options import pairs, typed
 
     command = shlex.join(["ate", *sys.argv[1:]])
-    options = options_of(given)
+    options = typed(AlignConfig, pairs(items, "option"), "option")
     if background:
         child = Child.start([word for word in sys.argv[1:] if word != "--background"], out or DEFAULT_FOLDER)
         click.echo(f"Process {child.process['pid']}; follow it with: ate watch {child.folder}")
@@ -67,30 +67,34 @@ def align(
     for file in written:
         click.echo(str(file))
     if not job.both_stages:
-        click.echo("Stage 1 is finished; start_stage: Stage2 with pretrained_model_dir set to this folder goes on.")
+        click.echo("Stage 1 is finished; start_stage: Stage2 with pretrained_model_dir set to this folder continues.")
         return
     try:
-        click.echo(f"Verdict: {job.judge()}")
+        click.echo(f"Verdict: {job.verdict()}")
     except InputError as error:
         click.echo(f"Verdict: none, {error}")
 
 
 @click.command()
-@click.option("--pretrain", "before", multiple=True, required=True, help="Pre-training episodes; may be repeated.")
-@click.option("--adapt", "after", multiple=True, required=True, help="An adaptation robot's episodes; may be repeated.")
+@click.option(
+    "--pretrain", "pretrain_folders", multiple=True, required=True, help="Pre-training episodes; may be repeated."
+)
+@click.option(
+    "--adapt", "adapt_folders", multiple=True, required=True, help="An adaptation robot's episodes; may be repeated."
+)
 @click.option("--variants", default="one-stage,released,paper,mixture,anchored,untrained", show_default=True,
               help="Separated by commas; a variant with options as `mixture:adapt_kl_weight=0.1`.")  # fmt: skip
 @click.option("--preset", default="demo", show_default=True, help="Options that all variants start from.")
 @click.option("--seeds", default=3, show_default=True, help="Training seeds, 0 to N − 1.")
-@click.option("--run", "folder", type=click.Path(path_type=Path), default=Path("runs") / "judge", show_default=True)
+@click.option("--run", "folder", type=click.Path(path_type=Path), default=Path("runs") / "benchmark", show_default=True)
 @click.option("--joints", default="", help="Columns of the adaptation robots, names or patterns: right_*.")
 @click.option("--joints-pretrain", default="", help="The same for the pre-training robots.")
 @click.option("--robot", default="", help="Profile of the adaptation robots, where files name no joints.")
 @click.option("--exclude", default="", help="Episodes of the adaptation robots to leave out, separated by commas.")
 @click.option("--workers", default=2, show_default=True, help="Processes.")
-def judge(
-    before: tuple[str, ...],
-    after: tuple[str, ...],
+def benchmark(
+    pretrain_folders: tuple[str, ...],
+    adapt_folders: tuple[str, ...],
     variants: str,
     preset: str,
     seeds: int,
@@ -101,32 +105,31 @@ def judge(
     exclude: str,
     workers: int,
 ) -> None:
-    """Train several variants of alignment over seeds and put all of them to the same tests.
+    """Train several variants of alignment over seeds and evaluate all of them by the same tests.
 
-    Each number is a mean over seeds with its 95 % t interval; what was trained and judged before is read back.
+    Each number is a mean over seeds with its 95 % t interval. Results that the folder already holds are read back.
     """
     from ate.align.config import preset as resolve
-    from ate.align.evaluate.benchmark import judge as judged
-    from ate.align.evaluate.benchmark import over_seeds
+    from ate.align.evaluate.benchmark import over_seeds, run_benchmark
     from ate.align.evaluate.variants import variant_configs
     from ate.data.loading import DataSet
     from ate.runs.card import card
     from ate.runs.directory import RunDirectory
     from ate.runs.options import names
-    from ate.viz.report.alignment_benchmark import tell
+    from ate.viz.report.alignment_benchmark import write_benchmark
 
     if seeds < 1:
         raise InputError(str(seeds), where="--seeds", expected="1 or more", fix="give 3, say")
     chosen = variant_configs(names(variants), resolve(preset))
-    old = [DataSet(path, joints=names(joints_pretrain)) for path in before]
-    new = [DataSet(path, exclude=names(exclude), robot=robot, joints=names(joints)) for path in after]
-    rows = judged(old, new, chosen, range(seeds), folder / "variants", workers)
+    pretrain = [DataSet(path, joints=names(joints_pretrain)) for path in pretrain_folders]
+    adapt = [DataSet(path, exclude=names(exclude), robot=robot, joints=names(joints)) for path in adapt_folders]
+    rows = run_benchmark(pretrain, adapt, chosen, range(seeds), folder / "variants", workers)
     directory = RunDirectory(folder)
-    for line in tell(rows, over_seeds(rows), directory):
+    for line in write_benchmark(rows, over_seeds(rows), directory):
         click.echo(line)
-    hashes = {data.path: episodes.digest for data in (*old, *new) for episodes in data.load_sets()}
+    hashes = {data.path: episodes.digest for data in (*pretrain, *adapt) for episodes in data.load_sets()}
     config = {variant.name: variant.config.to_dict() for variant in chosen}
     directory.save_card(
-        "judge",
+        "benchmark",
         card(config, seeds={"seeds": list(range(seeds))}, hashes=hashes, command=shlex.join(["ate", *sys.argv[1:]])),
     )

@@ -17,7 +17,7 @@ COMMANDS = {
     "curve": ("ate.cli.report", "curve"),
     "demos": ("ate.cli.demos", "demos"),
     "doctor": ("ate.cli.doctor", "doctor"),
-    "judge": ("ate.cli.align", "judge"),
+    "benchmark": ("ate.cli.align", "benchmark"),
     "diagnose": ("ate.cli.diagnose", "diagnose"),
     "mask": ("ate.cli.mask", "mask_command"),
     "report": ("ate.cli.report", "report"),

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ate.align.alignment import Alignment
-from ate.align.evaluate.controls import fit_one_stage, untrained
+from ate.align.evaluate.variants import fit_one_stage, untrained
 from ate.align.stages import realign
 from ate.data.episodes import Episodes
 from ate.data.loading import DataSet

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 import ate.align
-from ate.align import Alignment, correspondence
-from ate.align import stages as fitting
+from ate.align import Alignment, correspondence, stages
 from ate.align.anchors import AnchorPool, Anchors, pull
 from ate.align.config import PRESETS
 from ate.align.losses import Target, losses
@@ -52,7 +51,7 @@ def test_anchors_are_the_chunks_of_the_same_motion():
 
 def test_robots_without_a_tool_are_no_anchors(tiny):
     sets = (robot("seven", 8, 4, 1), cartesian("one", goals(4, 1), 1))
-    spaces = fitting.spaces(sets)
+    spaces = stages.spaces(sets)
     vae = Planted(lambda x: x[:, 0, :4])
     assert len(AnchorPool.of(vae, sets, spaces, CHUNK, 0).mean) == 4 * (24 - CHUNK + 1)
     with pytest.raises(InputError, match="seven"):
@@ -65,7 +64,7 @@ def test_robots_without_a_tool_are_no_anchors(tiny):
 def test_a_large_pool_is_drawn_from(monkeypatch):
     monkeypatch.setattr("ate.align.anchors.MOST_CHUNKS", 50)
     sets = (cartesian("one", goals(9, 1), 1), cartesian("two", goals(2, 2), 2))
-    spaces = fitting.spaces(sets)
+    spaces = stages.spaces(sets)
     pool = AnchorPool.of(Planted(lambda x: x[:, 0, :4]), sets, spaces, CHUNK, 0)
     assert len(pool.mean) == len(pool.motion) == 25 + 25
 
@@ -96,12 +95,12 @@ def test_weight_zero_leaves_training_as_it_is(mixed, tiny, monkeypatch):
     plain = ate.align.fit(*mixed, preset=short)
     # Anchors that are there but weigh nothing change no weight: they draw no noise and add no gradient.
     there = planted_pool(plain, mixed[0])
-    weighed = fitting.second_stage
-    monkeypatch.setattr(fitting, "second_stage", lambda *a: weighed(*a[:8], there))
-    beside = ate.align.fit(*mixed, preset=short)
-    assert plain.anchors is None and "anchor" in beside.metrics["adapt"][0]
+    adapt = stages._adapt
+    monkeypatch.setattr(stages, "_adapt", lambda run, vae, prior, pool: adapt(run, vae, prior, there))
+    anchored = ate.align.fit(*mixed, preset=short)
+    assert plain.anchors is None and "anchor" in anchored.metrics["adapt"][0]
     for key, value in plain.vae.state_dict().items():
-        assert torch.equal(value, beside.vae.state_dict()[key]), key
+        assert torch.equal(value, anchored.vae.state_dict()[key]), key
 
 
 def planted_pool(alignment, sets):

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import ate.align
-from ate.align import AlignConfig, Alignment, training
+from ate.align import AlignConfig, Alignment
+from ate.align.alignment import split
 from ate.align.config import PRESETS, preset
 from ate.align.losses import Target, reconstruction
 from ate.align.priors import Gaussian, aggregated, posteriors
@@ -100,6 +101,25 @@ def test_seed_changes_the_result_and_nothing_outside(robots, tiny, alignment):
     assert not torch.equal(other.vae.embed.weight, alignment.vae.embed.weight)
 
 
+def test_device_is_a_parameter_and_the_environment_only_its_default(robots, tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("ATE_DEVICE", "toaster")
+    short = tiny.with_options(pretrain_steps=2, adapt_steps=2)
+    alignment = ate.align.fit(*robots, preset=short, device="cpu")
+    ate.align.refit(alignment, *robots, preset=short, device="cpu")
+    ate.align.realign(alignment, robots[1], device="cpu")
+    ate.align.fit_one_stage(alignment, robots[1], device="cpu")
+    alignment.save(tmp_path)
+    assert Alignment.load(tmp_path, device="cpu").device == alignment.device == torch.device("cpu")
+    for call, where in (
+        (lambda: ate.align.fit(*robots, preset=short), "ATE_DEVICE"),
+        (lambda: Alignment.load(tmp_path), "ATE_DEVICE"),
+        (lambda: ate.align.realign(alignment, robots[1], device="oven"), "device"),
+    ):
+        with pytest.raises(InputError) as error:
+            call()
+        assert error.value.where == where
+
+
 def test_save_and_load_are_bit_equal(alignment, robots, tmp_path):
     alignment.save(tmp_path)
     again = Alignment.load(tmp_path)
@@ -126,10 +146,10 @@ def test_latents_know_where_they_are_from(alignment, robots):
     torch.testing.assert_close(torch.from_numpy(latents.std[row]), found.std[0], rtol=1e-4, atol=1e-5)
 
 
-def test_released_preset_takes_every_other_reading(robots, tiny):
+def test_released_preset_sets_all_that_differs_in_the_release(robots, tiny):
     switches = {
         name: getattr(PRESETS["released"], name)
-        for name in ("kl_direction", "moments", "moment_inputs", "mmd_reference", "mmd_kernel")
+        for name in ("kl_direction", "moments", "moment_inputs", "mmd_reference", "mmd_kernel", "dropout")
     }
     paper = {name: getattr(PRESETS["paper"], name) for name in switches}
     assert switches == {
@@ -138,6 +158,7 @@ def test_released_preset_takes_every_other_reading(robots, tiny):
         "moment_inputs": "noised",
         "mmd_reference": "standard",
         "mmd_kernel": "released",
+        "dropout": 0.0,
     }
     assert paper == {
         "kl_direction": "reverse",
@@ -145,7 +166,9 @@ def test_released_preset_takes_every_other_reading(robots, tiny):
         "moment_inputs": "clean",
         "mmd_reference": "prior",
         "mmd_kernel": "multiscale",
+        "dropout": 0.1,
     }
+    assert PRESETS["paper"].with_options(**switches) == PRESETS["released"]
     result = ate.align.fit(*robots, preset=tiny.with_options(**switches))
     train = [s.split(tiny.held_out, 0)[0] for s in robots[0]]
     chunks = concat([result.chunks(s, sp) for s, sp in zip(train, result.pretrain_spaces, strict=True)])
@@ -182,28 +205,42 @@ def test_presets_are_found_by_name():
 
 
 @pytest.mark.parametrize(
-    ("options", "match"),
+    "options",
     [
-        ({"layers": 2}, "odd"),
-        ({"kl_direction": "revers"}, "reverse"),
-        ({"chunk": 0}, "chunk"),
-        ({"batch": 1}, "batch"),
-        ({"kl_weight": -1.0}, "kl_weight"),
-        ({"kl_weigth": 1.0}, "did you mean 'kl_weight'"),
-        ({"latent": 30}, "heads"),
-        ({"held_out": 0.0}, "held_out"),
-        ({"learning_rate": float("nan")}, "learning_rate"),
+        {"layers": 2},
+        {"kl_direction": "revers"},
+        {"chunk": 0},
+        {"batch": 1},
+        {"batch": True},
+        {"kl_weight": -1.0},
+        {"latent": 30},
+        {"held_out": 0.0},
+        {"dropout": 1.0},
+        {"learning_rate": float("nan")},
+        {"learning_rate": 0.0},
+        {"adapt_kl_weight": -1.0},
+        {"adapt_kl_weight": True},
+        {"mixture_components": -1},
+        {"mmd_reference": "modes"},
+        {"moments": "released", "prior": "mixture"},
     ],
 )
-def test_config_checks_itself(options, match):
-    with pytest.raises(InputError, match=match):
+def test_config_checks_itself(options):
+    with pytest.raises(InputError) as error:
         AlignConfig().with_options(**options)
+    assert error.value.where == f"AlignConfig.{next(iter(options))}"
+
+
+def test_a_mistyped_option_is_refused_with_the_nearest_one():
+    with pytest.raises(InputError) as error:
+        AlignConfig().with_options(kl_weigth=1.0)
+    assert error.value.where == "AlignConfig" and "'kl_weight'" in error.value.fix
 
 
 def test_bad_data_are_refused_before_anything_is_written(robots, tiny, tmp_path):
     pretrain, adapt = robots
     cases = [
-        ((pretrain, adapt.select([])), tiny, "no episodes"),
+        ((pretrain, adapt.select([])), tiny, "0 of 0"),
         (((), adapt), tiny, "no sets"),
         ((pretrain, adapt.select([0])), tiny, "at least 2"),
         ((pretrain, adapt), tiny.with_options(chunk=41), "at most 40"),
@@ -227,7 +264,7 @@ def test_episodes_of_another_robot_are_refused(alignment, robots):
 def test_short_episodes_are_left_out(tiny):
     long, short = robot("new", 7, 4, 3), robot("new", 7, 2, 4, steps=5)
     mixed = replace(long, items=long.items + short.items)
-    train, held = training.split(mixed, tiny, 0)
+    train, held = split(mixed, tiny, 0)
     assert len(train) + len(held) == 4
 
 
@@ -254,11 +291,11 @@ def test_refit_gives_the_bits_of_fit_without_its_first_stage(robots, tiny, optio
     config = tiny.with_options(pretrain_steps=6, adapt_steps=6)
     first = ate.align.fit(*robots, preset=config, seed=3)
     other = config.with_options(**options)
-    found, whole = ate.align.refit(first, *robots, preset=other), ate.align.fit(*robots, preset=other, seed=3)
-    assert found.config == other and found.metrics == whole.metrics
+    again, whole = ate.align.refit(first, *robots, preset=other), ate.align.fit(*robots, preset=other, seed=3)
+    assert again.config == other and again.metrics == whole.metrics
     for name, value in whole.vae.state_dict().items():
-        assert torch.equal(value, found.vae.state_dict()[name]), name
-    assert any(not torch.equal(v, first.vae.state_dict()[n]) for n, v in found.vae.state_dict().items())
+        assert torch.equal(value, again.vae.state_dict()[name]), name
+    assert any(not torch.equal(v, first.vae.state_dict()[n]) for n, v in again.vae.state_dict().items())
 
 
 def test_refit_refuses_what_stage_one_would_have_seen(robots, tiny):

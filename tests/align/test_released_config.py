@@ -11,8 +11,8 @@ from ate.runs.yaml import LARGEST
 
 DOCUMENTED = """
 # the fields that its documentation names
-pretraining_dataset_dir: "/data/old"
-adaptation_dataset_dir: "/data/new"
+pretraining_dataset_dir: "/data/pretrain"
+adaptation_dataset_dir: "/data/adapt"
 s_length: 16
 in_channels: 14
 latent_dim: 64
@@ -33,8 +33,8 @@ max_save: 10
 eval_per_x_epoch: 5
 """
 STAGE = """
-stage1_dataset_dir: "/data/old"
-stage2_dataset_dir: "/data/new"
+stage1_dataset_dir: "/data/pretrain"
+stage2_dataset_dir: "/data/adapt"
 enable_resume: False
 pretrained_model_dir: "/runs/one"
 auto_stage2: False
@@ -62,23 +62,27 @@ def read(tmp_path):
 
 
 def test_documented_fields(read):
-    said = read(DOCUMENTED)
-    assert (said.pretrain, said.adapt, said.directory) == (Path("/data/old"), Path("/data/new"), Path("/runs/one"))
-    assert (said.in_channels, said.auto, said.resume, said.notes) == (14, True, False, ())
-    config = said.config(preset("released"))
+    file = read(DOCUMENTED)
+    assert (file.pretrain, file.adapt, file.directory) == (
+        Path("/data/pretrain"),
+        Path("/data/adapt"),
+        Path("/runs/one"),
+    )
+    assert (file.in_channels, file.auto, file.resume, file.notes) == (14, True, False, ())
+    config = file.config(preset("released"))
     assert (config.chunk, config.latent, config.unit, config.pretrain_steps) == (16, 64, "epochs", 1000)
     assert (config.kl_direction, config.batch, config.learning_rate) == ("forward", 64, 1e-4)
 
 
 def test_base_and_stage_file_later_wins(read):
-    said = read(BASE, STAGE)
-    config = said.config(preset("demo"))
+    file = read(BASE, STAGE)
+    config = file.config(preset("demo"))
     assert (config.latent, config.chunk, config.batch) == (256, 50, 32)
     # YAML 1.1 reads 2e-4 as text.
     assert (config.learning_rate, config.weight_decay) == (2e-4, 1e-3)
     assert (config.unit, config.pretrain_steps, config.adapt_steps) == ("epochs", 7, 9)
-    assert not said.auto and said.start_stage == "Stage1"
-    assert [note.split()[0] for note in said.notes] == ["min_lr", "save_every_x_epoch", "max_save", "eval_per_x_epoch"]
+    assert not file.auto and file.start_stage == "Stage1"
+    assert [note.split()[0] for note in file.notes] == ["min_lr", "save_every_x_epoch", "max_save", "eval_per_x_epoch"]
     assert any("wandb_flag" in note for note in read(STAGE, BASE).notes)
 
 
@@ -89,13 +93,13 @@ def test_base_and_stage_file_later_wins(read):
         (DOCUMENTED + "batch_size: many", ["batch_size", "a whole number"]),
         (DOCUMENTED + "batch_size: True", ["batch_size", "a whole number"]),
         (DOCUMENTED + "learning_rate: [1]", ["learning_rate", "a number"]),
-        (DOCUMENTED + "auto_stage2: False", ["isAuto: True beside auto_stage2: False"]),
-        (DOCUMENTED + "resume: True", ["enable_resume: False beside resume: True"]),
+        (DOCUMENTED + "auto_stage2: False", ["isAuto: True", "auto_stage2: False"]),
+        (DOCUMENTED + "resume: True", ["enable_resume: False", "resume: True"]),
         (DOCUMENTED + "s_length: 8", ["'s_length' twice"]),
         (DOCUMENTED + "SA_step: 2", ["SA_step", "expected 1"]),
         (DOCUMENTED + "start_stage: Stage3", ["start_stage", "Stage2"]),
         (STAGE.replace("stage2_s_length: 50", "stage2_s_length: 14"), ["stage2_s_length: 14", "share a chunk length"]),
-        (DOCUMENTED.replace("adaptation_dataset_dir", "stage1_dataset_dir").replace("/data/new", "/data/old"),
+        (DOCUMENTED.replace("adaptation_dataset_dir", "stage1_dataset_dir").replace("/data/adapt", "/data/pretrain"),
          ["no adaptation_dataset_dir"]),
         (STAGE.replace("enable_resume: False", "enable_resume: True").replace("pretrained_model_dir", "#"),
          ["resume without pretrained_model_dir"]),

@@ -16,8 +16,7 @@ from ate.align import AlignConfig
 from ate.align.losses import Target, losses
 from ate.align.mixture import Mixture
 from ate.align.priors import standard
-from ate.align.running import half, network
-from ate.align.trainer import DeadLatent
+from ate.align.trainer import DeadLatent, half, network
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
 from ate.runs import checkpoint, distributed
@@ -109,11 +108,11 @@ def test_a_step_never_waits_for_the_device(batch, kind):
         float(terms["loss"])
 
 
-def test_a_dead_latent_is_told_once_and_early(robots, tiny):
+def test_a_dead_latent_warns_once_and_early(robots, tiny):
     dead = tiny.with_options(kl_weight=100.0, pretrain_steps=60, adapt_steps=6, learning_rate=1e-2)
-    with pytest.warns(DeadLatent, match=r"pretrain: after \d+ of 60 steps [01] of 8") as told:
+    with pytest.warns(DeadLatent, match=r"pretrain: after \d+ of 60 steps [01] of 8") as caught:
         ate.align.fit(*robots, preset=dead)
-    assert sum("pretrain" in str(one.message) for one in told if one.category is DeadLatent) == 1
+    assert sum("pretrain" in str(w.message) for w in caught if w.category is DeadLatent) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeadLatent)
         ate.align.fit(*robots, preset="smoke")
@@ -125,7 +124,7 @@ from ate.align.config import preset
 from ate.align.stages import fit
 from ate.align.losses import Target, losses
 from ate.align.priors import standard
-from ate.align.running import network
+from ate.align.trainer import network
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.runs.distributed import average, rank, session
 from tests.align.conftest import robot
@@ -144,10 +143,11 @@ with session():
     terms["loss"].backward()
     average(vae.parameters())
     gradient = torch.cat([p.grad.flatten() for p in vae.parameters() if p.grad is not None])
-    found = fit(sets, robot("new", 7, 6, 3), config, sys.argv[1])
-    weights = torch.cat([p.flatten() for p in (*found.pretrain_vae.parameters(), *found.vae.parameters())])
-    told = {"rank": rank(), "weights": weights.double().tolist(), "gradient": gradient.tolist()}
-    print(json.dumps({**told, "held": [row["held_loss"] for row in found.metrics["pretrain"]]}))
+    trained = fit(sets, robot("new", 7, 6, 3), config, sys.argv[1])
+    weights = torch.cat([p.flatten() for p in (*trained.pretrain_vae.parameters(), *trained.vae.parameters())])
+    held = [row["held_loss"] for row in trained.metrics["pretrain"]]
+    result = {"rank": rank(), "weights": weights.double().tolist(), "gradient": gradient.tolist(), "held": held}
+    print(json.dumps(result))
 """
 
 

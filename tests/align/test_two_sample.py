@@ -26,8 +26,8 @@ def test_coverage_against_brute_force():
     assert coverage(reference, points) == pytest.approx(held.mean())
 
 
-def test_mmd_p_value_against_all_deals():
-    """Two episodes of the second sample among six: 15 deals, each computed anew."""
+def test_mmd_p_value_against_all_permutations():
+    """Two episodes of the second sample among six: 15 permutations, each computed again."""
     random = np.random.default_rng(1)
     points, episode = random.normal(size=(30, 2)), np.repeat(np.arange(6), 5)
     points[episode >= 4] += 0.7
@@ -43,11 +43,12 @@ def test_mmd_p_value_against_all_deals():
 
 def test_mmd_p_value_holds_its_level_with_dependent_chunks():
     worlds = [World(seed) for seed in range(20)]
-    ps = np.array([mmd_p_value(*w.seen(12), *w.seen(6), 0, 199) for w in worlds])
-    # Of 20 tests at the level 0.05, five or more fail in three cases of a thousand; dealing chunks fails nearly always.
+    ps = np.array([mmd_p_value(*w.pretrained(12), *w.pretrained(6), 0, 199) for w in worlds])
+    # Of 20 tests at the level 0.05, five or more fail in three cases of a thousand. Permuting chunks fails nearly
+    # always.
     assert (ps < 0.05).sum() <= 4
     by_chunk = [mmd_p_value(x, np.arange(len(x)), y, np.arange(len(y)), 0, 99)
-                for w in worlds[:5] for x, y in [(w.seen(12)[0], w.seen(6)[0])]]  # fmt: skip
+                for w in worlds[:5] for x, y in [(w.pretrained(12)[0], w.pretrained(6)[0])]]  # fmt: skip
     assert sum(p < 0.05 for p in by_chunk) >= 4
 
 
@@ -62,8 +63,8 @@ def test_classifier_is_at_chance_or_certain():
 
 def test_matched_differences_are_within_their_null_and_a_subset_is_not():
     world = World(0)
-    before = world.seen(60)
-    matched, subset = differences(*before, *world.seen(60)), differences(*before, *world.subset(60))
+    pretrain = world.pretrained(60)
+    matched, subset = differences(*pretrain, *world.pretrained(60)), differences(*pretrain, *world.subset(60))
     for name in ("mmd", "frechet", "classifier"):
         low, high = getattr(matched, f"{name}_null")[1:]
         slack = high - low

@@ -6,7 +6,7 @@ import torch
 from ate.align.divergences import kl, mmd
 from ate.align.losses import reconstruction
 from ate.align.released.weights import from_released, load_released
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE, SelfAttention, VAEConfig
 from ate.errors import InputError
 
 from .conftest import close
@@ -117,17 +117,32 @@ def test_full_size_has_the_released_weights_but_for_query_and_key():
 
 
 @pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"layers": 4}, "odd"),
-        ({"latent": 30}, "multiple of heads"),
-        ({"dropout": 1.0}, "dropout"),
-        ({"heads": 0}, "heads"),
-    ],
+    "options", [{"layers": 4}, {"latent": 30}, {"dropout": 1.0}, {"heads": 0}, {"positions": 2}, {"features": 0}]
 )
-def test_config_checks_itself(options, match):
-    with pytest.raises(InputError, match=match):
-        VAEConfig(features=4, **{"latent": 32, **options})
+def test_config_checks_itself(options):
+    with pytest.raises(InputError) as error:
+        VAEConfig(**{"features": 4, "latent": 32, **options})
+    assert error.value.where == f"VAEConfig.{next(iter(options))}"
+
+
+def test_attention_of_a_few_tokens_equals_the_whole():
+    torch.manual_seed(0)
+    attention = SelfAttention(8, 2, 0.0)
+    x, attend = torch.randn(3, 6, 8), torch.ones(3, 1, 1, 6, dtype=torch.bool)
+    attend[1, ..., 4:] = False
+    whole = attention(x, attend)
+    torch.testing.assert_close(attention(x, attend, 2), whole[:, :2])
+
+
+def test_dropout_acts_in_training_only_and_repeats_with_the_global_seed():
+    torch.manual_seed(0)
+    network, x = InfoVAE(VAEConfig(4, latent=8, layers=3, heads=2, feedforward=16, dropout=0.5)), torch.randn(3, 6, 4)
+    torch.manual_seed(1)
+    one, other = network.encode(x).mean, network.encode(x).mean
+    torch.manual_seed(1)
+    assert torch.equal(network.encode(x).mean, one) and not torch.equal(one, other)
+    network.eval()
+    assert torch.equal(network.encode(x).mean, network.encode(x).mean)
 
 
 def test_wrong_shapes_are_refused(vae):

@@ -27,7 +27,7 @@ class World:
                 parts.append(self.mean[mode] + self.std[mode] * (0.7 * place + 0.7 * x))
         return np.array(parts), np.repeat(np.arange(count), STEPS)
 
-    def seen(self, count):
+    def pretrained(self, count):
         """Episodes of the five modes of pre-training."""
         return self.episodes(count, range(5))
 

@@ -22,12 +22,12 @@ def latent_map():
 
 
 def test_points_are_who_and_where_they_say(latent_map):
-    assert latent_map.count == 150 and len(latent_map.after) == 150 and latent_map.totals == (16 * 33, 6 * 33)
+    assert latent_map.count == 150 and len(latent_map.adapt_after) == 150 and latent_map.totals == (16 * 33, 6 * 33)
     for point in (0, 149, 150, 299):
         episodes, index, start = latent_map.where(point)
         np.testing.assert_array_equal(latent_map.chunk(point), episodes[index].qpos[start : start + 8])
     assert latent_map.time().min() == 0 and latent_map.time().max() == 1
-    assert np.array_equal(latent_map.start.start, latent_map.after.start)
+    assert np.array_equal(latent_map.adapt_before.start, latent_map.adapt_after.start)
 
 
 def test_before_is_what_stage_two_started_from(latent_map):
@@ -37,16 +37,16 @@ def test_before_is_what_stage_two_started_from(latent_map):
     x = torch.zeros(1, 8, alignment.space.width)
     x[..., list(alignment.space.embodiment.slots)] = chunks.gather(torch.tensor([place]))
     expected = alignment.pretrain_vae.encode(x).mean[0]  # the copy of φ, with zeros where the robot has no joint
-    row = np.flatnonzero((latent_map.start.episode == "episode_0002") & (latent_map.start.start == 5))
+    row = np.flatnonzero((latent_map.adapt_before.episode == "episode_0002") & (latent_map.adapt_before.start == 5))
     whole = LatentMap.of(alignment, latent_map.pretrain, latent_map.adapt, most=10_000)
-    row = np.flatnonzero((whole.start.episode == "episode_0002") & (whole.start.start == 5))
-    np.testing.assert_allclose(whole.start.mean[row[0]], expected.numpy(), atol=1e-5)
-    assert np.abs(whole.start.mean - whole.after.mean).max() > 0.05
+    row = np.flatnonzero((whole.adapt_before.episode == "episode_0002") & (whole.adapt_before.start == 5))
+    np.testing.assert_allclose(whole.adapt_before.mean[row[0]], expected.numpy(), atol=1e-5)
+    assert np.abs(whole.adapt_before.mean - whole.adapt_after.mean).max() > 0.05
 
 
 def test_neighbours_and_depth_agree_with_a_search_by_hand(latent_map):
-    scale = np.sqrt(latent_map.before.mean.var(0) + (latent_map.before.std**2).mean(0))
-    far = np.linalg.norm((latent_map.side("after").mean[:, None] - latent_map.before.mean[None]) / scale, axis=2)
+    scale = np.sqrt(latent_map.pretrain_latents.mean.var(0) + (latent_map.pretrain_latents.std**2).mean(0))
+    far = np.linalg.norm((latent_map.side("after").mean[:, None] - latent_map.pretrain_latents.mean[None]) / scale, axis=2)
     for point in (7, 200):
         mine = far[point].copy()
         if point < latent_map.count:
@@ -66,7 +66,7 @@ def test_reconstructions_and_walks_decode_latents(latent_map):
     np.testing.assert_allclose(ends[1], latent_map.reconstruction(170), atol=1e-5)
     walked = latent_map.walk(0, [-1.0, 0.0, 1.0])
     assert np.abs(walked[0] - walked[2]).max() > 1e-3
-    np.testing.assert_allclose(walked[1], latent_map.decoded(latent_map.after.mean.mean(0)[None])[0], atol=1e-5)
+    np.testing.assert_allclose(walked[1], latent_map.decoded(latent_map.adapt_after.mean.mean(0)[None])[0], atol=1e-5)
 
 
 def test_both_panels_show_every_point_in_one_frame_and_the_menu_recolours_them(latent_map):
@@ -119,7 +119,7 @@ def test_a_umap_is_kept_by_the_content_it_depends_on(latent_map, tmp_path, monke
             return points[:, :2].astype(np.float32)
 
     monkeypatch.setattr("umap.UMAP", Fake)
-    points = latent_map.after.mean
+    points = latent_map.adapt_after.mean
     first = plane(points, "umap", 1, tmp_path)
     np.testing.assert_array_equal(plane(points, "umap", 1, tmp_path), first)
     assert made == [1]

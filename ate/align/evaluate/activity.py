@@ -18,9 +18,9 @@ def active_units(means: np.ndarray) -> int:
     return int((means.var(0) > ACTIVE_VARIANCE).sum())
 
 
-def spread_ratio(before: np.ndarray, after: np.ndarray) -> float:
+def spread_ratio(pretrain: np.ndarray, adapt: np.ndarray) -> float:
     """Total variance of adaptation means over that of pre-training means."""
-    return float(after.var(0).sum() / max(before.var(0).sum(), np.finfo(np.float32).tiny))
+    return float(adapt.var(0).sum() / max(pretrain.var(0).sum(), np.finfo(np.float32).tiny))
 
 
 def prior_moments(prior: Prior) -> Gaussian:
@@ -28,7 +28,7 @@ def prior_moments(prior: Prior) -> Gaussian:
     return prior.moments().to("cpu")
 
 
-def aggregated(latents: Latents) -> Gaussian:
+def latent_moments(latents: Latents) -> Gaussian:
     """The Gaussian with the moments of the aggregated posterior of these chunks."""
     mean, std = (torch.from_numpy(x).double() for x in (latents.mean, latents.std))
     variance = std.square().mean(0) + mean.var(0, correction=0)
@@ -36,7 +36,7 @@ def aggregated(latents: Latents) -> Gaussian:
 
 
 def kl_per_dimension(alignment: Alignment, latents: Latents) -> np.ndarray:
-    """KL(q_ψ(z|a) ‖ prior) of each dimension, mean over chunks, (d,), in nats; of a mixture its two moments count."""
+    """KL(q_ψ(z|a) ‖ prior) of each dimension, mean over chunks, (d,), in nats; of a mixture, its moments."""
     prior = prior_moments(alignment.prior)
     return kl(torch.from_numpy(latents.mean), torch.from_numpy(latents.std), prior.mean, prior.std).mean(0).numpy()
 

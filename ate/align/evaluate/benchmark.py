@@ -1,9 +1,8 @@
-"""Judging variants: every alignment put to the same tests, once a robot and seed, and what that says over seeds.
+"""Benchmark: several variants of alignment, evaluated by the same tests for each robot and seed, and summarised.
 
-One row a variant, robot and seed: the scorecard (is it inside?), the modes (which does it lie in?), correspondence (do
-neighbours do the same thing?) and reconstruction beside a PCA (at what cost?). Modes are those of *one* mixture, fitted
-to the posteriors of stage 1 and used as the ruler of every variant that shares it, whatever prior the variant was
-aligned to.
+One row a variant, robot and seed: scorecard (is it inside?), mode occupancy (in which modes?), correspondence (do
+neighbours do the same thing?) and reconstruction, compared with a PCA (at what cost?). Modes are those of one reference
+mixture, fitted to the posteriors of stage 1. All variants that share stage 1 are measured by it, whatever their prior.
 """
 
 import hashlib
@@ -18,34 +17,47 @@ import torch
 from scipy import stats
 
 from ate.align import priors
-from ate.align.alignment import Alignment, Sets, as_sets
+from ate.align.alignment import Alignment, Sets, as_sets, chunks_of, split
 from ate.align.anchors import why_no_anchors
-from ate.align.evaluate.comparing import summary
 from ate.align.evaluate.correspondence import Correspondence, correspondence
 from ate.align.evaluate.mode_occupancy import mode_report
-from ate.align.evaluate.scorecard import scorecard
+from ate.align.evaluate.scorecard import Scorecard, scorecard
 from ate.align.evaluate.variants import VariantConfig, train_variants
 from ate.align.mixture import Mixture
 from ate.align.mixture_em import fit_mixture
 from ate.align.motion import PATH, TURN
-from ate.align.training import chunks_of, split
 from ate.data.episodes import Episodes
 from ate.data.loading import DataSet
 from ate.runs.files import read_json, write_json
 
-# Columns that are numbers of a variant, and those that are its references: the same test, of something known.
+# Version of the rows; rows of another version are computed again.
+FORMAT = 2
+# Columns that are numbers of a variant, and their references: the same test on something known.
 NUMBERS = (
     "precision", "tail", "unseen_mode_p", "effective_modes", "outside_modes", "displacement", "rotation",
     "reconstruction", "active_units", "spread",
 )  # fmt: skip
 REFERENCES = (
     "precision_null", "tail_null", "effective_modes_null", "outside_modes_null", "displacement_same_time",
-    "displacement_chance", "displacement_oracle", "displacement_seen", "rotation_same_time", "pca_reconstruction",
+    "displacement_chance", "displacement_oracle", "displacement_pretrain", "rotation_same_time", "pca_reconstruction",
 )  # fmt: skip
-WORDS = ("verdict", "correspondence")
+VERDICTS = ("verdict", "correspondence")
+NOT_AVAILABLE = "not available"
+# Columns that the scorecard gives, and its measures.
+SCORES = (
+    ("precision", "precision"),
+    ("tail", "tail below 1 % density"),
+    ("unseen_mode_p", "unseen mode, p-value"),
+    ("active_units", "active units, adaptation"),
+    ("spread", "spread, adaptation / pre-training"),
+    ("coverage", "coverage"),
+    ("reconstruction", "reconstruction error, mean"),
+    ("pca_reconstruction", "reconstruction error of PCA, mean"),
+)
+WITH_NULL = ("precision", "tail")
 
 
-def judge(
+def run_benchmark(
     pretrain: Sequence[DataSet],
     adapt: Sequence[DataSet],
     variants: Sequence[VariantConfig],
@@ -53,126 +65,141 @@ def judge(
     directory: Path,
     workers: int = 1,
 ) -> list[dict[str, Any]]:
-    """Rows of every robot, seed and variant; what was judged before is read back.
+    """Rows of all robots, seeds and variants; rows that the directory already holds are read back.
 
-    Where the tool of a robot is not known, variants with anchors are "not available", with the reason.
+    If the tool of a robot is not known, variants with anchors are "not available", with the reason.
 
     Args:
         pretrain: where the pre-training robots' episodes are.
         adapt: where each adaptation robot's episodes are.
-        variants: what to train and judge.
+        variants: what to train and evaluate.
         seeds: of splits, training and tests, the same for all variants.
         directory: keeps alignments and rows.
         workers: processes, each on one thread, so that results do not depend on their number.
 
     Raises:
-        InputError: from reading, training or judging.
+        InputError: from reading, training or evaluating.
     """
     tasks = [(robot, seed) for robot in adapt for seed in seeds]
     jobs = (
-        joblib.delayed(_judge_seed)(tuple(pretrain), robot, tuple(variants), seed, directory) for robot, seed in tasks
+        joblib.delayed(_rows_of_seed)(tuple(pretrain), robot, tuple(variants), seed, directory) for robot, seed in tasks
     )
     with joblib.parallel_config("loky", n_jobs=min(workers, len(tasks)), inner_max_num_threads=1):
         return [row for rows in joblib.Parallel()(jobs) for row in rows]
 
 
-def _judge_seed(
+def _rows_of_seed(
     pretrain: Sequence[DataSet], adapt: DataSet, variants: Sequence[VariantConfig], seed: int, directory: Path
 ) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
-    sets = tuple(one for data in pretrain for one in data.load_sets())
+    sets = tuple(episodes for data in pretrain for episodes in data.load_sets())
     robot = adapt.load()
-    parts = repr((seed, [one.digest for one in sets], robot.digest))
-    folder = directory / f"{robot.robot}-{seed}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
-    rulers: dict[str, Mixture] = {}
+    folder = directory / f"{robot.robot}-{seed}-{_key((seed, [episodes.digest for episodes in sets], robot.digest))}"
     reason = why_no_anchors(sets, robot)
     left_out = [variant for variant in variants if variant.config.anchor_weight and reason]
+    absent = {**dict.fromkeys(VERDICTS, NOT_AVAILABLE), "reasons": reason}
     rows: list[dict[str, Any]] = [
-        {
-            "variant": variant.name,
-            "seed": seed,
-            "robot": robot.robot,
-            **dict.fromkeys(WORDS, "not available"),
-            "reasons": reason,
-        }
-        for variant in left_out
+        {"variant": variant.name, "seed": seed, "robot": robot.robot, **absent} for variant in left_out
     ]
-    for variant, alignment in train_variants(
-        [variant for variant in variants if variant not in left_out], sets, robot, folder, seed
-    ):
-        file = folder / f"{hashlib.sha256(repr((variant.kind, variant.config)).encode()).hexdigest()[:12]}.json"
+    mixtures: dict[str, Mixture] = {}
+    trained = [variant for variant in variants if variant not in left_out]
+    for variant, alignment in train_variants(trained, sets, robot, folder, seed):
+        file = folder / f"{_key((FORMAT, variant.kind, variant.config))}.json"
         if not file.exists():
             stage_one = repr(variant.config.first_stage)
-            if stage_one not in rulers:
-                rulers[stage_one] = ruler(alignment, sets, seed)
-            write_json(file, row_of(alignment, sets, robot, rulers[stage_one], seed))
+            if stage_one not in mixtures:
+                mixtures[stage_one] = reference_mixture(alignment, sets, seed)
+            write_json(file, row_of(alignment, sets, robot, mixtures[stage_one], seed))
         rows.append({"variant": variant.name, "seed": seed, **read_json(file)})
     order = [variant.name for variant in variants]
     return sorted(rows, key=lambda row: order.index(row["variant"]))
 
 
-def ruler(alignment: Alignment, pretrain: Sets, seed: int) -> Mixture:
+def _key(parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def reference_mixture(alignment: Alignment, pretrain: Sets, seed: int) -> Mixture:
     """The mixture fitted to φ's posteriors of the episodes that stage 1 trained on; K by held-out likelihood."""
     sets = as_sets(pretrain)
-    train = [split(one, alignment.config, seed)[0] for one in sets]
+    train = [split(episodes, alignment.config, seed)[0] for episodes in sets]
     chunks = chunks_of(train, alignment.spaces_of(sets), alignment.config).to(alignment.device)
     return fit_mixture(priors.posteriors(alignment.pretrain_vae, chunks), chunks.episode, 0, seed)
 
 
 def row_of(alignment: Alignment, pretrain: Sets, adapt: Episodes, modes: Mixture, seed: int) -> dict[str, Any]:
-    """Every number of one alignment; None where it could not be had."""
-    same = correspondence(alignment, pretrain, adapt, seed)
+    """All numbers of one alignment; None where a number is not available."""
+    agreement = correspondence(alignment, pretrain, adapt, seed)
     report = mode_report(replace(alignment, prior=modes), pretrain, adapt, seed=seed)
-    occupied = {row["measure"]: row for row in report.table}
-    row = summary("", adapt.robot, scorecard(alignment, pretrain, adapt, seed))
-    row |= {
-        "effective_modes": occupied["effective modes"]["value"],
-        "effective_modes_null": occupied["effective modes"]["null"],
+    occupancy = {row["measure"]: row for row in report.table}
+    row = {
+        "robot": adapt.robot,
+        **_scores(scorecard(alignment, pretrain, adapt, seed)),
+        "effective_modes": occupancy["effective modes"]["value"],
+        "effective_modes_null": occupancy["effective modes"]["null"],
         "modes": len(report.modes),
-        "outside_modes": occupied["share outside all modes"]["value"],
-        "outside_modes_null": occupied["share outside all modes"]["null"],
-        "correspondence": same.verdict.split(":")[0],
-        "correspondence_reasons": same.verdict,
+        "outside_modes": occupancy["share outside all modes"]["value"],
+        "outside_modes_null": occupancy["share outside all modes"]["null"],
+        "correspondence": str(agreement.code),
+        "correspondence_reasons": agreement.verdict,
     }
     for name, measure in (("displacement", PATH), ("rotation", TURN)):
-        row |= _corresponding(name, same, measure)
-    del row["variant"]
+        row |= _agreement(name, agreement, measure)
     return {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in row.items()}
 
 
-def _corresponding(name: str, same: Correspondence, measure: str) -> dict[str, Any]:
-    found = same.row(measure)
-    keys = {"": "value", "_same_time": "same_time", "_chance": "chance", "_oracle": "oracle", "_seen": "seen"}
-    return {f"{name}{suffix}": found[key] for suffix, key in keys.items()} | {f"{name}_p": found["p_same_time"]}
+def _scores(card: Scorecard) -> dict[str, Any]:
+    rows = {row["measure"]: row for row in card.table}
+    values: dict[str, Any] = {"verdict": str(card.code)}
+    for column, measure in SCORES:
+        values[column] = rows[measure]["value"] if measure in rows else None
+        if column in WITH_NULL:
+            values[f"{column}_null"] = rows[measure]["null"]
+    return {**values, "unit": rows["reconstruction error, mean"]["unit"], "reasons": card.verdict}
+
+
+def _agreement(name: str, agreement: Correspondence, measure: str) -> dict[str, Any]:
+    row = agreement.row(measure)
+    references = ("same_time", "chance", "oracle", "pretrain")
+    return {
+        name: row["value"],
+        **{f"{name}_{reference}": row[reference] for reference in references},
+        f"{name}_p": row["p_same_time"],
+    }
 
 
 def over_seeds(rows: Sequence[Mapping[str, Any]], baseline: str = "paper") -> list[dict[str, Any]]:
-    """One row a robot and variant: of each number its mean over seeds, with the half width of its 95 % t interval under
-    `…_±`, and the paired difference to the baseline variant under `…_to_paper` and `…_to_paper_±`; of each reference
-    its mean; of each verdict how often it was given. None where a number is missing in a seed, or seeds are fewer than
-    two.
+    """One row a robot and variant, summarised over its seeds.
+
+    Args:
+        rows: of `run_benchmark`.
+        baseline: the variant that the others are compared with.
+
+    Returns:
+        Of each number its mean, with the half width of the 95 % t interval under `…_±`, and the paired difference to
+        the baseline under `…_to_paper` and `…_to_paper_±`; of each reference its mean; of each verdict its counts. None
+        if a number is missing in a seed, and no width for fewer than two seeds.
     """
-    found = []
+    summary = []
     for robot, variant in dict.fromkeys((row["robot"], row["variant"]) for row in rows):
-        mine = {row["seed"]: row for row in rows if (row["robot"], row["variant"]) == (robot, variant)}
+        own = {row["seed"]: row for row in rows if (row["robot"], row["variant"]) == (robot, variant)}
         base = {row["seed"]: row for row in rows if (row["robot"], row["variant"]) == (robot, baseline)}
-        one: dict[str, Any] = {"robot": robot, "variant": variant, "seeds": len(mine)}
-        for name in WORDS:
-            said = [row[name] for row in mine.values()]
-            one[name] = ", ".join(f"{word} {said.count(word)}" for word in dict.fromkeys(said))
+        means: dict[str, Any] = {"robot": robot, "variant": variant, "seeds": len(own)}
+        for name in VERDICTS:
+            verdicts = [row[name] for row in own.values()]
+            means[name] = ", ".join(f"{word} {verdicts.count(word)}" for word in dict.fromkeys(verdicts))
         for name in NUMBERS:
-            values = [row.get(name) for row in mine.values()]
-            one[name], one[f"{name}_±"] = interval(values)
+            means[name], means[f"{name}_±"] = interval([row.get(name) for row in own.values()])
             paired = [
                 None if row.get(name) is None or base[seed].get(name) is None else row[name] - base[seed][name]
-                for seed, row in mine.items()
+                for seed, row in own.items()
                 if seed in base
             ]
-            one[f"{name}_to_{baseline}"], one[f"{name}_to_{baseline}_±"] = interval(paired)
+            means[f"{name}_to_{baseline}"], means[f"{name}_to_{baseline}_±"] = interval(paired)
         for name in REFERENCES:
-            one[name] = interval([row.get(name) for row in mine.values()])[0]
-        found.append(one)
-    return found
+            means[name] = interval([row.get(name) for row in own.values()])[0]
+        summary.append(means)
+    return summary
 
 
 def interval(values: Sequence[float | None]) -> tuple[float | None, float | None]:

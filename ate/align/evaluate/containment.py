@@ -1,13 +1,12 @@
 """Containment: do adaptation latents lie inside the pre-training distribution?
 
-Two numbers, each beside what held-out pre-training episodes score themselves:
+Two numbers, each compared with what held-out pre-training episodes score:
 
 * precision (PRDC): share of points inside the k-nearest-neighbour balls of the pre-training latents;
 * tail: share of points whose k-nearest-neighbour log density, log p = −d · log r_k + const, lies below the 1 %
   quantile of pre-training.
 
-The null is drawn anew in several splits by episode, so that overlapping chunks of one episode never stand on both
-sides.
+The null is computed in several splits by episode, so that overlapping chunks of one episode are never on both sides.
 
 Source: precision of Kynkäänniemi et al., arXiv 1904.06991, as in PRDC, arXiv 2002.09797.
 """
@@ -44,8 +43,8 @@ class Containment:
     tail_null: Band
 
 
-def containment(before: np.ndarray, group: np.ndarray, after: np.ndarray, seed: int = 0) -> Containment:
-    """Precision and tail of `after` (M, d) in `before` (N, d), whose rows are of episodes `group (N,)`.
+def containment(pretrain: np.ndarray, group: np.ndarray, adapt: np.ndarray, seed: int = 0) -> Containment:
+    """Precision and tail of `adapt` (M, d) in `pretrain` (N, d), whose rows belong to the episodes `group` (N,).
 
     Each of five splits takes half of the episodes as the reference, a quarter to set the 1 % threshold and a quarter
     as the null, and at most 2,000 points of each.
@@ -56,16 +55,16 @@ def containment(before: np.ndarray, group: np.ndarray, after: np.ndarray, seed: 
     random = np.random.default_rng(seed)
     scores = []
     for parts in splits(group, random):
-        reference, calibrate, null = (subsample(before[part], random) for part in parts)
-        scores.append(_score(reference, calibrate, null, subsample(after, random)))
+        reference, calibrate, null = (subsample(pretrain[part], random) for part in parts)
+        scores.append(_score(reference, calibrate, null, subsample(adapt, random)))
     precision, precision_null, tail, tail_null = np.array(scores).T
     return Containment(float(precision.mean()), band(precision_null), float(tail.mean()), band(tail_null))
 
 
 def _score(
-    reference: np.ndarray, calibrate: np.ndarray, null: np.ndarray, after: np.ndarray
+    reference: np.ndarray, calibrate: np.ndarray, null: np.ndarray, adapt: np.ndarray
 ) -> tuple[float, float, float, float]:
-    """Precision of `after` and of `null`, then their tails, all against `reference`."""
+    """Precision of `adapt` and of `null`, then their tails, all against `reference`."""
     index = NearestNeighbors().fit(reference)
     k = min(NEIGHBOURS, len(reference) - 1)
     radii = index.kneighbors(reference, k + 1)[0][:, -1]
@@ -78,7 +77,7 @@ def _score(
     def tail(points: np.ndarray) -> float:
         return float((index.kneighbors(points, k)[0][:, -1] > threshold).mean())
 
-    return precision(after), precision(null), tail(after), tail(null)
+    return precision(adapt), precision(null), tail(adapt), tail(null)
 
 
 def splits(
@@ -101,7 +100,7 @@ def splits(
 
 
 def enough_episodes(group: np.ndarray) -> np.ndarray:
-    """The different episodes of `group` (N,); refuses fewer than four.
+    """The different episodes of `group` (N,).
 
     Raises:
         InputError: fewer than four.

@@ -1,25 +1,26 @@
-"""Correspondence: do chunks that lie together do the same thing?
+"""Correspondence: do neighbouring chunks in the latent do the same thing?
 
-Lying inside the pre-training distribution is not yet meaning something: a map that shuffles chunks within it is
-perfectly contained. So every adaptation chunk is put beside its nearest pre-training chunks in the latent, and what
-both robots do is compared in terms that both share: phase, path and turn of the tool in the base frame, gripper.
+Containment alone does not show it: a map that shuffles chunks within the pre-training distribution is perfectly
+contained. Each adaptation chunk is therefore compared with its nearest pre-training chunks in the latent. What both
+robots do is compared in terms that both share: phase, path and turn of the tool in the base frame, gripper.
 
-Each number stands between references:
+Each number has these references:
 
-* chance: latents exchanged between episodes and rotated within them by random amounts, so that overlapping chunks
-  stay together; p below 0.05 says that latent and motion are related at all;
-* same time: latents exchanged between episodes at equal time in the episode; what beats this is more than "beginnings
-  lie by beginnings";
-* same episode: latents rotated within each episode; what beats this is more than "this episode lies by that one";
-* oracle: the pre-training chunks nearest by motion itself, of all measures together, phase left out;
-* seen: what a pre-training robot scores when its chunks of held-out episodes look among the other robots.
+* chance: latents exchanged between episodes and rotated within them by random amounts, so that overlapping chunks stay
+  together; p below 0.05 means that latent and motion are related at all;
+* same time: latents exchanged between episodes at equal time in the episode; a better value means more than "beginnings
+  are near beginnings";
+* same episode: latents rotated within each episode; a better value means more than "this episode is near that one";
+* oracle: the pre-training chunks nearest by motion itself, of all measures together but phase;
+* pretrain: the value of a pre-training robot whose held-out chunks have their neighbours among the other robots.
 
-Neighbours are found between posterior means, each dimension divided by the standard deviation of the aggregated
-pre-training posterior, √(Var[μ] + E[σ²]), so that a dimension that says nothing counts for nothing.
+Neighbours are found between posterior means. Each dimension is divided by the standard deviation of the aggregated
+pre-training posterior, √(Var[μ] + E[σ²]), so that a dimension without information counts for nothing.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from ate.align.alignment import Alignment, Sets, as_sets
 from ate.align.evaluate import permutations as nulls
-from ate.align.evaluate.permutations import Deal
-from ate.align.motion import GRIP, PATH, PHASE, TURN, UNITS, Motion, differences, features
-from ate.align.motion import why_no_gripper as _no_gripper
-from ate.align.motion import why_no_phase as _no_phase
-from ate.align.motion import why_no_tool as _no_tool
+from ate.align.motion import GRIP, PATH, PHASE, TURN, UNITS, Motion, differences, features, why_missing
 from ate.align.priors import posteriors
 from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
@@ -44,22 +41,38 @@ SIGNIFICANT = 0.05
 NULLS = ("chance", "same_time", "same_episode")
 
 
+class Agreement(StrEnum):
+    """Whether latent neighbours do the same thing."""
+
+    CORRESPONDS = "corresponds"
+    IN_TIME_ONLY = "in time only"
+    NONE = "no correspondence"
+    CANNOT_TELL = "cannot tell"
+
+
 @dataclass(frozen=True)
 class Correspondence:
-    """The numbers and what they say.
+    """The numbers and their interpretation.
 
     Args:
-        verdict: `corresponds`, `in time only`, `no correspondence` or `cannot tell`, and why, in a sentence.
-        table: one row a measure with `measure`, `value`, `unit`; for each null its mean under `chance`, `same_time`,
-            `same_episode` and the one-sided p-value under `p_chance`, …; `oracle`; `seen`, `seen_low`, `seen_high`
-            (mean, lowest and highest pre-training robot); `share`, of the way from chance to oracle. None where
-            there is no number.
+        code: the verdict.
+        reasons: why, in a sentence.
+        table: one row a measure with `measure`, `value`, `unit`; the mean of each null (`chance`, `same_time`,
+            `same_episode`) and its one-sided p-value (`p_chance`, …); `oracle`; `pretrain`, `pretrain_low`,
+            `pretrain_high` (mean, lowest and highest pre-training robot); `share` of the way from chance to oracle.
+            None where there is no number.
         missing: why a measure is not available, or leaves robots out, by measure.
     """
 
-    verdict: str
+    code: Agreement
+    reasons: str
     table: tuple[Mapping[str, Any], ...]
     missing: Mapping[str, str]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict with its reasons."""
+        return f"{self.code}: {self.reasons}"
 
     def row(self, measure: str) -> Mapping[str, Any]:
         """The row of one measure."""
@@ -95,16 +108,16 @@ def correspondence(
 ) -> Correspondence:
     """Compare what adaptation chunks do with what their nearest pre-training chunks in the latent do.
 
-    At most 2,000 chunks a side are drawn. A robot whose tool, gripper or phase is not known is left out of that
+    At most 2,000 chunks a side are sampled. A robot whose tool, gripper or phase is not known is left out of that
     measure, with the reason in `missing`.
 
     Args:
-        alignment: what to judge.
+        alignment: what to evaluate.
         pretrain: episodes of the pre-training robots.
         adapt: episodes of the adaptation robot.
         seed: seed of the subsamples and permutations.
         neighbours: nearest pre-training chunks of each adaptation chunk; measures are means over them.
-        permutations: draws of each null; the smallest p-value is 1 / (permutations + 1).
+        permutations: of each null; the smallest p-value is 1 / (permutations + 1).
 
     Raises:
         InputError: `neighbours` or `permutations` below 1, or episodes that are not the alignment's.
@@ -113,15 +126,15 @@ def correspondence(
         if value < 1:
             raise InputError(str(value), where=f"correspondence, {name}", expected="1 or more", fix=f"raise {name}")
     sets, random = as_sets(pretrain), np.random.default_rng(seed)
-    before, seen = _pretrain_sides(alignment, sets, random)
-    after = _side(alignment, alignment.vae, adapt, alignment.space.compact, None, MOST_CHUNKS, random)
-    scale = np.sqrt(before.mean.var(0) + (before.std**2).mean(0))
-    pairs = differences(after.motion, before.motion)
-    near = _nearest(after.mean / scale, before.mean / scale, neighbours)
-    oracle = _oracle(after.motion, before.motion, neighbours)
-    others = _seen(seen, before, scale, neighbours)
+    reference, held_out = _pretrain_sides(alignment, sets, random)
+    queries = _side(alignment, alignment.vae, adapt, alignment.space.compact, None, MOST_CHUNKS, random)
+    scale = np.sqrt(reference.mean.var(0) + (reference.std**2).mean(0))
+    pairs = differences(queries.motion, reference.motion)
+    near = _nearest(queries.mean / scale, reference.mean / scale, neighbours)
+    oracle = _oracle(queries.motion, reference.motion, neighbours)
+    of_pretrain = _pretrain_values(held_out, reference, scale, neighbours)
     missing = _missing(sets, adapt)
-    deals = _deals(after)
+    permute = nulls.permutations(queries.group, queries.motion.time)
     rows = []
     for measure, unit in UNITS.items():
         table = pairs[measure]
@@ -129,52 +142,56 @@ def correspondence(
             missing.setdefault(measure, "no pair of neighbours has it")
             rows.append(_row(measure, unit))
             continue
-        drawn = {name: np.array([_mean(table, near[deal(random)]) for _ in range(permutations)])
-                 for name, deal in deals.items()}  # fmt: skip
-        reference = None if oracle is None else _mean(table, oracle)
-        rows.append(_row(measure, unit, _mean(table, near), drawn, reference, others.get(measure)))
-    return Correspondence(verdict({row["measure"]: row for row in rows}), tuple(rows), missing)
+        null = {name: np.array([_mean(table, near[permutation(random)]) for _ in range(permutations)])
+                for name, permutation in permute.items()}  # fmt: skip
+        best = None if oracle is None else _mean(table, oracle)
+        rows.append(_row(measure, unit, _mean(table, near), null, best, of_pretrain.get(measure)))
+    return Correspondence(*verdict({row["measure"]: row for row in rows}), tuple(rows), missing)
 
 
-def verdict(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Correspondence in words, by the tool's displacement, or by phase where no tool is known; rows by measure."""
+def verdict(rows: Mapping[str, Mapping[str, Any]]) -> tuple[Agreement, str]:
+    """The verdict and its reasons, by the tool's displacement, or by phase if no tool is known; rows by measure."""
     row = next((rows[name] for name in (PATH, PHASE) if rows[name]["value"] is not None), None)
     if row is None:
-        return "cannot tell: neither motion of the tool nor phase is known on both sides."
-    numbers = f"{row['measure']} {row['value']:.3g} ({row['unit']}), {row['chance']:.3g} by chance"
-    if row["same_time"] is not None:
-        numbers += f", {row['same_time']:.3g} at the same time in other episodes"
+        return Agreement.CANNOT_TELL, "neither motion of the tool nor phase is known on both sides."
+    numbers = f"{row['measure']} {row['value']:.3g} ({row['unit']})"
     numbers += "".join(
-        f", {row[key]:.3g} {words}"
-        for key, words in (("oracle", "for the nearest by motion"), ("seen", "for a seen robot"))
+        f", {words} {row[key]:.3g}"
+        for key, words in (
+            ("chance", "by chance"),
+            ("same_time", "at the same time in other episodes"),
+            ("oracle", "of the nearest by motion"),
+            ("pretrain", "of a pre-training robot"),
+        )
         if row[key] is not None
     )
     if row["p_same_time"] is None:
-        return f"cannot tell: one adaptation episode cannot tell time from motion; {numbers}."
+        return Agreement.CANNOT_TELL, f"one adaptation episode cannot tell time from motion; {numbers}."
     if row["p_chance"] >= SIGNIFICANT:
-        return f"no correspondence: neighbours do no more alike than by chance (p {row['p_chance']:.3g}); {numbers}."
+        return Agreement.NONE, f"neighbours are no more alike than by chance (p {row['p_chance']:.3g}); {numbers}."
+    p = f"(p {row['p_same_time']:.3g})"
     if row["p_same_time"] >= SIGNIFICANT:
-        return f"in time only: neighbours are as far in their task, no more (p {row['p_same_time']:.3g}); {numbers}."
-    return f"corresponds: neighbours do alike, beyond time in the episode (p {row['p_same_time']:.3g}); {numbers}."
+        return Agreement.IN_TIME_ONLY, f"neighbours share the time in the episode, no more {p}; {numbers}."
+    return Agreement.CORRESPONDS, f"neighbours do the same thing, beyond time in the episode {p}; {numbers}."
 
 
 def _pretrain_sides(
     alignment: Alignment, sets: Sequence[Episodes], random: np.random.Generator
 ) -> tuple[_Side, tuple[_Side, ...]]:
-    """At most 2,000 chunks of all sets together; and of each robot's held-out episodes, to be put to the test."""
+    """At most 2,000 chunks of all sets together; and chunks of each robot's held-out episodes, to be tested."""
     spaces = alignment.spaces_of(sets)
     counts = [int(np.maximum(s.lengths - alignment.config.chunk + 1, 0).sum()) for s in sets]
     quota = random.multivariate_hypergeometric(counts, min(sum(counts), MOST_CHUNKS), method="marginals")
-    parts, seen = [], []
+    parts, tested = [], []
     for number, (episodes, space) in enumerate(zip(sets, spaces, strict=True)):
         key = f"pretrain/{next(i for i, s in enumerate(alignment.pretrain_spaces) if s is space)}"
         names = alignment.held_out.get(key, ())
         held = np.array([item.name in names for item in episodes])
         vae, most = alignment.pretrain_vae, max(1, MOST_CHUNKS // (2 * len(sets)))
         parts.append(_side(alignment, vae, episodes, space, None, max(1, int(quota[number])), random, number))
-        seen.append(_side(alignment, vae, episodes, space, held if held.any() else None, most, random, number))
+        tested.append(_side(alignment, vae, episodes, space, held if held.any() else None, most, random, number))
     columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("mean", "std", "set", "group")}
-    return _Side(**columns, motion=Motion.concat([p.motion for p in parts])), tuple(seen)
+    return _Side(**columns, motion=Motion.concat([p.motion for p in parts])), tuple(tested)
 
 
 def _side(
@@ -204,50 +221,43 @@ def _side(
 def _nearest(points: np.ndarray, reference: np.ndarray, neighbours: int) -> np.ndarray:
     """Rows of the reference nearest to each point, (N, k)."""
     count = min(neighbours, len(reference))
-    found: np.ndarray = NearestNeighbors(n_neighbors=count).fit(reference).kneighbors(points, return_distance=False)
-    return found
+    rows: np.ndarray = NearestNeighbors(n_neighbors=count).fit(reference).kneighbors(points, return_distance=False)
+    return rows
 
 
-def _oracle(after: Motion, before: Motion, neighbours: int) -> np.ndarray | None:
-    """Nearest pre-training chunks by motion, (N, k); None where it is not known of all adaptation chunks."""
-    known = before.known
-    parts = [part for part in (PATH, TURN, GRIP) if after.known[part].all() and known[part].any()]
+def _oracle(adapt: Motion, pretrain: Motion, neighbours: int) -> np.ndarray | None:
+    """Nearest pre-training chunks by motion, (N, k); None if it is not known of all adaptation chunks."""
+    known = pretrain.known
+    parts = [part for part in (PATH, TURN, GRIP) if adapt.known[part].all() and known[part].any()]
     rows = np.flatnonzero(np.all([known[part] for part in parts], axis=0)) if parts else np.array([], int)
     if not len(rows):
         return None
-    reference = before.take(rows)
-    nearest = _nearest(features(after, reference, parts), features(reference, reference, parts), neighbours)
+    reference = pretrain.take(rows)
+    nearest = _nearest(features(adapt, reference, parts), features(reference, reference, parts), neighbours)
     return rows[nearest]
 
 
-def _seen(seen: Sequence[_Side], before: _Side, scale: np.ndarray, neighbours: int) -> dict[str, tuple[float, ...]]:
-    """By measure, what pre-training robots score among the others: mean, lowest and highest robot."""
-    found: dict[str, list[float]] = {measure: [] for measure in UNITS}
-    for side in seen:
-        pool = before.take(before.set != side.set[0])
-        if not len(pool.mean):
+def _pretrain_values(
+    held_out: Sequence[_Side], reference: _Side, scale: np.ndarray, neighbours: int
+) -> dict[str, tuple[float, ...]]:
+    """By measure, the value of pre-training robots among the others: mean, lowest and highest robot."""
+    by_measure: dict[str, list[float]] = {measure: [] for measure in UNITS}
+    for side in held_out:
+        others = reference.take(reference.set != side.set[0])
+        if not len(others.mean):
             continue
-        near = _nearest(side.mean / scale, pool.mean / scale, neighbours)
-        for measure, table in differences(side.motion, pool.motion).items():
+        near = _nearest(side.mean / scale, others.mean / scale, neighbours)
+        for measure, table in differences(side.motion, others.motion).items():
             if np.isfinite(table[np.arange(len(near))[:, None], near]).any():
-                found[measure].append(_mean(table, near))
-    return {name: (float(np.mean(v)), min(v), max(v)) for name, v in found.items() if v}
-
-
-def _deals(after: _Side) -> dict[str, Deal]:
-    """The nulls that the adaptation chunks allow."""
-    group, time = after.group, after.motion.time
-    deals = {"chance": nulls.chance(group, time), "same_episode": nulls.same_episode(group)}
-    if len(np.unique(group)) > 1:
-        deals["same_time"] = nulls.same_time(group, time)
-    return deals
+                by_measure[measure].append(_mean(table, near))
+    return {name: (float(np.mean(v)), min(v), max(v)) for name, v in by_measure.items() if v}
 
 
 def _missing(sets: Sequence[Episodes], adapt: Episodes) -> dict[str, str]:
     """Why a measure leaves robots out, by measure."""
-    reasons = {PHASE: _no_phase, PATH: _no_tool, TURN: _no_tool, GRIP: _no_gripper}
-    said = {measure: [r for r in dict.fromkeys(map(why, (adapt, *sets))) if r] for measure, why in reasons.items()}
-    return {measure: "; ".join(texts) for measure, texts in said.items() if texts}
+    reasons = [why_missing(episodes) for episodes in (adapt, *sets)]
+    by_measure = {name: "; ".join(dict.fromkeys(why[name] for why in reasons if why[name])) for name in UNITS}
+    return {name: text for name, text in by_measure.items() if text}
 
 
 def _mean(table: np.ndarray, near: np.ndarray) -> float:
@@ -259,23 +269,23 @@ def _row(
     measure: str,
     unit: str,
     value: float | None = None,
-    drawn: Mapping[str, np.ndarray] | None = None,
+    null: Mapping[str, np.ndarray] | None = None,
     oracle: float | None = None,
-    seen: tuple[float, ...] | None = None,
+    pretrain: tuple[float, ...] | None = None,
 ) -> dict[str, Any]:
     """One row of the table."""
     row: dict[str, Any] = {"measure": measure, "value": value, "unit": unit}
     for name in NULLS:
-        values = (drawn or {}).get(name)
+        values = (null or {}).get(name)
         if value is None or values is None:
             row[name] = row[f"p_{name}"] = None
             continue
-        # Rounding must not make a draw that leaves everything in place differ from the measured value.
+        # Rounding must not make a permutation that changes nothing differ from the measured value.
         slack = 1e-9 * max(abs(value), 1.0)
         better = values >= value - slack if measure == PHASE else values <= value + slack
         row[name], row[f"p_{name}"] = float(values.mean()), (1 + int(better.sum())) / (1 + len(values))
     row["oracle"] = oracle
-    row["seen"], row["seen_low"], row["seen_high"] = seen or (None, None, None)
+    row["pretrain"], row["pretrain_low"], row["pretrain_high"] = pretrain or (None, None, None)
     way = None if oracle is None or row["chance"] is None else row["chance"] - oracle
     row["share"] = (row["chance"] - value) / way if value is not None and way else None
     return row

@@ -1,9 +1,9 @@
-"""LatentMap: latents of both sides with all that a person asks of a point: who, where in its episode, in which mode,
-how deep inside pre-training, what the chunk does, what becomes of it when it is decoded, and what lies beside it.
+"""LatentMap: latents of pre-training and adaptation chunks, with what can be looked up for each point.
 
-Adaptation chunks are there twice, as stage 2 found them (*before*) and as it left them (*after*). Distances are those
-of correspondence: between posterior means, each dimension in units of the aggregated pre-training posterior's standard
-deviation.
+A point has a robot, a place in its episode, a mode, a density quantile within pre-training, the chunk's motion, its
+reconstruction and its neighbours. Adaptation chunks have two latents, *before* and *after* stage 2. Distances are those
+of correspondence: between posterior means, each dimension in standard deviations of the aggregated pre-training
+posterior.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from ate.align.evaluate.mode_occupancy import membership
 from ate.align.evaluate.projection import balanced
 from ate.align.mixture import Prior
 from ate.align.motion import Motion
-from ate.align.training import second_start
+from ate.align.stages import initial_adapt_vae
 from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
@@ -28,25 +28,25 @@ from ate.data.space import ActionSpace
 
 @dataclass(frozen=True, eq=False)
 class LatentMap:
-    """Points to show: at first the pre-training ones, then the adaptation ones.
+    """Points to show: first the pre-training ones, then the adaptation ones.
 
     Args:
-        alignment: what made the latents.
+        alignment: whose latents they are.
         pretrain: sets of the pre-training robots.
         adapt: episodes of the adaptation robot.
-        before: pre-training latents under φ, thinned.
-        start: adaptation latents as stage 2 found them, thinned.
-        after: the same chunks as it left them.
-        modes: prior whose modes the points are told by.
-        totals: chunks there are on either side, of which the latents are a sample.
+        pretrain_latents: under φ, thinned.
+        adapt_before: adaptation latents before stage 2, thinned.
+        adapt_after: latents of the same chunks after stage 2.
+        modes: prior whose modes are used.
+        totals: numbers of pre-training and of adaptation chunks that the latents are a sample of.
     """
 
     alignment: Alignment
     pretrain: tuple[Episodes, ...]
     adapt: Episodes
-    before: Latents
-    start: Latents
-    after: Latents
+    pretrain_latents: Latents
+    adapt_before: Latents
+    adapt_after: Latents
     modes: Prior
     totals: tuple[int, int]
 
@@ -66,81 +66,92 @@ class LatentMap:
             alignment: what to show.
             pretrain: episodes of the pre-training robots.
             adapt: episodes of the adaptation robot.
-            most: points kept of each side; a random sample in equal shares of chunks.
+            most: pre-training points and adaptation points to keep; a random sample of chunks.
             seed: of the sample.
-            modes: prior that tells modes; the alignment's own by default.
+            modes: prior whose modes are used; the alignment's own by default.
         """
         sets = as_sets(pretrain)
-        before, after = alignment.encode_pretrain(sets), alignment.encode(adapt)
+        pretrain_latents, adapt_after = alignment.encode_pretrain(sets), alignment.encode(adapt)
         slots = alignment.space.embodiment.slots
-        untouched = second_start(alignment.pretrain_vae, slots, alignment.config, alignment.seed)
-        start = replace(alignment, vae=untouched).encode(adapt)
-        old, new = balanced(len(before), len(after), seed, most)
-        totals = len(before), len(after)
-        chosen = modes or alignment.prior
-        return cls(alignment, sets, adapt, before.take(old), start.take(new), after.take(new), chosen.to("cpu"), totals)
+        initial = initial_adapt_vae(alignment.pretrain_vae, slots, alignment.config, alignment.seed)
+        adapt_before = replace(alignment, vae=initial).encode(adapt)
+        pretrain_rows, adapt_rows = balanced(len(pretrain_latents), len(adapt_after), seed, most)
+        return cls(
+            alignment,
+            sets,
+            adapt,
+            pretrain_latents.take(pretrain_rows),
+            adapt_before.take(adapt_rows),
+            adapt_after.take(adapt_rows),
+            (modes or alignment.prior).to("cpu"),
+            (len(pretrain_latents), len(adapt_after)),
+        )
 
     @property
     def count(self) -> int:
-        """Pre-training points; adaptation ones are numbered on from here."""
-        return len(self.before)
+        """Number of pre-training points; adaptation points have the numbers from here on."""
+        return len(self.pretrain_latents)
 
     @cached_property
     def scale(self) -> np.ndarray:
         """√(Var[μ] + E[σ²]) over pre-training, (d,)."""
-        scale: np.ndarray = np.sqrt(self.before.mean.var(0) + (self.before.std**2).mean(0))
+        scale: np.ndarray = np.sqrt(self.pretrain_latents.mean.var(0) + (self.pretrain_latents.std**2).mean(0))
         return scale
 
     @cached_property
     def _tree(self) -> NearestNeighbors:
-        return NearestNeighbors().fit(self.before.mean / self.scale)
+        return NearestNeighbors().fit(self.pretrain_latents.mean / self.scale)
 
     def side(self, name: str) -> Latents:
-        """`before` or `after`: pre-training latents, then adaptation's as stage 2 found or left them."""
-        return Latents.concat([self.before, self.start if name == "before" else self.after])
+        """Pre-training latents, then those of adaptation `before` or `after` stage 2."""
+        return Latents.concat([self.pretrain_latents, self.adapt_before if name == "before" else self.adapt_after])
 
     def time(self) -> np.ndarray:
         """Where in its episode each point's chunk starts, 0 to 1, (N,)."""
         length = self.alignment.config.chunk
         parts = []
-        for latents, sets in ((self.before, self.pretrain), (self.after, (self.adapt,))):
-            lengths = [{item.name: len(item) for item in one} for one in sets]
+        for latents, sets in ((self.pretrain_latents, self.pretrain), (self.adapt_after, (self.adapt,))):
+            lengths = [{item.name: len(item) for item in episodes} for episodes in sets]
             steps = np.array([lengths[s][e] for s, e in zip(latents.set, latents.episode, strict=True)])
             parts.append(latents.start / np.maximum(steps - length, 1))
         return np.concatenate(parts)
 
     def tasks(self) -> np.ndarray:
         """Task of each point's episode, (N,)."""
-        of_set = [[{i.name: str(i.attributes.get("task") or one.task or "unknown") for i in one} for one in sets]
-                  for sets in (self.pretrain, (self.adapt,))]  # fmt: skip
-        sides = zip((self.before, self.after), of_set, strict=True)
-        return np.array([known[s][e] for side, known in sides for s, e in zip(side.set, side.episode, strict=True)])
+        tasks = []
+        for latents, sets in ((self.pretrain_latents, self.pretrain), (self.adapt_after, (self.adapt,))):
+            names = [
+                {item.name: str(item.attributes.get("task") or episodes.task or "unknown") for item in episodes}
+                for episodes in sets
+            ]
+            tasks += [names[s][e] for s, e in zip(latents.set, latents.episode, strict=True)]
+        return np.array(tasks)
 
     def mode(self, name: str = "after") -> np.ndarray:
-        """The likeliest mode of each point, int (N,), on the side `before` or `after`."""
-        return self._told[name][0]
+        """The likeliest mode of each point, int (N,), `before` or `after` stage 2."""
+        return self._modes_depths[name][0]
 
     def depth(self, name: str = "after") -> np.ndarray:
-        """Share of pre-training points in thinner places than each point, 0 to 1, (N,): its density quantile.
+        """Share of pre-training points at a lower density than each point, 0 to 1, (N,): its density quantile.
 
         Density falls with the distance to the fifth nearest pre-training point; points of pre-training do not count
         as their own neighbours.
         """
-        return self._told[name][1]
+        return self._modes_depths[name][1]
 
     @cached_property
-    def _told(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Modes and depths of both sides."""
+    def _modes_depths(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Modes and depths before and after stage 2."""
         k = min(NEIGHBOURS, self.count - 1)
-        own = self._tree.kneighbors(self.before.mean / self.scale, k + 1)[0][:, -1]
+        own = self._tree.kneighbors(self.pretrain_latents.mean / self.scale, k + 1)[0][:, -1]
         order = np.sort(own)
-        found = {}
+        results = {}
         for name in ("before", "after"):
             points = self.side(name)
             other = self._tree.kneighbors(points.mean[self.count :] / self.scale, k)[0][:, -1]
             depth = 1.0 - np.searchsorted(order, np.concatenate([own, other])) / len(own)
-            found[name] = (membership(self.modes, points).mode, depth)
-        return found
+            results[name] = (membership(self.modes, points).mode, depth)
+        return results
 
     def neighbours(self, point: int, count: int = 5) -> tuple[np.ndarray, np.ndarray]:
         """Pre-training points nearest to an aligned point and their distances, each (k,), nearest first."""
@@ -151,7 +162,7 @@ class LatentMap:
 
     def where(self, point: int) -> tuple[Episodes, int, int]:
         """Set, position of the episode in it, and first row of a point's chunk."""
-        side, sets = (self.before, self.pretrain) if point < self.count else (self.after, (self.adapt,))
+        side, sets = (self.pretrain_latents, self.pretrain) if point < self.count else (self.adapt_after, (self.adapt,))
         row = point if point < self.count else point - self.count
         episodes = sets[int(side.set[row])]
         index = next(i for i, item in enumerate(episodes) if item.name == side.episode[row])
@@ -171,7 +182,7 @@ class LatentMap:
         return Motion.concat(parts)
 
     def decoded(self, latents: np.ndarray, robot: int | None = None) -> np.ndarray:
-        """Chunks `(n, S, dof)` that latents `(n, d)` decode to: by ψ, or by φ as the pre-training robot of this set."""
+        """Chunks `(n, S, dof)` decoded from latents `(n, d)`: by ψ, or by φ for the pre-training robot of this set."""
         vae, space = self._decoder(robot)
         with torch.no_grad():
             z = torch.from_numpy(np.asarray(latents, np.float32)).to(self.alignment.device)
@@ -180,9 +191,9 @@ class LatentMap:
         return values
 
     def reconstruction(self, point: int) -> np.ndarray:
-        """What a point's mean latent decodes to, `(S, dof)`, by its own side's network."""
+        """The chunk decoded from a point's mean latent, `(S, dof)`, by φ or ψ as the point's own."""
         latent = self.side("after").mean[point]
-        robot = int(self.before.set[point]) if point < self.count else None
+        robot = int(self.pretrain_latents.set[point]) if point < self.count else None
         decoded: np.ndarray = self.decoded(latent[None], robot)[0]
         return decoded
 
@@ -194,7 +205,7 @@ class LatentMap:
     @cached_property
     def directions(self) -> tuple[np.ndarray, np.ndarray]:
         """Principal directions of the aligned latents, unit rows (k, d), and standard deviation along each, (k,)."""
-        centred = self.after.mean - self.after.mean.mean(0)
+        centred = self.adapt_after.mean - self.adapt_after.mean.mean(0)
         _, singular, rows = np.linalg.svd(centred, full_matrices=False)
         return rows, singular / np.sqrt(max(len(centred) - 1, 1))
 
@@ -203,7 +214,7 @@ class LatentMap:
         standard deviations."""
         rows, spread = self.directions
         steps = np.asarray(amounts, float)[:, None] * spread[direction]
-        return self.decoded(self.after.mean.mean(0) + steps * rows[direction])
+        return self.decoded(self.adapt_after.mean.mean(0) + steps * rows[direction])
 
     def between(self, source: int, target: int, shares: Sequence[float]) -> np.ndarray:
         """Chunks `(n, S, dof)` of the adaptation robot on the straight line between two points' latents."""

@@ -1,12 +1,12 @@
-"""Modes: which mode of the prior each chunk is in, what the modes are made of, and which of them adaptation is in.
+"""Modes: which mode of the prior each chunk is in, the composition of the modes, and their occupancy by adaptation.
 
-A chunk belongs to mode k with probability ρ_k ∝ w_k exp(−KL(q(z|a) ‖ N_k)), which is relative: a chunk far from all of
-them has a mode too. How far it lies is told by its expected log density, E_q[log p(z)], by its lower bound in closed
-form.
+A chunk belongs to mode k with probability ρ_k ∝ w_k exp(−KL(q(z|a) ‖ N_k)). This is relative: a chunk far from all
+modes has a mode too. Its distance is measured by the expected log density E_q[log p(z)], more exactly by a lower bound
+in closed form.
 
-Occupancy is the mean of ρ over chunks. Its null is what *one* pre-training robot's held-out episodes do, for an
-adaptation set is one robot as well and a single robot need not visit every mode: as many episodes as the adaptation
-set has are drawn, with replacement, from those of each robot in turn.
+Occupancy is the mean of ρ over chunks. Its null is the occupancy of *one* pre-training robot's held-out episodes,
+because a single robot, like the adaptation robot, need not visit all modes. As many episodes as the adaptation set has
+are sampled with replacement, from each robot in turn.
 """
 
 import math
@@ -24,7 +24,7 @@ from ate.data.episodes import Episodes
 from ate.errors import InputError
 
 BATCH = 512
-DRAWS = 200
+SAMPLES = 200
 TAIL = 0.01
 # Episodes named in the composition of a mode, those with the largest part in it.
 NAMED = 5
@@ -65,7 +65,7 @@ class Mode:
     Args:
         mode: its number; 0 has the largest weight.
         weight: its weight in the prior.
-        share: its share of the chunks looked at.
+        share: its share of the chunks.
         robots: share of each robot in the mode, largest first.
         tasks: the same of each task; empty where no tasks were given.
         episodes: the same of the episodes with the largest part, named `robot/episode`.
@@ -88,7 +88,7 @@ class ModeReport:
     """Modes of an alignment and how adaptation occupies them.
 
     Args:
-        modes: what each is made of, by all pre-training chunks.
+        modes: composition of each, by all pre-training chunks.
         pretrain: occupancy by pre-training chunks, (K,).
         adapt: occupancy by adaptation chunks, (K,).
         membership: of every adaptation chunk.
@@ -120,7 +120,7 @@ def membership(prior: Prior, latents: Latents) -> Membership:
 
 
 def composition(
-    prior: Prior, latents: Latents, tasks: Sequence[str] = (), found: Membership | None = None
+    prior: Prior, latents: Latents, tasks: Sequence[str] = (), known: Membership | None = None
 ) -> tuple[Mode, ...]:
     """What each mode is made of, chunks counted by their probability of being in it.
 
@@ -128,15 +128,18 @@ def composition(
         prior: its modes.
         latents: of pre-training chunks.
         tasks: name of the task of each set, in order; none leaves tasks out.
-        found: membership of the latents, where it is known already.
+        known: membership of the latents, if it is known already.
+
+    Raises:
+        InputError: not one task a set.
     """
-    found = membership(prior, latents) if found is None else found
+    members = membership(prior, latents) if known is None else known
     weights = as_mixture(prior).weights.tolist()
     names = np.char.add(np.char.add(latents.robot.astype(str), "/"), latents.episode.astype(str))
     of_task = _tasks(latents, tasks)
     modes = []
     for k, weight in enumerate(weights):
-        share = found.probability[:, k]
+        share = members.probability[:, k]
         parts = share / max(share.sum(), np.finfo(float).tiny)
         episodes = _shares(latents.group.astype(str), parts)
         entropy = entropy_of(np.array(list(episodes.values())))
@@ -159,45 +162,46 @@ def composition(
 def mode_report(
     alignment: Alignment, pretrain: Sets, adapt: Episodes, tasks: Sequence[str] = (), seed: int = 0
 ) -> ModeReport:
-    """Modes of the prior, what they are made of, and adaptation's part in them beside one robot's null.
+    """Modes of the prior, their composition, and their occupancy by adaptation, compared with one robot's null.
 
     Args:
         alignment: whose prior has the modes; with a Gaussian prior there is one.
-        pretrain: the sets it was trained on; its held-out episodes are the null, all where none is among them.
+        pretrain: the sets it was trained on; the held-out episodes are the null, or all if there are none.
         adapt: episodes of the adaptation robot.
         tasks: name of the task of each pre-training set, in order.
-        seed: seed of the null's draws.
+        seed: seed of the null's samples.
     """
     sets = as_sets(pretrain)
-    before, after = alignment.encode_pretrain(sets), alignment.encode(adapt)
-    old, new = membership(alignment.prior, before), membership(alignment.prior, after)
-    is_held = _held(alignment, sets, before)
-    null = is_held if is_held.any() else np.ones(len(before), bool)
+    pretrain_latents, adapt_latents = alignment.encode_pretrain(sets), alignment.encode(adapt)
+    in_pretrain, in_adapt = membership(alignment.prior, pretrain_latents), membership(alignment.prior, adapt_latents)
+    is_held = _held(alignment, sets, pretrain_latents)
+    null = is_held if is_held.any() else np.ones(len(pretrain_latents), bool)
+    episodes = len(np.unique(adapt_latents.group))
     return ModeReport(
-        composition(alignment.prior, before, tasks, old),
-        old.occupancy,
-        new.occupancy,
-        new,
-        occupancy_table(old, before, null, new, len(np.unique(after.group)), seed),
+        composition(alignment.prior, pretrain_latents, tasks, in_pretrain),
+        in_pretrain.occupancy,
+        in_adapt.occupancy,
+        in_adapt,
+        occupancy_table(in_pretrain, pretrain_latents, null, in_adapt, episodes, seed),
     )
 
 
 def occupancy_table(
-    old: Membership, before: Latents, null: np.ndarray, new: Membership, episodes: int, seed: int = 0
+    pretrain: Membership, latents: Latents, null: np.ndarray, adapt: Membership, episodes: int, seed: int = 0
 ) -> tuple[Mapping[str, Any], ...]:
-    """Adaptation's part in the modes, each number beside its null.
+    """How adaptation occupies the modes, each number with its null.
 
     Args:
-        old: membership of pre-training chunks.
-        before: their latents.
-        null: which of them the null is drawn from, boolean (N,); the others set the reference, if there are any.
-        new: membership of adaptation chunks.
-        episodes: episodes of the adaptation set, and of each draw of the null.
-        seed: seed of the draws.
+        pretrain: membership of pre-training chunks.
+        latents: their latents.
+        null: which of them the null is sampled from, boolean (N,); the others set the reference, if there are any.
+        adapt: membership of adaptation chunks.
+        episodes: episodes of the adaptation set, and of each sample of the null.
+        seed: seed of the samples.
     """
     reference = np.flatnonzero(~null) if not null.all() else np.arange(len(null))
-    threshold = float(np.quantile(old.density[reference], TAIL))
-    weights = old.probability[reference].mean(0)
+    threshold = float(np.quantile(pretrain.density[reference], TAIL))
+    weights = pretrain.probability[reference].mean(0)
     measures: dict[str, tuple[Callable[[Membership], float], str]] = {
         "entropy of occupancy": (lambda m: entropy_of(m.occupancy), "nats"),
         "effective modes": (lambda m: math.exp(entropy_of(m.occupancy)), f"of {len(weights)}"),
@@ -212,15 +216,15 @@ def occupancy_table(
         ),
     }
     random = np.random.default_rng(seed)
-    draws = [_drawn(old, before, null, episodes, i, random) for i in range(DRAWS)]
+    samples = [_sample(pretrain, latents, null, episodes, i, random) for i in range(SAMPLES)]
     rows = []
     for name, (measure, unit) in measures.items():
-        values = [measure(draw) for draw in draws]
+        values = [measure(sample) for sample in samples]
         low, high = np.quantile(values, [0.05, 0.95])
         rows.append(
             {
                 "measure": name,
-                "value": measure(new),
+                "value": measure(adapt),
                 "null": float(np.mean(values)),
                 "null_low": float(low),
                 "null_high": float(high),
@@ -236,26 +240,26 @@ def entropy_of(shares: np.ndarray) -> float:
     return float(-(positive * np.log(positive)).sum()) + 0.0
 
 
-def _drawn(
-    old: Membership, before: Latents, null: np.ndarray, episodes: int, draw: int, random: np.random.Generator
+def _sample(
+    pretrain: Membership, latents: Latents, null: np.ndarray, episodes: int, number: int, random: np.random.Generator
 ) -> Membership:
-    """Chunks of as many episodes of one robot's set, drawn with replacement; the sets take turns."""
-    sets = np.unique(before.set[null])
-    mine = np.flatnonzero(null & (before.set == sets[draw % len(sets)]))
-    groups = np.unique(before.group[mine])
-    rows = {g: mine[before.group[mine] == g] for g in groups}
+    """Chunks of that many episodes of one robot's set, sampled with replacement; the sets take turns."""
+    sets = np.unique(latents.set[null])
+    of_robot = np.flatnonzero(null & (latents.set == sets[number % len(sets)]))
+    groups = np.unique(latents.group[of_robot])
+    rows = {g: of_robot[latents.group[of_robot] == g] for g in groups}
     index = np.concatenate([rows[g] for g in random.choice(groups, episodes)])
-    return Membership(old.probability[index], old.density[index])
+    return Membership(pretrain.probability[index], pretrain.density[index])
 
 
-def _held(alignment: Alignment, sets: Sequence[Episodes], before: Latents) -> np.ndarray:
+def _held(alignment: Alignment, sets: Sequence[Episodes], latents: Latents) -> np.ndarray:
     """Which pre-training chunks are of episodes that stage 1 did not train on, boolean (N,)."""
     names = [space.embodiment.name for space in alignment.pretrain_spaces]
-    result = np.zeros(len(before), bool)
+    result = np.zeros(len(latents), bool)
     for i, episodes in enumerate(sets):
         position = i if [s.robot for s in sets] == names else names.index(episodes.robot)
         kept = alignment.held_out.get(f"pretrain/{position}", ())
-        result |= (before.set == i) & np.isin(before.episode, list(kept))
+        result |= (latents.set == i) & np.isin(latents.episode, list(kept))
     return result
 
 
@@ -272,7 +276,7 @@ def _tasks(latents: Latents, tasks: Sequence[str]) -> np.ndarray:
 
 
 def _shares(names: np.ndarray, parts: np.ndarray) -> dict[str, float]:
-    """Sum of parts by name, largest first; none that is 0."""
+    """Sums of parts by name, largest first, without zeros."""
     unique, inverse = np.unique(names, return_inverse=True)
     sums = np.bincount(inverse, parts, len(unique))
     return {str(unique[i]): float(sums[i]) for i in np.argsort(-sums, kind="stable") if sums[i] > 0}

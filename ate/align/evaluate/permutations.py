@@ -1,61 +1,69 @@
-"""Null hypotheses of correspondence: latents dealt to other chunks, keeping some of what they could share."""
+"""Null hypotheses of correspondence: latents permuted between chunks, with some of their structure kept."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-Deal = Callable[[np.random.Generator], np.ndarray]
+# From a random generator to the chunk (N,) whose latent each chunk gets.
+Permutation = Callable[[np.random.Generator], np.ndarray]
 
 
-def chance(group: np.ndarray, time: np.ndarray) -> Deal:
-    """Each episode gets the latents of another one, rotated by a random amount of its own: neither episode nor time
-    is kept, but chunks that follow each other still do, as overlapping ones are alike.
+def permutations(group: np.ndarray, time: np.ndarray) -> dict[str, Permutation]:
+    """By name, the nulls that these chunks allow: a single episode has no other at the same time.
 
     Args:
-        group: episode of each chunk (N,), chunks in order of episode and time; so for the others.
-        time: where in its episode each chunk is (N,), 0 to 1; so for the others.
+        group: episode of each chunk (N,), chunks in order of episode and time; also for each null.
+        time: position of each chunk in its episode (N,), 0 to 1; also for each null.
+    """
+    nulls = {"chance": chance(group, time), "same_episode": same_episode(group)}
+    if len(np.unique(group)) > 1:
+        nulls["same_time"] = same_time(group, time)
+    return nulls
 
-    Returns:
-        A function from a random generator to the chunk (N,) that each chunk gets its latent from.
+
+def chance(group: np.ndarray, time: np.ndarray) -> Permutation:
+    """Each episode gets the latents of another one, rotated by a random amount: neither episode nor time is kept.
+
+    Consecutive chunks stay consecutive, because overlapping chunks are alike.
     """
     exchange, rotate = same_time(group, time), same_episode(group)
 
-    def deal(random: np.random.Generator) -> np.ndarray:
+    def permute(random: np.random.Generator) -> np.ndarray:
         partner, rotated = exchange(random), rotate(random)
         return rotated[partner]
 
-    return deal
+    return permute
 
 
-def same_time(group: np.ndarray, time: np.ndarray) -> Deal:
+def same_time(group: np.ndarray, time: np.ndarray) -> Permutation:
     """Each episode gets the latents of another one, those nearest in time."""
     rank = np.unique(group, return_inverse=True)[1]
     first, count = _extent(rank)
     # Episodes are further apart on this line than the times within one.
     line = 2.0 * rank + time
 
-    def deal(random: np.random.Generator) -> np.ndarray:
+    def permute(random: np.random.Generator) -> np.ndarray:
         other = random.permutation(len(first))[rank]
-        wanted = 2.0 * other + time
-        right = np.searchsorted(line, wanted)
+        goal = 2.0 * other + time
+        right = np.searchsorted(line, goal)
         low, high = first[other], first[other] + count[other] - 1
         right, left = np.clip(right, low, high), np.clip(right - 1, low, high)
-        return np.where(np.abs(line[left] - wanted) <= np.abs(line[right] - wanted), left, right)
+        return np.where(np.abs(line[left] - goal) <= np.abs(line[right] - goal), left, right)
 
-    return deal
+    return permute
 
 
-def same_episode(group: np.ndarray) -> Deal:
+def same_episode(group: np.ndarray) -> Permutation:
     """The latents of each episode rotated within it by a random amount."""
     rank = np.unique(group, return_inverse=True)[1]
     first, count = _extent(rank)
     place = np.arange(len(group)) - first[rank]
 
-    def deal(random: np.random.Generator) -> np.ndarray:
+    def permute(random: np.random.Generator) -> np.ndarray:
         shift = random.integers(count)
         return first[rank] + (place + shift[rank]) % count[rank]
 
-    return deal
+    return permute
 
 
 def _extent(rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
-"""Joint embedding of latents in the plane: a picture to stand beside the scorecard's numbers, never instead.
+"""Joint embedding of latents in the plane: a picture that accompanies the scorecard's numbers and never replaces them.
 
-Everything that is shown together is embedded together: a fit to pre-training alone would place adaptation points inside
-it wherever they are. A UMAP takes tens of seconds, so its coordinates are kept by the content that they depend on.
+All points of a picture are embedded together: a fit to pre-training alone would place adaptation points inside it
+wherever they are. A UMAP takes tens of seconds, so its coordinates are cached by the content that they depend on.
 """
 
 import hashlib
@@ -50,6 +50,9 @@ def embed(
         method: `pca`, at once, or `umap`, tens of seconds, which needs the package umap-learn.
         seed: seed of thinning and of UMAP.
         most: points kept of each set.
+
+    Raises:
+        InputError: an unknown method, fewer than two points in a set, or different widths.
     """
     if min(len(pretrain), len(adapt)) < 2 or pretrain.shape[1] != adapt.shape[1]:
         raise InputError(
@@ -58,25 +61,28 @@ def embed(
             expected="two sets of at least 2 points in one latent space",
             fix="encode both sets with one alignment",
         )
-    old, new = balanced(len(pretrain), len(adapt), seed, most)
-    flat = plane(np.concatenate([pretrain[old], adapt[new]]), method, seed)
-    return Embedding(flat[: len(old)], flat[len(old) :], old, new)
+    pretrain_rows, adapt_rows = balanced(len(pretrain), len(adapt), seed, most)
+    flat = plane(np.concatenate([pretrain[pretrain_rows], adapt[adapt_rows]]), method, seed)
+    count = len(pretrain_rows)
+    return Embedding(flat[:count], flat[count:], pretrain_rows, adapt_rows)
 
 
 def balanced(pretrain: int, adapt: int, seed: int, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to show of two sets of these sizes, in order: the larger is thinned to twice the smaller at most, so that
-    neither vanishes in the other, and both to `most`."""
+    """Sorted rows to show of two sets of these sizes.
+
+    The larger is thinned to at most twice the smaller, so that neither hides the other, and both to `most`.
+    """
     random = np.random.default_rng(seed)
     cap = min(most, 2 * min(pretrain, adapt))
-    old, new = (np.sort(random.permutation(count)[:cap]) for count in (pretrain, adapt))
-    return old, new
+    pretrain_rows, adapt_rows = (np.sort(random.permutation(count)[:cap]) for count in (pretrain, adapt))
+    return pretrain_rows, adapt_rows
 
 
 def plane(points: np.ndarray, method: str = "pca", seed: int = 0, cache: Path | None = None) -> np.ndarray:
     """Coordinates (N, 2) of latents (N, d).
 
     Args:
-        points: everything that is shown together.
+        points: all points of the picture.
         method: `pca` or `umap`.
         seed: of UMAP, which is then reproducible.
         cache: folder that keeps UMAPs, named by the hash of latents, parameters and version of the package.
@@ -90,12 +96,12 @@ def plane(points: np.ndarray, method: str = "pca", seed: int = 0, cache: Path | 
         flat: np.ndarray = PCA(2, svd_solver="full").fit_transform(points)
         return flat
     neighbours = min(NEIGHBOURS, len(points) - 1)
-    said = repr((points.shape, str(points.dtype), seed, neighbours, version("umap-learn")))
-    key = hashlib.sha256(said.encode() + np.ascontiguousarray(points).tobytes()).hexdigest()[:16]
+    parameters = repr((points.shape, str(points.dtype), seed, neighbours, version("umap-learn")))
+    key = hashlib.sha256(parameters.encode() + np.ascontiguousarray(points).tobytes()).hexdigest()[:16]
     file = None if cache is None else cache / f"umap-{key}.safetensors"
     if file is not None and file.exists():
-        kept: np.ndarray = checkpoint.load(file)["plane"].numpy()
-        return kept
+        cached: np.ndarray = checkpoint.load(file)["plane"].numpy()
+        return cached
     from umap import UMAP
 
     flat = np.asarray(UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(points))

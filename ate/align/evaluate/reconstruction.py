@@ -1,8 +1,8 @@
-"""Reconstruction error per joint, beside a PCA of equal dimension.
+"""Reconstruction error per joint, compared with a PCA of equal dimension.
 
-A PCA is the best linear code of chunks of its dimension in the mean square, so it says how much of the error is owed
-to the dimension of the latent, and how much to the network and to its alignment. Both are judged on the same held-out
-episodes; the PCA is fitted on the training episodes of the adaptation set only.
+A PCA is the best linear code of its dimension in the mean square. It shows how much of the error is due to the
+dimension of the latent, and how much to the network and its alignment. Both are evaluated on the same held-out
+episodes; the PCA is fitted to the training episodes of the adaptation set only.
 """
 
 from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ def pca_error(
 
 
 def joint_units(adapt: Episodes) -> Mapping[str, str]:
-    """What each joint is recorded in: as the robot's profile says, or "data units" of robots and joints without one."""
+    """The unit of each joint: from the robot's profile, or "data units" for robots and joints without one."""
     joints = profile(adapt.robot).match(adapt.joint_names) if adapt.robot in available() else [None] * adapt.dof
     converted = "converted" in adapt[0].attributes
     return {

@@ -1,70 +1,78 @@
 """Scorecard: do adaptation latents lie inside the pre-training distribution, and is the latent alive?
 
-Judged, each beside what held-out pre-training episodes score themselves: containment (`containing`), a mode never seen
-(`unseen`), and whether the latent is alive (`activity`). Reported and not judged: two-sample measures (`twosample`),
-which ask for equality and fail a legitimate subset of modes, the gap between aggregated posterior and prior, and
-reconstruction beside a PCA (`reconstructing`). Mean latents are compared. Adaptation chunks of training and of held-out
-episodes count alike.
+The verdict depends on three tests, each compared with held-out pre-training episodes: containment (`containment`), a
+mode that pre-training lacks (`unseen_modes`), and whether the latent is alive (`activity`). Reported only: two-sample
+measures (`two_sample`), which ask for equality and fail a legitimate subset of modes; the gap between aggregated
+posterior and prior; and reconstruction, compared with a PCA (`reconstruction`). Mean latents are compared. Adaptation
+chunks of training and of held-out episodes count alike.
 
-Lying inside says nothing about *doing the same thing* as the chunks around.
+Being inside does not mean *doing the same thing* as the neighbouring chunks: see `correspondence`.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from ate.align.alignment import Alignment, Latents, Sets, as_sets
-from ate.align.evaluate.activity import active_units, aggregated, gap, kl_per_dimension, prior_moments, spread_ratio
+from ate.align.evaluate.activity import (
+    active_units,
+    gap,
+    kl_per_dimension,
+    latent_moments,
+    prior_moments,
+    spread_ratio,
+)
 from ate.align.evaluate.containment import Band, Containment, band, containment, splits
-from ate.align.evaluate.outliers import NAMED, Outside, locate
 from ate.align.evaluate.reconstruction import joint_units, pca_error, reconstruction_error
 from ate.align.evaluate.two_sample import differences
-from ate.align.evaluate.unseen_modes import LEVEL, UnseenMode, unseen_mode
+from ate.align.evaluate.unseen_modes import LEVEL, Outliers, UnseenMode, outliers, unseen_mode
 from ate.data.episodes import Episodes
 
-__all__ = [
-    "Containment",
-    "Scorecard",
-    "active_units",
-    "containment",
-    "kl_per_dimension",
-    "reconstruction_error",
-    "scorecard",
-    "spread_ratio",
-    "verdict",
-]
-
-# Adaptation means that spread less than this share of pre-training's variance say nothing about their chunks.
+# Adaptation means with less than this share of pre-training's variance carry no information about their chunks.
 DEAD_SHARE = 0.01
-# Slack beside the null band, for bands of a few splits are narrow.
+# Slack around the null band, because bands of a few splits are narrow.
 PRECISION_SLACK, TAIL_SLACK = 0.05, 0.02
-# Below this null precision the balls of too few episodes hold nothing, whatever is put to the test.
+# Below this null precision the balls of too few episodes contain nothing, whatever is tested.
 POWERLESS = 0.15
-VERDICTS = ("inside", "partly outside", "outside (shifted)", "dead", "cannot tell")
+# Episodes and joints that are named as outside.
+NAMED = 3
+
+
+class Verdict(StrEnum):
+    """Where the adaptation latents lie."""
+
+    INSIDE = "inside"
+    PARTLY_OUTSIDE = "partly outside"
+    OUTSIDE = "outside (shifted)"
+    DEAD = "dead"
+    CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True)
 class Scorecard:
-    """The numbers and what they say.
+    """The numbers and their interpretation.
 
     Args:
-        verdict: one of `VERDICTS`, a colon, and why, in a sentence.
+        code: the verdict.
+        reasons: why, in a sentence.
         table: rows with `measure`, `value`, `null`, `null_low`, `null_high` (None where there is no null), `unit`, and
-            `judged`, whether the verdict depends on it.
+            `in_verdict`, whether the verdict depends on it.
         outside: the episodes and joints that are outside.
     """
 
-    verdict: str
+    code: Verdict
+    reasons: str
     table: tuple[Mapping[str, Any], ...]
-    outside: Outside
+    outside: Outliers
 
     @property
-    def word(self) -> str:
-        """The verdict without its reasons."""
-        return self.verdict.split(":")[0]
+    def verdict(self) -> str:
+        """The verdict with its reasons."""
+        return f"{self.code}: {self.reasons}"
 
     def row(self, measure: str) -> Mapping[str, Any]:
         """One row."""
@@ -76,10 +84,10 @@ class Scorecard:
 
 
 def scorecard(alignment: Alignment, pretrain: Sets, adapt: Episodes, seed: int = 0) -> Scorecard:
-    """Judge an alignment on the episodes given; reconstruction on those that were held out from training, if any.
+    """Evaluate an alignment on these episodes; reconstruction on those that were held out from training, if any.
 
     Args:
-        alignment: what to judge.
+        alignment: what to evaluate.
         pretrain: episodes of the pre-training robots.
         adapt: episodes of the adaptation robot.
         seed: seed of the splits, subsamples and permutations.
@@ -87,57 +95,59 @@ def scorecard(alignment: Alignment, pretrain: Sets, adapt: Episodes, seed: int =
     Raises:
         InputError: fewer than four pre-training episodes, or episodes of other robots than the alignment's.
     """
-    before, after = alignment.encode_pretrain(as_sets(pretrain)), alignment.encode(adapt)
-    contained = containment(before.mean, before.group, after.mean, seed)
-    unseen = unseen_mode(before.mean, before.group, after.mean, after.group, seed)
-    outside = locate(alignment, before, after, adapt, seed)
+    pretrain_latents, adapt_latents = alignment.encode_pretrain(as_sets(pretrain)), alignment.encode(adapt)
+    contained = containment(pretrain_latents.mean, pretrain_latents.group, adapt_latents.mean, seed)
+    unseen = unseen_mode(pretrain_latents.mean, pretrain_latents.group, adapt_latents.mean, adapt_latents.group, seed)
+    outside = outliers(alignment, pretrain_latents, adapt_latents, adapt, seed)
     rows = [
         _row("precision", contained.precision, contained.precision_null, "share", True),
         _row("tail below 1 % density", contained.tail, contained.tail_null, "share", True),
         _row("unseen mode, p-value", unseen.p, None, f"smallest possible {unseen.attainable:.2g}", True),
         _row("unseen mode, far chunks", unseen.share, unseen.null, "share of chunks", False),
-        *_alive(alignment, before, after, seed),
-        *_reported(before, after, seed),
-        *_located(outside),
-        *_reconstructed(alignment, adapt, before.mean.shape[1], seed),
+        *_alive(alignment, pretrain_latents, adapt_latents, seed),
+        *_two_sample(pretrain_latents, adapt_latents, seed),
+        *_outside(outside),
+        *_reconstruction(alignment, adapt, pretrain_latents.mean.shape[1], seed),
     ]
-    return Scorecard(verdict(before.mean, after.mean, contained, unseen, outside), tuple(rows), outside)
+    return Scorecard(
+        *verdict(pretrain_latents.mean, adapt_latents.mean, contained, unseen, outside), tuple(rows), outside
+    )
 
 
 def verdict(
-    before: np.ndarray,
-    after: np.ndarray,
+    pretrain: np.ndarray,
+    adapt: np.ndarray,
     contained: Containment,
     unseen: UnseenMode | None = None,
-    outside: Outside | None = None,
-) -> str:
-    """The scorecard in words; `before` (N, d) and `after` (M, d) are mean latents."""
-    if active_units(before) < 2:
-        return f"dead: {active_units(before)} of {before.shape[1]} latent dimensions vary over pre-training chunks."
-    if active_units(after) < 2 or spread_ratio(before, after) < DEAD_SHARE:
-        return (
-            f"dead: adaptation latents hardly vary ({active_units(after)} of {after.shape[1]} dimensions active,"
-            f" {spread_ratio(before, after):.2g} of pre-training's variance), wherever they lie."
+    outside: Outliers | None = None,
+) -> tuple[Verdict, str]:
+    """The verdict and its reasons; `pretrain` (N, d) and `adapt` (M, d) are mean latents."""
+    width = pretrain.shape[1]
+    if active_units(pretrain) < 2:
+        return Verdict.DEAD, f"{active_units(pretrain)} of {width} latent dimensions vary over pre-training chunks."
+    if active_units(adapt) < 2 or spread_ratio(pretrain, adapt) < DEAD_SHARE:
+        return Verdict.DEAD, (
+            f"adaptation latents hardly vary ({active_units(adapt)} of {width} dimensions active,"
+            f" {spread_ratio(pretrain, adapt):.2g} of pre-training's variance), wherever they lie."
         )
     numbers = (
-        f"precision {contained.precision:.2f} beside {_words(contained.precision_null)}, tail"
-        f" {contained.tail:.2f} beside {_words(contained.tail_null)} for held-out pre-training episodes"
-        f"{_unseen_words(unseen)}."
+        f"precision {contained.precision:.2f} (held-out pre-training {_interval(contained.precision_null)}), tail"
+        f" {contained.tail:.2f} (held-out pre-training {_interval(contained.tail_null)}){_unseen_text(unseen)}."
     )
     if contained.precision_null[0] < POWERLESS:
-        return f"cannot tell: held-out pre-training episodes hardly lie inside themselves; {numbers}"
+        return Verdict.CANNOT_TELL, f"held-out pre-training episodes hardly lie inside themselves; {numbers}"
     if contained.precision >= contained.precision_null[1] - PRECISION_SLACK and _no_tail(contained, unseen):
-        return f"inside: {numbers}"
+        return Verdict.INSIDE, numbers
     if contained.precision < 0.5 * contained.precision_null[0] and contained.tail > 0.5:
-        return f"outside (shifted): most adaptation latents lie where pre-training has none; {numbers}"
-    return f"partly outside: {numbers}{_outside_words(outside)}"
+        return Verdict.OUTSIDE, f"most adaptation latents lie where pre-training has none; {numbers}"
+    return Verdict.PARTLY_OUTSIDE, f"{numbers}{_outside_text(outside)}"
 
 
 def _no_tail(contained: Containment, unseen: UnseenMode | None) -> bool:
     """Whether no more chunks than of held-out pre-training are where pre-training has hardly any.
 
-    The tail is of one density for all modes, which a robot that only visits a sparse mode exceeds; far chunks, in the
-    local spacing, then decide.
+    The tail has one density threshold for all modes, which a robot that only visits a sparse mode exceeds. Far chunks,
+    measured in the local spacing, then decide.
     """
     if unseen is not None and unseen.p < LEVEL:
         return False
@@ -146,24 +156,24 @@ def _no_tail(contained: Containment, unseen: UnseenMode | None) -> bool:
     )
 
 
-def _alive(alignment: Alignment, before: Latents, after: Latents, seed: int) -> Iterator[dict[str, Any]]:
+def _alive(alignment: Alignment, pretrain: Latents, adapt: Latents, seed: int) -> Iterator[dict[str, Any]]:
     """Rows on activity, and on the aggregated posterior against the prior."""
-    held = [rest for _, _, rest in splits(before.group, np.random.default_rng(seed))]
-    size, width = f"of {before.mean.shape[1]}", "ratio of variances"
-    null = band(np.array([active_units(before.mean[rest]) for rest in held]))
-    yield _row("active units, pre-training", active_units(before.mean), None, size, True)
-    yield _row("active units, adaptation", active_units(after.mean), null, size, True)
-    null = band(np.array([spread_ratio(before.mean[~rest], before.mean[rest]) for rest in held]))
-    yield _row("spread, adaptation / pre-training", spread_ratio(before.mean, after.mean), null, width, True)
-    null = band(np.array([kl_per_dimension(alignment, before.take(rest)).mean() for rest in held]))
-    yield _row("KL to prior, per dimension", float(kl_per_dimension(alignment, after).mean()), null, "nats", False)
+    held = [rest for _, _, rest in splits(pretrain.group, np.random.default_rng(seed))]
+    size, width = f"of {pretrain.mean.shape[1]}", "ratio of variances"
+    null = band(np.array([active_units(pretrain.mean[rest]) for rest in held]))
+    yield _row("active units, pre-training", active_units(pretrain.mean), None, size, True)
+    yield _row("active units, adaptation", active_units(adapt.mean), null, size, True)
+    null = band(np.array([spread_ratio(pretrain.mean[~rest], pretrain.mean[rest]) for rest in held]))
+    yield _row("spread, adaptation / pre-training", spread_ratio(pretrain.mean, adapt.mean), null, width, True)
+    null = band(np.array([kl_per_dimension(alignment, pretrain.take(rest)).mean() for rest in held]))
+    yield _row("KL to prior, per dimension", float(kl_per_dimension(alignment, adapt).mean()), null, "nats", False)
     prior = prior_moments(alignment.prior)
-    found = _gaps(gap(aggregated(after), prior))
-    nulls = [_gaps(gap(aggregated(before.take(rest)), prior)) for rest in held]
+    gaps = _gaps(gap(latent_moments(adapt), prior))
+    nulls = [_gaps(gap(latent_moments(pretrain.take(rest)), prior)) for rest in held]
     units = {"mean gap": "prior std, root mean square", "variance": "of the prior's, geometric mean", "KL": "nats, sum"}
     for name, unit in units.items():
         null = band(np.array([values[name] for values in nulls]))
-        yield _row(f"aggregated posterior, {name}", found[name], null, unit, False)
+        yield _row(f"aggregated posterior, {name}", gaps[name], null, unit, False)
 
 
 def _gaps(gaps: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -175,9 +185,9 @@ def _gaps(gaps: Mapping[str, np.ndarray]) -> dict[str, float]:
     }
 
 
-def _reported(before: Latents, after: Latents, seed: int) -> Iterator[dict[str, Any]]:
-    """Rows of the two-sample measures; those that too few episodes leave without a number are left out."""
-    d = differences(before.mean, before.group, after.mean, after.group, seed)
+def _two_sample(pretrain: Latents, adapt: Latents, seed: int) -> Iterator[dict[str, Any]]:
+    """Rows of the two-sample measures; without those that need more episodes."""
+    d = differences(pretrain.mean, pretrain.group, adapt.mean, adapt.group, seed)
     rows = [
         _row("MMD²", d.mmd, d.mmd_null, "in pre-training std", False),
         _row("MMD², p-value", d.mmd_p, None, "permutations by episode", False),
@@ -188,8 +198,8 @@ def _reported(before: Latents, after: Latents, seed: int) -> Iterator[dict[str, 
     yield from (row for row in rows if not np.isnan(row["value"]))
 
 
-def _located(outside: Outside) -> Iterator[dict[str, Any]]:
-    """Rows of the episodes and joints that stand out."""
+def _outside(outside: Outliers) -> Iterator[dict[str, Any]]:
+    """Rows of the episodes and joints that are outside."""
     yield _row("outside chunks", outside.share, None, "share of chunks, about 5 % expected", False)
     for name, share in [*outside.episodes.items()][:NAMED]:
         yield _row(f"outside chunks, {name}", share, None, "share of its chunks", False)
@@ -197,8 +207,8 @@ def _located(outside: Outside) -> Iterator[dict[str, Any]]:
         yield _row(f"outside from inside chunks, {name}", distance, None, "standard deviations", False)
 
 
-def _reconstructed(alignment: Alignment, adapt: Episodes, dimension: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Rows of the reconstruction error and of the PCA's, joint by joint and over the joints of the commonest unit."""
+def _reconstruction(alignment: Alignment, adapt: Episodes, dimension: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Rows of the reconstruction error and of the PCA's, for each joint and over the joints of the commonest unit."""
     long_enough = adapt.lengths >= alignment.config.chunk
     held = np.array([item.name in alignment.held_out["adapt"] for item in adapt])
     test, train = np.flatnonzero(held & long_enough), np.flatnonzero(~held & long_enough)
@@ -216,30 +226,30 @@ def _reconstructed(alignment: Alignment, adapt: Episodes, dimension: int, seed: 
             yield _row(f"{measure}, {joint}", error, None, f"{units[joint]}, mean absolute", False)
 
 
-def _words(numbers: Band) -> str:
+def _interval(numbers: Band) -> str:
     return f"{numbers[0]:.2f} ({numbers[1]:.2f} to {numbers[2]:.2f})"
 
 
-def _unseen_words(unseen: UnseenMode | None) -> str:
+def _unseen_text(unseen: UnseenMode | None) -> str:
     if unseen is None:
         return ""
-    said = f"; an unseen mode has p = {unseen.p:.2g}"
+    text = f"; an unseen mode has p = {unseen.p:.2g}"
     if unseen.attainable > LEVEL:
-        said += f", with too few episodes for less than {unseen.attainable:.2g}"
-    return said
+        text += f", with too few episodes for less than {unseen.attainable:.2g}"
+    return text
 
 
-def _outside_words(outside: Outside | None) -> str:
+def _outside_text(outside: Outliers | None) -> str:
     if outside is None or not outside.share:
         return ""
     episodes = ", ".join(f"{name} ({share:.0%})" for name, share in [*outside.episodes.items()][:NAMED])
-    said = f" {outside.share:.0%} of the chunks are outside, most of all of {episodes}"
+    text = f" {outside.share:.0%} of the chunks are outside, mostly those of {episodes}"
     if outside.joints:
-        said += "; their joints differ most from other chunks' in " + ", ".join([*outside.joints][:NAMED])
-    return said + "."
+        text += "; the joints that differ most from inside chunks are " + ", ".join([*outside.joints][:NAMED])
+    return text + "."
 
 
-def _row(measure: str, value: float, null: Band | None, unit: str, judged: bool) -> dict[str, Any]:
+def _row(measure: str, value: float, null: Band | None, unit: str, in_verdict: bool) -> dict[str, Any]:
     mean, low, high = null or (None, None, None)
     return {
         "measure": measure,
@@ -248,5 +258,5 @@ def _row(measure: str, value: float, null: Band | None, unit: str, judged: bool)
         "null_low": low,
         "null_high": high,
         "unit": unit,
-        "judged": judged,
+        "in_verdict": in_verdict,
     }

@@ -1,7 +1,7 @@
 """Two-sample measures between latents: MMD, Fréchet distance, classifier test and coverage.
 
-They ask whether two sets are *equal*. A robot that rightly visits some of the pre-training modes fails them, so they
-are reported beside what held-out pre-training episodes score, and nothing is judged by them.
+They ask whether two sets are *equal*. A robot that rightly visits only some of the pre-training modes fails them. They
+are therefore reported, with what held-out pre-training episodes score, but no verdict depends on them.
 
 Sources: MMD and its permutation test, Gretton et al., JMLR 13 (2012); Fréchet distance of Gaussians, Dowson and
 Landau (1982); classifier two-sample tests, Lopez-Paz and Oquab, arXiv 1610.06545; coverage (PRDC), arXiv 2002.09797.
@@ -52,34 +52,34 @@ class Differences:
 
 
 def differences(
-    before: np.ndarray, group: np.ndarray, after: np.ndarray, after_group: np.ndarray, seed: int = 0
+    pretrain: np.ndarray, group: np.ndarray, adapt: np.ndarray, adapt_group: np.ndarray, seed: int = 0
 ) -> Differences:
-    """Compare pre-training latents (N, d) with adaptation latents (M, d), of episodes `group` and `after_group`.
+    """Compare pre-training latents (N, d) with adaptation latents (M, d), of episodes `group` and `adapt_group`.
 
-    Each of five splits compares half of the pre-training episodes, once with adaptation and once with the other half,
-    in equal numbers of at most 500 points a side, for bias and coverage depend on those.
+    Each of five splits compares half of the pre-training episodes, once with adaptation and once with the other half.
+    All sides have the same number of points, at most 500, because bias and coverage depend on it.
 
     Raises:
         InputError: fewer than four pre-training episodes.
     """
     random = np.random.default_rng(seed)
-    scale = np.maximum(before.std(0), np.finfo(np.float32).tiny)
-    old, new = (points.astype(np.float64) / scale for points in (before, after))
+    scale = np.maximum(pretrain.std(0), np.finfo(np.float32).tiny)
+    pretrain, adapt = (points.astype(np.float64) / scale for points in (pretrain, adapt))
     values: list[tuple[list[float], list[float]]] = []
     for half, quarter, rest in splits(group, random):
         held = np.flatnonzero(quarter | rest)
-        most = min(MOST_COMPARED, len(held), len(new), int(half.sum()))
-        a, b, c = (random.permutation(rows)[:most] for rows in (np.flatnonzero(half), held, np.arange(len(new))))
+        most = min(MOST_COMPARED, len(held), len(adapt), int(half.sum()))
+        a, b, c = (random.permutation(rows)[:most] for rows in (np.flatnonzero(half), held, np.arange(len(adapt))))
         values.append(
             (
-                _all(old[a], group[a], new[c], after_group[c]),
-                _all(old[a], group[a], old[b], group[b]),
+                _all(pretrain[a], group[a], adapt[c], adapt_group[c]),
+                _all(pretrain[a], group[a], pretrain[b], group[b]),
             )
         )
-    found, null = np.array(values).transpose(1, 2, 0)
-    mean, bands = found.mean(1), [band(row) for row in null]
+    measured, null = np.array(values).transpose(1, 2, 0)
+    mean, bands = measured.mean(1), [band(row) for row in null]
     return Differences(
-        float(mean[0]), bands[0], mmd_p_value(old, group, new, after_group, seed),
+        float(mean[0]), bands[0], mmd_p_value(pretrain, group, adapt, adapt_group, seed),
         float(mean[1]), bands[1], float(mean[2]), bands[2], float(mean[3]), bands[3],
     )  # fmt: skip
 
@@ -92,9 +92,9 @@ def mmd_p_value(
     seed: int = 0,
     permutations: int = PERMUTATIONS,
 ) -> float:
-    """p-value of the unbiased MMD under deals of whole episodes to the two sides.
+    """p-value of the unbiased MMD under permutations of whole episodes between the two sides.
 
-    Sums of the kernel over pairs of episodes are all that a deal needs, so 999 of them cost one matrix product.
+    A permutation needs only sums of the kernel over pairs of episodes, so 999 of them cost one matrix product.
     """
     random = np.random.default_rng(seed)
     kept = [random.permutation(len(z))[:MOST_PERMUTED] for z in (x, y)]
@@ -104,13 +104,13 @@ def mmd_p_value(
     row = np.concatenate([names[0], names[1] + first])
     member = np.eye(int(row.max()) + 1)[row]
     sums, size = member.T @ _kernel(points, points) @ member, member.sum(0)
-    deals = np.zeros((1 + permutations, len(size)))
-    deals[0, :first] = 1.0
+    labels = np.zeros((1 + permutations, len(size)))
+    labels[0, :first] = 1.0
     order = random.random((permutations, len(size))).argsort(1)
-    np.put_along_axis(deals[1:], order[:, :first], 1.0, axis=1)
-    one, n, m = deals @ sums, deals @ size, (1.0 - deals) @ size
-    within = (one * deals).sum(1)
-    across = (one * (1.0 - deals)).sum(1)
+    np.put_along_axis(labels[1:], order[:, :first], 1.0, axis=1)
+    row_sums, n, m = labels @ sums, labels @ size, (1.0 - labels) @ size
+    within = (row_sums * labels).sum(1)
+    across = (row_sums * (1.0 - labels)).sum(1)
     other = sums.sum() - within - 2.0 * across
     # The kernel of a point with itself is 1.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -139,7 +139,7 @@ def classifier_area(x: np.ndarray, x_group: np.ndarray, y: np.ndarray, y_group: 
     folds = min(CLASSIFIER_FOLDS, len(np.unique(x_group)), len(np.unique(y_group)))
     if folds < 2:
         return float("nan")
-    # Each side's episodes are dealt evenly, so that every fold holds some of both.
+    # Each side's episodes are spread evenly, so that all folds hold some of both.
     fold = np.concatenate([np.unique(group, return_inverse=True)[1] % folds for group in (x_group, y_group)])
     areas = []
     for number in range(folds):

@@ -1,42 +1,58 @@
-"""Unseen modes: is a share of the adaptation chunks where pre-training has never been?
+"""Unseen modes: is a share of the adaptation chunks where pre-training has never been, and which chunks are?
 
-Chunks of one episode resemble each other, so episodes are what is counted and what is exchanged:
+Chunks of one episode resemble each other, so whole episodes are counted and permuted:
 
-1. Pre-training episodes and adaptation episodes are dealt, by chance and whole, into the same folds. A fold's own
-   episodes are put to the test; of the other folds, one sets a threshold and the rest are the reference.
-2. A chunk's distance from the reference is measured in the local spacing: min_j ‖x − r_j‖ / R_j, with R_j the
-   distance of reference point r_j to its k-th neighbour. A chunk is *far* above the 99 % quantile of the fold that
-   sets the threshold. A sparse mode has wide spacing, so that a robot which only visits that mode is not far.
-3. Two statistics look for it: the share of far adaptation chunks, for a few episodes that are far as a whole, and the
-   mean rank of the episodes by their shares, for a part of every episode. Their null deals the labels "adaptation" and
-   "pre-training" anew within each fold; the p-value is that of the smaller of the two in the same deals. Given
-   reference and threshold, every deal is equally likely if adaptation episodes are drawn as pre-training episodes
-   are, so the p-value is exact for that hypothesis, and for a subset of modes as far as local spacing makes modes
-   alike.
+1. Pre-training and adaptation episodes are assigned at random to the same folds. The episodes of one fold are tested;
+   of the other folds, one sets a threshold and the rest are the reference.
+2. A chunk's distance from the reference is measured in the local spacing: min_j ‖x − r_j‖ / R_j, with R_j the distance
+   of reference point r_j to its k-th neighbour. A chunk is *far* above the 99 % quantile of the fold that sets the
+   threshold. A sparse mode has wide spacing, so a robot that only visits that mode is not far.
+3. There are two statistics. The share of far adaptation chunks detects a few episodes that are far as a whole. The mean
+   rank of the episodes by their shares detects a part of each episode. The null permutes the labels "adaptation" and
+   "pre-training" within each fold. The p-value is that of the smaller of the two, in the same permutations.
 
-What it cannot do: k episodes that are far as a whole, among M of N + M, have no p-value below about (M / (N + M))^k.
+Given reference and threshold, all permutations are equally likely if adaptation episodes are distributed as
+pre-training episodes are. The p-value is then exact; for a subset of modes, as far as local spacing makes modes alike.
+
+Limit: k episodes that are far as a whole, among M of N + M, have no p-value below about (M / (N + M))^k.
 """
 
 from dataclasses import dataclass
 from math import comb
 
 import numpy as np
-from scipy.stats import rankdata
+import torch
+from scipy.stats import rankdata, wasserstein_distance
 from sklearn.neighbors import NearestNeighbors
 
-from ate.align.evaluate.containment import NEIGHBOURS, TAIL, Band, band, distances, enough_episodes, subsample
+from ate.align.alignment import Alignment, Latents
+from ate.align.evaluate.containment import (
+    MOST_POINTS,
+    NEIGHBOURS,
+    TAIL,
+    Band,
+    band,
+    distances,
+    enough_episodes,
+    splits,
+    subsample,
+)
+from ate.data.episodes import Episodes
 
 FOLDS = 5
 PERMUTATIONS = 4999
-MOST_REFERENCE = 2000
 MOST_TESTED = 10_000
 # The level at which an unseen mode is reported.
 LEVEL = 0.01
+# For single chunks; wider than `TAIL`, because one odd pre-training episode may be 1 % of them and hide all others.
+OUTSIDE_TAIL = 0.05
+# Chunks inside and outside that are needed to compare their joints.
+FEWEST_CHUNKS = 5
 
 
 @dataclass(frozen=True)
 class UnseenMode:
-    """What the test found.
+    """Result of the test.
 
     Args:
         p: p-value, one-sided.
@@ -54,37 +70,42 @@ class UnseenMode:
 
 
 def unseen_mode(
-    before: np.ndarray,
+    pretrain: np.ndarray,
     group: np.ndarray,
-    after: np.ndarray,
-    after_group: np.ndarray,
+    adapt: np.ndarray,
+    adapt_group: np.ndarray,
     seed: int = 0,
     permutations: int = PERMUTATIONS,
 ) -> UnseenMode:
     """Test whether adaptation latents hold a mode that pre-training lacks.
 
     Args:
-        before: pre-training latents (N, d).
+        pretrain: pre-training latents (N, d).
         group: episode of each, (N,); at least 4 different ones.
-        after: adaptation latents (M, d).
-        after_group: episode of each, (M,).
+        adapt: adaptation latents (M, d).
+        adapt_group: episode of each, (M,).
         seed: seed of folds, subsamples and permutations.
-        permutations: deals of the null.
+        permutations: of the null.
+
+    Raises:
+        InputError: fewer than four pre-training episodes.
     """
     enough_episodes(group)
     random = np.random.default_rng(seed)
     folds = min(FOLDS, len(np.unique(group)))
-    old, new = _deal(group, folds, random), _deal(after_group, folds, random)
-    # One cap for every episode of either side, or episodes would no longer be exchangeable.
-    cap = max(1, MOST_TESTED // (len(np.unique(group)) + len(np.unique(after_group))))
+    pretrain_fold, adapt_fold = _folds(group, folds, random), _folds(adapt_group, folds, random)
+    # One cap for all episodes of both sides, or episodes would no longer be exchangeable.
+    cap = max(1, MOST_TESTED // (len(np.unique(group)) + len(np.unique(adapt_group))))
+    sides = ((pretrain, group, pretrain_fold), (adapt, adapt_group, adapt_fold))
     tested = []
     for fold in range(folds):
-        rest, threshold = (old != fold) & (old != (fold + 1) % folds), old == (fold + 1) % folds
-        far = Far.beyond(subsample(before[rest], random), subsample(before[threshold], random))
-        for side, (points, names, dealt) in enumerate(((before, group, old), (after, after_group, new))):
-            counts = _by_episode(points[dealt == fold], names[dealt == fold], far, cap, random)
+        threshold = pretrain_fold == (fold + 1) % folds
+        reference = (pretrain_fold != fold) & ~threshold
+        far = Far.beyond(subsample(pretrain[reference], random), subsample(pretrain[threshold], random))
+        for side, (points, names, fold_of) in enumerate(sides):
+            counts = _by_episode(points[fold_of == fold], names[fold_of == fold], far, cap, random)
             tested.append(np.column_stack([np.full(len(counts), fold), np.full(len(counts), side), counts]))
-    return _judge(np.concatenate(tested), permutations, random)
+    return _permutation_test(np.concatenate(tested), permutations, random)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +139,7 @@ class Far:
         return self.ratio(points) > self.threshold
 
 
-def _deal(group: np.ndarray, folds: int, random: np.random.Generator) -> np.ndarray:
+def _folds(group: np.ndarray, folds: int, random: np.random.Generator) -> np.ndarray:
     """A fold for each row, the same for all rows of an episode, folds of equal numbers of episodes."""
     episodes, row = np.unique(group, return_inverse=True)
     return ((random.permutation(len(episodes)) + random.integers(folds)) % folds)[row]
@@ -136,28 +157,29 @@ def _by_episode(points: np.ndarray, group: np.ndarray, far: Far, cap: int, rando
     return np.column_stack([np.bincount(row, far(points[kept])), np.bincount(row)])
 
 
-def _judge(tested: np.ndarray, permutations: int, random: np.random.Generator) -> UnseenMode:
+def _permutation_test(tested: np.ndarray, permutations: int, random: np.random.Generator) -> UnseenMode:
     """The permutation test on rows (fold, adaptation or not, far chunks, chunks), one an episode."""
-    fold, new, far, chunks = tested.T
-    share, old = far / chunks, new == 0
-    # Column 0 is the deal that was found, which counts as one of them: without it p could be 0.
+    fold, is_adapt, far, chunks = tested.T
+    share, is_pretrain = far / chunks, is_adapt == 0
+    # Column 0 holds the observed labels, which count as one permutation: otherwise p could be 0.
     sums = np.zeros((3, 1 + permutations))
-    deals = 1.0
+    possible = 1.0
     for number in np.unique(fold):
-        mine = fold == number
-        drawn = int(new[mine].sum())
-        keys = random.random((1 + permutations, int(mine.sum())))
-        keys[0] = -new[mine]
-        chosen = keys.argsort(1)[:, :drawn]
-        sums += np.stack([values[mine][chosen].sum(1) for values in (far, chunks, rankdata(share))])
-        deals *= comb(int(mine.sum()), drawn)
+        inside = fold == number
+        adapt_count = int(is_adapt[inside].sum())
+        keys = random.random((1 + permutations, int(inside.sum())))
+        keys[0] = -is_adapt[inside]
+        chosen = keys.argsort(1)[:, :adapt_count]
+        sums += np.stack([values[inside][chosen].sum(1) for values in (far, chunks, rankdata(share))])
+        possible *= comb(int(inside.sum()), adapt_count)
     ps = np.stack([_upper(sums[0] / sums[1]), _upper(sums[2])])
+    null = [far[is_pretrain & (fold == f)].sum() / chunks[is_pretrain & (fold == f)].sum() for f in np.unique(fold)]
     return UnseenMode(
         p=float(_upper(-ps.min(0))[0]),
         share=float(sums[0, 0] / sums[1, 0]),
-        null=band(np.array([far[old & (fold == f)].sum() / chunks[old & (fold == f)].sum() for f in np.unique(fold)])),
-        attainable=max(1.0 / deals, 1.0 / (1 + permutations)),
-        episodes=(int(old.sum()), int(new.sum())),
+        null=band(np.array(null)),
+        attainable=max(1.0 / possible, 1.0 / (1 + permutations)),
+        episodes=(int(is_pretrain.sum()), int(is_adapt.sum())),
     )
 
 
@@ -165,3 +187,74 @@ def _upper(values: np.ndarray) -> np.ndarray:
     """Share of all values that are at least as large as each, (n,): its one-sided p-value among them."""
     rounded = np.round(values, 9)
     return 1.0 - np.searchsorted(np.sort(rounded), rounded) / len(values)
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Which adaptation episodes and joints are outside the pre-training distribution; the worst first.
+
+    Args:
+        share: outside chunks as a share of all; held-out pre-training has about 5 %.
+        episodes: share of outside chunks of each adaptation episode that has any.
+        joints: distance between a joint's standardised values in outside and in inside chunks (first Wasserstein
+            distance, in standard deviations over all chunks); empty if nearly all are inside, or nearly all
+            outside.
+    """
+
+    share: float
+    episodes: dict[str, float]
+    joints: dict[str, float]
+
+
+def outliers(alignment: Alignment, pretrain: Latents, adapt: Latents, episodes: Episodes, seed: int = 0) -> Outliers:
+    """Find the outside chunks by a vote of five splits of the pre-training episodes, by their distance in `Far`.
+
+    Args:
+        alignment: whose latents they are.
+        pretrain: pre-training latents.
+        adapt: adaptation latents, of all chunks of `episodes` in their order.
+        episodes: the adaptation episodes.
+        seed: seed of splits and subsamples.
+
+    Raises:
+        InputError: fewer than four pre-training episodes.
+    """
+    random = np.random.default_rng(seed)
+    kept = np.sort(random.permutation(len(adapt))[:MOST_POINTS])
+    outside = votes(pretrain.mean, pretrain.group, adapt.mean[kept], random)
+    names = adapt.episode[kept]
+    shares = {str(name): float(outside[names == name].mean()) for name in dict.fromkeys(names)}
+    return Outliers(
+        share=float(outside.mean()),
+        episodes=_worst({name: share for name, share in shares.items() if share > 0}),
+        joints=_joints(alignment, episodes, kept, outside),
+    )
+
+
+def votes(pretrain: np.ndarray, group: np.ndarray, adapt: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Whether most of five splits of pre-training (N, d), episodes `group`, find each of `adapt` (M, d) far, (M,)."""
+    ballots = [
+        Far.beyond(subsample(pretrain[half], random), subsample(pretrain[quarter], random), OUTSIDE_TAIL)(
+            adapt.astype(np.float64)
+        )
+        for half, quarter, _ in splits(group, random)
+    ]
+    return np.mean(ballots, axis=0) > 0.5
+
+
+def _joints(alignment: Alignment, episodes: Episodes, kept: np.ndarray, outside: np.ndarray) -> dict[str, float]:
+    if min(outside.sum(), (~outside).sum()) < FEWEST_CHUNKS:
+        return {}
+    chunks = alignment.chunks(episodes)
+    values = chunks.gather(torch.from_numpy(kept).to(chunks.rows.device)).cpu().double().numpy()
+    scale = values.std((0, 1))
+    distance = {
+        name: float(wasserstein_distance(values[outside, :, j].ravel(), values[~outside, :, j].ravel()) / scale[j])
+        for j, name in enumerate(alignment.joint_names)
+        if scale[j] > 0
+    }
+    return _worst(distance)
+
+
+def _worst(named: dict[str, float]) -> dict[str, float]:
+    return dict(sorted(named.items(), key=lambda item: -item[1]))

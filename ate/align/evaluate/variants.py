@@ -1,26 +1,32 @@
-"""Variants: the alignments that a comparison puts to the same test, trained with as little as they can share.
+"""Variants: the alignments that a benchmark compares, trained with as little work as they can share.
 
-`paper`, `released`, `mixture` and `anchored` are readings of the method (`ate.align.config.VARIANTS`) over one base
-preset; `one-stage` and `untrained` are controls that never met pre-training. Variants that agree in what stage 1 sees
-share it. A variant may change options further: `mixture:adapt_kl_weight=0.1`.
+`paper`, `released`, `mixture` and `anchored` are formulations of the method (`ate.align.config.VARIANTS`) over one base
+preset. `one-stage` and `untrained` are controls whose ψ never sees pre-training; they keep φ, the pre-training latents
+and the action spaces of the `paper` variant. Variants that agree in the options of stage 1 share it. A variant may
+change options further: `mixture:adapt_kl_weight=0.1`.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
+from ate.align import priors
 from ate.align.alignment import FILE, Alignment, Sets
-from ate.align.config import VARIANTS, AlignConfig, options_of
-from ate.align.evaluate.controls import fit_one_stage, untrained
-from ate.align.stages import fit, refit
+from ate.align.config import VARIANTS, AlignConfig
+from ate.align.stages import fit, realign, refit
+from ate.align.trainer import seeded
+from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
 from ate.errors import InputError, unknown
-from ate.runs.device import device as pick_device
+from ate.runs.options import pairs, typed
 
 CONTROLS = ("one-stage", "untrained")
-COMPARED = (*VARIANTS, *CONTROLS)
+KINDS = (*VARIANTS, *CONTROLS)
+ONE_STAGE_FOLDER = "one_stage"
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,9 @@ class VariantConfig:
     """One variant.
 
     Attributes:
-        name: as it was asked for.
-        kind: one of `COMPARED`.
-        config: how it is trained; for a control that of the `paper` variant it stands beside.
+        name: as requested.
+        kind: one of `KINDS`.
+        config: how it is trained; for a control that of the `paper` variant.
     """
 
     name: str
@@ -46,10 +52,11 @@ def variant_configs(names: Sequence[str], base: AlignConfig) -> tuple[VariantCon
     """
     variants = []
     for name in names:
-        kind, _, said = name.partition(":")
-        if kind not in COMPARED:
-            raise unknown(kind, COMPARED, where="variant")
-        options = options_of([part for part in said.split(",") if part])
+        kind, _, text = name.partition(":")
+        if kind not in KINDS:
+            raise unknown(kind, KINDS, where="variant")
+        where = f"variant {name!r}"
+        options = typed(AlignConfig, pairs([part for part in text.split(",") if part], where), where)
         if kind in CONTROLS and options:
             raise InputError(
                 repr(name), where="variant", expected=f"{kind} without options", fix="change the base preset instead"
@@ -65,7 +72,7 @@ def variant_configs(names: Sequence[str], base: AlignConfig) -> tuple[VariantCon
 def train_variants(
     variants: Sequence[VariantConfig], pretrain: Sets, adapt: Episodes, folder: Path, seed: int = 0
 ) -> Iterator[tuple[VariantConfig, Alignment]]:
-    """The alignment of every variant, one after the other; what is in the folder already is read back.
+    """The alignment of every variant, one after the other; what the folder already holds is read back.
 
     Args:
         variants: what to train.
@@ -77,22 +84,61 @@ def train_variants(
     Raises:
         InputError: as `ate.align.fit`.
     """
-    first: dict[str, Alignment] = {}
+    by_stage_one: dict[str, Alignment] = {}
     for variant in variants:
         place = folder / _key(variant.config.to_dict())
         stage_one = _key(variant.config.first_stage)
         if (place / FILE).exists():
-            alignment = Alignment.load(place, pick_device())
-        elif stage_one in first:
-            alignment = refit(first[stage_one], pretrain, adapt, variant.config, place)
+            alignment = Alignment.load(place)
+        elif stage_one in by_stage_one:
+            alignment = refit(by_stage_one[stage_one], pretrain, adapt, variant.config, place)
         else:
             alignment = fit(pretrain, adapt, variant.config, place, seed)
-        first.setdefault(stage_one, alignment)
+        by_stage_one.setdefault(stage_one, alignment)
         if variant.kind == "one-stage":
             alignment = fit_one_stage(alignment, adapt, seed, place)
         elif variant.kind == "untrained":
             alignment = untrained(alignment, seed)
         yield variant, alignment
+
+
+def fit_one_stage(
+    alignment: Alignment,
+    adapt: Episodes,
+    seed: int = 0,
+    directory: str | Path | None = None,
+    device: torch.device | str | None = None,
+) -> Alignment:
+    """ψ from random weights, trained on adaptation data only, pulled to N(0, I); weights of the losses as before.
+
+    Its latents and those of φ share only that stage 1 was pulled to N(0, I) as well. Its containment is what a shared
+    standard normal gives without any alignment: the least that an alignment has to exceed.
+
+    Args:
+        alignment: the alignment to compare it with.
+        adapt: episodes of the adaptation robot; split and seeded as `realign` does.
+        seed: seed of the split by episode, the initial weights, batches and noise.
+        directory: keeps checkpoint and metrics in its folder `one_stage`.
+        device: as `ate.align.fit`.
+
+    Raises:
+        InputError: as `realign`.
+    """
+    control = replace(
+        alignment,
+        prior=priors.standard(alignment.config.latent).to(alignment.device),
+        config=alignment.config.with_options(
+            adapt_init="random", kl_direction="reverse", mmd_reference="standard", prior="gaussian"
+        ),
+    )
+    return realign(control, adapt, seed, None if directory is None else Path(directory) / ONE_STAGE_FOLDER, device)
+
+
+def untrained(alignment: Alignment, seed: int = 0) -> Alignment:
+    """The alignment with a ψ of the same shape and random weights."""
+    with seeded(seed, alignment.device):
+        vae = InfoVAE(alignment.vae.config).to(alignment.device).freeze()
+    return replace(alignment, vae=vae, seed=seed, metrics={**alignment.metrics, "adapt": []})
 
 
 def _key(options: dict[str, object]) -> str:

@@ -1,7 +1,7 @@
-"""YAML files of the released ATE code, read as they stand: its field names on the left, ours on the right.
+"""YAML files of the released ATE code, read without changes.
 
-Two spellings of the release are in use, `pretraining_dataset_dir` beside `stage1_dataset_dir` and so on; both are
-taken. What a field says and this package does otherwise becomes a note, never a silence; an unknown field is refused.
+The release has two spellings of some fields, such as `pretraining_dataset_dir` and `stage1_dataset_dir`; both are read.
+A field without effect in this package becomes a note, an unknown field an error.
 
 Source: documentation and configuration files of the released code of Align-Then-stEer, arXiv 2509.02055.
 """
@@ -14,9 +14,10 @@ from typing import Any
 
 from ate.align.config import AlignConfig
 from ate.errors import InputError, unknown
+from ate.runs.options import convert
 from ate.runs.yaml import read_mapping
 
-# Field of the release -> our name of what it says, and its type.
+# Field of the release -> our name and its type.
 FIELDS: Mapping[str, tuple[str, type]] = MappingProxyType(
     {
         "pretraining_dataset_dir": ("pretrain", str),
@@ -60,18 +61,18 @@ STAGES = ("Stage1", "Stage2")
 
 @dataclass(frozen=True)
 class SeedConfig:
-    """What a YAML file of the release asks for.
+    """The contents of a YAML file of the release.
 
     Attributes:
         pretrain: folder of the pre-training episodes, or of one folder a robot.
         adapt: folder of the adaptation robot's episodes.
         options: options of `AlignConfig`.
-        in_channels: columns that the data must have, None where the file does not say.
+        in_channels: columns that the data must have, None if the file has no such field.
         auto: train both stages; otherwise only `start_stage`.
         start_stage: `Stage1` or `Stage2`; the latter continues a folder in which stage 1 is finished.
         resume: continue what `directory` holds.
-        directory: the release's `pretrained_model_dir`; None where the file does not say.
-        notes: fields that have no effect here, in sentences.
+        directory: the release's `pretrained_model_dir`; None if the file has no such field.
+        notes: sentences on fields without effect.
     """
 
     pretrain: Path
@@ -85,40 +86,40 @@ class SeedConfig:
     notes: tuple[str, ...] = ()
 
     def config(self, base: AlignConfig) -> AlignConfig:
-        """The base with the file's options; epochs where the file counts them.
+        """The base with the file's options; in epochs if the file has numbers of epochs.
 
         Raises:
             InputError: a value that `AlignConfig` refuses.
         """
-        counted = {"unit": "epochs"} if {"pretrain_steps", "adapt_steps"} & self.options.keys() else {}
-        return base.with_options(**counted, **self.options)
+        unit = {"unit": "epochs"} if {"pretrain_steps", "adapt_steps"} & self.options.keys() else {}
+        return base.with_options(**unit, **self.options)
 
 
 def read_seed_config(paths: Sequence[str | Path]) -> SeedConfig:
-    """Read one file, or several of which later ones win (the release splits its own into a base and a stage).
+    """Read one file, or several, of which later ones win (the release has a base file and a stage file).
 
     Raises:
         InputError: no such file, no YAML, too large or deep, an alias, a field that is unknown, twice there, of the
             wrong type or contradicted by its other spelling, or no data set named.
     """
-    said: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     names = ", ".join(map(str, paths))
     for path in paths:
-        said.update(_ours(read_mapping(Path(path)), str(path)))
+        values.update(_read(read_mapping(Path(path)), str(path)))
     for key, field_name in (("pretrain", "pretraining_dataset_dir"), ("adapt", "adaptation_dataset_dir")):
-        if not said.get(key):
+        if not values.get(key):
             raise InputError(f"no {field_name}", where=names, expected="the folder of a data set", fix="add it")
-    if said.get("SA_step", 1) != 1:
+    if values.get("SA_step", 1) != 1:
         raise InputError(
-            str(said["SA_step"]),
+            str(values["SA_step"]),
             where=f"SA_step in {names}",
             expected="1",
             fix="set it to 1: each step is one batch",
         )
-    if said.get("start_stage", "Stage1") not in STAGES:
-        raise unknown(str(said["start_stage"]), STAGES, where=f"start_stage in {names}")
-    resume, directory = said.get("resume", False), said.get("directory")
-    second = said.get("start_stage") == "Stage2"
+    if values.get("start_stage", "Stage1") not in STAGES:
+        raise unknown(str(values["start_stage"]), STAGES, where=f"start_stage in {names}")
+    resume, directory = values.get("resume", False), values.get("directory")
+    second = values.get("start_stage") == "Stage2"
     if (resume or second) and not directory:
         raise InputError(
             "start_stage: Stage2 without pretrained_model_dir" if second else "resume without pretrained_model_dir",
@@ -126,52 +127,38 @@ def read_seed_config(paths: Sequence[str | Path]) -> SeedConfig:
             expected="the folder of the run to go on from",
             fix="add pretrained_model_dir",
         )
-    notes = [f"{name} has no effect: {why}" for name, why in WITHOUT_EFFECT.items() if name in said]
-    if said.get("wandb_flag"):
+    notes = [f"{name} has no effect: {why}" for name, why in WITHOUT_EFFECT.items() if name in values]
+    if values.get("wandb_flag"):
         notes.append("wandb_flag has no effect: metrics stay in metrics.jsonl, nothing is sent anywhere")
     options = ("chunk", "latent", "batch", "learning_rate", "weight_decay", "pretrain_steps", "adapt_steps")
     return SeedConfig(
-        pretrain=Path(said["pretrain"]),
-        adapt=Path(said["adapt"]),
-        options={name: said[name] for name in options if name in said},
-        in_channels=said.get("in_channels"),
-        auto=said.get("auto", True),
-        start_stage=said.get("start_stage", "Stage1"),
+        pretrain=Path(values["pretrain"]),
+        adapt=Path(values["adapt"]),
+        options={name: values[name] for name in options if name in values},
+        in_channels=values.get("in_channels"),
+        auto=values.get("auto", True),
+        start_stage=values.get("start_stage", "Stage1"),
         resume=resume or second,
         directory=Path(directory) if directory else None,
         notes=tuple(notes),
     )
 
 
-def _ours(content: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Fields under our names, with checked types; two spellings of one field must agree."""
-    said: dict[str, Any] = {}
-    by: dict[str, str] = {}
-    for name, value in content.items():
-        if not isinstance(name, str) or name not in FIELDS:
-            raise unknown(str(name), FIELDS, where=where)
-        ours, kind = FIELDS[name]
-        value = _typed(name, value, kind, where)
-        if ours in said and said[ours] != value:
+def _read(content: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Values under our names, each of its type; two spellings of one field must agree."""
+    values: dict[str, Any] = {}
+    spelling: dict[str, str] = {}
+    for field_name, text in content.items():
+        if field_name not in FIELDS:
+            raise unknown(str(field_name), FIELDS, where=where)
+        name, kind = FIELDS[field_name]
+        value = convert(text, kind, f"{field_name} in {where}")
+        if name in values and values[name] != value:
             raise InputError(
-                f"{by[ours]}: {said[ours]} beside {name}: {value}",
+                f"{spelling[name]}: {values[name]} and {field_name}: {value}",
                 where=where,
-                expected="one value: both stages share a chunk length" if ours == "chunk" else "one value",
+                expected="one value: both stages share a chunk length" if name == "chunk" else "one value",
                 fix="make them equal, or remove one",
             )
-        said[ours], by[ours] = value, name
-    return said
-
-
-def _typed(name: str, value: Any, kind: type, where: str) -> Any:
-    if kind is float:
-        # YAML 1.1 takes 1e-4, without a point, for a string.
-        try:
-            if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-                return float(value)
-        except ValueError:
-            pass
-    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        return value
-    words = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
-    raise InputError(repr(value), where=f"{name} in {where}", expected=words[kind], fix=f"correct {name}")
+        values[name], spelling[name] = value, field_name
+    return values

@@ -62,33 +62,33 @@ class Job:
         options: Mapping[str, Any],
         command: str,
     ) -> "Job":
-        """By our own options; a run that is in the folder already goes on."""
+        """By our own options; continues a run that the folder already holds."""
         config = resolve(preset).with_options(**options)
         return cls(load_sets(pretrain), load(adapt), config, out or DEFAULT_FOLDER, seed, command)
 
     @classmethod
     def from_seed_config(
         cls,
-        said: SeedConfig,
+        file: SeedConfig,
         preset: str,
         out: Path | None,
         seed: int,
         options: Mapping[str, Any],
         command: str,
     ) -> "Job":
-        """By a YAML file of the release, over a preset, under our own options.
+        """By a YAML file of the release over a preset, with our own options on top.
 
         Raises:
-            InputError: the data have another number of columns, there is nothing to resume, or a run in the way.
+            InputError: the data have another number of columns, there is nothing to resume, or the folder holds a run.
         """
-        config = said.config(resolve(preset)).with_options(**options)
-        folder = _folder(said, out)
-        pretrain, adapt = load_sets(said.pretrain), load(said.adapt)
-        _check_columns(said, pretrain, adapt)
-        return cls(pretrain, adapt, config, folder, seed, command, said.auto or said.start_stage == "Stage2")
+        config = file.config(resolve(preset)).with_options(**options)
+        folder = _folder(file, out)
+        pretrain, adapt = load_sets(file.pretrain), load(file.adapt)
+        _check_columns(file, pretrain, adapt)
+        return cls(pretrain, adapt, config, folder, seed, command, file.auto or file.start_stage == "Stage2")
 
     def run(self) -> list[Path]:
-        """Train; returns what was written, by the leader of several processes.
+        """Train; returns the files that were written, all by the leader if there are several processes.
 
         In the folder: `alignment.safetensors`, `vae_{pretrain,adapt}_{Best,Last}.pth` under the release's key names
         (Best by held-out loss, Last by step), `card.json`, and checkpoints and metrics of each stage.
@@ -113,11 +113,11 @@ class Job:
         )
         return [*files, self.folder / CARD]
 
-    def judge(self) -> str:
+    def verdict(self) -> str:
         """The scorecard's verdict on what `run` trained.
 
         Raises:
-            InputError: too few episodes to judge by, or nothing trained yet.
+            InputError: too few episodes for a verdict, or nothing trained yet.
         """
         if self.alignment is None:
             raise InputError("no alignment", where="job", expected="both stages trained", fix="call run first")
@@ -130,46 +130,46 @@ class Job:
         return [export_released(net, self.folder / f"vae_{stage}_{name}.pth") for name, net in networks.items()]
 
 
-def _folder(said: SeedConfig, out: Path | None) -> Path:
-    """Where a run by a YAML file goes; only `resume: True` goes on with one that is there."""
-    folder = said.directory if said.resume and said.directory else out or DEFAULT_FOLDER
-    there = (folder / "pretrain" / LAST).exists()
-    if said.resume and out is not None and out.resolve() != folder.resolve():
+def _folder(file: SeedConfig, out: Path | None) -> Path:
+    """The folder of a run by a YAML file; only `resume: True` continues a run that it holds."""
+    folder = file.directory if file.resume and file.directory else out or DEFAULT_FOLDER
+    holds_run = (folder / "pretrain" / LAST).exists()
+    if file.resume and out is not None and out.resolve() != folder.resolve():
         raise InputError(
-            f"--out {out} beside pretrained_model_dir {folder}",
+            f"--out {out} and pretrained_model_dir {folder}",
             where="resume",
             expected="one folder",
             fix="leave --out away: a resumed run stays where it is",
         )
-    if said.resume and not there:
-        theirs = sorted(file.name for file in folder.glob("*.pth")) if folder.is_dir() else []
+    if file.resume and not holds_run:
+        weights = sorted(path.name for path in folder.glob("*.pth")) if folder.is_dir() else []
         raise InputError(
-            f"the release's weights ({theirs[0]}), without a training state" if theirs else "no checkpoint of a run",
+            f"the release's weights ({weights[0]}), without a training state" if weights else "no checkpoint of a run",
             where=f"pretrained_model_dir {folder}",
             expected="a folder that `ate align` has written to",
             fix="set resume to False to train anew"
-            + ("; ate.align.load_released reads such weights" if theirs else ""),
+            + ("; ate.align.load_released reads such weights" if weights else ""),
         )
-    if there and not said.resume:
+    if holds_run and not file.resume:
         raise InputError(
             "a run",
             where=str(folder),
-            expected="an empty or new folder, for the file does not say resume: True",
+            expected="an empty or new folder, because the file does not set resume: True",
             fix="choose another --out, or set resume (enable_resume) to True and pretrained_model_dir to this one",
         )
     return folder
 
 
-def _check_columns(said: SeedConfig, pretrain: Sequence[Episodes], adapt: Episodes) -> None:
+def _check_columns(file: SeedConfig, pretrain: Sequence[Episodes], adapt: Episodes) -> None:
     """`in_channels` must be the adaptation robot's columns, or those of the vector that all robots share."""
-    if said.in_channels is None:
+    if file.in_channels is None:
         return
     shared = spaces([*pretrain, adapt])[0].width
-    if said.in_channels not in (adapt.dof, shared):
+    if file.in_channels not in (adapt.dof, shared):
         counts = ", ".join(f"{episodes.robot} {episodes.dof}" for episodes in (*pretrain, adapt))
         raise InputError(
-            f"in_channels: {said.in_channels}",
-            where=f"data in {said.pretrain} and {said.adapt}",
-            expected=" or ".join(str(n) for n in sorted({adapt.dof, shared})) + f", for their columns are {counts}",
+            f"in_channels: {file.in_channels}",
+            where=f"data in {file.pretrain} and {file.adapt}",
+            expected=" or ".join(str(n) for n in sorted({adapt.dof, shared})) + f": their columns are {counts}",
             fix=f"set in_channels to {adapt.dof}, or name other data",
         )

@@ -1,10 +1,10 @@
 """Reading and writing Info-VAE weights of the released ATE code: its key names on the left, ours on the right.
 
-The release keeps query and key weights for its cross-attention to the single latent token. They enter no output; the
-network carries them along as buffers, so that a file that was read is written back bit by bit.
+The release keeps query and key weights for its cross-attention to the single latent token. They affect no output. The
+network keeps them as buffers, so that a file that was read is written back bit by bit.
 
-A file holds weights alone, and what they expect is chunks in the units they were trained in: networks trained here
-take values normalised by the statistics in their `alignment.safetensors`.
+A file holds only weights, which expect chunks in the units of their training. Networks trained here expect values
+normalised by the statistics in their `alignment.safetensors`.
 
 Source: released code of Align-Then-stEer, arXiv 2509.02055.
 """
@@ -92,7 +92,7 @@ def export_released(vae: InfoVAE, path: str | Path) -> Path:
     Returns:
         The file.
     """
-    # Through memory: torch writes the name of its file into the archive, and equal weights shall be equal bytes.
+    # Through memory: torch writes the file's name into the archive, but equal weights must give equal bytes.
     content = io.BytesIO()
     torch.save(to_released(vae), content)
     write_atomic(Path(path), lambda temporary: temporary.write_bytes(content.getbuffer()))
@@ -108,29 +108,29 @@ def to_released(vae: InfoVAE) -> dict[str, Tensor]:
 def from_released(
     released: Mapping[str, Tensor], heads: int = RELEASED_HEADS, dropout: float = 0.1, where: str = "state dict"
 ) -> InfoVAE:
-    """An `InfoVAE` from a state dict under the released key names; every size is read off the shapes.
+    """An `InfoVAE` from a state dict under the released key names; all sizes are read from the shapes.
 
     Raises:
         InputError: keys that are missing or not the release's, weights of shapes that do not fit together, or of
             several types. Each is named as the release names it.
     """
     weights = {key.removeprefix(COMPILED_PREFIX): value for key, value in released.items()}
-    halves = max((1 + int(found[1]) for found in map(NUMBERED.fullmatch, weights) if found), default=0)
+    halves = max((1 + int(match[1]) for match in map(NUMBERED.fullmatch, weights) if match), default=0)
     expected = tuple(_keys(halves))
     missing = [key for key in expected if key not in weights]
     extra = sorted(weights.keys() - set(expected))
     if missing or extra:
-        found = (("no key", missing), ("the unknown key", extra))
+        wrong_keys = (("no key", missing), ("the unknown key", extra))
         raise InputError(
-            " and ".join(f"{words} {_listed([repr(key) for key in keys])}" for words, keys in found if keys),
+            " and ".join(f"{words} {_listed([repr(key) for key in keys])}" for words, keys in wrong_keys if keys),
             where=where,
             expected=f"the released Info-VAE's key names, for {2 * halves + 1} layers",
             fix="pass the whole state dict of the VAE itself, not of a policy or an optimiser",
         )
     vae = InfoVAE(_config(weights, halves, heads, dropout, where))
     template = vae.state_dict()
-    wanted = {key: tuple(_released_value(key, halves, template).shape) for key in expected}
-    wrong = [f"{key!r} {tuple(weights[key].shape)}, not {shape}" for key, shape in wanted.items()
+    shapes = {key: tuple(_released_value(key, halves, template).shape) for key in expected}
+    wrong = [f"{key!r} {tuple(weights[key].shape)}, not {shape}" for key, shape in shapes.items()
              if weights[key].shape != shape]  # fmt: skip
     types = {str(value.dtype) for value in weights.values()}
     if wrong or len(types) > 1 or not weights[SIZES[0]].is_floating_point():
@@ -148,22 +148,22 @@ def from_released(
 
 
 def our_name(key: str, halves: int) -> str:
-    """The name in `InfoVAE.state_dict()` of a released key; `halves` blocks stand before the middle one."""
+    """The name in `InfoVAE.state_dict()` of a released key; there are `halves` blocks before the middle one."""
     match = BLOCK.fullmatch(key)
     if match:
-        stack, place, before, after, rest = match.groups()
-        index = halves if place == "middle_block" else int(before) if before else halves + 1 + int(after)
-        for theirs, ours in (INNER | (ENCODER_NORMS if stack == "encoder" else DECODER_NORMS)).items():
-            if rest.startswith(theirs):
-                return f"{stack}.blocks.{index}.{ours}{rest.removeprefix(theirs)}"
-    for theirs, ours in OUTER.items():
-        if key.startswith(theirs):
-            return ours + key.removeprefix(theirs)
+        stack, place, first, last, rest = match.groups()
+        index = halves if place == "middle_block" else int(first) if first else halves + 1 + int(last)
+        for released, ours in (INNER | (ENCODER_NORMS if stack == "encoder" else DECODER_NORMS)).items():
+            if rest.startswith(released):
+                return f"{stack}.blocks.{index}.{ours}{rest.removeprefix(released)}"
+    for released, ours in OUTER.items():
+        if key.startswith(released):
+            return ours + key.removeprefix(released)
     return key.replace("linear_blocks", "merges")
 
 
 def _keys(halves: int) -> Iterator[str]:
-    """Every released key of a network with `halves` blocks before the middle one, in the release's order."""
+    """All released keys of a network with `halves` blocks before the middle one, in the release's order."""
     yield from ("global_motion_token", "query_pos_encoder.pe", "query_pos_decoder.pe")
     both = ("weight", "bias")
     for stack in ("encoder", "decoder"):
@@ -185,8 +185,8 @@ def _own_values(key: str, halves: int, value: Tensor) -> dict[str, Tensor]:
     if key.endswith(".pe"):
         return {name: value.squeeze(1)}
     if CROSS_ATTENTION in key:
-        carried, used = value.split([2 * len(value) // 3, len(value) // 3])
-        return {_carried(name): carried, name: used}
+        query_key, used = value.split([2 * len(value) // 3, len(value) // 3])
+        return {_query_key_name(name): query_key, name: used}
     return {name: value}
 
 
@@ -195,16 +195,16 @@ def _released_value(key: str, halves: int, own: Mapping[str, Tensor]) -> Tensor:
     name = our_name(key, halves)
     if key.endswith(".pe"):
         return own[name].unsqueeze(1)
-    return torch.cat([own[_carried(name)], own[name]]) if CROSS_ATTENTION in key else own[name]
+    return torch.cat([own[_query_key_name(name)], own[name]]) if CROSS_ATTENTION in key else own[name]
 
 
-def _carried(name: str) -> str:
-    """`….latent_attention.value.weight` -> the name of the query and key rows that stood above it."""
+def _query_key_name(name: str) -> str:
+    """`….latent_attention.value.weight` -> the name of the query and key rows above it in the released weight."""
     return name.replace(".value.", ".query_key_")
 
 
 def _config(weights: Mapping[str, Tensor], halves: int, heads: int, dropout: float, where: str) -> VAEConfig:
-    """The sizes, from three weights that say all of them."""
+    """The sizes, from the shapes of three weights."""
     shapes = [tuple(weights[key].shape) for key in SIZES]
     if [len(shape) for shape in shapes] != [2, 2, 3]:
         raise InputError(

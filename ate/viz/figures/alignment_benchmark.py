@@ -1,4 +1,4 @@
-"""Alignments side by side: one row a variant, one panel a question; means over training seeds with 95 % t intervals."""
+"""Alignments compared: one row a variant, one panel a question; means over training seeds with 95 % t intervals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from ate.viz.style import BLUE, GREEN, INK, LOG, ORANGE, SOFT, finish
 
-# Panel: its number, what it is and where good lies; its references by column, with name, colour and mark.
+# Panel: its number, a title with the better direction, and its references: column, name, colour and mark.
 PANELS: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...]], ...] = (
     ("precision", "Inside: precision<br>(share, right is better)", (
         ("precision_null", "held-out pre-training", BLUE, "line-ns-open"),)),
@@ -16,7 +16,7 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...]], ...] = (
         ("outside_modes_null", "held-out pre-training", BLUE, "line-ns-open"),)),
     ("displacement", "Neighbours' tool apart<br>(m, left is better)", (
         ("displacement_oracle", "nearest by motion itself", GREEN, "triangle-up-open"),
-        ("displacement_seen", "a pre-training robot", BLUE, "line-ns-open"),
+        ("displacement_pretrain", "a pre-training robot", BLUE, "line-ns-open"),
         ("displacement_same_time", "same time, any episode", ORANGE, "x-thin-open"))),
     ("reconstruction", "Reconstruction error<br>(left is better)", (
         ("pca_reconstruction", "PCA of equal dimension", GREEN, "triangle-up-open"),)),
@@ -27,21 +27,21 @@ def variants(rows: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
     """The variants of one adaptation robot.
 
     Args:
-        rows: of `ate.align.evaluate.benchmark.over_seeds`, all of one robot; panels without any number are left out.
+        rows: of `ate.align.evaluate.benchmark.over_seeds`, all of one robot; panels without a number are left out.
         unit: of the reconstruction error.
     """
     shown = [panel for panel in PANELS if any(row[panel[0]] is not None for row in rows)]
     titles = [title.replace("error<br>(", f"error<br>({unit}, ") for _, title, _ in shown]
     figure = make_subplots(1, len(shown), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
     names = [row["variant"] for row in rows]
-    told: set[str] = set()
+    in_legend: set[str] = set()
     for col, (number, _, references) in enumerate(shown, 1):
         for column, name, color, symbol in references:
             _points(
-                figure, col, [row[column] for row in rows], names, name, name not in told,
+                figure, col, [row[column] for row in rows], names, name, name not in in_legend,
                 {"symbol": symbol, "size": 13, "color": color, "line": {"width": 2.5, "color": color}},
             )  # fmt: skip
-            told.add(name)
+            in_legend.add(name)
         values = [row[number] for row in rows]
         spread = [row[f"{number}_±"] or 0.0 for row in rows]
         _points(

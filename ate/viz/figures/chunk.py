@@ -139,7 +139,7 @@ def _tools(
     motion = latent_map.motion([*near, point])
     names = labels(latent_map.pretrain, latent_map.adapt)
     palette = set_colors(names)
-    whose = [names[int(latent_map.before.set[i])] for i in near] + ["this chunk"]
+    whose = [names[int(latent_map.pretrain_latents.set[i])] for i in near] + ["this chunk"]
     if not np.isfinite(motion.path[-1]).all():
         figure.add_annotation(
             text="the tool of this robot is not known", x=0.5, y=0.5, xref="x domain", yref="y domain", showarrow=False,
@@ -168,7 +168,7 @@ def _origins(figure: go.Figure, latent_map: LatentMap, near: np.ndarray, distanc
     length = latent_map.alignment.config.chunk
     for place, (i, far) in enumerate(zip(near, distance, strict=True)):
         episodes, index, start = latent_map.where(int(i))
-        steps, name = len(episodes[index]), names[int(latent_map.before.set[i])]
+        steps, name = len(episodes[index]), names[int(latent_map.pretrain_latents.set[i])]
         said = f"{name} {episodes[index].name.removeprefix('episode_')}"
         figure.add_bar(
             x=[length / steps], base=[start / steps], y=[f"{place + 1}"], orientation="h",

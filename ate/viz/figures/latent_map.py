@@ -30,9 +30,9 @@ def latent_maps(latent_map: LatentMap, planes: np.ndarray, method: str, said: st
         method: what made the coordinates: `PCA` or `UMAP`.
         said: the number that stands beside the picture, from the latent space itself.
     """
-    n, m = latent_map.count, len(latent_map.after)
+    n, m = latent_map.count, len(latent_map.adapt_after)
     names = labels(latent_map.pretrain, latent_map.adapt)
-    robots = np.array([*(names[i] for i in latent_map.before.set), *[names[-1]] * m])
+    robots = np.array([*(names[i] for i in latent_map.pretrain_latents.set), *[names[-1]] * m])
     palette = set_colors(names)
     figure = make_subplots(
         1, 2, subplot_titles=[TITLES[p] for p in PANELS], shared_xaxes="all", shared_yaxes="all",

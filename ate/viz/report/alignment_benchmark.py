@@ -1,14 +1,15 @@
-"""What a comparison of alignments found: figures, table and sentences for the report and for the terminal."""
+"""Results of `ate benchmark`: figures, table and sentences for the report and the terminal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ate.align.evaluate.benchmark import NOT_AVAILABLE
 from ate.runs.directory import RunDirectory
-from ate.viz.figures.alignment_benchmark import variants as draw_variants
+from ate.viz.figures.alignment_benchmark import variants as variants_figure
 from ate.viz.report.write import write_report
 from ate.viz.tables.rows import table
 
-# Columns of the table: the number, its reference, and what both are called.
+# Columns of the table: the number, its reference, and the title of both.
 COLUMNS = (
     ("precision", "precision_null", "precision / null"),
     ("tail", "tail_null", "tail / null"),
@@ -20,59 +21,67 @@ COLUMNS = (
     ("reconstruction", "pca_reconstruction", "reconstruction / PCA"),
     ("active_units", None, "active units"),
 )
-# The questions that the sentences answer: a number, whether more of it is better, and how it is said.
+# Questions of the summary: a number, whether a higher one is better, and its title.
 QUESTIONS = (
     ("precision", True, "inside (precision)"),
     ("displacement", False, "doing the same thing (tool displacement)"),
     ("reconstruction", False, "reconstruction"),
 )
+CAPTION = (
+    "Left to right: share of the robot's latents inside the pre-training distribution; share outside all modes of a "
+    "mixture fitted to pre-training, the same for all variants; distance of the tool's path from that of the nearest "
+    "pre-training chunks; held-out reconstruction. The control `untrained` has random weights; `one-stage` was trained "
+    "without pre-training data."
+)
+NAME = "benchmark"
 
 
-def tell(rows: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]], directory: RunDirectory) -> list[str]:
-    """Keep figures, table and report in a run directory; returns the lines for a terminal.
+def write_benchmark(
+    rows: Sequence[Mapping[str, Any]], summary: Sequence[Mapping[str, Any]], directory: RunDirectory
+) -> list[str]:
+    """Write figures, table and report into a run directory; returns the lines for a terminal.
 
     Args:
-        rows: of `ate.align.evaluate.benchmark.judge`.
+        rows: of `ate.align.evaluate.benchmark.run_benchmark`.
         summary: of `ate.align.evaluate.benchmark.over_seeds` on them.
-        directory: where to; what an earlier comparison left is forgotten.
+        directory: where to; replaces an earlier benchmark there.
     """
-    directory.begin("judge")
+    directory.begin(NAME)
     robots = list(dict.fromkeys(row["robot"] for row in summary))
+    sentences = []
     for place, robot in enumerate(robots, 1):
-        mine = [row for row in summary if row["robot"] == robot]
+        own = [row for row in summary if row["robot"] == robot]
         unit = next(row["unit"] for row in rows if row["robot"] == robot and "unit" in row).split(",")[0]
         directory.save_figure(
-            f"judge_{place}_{robot.replace(' ', '_')}",
-            draw_variants(mine, unit),
+            f"{NAME}_{place}_{robot.replace(' ', '_')}",
+            variants_figure(own, unit),
             title=f"Alignments of {robot}: inside, doing the same thing, and at what cost",
-            caption="Left to right: share of the robot's latents inside the pre-training manifold; share outside every "
-            "mode of a mixture fitted to pre-training, the same for all variants; how far the tool's path is from that "
-            "the nearest pre-training chunks; held-out reconstruction. The control `untrained` has random weights, "
-            "`one-stage` never met pre-training.",
+            caption=CAPTION,
         )
-    shown = table_rows(summary)
-    sentences = [line for robot in robots for line in answers([row for row in summary if row["robot"] == robot])]
-    absent = {(row["robot"], row["variant"]): row["reasons"] for row in rows if row["verdict"] == "not available"}
+        sentences += answers(own)
+    absent = {(row["robot"], row["variant"]): row["reasons"] for row in rows if row["verdict"] == NOT_AVAILABLE}
     sentences += [f"{robot}, {variant}: not available, {why}." for (robot, variant), why in absent.items()]
-    directory.save_headline("judge", {"title": "Compare alignments", "verdict": sentences, "variants": table(shown)})
+    shown = table_rows(summary)
+    directory.save_headline(NAME, {"title": "Compare alignments", "verdict": sentences, "variants": table(shown)})
     report = write_report(directory)
     return [*markdown(shown), "", *sentences, f"report: {report}"]
 
 
 def table_rows(summary: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows as a reader wants them: `mean ± half width / reference`."""
-    found = []
+    """Rows of the printed table, with cells `mean ± half width / reference`."""
+    rows = []
     for row in summary:
-        one = {"robot": row["robot"], "variant": row["variant"], "verdicts": row["verdict"]}
+        cells = {"robot": row["robot"], "variant": row["variant"], "verdicts": row["verdict"]}
         for number, reference, title in COLUMNS:
-            said = _number(row[number], row[f"{number}_±"])
-            one[title] = said if reference is None else f"{said} / {_number(row[reference])}"
-        found.append({**one, "neighbours": row["correspondence"]})
-    return found
+            value = _number(row[number], row[f"{number}_±"])
+            cells[title] = value if reference is None else f"{value} / {_number(row[reference])}"
+        rows.append({**cells, "neighbours": row["correspondence"]})
+    return rows
 
 
 def answers(rows: Sequence[Mapping[str, Any]], baseline: str = "paper") -> list[str]:
-    """For one robot and each question: the best variant, and which differ from the baseline beyond their interval."""
+    """Of one robot, for each question: the best variant, and those that differ from the baseline by more than the
+    interval of the paired difference."""
     lines = []
     for number, more, title in QUESTIONS:
         known = [row for row in rows if row[number] is not None]
@@ -80,19 +89,17 @@ def answers(rows: Sequence[Mapping[str, Any]], baseline: str = "paper") -> list[
             lines.append(f"{rows[0]['robot']}, {title}: not available.")
             continue
         best = (max if more else min)(known, key=lambda row: row[number])
-        said = f"{rows[0]['robot']}, {title}: best is {best['variant']}, {_number(best[number], best[f'{number}_±'])}"
+        line = f"{rows[0]['robot']}, {title}: best is {best['variant']}, {_number(best[number], best[f'{number}_±'])}"
         clear = []
         for row in known:
             gap, width = row[f"{number}_to_{baseline}"], row[f"{number}_to_{baseline}_±"]
             if row["variant"] != baseline and gap is not None and width is not None and abs(gap) > width:
-                clear.append(
-                    f"{row['variant']} {'better' if (gap > 0) == more else 'worse'} ({gap:+.2g} ± {width:.2g})"
-                )
+                better = "better" if (gap > 0) == more else "worse"
+                clear.append(f"{row['variant']} {better} ({gap:+.2g} ± {width:.2g})")
         if any(row["variant"] == baseline for row in known):
-            said += (
-                f"; against {baseline}, paired by seed: {', '.join(clear) or 'no variant differs beyond its interval'}"
-            )
-        lines.append(said + ".")
+            differing = ", ".join(clear) or "no variant differs by more than its interval"
+            line += f"; against {baseline}, paired by seed: {differing}"
+        lines.append(line + ".")
     return lines
 
 

@@ -25,7 +25,8 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 def flat(latent_map: LatentMap, method: str, seed: int, cache: Path | None) -> np.ndarray:
     """Coordinates of everything the map shows, in one frame: pre-training, adaptation before, adaptation after."""
-    points = np.concatenate([latent_map.before.mean, latent_map.start.mean, latent_map.after.mean])
+    parts = (latent_map.pretrain_latents, latent_map.adapt_before, latent_map.adapt_after)
+    points = np.concatenate([latents.mean for latents in parts])
     return plane(points, method, seed, cache)
 
 
