@@ -71,13 +71,13 @@ benchmark-align: venv
 	$(BIN)/ate benchmark --run runs/benchmark $(foreach robot,panda sawyer iiwa14 xarm7 xarm6,--pretrain $(LIFT)/pretrain/$(robot)) \
 	  --adapt $(LIFT)/adapt/ur5e --adapt $(LIFT)/adapt/gen3
 
-# The same on somebody's own recordings: Sawyer → Panda, and Sawyer + Panda → a right method of Baxter and of GR1.
-METHODS := --pretrain $(REAL)/robosuite_sawyer/hdf5 --pretrain $(REAL)/robosuite_panda/hdf5 --joints-pretrain "right_j*,robot0_joint*"
+# The same on somebody's own recordings: Sawyer → Panda, and Sawyer + Panda → a right arm of Baxter and of GR1.
+RIGHT_ARMS := --pretrain $(REAL)/robosuite_sawyer/hdf5 --pretrain $(REAL)/robosuite_panda/hdf5 --joints-pretrain "right_j*,robot0_joint*"
 benchmark-align-real: venv
 	$(BIN)/ate benchmark --run runs/benchmark-panda --pretrain $(REAL)/robosuite_sawyer/hdf5 \
 	  --adapt $(REAL)/robosuite_panda/hdf5 --exclude episode_0005
-	$(BIN)/ate benchmark --run runs/benchmark-baxter $(METHODS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"
-	$(BIN)/ate benchmark --run runs/benchmark-gr1 $(METHODS) --adapt $(REAL)/gr1_lerobot_v20/hdf5 --robot gr1_methods \
+	$(BIN)/ate benchmark --run runs/benchmark-baxter $(RIGHT_ARMS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"
+	$(BIN)/ate benchmark --run runs/benchmark-gr1 $(RIGHT_ARMS) --adapt $(REAL)/gr1_lerobot_v20/hdf5 --robot gr1_arms \
 	  --joints "right_shoulder*,right_elbow*,right_wrist*"
 
 bench: venv
