@@ -114,9 +114,10 @@ def _initialised(policy: Policy) -> Iterator[str]:
 def _untouched_norms(policy: Policy) -> Iterator[str]:
     """Norms whose scale is exactly 1 and shift exactly 0."""
     for name, module in policy.named_modules():
-        if isinstance(module, NORMS) and module.weight is not None and module.bias is not None:
-            if bool((module.weight == 1).all()) and bool((module.bias == 0).all()):
-                yield name
+        if not isinstance(module, NORMS) or module.weight is None or module.bias is None:
+            continue
+        if bool((module.weight == 1).all() and (module.bias == 0).all()):
+            yield name
 
 
 def _distance(weights: Mapping[str, Tensor], initial: Mapping[str, Tensor]) -> str:
