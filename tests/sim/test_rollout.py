@@ -184,17 +184,18 @@ def test_place_needs_the_cube_to_have_been_lifted():
 
 
 def test_bad_requests_are_refused():
-    with pytest.raises(InputError, match="did you mean 'lift'"):
-        rollout(stay, "panda", "lft", [0])
-    with pytest.raises(InputError, match="execute"):
-        rollout(stay, "panda", "lift", [0], execute=0)
-    with pytest.raises(InputError, match="seeds"):
-        rollout(stay, "panda", "lift", [])
-    with pytest.raises(InputError, match="no policies"):
-        rollout_many([], "panda", "lift", [0])
-    with pytest.raises(InputError, match="S >= execute = 9"):
-        rollout(stay, "panda", "lift", [0], execute=9)
-    with pytest.raises(InputError, match="shape"):
+    requests = {
+        "task": lambda: rollout(stay, "panda", "lft", [0]),
+        "execute": lambda: rollout(stay, "panda", "lift", [0], execute=0),
+        "seeds": lambda: rollout(stay, "panda", "lift", []),
+        "rollouts": lambda: rollout_many([], "panda", "lift", [0]),
+        "policy on panda": lambda: rollout(stay, "panda", "lift", [0], execute=9),
+        "action for panda": lambda: rollout(lambda q, s: stay(q, s) * np.nan, "panda", "lift", [0]),
+    }
+    for where, request in requests.items():
+        with pytest.raises(InputError) as caught:
+            request()
+        assert caught.value.where == where
+    with pytest.raises(InputError) as caught:
         rollout(lambda q, s: stay(q, s)[..., :-1], "panda", "lift", [0])
-    with pytest.raises(InputError, match="not finite"):
-        rollout(lambda q, s: stay(q, s) * np.nan, "panda", "lift", [0])
+    assert caught.value.got == "actions of shape (1, 8, 7)"
