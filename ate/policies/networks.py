@@ -1,7 +1,7 @@
 """Denoising networks: noised chunk, observation and time in; prediction of the chunk's shape out.
 
-`ResidualMLP` over the flattened chunk is the default: measured on one CPU thread a step costs about a tenth of
-the convolutional U-Net's, and at a horizon of 16 it loses nothing. `ConvUNet` is the shape of Diffusion Policy
+`ResidualMLP` over the flattened chunk is the default: on one CPU thread its step costs about a tenth of the
+convolutional U-Net's, and at a horizon of 16 it is as good. `ConvUNet` is the shape of Diffusion Policy
 (Chi et al. 2023): 1-D convolutions along the chunk with FiLM conditioning.
 """
 

@@ -33,7 +33,7 @@ CLIP = 1.5
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """What a policy is made of.
+    """Sizes, parameterisation and sampler of a policy.
 
     Attributes:
         horizon: S, actions in a chunk.
@@ -150,7 +150,7 @@ class Policy(nn.Module):
         return moved
 
     def fresh(self, seed: int) -> "Policy":
-        """A copy with newly drawn weights: the from-scratch method."""
+        """A copy with newly initialised weights, for training from scratch."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return Policy(self.config, self.spaces, self.state_normalizer).to(next(self.parameters()).device)

@@ -140,13 +140,17 @@ def _outcome(environments: Environments, rows: slice, log: Sequence[Snapshot] | 
     """The outcome of some rows, with their trajectories where there is a log."""
     tracks = None
     if log is not None:
-        series = (np.stack([part[rows] for part in parts], axis=1) for parts in zip(*log, strict=True))
-        tracks = Tracks(*series, goal=environments.goal[rows].astype(np.float32))
-    arrays = (
-        array[rows]
-        for array in (np.array(environments.seeds), environments.success, environments.steps, environments.closest)
+        qpos, tool, centre = (np.stack([part[rows] for part in parts], axis=1) for parts in zip(*log, strict=True))
+        tracks = Tracks(qpos, tool, centre, environments.goal[rows].astype(np.float32))
+    return Rollouts(
+        environments.arm.name,
+        environments.task.name,
+        seeds=np.array(environments.seeds)[rows],
+        success=environments.success[rows],
+        steps=environments.steps[rows],
+        closest=environments.closest[rows],
+        tracks=tracks,
     )
-    return Rollouts(environments.arm.name, environments.task.name, *arrays, tracks=tracks)
 
 
 def _snapshot(environments: Environments) -> Snapshot:
