@@ -34,7 +34,7 @@ def diagnose(
     seed: int,
     json_out: Path | None,
 ) -> None:
-    """Check a policy with a low loss and a bad robot, from its recordings to its weights; look at the first FAIL."""
+    """Find out why a policy with a low loss fails on the robot; the first FAIL is where to look."""
     from ate.cli.doctor import table
     from ate.data import excludes
     from ate.data.loading import load
