@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks
 from ate.policies.networks import ConvUNet, FilmBlock
-from ate.policies.noise import Path
+from ate.policies.noise import NoisePath
 from ate.steer.batches import TrainingData
 from ate.steer.guidance import Guidance
 from ate.steer.optim_config import OptimConfig
@@ -86,7 +86,7 @@ class Side:
     """One network in training, with or without guidance; a context in which batches are prepared ahead."""
 
     def __init__(self, network: nn.Module, batch: int, guidance: Guidance | None) -> None:
-        path, generator = Path("sample"), torch.Generator().manual_seed(0)
+        path, generator = NoisePath("sample"), torch.Generator().manual_seed(0)
         rows = torch.randn(CHUNKS + HORIZON, FEATURES, generator=generator).clamp(-1, 1)
         index, zeros = torch.arange(CHUNKS), torch.zeros(CHUNKS, dtype=torch.long)
         chunks = Chunks(rows, index, zeros, index, zeros, torch.ones(1, FEATURES, dtype=torch.bool), HORIZON)

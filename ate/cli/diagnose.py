@@ -1,6 +1,5 @@
 """`ate diagnose`: the checks as a table and where to look; exit code 0, 1 where a check fails, 2 for bad input."""
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from ate.data.doctor.report import FAIL
 @click.option("--start", type=click.Path(path_type=Path), help="Checkpoint it started from.")
 @click.option("--held-out", type=click.Path(path_type=Path), help="Episodes it was not trained on.")
 @click.option("--source", default="qpos", show_default=True, help="What it was trained on: qpos or action.")
-@click.option("--layout", default="", help="Layout of the files [default: told from the files].")
+@click.option("--layout", default="", help="Layout of the files [default: recognised from the files].")
 @click.option("--robot", default="", help="Robot's profile, where the files do not name their joints.")
 @click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
 @click.option("--no-simulator", is_flag=True, help="Compare commands with positions instead of replaying them.")
@@ -35,16 +34,16 @@ def diagnose(
     seed: int,
     json_out: Path | None,
 ) -> None:
-    """Low loss, bad robot: climb from the recordings to the weights; the first FAIL is where to look."""
+    """Find out why a policy with a low loss fails on the robot; the first FAIL is where to look."""
     from ate.cli.doctor import table
     from ate.data import excludes
     from ate.data.loading import load
     from ate.diagnose.checks import run_checks
     from ate.policies.policy import Policy
-    from ate.runs.files import write_text
+    from ate.runs.files import write_json
 
-    left_out = [name for given in exclude for name in (excludes.read(given) if given.endswith(".txt") else [given])]
-    found = run_checks(
+    left_out = [name for item in exclude for name in (excludes.read(item) if item.endswith(".txt") else [item])]
+    diagnosis = run_checks(
         Policy.load(file),
         load(path, source, left_out, layout, robot),
         start=None if start is None else Policy.load(start),
@@ -52,13 +51,13 @@ def diagnose(
         simulator=False if no_simulator else None,
         seed=seed,
     )
-    rows = [{**vars(check), "subject": str(number)} for number, check in enumerate(found.checks, 1)]
+    rows = [{**vars(check), "subject": str(number)} for number, check in enumerate(diagnosis.checks, 1)]
     width = max(shutil.get_terminal_size((120, 40)).columns, 80)
-    click.echo(f"{file} on {path}: {found.robot}")
+    click.echo(f"{file} on {path}: {diagnosis.robot}")
     click.echo("\n".join(table(rows, width)))
     click.echo("")
-    click.echo(f"{found.level}: {found.sentence}.")
+    click.echo(f"{diagnosis.level}: {diagnosis.sentence}.")
     if json_out is not None:
-        write_text(json_out, json.dumps({"robot": found.robot, "level": found.level, "checks": found.rows()}, indent=1))
-    if found.level == FAIL:
+        write_json(json_out, {"robot": diagnosis.robot, "level": diagnosis.level, "checks": diagnosis.rows()})
+    if diagnosis.level == FAIL:
         sys.exit(1)

@@ -1,7 +1,7 @@
-"""The diagnosis: a policy with a low loss and a bad robot, climbed from the recordings up to the weights.
+"""The diagnosis of a policy with a low loss and a bad robot: eight checks, from the recordings to the weights.
 
-Each check asks one thing that goes wrong without a word, says what was found beside what was expected, and what to try
-next; the first FAIL is where to look. See docs/diagnosis.md.
+Each check measures one thing that goes wrong without an error, and reports what it got, what was expected and what to
+try next. The first FAIL is where to look. `docs/diagnose.md` explains each check.
 """
 
 import lazy_loader

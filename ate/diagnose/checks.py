@@ -1,19 +1,23 @@
-"""Climb: every check on one policy, in the order in which a fault further down would spoil what is seen further up."""
+"""All checks of one policy, from the recordings to the weights."""
 
 import numpy as np
 
 from ate.data.doctor.report import FAIL
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
-from ate.diagnose import gripper_timing as grasping
-from ate.diagnose import input_ablation as ablating
-from ate.diagnose import normalization as statistics
-from ate.diagnose import prediction_error as accuracy
-from ate.diagnose import replay, weights
-from ate.diagnose import stuck_at_start as starting
-from ate.diagnose.predictions import View
+from ate.diagnose import (
+    gripper_timing,
+    input_ablation,
+    normalization,
+    prediction_error,
+    replay,
+    stuck_at_start,
+    weights,
+)
+from ate.diagnose.predictions import Predictions
 from ate.diagnose.report import Diagnosis
-from ate.errors import InputError
+from ate.errors import InputError, unknown
+from ate.experiments.seed_run import SeedRun
 from ate.policies.policy import Policy
 
 
@@ -27,57 +31,70 @@ def run_checks(
     simulator: bool | None = None,
     seed: int = 0,
 ) -> Diagnosis:
-    """Ask a policy with a low loss why its robot is bad.
+    """Run the eight checks on a policy with a low loss and a bad robot.
 
     Args:
         policy: what was trained.
         episodes: what it was trained on.
-        space: the action space it acts in; by default its own of this robot, else its first.
+        space: the action space it acts in; by default its space for this robot, else its first.
         start: the weights it started from, to compare with; None where they are not known.
-        held_out: episodes it was not trained on; None skips their check, and grips are counted in training.
-        simulator: whether to replay in the simulator; None where it can be done.
+        held_out: episodes it was not trained on; None skips their check, and gripper events are counted in training.
+        simulator: whether to replay in the simulator; None replays where it is possible.
         seed: of the noise that chunks are denoised from and of the shuffles.
 
     Raises:
         InputError: the episodes have other columns than the policy, or lack the task state it needs.
     """
-    chosen = space or _space(policy, episodes)
-    for given in (episodes, *([held_out] if held_out is not None else [])):
-        _check(given, chosen)
-    view = View.of(policy, episodes, chosen)
-    unseen = None if held_out is None else View.of(policy, held_out, chosen)
-    mean = view.recorded(np.arange(len(view.data))).mean(axis=0)
-    found = {"training": accuracy.errors(view, mean, seed)}
-    if unseen is not None:
-        found["held out"] = accuracy.errors(unseen, mean, seed)
-    drawn, fitted = weights.check(policy, start, episodes.robot), statistics.check(view)
-    cause = next((check for check in (fitted, drawn) if check.level == FAIL), None)
-    predicted = accuracy.training(view, found["training"], cause)
+    matching = (space for space in policy.spaces if space.embodiment.name == episodes.robot)
+    space = space or next(matching, policy.spaces[0])
+    sets = {"training": episodes} if held_out is None else {"training": episodes, "held out": held_out}
+    for item in sets.values():
+        _require_columns(item, space)
+    predictions = {name: Predictions.of(policy, item, space) for name, item in sets.items()}
+    training = predictions["training"]
+    mean_chunk = training.recorded(np.arange(len(training.data))).mean(axis=0)
+    errors = {name: prediction_error.errors(item, mean_chunk, seed) for name, item in predictions.items()}
+    loaded, normalized = weights.check(policy, start, episodes.robot), normalization.check(training)
+    # A cause further down explains a large training error: the finding there refers to it.
+    cause = next((finding for finding in (normalized, loaded) if finding.level == FAIL), None)
+    training_error = prediction_error.training(episodes.robot, errors["training"], cause)
     checks = (
         replay.check(episodes, simulator),
-        predicted,
-        accuracy.held_out(found.get("held out"), found["training"], predicted),
-        grasping.check(unseen or view, seed),
-        starting.check(view, seed),
-        ablating.check(view, seed),
-        drawn,
-        fitted,
+        training_error,
+        prediction_error.held_out(errors.get("held out"), errors["training"], training_error),
+        gripper_timing.check(predictions.get("held out", training), seed),
+        stuck_at_start.check(training, seed),
+        input_ablation.check(training, seed),
+        loaded,
+        normalized,
     )
-    return Diagnosis(episodes.robot, checks, found)
+    return Diagnosis(episodes.robot, checks, errors)
 
 
-def _space(policy: Policy, episodes: Episodes) -> ActionSpace:
-    named = [space for space in policy.spaces if space.embodiment.name == episodes.robot]
-    return (named or list(policy.spaces))[0]
+def diagnose_seed(trained: SeedRun, method: str, seed: int = 0) -> Diagnosis:
+    """Run the checks on the policy that one method of one training seed trained, and the weights it started from.
+
+    Args:
+        trained: the policies of all methods, with the demonstrations and the held-out episodes of the seed.
+        method: which method.
+        seed: of the noise that chunks are denoised from.
+
+    Raises:
+        InputError: no such method.
+    """
+    if method not in trained.trained:
+        raise unknown(method, trained.trained, where="method of the diagnosis")
+    policy, start = trained.trained[method].policy, trained.starts[method]
+    return run_checks(policy, trained.drawn, start=start, held_out=trained.held_out, seed=seed)
 
 
-def _check(episodes: Episodes, space: ActionSpace) -> None:
-    """Columns must be as many; that their names or units differ is for the checks to say."""
+def _require_columns(episodes: Episodes, space: ActionSpace) -> None:
+    """Numbers of columns must agree; other names or units are for the checks to report."""
     columns = {episodes.dof, episodes[0].series["qpos"].shape[1]}
     if columns != {len(space.embodiment.slots)}:
         raise InputError(
             f"{' and '.join(map(str, sorted(columns)))} columns",
             where=f"episodes of {episodes.robot} ({episodes[0].path.parent})",
             expected=f"{len(space.embodiment.slots)} columns, as the policy has for {space.embodiment.name}",
-            fix="give recordings of the robot that the policy was trained on, all series of one width",
+            fix="give recordings of the robot that the policy was trained on, with the same columns in all series",
         )

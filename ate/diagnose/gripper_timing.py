@@ -1,128 +1,119 @@
-"""Gripper events: every recorded closing and opening, predicted in time or not, and what was predicted beyond them."""
+"""Gripper timing: precision and recall of predicted closings and openings against the recorded ones.
+
+A missed grasp loses the episode, so recall bounds success.
+"""
 
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
-from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
-from ate.diagnose.predictions import View, named
-from ate.experiments.stats.comparisons import wilson
+from ate.data.doctor.report import PASS, SKIPPED, Finding
+from ate.diagnose.predictions import Predictions
+from ate.diagnose.report import GOOD, POOR, level_of, share_text
 
-NAME = "gripper events"
-# A missed grip loses the episode, so recall bounds success: a tenth lost is worth a look, half is no robot.
-GOOD, POOR = 0.9, 0.5
+NAME = "gripper_timing"
 
 
 @dataclass(frozen=True)
-class Events:
+class EventCounts:
     """Counts over all grippers and episodes.
 
     Attributes:
         recorded: closings and openings in the recordings.
-        predicted: in the predictions.
-        matched: pairs of one kind, close enough in time.
-        turned: pairs of opposite kinds, close enough in time.
+        predicted: closings and openings in the predictions.
+        matched: pairs of the same kind, close enough in time.
+        inverted: pairs of opposite kinds, close enough in time.
     """
 
     recorded: int
     predicted: int
     matched: int
-    turned: int
+    inverted: int
+
+    @property
+    def swapped_ends(self) -> bool:
+        """Whether policy and recordings disagree which end of the stroke is open."""
+        return self.inverted > self.matched and self.inverted > POOR * self.recorded
 
 
-def check(view: View, seed: int) -> Finding:
-    """Rung: does the gripper close and open when it was recorded to?"""
-    robot, columns = view.episodes.robot, view.gripper & view.moving
+def check(predictions: Predictions, seed: int) -> Finding:
+    """Does the gripper close and open when it was recorded to?"""
+    robot, columns = predictions.episodes.robot, predictions.gripper & predictions.moving
     if not columns.any():
-        why = "its gripper does not move" if view.gripper.any() else "no column is named a gripper"
-        return Finding(SKIPPED, NAME, robot, why)
-    near = view.execute // 2
-    found = count(view, seed, near)
-    rate = view.episodes.rate_hz
+        reason = "its gripper does not move" if predictions.gripper.any() else "no column is named a gripper"
+        return Finding(SKIPPED, NAME, robot, reason)
+    near = predictions.execute // 2
+    counts = count(predictions, seed, near)
+    if not counts.recorded:
+        names = ", ".join(compress(predictions.episodes.joint_names, columns))
+        return Finding(SKIPPED, NAME, robot, f"{names}: no event recorded")
+    rate = predictions.episodes.rate_hz
     expected = (
         f"precision and recall of {100 * GOOD:.0f} % or more within ± {near} steps"
-        f"{f' ({near / rate:.2f} s)' if rate else ''}, half of what is carried out before the policy looks again; "
-        "recall bounds success"
+        f"{f' ({near / rate:.2f} s)' if rate else ''}, half of what is carried out of a chunk; recall bounds success"
     )
-    if not found.recorded:
-        return Finding(
-            SKIPPED, NAME, robot, f"{', '.join(named(view.episodes.joint_names, columns))}: no event recorded"
-        )
-    precision = _share("precision", found.matched, found.predicted)
-    recall = _share("recall", found.matched, found.recorded)
-    worst = min(found.matched / max(found.predicted, 1), found.matched / found.recorded)
-    level = FAIL if worst < POOR else WARN if worst < GOOD else PASS
-    fix = (
-        ""
-        if level == PASS
-        else "weigh the gripper more in the loss, record more grasps, or execute fewer steps a chunk"
-    )
-    said = f"{recall}; {precision}"
-    if found.turned > found.matched and found.turned > POOR * found.recorded:
-        said += f"; {found.turned} events at the right time the wrong way round"
-        fix = "inverted: the policy and these recordings disagree which end is open; turn one of them (1 − value)"
-    return Finding(level, NAME, robot, said, expected, fix)
+    precision = share_text(counts.matched, counts.predicted) if counts.predicted else "undefined, no event predicted"
+    got = f"recall {share_text(counts.matched, counts.recorded)}; precision {precision}"
+    level = level_of(min(counts.matched / max(counts.predicted, 1), counts.matched / counts.recorded))
+    fix = "weigh the gripper more in the loss, record more grasps, or execute fewer steps a chunk"
+    if counts.swapped_ends:
+        got += f"; {counts.inverted} events at the right time in the wrong direction"
+        fix = "policy and recordings disagree which end is open: invert the gripper of one of them (1 − value)"
+    return Finding(level, NAME, robot, got, expected, "" if level == PASS else fix)
 
 
-def count(view: View, seed: int, near: int) -> Events:
-    """Events of all grippers, the policy asked every `execute` steps with what was recorded."""
+def count(predictions: Predictions, seed: int, near: int) -> EventCounts:
+    """Events of all grippers; the policy is queried every `execute` steps with the recorded observation."""
     totals = np.zeros(4, dtype=int)
-    for column in np.flatnonzero(view.gripper & view.moving):
-        for recorded, predicted in _courses(view, int(column), seed):
-            low, high = _ends(view, int(column))
-            truth, guess = events(recorded, low, high), events(predicted, low, high)
-            opposite = [(at, not opening) for at, opening in guess]
-            totals += [len(truth), len(guess), matched(truth, guess, near), matched(truth, opposite, near)]
-    return Events(*(int(value) for value in totals))
+    for column in np.flatnonzero(predictions.gripper & predictions.moving):
+        values = np.concatenate([predictions.episodes.series(i)[:, column] for i in range(len(predictions.episodes))])
+        least, most = float(values.min()), float(values.max())
+        # Below the first third of the recorded stroke a gripper is closed, above the second it is open.
+        low, high = least + (most - least) / 3, most - (most - least) / 3
+        for courses in _courses(predictions, int(column), seed):
+            recorded, predicted = (events(course, low, high) for course in courses)
+            opposite = [(step, not opening) for step, opening in predicted]
+            pairs = matched(recorded, predicted, near), matched(recorded, opposite, near)
+            totals += [len(recorded), len(predicted), *pairs]
+    return EventCounts(*totals.tolist())
 
 
-def _ends(view: View, column: int) -> tuple[float, float]:
-    """Thirds of the recorded stroke: below the first a gripper is closed, above the second open."""
-    values = np.concatenate([view.episodes.series(i)[:, column] for i in range(len(view.episodes))])
-    low, high = float(values.min()), float(values.max())
-    return low + (high - low) / 3, high - (high - low) / 3
-
-
-def _courses(view: View, column: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """One (recorded, predicted) course an episode, both from the same pose on."""
-    rows = [np.arange(0, n, view.execute) + first for n, first in zip(view.episodes.lengths, view.first, strict=True)]
-    every = np.concatenate(rows)
-    truth = view.recorded(every)[:, : view.execute, column]
-    guess = view.predict(view.observation(every), seed)[:, : view.execute, column]
-    start = view.now(view.first)[:, column]
-    ends = np.cumsum([len(part) for part in rows])
+def _courses(predictions: Predictions, column: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The recorded and the predicted course of a column in each episode, both from the same pose on."""
+    first_rows, execute = predictions.first_rows, predictions.execute
+    queries = [
+        np.arange(first, first + steps, execute)
+        for first, steps in zip(first_rows, predictions.episodes.lengths, strict=True)
+    ]
+    rows = np.concatenate(queries)
+    recorded = predictions.recorded(rows)[:, :execute, column]
+    predicted = predictions.predict(predictions.observation(rows), seed)[:, :execute, column]
+    ends = np.cumsum([len(query) for query in queries])[:-1]
+    start = predictions.pose(first_rows)[:, column]
     return [
-        tuple(np.concatenate([[start[i]], chunk[end - len(rows[i]) : end].ravel()]) for chunk in (truth, guess))  # type: ignore[misc]
-        for i, end in enumerate(ends)
+        (np.append(pose, true), np.append(pose, guess))
+        for pose, true, guess in zip(start, np.split(recorded, ends), np.split(predicted, ends), strict=True)
     ]
 
 
 def events(course: np.ndarray, low: float, high: float) -> list[tuple[int, bool]]:
     """Steps at which a course `(n,)` opens (True) or closes (False); between `low` and `high` nothing changes."""
-    found: list[tuple[int, bool]] = []
-    state: bool | None = None
-    for at, value in enumerate(course):
-        new = True if value > high else False if value < low else state
-        if state is not None and new is not None and new != state:
-            found.append((at, new))
-        state = new
-    return found
+    changes: list[tuple[int, bool]] = []
+    is_open: bool | None = None
+    for step, value in enumerate(course):
+        following = True if value > high else False if value < low else is_open
+        if is_open is not None and following is not None and following != is_open:
+            changes.append((step, following))
+        is_open = following
+    return changes
 
 
-def matched(truth: list[tuple[int, bool]], guess: list[tuple[int, bool]], near: int) -> int:
-    """Pairs of one kind at most `near` steps apart, each event used once, the earliest free one first."""
-    free = list(guess)
-    pairs = 0
-    for at, kind in truth:
-        fitting = next((one for one in free if one[1] == kind and abs(one[0] - at) <= near), None)
-        if fitting is not None:
-            free.remove(fitting)
-            pairs += 1
-    return pairs
-
-
-def _share(name: str, hits: int, of: int) -> str:
-    if not of:
-        return f"{name} undefined, no event predicted"
-    low, high = wilson(hits, of)
-    return f"{name} {100 * hits / of:.0f} % ({hits} of {of}, 95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+def matched(recorded: list[tuple[int, bool]], predicted: list[tuple[int, bool]], near: int) -> int:
+    """Pairs of the same kind at most `near` steps apart; each event is used once, the earliest free one first."""
+    free = list(predicted)
+    for step, opening in recorded:
+        pair = next((event for event in free if event[1] == opening and abs(event[0] - step) <= near), None)
+        if pair is not None:
+            free.remove(pair)
+    return len(predicted) - len(free)

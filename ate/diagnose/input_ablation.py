@@ -1,7 +1,7 @@
-"""State ablation: give the policy another moment's task state, then another moment's qpos, and see whether it minds.
+"""Input ablation: shuffle the task state, then qpos, among the observations, and measure the effect on predictions.
 
-A policy that predicts as well without the state does not look at the scene: it replays a motion from its own joints
-(causal confusion, de Haan et al. 2019, arXiv 1905.11979), which open-loop errors on familiar scenes do not show.
+A policy that predicts as well without the task state ignores the scene: it continues the motion of its own joints
+(causal confusion, de Haan et al. 2019, arXiv 1905.11979). Open-loop errors on familiar scenes do not show that.
 """
 
 from dataclasses import dataclass
@@ -10,19 +10,23 @@ import numpy as np
 import torch
 
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
-from ate.diagnose.predictions import View, grouped
+from ate.diagnose.predictions import Predictions
 from ate.experiments.stats.comparisons import paired
 from ate.steer.evaluation import SAMPLES
 
-NAME = "state ablation"
+NAME = "input_ablation"
+EXPECTED = (
+    "shuffling changes the prediction more than new noise does and raises the error (95 % paired t interval over "
+    "episodes)"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Minded:
-    """What shuffling one part of the observation did.
+class InputEffect:
+    """The effect of shuffling one part of the observation.
 
     Attributes:
-        change: mean change of the predictions over what another draw of the noise changes.
+        change: mean change of the predictions, as a multiple of the change by another sample of the noise.
         rise: mean rise of the error, in per cent of it, with the ends `low` and `high` of its 95 % paired t interval.
     """
 
@@ -33,64 +37,65 @@ class Minded:
 
     @property
     def used(self) -> bool:
-        """Whether the policy minds: it says something else, and something worse."""
+        """Whether the policy uses this input: without it, it predicts something else, and something worse."""
         return self.change > 1 and self.low > 0
 
-    def said(self, what: str) -> str:
-        """In words."""
+    def text(self, name: str) -> str:
+        """The effect in words."""
         change = f"{self.change:.2g} times as much as new noise" if np.isfinite(self.change) else "and new noise not"
         interval = f" ({self.low:+.0f} to {self.high:+.0f})" if np.isfinite(self.low) else ""
-        return f"shuffled {what} moves the prediction {change}, the error by {self.rise:+.0f} %{interval}"
+        return f"shuffled {name} moves the prediction {change}, the error by {self.rise:+.0f} %{interval}"
 
 
-def check(view: View, seed: int) -> Finding:
-    """Rung: does the prediction need what the policy observes?"""
-    config, robot = view.policy.config, view.episodes.robot
-    width, observed = config.features, 2 * config.features
-    rows = view.evenly(SAMPLES)
-    qpos = _mind(view, rows, slice(0, width), seed)
-    expected = (
-        "shuffling changes the prediction more than new noise does and raises the error (95 % paired t interval over "
-        "episodes)"
-    )
-    if not config.state:
-        fix = "" if qpos.used else "it moves the same wherever it is: train longer"
-        level = SKIPPED if qpos.used else FAIL
-        said = f"no task state to ablate: the policy sees its joints alone; {qpos.said('qpos')}"
-        return Finding(level, NAME, robot, said, expected, fix)
-    state = _mind(view, rows, slice(observed, observed + config.state), seed)
-    said = f"{state.said('task state')}; {qpos.said('qpos')}"
+def check(predictions: Predictions, seed: int) -> Finding:
+    """Does the prediction depend on what the policy observes?"""
+    robot, (qpos, state) = predictions.episodes.robot, effects(predictions, seed)
+    if state is None:
+        got, fix = f"the policy observes no task state; {qpos.text('qpos')}", ""
+        if not qpos.used:
+            fix = "it predicts the same wherever its joints are: train longer"
+        return Finding(SKIPPED if qpos.used else FAIL, NAME, robot, got, EXPECTED, fix)
+    level, got, fix = PASS, f"{state.text('task state')}; {qpos.text('qpos')}", ""
     if not state.used:
-        deaf = state.change <= 1
-        cause = "it acts on its own joints alone (causal confusion)" if qpos.used else "it minds neither"
+        level = FAIL if state.change <= 1 else WARN
+        got += ": it acts on its own joints alone (causal confusion)" if qpos.used else ": it uses neither"
         fix = (
             "check that the state reaches the network and varies between episodes; then drop out or blur qpos in "
             "training, so that copying it does not pay"
         )  # fmt: skip
-        return Finding(FAIL if deaf else WARN, NAME, robot, f"{said}: {cause}", expected, fix)
-    if not qpos.used:
-        return Finding(
-            WARN, NAME, robot, f"{said}: it does not mind where its joints are", expected,
-            "fine where the state tells the pose as well; otherwise check that qpos reaches the network",
-        )  # fmt: skip
-    return Finding(PASS, NAME, robot, said, expected)
+    elif not qpos.used:
+        level, got = WARN, f"{got}: it does not use where its joints are"
+        fix = "fine where the state determines the pose; otherwise check that qpos reaches the network"
+    return Finding(level, NAME, robot, got, EXPECTED, fix)
 
 
-def _mind(view: View, rows: np.ndarray, part: slice, seed: int) -> Minded:
-    """Shuffle the columns `part` of the observations among the rows, everything else and the noise as before."""
-    observation = view.observation(rows)
+def effects(predictions: Predictions, seed: int) -> tuple[InputEffect, InputEffect | None]:
+    """The effects of qpos and of the task state; None where the policy observes no task state."""
+    config = predictions.policy.config
+    # Observations are qpos, mask and state (`Policy.observation`).
+    qpos = _effect(predictions, slice(0, config.features), seed)
+    state = slice(2 * config.features, 2 * config.features + config.state)
+    return qpos, _effect(predictions, state, seed) if config.state else None
+
+
+def _effect(predictions: Predictions, columns: slice, seed: int) -> InputEffect:
+    """Shuffle some columns of the observations among the rows; everything else, also the noise, stays."""
+    rows, moving = predictions.sample_rows(SAMPLES), predictions.moving
+    observation = predictions.observation(rows)
     shuffled = observation.clone()
     order = np.random.default_rng(seed).permutation(len(rows))
-    shuffled[:, part] = observation[torch.from_numpy(order).to(observation.device), part]
-    keep, scale = view.moving, view.spread
-    base, again, other = (
-        view.predict(seen, noise)[..., keep] / scale[keep]
-        for seen, noise in ((observation, seed), (observation, seed + 1), (shuffled, seed))
+    shuffled[:, columns] = observation[torch.from_numpy(order).to(observation.device), columns]
+    spread = predictions.spread[moving]
+    intact, renoised, ablated = (
+        predictions.predict(inputs, noise_seed)[..., moving] / spread
+        for inputs, noise_seed in ((observation, seed), (observation, seed + 1), (shuffled, seed))
     )
-    recorded, group = view.recorded(rows)[..., keep] / scale[keep], view.episode(rows)
-    noise, change = np.abs(base - again).mean(), np.abs(base - other).mean()
-    before, after = (grouped(np.abs(chunk - recorded).mean(axis=(1, 2)), group) for chunk in (base, other))
-    percent = 100 / max(before.mean(), 1e-12)
-    rise, low, high = (percent * value for value in paired(after - before))
+    recorded = predictions.recorded(rows)[..., moving] / spread
+    noise, change = np.abs(intact - renoised).mean(), np.abs(intact - ablated).mean()
+    error, error_ablated = (
+        predictions.episode_means(np.abs(chunk - recorded).mean(axis=(1, 2)), rows) for chunk in (intact, ablated)
+    )
+    percent = 100 / max(error.mean(), 1e-12)
+    rise, low, high = (percent * value for value in paired(error_ablated - error))
     ratio = float(change / noise) if noise > 0 else (0.0 if change == 0 else np.inf)
-    return Minded(ratio, rise, low, high)
+    return InputEffect(ratio, rise, low, high)

@@ -1,111 +1,125 @@
-"""Statistics passport: is the policy's normaliser of this robot and series, and do the recordings fill its range?"""
+"""Normalization: is the policy's normaliser of this robot and series, and do the recordings fill its range?"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ate.data.doctor.checks.units import PER_DEGREE
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
-from ate.data.normalize import CONSTANT_RANGE, Normalizer
-from ate.data.passport import Passport
+from ate.data.normalize import CONSTANT_RANGE
 from ate.data.space import ActionSpace, spaces
-from ate.diagnose.predictions import View
+from ate.diagnose.predictions import Predictions
 from ate.policies.policy import CLIP
 
-NAME = "statistics"
+NAME = "normalization"
 # Statistics of the data itself leave nothing outside ± 1; those of a few of its episodes leave a few per cent.
 OUTSIDE = 0.05
-# Beyond ± 1.5 a policy cannot say it: a hundredth of a joint's values there is a wrong normaliser.
+# A policy cannot predict values beyond ± 1.5: a hundredth of a joint's values there is a wrong normaliser.
 BEYOND = 0.01
 # Share of the normaliser's range that a joint fills: a tenth is another unit or robot, half is other data.
 NARROW, PARTLY = 0.1, 0.5
-# Ranges that agree to a fifth tell what went wrong; it is said as a guess.
-TELLING = 0.2
+# Ranges that agree to a fifth suggest a cause.
+SIMILAR = 0.2
+FIXES = {
+    FAIL: "give the policy the action space it was trained in, and recordings of that robot, unit and joint order",
+    WARN: "fit the statistics on all episodes that are trained on, or check the joints that are named",
+    PASS: "",
+}
+EXPECTED = (
+    f"one robot, series and joint order; at most {100 * OUTSIDE:.0f} % outside ± 1, under {100 * BEYOND:.0f} % "
+    f"beyond ± {CLIP:g}, at least {100 * PARTLY:.0f} % of the range filled"
+)
 
 
-def check(view: View) -> Finding:
-    """Rung: do policy and recordings share robot, joints, series and range?"""
-    space, episodes = view.space, view.episodes
-    theirs = spaces([episodes], space.width)[0]
-    differing = [name for name in _differing(space, theirs, view.policy.config.horizon) if name in ("source", "joints")]
-    low, high = theirs.normalizer.low, theirs.normalizer.high
-    normal = space.normalizer
-    said, fail, warn = [], [], []
-    if differing:
-        fail.append(f"{' and '.join(differing)} differ: {_joints(space, theirs)}")
-    outside, beyond = _shares(view)
-    filled = (high - low) / np.where(normal.constant, 1.0, normal.high - normal.low)
-    for j, name in enumerate(episodes.joint_names):
-        reach = f"{name} {low[j]:.3g} to {high[j]:.3g} beside {normal.low[j]:.3g} to {normal.high[j]:.3g}"
-        if normal.constant[j]:
-            moves = max(abs(low[j] - normal.center[j]), abs(high[j] - normal.center[j])) > CONSTANT_RANGE
-            warn += [f"{reach}, constant in training"] if moves else []
-        elif beyond[j] >= BEYOND:
-            fail.append(f"{reach}, {100 * beyond[j]:.0f} % beyond what the policy can say{_alike(j, normal, theirs)}")
-        elif filled[j] < NARROW:
-            fail.append(f"{reach}, {100 * filled[j]:.2g} % of the range{_alike(j, normal, theirs)}")
-        elif outside[j] > OUTSIDE or filled[j] < PARTLY:
-            warn.append(f"{reach}, {100 * outside[j]:.0f} % outside, {100 * filled[j]:.0f} % of the range")
-    own = space.data == theirs.data
-    said.append("the normaliser is of exactly these episodes" if own else "the normaliser is of other episodes")
-    live = ~normal.constant
-    said.append(
-        f"{100 * outside[live].mean():.2g} % of normalised values outside ± 1" if live.any() else "nothing moves"
-    )
-    level = FAIL if fail else WARN if warn else PASS
-    fix = {
-        FAIL: "give the policy the action space it was trained in, and recordings of that robot, unit and joint order",
-        WARN: "fit the statistics on all episodes that are trained on, or check the joints that are named",
-        PASS: "",
-    }[level]
-    expected = (
-        f"one robot, series and joint order; at most {100 * OUTSIDE:.0f} % outside ± 1, under {100 * BEYOND:.0f} % "
-        f"beyond ± {CLIP:g}, at least {100 * PARTLY:.0f} % of the range filled"
-    )
-    return Finding(level, NAME, episodes.robot, "; ".join([*fail, *warn, *said]), expected, fix)
+@dataclass(frozen=True)
+class JointRange:
+    """One joint's recorded range in the policy's normaliser.
+
+    Attributes:
+        level: FAIL, WARN or PASS.
+        text: both ranges, and what is wrong.
+        outside: share of the normalised values outside ± 1.
+        cause: what the ranges suggest: `"degrees"`, `"joint order"`, `"sign"` or `"inverted"`; empty where unknown.
+    """
+
+    level: str
+    text: str
+    outside: float
+    cause: str = ""
 
 
-def _alike(j: int, normal: Normalizer, theirs: ActionSpace) -> str:
-    """What a joint's recorded range looks like beside the policy's: other units, another joint's, turned round."""
-    low, high = float(theirs.normalizer.low[j]), float(theirs.normalizer.high[j])
-    wide = (high - low) / float(normal.high[j] - normal.low[j])
-    if abs(wide * PER_DEGREE - 1) < TELLING or abs(wide / PER_DEGREE - 1) < TELLING:
-        return ": degrees against radians"
-    for other, name in enumerate(theirs.embodiment.joint_names):
-        if other != j and _overlap(low, high, normal.low[other], normal.high[other]) > 1 - TELLING:
-            return f": the range of {name}, joints in another order?"
-    if _overlap(-high, -low, normal.low[j], normal.high[j]) > 1 - TELLING:
-        return ": turned round?"
-    inverted = _overlap(1 - high, 1 - low, normal.low[j], normal.high[j]) > 1 - TELLING
-    return ": inverted (1 − value)?" if inverted else ""
+def check(predictions: Predictions) -> Finding:
+    """Do policy and recordings share robot, joints, series and range?"""
+    space, episodes = predictions.space, predictions.episodes
+    recorded = spaces([episodes], space.width)[0]
+    joints = joint_ranges(predictions)
+    texts = {level: [joint.text for joint in joints if joint.level == level] for level in (FAIL, WARN)}
+    texts[FAIL] = _differences(space, recorded) + texts[FAIL]
+    level = FAIL if texts[FAIL] else WARN if texts[WARN] else PASS
+    outside = [100 * joints[j].outside for j in np.flatnonzero(predictions.moving)]
+    got = [
+        *texts[FAIL],
+        *texts[WARN],
+        f"the normaliser is of {'exactly these' if space.data == recorded.data else 'other'} episodes",
+        f"{np.mean(outside):.2g} % of normalised values outside ± 1" if outside else "no joint moves",
+    ]
+    return Finding(level, NAME, episodes.robot, "; ".join(got), EXPECTED, FIXES[level])
 
 
-def _overlap(low: float, high: float, other_low: float, other_high: float) -> float:
-    """Shared part of two ranges as a share of both together, 0 to 1."""
-    shared = min(high, other_high) - max(low, other_low)
-    return max(shared, 0.0) / max(max(high, other_high) - min(low, other_low), 1e-12)
+def joint_ranges(predictions: Predictions) -> list[JointRange]:
+    """The recorded range of every column, against the policy's normaliser."""
+    space, episodes = predictions.space, predictions.episodes
+    recorded = spaces([episodes], space.width)[0]
+    values = np.abs(np.concatenate([space.normalizer.normalize(episodes.series(i)) for i in range(len(episodes))]))
+    # Statistics are float32: their own extremes may come out a hair beyond 1.
+    outside, beyond = (np.mean(values > limit, axis=0) for limit in (1 + 1e-4, CLIP))
+    return [_joint(j, space, recorded, float(outside[j]), float(beyond[j])) for j in range(episodes.dof)]
 
 
-def _differing(space: ActionSpace, theirs: ActionSpace, horizon: int) -> list[str]:
-    mine, other = Passport.of(space, horizon), Passport.of(theirs, horizon)
-    differing = [name for name in ("source", "data", "statistics") if getattr(mine, name) != getattr(other, name)]
-    names = ([name for name, _ in passport.joints] for passport in (mine, other))
-    # Slots depend on the company that a space was made in; names and their order do not.
-    return [*differing, *(["joints"] if next(names) != next(names) else [])]
+def _joint(j: int, space: ActionSpace, recorded: ActionSpace, outside: float, beyond: float) -> JointRange:
+    """Judge one column, of which the share `beyond` is more than the policy can predict."""
+    trained, low, high = space.normalizer, recorded.normalizer.low[j], recorded.normalizer.high[j]
+    text = f"{recorded.embodiment.joint_names[j]} {low:.3g} to {high:.3g}, "
+    text += f"in the policy {trained.low[j]:.3g} to {trained.high[j]:.3g}"
+    if trained.constant[j]:
+        moves = max(abs(low - trained.center[j]), abs(high - trained.center[j])) > CONSTANT_RANGE
+        return JointRange(WARN if moves else PASS, f"{text}, constant in training", outside)
+    filled = (high - low) / (trained.high[j] - trained.low[j])
+    if beyond >= BEYOND or filled < NARROW:
+        cause, guess = _cause(j, space, recorded)
+        share = f"{100 * beyond:.0f} % beyond what the policy can predict"
+        if beyond < BEYOND:
+            share = f"{100 * filled:.2g} % of the range"
+        return JointRange(FAIL, f"{text}, {share}{guess}", outside, cause)
+    level = WARN if outside > OUTSIDE or filled < PARTLY else PASS
+    return JointRange(level, f"{text}, {100 * outside:.0f} % outside, {100 * filled:.0f} % of the range", outside)
 
 
-def _joints(space: ActionSpace, theirs: ActionSpace) -> str:
-    if space.source != theirs.source:
-        return f"the policy acts in {space.source!r}, the recordings are {theirs.source!r}"
-    pairs = zip(space.embodiment.joint_names, theirs.embodiment.joint_names, strict=True)
-    return ", ".join(f"{mine} there, {other} here" for mine, other in pairs if mine != other)
+def _cause(j: int, space: ActionSpace, recorded: ActionSpace) -> tuple[str, str]:
+    """What a joint's recorded range suggests, as a word and as the end of a sentence."""
+    trained, low, high = space.normalizer, float(recorded.normalizer.low[j]), float(recorded.normalizer.high[j])
+    wide = (high - low) / float(trained.high[j] - trained.low[j])
+
+    def resembles(low: float, high: float, other: int) -> bool:
+        """Whether a range overlaps that of a trained joint, by the shared part of both together."""
+        shared = min(high, trained.high[other]) - max(low, trained.low[other])
+        together = max(high, trained.high[other]) - min(low, trained.low[other])
+        return bool(max(shared, 0.0) / max(together, 1e-12) > 1 - SIMILAR)
+
+    if min(abs(wide * PER_DEGREE - 1), abs(wide / PER_DEGREE - 1)) < SIMILAR:
+        return "degrees", ": degrees against radians"
+    for other, name in enumerate(recorded.embodiment.joint_names):
+        if other != j and resembles(low, high, other):
+            return "joint order", f": the range of {name}, joints in another order?"
+    if resembles(-high, -low, j):
+        return "sign", ": opposite sign?"
+    return ("inverted", ": inverted (1 − value)?") if resembles(1 - high, 1 - low, j) else ("", "")
 
 
-def _shares(view: View) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of each column's normalised values outside ± 1 and beyond what the policy can say, `(dof,)` each."""
-    count = len(view.data)
-    outside, beyond = np.zeros(view.episodes.dof), np.zeros(view.episodes.dof)
-    for i in range(len(view.episodes)):
-        values = np.abs(view.space.normalizer.normalize(view.episodes.series(i)))
-        # Statistics are float32: their own extremes may come out a hair beyond 1.
-        outside += (values > 1 + 1e-4).sum(axis=0)
-        beyond += (values > CLIP).sum(axis=0)
-    return outside / count, beyond / count
+def _differences(space: ActionSpace, recorded: ActionSpace) -> list[str]:
+    """Where policy and recordings differ in series or in names and order of joints, in words."""
+    if space.source != recorded.source:
+        return [f"series differ: the policy acts in {space.source!r}, the recordings are {recorded.source!r}"]
+    pairs = zip(space.embodiment.joint_names, recorded.embodiment.joint_names, strict=True)
+    renamed = [f"{trained} in the policy, {here} here" for trained, here in pairs if trained != here]
+    return [f"joints differ: {', '.join(renamed)}"] if renamed else []

@@ -1,54 +1,59 @@
-"""Open loop: denoised chunks beside the recorded ones, joint by joint, and beside two policies that learnt nothing.
+"""Open-loop error: denoised chunks against the recorded chunks, joint by joint, and against two naive baselines.
 
-On training observations a policy that loses to *hold* (repeat the current pose) or to the mean chunk has not learnt,
-or acts in other units. On held-out episodes the same, and how much of what was learnt is memory.
+The baselines are *hold* (repeat the current pose) and the *mean* training chunk. A policy that loses to one of them on
+training observations has not learnt, or acts in other units. On held-out episodes the ratio to the training error
+measures overfitting.
 """
+
+from itertools import compress
 
 import numpy as np
 
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
-from ate.diagnose.predictions import View, grouped, named
+from ate.diagnose.predictions import Predictions
 from ate.diagnose.report import Errors
 from ate.experiments.stats.comparisons import paired
 from ate.steer.evaluation import SAMPLES
 
-TRAINING, HELD_OUT = "training prediction", "held-out prediction"
-# A joint that was merely not learnt is about as bad as a baseline; one that is twice as bad as both is somewhere else.
-ELSEWHERE = 2.0
-# From here on more of the held-out error is missing generalisation than is left on what was seen.
+TRAINING, HELD_OUT = "training_error", "held_out_error"
+# A joint that was merely not learnt is about as bad as a baseline. Twice as bad as both means wrong units or order.
+MISPLACED = 2.0
+# Above this ratio the generalisation gap is larger than the error that is left in training.
 OVERFIT = 2.0
 
 
-def errors(view: View, mean: np.ndarray, seed: int) -> Errors:
+def errors(predictions: Predictions, mean_chunk: np.ndarray, seed: int) -> Errors:
     """Errors of policy, hold and mean chunk on evenly spread observations.
 
     Args:
-        view: policy and episodes.
-        mean: the mean training chunk, `(S, dof)`.
+        predictions: policy and episodes.
+        mean_chunk: the mean training chunk, `(S, dof)`.
         seed: of the initial noise.
     """
-    rows = view.evenly(SAMPLES)
-    recorded, group, keep = view.recorded(rows), view.episode(rows), view.moving
-    tried = {
-        "policy": view.predict(view.observation(rows), seed),
-        "hold": view.now(rows)[:, None],
-        "mean": mean[None],
+    rows, moving = predictions.sample_rows(SAMPLES), predictions.moving
+    recorded = predictions.recorded(rows)
+    chunks = {
+        "policy": predictions.predict(predictions.observation(rows), seed),
+        "hold": predictions.pose(rows)[:, None],
+        "mean": mean_chunk[None],
     }
-    found = {
-        name: grouped(np.abs(chunk - recorded).mean(axis=1), group)[:, keep] for name, chunk in tried.items()
-    }  # fmt: skip
-    return Errors(tuple(named(view.episodes.joint_names, keep)), spread=view.spread[keep], **found)
+    means = {
+        name: predictions.episode_means(np.abs(chunk - recorded).mean(axis=1), rows)[:, moving]
+        for name, chunk in chunks.items()
+    }
+    joints = tuple(compress(predictions.episodes.joint_names, moving))
+    return Errors(joints, spread=predictions.spread[moving], **means)
 
 
-def training(view: View, found: Errors, cause: Finding | None) -> Finding:
-    """Rung: does it predict what it was trained on?
+def training(robot: str, measured: Errors, cause: Finding | None) -> Finding:
+    """Does the policy predict what it was trained on?
 
     Args:
-        view: policy and episodes.
-        found: its errors.
-        cause: a check further up that fails and explains it.
+        robot: the robot.
+        measured: errors on training episodes.
+        cause: another check that fails and explains a large error.
     """
-    level, said = _judge(found)
+    level, got = _judge(measured)
     fix = ""
     if level == FAIL:
         fix = (
@@ -58,63 +63,66 @@ def training(view: View, found: Errors, cause: Finding | None) -> Finding:
         )  # fmt: skip
     elif level == WARN:
         fix = "train longer, or look at the joints that are named"
-    return Finding(level, TRAINING, view.episodes.robot, said, _expected("episodes it was trained on"), fix)
+    return Finding(level, TRAINING, robot, got, _expected("episodes it was trained on"), fix)
 
 
-def held_out(found: Errors | None, seen: Errors, trained: Finding) -> Finding:
-    """Rung: does it predict what it has not seen, and how much worse?
+def held_out(measured: Errors | None, in_training: Errors, training_check: Finding) -> Finding:
+    """Does the policy predict held-out episodes, and how much worse than its training episodes?
 
     Args:
-        found: errors on held-out episodes, None where there are none.
-        seen: errors on training episodes.
-        trained: the check on training episodes.
+        measured: errors on held-out episodes, None where there are none.
+        in_training: errors on training episodes.
+        training_check: the finding on training episodes.
     """
-    robot = trained.subject
-    if found is None:
-        return Finding(
-            SKIPPED, HELD_OUT, robot, "no held-out episodes were given", "",
-            "keep a tenth of the episodes out of training, and give them here",
-        )  # fmt: skip
-    level, said = _judge(found)
-    ratio = float(found.scores(found.policy).mean() / max(seen.scores(seen.policy).mean(), 1e-12))
-    said += f"; {_short(ratio)} times its error in training"
+    robot = training_check.subject
+    if measured is None:
+        fix = "keep a tenth of the episodes out of training, and give them here"
+        return Finding(SKIPPED, HELD_OUT, robot, "no held-out episodes were given", "", fix)
+    level, got = _judge(measured)
+    ratio = overfitting(measured, in_training)
+    got += f"; {_short(ratio)} times its error in training"
     expected = _expected("held-out episodes") + f", at most {OVERFIT:g} times the error in training"
     fix = ""
-    if trained.level == FAIL and level != PASS:
-        fix = f"mend {TRAINING} first"
+    if training_check.level == FAIL and level != PASS:
+        fix = f"solve {TRAINING} first"
     elif ratio > OVERFIT:
         level = FAIL if level == FAIL else WARN
-        fix = "it remembers more than it has learnt: more or more varied episodes, or fewer steps"
+        fix = "it overfits: record more or more varied episodes, or train fewer steps"
     elif level != PASS:
         fix = "train longer, or look at the joints that are named"
-    return Finding(level, HELD_OUT, robot, said, expected, fix)
+    return Finding(level, HELD_OUT, robot, got, expected, fix)
+
+
+def overfitting(measured: Errors, in_training: Errors) -> float:
+    """The policy's held-out error as a multiple of its training error, in spreads of the joints."""
+    return float(
+        measured.scores(measured.policy).mean() / max(in_training.scores(in_training.policy).mean(), 1e-12)
+    )  # fmt: skip
 
 
 def _expected(what: str) -> str:
     return f"less error than hold and than the mean chunk on {what} (95 % paired t interval over episodes)"
 
 
-def _judge(found: Errors) -> tuple[str, str]:
-    """Level, and what was found."""
-    scores = {name: found.scores(getattr(found, name)) for name in ("policy", "hold", "mean")}
+def _judge(measured: Errors) -> tuple[str, str]:
+    """Level, and the errors in words."""
+    scores = {name: measured.scores(getattr(measured, name)) for name in ("policy", "hold", "mean")}
     best = min(("hold", "mean"), key=lambda name: float(scores[name].mean()))
     gain, low, _ = paired(scores[best] - scores["policy"])
-    means = {name: getattr(found, name).mean(axis=0) for name in scores}
-    worst = np.maximum(means["hold"], means["mean"])
-    elsewhere, behind = means["policy"] > ELSEWHERE * worst, means["policy"] > worst
-    level = FAIL if gain <= 0 or elsewhere.any() else WARN if low <= 0 or behind.any() else PASS
+    policy, hold, mean = (getattr(measured, name).mean(axis=0) for name in scores)
+    worst = np.maximum(hold, mean)
+    misplaced, behind = policy > MISPLACED * worst, policy > worst
+    level = FAIL if gain <= 0 or misplaced.any() else WARN if low <= 0 or behind.any() else PASS
     share = {name: f"{_short(100 * float(value.mean()))} %" for name, value in scores.items()}
-    said = (
+    got = (
         f"error {share['policy']} of a joint's spread, hold {share['hold']}, mean chunk {share['mean']}; "
-        f"per joint {_span(means['policy'])}, hold {_span(means['hold'])}"
+        f"per joint {_span(policy)}, hold {_span(hold)}"
     )
-    shown = elsewhere if elsewhere.any() else behind
-    parts = [
-        f"{name} {_short(means['policy'][j])} (hold {_short(means['hold'][j])}, mean {_short(means['mean'][j])})"
-        for j, name in enumerate(found.joints)
-        if shown[j]
+    named = [
+        f"{measured.joints[j]} {_short(policy[j])} (hold {_short(hold[j])}, mean {_short(mean[j])})"
+        for j in np.flatnonzero(misplaced if misplaced.any() else behind)
     ]
-    return level, said + (f"; worse than both: {', '.join(parts)}" if parts else "")
+    return level, got + (f"; worse than both: {', '.join(named)}" if named else "")
 
 
 def _span(means: np.ndarray) -> str:

@@ -8,34 +8,32 @@ from the recorded start. Elsewhere recorded positions have to reach the recorded
 from importlib.util import find_spec
 
 from ate.data.doctor.examination import examine
-from ate.data.doctor.report import FAIL, LEVELS, PASS, SKIPPED, WARN, Finding
+from ate.data.doctor.report import LEVELS, PASS, SKIPPED, Finding
 from ate.data.episodes import Episodes
+from ate.diagnose.report import GOOD, level_of, share_text
 from ate.experiments.seed_run import simulated
-from ate.experiments.stats.comparisons import wilson
 
 NAME = "replay"
-# Imitation hardly beats what it imitates, so this share bounds success: a tenth lost is worth a look, half is no data.
-GOOD, POOR = 0.9, 0.5
 
 
 def check(episodes: Episodes, simulator: bool | None) -> Finding:
-    """Rung: replay in the simulator, or tracking of the recorded commands where there is none.
+    """Replay in the simulator, or tracking of the recorded commands where there is none.
 
     Args:
         episodes: what the policy was trained on.
-        simulator: True or False to insist; None to take it where robot, task and seeds are known and MuJoCo is there.
+        simulator: whether to simulate; None does so where robot, task and seeds are known and MuJoCo is installed.
 
     Raises:
-        InputError: `simulator` is True and a name is unknown or MuJoCo is missing.
+        InputError: `simulator` is True and MuJoCo is missing.
     """
     seeds = [int(item.attributes["seed"]) for item in episodes if "seed" in item.attributes]
     known = simulated(episodes) and len(seeds) == len(episodes)
-    if simulator or (simulator is None and known and find_spec("mujoco") is not None):
-        if known:
-            return _replayed(episodes, seeds)
-        why = "seeds are not recorded" if simulated(episodes) else "robot or task are none of the simulator's"
+    if not simulator and (simulator is False or not known or find_spec("mujoco") is None):
+        return _tracked(episodes, "not replayed in the simulator")
+    if not known:
+        why = "seeds are not recorded" if simulated(episodes) else "the simulator has no such robot or task"
         return _tracked(episodes, f"not replayed, {why}")
-    return _tracked(episodes, "no simulator for these recordings")
+    return _replayed(episodes, seeds)
 
 
 def _replayed(episodes: Episodes, seeds: list[int]) -> Finding:
@@ -47,15 +45,13 @@ def _replayed(episodes: Episodes, seeds: list[int]) -> Finding:
         for i, (seed, item) in enumerate(zip(seeds, episodes, strict=True))
     ]
     assert episodes.task is not None
-    won = replay(episodes.robot, episodes.task, demos, measured, threads=1)
-    share, (low, high) = won / len(demos), wilson(won, len(demos))
-    level = FAIL if share < POOR else WARN if share < GOOD else PASS
-    series = "measured positions" if measured else "commands"
+    successes = replay(episodes.robot, episodes.task, demos, measured, threads=1)
+    level = level_of(successes / len(demos))
     return Finding(
         level, NAME, episodes.robot,
-        f"{won} of {len(demos)} episodes succeed again when their {series} are sent ({100 * share:.0f} %, 95 % "
-        f"interval {100 * low:.0f} to {100 * high:.0f} %)",
-        f"{100 * GOOD:.0f} % or more, in the simulator; imitation hardly beats what it imitates",
+        f"{share_text(successes, len(demos))} of the episodes succeed when their "
+        f"{'measured positions' if measured else 'commands'} are sent again",
+        f"{100 * GOOD:.0f} % or more, in the simulator; imitation is hardly better than its demonstrations",
         "" if level == PASS else "run ate doctor on the recordings: units, joint order, gripper; or learn from the "
         "other series (source qpos or action)",
     )  # fmt: skip
@@ -65,7 +61,7 @@ def _tracked(episodes: Episodes, why: str) -> Finding:
     """The doctor's findings on commands against measurements, as one."""
     if not (episodes.has("action") and episodes.has("qpos")):
         return Finding(
-            SKIPPED, NAME, episodes.robot, f"{why}, and no commands beside the positions to compare", "",
+            SKIPPED, NAME, episodes.robot, f"{why}, and there are no commands to compare with the positions", "",
             "record commands as well, or replay one episode on the robot, slowly",
         )  # fmt: skip
     report = examine(episodes)
@@ -74,7 +70,7 @@ def _tracked(episodes: Episodes, why: str) -> Finding:
     worst = [finding for finding in findings if finding.level == level]
     if level == PASS:
         worst = [finding for finding in worst if finding.check == "lag"] or worst[:1]
-    said = "; ".join(f"{finding.subject}: {finding.found}" for finding in worst)
+    got = "; ".join(f"{finding.subject}: {finding.found}" for finding in worst)
     fix = next((finding.fix for finding in worst if finding.fix), "")
     expected = next((finding.expected for finding in worst if finding.expected), "positions that follow the commands")
-    return Finding(level, NAME, episodes.robot, f"{why}; {said}", f"{expected} (ate doctor)", fix)
+    return Finding(level, NAME, episodes.robot, f"{why}; {got}", f"{expected} (ate doctor)", fix)

@@ -1,4 +1,4 @@
-"""What the diagnosis says: one finding a check, in the order they are climbed, and the errors they rest on."""
+"""The result of a diagnosis: one finding a check, in order, and the prediction errors behind two of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 
 from ate.data.doctor.report import FAIL, LEVELS, PASS, SKIPPED, WARN, Finding
+from ate.experiments.stats.comparisons import wilson
+
+# Of replayed episodes and of gripper events: losing a tenth is worth a look, with half of them lost there is no robot.
+GOOD, POOR = 0.9, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +32,7 @@ class Errors:
     spread: np.ndarray
 
     def scores(self, errors: np.ndarray) -> np.ndarray:
-        """One number an episode, `(n_episodes,)`: errors in spreads of their joint, so that all joints count alike."""
+        """Mean error of each episode `(n_episodes,)` in spreads of the joint, so that all joints weigh the same."""
         return (errors / self.spread).mean(axis=1)
 
 
@@ -48,7 +52,7 @@ class Diagnosis:
 
     @property
     def level(self) -> str:
-        """The worst level of all checks that were climbed."""
+        """The worst level of all checks that could run."""
         return max((check.level for check in self.checks if check.level != SKIPPED), key=LEVELS.index, default=PASS)
 
     @property
@@ -63,15 +67,24 @@ class Diagnosis:
     def rows(self) -> list[dict[str, Any]]:
         """One row a check, for a table."""
         return [
-            {"check": r.check, "verdict": r.level, "found": r.found, "expected": r.expected, "next": r.fix}
-            for r in self.checks
-        ]  # fmt: skip
+            {"check": c.check, "verdict": c.level, "got": c.found, "expected": c.expected, "fix": c.fix}
+            for c in self.checks
+        ]
 
     @property
     def sentence(self) -> str:
         """Where to look, in one sentence."""
-        first = self.first
-        if first is None:
-            climbed = sum(check.level == PASS for check in self.checks)
-            return f"nothing found on the {climbed} checks that could be climbed"
-        return f"{first.level} at check {self.checks.index(first) + 1}, {first.check}: {first.fix}"
+        if self.first is None:
+            return f"{sum(check.level == PASS for check in self.checks)} checks passed, none failed"
+        return f"{self.first.level} at check {self.checks.index(self.first) + 1}, {self.first.check}: {self.first.fix}"
+
+
+def level_of(share: float) -> str:
+    """PASS from nine tenths on, FAIL below a half."""
+    return FAIL if share < POOR else WARN if share < GOOD else PASS
+
+
+def share_text(hits: int, of: int) -> str:
+    """A share with its Wilson interval, in words; `of` is at least 1."""
+    low, high = wilson(hits, of)
+    return f"{100 * hits / of:.0f} % ({hits} of {of}, 95 % interval {100 * low:.0f} to {100 * high:.0f} %)"

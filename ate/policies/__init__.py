@@ -1,4 +1,4 @@
-"""Policies: what is steered."""
+"""Policies: diffusion and flow policies, their noise paths and networks, and RDT."""
 
 import lazy_loader
 

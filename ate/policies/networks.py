@@ -1,7 +1,7 @@
 """Denoising networks: noised chunk, observation and time in; prediction of the chunk's shape out.
 
-`ResidualMLP` over the flattened chunk is the default: measured on one CPU thread a step costs about a tenth of
-the convolutional U-Net's, and at a horizon of 16 it loses nothing. `ConvUNet` is the shape of Diffusion Policy
+`ResidualMLP` over the flattened chunk is the default: on one CPU thread its step costs about a tenth of the
+convolutional U-Net's, and at a horizon of 16 it is as good. `ConvUNet` is the shape of Diffusion Policy
 (Chi et al. 2023): 1-D convolutions along the chunk with FiLM conditioning.
 """
 
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 
 class TimeFeatures(nn.Module):
-    """Sinusoidal features of t in [0, 1]: `(B,)` → `(B, width)`."""
+    """Sinusoidal features of t in [0, 1]: `(B,)` → `(B, count)`."""
 
     frequencies: Tensor
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, count: int = 64) -> None:
         super().__init__()
-        scale = torch.exp(torch.arange(width // 2) * (math.log(1000.0) / (width // 2 - 1)))
+        scale = torch.exp(torch.arange(count // 2) * (math.log(1000.0) / (count // 2 - 1)))
         self.register_buffer("frequencies", scale * math.pi / 2, persistent=False)
 
     def forward(self, t: Tensor) -> Tensor:
@@ -34,19 +34,19 @@ class ResidualMLP(nn.Module):
         horizon: S.
         features: D, width of the unified action vector.
         observation: width of the observation vector.
-        width: hidden width.
+        hidden: features of the hidden layers.
         depth: residual blocks.
     """
 
-    def __init__(self, horizon: int, features: int, observation: int, width: int = 256, depth: int = 3) -> None:
+    def __init__(self, horizon: int, features: int, observation: int, hidden: int = 256, depth: int = 3) -> None:
         super().__init__()
         self.time = TimeFeatures()
-        self.condition = nn.Sequential(nn.Linear(observation + 64, width), nn.SiLU(), nn.Linear(width, width))
-        self.enter = nn.Linear(horizon * features, width)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
-        self.widen = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
-        self.narrow = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
-        self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, horizon * features))
+        self.condition = nn.Sequential(nn.Linear(observation + 64, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
+        self.enter = nn.Linear(horizon * features, hidden)
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden) for _ in range(depth))
+        self.widen = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
+        self.narrow = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
+        self.leave = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, horizon * features))
 
     def forward(self, x: Tensor, t: Tensor, observation: Tensor) -> Tensor:
         """`x (B, S, D)`, `t (B,)`, `observation (B, o)` → `(B, S, D)`."""
@@ -80,14 +80,14 @@ class ConvUNet(nn.Module):
         horizon: S.
         features: D.
         observation: width of the observation vector.
-        width: channels of the first level; the next have 2 and 4 times as many.
+        hidden: channels of the first level; the next have 2 and 4 times as many.
     """
 
-    def __init__(self, horizon: int, features: int, observation: int, width: int = 64) -> None:
+    def __init__(self, horizon: int, features: int, observation: int, hidden: int = 64) -> None:
         super().__init__()
         self.horizon = horizon
-        levels = [width, 2 * width, 4 * width]
-        condition = 2 * width
+        levels = [hidden, 2 * hidden, 4 * hidden]
+        condition = 2 * hidden
         self.time = TimeFeatures()
         self.condition = nn.Sequential(nn.Linear(observation + 64, condition), nn.Mish())
         self.down = nn.ModuleList(
@@ -97,7 +97,7 @@ class ConvUNet(nn.Module):
         self.middle = FilmBlock(levels[-1], levels[-1], condition)
         self.grow = nn.ModuleList(nn.ConvTranspose1d(2 * c, c, 4, 2, 1) for c in reversed(levels[:-1]))
         self.up = nn.ModuleList(FilmBlock(2 * c, c, condition) for c in reversed(levels[:-1]))
-        self.leave = nn.Conv1d(width, features, 1)
+        self.leave = nn.Conv1d(hidden, features, 1)
 
     def forward(self, x: Tensor, t: Tensor, observation: Tensor) -> Tensor:
         """`x (B, S, D)`, `t (B,)`, `observation (B, o)` → `(B, S, D)`."""

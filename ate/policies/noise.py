@@ -1,10 +1,10 @@
-"""Noise paths: `x_t = α_t·a0 + σ_t·ε`, with t = 0 the data and t = 1 the noise, whatever the policy calls it.
+"""Noise paths, and the coefficient k by which a shift of the score becomes a shift of the prediction:
 
-A policy regresses `target = p·a0 + q·ε`. A score shifted by λ·g shifts that prediction by k·λ·g with
+    x_t = α_t·a0 + σ_t·ε        t = 0 is data (α = 1, σ = 0), t = 1 is noise, whatever the policy calls it
+    target = p·a0 + q·ε         what the policy regresses
+    k = p·σ²/α − q·σ            a score shifted by λ·g shifts the prediction by k·λ·g
 
-    k = p·σ²/α − q·σ
-
-one formula for every parameterisation (ATE paper, arXiv 2509.02055, section 3.3; score of a Gaussian path).
+The formula for k serves every parameterisation (ATE paper, arXiv 2509.02055, section 3.3; score of a Gaussian path).
 
 | parameterisation | α, σ | p, q | k |
 |---|---|---|---|
@@ -121,7 +121,7 @@ def _levels(steps: int, device: torch.device) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Path:
+class NoisePath:
     """A noise path with its parameterisation.
 
     Attributes:

@@ -8,9 +8,9 @@ normalised qpos, the embodiment's mask, and the task state where the recordings 
 
 import copy
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from ate.data.passport import Passport
 from ate.data.space import ActionSpace, spaces
 from ate.errors import InputError, unknown
 from ate.policies.networks import ConvUNet, ResidualMLP
-from ate.policies.noise import Path
+from ate.policies.noise import NoisePath
 from ate.runs import checkpoint
 
 NETWORKS = ("mlp", "unet")
@@ -33,7 +33,7 @@ CLIP = 1.5
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """What a policy is made of.
+    """Sizes, parameterisation and sampler of a policy.
 
     Attributes:
         horizon: S, actions in a chunk.
@@ -41,7 +41,7 @@ class PolicyConfig:
         state: width of the task state, 0 for none.
         parameterization: one of `ate.policies.noise.PARAMETERIZATIONS`.
         network: `"mlp"` or `"unet"`.
-        width: hidden width (channels of the first level for the U-Net).
+        hidden: hidden features of the MLP; channels of the first level of the U-Net.
         depth: residual blocks of the MLP.
         noise_levels: discrete noise levels of a diffusion path.
         denoising_steps: DDIM or Euler steps at inference.
@@ -52,7 +52,7 @@ class PolicyConfig:
     state: int
     parameterization: str = "sample"
     network: str = "mlp"
-    width: int = 256
+    hidden: int = 256
     depth: int = 3
     noise_levels: int = 100
     denoising_steps: int = 10
@@ -83,14 +83,10 @@ class Policy(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.spaces, self.state_normalizer = config, tuple(spaces), state_normalizer
-        self.path = Path(config.parameterization, config.noise_levels)
+        self.path = NoisePath(config.parameterization, config.noise_levels)
         observation = 2 * config.features + config.state
-        if config.network == "mlp":
-            self.network: nn.Module = ResidualMLP(
-                config.horizon, config.features, observation, config.width, config.depth
-            )
-        else:
-            self.network = ConvUNet(config.horizon, config.features, observation, config.width)
+        sizes = config.horizon, config.features, observation, config.hidden
+        self.network: nn.Module = ResidualMLP(*sizes, config.depth) if config.network == "mlp" else ConvUNet(*sizes)
 
     def forward(self, x: Tensor, t: Tensor, observation: Tensor) -> Tensor:
         """The prediction `(B, S, D)` for noised chunks x at times t `(B,)` in [0, 1]."""
@@ -102,10 +98,10 @@ class Policy(nn.Module):
         Raises:
             InputError: the policy needs a state of another width than given.
         """
-        found = 0 if state is None else state.shape[-1]
-        if found != self.config.state:
+        columns = 0 if state is None else state.shape[-1]
+        if columns != self.config.state:
             raise InputError(
-                f"{found} columns of state",
+                f"{columns} columns of state",
                 where=f"observation of {space.embodiment.name}",
                 expected=f"{self.config.state}, as in pre-training",
                 fix="record the same state for every robot, or pre-train without state",
@@ -113,7 +109,7 @@ class Policy(nn.Module):
         mask = np.broadcast_to(space.embodiment.mask.astype(np.float32), (len(qpos), self.config.features))
         parts = [space.encode(qpos.astype(np.float32)), mask]
         if state is not None and self.state_normalizer is not None:
-            # The object may lie outside what pre-training saw; far outside, the network would only extrapolate.
+            # The object may lie outside the range of pre-training; far outside, the network would only extrapolate.
             parts.append(np.clip(self.state_normalizer.normalize(state.astype(np.float32)), -3.0, 3.0))
         return np.concatenate(parts, axis=-1)
 
@@ -129,11 +125,11 @@ class Policy(nn.Module):
         c = self.config
         x = torch.randn(len(observation), c.horizon, c.features, generator=generator).to(observation.device) * mask
         times = torch.linspace(1, 0, c.denoising_steps + 1, device=x.device)
-        for now, after in pairwise(times):
-            t = now.expand(len(x))
+        for time, following in pairwise(times):
+            t = time.expand(len(x))
             clean, noise = self.path.split(x, self(x, t, observation), t)
             clean = clean.clamp(-CLIP, CLIP)
-            alpha, sigma = self.path.alpha_sigma(after)
+            alpha, sigma = self.path.alpha_sigma(following)
             x = (alpha * clean + sigma * noise) * mask
         return x
 
@@ -154,7 +150,7 @@ class Policy(nn.Module):
         return moved
 
     def fresh(self, seed: int) -> "Policy":
-        """A copy with newly drawn weights: the from-scratch method."""
+        """A copy with newly initialised weights, for training from scratch."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return Policy(self.config, self.spaces, self.state_normalizer).to(next(self.parameters()).device)
@@ -164,7 +160,7 @@ class Policy(nn.Module):
         """Statistics passport of each action space."""
         return tuple(Passport.of(space, self.config.horizon) for space in self.spaces)
 
-    def save(self, file: str | FilePath) -> None:
+    def save(self, file: str | Path) -> None:
         """Write weights, config and the statistics it cannot act without."""
         tree = {
             "config": asdict(self.config),
@@ -176,19 +172,25 @@ class Policy(nn.Module):
         checkpoint.save(file, tree)
 
     @classmethod
-    def load(cls, file: str | FilePath) -> "Policy":
-        """The inverse of `save`, on the CPU.
+    def load(cls, file: str | Path, device: torch.device | str = "cpu") -> "Policy":
+        """The inverse of `save`.
+
+        Args:
+            file: written by `save`.
+            device: where the policy is put.
 
         Raises:
             InputError: its statistics are not those of its passports.
         """
         tree: dict[str, Any] = checkpoint.load(file)
         state = None if tree["state"] is None else Normalizer.from_tree(tree["state"])
-        policy = cls(PolicyConfig(**tree["config"]), [ActionSpace.from_tree(s) for s in tree["spaces"]], state)
+        # `hidden` was called `width` up to version 0.1.
+        config = {"hidden" if name == "width" else name: value for name, value in tree["config"].items()}
+        policy = cls(PolicyConfig(**config), [ActionSpace.from_tree(space) for space in tree["spaces"]], state)
         for passport, stored in zip(policy.passports, tree["passports"], strict=True):
             passport.check_tree(stored, where=str(file))
         policy.load_state_dict(tree["weights"])
-        return policy
+        return policy.to(device)
 
 
 def build(sets: Sequence[Episodes], horizon: int, seed: int, width: int | None = None, **options: Any) -> Policy:
@@ -199,17 +201,14 @@ def build(sets: Sequence[Episodes], horizon: int, seed: int, width: int | None =
         horizon: S.
         seed: seed of the weights.
         width: columns of the unified vector; give more than the robots need to leave room for wider ones.
-        options: other fields of `PolicyConfig` (`hidden` stands for its `width`).
+        options: other fields of `PolicyConfig`, e.g. `hidden`.
     """
-    found = spaces(sets, width)
+    acted_in = spaces(sets, width)
     normalizer, columns = None, 0
     if all(episodes.has("state") for episodes in sets):
         normalizer = fit_rows(episodes.extra(i, "state") for episodes in sets for i in range(len(episodes)))
         columns = len(normalizer.low)
-    config = PolicyConfig(horizon, found[0].width, columns)
-    if "hidden" in options:
-        options["width"] = options.pop("hidden")
-    config = replace(config, **options)
+    config = PolicyConfig(horizon, acted_in[0].width, columns, **options)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Policy(config, found, normalizer)
+        return Policy(config, acted_in, normalizer)

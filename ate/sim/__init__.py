@@ -1,8 +1,7 @@
-"""Seven simulated arms, three table-top tasks, one scripted expert: where a policy is tried out.
+"""Simulator: seven robot arms, three table-top tasks and a scripted expert.
 
-`robots` is a table of published kinematic facts, `kinematics` turns joint angles into poses (numpy only),
-`build` turns a row of the table into a MuJoCo model, `tasks` says what success is, `expert` solves the tasks,
-`rollout` runs any policy in many environments at once and `demos` records what the expert did.
+`build` makes the MuJoCo model of a robot of `ate.robots.kinematic_table`, `tasks` defines success, `environments` steps
+many of them at once, `expert` solves the tasks, `rollout` runs any policy, and `demos` records the expert.
 The robots are faithful in kinematics and simplified in dynamics. Importing this package does not import MuJoCo.
 
     from ate.sim.rollout import rollout

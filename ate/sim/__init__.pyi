@@ -5,7 +5,6 @@ from .demos import verify as verify
 from .environments import Environments as Environments
 from .expert import Expert as Expert
 from .rollout import Rollouts as Rollouts
-from .rollout import parallel as parallel
 from .rollout import rollout_many as rollout_many
 from .tasks import TASKS as TASKS
 from .tasks import Task as Task

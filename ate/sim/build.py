@@ -1,15 +1,15 @@
-"""One row of the robot table and one task in, one MuJoCo model out (no meshes, milliseconds to build).
+"""The MuJoCo model of a robot and a task, built from their tables (no meshes, milliseconds to build).
 
-Links are a sphere at each joint and a capsule to the next one; the arm does not collide with itself, and its base
-and first link collide with nothing. Gravity is compensated on every body of the arm, as the makers' controllers do.
-Each arm joint has a position servo of natural frequency ω = 30 rad/s and critical damping, kp = ω² M_ii and
-kv = 2 ω M_ii with M_ii the inertia at the home posture, so that all joints of all arms follow alike.
+Each link is a capsule from its joint to the next, or a sphere where the two coincide. The arm does not collide with
+itself, and its first link collides with nothing. Gravity is compensated on every body of the arm, as the makers'
+controllers do. Each arm joint has a position servo of natural frequency ω = 30 rad/s and critical damping, kp = ω² M_ii
+and kv = 2 ω M_ii. M_ii is the inertia at the home posture, so that all joints of all arms follow alike.
 
-The common parallel gripper has one drive that pulls two mirrored fingers through an elastic transmission, as a belt
-or a tendon is. Its encoder sits on the motor: what is measured as the opening is the fingers' mean position less the
-stretch F / `TRANSMISSION` of the transmission under the drive's force F (taken as quasi-static). With nothing
-between the pads the two agree; while an object is held the reading is smaller than the object, and commanding a
-measured opening therefore squeezes it as hard as before.
+The common parallel gripper has one drive that pulls two mirrored fingers through an elastic transmission, such as a
+belt or a tendon. Its encoder sits on the motor. The measured opening is the fingers' mean position less the stretch
+F / `TRANSMISSION` of the transmission under the drive's force F (taken as quasi-static). With nothing between the pads
+the two agree. While an object is held the reading is smaller than the object, so that commanding a measured opening
+squeezes it as hard as the recorded command did.
 """
 
 from functools import cache
@@ -39,7 +39,7 @@ TABLE, OBJECT, ARM = 1, 2, 4
 
 
 def engine() -> Any:
-    """The mujoco module, or an `InputError` that says how to get it."""
+    """The mujoco module, or an `InputError` with the command that installs it."""
     try:
         import mujoco
     except ImportError as error:
@@ -64,24 +64,14 @@ def _links(mujoco: Any, spec: Any, arm: Robot) -> Any:
         body = body.add_body(name=f"link{i + 1}", pos=frame[:3, 3], quat=quaternion(frame[:3, :3]), gravcomp=1.0)
         low, high = arm.limits[i]
         body.add_joint(
-            name=arm.joint_names[i],
-            type=mujoco.mjtJoint.mjJNT_HINGE,
-            axis=[0, 0, 1],
-            range=[low, high],
-            limited=True,
+            name=arm.joint_names[i], type=mujoco.mjtJoint.mjJNT_HINGE, axis=[0, 0, 1], range=[low, high], limited=True
         )
-        bits = {"contype": 0 if i == 0 else ARM, "conaffinity": 0}
         end = (arm.frames[i + 1] if i + 1 < arm.joints else arm.flange)[:3, 3]
+        shape = {"type": mujoco.mjtGeom.mjGEOM_SPHERE}
         if reach[i] > 1e-6:
-            body.add_geom(
-                type=mujoco.mjtGeom.mjGEOM_CAPSULE,
-                fromto=[0, 0, 0, *end],
-                size=[radii[i], 0, 0],
-                mass=masses[i],
-                **bits,
-            )
-        else:
-            body.add_geom(type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[radii[i], 0, 0], mass=masses[i], **bits)
+            shape = {"type": mujoco.mjtGeom.mjGEOM_CAPSULE, "fromto": [0, 0, 0, *end]}
+        collision = 0 if i == 0 else ARM
+        body.add_geom(**shape, size=[radii[i], 0, 0], mass=masses[i], contype=collision, conaffinity=0)
     return body
 
 
@@ -93,28 +83,13 @@ def _gripper(mujoco: Any, spec: Any, arm: Robot, link: Any) -> None:
     for name, side in (("left", 1.0), ("right", -1.0)):
         finger = hand.add_body(name=name, pos=[0, 0, PAD_Z], gravcomp=1.0)
         finger.add_joint(
-            name=name,
-            type=slide,
-            axis=[0, side, 0],
-            range=[0, STROKE],
-            limited=True,
-            armature=0.1,
-            damping=5.0,
+            name=name, type=slide, axis=[0, side, 0], range=[0, STROKE], limited=True, armature=0.1, damping=5.0
         )
         finger.add_geom(
-            name=f"{name}_pad",
-            type=box,
-            pos=[0, side * PAD_HALF[1], 0],
-            size=PAD_HALF,
-            mass=0.05,
-            contype=ARM,
-            conaffinity=0,
-            condim=4,
-            priority=1,
-            friction=[1.0, 0.005, 0.0001],
-            solref=[0.015, 1.0],
-        )
-    # the drive pulls both fingers through a fixed tendon, half its force on each; the equality keeps them mirrored
+            name=f"{name}_pad", type=box, pos=[0, side * PAD_HALF[1], 0], size=PAD_HALF, mass=0.05, contype=ARM,
+            conaffinity=0, condim=4, priority=1, friction=[1.0, 0.005, 0.0001], solref=[0.015, 1.0],
+        )  # fmt: skip
+    # The drive pulls both fingers through a fixed tendon, half its force on each; the equality keeps them mirrored.
     drive = spec.add_tendon(name=GRIPPER)
     drive.wrap_joint("left", 0.5)
     drive.wrap_joint("right", 0.5)
@@ -142,32 +117,24 @@ def _servo(mujoco: Any, spec: Any, target: str, kp: float, kv: float, force: flo
     )
 
 
-def _scene(mujoco: Any, spec: Any, what: Task) -> None:
+def _scene(mujoco: Any, spec: Any, task: Task) -> None:
     """Add the table top and the task's object."""
-    grip = {"condim": 3, "solref": [0.01, 1.0], "friction": [what.friction, 0.005, 0.0001]}
+    grip = {"condim": 3, "solref": [0.01, 1.0], "friction": [task.friction, 0.005, 0.0001]}
     plane, box = mujoco.mjtGeom.mjGEOM_PLANE, mujoco.mjtGeom.mjGEOM_BOX
     spec.worldbody.add_geom(name="table", type=plane, size=[1, 1, 0.1], contype=TABLE, conaffinity=OBJECT | ARM, **grip)
-    body = spec.worldbody.add_body(name="object", pos=[0, 0, what.half])
+    body = spec.worldbody.add_body(name="object", pos=[0, 0, task.half])
     body.add_freejoint(name="object")
-    shape = (box, [what.radius, what.radius, what.half])
-    if what.shape == "disc":
-        shape = (mujoco.mjtGeom.mjGEOM_CYLINDER, [what.radius, what.half, 0])
-    body.add_geom(
-        name="object",
-        type=shape[0],
-        size=shape[1],
-        mass=what.mass,
-        contype=OBJECT,
-        conaffinity=TABLE | ARM,
-        **grip,
-    )
+    shape = {"type": box, "size": [task.radius, task.radius, task.half]}
+    if task.shape == "disc":
+        shape = {"type": mujoco.mjtGeom.mjGEOM_CYLINDER, "size": [task.radius, task.half, 0]}
+    body.add_geom(name="object", **shape, mass=task.mass, contype=OBJECT, conaffinity=TABLE | ARM, **grip)
 
 
-def specification(arm: Robot, what: Task, inertia: Array) -> Any:
+def specification(arm: Robot, task: Task, inertia: Array) -> Any:
     """The `MjSpec` of an arm and a task; `inertia` (n,) in kg m² sets the servo gains of the arm joints."""
     mujoco = engine()
     spec = mujoco.MjSpec()
-    spec.modelname = f"{arm.name}_{what.name}"
+    spec.modelname = f"{arm.name}_{task.name}"
     spec.compiler.degree = False
     spec.option.timestep = TIMESTEP
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -178,7 +145,7 @@ def specification(arm: Robot, what: Task, inertia: Array) -> Any:
     spec.option.impratio = 10
     last = _links(mujoco, spec, arm)
     _gripper(mujoco, spec, arm, last)
-    _scene(mujoco, spec, what)
+    _scene(mujoco, spec, task)
     for i, name in enumerate(arm.joint_names[:-1]):
         gains = OMEGA**2 * inertia[i], 2 * OMEGA * inertia[i]
         _servo(mujoco, spec, name, *gains, arm.torque[i], *arm.limits[i])
@@ -195,15 +162,13 @@ def build_model(robot_name: str, task_name: str) -> Any:
     Raises:
         InputError: unknown robot or task, or MuJoCo is not installed.
     """
-    mujoco, arm, what = engine(), robot(robot_name), task(task_name)
-    model = specification(arm, what, np.ones(arm.joints)).compile()
+    mujoco, arm, scene = engine(), robot(robot_name), task(task_name)
+    model = specification(arm, scene, np.ones(arm.joints)).compile()
     data = mujoco.MjData(model)
     data.qpos[: arm.joints] = home(robot_name)
     mujoco.mj_forward(model, data)
-    inertia, column, unit = np.zeros(arm.joints), np.zeros(model.nv), np.zeros(model.nv)
-    for i in range(arm.joints):
-        unit[:] = 0.0
-        unit[i] = 1.0
+    inertia, column = np.zeros(arm.joints), np.zeros(model.nv)
+    for i, unit in enumerate(np.eye(arm.joints, model.nv)):
         mujoco.mj_mulM(model, data, column, unit)
         inertia[i] = column[i]
-    return specification(arm, what, inertia).compile()
+    return specification(arm, scene, inertia).compile()

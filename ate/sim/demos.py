@@ -1,10 +1,10 @@
-"""What the expert did, as files: record demonstrations, make the shipped sets, and verify that they can be replayed.
+"""Demonstrations of the expert as files: record them, make the shipped sets, and verify that they can be replayed.
 
 One HDF5 file an episode, in the native layout (see data/README.md):
 
     qpos (n, dof)   measured joint positions, radians, and measured gripper opening in [0, 1] (1 = open)
     action (n, dof) absolute joint targets and gripper target that were sent *after* observation row t
-    state (n, 20)   what a policy sees, table frame, metres
+    state (n, 20)   what a policy observes, table frame, metres
     ee_pose (n, 7)  tool position, metres, and quaternion wxyz in the frame of the robot's base
     phase (n,)      the expert's phase
 
@@ -12,25 +12,25 @@ Recording is deterministic: the same call on the same machine and versions write
 """
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import InputError
 from ate.robots.kinematic_table import ROBOTS, robot
 from ate.robots.kinematics import forward_kinematics
+from ate.runs.files import write_json
 from ate.sim.build import engine
 from ate.sim.environments import Environments
 from ate.sim.expert import PHASE_NAMES, Expert
-from ate.sim.rollout import parallel
 from ate.sim.tasks import RATE_HZ, STATE_NAMES, TASKS, task
 
 Floats = NDArray[np.float32]
@@ -67,79 +67,81 @@ class Verified:
 
 
 def demonstrate(robot_name: str, task_name: str, seeds: Sequence[int], threads: int | None = None) -> list[Demo]:
-    """Run the expert once from every seed; an episode ends `AFTER` steps after its success, or at the task's limit."""
+    """Run the expert from every seed; an episode ends `AFTER` steps after its success, or at the task's limit."""
     limit = task(task_name).steps
     rows: list[tuple[Floats, Floats, Floats, NDArray[np.int8]]] = []
-    with Environments(robot_name, task_name, seeds, threads=threads) as world:
+    with Environments(robot_name, task_name, seeds, threads=threads) as environments:
         expert = Expert(robot_name, task_name, seeds)
-        while len(rows) < limit and world.active.any():
-            qpos, state = world.observe()
+        while len(rows) < limit and environments.active.any():
+            qpos, state = environments.observe()
             target, phase = expert.act(qpos, state)
             action = target.astype(np.float32)
-            world.step(action)
+            environments.step(action)
             rows.append((qpos, action, state, phase))
-            world.active &= ~(world.success & (len(rows) >= world.steps + AFTER))
+            environments.active &= ~(environments.success & (len(rows) >= environments.steps + AFTER))
         qpos, action, state, phase = (np.stack(parts, axis=1) for parts in zip(*rows, strict=True))
-        lengths = np.where(world.success, np.minimum(world.steps + AFTER, len(rows)), len(rows))
+        success = environments.success
+        lengths = np.where(success, np.minimum(environments.steps + AFTER, len(rows)), len(rows))
         return [
-            Demo(int(seed), bool(won), qpos[i, :n], action[i, :n], state[i, :n], phase[i, :n])
-            for i, (seed, won, n) in enumerate(zip(world.seeds, world.success, lengths, strict=True))
+            Demo(seed, bool(success[i]), qpos[i, :n], action[i, :n], state[i, :n], phase[i, :n])
+            for i, (seed, n) in enumerate(zip(environments.seeds, lengths, strict=True))
         ]
 
 
 def replay(robot_name: str, task_name: str, demos: Sequence[Demo], measured: bool, threads: int | None = None) -> int:
-    """How many episodes succeed again when their commands, or their measured positions, are sent open loop.
+    """Number of episodes that succeed again when their commands, or their measured positions, are sent open loop.
 
-    For a measured replay the whole row `qpos[t + 1]`, arm and gripper as they were read, is the command at step t.
-    The last command is held until the task's limit.
+    In a measured replay the command at step t is the whole measured row `qpos[t + 1]`, arm and gripper. The last
+    command is held until the task's limit.
     """
-    with Environments(robot_name, task_name, [d.seed for d in demos], threads=threads, freeze_successes=True) as world:
-        series = [d.qpos[1:] if measured else d.action for d in demos]
-        for t in range(world.task.steps):
-            world.step(np.stack([s[min(t, len(s) - 1)] for s in series]))
-        return int(world.success.sum())
+    seeds, series = [demo.seed for demo in demos], [demo.qpos[1:] if measured else demo.action for demo in demos]
+    with Environments(robot_name, task_name, seeds, threads=threads, freeze_successes=True) as environments:
+        for t in range(environments.task.steps):
+            environments.step(np.stack([rows[min(t, len(rows) - 1)] for rows in series]))
+        return int(environments.success.sum())
 
 
 def _verify_one(robot_name: str, task_name: str, seeds: int, threads: int | None) -> Verified:
     demos = demonstrate(robot_name, task_name, range(seeds), threads)
     counts = [replay(robot_name, task_name, demos, measured, threads) for measured in (False, True)]
-    return Verified(robot_name, task_name, seeds, sum(d.success for d in demos), *counts)
+    return Verified(robot_name, task_name, seeds, sum(demo.success for demo in demos), *counts)
 
 
 def verify(
-    robots: Iterable[str] = tuple(ROBOTS),
-    tasks: Iterable[str] = tuple(TASKS),
+    robots: Sequence[str] = tuple(ROBOTS),
+    tasks: Sequence[str] = tuple(TASKS),
     seeds: int = 50,
     processes: int = 1,
 ) -> list[Verified]:
     """Expert and replay successes of every robot × task over seeds 0..seeds-1; unknown names raise `InputError`."""
-    robots, tasks = [robot(r).name for r in robots], [task(t).name for t in tasks]
-    jobs = [(r, t, seeds, 1 if processes > 1 else None) for t in tasks for r in robots]
-    return parallel(_verify_one, jobs, processes)
+    pairs = [(robot(name).name, task(task_name).name) for task_name in tasks for name in robots]
+    threads = 1 if processes > 1 else None
+    jobs = (joblib.delayed(_verify_one)(*pair, seeds, threads) for pair in pairs)
+    return list(joblib.Parallel(n_jobs=processes)(jobs))
 
 
 def first_seed(robot_name: str, seed: int) -> int:
-    """Seed of the first recorded episode: a million and up, so that no smaller evaluation seed was demonstrated."""
+    """Seed of the first recorded episode: a million or more, so that no evaluation seed was demonstrated."""
     return 1_000_000 * (1 + seed) + 10_000 * list(ROBOTS).index(robot_name)
 
 
 def record(
     out: str | Path, robot_name: str, task_name: str, episodes: int, seed: int = 0, threads: int | None = None
 ) -> Path:
-    """Record successful expert episodes into the folder `out`, with a manifest that counts the failures left out.
+    """Record successful expert episodes into the folder `out`, with a manifest that counts the failed ones.
 
     Args:
-        out: a folder that is empty or does not exist; it appears only when it is complete.
+        out: a folder that is empty or does not exist; it appears once it is complete.
         robot_name, task_name: rows of the tables.
-        episodes: how many to keep, 1 to 5000.
-        seed: which of many possible sets.
+        episodes: number to record, 1 to 5000.
+        seed: of the set, 0 or more.
         threads: C threads of the simulator; does not change the files.
 
     Raises:
         InputError: unknown names, a number of episodes out of range, or `out` is not empty.
     """
     folder = Path(out)
-    arm, what = robot(robot_name), task(task_name)
+    robot(robot_name), task(task_name)
     if not 1 <= episodes <= 5000 or seed < 0:
         raise InputError(
             f"episodes={episodes}, seed={seed}",
@@ -156,8 +158,9 @@ def record(
             raise RuntimeError(f"the expert failed {len(failed)} times at {task_name} with {robot_name}")
         batch = range(following, following + episodes - len(kept))
         following = batch.stop
-        for demo in demonstrate(arm.name, what.name, batch, threads):
-            kept.append(demo) if demo.success else failed.append(demo.seed)
+        demos = demonstrate(robot_name, task_name, batch, threads)
+        kept += [demo for demo in demos if demo.success]
+        failed += [demo.seed for demo in demos if not demo.success]
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -172,7 +175,7 @@ def record(
             "failed_seeds": failed,
             "mujoco": engine().__version__,
         }
-        (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        write_json(temporary / "manifest.json", manifest)
         temporary.chmod(0o755)
         if folder.exists():
             folder.rmdir()
@@ -207,16 +210,12 @@ def _create(path: Path) -> h5py.File:
 def _write(path: Path, robot_name: str, task_name: str, demo: Demo) -> None:
     """One episode; texts are fixed-length byte strings, which makes a file 4 kB smaller than variable-length ones."""
     position, turn = forward_kinematics(robot_name, demo.qpos)
-    # q and -q are one rotation: start with the largest component positive, then never jump
+    # q and −q are the same rotation: start with the largest component positive, then never jump.
     signs = np.sign((turn[1:] * turn[:-1]).sum(axis=1))
     turn[1:] *= np.cumprod(signs)[:, None]
     turn *= np.sign(turn[0, np.argmax(np.abs(turn[0]))])
     texts = {"robot": robot_name, "task": task_name, "units": "rad"}
-    names = {
-        "joint_names": robot(robot_name).joint_names,
-        "phase_names": PHASE_NAMES,
-        "state_names": STATE_NAMES,
-    }
+    names = {"joint_names": robot(robot_name).joint_names, "phase_names": PHASE_NAMES, "state_names": STATE_NAMES}
     with _create(path) as file:
         file["qpos"] = demo.qpos
         file["action"] = demo.action
@@ -240,22 +239,24 @@ def record_all(out: str | Path, processes: int | None = None) -> Path:
     """
     root = Path(out)
     jobs = [
-        (root / what / role / name, name, what, count, 0, 1)
-        for what in TASKS
+        (root / task_name / role / name, name, task_name, count, 0, 1)
+        for task_name in TASKS
         for role, (names, count) in SETS.items()
         for name in names
     ]
-    for job in jobs:
-        _refuse_existing(job[0])
-    parallel(record, jobs, processes)
+    for folder, *_ in jobs:
+        _refuse_existing(folder)
+    joblib.Parallel(n_jobs=processes or -1)(joblib.delayed(record)(*job) for job in jobs)
     write_checksums(root)
     return root
 
 
 def write_checksums(root: Path) -> Path:
-    """Write `root`/SHA256SUMS over every recorded file below it, in the format of `sha256sum -c`."""
-    files = sorted(p for p in root.rglob("*") if p.suffix in (".hdf5", ".json") and p.is_file())
-    lines = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(root).as_posix()}\n" for p in files]
+    """Write `root`/SHA256SUMS over all recorded files below it, in the format of `sha256sum -c`."""
+    files = sorted(file for file in root.rglob("*") if file.suffix in (".hdf5", ".json") and file.is_file())
+    lines = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(root).as_posix()}\n" for file in files
+    ]
     target = root / "SHA256SUMS"
     target.write_text("".join(lines))
     return target

@@ -1,7 +1,7 @@
 """Many environments of one robot and one task, stepped together by MuJoCo's C threads.
 
-A control step is `SUBSTEPS` physics steps from the full physics state, started without a warm start of the solver: an
-environment's next state depends on its state and its command only, not on its neighbours or the number of threads.
+A control step is `SUBSTEPS` physics steps from the full physics state, without a warm start of the solver. An
+environment's next state therefore depends only on its state and its command, not on other environments or threads.
 """
 
 import os
@@ -26,18 +26,21 @@ class Environments:
     """N environments of one robot and one task; environment i starts as seed i says.
 
     Attributes:
-        arm, task, seeds: what was asked for.
+        arm, task, seeds: the robot, the task and one seed an environment.
         active: (N,) bool, environments that `step` moves; `freeze_successes` clears them.
-        success: (N,) bool, whether the criterion has been met at the end of any control step so far.
+        success: (N,) bool, whether the criterion was met at the end of any control step so far.
         steps: (N,) int, control steps made, up to and including the first success.
         closest: (N,) smallest distance from tool point to object centre so far, metres.
-        freeze_successes: stop simulating an environment once it has succeeded.
+        goal: (N, 3) metres in the table frame, zeros for a task without a goal.
 
     Args:
         robot_name, task_name: rows of the tables in `ate.robots.kinematic_table` and `ate.sim.tasks`.
         seeds: one integer an environment.
         threads: C threads; all cores (at most one for every four environments) when None. Does not change results.
-        freeze_successes: see above.
+        freeze_successes: stop simulating an environment once it has succeeded.
+
+    Raises:
+        InputError: unknown names, no seeds or a negative one, or MuJoCo is not installed.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class Environments:
         freeze_successes: bool = False,
     ) -> None:
         mujoco = engine()
-        from mujoco import rollout as parallel
+        from mujoco.rollout import Rollout
 
         self.arm, self.task = robot(robot_name), task(task_name)
         self.seeds = tuple(int(seed) for seed in seeds)
@@ -63,16 +66,12 @@ class Environments:
             )
         self._model = build_model(robot_name, task_name)
         count = len(self.seeds)
-        wanted = threads if threads is not None else min(os.cpu_count() or 1, (count + 3) // 4)
-        self._threads = max(1, wanted)
-        self._pool = parallel.Rollout(nthread=0 if self._threads == 1 else self._threads)
+        self._threads = max(1, min(os.cpu_count() or 1, (count + 3) // 4) if threads is None else threads)
+        self._pool = Rollout(nthread=0 if self._threads == 1 else self._threads)
         self._data = [mujoco.MjData(self._model) for _ in range(self._threads)]
-        self._spec = int(mujoco.mjtState.mjSTATE_CTRL.value)
-        self.freeze_successes = freeze_successes
-        self._reset()
-
-    def _reset(self) -> None:
-        n, nq, count = self.arm.joints, self._model.nq, len(self.seeds)
+        self._control = int(mujoco.mjtState.mjSTATE_CTRL.value)
+        self._freeze_successes = freeze_successes
+        n, nq = self.arm.joints, self._model.nq
         starts = [start(self.task, n, seed) for seed in self.seeds]
         self.goal: Array = np.array([s.goal for s in starts])
         self._physics = np.zeros((count, 1 + nq + self._model.nv))
@@ -143,7 +142,7 @@ class Environments:
         return position + self.arm.base, matrix
 
     def observe(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What a policy sees: qpos (N, dof) radians and opening, and state (N, 20), both float32."""
+        """What a policy observes: qpos (N, dof) radians and opening, and state (N, 20), both float32."""
         qpos = np.column_stack([self.joints, self.opening]).astype(np.float32)
         tool, matrix = self.tool()
         return qpos, observation(self.task, tool, matrix, self.object_position, self.object_quaternion, self.goal)
@@ -182,27 +181,21 @@ class Environments:
         self._grip[index] = control[:, -1]
         control[:, -1] *= STROKE
         repeated = np.repeat(control[:, None], SUBSTEPS, axis=1)
-        after = np.empty((len(index), SUBSTEPS, self._physics.shape[1]))
-        start_state = np.ascontiguousarray(self._physics[index])
-        start_state[:, 0] = 0.0
-        self._pool.rollout(
-            [self._model] * len(index),
-            self._data,
-            start_state,
-            repeated,
-            control_spec=self._spec,
-            state=after,
-        )
-        self._physics[index] = after[:, -1]
+        states = np.empty((len(index), SUBSTEPS, self._physics.shape[1]))
+        initial = np.ascontiguousarray(self._physics[index])
+        initial[:, 0] = 0.0
+        models = [self._model] * len(index)
+        self._pool.rollout(models, self._data, initial, repeated, control_spec=self._control, state=states)
+        self._physics[index] = states[:, -1]
         self._track(index, begun=True)
 
     def _track(self, index: NDArray[np.int64], *, begun: bool) -> None:
-        """Bring success, steps, closest and highest up to date for the environments `index`."""
+        """Update success, steps, closest and highest of the environments `index`."""
         first = 1 + self._model.nq + self.arm.joints + 2
         tool, _ = pose(self.arm, self.joints[index])
         position = self.object_position[index]
-        near = np.linalg.norm(tool + self.arm.base - position, axis=1)
-        self.closest[index] = np.minimum(self.closest[index], near)
+        distance = np.linalg.norm(tool + self.arm.base - position, axis=1)
+        self.closest[index] = np.minimum(self.closest[index], distance)
         self._highest[index] = np.maximum(self._highest[index], position[:, 2])
         if not begun:
             return
@@ -210,5 +203,5 @@ class Environments:
         velocity = self._physics[index, first : first + 3]
         met = succeeded(self.task, position, velocity, self.goal[index], self._highest[index], self.fingers[index])
         self.success[index] |= met
-        if self.freeze_successes:
+        if self._freeze_successes:
             self.active[index] &= ~met

@@ -1,9 +1,9 @@
 """One scripted expert for all robots and tasks: way-points in the table frame, differential IK to joint targets.
 
-The script of a task is a list of phases. In each the commanded tool point walks to the phase's way-point, at most
-`stride` metres a control step, and the phase ends when it has stood there for `hold` steps (holds outlast the servos'
-lag). Only the tool path is scripted; joints follow by damped least squares with the home posture as rest.
-Small differences from one episode to the next (pace, hover height, way-point offsets) come from the episode's seed.
+The script of a task is a list of phases. In each, the commanded tool point moves to the phase's way-point, at most
+`stride` metres a control step. The phase ends when it has been there for `hold` steps, longer than the servos' lag.
+Only the tool path is scripted; joints follow by damped least squares with the home posture as rest.
+Small differences between episodes (pace, hover height, way-point offsets) come from the episode's seed.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ate.robots.kinematic_table import robot
 from ate.robots.kinematics import downward, home, pose, toward
-from ate.sim.tasks import task
+from ate.sim.tasks import GOAL, OBJECT, TOOL, task
 
 Array = NDArray[np.float64]
 PHASE_NAMES = ("reach", "descend", "grasp", "lift", "carry", "lower", "release", "retreat", "push")
@@ -28,15 +28,15 @@ GAP = 0.03
 
 @dataclass(frozen=True)
 class Phase:
-    """One leg of a script.
+    """One phase of a script.
 
     Attributes:
         name: one of `PHASE_NAMES`.
-        target: what the way-point is: "object", "goal", "behind" (the disc, seen from the goal) or "push".
+        target: the way-point: "object", "goal", "behind" (the disc, seen from the goal) or "push".
         height: tool height at the way-point, metres.
         opening: gripper command, 1 = open.
         stride: longest step of the commanded tool point, metres.
-        hold: control steps to stand at the way-point.
+        hold: control steps to stay at the way-point.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Expert:
 
     Args:
         robot_name, task_name: rows of the tables.
-        seeds: (N,) episode seeds; they decide the small differences between episodes, row by row.
+        seeds: N episode seeds, which decide the small differences between episodes.
     """
 
     def __init__(self, robot_name: str, task_name: str, seeds: Sequence[int]) -> None:
@@ -85,13 +85,13 @@ class Expert:
         self.script = SCRIPTS[task_name]
         self._rest = home(robot_name)
         _, matrix = pose(self.arm, self._rest)
-        self._turned = np.pi * float(matrix[0, 0] < 0)  # home's own choice of the two finger-symmetric yaws
-        draws = np.array([np.random.default_rng([int(seed), 7]).uniform(-1, 1, 4) for seed in seeds])
-        self._pace = 0.9 + 0.1 * draws[:, 0]
-        self._offset = np.column_stack([0.01 * draws[:, 1], 0.01 * draws[:, 2], 0.015 * draws[:, 3]])
-        count = len(draws)
+        self._turned = np.pi * float(matrix[0, 0] < 0)  # which of the two finger-symmetric yaws the home posture has
+        samples = np.array([np.random.default_rng([int(seed), 7]).uniform(-1, 1, 4) for seed in seeds])
+        self._pace = 0.9 + 0.1 * samples[:, 0]
+        self._offset = samples[:, 1:] * [0.01, 0.01, 0.015]
+        count = len(samples)
         self._phase = np.zeros(count, np.int64)
-        self._stood = np.zeros(count, np.int64)
+        self._held = np.zeros(count, np.int64)
         self._entered = np.full(count, -1)
         self._goal = np.zeros((count, 3))
         self._q: Array | None = None
@@ -103,33 +103,32 @@ class Expert:
         """The next command of every environment.
 
         Args:
-            qpos: (N, dof) measured joints; only the first call's are used, the expert then follows its own commands.
+            qpos: (N, dof) measured joints; used only in the first call, later the expert follows its own commands.
             state: (N, 20) observation, columns `ate.sim.tasks.STATE_NAMES`.
 
         Returns:
             action (N, dof) absolute joint targets in radians and gripper target, and the index (N,) into
             `PHASE_NAMES` of the phase each environment is in.
         """
-        view = state.astype(float)
+        observed = state.astype(float)
         if self._q is None:
             self._q = qpos[:, : self.arm.joints].astype(float)
-            self._tool = view[:, 0:3].copy()
-            self._angle = (np.arctan2(view[:, 4], view[:, 3]) - self._turned + np.pi) % (2 * np.pi) - np.pi
-        opening = np.zeros(len(view))
-        label = np.zeros(len(view), np.int8)
-        stride = np.zeros(len(view))
+            self._tool = observed[:, TOOL].copy()
+            self._angle = (np.arctan2(observed[:, 4], observed[:, 3]) - self._turned + np.pi) % (2 * np.pi) - np.pi
+        opening, stride = np.zeros((2, len(observed)))
+        label = np.zeros(len(observed), np.int8)
         for k, phase in enumerate(self.script):
             rows = np.flatnonzero(self._phase == k)
             if not len(rows):
                 continue
-            fresh = rows[self._entered[rows] != k]
-            self._goal[fresh] = self._waypoint(phase, view, fresh)
-            if phase.target in ("object", "behind") and k == 0:
-                self._yaw[fresh] = self._grip(phase, view[fresh])
-            self._entered[fresh] = k
+            entering = rows[self._entered[rows] != k]
+            self._goal[entering] = self._waypoint(phase, observed, entering)
+            if k == 0:
+                self._yaw[entering] = self._grip_yaw(phase, observed[entering])
+            self._entered[entering] = k
             stride[rows] = phase.stride * self._pace[rows]
             if phase.target == "push":
-                self._goal[rows], stride[rows] = self._pushing(view[rows], self._tool[rows], stride[rows])
+                self._goal[rows], stride[rows] = self._pushing(observed[rows], self._tool[rows], stride[rows])
             opening[rows] = phase.opening
             label[rows] = PHASE_NAMES.index(phase.name)
         self._walk(stride)
@@ -137,17 +136,14 @@ class Expert:
         self._q = toward(self.arm, self._q, self._tool - self.arm.base, matrix, self._rest)
         return np.column_stack([self._q, opening]), label
 
-    def _waypoint(self, phase: Phase, view: Array, rows: NDArray[np.int64]) -> Array:
-        """Way-points (len(rows), 3) of a phase that begins now; latched until the phase ends."""
-        away = view[rows, 14:17] - view[rows, 9:12]
-        point = view[rows, 14:17] if phase.target == "goal" else view[rows, 9:12]
-        point = point.copy()
+    def _waypoint(self, phase: Phase, state: Array, rows: NDArray[np.int64]) -> Array:
+        """Way-points (len(rows), 3) of a phase that begins now; they stay until the phase ends."""
+        point = state[rows, GOAL if phase.target == "goal" else OBJECT]
         if phase.target == "goal":
-            # put down where the *object* meets the goal, not the tool
-            point[:, :2] -= view[rows, 17:19]
+            # The object has to reach the goal, not the tool.
+            point[:, :2] -= state[rows, 17:19]
         if phase.target == "behind":
-            unit = away[:, :2] / np.maximum(np.linalg.norm(away[:, :2], axis=1, keepdims=True), 1e-9)
-            point[:, :2] -= (self.task.radius + GAP) * unit
+            point[:, :2] -= (self.task.radius + GAP) * _to_goal(state[rows])[0]
         point[:, 2] = phase.height
         if phase.name == "reach":
             point += self._offset[rows]
@@ -155,24 +151,22 @@ class Expert:
             point[:, :2] = self._tool[rows, :2]
         return point
 
-    def _grip(self, phase: Phase, view: Array) -> Array:
-        """Yaw (n,) in ±45° that lines the fingers up with the cube, or their flat side with the push."""
+    def _grip_yaw(self, phase: Phase, state: Array) -> Array:
+        """Yaw (n,) in ±45° that aligns the fingers with the cube, or their flat side with the push."""
         if phase.target == "behind":
-            away = view[:, 14:16] - view[:, 9:11]
+            away = (state[:, GOAL] - state[:, OBJECT])[:, :2]
             yaw = np.arctan2(away[:, 1], away[:, 0])
             return (yaw + np.pi / 4) % (np.pi / 2) - np.pi / 4
-        return np.arctan2(view[:, 13], view[:, 12]) / 4
+        return np.arctan2(state[:, 13], state[:, 12]) / 4
 
-    def _pushing(self, view: Array, tool: Array, stride: Array) -> tuple[Array, Array]:
+    def _pushing(self, state: Array, tool: Array, stride: Array) -> tuple[Array, Array]:
         """Where to push from here (n, 3) and how far (n,): along the line to the goal, correcting sideways drift.
 
-        The stride shrinks to 0.15 of the remaining distance plus 1 mm, so that the disc stops where it should, and
-        to nothing once the disc is within 4 mm of the goal.
+        The stride shrinks to 0.15 of the remaining distance plus 1 mm, so that the disc stops at the goal. It is 0 once
+        the disc is within 4 mm of the goal.
         """
-        away = view[:, 14:16] - view[:, 9:11]
-        distance = np.linalg.norm(away, axis=1)
-        unit = away / np.maximum(distance, 1e-9)[:, None]
-        offset = tool[:, :2] - view[:, 9:11]
+        unit, distance = _to_goal(state)
+        offset = tool[:, :2] - state[:, OBJECT][:, :2]
         sideways = offset - (offset * unit).sum(axis=1, keepdims=True) * unit
         stride = np.where(distance < 0.004, 0.0, np.minimum(stride, 0.15 * distance + 0.001))
         heading = unit - sideways / 0.02
@@ -183,15 +177,22 @@ class Expert:
         return target, stride
 
     def _walk(self, stride: Array) -> None:
-        """Move the commanded tool poses and advance the phases of those that have arrived."""
+        """Move the commanded tool poses, and advance the phases of environments that have arrived."""
         gap = self._goal - self._tool
         distance = np.linalg.norm(gap, axis=1)
         self._tool += gap * np.minimum(1.0, stride / np.maximum(distance, 1e-9))[:, None]
         turn = self._yaw - self._angle
         self._angle += np.clip(turn, -LARGEST_TURN, LARGEST_TURN)
         arrived = (distance <= stride) & (np.abs(turn) <= LARGEST_TURN)
-        self._stood = np.where(arrived, self._stood + 1, 0)
+        self._held = np.where(arrived, self._held + 1, 0)
         holds = np.array([phase.hold for phase in self.script])
-        done = self._stood > holds[self._phase]
+        done = self._held > holds[self._phase]
         self._phase = np.minimum(self._phase + done, len(self.script) - 1)
-        self._stood[done] = 0
+        self._held[done] = 0
+
+
+def _to_goal(state: Array) -> tuple[Array, Array]:
+    """Horizontal direction (n, 2) and distance (n,) from object to goal."""
+    away = (state[:, GOAL] - state[:, OBJECT])[:, :2]
+    distance = np.linalg.norm(away, axis=1)
+    return away / np.maximum(distance, 1e-9)[:, None], distance

@@ -1,43 +1,39 @@
-"""Any policy in many environments at once: observe, ask for chunks, execute the first rows of them, repeat.
+"""Rollouts of any policy in many environments at once, with a receding horizon (Diffusion Policy, arXiv 2303.04137).
 
 A policy is a function (qpos (N, dof), state (N, 20)) → actions (N, S, dof): absolute joint targets in radians and a
 gripper target in [0, 1] (1 = open), one row a control step of 1/20 s. `execute` rows of each chunk are carried out
-before the next call (receding horizon, as in Diffusion Policy, arXiv 2303.04137).
+before the next call.
 """
 
-import multiprocessing
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import InputError
 from ate.sim.environments import Environments
-from ate.sim.tasks import task
+from ate.sim.tasks import OBJECT, TOOL, task
 
 Policy = Callable[[NDArray[np.float32], NDArray[np.float32]], Any]
 Snapshot = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """What happened, for plots: T + 1 rows an environment, the last one repeated after a success.
+    """Trajectories, T + 1 rows an environment; the last row is repeated after a success.
 
     Attributes:
         qpos: (N, T + 1, dof) float32, radians and gripper opening.
         tool: (N, T + 1, 3) float32 tool point in the table frame, metres.
-        thing: (N, T + 1, 3) float32 centre of the object, metres.
-        goal: (N, 3) float32, metres; zeros when the task has none.
+        object: (N, T + 1, 3) float32 centre of the object, metres.
+        goal: (N, 3) float32, metres; zeros for a task without a goal.
     """
 
     qpos: NDArray[np.float32]
     tool: NDArray[np.float32]
-    thing: NDArray[np.float32]
+    object: NDArray[np.float32]
     goal: NDArray[np.float32]
 
 
@@ -49,9 +45,9 @@ class Rollouts:
         robot, task: names.
         seeds: (N,) int.
         success: (N,) bool.
-        steps: (N,) int control steps to the first success, or made in all.
+        steps: (N,) int control steps to the first success, or all that were made.
         closest: (N,) smallest distance from tool point to object centre, metres.
-        tracks: trajectories when they were asked for.
+        tracks: trajectories where they were recorded.
     """
 
     robot: str
@@ -78,23 +74,7 @@ def rollout(
     threads: int | None = None,
     record: bool = False,
 ) -> Rollouts:
-    """Run a policy from every seed; all environments in lock step, one batched policy call every `execute` steps.
-
-    The policy always sees all N rows, also those of environments that have already succeeded (which are no longer
-    simulated), so that noise a policy draws for row i does not depend on how the others fare.
-
-    Args:
-        policy: see the module's first lines; called with float32 arrays.
-        robot, task_name: rows of the tables.
-        seeds: N integers; they fix object, goal and home noise.
-        execute: rows of a chunk carried out before the next call.
-        horizon_steps: control steps after which an episode has failed; the task's own when None.
-        threads: C threads of the simulator; does not change results.
-        record: keep trajectories.
-
-    Raises:
-        InputError: unknown names, or chunks of the wrong shape or shorter than `execute`.
-    """
+    """Run one policy from every seed; arguments and errors as in `rollout_many`."""
     return rollout_many([policy], robot, task_name, seeds, execute, horizon_steps, threads, record)[0]
 
 
@@ -108,17 +88,23 @@ def rollout_many(
     threads: int | None = None,
     record: bool = False,
 ) -> list[Rollouts]:
-    """`[rollout(policy, …) for policy in policies]`, simulated together: one set of environments for all of them.
+    """Run each policy from every seed, all in lock step in one set of environments: the results of each policy alone.
 
-    Each policy is called on its own rows, as long as one of its environments is active. The simulator's threads get
-    more environments at a time, and towards the end the last ones of all policies instead of those of one.
+    Each policy is called once every `execute` steps while one of its environments is active. It always gets all of its
+    N rows, also those of environments that have succeeded and are no longer simulated: the noise that a policy samples
+    for row i then does not depend on the other rows.
 
     Args:
-        policies: P of them.
-        robot, task_name, seeds, execute, horizon_steps, threads, record: as in `rollout`, the same for all.
+        policies: functions as in the module's first lines, called with float32 arrays.
+        robot, task_name: rows of the tables.
+        seeds: N integers, the same for all policies; they determine object, goal and home noise.
+        execute: rows of a chunk carried out before the next call.
+        horizon_steps: control steps after which an episode has failed; the task's own when None.
+        threads: C threads of the simulator; does not change results.
+        record: keep trajectories.
 
     Raises:
-        InputError: as `rollout`; or no policies.
+        InputError: unknown names, no policies, or chunks of the wrong shape or shorter than `execute`.
     """
     limit = task(task_name).steps if horizon_steps is None else horizon_steps
     for name, value in (("execute", execute), ("horizon_steps", limit)):
@@ -127,81 +113,62 @@ def rollout_many(
     if not policies:
         raise InputError("no policies", where="rollouts", expected="at least one", fix="pass some")
     own = [slice(i * len(seeds), (i + 1) * len(seeds)) for i in range(len(policies))]
-    with Environments(robot, task_name, list(seeds) * len(policies), threads=threads, freeze_successes=True) as world:
-        log = [_snapshot(world)] if record else []
-        # How many rows of the log are a policy's own: alone it would end with its last success.
+    repeated = list(seeds) * len(policies)
+    with Environments(robot, task_name, repeated, threads=threads, freeze_successes=True) as environments:
+        log = [_snapshot(environments)] if record else []
+        # How many rows of the log belong to each policy: alone it would end with its last success.
         ended, done = [1] * len(policies), 0
-        while done < limit and world.active.any():
-            chunks = np.zeros((len(world), execute, world.arm.dof))
-            qpos, state = world.observe()
+        while done < limit and environments.active.any():
+            chunks = np.zeros((len(environments), execute, environments.arm.dof))
+            qpos, state = environments.observe()
             for policy, rows in zip(policies, own, strict=True):
-                if world.active[rows].any():
-                    chunks[rows] = _chunk(policy, qpos[rows], state[rows], world, execute)
+                if environments.active[rows].any():
+                    chunks[rows] = _chunk(policy, qpos[rows], state[rows], environments, execute)
             steps = min(execute, limit - done)
-            ended = [
-                done + steps + 1 if world.active[rows].any() else end for rows, end in zip(own, ended, strict=True)
-            ]
+            done += steps
+            ended = [done + 1 if environments.active[rows].any() else end for rows, end in zip(own, ended, strict=True)]
             for row in range(steps):
-                world.step(chunks[:, row])
-                done += 1
+                environments.step(chunks[:, row])
                 if record:
-                    log.append(_snapshot(world))
-        return [_outcome(world, rows, log[:end] if record else None) for rows, end in zip(own, ended, strict=True)]
+                    log.append(_snapshot(environments))
+        return [
+            _outcome(environments, rows, log[:end] if record else None) for rows, end in zip(own, ended, strict=True)
+        ]
 
 
-def _outcome(world: Environments, rows: slice, log: Sequence[Snapshot] | None) -> Rollouts:
-    """What happened in some rows, with their trajectories where there is a log."""
+def _outcome(environments: Environments, rows: slice, log: Sequence[Snapshot] | None) -> Rollouts:
+    """The outcome of some rows, with their trajectories where there is a log."""
     tracks = None
     if log is not None:
-        qpos, tool, thing = (np.stack([part[rows] for part in parts], axis=1) for parts in zip(*log, strict=True))
-        tracks = Tracks(qpos, tool, thing, world.goal[rows].astype(np.float32))
+        qpos, tool, centre = (np.stack([part[rows] for part in parts], axis=1) for parts in zip(*log, strict=True))
+        tracks = Tracks(qpos, tool, centre, environments.goal[rows].astype(np.float32))
     return Rollouts(
-        world.arm.name,
-        world.task.name,
-        np.array(world.seeds)[rows],
-        world.success[rows],
-        world.steps[rows],
-        world.closest[rows],
-        tracks,
+        environments.arm.name,
+        environments.task.name,
+        seeds=np.array(environments.seeds)[rows],
+        success=environments.success[rows],
+        steps=environments.steps[rows],
+        closest=environments.closest[rows],
+        tracks=tracks,
     )
 
 
-def _snapshot(world: Environments) -> Snapshot:
-    qpos, state = world.observe()
-    return qpos, state[:, 0:3], state[:, 9:12]
+def _snapshot(environments: Environments) -> Snapshot:
+    qpos, state = environments.observe()
+    return qpos, state[:, TOOL], state[:, OBJECT]
 
 
 def _chunk(
-    policy: Policy, qpos: NDArray[np.float32], state: NDArray[np.float32], world: Environments, execute: int
+    policy: Policy, qpos: NDArray[np.float32], state: NDArray[np.float32], environments: Environments, execute: int
 ) -> NDArray[np.float64]:
     """One checked policy call: the first `execute` rows of (N, S, dof) with S >= execute."""
     chunk = np.asarray(policy(qpos, state), dtype=float)
-    dof = world.arm.dof
+    dof = environments.arm.dof
     if chunk.ndim != 3 or chunk.shape[0] != len(qpos) or chunk.shape[2] != dof or chunk.shape[1] < execute:
         raise InputError(
             f"actions of shape {chunk.shape}",
-            where=f"policy on {world.arm.name}",
+            where=f"policy on {environments.arm.name}",
             expected=f"({len(qpos)}, S, {dof}) with S >= execute = {execute}",
             fix="return one chunk an environment, or pass a smaller execute",
         )
     return chunk[:, :execute]
-
-
-def parallel(
-    function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], processes: int | None = None
-) -> list[Result]:
-    """`[function(*job) for job in jobs]` in fresh processes, for many (robot, task) jobs at once.
-
-    Args:
-        function: importable (not a lambda); give it `threads=1`, as each process should use one core.
-        jobs: one tuple of picklable arguments a call.
-        processes: all cores when None; with 1 the jobs run here, in order.
-
-    Returns:
-        Results in the order of the jobs; the first exception of a job is raised.
-    """
-    count = min(processes or os.cpu_count() or 1, len(jobs))
-    if count <= 1:
-        return [function(*job) for job in jobs]
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(function, *zip(*jobs, strict=True)))

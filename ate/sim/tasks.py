@@ -1,4 +1,4 @@
-"""Three table-top tasks: what is drawn from the seed, what a policy sees, and what success is.
+"""Three table-top tasks: what the seed decides, what a policy observes, and what success is.
 
     lift   a 4 cm cube anywhere within ±10 cm, any yaw: raise it by 5 cm or more
     push   a disc of radius 3 cm to a goal 10-15 cm away: centre within 2 cm of it, nearly at rest
@@ -26,7 +26,8 @@ STATE_NAMES = (
     *("object_x", "object_y", "object_z", "object_cos4yaw", "object_sin4yaw"),
     *("goal_x", "goal_y", "goal_z", "object_tool_x", "object_tool_y", "object_tool_z"),
 )
-STATE_WIDTH = len(STATE_NAMES)
+TOOL, OBJECT, GOAL = slice(0, 3), slice(9, 12), slice(14, 17)
+"""Columns of the state that hold positions."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Task:
         mass: kg.
         friction: sliding friction of object and table (the pads have their own).
         goal: least and greatest distance from object to goal, metres; None for a task without a goal.
-        steps: an episode that has not succeeded after so many control steps has failed.
+        steps: control steps after which an episode without success has failed.
     """
 
     name: str
@@ -56,7 +57,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Start:
-    """What a seed decides: object position (3,), yaw (radians), goal (3,), home noise (n,) in radians."""
+    """What a seed decides: object position (3,) and yaw, goal (3,), home noise (n,); metres and radians."""
 
     position: Array
     yaw: float
@@ -81,65 +82,63 @@ def task(name: str) -> Task:
     return TASKS[name]
 
 
-def start(what: Task, joints: int, seed: int) -> Start:
-    """Draw the start of an episode from an integer seed, the same for every robot but for the home noise."""
+def start(task: Task, joints: int, seed: int) -> Start:
+    """Sample the start of an episode from a seed; it is the same for all robots, apart from the home noise."""
     generator = np.random.default_rng([seed, 20])
     xy = generator.uniform(-OBJECT_RANGE, OBJECT_RANGE, 2)
     yaw = float(generator.uniform(-np.pi, np.pi))
     goal = np.zeros(3)
-    if what.goal is not None:
+    if task.goal is not None:
         distance = -1.0
-        while not what.goal[0] <= distance <= what.goal[1]:
+        while not task.goal[0] <= distance <= task.goal[1]:
             goal[:2] = generator.uniform(-GOAL_RANGE, GOAL_RANGE, 2)
             distance = float(np.hypot(*(goal[:2] - xy)))
-        goal[2] = what.half
+        goal[2] = task.half
     noise = generator.normal(0.0, HOME_NOISE, joints)
-    return Start(np.array([*xy, what.half]), yaw, goal, noise)
+    return Start(np.array([*xy, task.half]), yaw, goal, noise)
 
 
 def succeeded(
-    what: Task, position: Array, velocity: Array, goal: Array, highest: Array, opening: Array
+    task: Task, position: Array, velocity: Array, goal: Array, highest: Array, opening: Array
 ) -> NDArray[np.bool_]:
     """Which of N environments meet the task's criterion now.
 
     Args:
-        what: the task.
+        task: the task.
         position, velocity: (N, 3) of the object's centre, metres and m/s.
         goal: (N, 3).
         highest: (N,) greatest height of the object's centre so far.
         opening: (N,) opening between the gripper's pads, 1 = fully open.
     """
-    if what.name == "lift":
-        return position[:, 2] >= what.half + 0.05
-    away = np.hypot(position[:, 0] - goal[:, 0], position[:, 1] - goal[:, 1])
+    if task.name == "lift":
+        return position[:, 2] >= task.half + 0.05
+    distance = np.hypot(position[:, 0] - goal[:, 0], position[:, 1] - goal[:, 1])
     slow = np.linalg.norm(velocity, axis=1) < 0.05
-    if what.name == "push":
-        return (away < 0.02) & slow & (np.abs(position[:, 2] - what.half) < 0.01)
-    stands = np.abs(position[:, 2] - what.half) < 0.005
-    return (away < 0.025) & slow & stands & (highest >= what.half + 0.04) & (opening > 0.7)
+    if task.name == "push":
+        return (distance < 0.02) & slow & (np.abs(position[:, 2] - task.half) < 0.01)
+    stands = np.abs(position[:, 2] - task.half) < 0.005
+    return (distance < 0.025) & slow & stands & (highest >= task.half + 0.04) & (opening > 0.7)
 
 
 def observation(
-    what: Task, tool: Array, matrix: Array, position: Array, turn: Array, goal: Array
+    task: Task, tool: Array, matrix: Array, position: Array, quaternion: Array, goal: Array
 ) -> NDArray[np.float32]:
-    """The state a policy sees, (N, 20) float32, columns `STATE_NAMES`.
+    """The state that a policy observes, (N, 20) float32, columns `STATE_NAMES`.
 
     Args:
-        what: the task.
+        task: the task.
         tool, matrix: tool position (N, 3) and rotation (N, 3, 3) in the table frame.
-        position, turn: object position (N, 3) and quaternion wxyz (N, 4).
+        position, quaternion: object position (N, 3) and orientation wxyz (N, 4).
         goal: (N, 3), zeros when the task has none.
 
     The cube looks the same after a quarter turn, so its yaw ψ is given as cos 4ψ, sin 4ψ; a disc has zeros there.
     """
-    state = np.zeros((len(tool), STATE_WIDTH), np.float32)
-    state[:, 0:3] = tool
+    state = np.zeros((len(tool), len(STATE_NAMES)), np.float32)
+    state[:, TOOL], state[:, OBJECT], state[:, GOAL] = tool, position, goal
     state[:, 3:6], state[:, 6:9] = matrix[:, :, 0], matrix[:, :, 1]
-    state[:, 9:12] = position
-    if what.shape == "box":
-        w, x, y, z = turn.T
+    if task.shape == "box":
+        w, x, y, z = quaternion.T
         yaw = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
         state[:, 12], state[:, 13] = np.cos(4 * yaw), np.sin(4 * yaw)
-    state[:, 14:17] = goal
     state[:, 17:20] = position - tool
     return state

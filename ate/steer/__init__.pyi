@@ -1,5 +1,6 @@
 from .attachment import Attachment as Attachment
 from .attachment import attach as attach
+from .coefficient import guidance_coefficient as guidance_coefficient
 from .evaluation import Evaluation as Evaluation
 from .evaluation import open_loop as open_loop
 from .evaluation import spread as spread

@@ -11,7 +11,7 @@ from torch import Tensor
 from ate.data.chunks import Chunks, chunk, concat
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
-from ate.policies.noise import Path
+from ate.policies.noise import NoisePath
 from ate.policies.policy import Policy
 from ate.runs.distributed import mine, processes
 
@@ -93,7 +93,7 @@ class Batch:
         return replace(self, **rows)
 
 
-def draw(data: TrainingData, path: Path, size: int, generator: torch.Generator) -> Batch:
+def draw(data: TrainingData, path: NoisePath, size: int, generator: torch.Generator) -> Batch:
     """Draw a batch: rows, times and noise all from one generator on the data's device."""
     device = data.observation.device
     rows = torch.randint(len(data), (size,), generator=generator, device=device)

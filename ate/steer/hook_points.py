@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ate.errors import InputError
-from ate.policies.noise import Path
+from ate.policies.noise import NoisePath
 
 SCHEDULERS = ("noise_scheduler", "train_scheduler", "scheduler")
 NETWORKS = ("unet", "model", "network", "net", "noise_pred_net", "denoiser", "transformer")
@@ -77,7 +77,7 @@ def find_hook_point(policy: Any, network: nn.Module | None = None, scheduler: An
         InputError: no hook_point, or several that could be meant.
     """
     policy = unwrapped(policy)
-    if isinstance(getattr(policy, "path", None), Path):
+    if isinstance(getattr(policy, "path", None), NoisePath):
         return _ours(policy)
     flows = [] if scheduler is not None else [owner for owner in _modules(policy) if _is_flow_vla(owner)]
     if len(flows) > 1:
@@ -102,13 +102,13 @@ def unwrapped(policy: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class _WatchedPath(Path):
+class _WatchedPath(NoisePath):
     """A path that tells what it noises."""
 
     record: Record = lambda _: None
 
     def noised(self, a0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """As `Path.noised`."""
+        """As `NoisePath.noised`."""
         self.record(Step(a0, noise, *self.alpha_sigma(t), t))
         return super().noised(a0, noise, t)
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ate.policies.noise import Path
+from ate.policies.noise import NoisePath
 from ate.steer.batches import TrainingData, draw
 from ate.steer.shifted_target import Prepared, Shifts
 
@@ -31,7 +31,7 @@ class Prefetcher:
     Its state is that of the batches that were handed out: what is prepared and not yet taken does not count.
     """
 
-    def __init__(self, data: TrainingData, path: Path, size: int, seed: int, shifts: Shifts) -> None:
+    def __init__(self, data: TrainingData, path: NoisePath, size: int, seed: int, shifts: Shifts) -> None:
         """Batches of `size` rows of `data`, times and noise from one generator of `seed`."""
         self._data, self._path, self._size, self._shifts = data, path, size, shifts
         self._generators = {

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ate.policies.noise import Path, estimate_coefficient, split
+from ate.policies.noise import NoisePath, estimate_coefficient, split
 from ate.runs.distributed import mine
 from ate.steer.batches import Batch, TrainingData
 from ate.steer.guidance import Guidance
@@ -41,7 +41,7 @@ class Prepared:
 class Shifts:
     """The shifts of a training run."""
 
-    def __init__(self, guidances: Sequence[Guidance], data: TrainingData, path: Path, seed: int) -> None:
+    def __init__(self, guidances: Sequence[Guidance], data: TrainingData, path: NoisePath, seed: int) -> None:
         """Encode the data once for `guidances`; noise for sampled latents is drawn from streams of their own of `seed`.
 
         One stream for each latent width: guidances of one width share their noise, and none sees what else is trained.

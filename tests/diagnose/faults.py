@@ -11,6 +11,7 @@ from ate.data.episodes import Episode
 from ate.data.normalize import Normalizer
 from ate.data.series import Series
 from ate.diagnose import Diagnosis
+from ate.diagnose.predictions import Predictions
 from ate.experiments.settings import SHIPPED
 from ate.policies import Policy, build
 from ate.steer import OptimConfig, pretrain
@@ -31,15 +32,15 @@ def trained(episodes: Episodes, policy: Policy | None = None, steps: int = 500) 
 def changed(episodes: Episodes, **change: Callable[[np.ndarray], np.ndarray]) -> Episodes:
     """The same recordings with series changed: `changed(episodes, qpos=np.rad2deg)`."""
 
-    def one(item: Episode) -> Episode:
-        new = {name: Series.of(change[name](item.read(name)), f"changed {name}") for name in change}
-        return replace(item, series={**item.series, **new})
+    def edited(item: Episode) -> Episode:
+        series = {name: Series.of(change[name](item.read(name)), f"changed {name}") for name in change}
+        return replace(item, series={**item.series, **series})
 
-    return replace(episodes, items=tuple(one(item) for item in episodes))
+    return replace(episodes, items=tuple(edited(item) for item in episodes))
 
 
 def degrees(rows: np.ndarray) -> np.ndarray:
-    """Method joints in degrees, the gripper as it was."""
+    """Joints of the robot in degrees, the gripper as it was."""
     return np.concatenate([np.rad2deg(rows[:, :-1]), rows[:, -1:]], axis=1)
 
 
@@ -72,7 +73,7 @@ def blind(policy: Policy) -> Policy:
 
 
 class Holding(Policy):
-    """A policy that repeats the pose it sees."""
+    """A policy that repeats the pose it observes."""
 
     def denoise(self, observation, mask, generator):
         pose = observation[:, None, : self.config.features] * mask
@@ -86,8 +87,13 @@ def holding(policy: Policy) -> Policy:
     return other
 
 
+def predictions(policy: Policy, episodes: Episodes) -> Predictions:
+    """Of a policy on its own robot."""
+    return Predictions.of(policy, episodes, policy.spaces[0])
+
+
 def levels(diagnosis: Diagnosis) -> dict[str, str]:
-    """Verdict by check."""
+    """Level by check."""
     return {check.check: check.level for check in diagnosis.checks}
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+import ate
 from ate.errors import InputError
-from ate.policies.noise import PARAMETERIZATIONS, Path, guidance_coefficient, squared_cosine, target_coefficients
+from ate.policies.noise import PARAMETERIZATIONS, NoisePath, guidance_coefficient, squared_cosine, target_coefficients
 
 CLOSED_FORMS = {
     "epsilon": lambda a, s: -s,
@@ -56,8 +57,13 @@ def test_coefficient_stays_finite_where_alpha_vanishes():
 
 
 def test_unknown_parameterisation_names_the_nearest():
-    with pytest.raises(InputError, match="did you mean 'epsilon'"):
+    with pytest.raises(InputError) as caught:
         guidance_coefficient("epsilonn", 0.5, 0.5)
+    assert caught.value.where == "parameterization" and "'epsilon'" in caught.value.fix
+
+
+def test_the_coefficient_is_callable_where_guidance_is():
+    assert ate.steer.guidance_coefficient is guidance_coefficient
 
 
 def test_schedule_equals_the_golden_one(shared):
@@ -69,7 +75,7 @@ def test_schedule_equals_the_golden_one(shared):
 
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
 def test_split_undoes_noising_and_target(name):
-    path = Path(name, 100)
+    path = NoisePath(name, 100)
     generator = torch.Generator().manual_seed(0)
     a0, noise = (torch.randn(6, 4, 3, generator=generator) for _ in range(2))
     t = path.time(torch.linspace(0.05, 0.9, 6))
@@ -80,6 +86,6 @@ def test_split_undoes_noising_and_target(name):
 
 def test_time_zero_is_data_and_one_is_noise():
     for name in ("sample", "flow_noise_at_1"):
-        path = Path(name)
+        path = NoisePath(name)
         alpha, sigma = path.alpha_sigma(torch.tensor([0.0, 1.0]))
         assert alpha[0] == 1 and sigma[0] == 0 and alpha[1] < 1e-2 and sigma[1] > 0.999

@@ -8,7 +8,7 @@ import torch
 from ate.align.released.weights import from_released
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
-from ate.policies.noise import PARAMETERIZATIONS, Path, estimate_coefficient, guidance_coefficient
+from ate.policies.noise import PARAMETERIZATIONS, NoisePath, estimate_coefficient, guidance_coefficient
 from ate.steer import Guidance, GuidanceMeter, meter_verdict
 from ate.steer.encoder import IdentityEncoder
 
@@ -118,7 +118,7 @@ def test_the_identity_encoder_pulls_straight_to_the_clean_chunk():
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
 def test_an_energy_at_the_estimate_is_a_latent_auxiliary_loss(vae, name):
     """‖f + λ·k·g(â0) − target‖² with a constant shift has the gradient of ‖f − target‖² + λ·‖E(â0) − E(a0)‖² in f."""
-    path, lam = Path(name), 0.7
+    path, lam = NoisePath(name), 0.7
     vae = vae.double()
     guidance = Guidance(vae, "paper", lam=lam, energy_at="x0_hat")
     noise, a0 = batch(dtype=torch.float64)

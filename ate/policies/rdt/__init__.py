@@ -9,7 +9,7 @@ _stub, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 def __getattr__(name: str) -> Any:
     if name == "guidance_of":
-        # The only arrow up: RDT's users look for their `vae:` block here, and it makes guidance.
+        # The only import upwards: users look here for the guidance of their `vae:` block.
         from ate.steer.released import guidance_of
 
         return guidance_of

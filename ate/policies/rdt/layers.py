@@ -1,6 +1,6 @@
 """Layers of RDT: RMS norm, attention with normalised queries and keys, feed-forward, sinusoidal embedding.
 
-Module names are the key names of the published weights, so that a state dict loads as it stands.
+Module names are the key names of the published weights, so that a state dict loads as it is. H is the hidden size.
 
 Source: RDT-1B, arXiv 2410.07864.
 """
@@ -19,94 +19,94 @@ EPS = 1e-6
 class RmsNorm(nn.Module):
     """x·w / √(Var[x] + ε) over the last dimension, Var the *unbiased variance*: what RDT-1B was trained with.
 
-    A usual RMS norm divides by the root of the mean square instead and differs by some 5 % in RDT-1B.
+    A usual RMS norm divides by the root mean square instead, which differs by some 5 % in RDT-1B.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
+        self.weight = nn.Parameter(torch.ones(size))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise `(…, width)`."""
+        """Normalise `(…, size)`."""
         return x * torch.rsqrt(x.var(-1, keepdim=True) + EPS) * self.weight
 
 
 class SelfAttention(nn.Module):
     """Attention among the tokens, RMS norm on each head's queries and keys."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, hidden_size: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.q_norm, self.k_norm = RmsNorm(width // heads), RmsNorm(width // heads)
-        self.proj = nn.Linear(width, width)
+        self.qkv = nn.Linear(hidden_size, 3 * hidden_size)
+        self.q_norm, self.k_norm = RmsNorm(hidden_size // heads), RmsNorm(hidden_size // heads)
+        self.proj = nn.Linear(hidden_size, hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(B, N, width)` to the same."""
+        """`(B, N, H)` to the same shape."""
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         out = F.scaled_dot_product_attention(self.q_norm(q), self.k_norm(k), v)
         return self.proj(out.transpose(1, 2).flatten(2))
 
 
 class CrossAttention(nn.Module):
-    """Attention of the tokens to a condition, same norms."""
+    """Attention of the tokens to a condition, with the same norms."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, hidden_size: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.q = nn.Linear(width, width)
-        self.kv = nn.Linear(width, 2 * width)
-        self.q_norm, self.k_norm = RmsNorm(width // heads), RmsNorm(width // heads)
-        self.proj = nn.Linear(width, width)
+        self.q = nn.Linear(hidden_size, hidden_size)
+        self.kv = nn.Linear(hidden_size, 2 * hidden_size)
+        self.q_norm, self.k_norm = RmsNorm(hidden_size // heads), RmsNorm(hidden_size // heads)
+        self.proj = nn.Linear(hidden_size, hidden_size)
 
     def forward(self, x: Tensor, condition: Tensor, mask: Tensor | None) -> Tensor:
-        """Tokens `(B, N, width)` attend to `(B, L, width)`; mask is bool `(B, L)`, True where valid."""
+        """Tokens `(B, N, H)` attend to `(B, L, H)`; mask is bool `(B, L)`, True where valid."""
         q = self.q(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = self.kv(condition).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        seen = None if mask is None else mask[:, None, None, :].expand(-1, -1, x.shape[1], -1)
-        out = F.scaled_dot_product_attention(self.q_norm(q), self.k_norm(k), v, attn_mask=seen)
+        valid = None if mask is None else mask[:, None, None, :].expand(-1, -1, x.shape[1], -1)
+        out = F.scaled_dot_product_attention(self.q_norm(q), self.k_norm(k), v, attn_mask=valid)
         return self.proj(out.transpose(1, 2).flatten(2))
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with a tanh-GELU between them; the hidden width equals the input's."""
+    """Two linear maps with a tanh-GELU between them; the hidden layer is as wide as the input."""
 
-    def __init__(self, width: int, out: int) -> None:
+    def __init__(self, hidden_size: int, out: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, width)
-        self.fc2 = nn.Linear(width, out)
+        self.fc1 = nn.Linear(hidden_size, hidden_size)
+        self.fc2 = nn.Linear(hidden_size, out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(…, width)` to `(…, out)`."""
+        """`(…, H)` to `(…, out)`."""
         return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
 
 
 class ScalarEmbedder(nn.Module):
     """A number, a diffusion step or a control frequency, as one token."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(nn.Linear(FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
+        self.mlp = nn.Sequential(nn.Linear(FREQUENCIES, hidden_size), nn.SiLU(), nn.Linear(hidden_size, hidden_size))
 
     def forward(self, value: Tensor) -> Tensor:
-        """`(B,)` to `(B, width)`."""
+        """`(B,)` to `(B, H)`."""
         return self.mlp(sinusoids(value).to(next(self.parameters()).dtype))
 
 
 class Block(nn.Module):
     """Self-attention, cross-attention to one condition, feed-forward: pre-norm, residual."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, hidden_size: int, heads: int) -> None:
         super().__init__()
-        self.norm1 = RmsNorm(width)
-        self.attn = SelfAttention(width, heads)
-        self.cross_attn = CrossAttention(width, heads)
-        self.norm2 = RmsNorm(width)
-        self.ffn = FeedForward(width, width)
-        self.norm3 = RmsNorm(width)
+        self.norm1 = RmsNorm(hidden_size)
+        self.attn = SelfAttention(hidden_size, heads)
+        self.cross_attn = CrossAttention(hidden_size, heads)
+        self.norm2 = RmsNorm(hidden_size)
+        self.ffn = FeedForward(hidden_size, hidden_size)
+        self.norm3 = RmsNorm(hidden_size)
 
     def forward(self, x: Tensor, condition: Tensor, mask: Tensor | None) -> Tensor:
-        """Tokens `(B, N, width)`, condition `(B, L, width)` with its mask `(B, L)`."""
+        """Tokens `(B, N, H)`, condition `(B, L, H)` with its mask `(B, L)`."""
         x = x + self.attn(self.norm1(x))
         x = x + self.cross_attn(self.norm2(x), condition, mask)
         return x + self.ffn(self.norm3(x))
@@ -115,13 +115,13 @@ class Block(nn.Module):
 class FinalLayer(nn.Module):
     """RMS norm and the feed-forward that reads the actions out."""
 
-    def __init__(self, width: int, out: int) -> None:
+    def __init__(self, hidden_size: int, out: int) -> None:
         super().__init__()
-        self.norm_final = RmsNorm(width)
-        self.ffn_final = FeedForward(width, out)
+        self.norm_final = RmsNorm(hidden_size)
+        self.ffn_final = FeedForward(hidden_size, out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(B, N, width)` to `(B, N, out)`."""
+        """`(B, N, H)` to `(B, N, out)`."""
         return self.ffn_final(self.norm_final(x))
 
 

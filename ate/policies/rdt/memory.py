@@ -1,8 +1,8 @@
-"""Memory pre-flight: what fine-tuning RDT needs, before any weight is loaded.
+"""The memory that fine-tuning RDT needs, known before any weight is loaded.
 
-The network is built without storage (torch's meta device) and run once; what autograd would keep for the backward pass
-is counted tensor by tensor, attention by the kernel that keeps most. Weights, gradients and AdamW's two moments follow
-from the numbers of parameters.
+The network is built without storage (torch's meta device) and run once. What autograd would keep for the backward pass
+is counted tensor by tensor, for attention by the kernel that keeps most. Weights, gradients and AdamW's two moments
+follow from the numbers of parameters.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from ate.errors import InputError, unknown
 from ate.policies.rdt.lora import with_lora
 from ate.policies.rdt.runner import Runner, RunnerConfig
 
-# Bytes a weight in memory, a trained weight's gradient and its two AdamW moments, and the type of activations.
+# Bytes of a weight, of a trained weight's gradient and of its two AdamW moments; and the type of activations.
 PRECISIONS: Mapping[str, tuple[int, int, int, torch.dtype]] = MappingProxyType(
     {
         "float32": (4, 4, 8, torch.float32),
@@ -25,7 +25,7 @@ PRECISIONS: Mapping[str, tuple[int, int, int, torch.dtype]] = MappingProxyType(
         "bf16": (2, 2, 4, torch.bfloat16),
     }
 )
-# Workspaces, fragments and the context of the device's driver: no count sees them.
+# Share of the memory for workspaces, fragments and the context of the device's driver, which are not counted.
 RESERVE = 0.1
 
 
@@ -40,7 +40,7 @@ class MemoryNeed:
         gradients: bytes of gradients.
         optimizer: bytes of AdamW's moments.
         activations: bytes that a sample of the batch keeps for the backward pass.
-        batch: samples the question was about.
+        batch: samples a step.
     """
 
     parameters: int
@@ -107,8 +107,8 @@ def memory_need(
         batch: samples a step.
         precision: `"float32"`, `"mixed"` (float32 weights, bf16 activations) or `"bf16"`.
         checkpointing: blocks compute their activations again in the backward pass.
-        lora_rank: train LoRA adapters of this rank alone; 0 trains every weight.
-        lang_tokens: language tokens a sample; all that fit by default.
+        lora_rank: train only LoRA adapters of this rank; 0 trains all weights.
+        lang_tokens: language tokens a sample; the most that fit by default.
 
     Raises:
         InputError: an unknown precision, or a batch below 1.
@@ -125,19 +125,18 @@ def memory_need(
         words = min(lang_tokens or config.max_lang_cond_len, config.max_lang_cond_len)
         activations = kept_per_sample(runner, words, dtype)
         if checkpointing:
-            whole = activations
+            without = activations
             runner.model.checkpointing = True
             activations = kept_per_sample(runner, words, dtype)
-            # One block at a time computes again and keeps then what it had not kept before, its gradients beside it;
-            # without these, real steps that train adapters alone took a fifth more than was said.
-            activations += 2 * (whole - activations) // config.depth
-    counts = [(parameter.numel(), parameter.requires_grad) for parameter in runner.parameters()]
-    trained = sum(number for number, trains in counts if trains)
-    everything = sum(number for number, _ in counts)
+            # One block at a time computes its activations again and keeps them with their gradients. Without these,
+            # real steps that train only adapters took a fifth more than the estimate.
+            activations += 2 * (without - activations) // config.depth
+    parameters = sum(parameter.numel() for parameter in runner.parameters())
+    trained = sum(parameter.numel() for parameter in runner.parameters() if parameter.requires_grad)
     return MemoryNeed(
-        parameters=everything,
+        parameters=parameters,
         trained=trained,
-        weights=per_weight * everything,
+        weights=per_weight * parameters,
         gradients=per_gradient * trained,
         optimizer=per_moment * trained,
         activations=activations,
@@ -146,12 +145,12 @@ def memory_need(
 
 
 def kept_per_sample(runner: Runner, words: int, dtype: torch.dtype) -> int:
-    """Bytes that one more sample of a batch keeps for the backward pass; `words` language tokens each."""
+    """Bytes that one more sample of a batch keeps for the backward pass; each has `words` language tokens."""
     return _kept(runner, 2, words, dtype) - _kept(runner, 1, words, dtype)
 
 
 def _kept(runner: Runner, samples: int, words: int, dtype: torch.dtype) -> int:
-    """Bytes that a forward pass keeps beside the weights; a storage that is kept twice counts once."""
+    """Bytes that a forward pass keeps in addition to the weights; a storage that is kept twice counts once."""
     c = runner.config
     weights = {parameter.untyped_storage()._cdata for parameter in runner.parameters()}
     storages: dict[int, torch.UntypedStorage] = {}
@@ -173,6 +172,6 @@ def _kept(runner: Runner, samples: int, words: int, dtype: torch.dtype) -> int:
         time = torch.zeros(samples, dtype=torch.long)
         out = runner.model(tokens, time, time, *conditions, lang_mask=torch.ones(samples, words, dtype=torch.bool))
         loss = out.square().mean()
-    total = sum(storage.nbytes() for storage in storages.values())
-    del loss
-    return total
+    kept = sum(storage.nbytes() for storage in storages.values())
+    del loss  # until here it holds the storages
+    return kept

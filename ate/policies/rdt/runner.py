@@ -1,7 +1,7 @@
 """RDT's runner: projections, the noised chunk, the loss, and the sampler around the transformer.
 
-Language and images come in as embeddings of the user's own encoders (T5-XXL and SigLIP in RDT-1B), or as zeros. Actions
-and state are 128-slot unified vectors; the 0/1 mask of the slots in use is an input beside them.
+Language and images are embeddings of the user's own encoders (T5-XXL and SigLIP in RDT-1B), or zeros. Actions and state
+are 128-slot unified vectors; the 0/1 mask of the slots in use is a further input.
 
 Noise schedules and samplers are diffusers' (an extra, `ate[rdt]`).
 
@@ -71,6 +71,13 @@ class RunnerConfig:
                 fix="RDT-1B predicts the sample",
             )
 
+    def transformer(self, *, checkpointing: bool = False) -> RDT:
+        """The transformer of these sizes."""
+        return RDT(
+            self.action_dim, self.pred_horizon, self.hidden_size, self.depth, self.num_heads, self.max_lang_cond_len,
+            self.img_cond_len, checkpointing=checkpointing,
+        )  # fmt: skip
+
 
 class Runner(nn.Module):
     """The policy: three projections and the transformer.
@@ -86,10 +93,7 @@ class Runner(nn.Module):
     def __init__(self, config: RunnerConfig, *, checkpointing: bool = False) -> None:
         super().__init__()
         c = self.config = config
-        self.model = RDT(
-            c.action_dim, c.pred_horizon, c.hidden_size, c.depth, c.num_heads, c.max_lang_cond_len, c.img_cond_len,
-            checkpointing=checkpointing,
-        )  # fmt: skip
+        self.model = c.transformer(checkpointing=checkpointing)
         self.lang_adaptor = _projection(c.lang_token_dim, c.hidden_size, c.lang_layers)
         self.img_adaptor = _projection(c.img_token_dim, c.hidden_size, c.img_layers)
         self.state_adaptor = _projection(2 * c.action_dim, c.hidden_size, c.state_layers)
@@ -166,9 +170,9 @@ class Runner(nn.Module):
         return self.state_adaptor(torch.cat([rows, mask.to(rows.dtype).expand(-1, rows.shape[1], -1)], -1))
 
 
-def _projection(width: int, hidden: int, layers: int) -> nn.Sequential:
+def _projection(features: int, hidden: int, layers: int) -> nn.Sequential:
     """Linear maps with a tanh-GELU between them, named `0`, `2`, `4` … as in the published weights."""
-    parts: list[nn.Module] = [nn.Linear(width, hidden)]
+    parts: list[nn.Module] = [nn.Linear(features, hidden)]
     for _ in range(layers - 1):
         parts += [nn.GELU(approximate="tanh"), nn.Linear(hidden, hidden)]
     return nn.Sequential(*parts)
@@ -186,6 +190,6 @@ def _schedulers(c: RunnerConfig) -> tuple[Any, Any]:
         "beta_schedule": c.beta_schedule,
         "prediction_type": c.prediction_type,
     }
-    # On the CPU whatever the weights are built on: the memory pre-flight builds on the meta device.
+    # Always on the CPU: `load` and `memory_need` build the network on the meta device.
     with torch.device("cpu"):
         return DDPMScheduler(clip_sample=False, **shared), DPMSolverMultistepScheduler(**shared)

@@ -25,7 +25,7 @@ class RDT(nn.Module):
         num_heads: attention heads a block.
         max_lang_cond_len: most language tokens.
         img_cond_len: image tokens, all cameras and frames together.
-        checkpointing: compute each block again in the backward pass instead of keeping its activations.
+        checkpointing: recompute each block's activations in the backward pass instead of keeping them.
 
     Raises:
         InputError: the width is not a multiple of the heads.
@@ -69,7 +69,7 @@ class RDT(nn.Module):
         lang_mask: Tensor | None = None,
         img_mask: Tensor | None = None,
     ) -> Tensor:
-        """Predicted clean actions `(B, S, output_dim)`.
+        """The prediction for the S actions, `(B, S, output_dim)`.
 
         Args:
             x: state and noised action tokens `(B, 1 + S, H)`, projected to the hidden size.

@@ -76,7 +76,7 @@ def _times(rollouts: "Rollouts", index: int, moments: int) -> list[int]:
 def _spans(rollouts: "Rollouts", which: Sequence[int]) -> list[list[float]]:
     """Ends of x, y and z in metres that hold everything these rollouts show."""
     tracks = _tracks(rollouts)
-    parts = [part[list(which)].reshape(-1, 3) for part in (tracks.tool, tracks.thing)]
+    parts = [part[list(which)].reshape(-1, 3) for part in (tracks.tool, tracks.object)]
     if _has_goal(rollouts):
         parts.append(tracks.goal[list(which)])
     points = np.concatenate(parts)
@@ -102,7 +102,7 @@ def _moment(
     tracks, (across, up) = _tracks(rollouts), view
     first = place == {"row": 1, "col": 1}
     for name, path, color, dash, symbol in (
-        ("object", tracks.thing[index], ORANGE, "dot", "square"),
+        ("object", tracks.object[index], ORANGE, "dot", "square"),
         ("tool", tracks.tool[index], BLUE, "solid", "triangle-down"),
     ):
         walked = path[: step + 1]

@@ -1,4 +1,4 @@
-"""Resident memory of real fine-tuning steps of a mid-size RDT beside what the pre-flight says, as JSON.
+"""Resident memory of real fine-tuning steps of a mid-size RDT, and the estimate of `memory_need`, as JSON.
 
     python -m tests.policies.rdt.measuring
 
@@ -59,17 +59,17 @@ def train(config, size, checkpointing=False, lora_rank=0):
 
 
 def main():
-    # What every first step loads and keeps is not the policy's.
+    # A warm-up: what the first step of a process loads and keeps is not the policy's.
     train(replace(TINY, max_lang_cond_len=4), 2, checkpointing=True, lora_rank=2)
-    found = {}
+    cases = {}
     for name, options in CASES.items():
         need = memory_need(MIDDLE, BATCH, precision="float32", **options)
         gc.collect()
         forget_peak()
-        before = status("VmRSS")
+        resident = status("VmRSS")
         train(MIDDLE, BATCH, **options)
-        found[name] = {"measured": status("VmHWM") - before, "need": need.total, "fixed": need.fixed}
-    print(json.dumps(found))
+        cases[name] = {"measured": status("VmHWM") - resident, "need": need.total, "fixed": need.fixed}
+    print(json.dumps(cases))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """A tiny RDT runner and a batch for it."""
 
+import pytest
 import torch
 
+from ate.errors import InputError
 from ate.policies.rdt.runner import Runner, RunnerConfig
 
 TINY = RunnerConfig(
@@ -9,6 +11,13 @@ TINY = RunnerConfig(
     max_lang_cond_len=6, img_cond_len=5,
 )  # fmt: skip
 ARM = [0, 1, 2, 3, 4, 5, 10]
+
+
+def refused(call):
+    """The error that a call raises."""
+    with pytest.raises(InputError) as caught:
+        call()
+    return caught.value
 
 
 def runner(seed=0, **options):
