@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run test venv browser lint types lab data verify table real benchmark-align benchmark-align-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot
+.PHONY: run test venv browser lint types lab data verify table real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -67,13 +67,13 @@ real: venv
 
 # Six methods of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
 LIFT := data/lift
-benchmark-align: venv
+variants: venv
 	$(BIN)/ate benchmark --run runs/benchmark $(foreach robot,panda sawyer iiwa14 xarm7 xarm6,--pretrain $(LIFT)/pretrain/$(robot)) \
 	  --adapt $(LIFT)/adapt/ur5e --adapt $(LIFT)/adapt/gen3
 
 # The same on somebody's own recordings: Sawyer → Panda, and Sawyer + Panda → a right arm of Baxter and of GR1.
 RIGHT_ARMS := --pretrain $(REAL)/robosuite_sawyer/hdf5 --pretrain $(REAL)/robosuite_panda/hdf5 --joints-pretrain "right_j*,robot0_joint*"
-benchmark-align-real: venv
+variants-real: venv
 	$(BIN)/ate benchmark --run runs/benchmark-panda --pretrain $(REAL)/robosuite_sawyer/hdf5 \
 	  --adapt $(REAL)/robosuite_panda/hdf5 --exclude episode_0005
 	$(BIN)/ate benchmark --run runs/benchmark-baxter $(RIGHT_ARMS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"

@@ -1,9 +1,8 @@
-"""Chunks a second of stage 1, beside the same network with attention written out: `make bench`.
+"""Chunks a second of stage 1, compared with the same network in torch's own modules: `make bench`.
 
 The other network has queries, keys and a softmax for its cross-attention to the one latent token, keeps every token to
-the end of the encoder, and uses torch's own modules throughout (`MultiheadAttention`, `Dropout`, AdamW as it comes);
-both are measured in turn in one run, and the ratio is what to read. On a GPU also the share of the card's bf16 peak,
-itself measured by a large matrix product.
+the end of the encoder, and uses `MultiheadAttention` and the default AdamW. Both are measured in turn in the same run;
+the result is their ratio. On a GPU also the share of the card's bf16 peak, itself measured by a large matrix product.
 """
 
 import json
@@ -165,9 +164,9 @@ def main() -> None:
         peak = bf16_peak(device)
         for batch in (64, 1024):
             config = AlignConfig(chunk=64, latent=512, batch=batch)
-            found = case(128, config, device, repeats=20)
-            found["share of measured bf16 peak"] = round(flops(128, config) * found["chunks/s"] / batch / peak, 3)
-            results[f"128-d chunks of 64, latent 512, batch {batch}, GPU, bf16"] = found
+            speed = case(128, config, device, repeats=20)
+            speed["share of measured bf16 peak"] = round(flops(128, config) * speed["chunks/s"] / batch / peak, 3)
+            results[f"128-d chunks of 64, latent 512, batch {batch}, GPU, bf16"] = speed
     print(json.dumps(results, indent=1))
 
 

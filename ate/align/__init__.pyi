@@ -6,7 +6,6 @@ from .evaluate.correspondence import Correspondence as Correspondence
 from .evaluate.correspondence import correspondence as correspondence
 from .evaluate.latent_map import LatentMap as LatentMap
 from .evaluate.mode_occupancy import mode_report as mode_report
-from .evaluate.projection import embed as embed
 from .evaluate.scorecard import Scorecard as Scorecard
 from .evaluate.scorecard import scorecard as scorecard
 from .evaluate.variants import fit_one_stage as fit_one_stage

@@ -76,7 +76,7 @@ class Alignment:
         space: action space of the adaptation robot in the unified vector.
         config: how it was trained.
         seed: seed of the training.
-        digests: SHA-256 of the adaptation set (`adapt`) and of every pre-training set (`pretrain/0`, …).
+        digests: SHA-256 of the adaptation set (`adapt`) and of each pre-training set (`pretrain/0`, …).
         held_out: names of the episodes kept from training, under the same keys.
         metrics: rows of `pretrain` and of `adapt`.
         anchors: pre-training chunks among which `realign` finds anchors; None if it was trained without.

@@ -119,26 +119,26 @@ def why_missing(episodes: Episodes) -> dict[str, str]:
     return {PHASE: why_no_phase(episodes), PATH: tool, TURN: tool, GRIP: why_no_gripper(episodes)}
 
 
-def differences(one: Motion, other: Motion) -> dict[str, np.ndarray]:
-    """By measure, all chunks of one against all chunks of the other, float64 (N, M).
+def differences(motion: Motion, reference: Motion) -> dict[str, np.ndarray]:
+    """By measure, all chunks of `motion` against all of `reference`, float64 (N, M).
 
-    Of phase the share of rows in which it is equal; otherwise root mean squares over the rows. NaN where one of the two
-    does not have the measure.
+    Of phase the share of rows in which it is equal; otherwise root mean squares over the rows. NaN where the measure is
+    not known of both.
     """
-    names, codes = np.unique(np.concatenate([one.phase, other.phase]), return_inverse=True)
-    hot = np.eye(len(names))[codes.reshape(-1, one.phase.shape[1])].reshape(len(one) + len(other), -1)
-    agreement = hot[: len(one)] @ hot[len(one) :].T
-    agreement[~np.outer(one.known[PHASE], other.known[PHASE])] = np.nan
-    rows, squares = one.phase.shape[1], np.zeros((len(one), len(other)))
+    names, codes = np.unique(np.concatenate([motion.phase, reference.phase]), return_inverse=True)
+    hot = np.eye(len(names))[codes.reshape(-1, motion.phase.shape[1])].reshape(len(motion) + len(reference), -1)
+    agreement = hot[: len(motion)] @ hot[len(motion) :].T
+    agreement[~np.outer(motion.known[PHASE], reference.known[PHASE])] = np.nan
+    rows, squares = motion.phase.shape[1], np.zeros((len(motion), len(reference)))
     for t in range(rows):
-        cosine = one.turn[:, t] @ other.turn[:, t].T
+        cosine = motion.turn[:, t] @ reference.turn[:, t].T
         angle = np.arccos(np.minimum(np.abs(cosine, out=cosine), 1.0, out=cosine), out=cosine)
         squares += np.square(angle, out=angle)
     return {
         PHASE: agreement / rows,
-        PATH: np.sqrt(_squares(one.path, other.path) / rows),
+        PATH: np.sqrt(_squares(motion.path, reference.path) / rows),
         TURN: 2.0 * np.sqrt(squares / rows),
-        GRIP: np.sqrt(_squares(one.opening, other.opening) / rows),
+        GRIP: np.sqrt(_squares(motion.opening, reference.opening) / rows),
     }
 
 
@@ -191,12 +191,12 @@ def _since_start(position: np.ndarray, quaternion: np.ndarray, index: np.ndarray
 
 
 def _phases(episodes: Episodes, index: int) -> np.ndarray:
-    """Name of the phase of every row, (n,); its number where the file names none."""
+    """Name of the phase of each row, (n,); its number if the file has no names."""
     codes, names = episodes.extra(index, "phase"), episodes[index].attributes.get("phase_names", ())
     return np.array([names[c] if 0 <= c < len(names) else str(c) for c in codes.astype(int)], dtype="<U32")
 
 
-def _squares(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _squares(rows: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Squared Euclidean distances (N, M) of flattened rows."""
-    x, y = one.reshape(len(one), -1), other.reshape(len(other), -1)
+    x, y = rows.reshape(len(rows), -1), reference.reshape(len(reference), -1)
     return np.maximum((x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2.0 * x @ y.T, 0.0)

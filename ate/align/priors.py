@@ -68,7 +68,7 @@ def standard(latent: int) -> Gaussian:
 def posteriors(
     vae: InfoVAE, chunks: Chunks, batch: int = 1024, noise: torch.Generator | None = None
 ) -> Iterator[Posterior]:
-    """q(z|a) of every chunk in order, `batch` at a time, without gradients and in evaluation mode.
+    """q(z|a) of all chunks in order, `batch` at a time, without gradients and in evaluation mode.
 
     With a generator the chunks are noised first as the released code does, see `released`.
     """
@@ -94,7 +94,7 @@ def aggregated(vae: InfoVAE, chunks: Chunks, batch: int = 1024, noise: torch.Gen
 def released(vae: InfoVAE, chunks: Chunks, batch: int = 1024, noise: torch.Generator | None = None) -> Gaussian:
     """Mean of μ and mean of σ over all `chunks`, as in the released code.
 
-    `noise` noises every chunk by 0, 1 or 2 steps of a 10-step cosine schedule first, as released; None
+    `noise` noises each chunk by 0, 1 or 2 steps of a 10-step cosine schedule first, as released; None
     leaves the chunks clean.
     """
     return released_moments(posteriors(vae, chunks, batch, noise))

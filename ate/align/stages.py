@@ -32,9 +32,6 @@ from ate.errors import InputError
 from ate.runs.device import device as pick_device
 from ate.runs.distributed import leader, rank
 
-# Positions that a network learns at least; longer chunks get as many as they need.
-LEAST_POSITIONS = 500
-Split = tuple[Episodes, Episodes]
 Rows = list[dict[str, float]]
 
 
@@ -168,7 +165,7 @@ class _Run:
 
     config: AlignConfig
     seed: int
-    splits: tuple[Split, ...]
+    splits: tuple[tuple[Episodes, Episodes], ...]
     spaces: tuple[ActionSpace, ...]
     digests: dict[str, str]
     folder: Path | None
@@ -214,7 +211,7 @@ def _pretrain(run: _Run) -> tuple[InfoVAE, Rows]:
         config.heads,
         config.feedforward,
         config.dropout,
-        positions=max(config.chunk + 2, LEAST_POSITIONS),
+        positions=max(config.chunk + 2, VAEConfig.positions),
     )
     standard = priors.standard(config.latent).to(run.device)
     return _train(run, "pretrain", None, shape, (train, held), Target(standard, standard))

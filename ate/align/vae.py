@@ -28,7 +28,7 @@ class VAEConfig:
 
     Args:
         features: numbers a row of the chunk, D.
-        latent: width of the latent and of every token, d; a multiple of `heads`.
+        latent: width of the latent and of all tokens, d; a multiple of `heads`.
         layers: transformer blocks in the encoder, and again in the decoder; odd, so that the blocks before
             and after the middle one pair up by skips.
         heads: attention heads.
@@ -163,7 +163,7 @@ class Block(nn.Module):
 
 
 class SkipStack(nn.Module):
-    """An odd number of blocks; each one after the middle first merges in its mirror image's output."""
+    """An odd number of blocks; those after the middle first merge in the output of their mirror image."""
 
     def __init__(self, config: VAEConfig, latent: bool) -> None:
         super().__init__()

@@ -37,14 +37,16 @@ def align(
     each batch.
     """
     from ate.align.config import AlignConfig
+    from ate.align.config import preset as resolve
     from ate.align.released.config import read_seed_config
     from ate.align.released.run_folder import DEFAULT_FOLDER, Job
+    from ate.data.loading import load, load_sets
     from ate.runs.child import Child
     from ate.runs.distributed import leader, session
     from ate.runs.options import pairs, typed
 
     command = shlex.join(["ate", *sys.argv[1:]])
-    options = typed(AlignConfig, pairs(items, "option"), "option")
+    options = typed(AlignConfig, pairs(items, "-p"), "-p")
     if background:
         child = Child.start([word for word in sys.argv[1:] if word != "--background"], out or DEFAULT_FOLDER)
         click.echo(f"Process {child.process['pid']}; follow it with: ate watch {child.folder}")
@@ -55,11 +57,13 @@ def align(
         seed_config = read_seed_config(files)
         for note in seed_config.notes:
             click.echo(f"Note: {note}.")
-        job = Job.from_seed_config(seed_config, preset or "released", out, seed, options, command)
+        config = seed_config.config(resolve(preset or "released")).with_options(**options)
+        job = Job.from_seed_config(seed_config, config, out, seed, command)
     else:
         if pretrain is None or adapt is None:
             raise click.UsageError("give --config, or both --pretrain and --adapt")
-        job = Job.from_options(pretrain, adapt, preset or "demo", out, seed, options, command)
+        config = resolve(preset or "demo").with_options(**options)
+        job = Job(load_sets(pretrain), load(adapt), config, out or DEFAULT_FOLDER, seed, command)
     with session():
         written = job.run()
         if not leader():

@@ -24,7 +24,10 @@ def weights(folder: Path) -> dict[str, Tensor]:
     from ate.align.trainer import Best
 
     done = Alignment.load(folder)
-    parts: dict[str, Mapping[str, Tensor]] = {"old": done.pretrain_vae.state_dict(), "new": done.vae.state_dict()}
+    parts: dict[str, Mapping[str, Tensor]] = {
+        "pretrain": done.pretrain_vae.state_dict(),
+        "adapt": done.vae.state_dict(),
+    }
     parts |= {f"best {stage}": Best.of(folder / stage).weights for stage in ("pretrain", "adapt")}
     moments = {"mean": done.prior.mean, "std": done.prior.std}
     return {
@@ -44,10 +47,10 @@ def differing(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[st
 
 
 def soak(train: Callable[[Path], None], scratch: Path, kills: int, seed: int = 0) -> dict[str, object]:
-    """Train once undisturbed, then again and again with kills, and compare every run that came to its end.
+    """Train once undisturbed, then repeatedly with kills, and compare all runs that finished.
 
     Args:
-        train: trains into a folder, going on with what is there; importable, for it runs in a child process.
+        train: trains into a folder and continues a run that it holds; importable, because it runs in a child process.
         scratch: an empty folder.
         kills: processes to kill before they end.
         seed: of the moments, uniform over the time of an undisturbed run.
@@ -60,7 +63,6 @@ def soak(train: Callable[[Path], None], scratch: Path, kills: int, seed: int = 0
     _child(train, scratch / "whole").join()
     duration = time.monotonic() - began
     whole, random = weights(scratch / "whole"), np.random.default_rng(seed)
-    found: dict[str, object] = {"seconds undisturbed": round(duration, 2)}
     killed, finished, wrong, stages = 0, 0, [], {"nothing": 0, "pretrain": 0, "adapt": 0}
     folder = scratch / "killed"
     while killed < kills or folder.exists():
@@ -82,7 +84,13 @@ def soak(train: Callable[[Path], None], scratch: Path, kills: int, seed: int = 0
             shutil.rmtree(folder)
         else:
             raise RuntimeError(f"the child failed with exit code {child.exitcode}")
-    return {**found, "killed": killed, "last checkpoint when killed": stages, "finished": finished, "wrong": wrong}
+    return {
+        "seconds undisturbed": round(duration, 2),
+        "killed": killed,
+        "last checkpoint when killed": stages,
+        "finished": finished,
+        "wrong": wrong,
+    }
 
 
 def _child(train: Callable[[Path], None], folder: Path) -> multiprocessing.process.BaseProcess:
@@ -110,13 +118,13 @@ def demo(folder: Path) -> None:
 def main() -> int:
     """Twenty kills of the demo preset; prints one JSON object and fails if any tensor differs."""
     with tempfile.TemporaryDirectory() as scratch:
-        found = soak(demo, Path(scratch), kills=20)
-    print(json.dumps(found, indent=1))
-    return int(bool(found["wrong"]))
+        result = soak(demo, Path(scratch), kills=20)
+    print(json.dumps(result, indent=1))
+    return int(bool(result["wrong"]))
 
 
 if __name__ == "__main__":
     # Under its importable name, so that the children find `demo`.
-    from benchmarks.soaks import kill_alignment as killing
+    from benchmarks.soaks import kill_alignment
 
-    sys.exit(killing.main())
+    sys.exit(kill_alignment.main())

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import ate.align
-from ate.align import embed, scorecard
+from ate.align import scorecard
 from ate.align.evaluate.activity import active_units
 from ate.align.evaluate.containment import _score, containment
+from ate.align.evaluate.projection import balanced, plane
 from ate.align.evaluate.reconstruction import reconstruction_error
 from ate.align.evaluate.scorecard import Verdict, verdict
 from ate.align.evaluate.unseen_modes import unseen_mode, votes
@@ -138,14 +139,11 @@ def test_outside_chunks_are_found_one_by_one():
     assert far[..., 32:].mean() > 0.9 and far[..., :32].mean() < 0.1
 
 
-def test_embedding_is_joint_balanced_and_seeded(clouds):
-    pretrain, adapt = clouds[0], clouds[2](100)
-    one, two = (embed(pretrain, adapt, seed=3) for _ in range(2))
-    np.testing.assert_array_equal(one.pretrain, two.pretrain)
-    assert len(one.pretrain) == len(one.pretrain_index) == 200 and len(one.adapt) == 100
-    shifted = embed(pretrain, adapt + 50.0)
-    assert np.linalg.norm(shifted.adapt.mean(0) - shifted.pretrain.mean(0)) > 50
-    with pytest.raises(InputError, match="umap"):
-        embed(pretrain, adapt, method="umpa")
-    with pytest.raises(InputError, match="one latent space"):
-        embed(pretrain, adapt[:, :3])
+def test_a_map_shows_both_sets_in_balance():
+    rows = balanced(2000, 100, seed=3)
+    assert [len(r) for r in rows] == [200, 100] and all((np.diff(r) > 0).all() for r in rows)
+    np.testing.assert_array_equal(rows[0], balanced(2000, 100, seed=3)[0])
+    assert [len(r) for r in balanced(500, 900, seed=0, most=50)] == [50, 50]
+    with pytest.raises(InputError) as error:
+        plane(np.zeros((5, 3)), method="umpa")
+    assert "umap" in error.value.fix

@@ -66,9 +66,9 @@ def test_matched_differences_are_within_their_null_and_a_subset_is_not():
     pretrain = world.pretrained(60)
     matched, subset = differences(*pretrain, *world.pretrained(60)), differences(*pretrain, *world.subset(60))
     for name in ("mmd", "frechet", "classifier"):
-        low, high = getattr(matched, f"{name}_null")[1:]
+        low, high = matched.null[name][1:]
         slack = high - low
-        assert getattr(matched, name) < high + slack, name
-        assert getattr(subset, name) > getattr(subset, f"{name}_null")[2], name
+        assert matched.value[name] < high + slack, name
+        assert subset.value[name] > subset.null[name][2], name
     assert matched.mmd_p > 0.01 > subset.mmd_p
-    assert subset.coverage < matched.coverage
+    assert subset.value["coverage"] < matched.value["coverage"]

@@ -31,16 +31,17 @@ def record(folder, seed, dof, episodes=6, steps=24):
 @pytest.fixture
 def yaml_file(tmp_path):
     """A file as the release documents it, over two sets of 7 columns."""
-    record(tmp_path / "old", 0, 7)
-    record(tmp_path / "new", 1, 7)
+    record(tmp_path / "pretrain_data", 0, 7)
+    record(tmp_path / "adapt_data", 1, 7)
 
     def write(**changed):
         fields = {
-            "pretraining_dataset_dir": tmp_path / "old", "adaptation_dataset_dir": tmp_path / "new", "s_length": 8,
-            "in_channels": 7, "latent_dim": 8, "isAuto": True, "enable_resume": False,
+            "pretraining_dataset_dir": tmp_path / "pretrain_data",
+            "adaptation_dataset_dir": tmp_path / "adapt_data",
+            "s_length": 8, "in_channels": 7, "latent_dim": 8, "isAuto": True, "enable_resume": False,
             "pretrained_model_dir": tmp_path / "run", **changed,
         }  # fmt: skip
-        file = tmp_path / "their.yaml"
+        file = tmp_path / "released.yaml"
         file.write_text("".join(f"{name}: {value}\n" for name, value in fields.items()))
         return file
 
@@ -54,7 +55,7 @@ def call(*arguments, small=SMALL):
     return result
 
 
-def test_their_yaml_trains_both_stages(yaml_file, tmp_path):
+def test_a_released_yaml_trains_both_stages(yaml_file, tmp_path):
     result = call("--config", yaml_file(), "--out", tmp_path / "run")
     assert result.exit_code == 0 and "Verdict: " in result.output
     alignment = Alignment.load(tmp_path / "run")
@@ -72,7 +73,7 @@ def test_their_yaml_trains_both_stages(yaml_file, tmp_path):
     assert card["config"]["chunk"] == 8 and set(card["hashes"]) == {"pretrain/0", "adapt"}
 
 
-def test_resume_is_asked_for_in_their_words(yaml_file, tmp_path):
+def test_resume_is_a_field_of_the_yaml(yaml_file, tmp_path):
     whole = call("--config", yaml_file(), "--out", tmp_path / "whole")
     assert whole.exit_code == 0
 
@@ -121,12 +122,12 @@ def test_what_does_not_fit_is_refused_before_training(yaml_file, tmp_path):
     (tmp_path / "run" / "theirs_Best.pth").write_bytes(b"")
     with pytest.raises(InputError, match=r"theirs_Best\.pth.*load_released"):
         call("--config", yaml_file(enable_resume=True))
-    with pytest.raises(InputError, match="did you mean 'layers'"):
-        call("--config", yaml_file(), small=["layer=3"])
-    with pytest.raises(InputError, match="option layers"):
-        call("--config", yaml_file(), small=["layers=three"])
-    assert "both --pretrain and --adapt" in call("--pretrain", tmp_path / "old").output
-    assert call("--config", yaml_file(), "--adapt", tmp_path / "new").exit_code == 2
+    for option, where in (("layer=3", "-p"), ("layers", "-p"), ("layers=three", "layers in -p")):
+        with pytest.raises(InputError) as error:
+            call("--config", yaml_file(), small=[option])
+        assert error.value.where == where
+    assert "both --pretrain and --adapt" in call("--pretrain", tmp_path / "pretrain_data").output
+    assert call("--config", yaml_file(), "--adapt", tmp_path / "adapt_data").exit_code == 2
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["theirs_Best.pth"]
 
 
@@ -136,22 +137,22 @@ def test_our_options_and_running_again_goes_on(yaml_file, tmp_path):
         "--preset",
         "smoke",
         "--pretrain",
-        tmp_path / "old",
+        tmp_path / "pretrain_data",
         "--adapt",
-        tmp_path / "new",
+        tmp_path / "adapt_data",
         "--out",
-        tmp_path / "mine",
+        tmp_path / "ours",
     )
     small = (*SMALL, "chunk=8", "latent=8", "keep=best")
     one = call(*words, "--seed", 3, small=small)
     assert one.exit_code == 0
-    alignment = Alignment.load(tmp_path / "mine")
+    alignment = Alignment.load(tmp_path / "ours")
     assert alignment.seed == 3
-    best = ate.align.load_released(tmp_path / "mine" / "vae_adapt_Best.pth", heads=2)
+    best = ate.align.load_released(tmp_path / "ours" / "vae_adapt_Best.pth", heads=2)
     assert all(torch.equal(value, best.state_dict()[key]) for key, value in alignment.vae.state_dict().items())
-    weights = (tmp_path / "mine" / "adapt" / loop.LAST).read_bytes()
+    weights = (tmp_path / "ours" / "adapt" / loop.LAST).read_bytes()
     again = call(*words, "--seed", 3, small=small)
-    assert again.stdout == one.stdout and (tmp_path / "mine" / "adapt" / loop.LAST).read_bytes() == weights
+    assert again.stdout == one.stdout and (tmp_path / "ours" / "adapt" / loop.LAST).read_bytes() == weights
 
 
 def test_best_keeps_the_lowest_finite_loss():

@@ -60,7 +60,7 @@ class Membership:
 
 @dataclass(frozen=True)
 class Mode:
-    """What one mode is made of.
+    """Composition of a mode.
 
     Args:
         mode: its number; 0 has the largest weight.
@@ -91,7 +91,7 @@ class ModeReport:
         modes: composition of each, by all pre-training chunks.
         pretrain: occupancy by pre-training chunks, (K,).
         adapt: occupancy by adaptation chunks, (K,).
-        membership: of every adaptation chunk.
+        membership: of all adaptation chunks.
         table: rows with `measure`, `value`, `null`, `null_low`, `null_high` (5 and 95 %) and `unit`.
     """
 

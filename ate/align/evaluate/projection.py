@@ -5,7 +5,6 @@ wherever they are. A UMAP takes tens of seconds, so its coordinates are cached b
 """
 
 import hashlib
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,58 +12,13 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
-from ate.errors import InputError, unknown
+from ate.errors import unknown
 from ate.runs import checkpoint
 
 METHODS = ("pca", "umap")
 MOST_POINTS = 2000
 # UMAP's own default.
 NEIGHBOURS = 15
-
-
-@dataclass(frozen=True, eq=False)
-class Embedding:
-    """Coordinates in the plane, and which latents they belong to.
-
-    Args:
-        pretrain: (n, 2).
-        adapt: (m, 2).
-        pretrain_index: rows of the pre-training latents shown, (n,).
-        adapt_index: rows of the adaptation latents shown, (m,).
-    """
-
-    pretrain: np.ndarray
-    adapt: np.ndarray
-    pretrain_index: np.ndarray
-    adapt_index: np.ndarray
-
-
-def embed(
-    pretrain: np.ndarray, adapt: np.ndarray, method: str = "pca", seed: int = 0, most: int = MOST_POINTS
-) -> Embedding:
-    """Embed latents (N, d) and (M, d) jointly; both are thinned to at most `most` points, balanced.
-
-    Args:
-        pretrain: pre-training latents.
-        adapt: adaptation latents.
-        method: `pca`, at once, or `umap`, tens of seconds, which needs the package umap-learn.
-        seed: seed of thinning and of UMAP.
-        most: points kept of each set.
-
-    Raises:
-        InputError: an unknown method, fewer than two points in a set, or different widths.
-    """
-    if min(len(pretrain), len(adapt)) < 2 or pretrain.shape[1] != adapt.shape[1]:
-        raise InputError(
-            f"latents of shape {pretrain.shape} and {adapt.shape}",
-            where="embedding",
-            expected="two sets of at least 2 points in one latent space",
-            fix="encode both sets with one alignment",
-        )
-    pretrain_rows, adapt_rows = balanced(len(pretrain), len(adapt), seed, most)
-    flat = plane(np.concatenate([pretrain[pretrain_rows], adapt[adapt_rows]]), method, seed)
-    count = len(pretrain_rows)
-    return Embedding(flat[:count], flat[count:], pretrain_rows, adapt_rows)
 
 
 def balanced(pretrain: int, adapt: int, seed: int, most: int = MOST_POINTS) -> tuple[np.ndarray, np.ndarray]:

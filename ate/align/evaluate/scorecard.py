@@ -188,14 +188,17 @@ def _gaps(gaps: Mapping[str, np.ndarray]) -> dict[str, float]:
 def _two_sample(pretrain: Latents, adapt: Latents, seed: int) -> Iterator[dict[str, Any]]:
     """Rows of the two-sample measures; without those that need more episodes."""
     d = differences(pretrain.mean, pretrain.group, adapt.mean, adapt.group, seed)
-    rows = [
-        _row("MMD²", d.mmd, d.mmd_null, "in pre-training std", False),
-        _row("MMD², p-value", d.mmd_p, None, "permutations by episode", False),
-        _row("Fréchet distance²", d.frechet, d.frechet_null, "in pre-training std", False),
-        _row("classifier two-sample test", d.classifier, d.classifier_null, "area under the curve", False),
-        _row("coverage", d.coverage, d.coverage_null, "share of pre-training", False),
-    ]
-    yield from (row for row in rows if not np.isnan(row["value"]))
+    names = {
+        "mmd": ("MMD²", "in pre-training std"),
+        "frechet": ("Fréchet distance²", "in pre-training std"),
+        "classifier": ("classifier two-sample test", "area under the curve"),
+        "coverage": ("coverage", "share of pre-training"),
+    }
+    for key, (name, unit) in names.items():
+        if not np.isnan(d.value[key]):
+            yield _row(name, d.value[key], d.null[key], unit, False)
+        if key == "mmd":
+            yield _row("MMD², p-value", d.mmd_p, None, "permutations by episode", False)
 
 
 def _outside(outside: Outliers) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ Sources: MMD and its permutation test, Gretton et al., JMLR 13 (2012); Fréchet 
 Landau (1982); classifier two-sample tests, Lopez-Paz and Oquab, arXiv 1610.06545; coverage (PRDC), arXiv 2002.09797.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from ate.align.divergences import mmd, multiscale_kernel
 from ate.align.evaluate.containment import NEIGHBOURS, Band, band, splits
 
+MEASURES = ("mmd", "frechet", "classifier", "coverage")
 PERMUTATIONS = 999
 # Points a side in a split, and in the permutation test.
 MOST_COMPARED, MOST_PERMUTED = 500, 1000
@@ -26,29 +28,19 @@ CLASSIFIER_FOLDS = 5
 
 @dataclass(frozen=True)
 class Differences:
-    """Value for adaptation (mean over the splits) and band of held-out pre-training, of each measure.
+    """Two-sample measures by name (`MEASURES`).
 
     Args:
-        mmd: unbiased squared MMD; about 0 where the two agree.
-        mmd_null: of held-out pre-training.
-        mmd_p: permutation p-value by episode.
-        frechet: Fréchet distance of moment-matched Gaussians, squared.
-        frechet_null: of held-out pre-training.
-        classifier: area under the curve of a classifier that tells the two apart; 0.5 where it cannot.
-        classifier_null: of held-out pre-training.
-        coverage: share of pre-training balls that hold an adaptation latent.
-        coverage_null: of held-out pre-training.
+        value: of adaptation, mean over the splits: the unbiased squared MMD, about 0 if the two agree; the squared
+            Fréchet distance of moment-matched Gaussians; the area under the curve of a classifier between the two, 0.5
+            at chance; the coverage, share of pre-training balls that hold an adaptation latent.
+        null: band of held-out pre-training.
+        mmd_p: permutation p-value of the MMD, by episode.
     """
 
-    mmd: float
-    mmd_null: Band
+    value: Mapping[str, float]
+    null: Mapping[str, Band]
     mmd_p: float
-    frechet: float
-    frechet_null: Band
-    classifier: float
-    classifier_null: Band
-    coverage: float
-    coverage_null: Band
 
 
 def differences(
@@ -77,11 +69,11 @@ def differences(
             )
         )
     measured, null = np.array(values).transpose(1, 2, 0)
-    mean, bands = measured.mean(1), [band(row) for row in null]
     return Differences(
-        float(mean[0]), bands[0], mmd_p_value(pretrain, group, adapt, adapt_group, seed),
-        float(mean[1]), bands[1], float(mean[2]), bands[2], float(mean[3]), bands[3],
-    )  # fmt: skip
+        value=dict(zip(MEASURES, measured.mean(1).tolist(), strict=True)),
+        null={name: band(row) for name, row in zip(MEASURES, null, strict=True)},
+        mmd_p=mmd_p_value(pretrain, group, adapt, adapt_group, seed),
+    )
 
 
 def mmd_p_value(

@@ -72,7 +72,7 @@ def variant_configs(names: Sequence[str], base: AlignConfig) -> tuple[VariantCon
 def train_variants(
     variants: Sequence[VariantConfig], pretrain: Sets, adapt: Episodes, folder: Path, seed: int = 0
 ) -> Iterator[tuple[VariantConfig, Alignment]]:
-    """The alignment of every variant, one after the other; what the folder already holds is read back.
+    """The alignments of all variants, one after the other; what the folder already holds is read back.
 
     Args:
         variants: what to train.

@@ -1,13 +1,11 @@
 """A training of both stages as a folder: checkpoints that resume, the alignment, files for the release, a run card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ate.align.alignment import FILE, Alignment
 from ate.align.config import AlignConfig
-from ate.align.config import preset as resolve
 from ate.align.evaluate.scorecard import scorecard
 from ate.align.released.config import SeedConfig
 from ate.align.released.weights import export_released
@@ -52,36 +50,21 @@ class Job:
     alignment: Alignment | None = field(default=None, init=False)
 
     @classmethod
-    def from_options(
-        cls,
-        pretrain: Path,
-        adapt: Path,
-        preset: str,
-        out: Path | None,
-        seed: int,
-        options: Mapping[str, Any],
-        command: str,
-    ) -> "Job":
-        """By our own options; continues a run that the folder already holds."""
-        config = resolve(preset).with_options(**options)
-        return cls(load_sets(pretrain), load(adapt), config, out or DEFAULT_FOLDER, seed, command)
-
-    @classmethod
     def from_seed_config(
-        cls,
-        file: SeedConfig,
-        preset: str,
-        out: Path | None,
-        seed: int,
-        options: Mapping[str, Any],
-        command: str,
+        cls, file: SeedConfig, config: AlignConfig, out: Path | None, seed: int, command: str
     ) -> "Job":
-        """By a YAML file of the release over a preset, with our own options on top.
+        """By a YAML file of the release.
+
+        Args:
+            file: names the data, and the run to continue if there is one.
+            config: the file's options, and any others.
+            out: folder of a run that does not continue another.
+            seed: seed of the run.
+            command: the command line.
 
         Raises:
             InputError: the data have another number of columns, there is nothing to resume, or the folder holds a run.
         """
-        config = file.config(resolve(preset)).with_options(**options)
         folder = _folder(file, out)
         pretrain, adapt = load_sets(file.pretrain), load(file.adapt)
         _check_columns(file, pretrain, adapt)
