@@ -38,7 +38,7 @@ def test_profiles_and_simulated_robots_have_the_same_columns_and_limits(name):
     robot, arm = profile(name), ROBOTS[name]
     assert robot.joint_names == arm.joint_names
     low, high = robot.limits
-    np.testing.assert_allclose(np.stack([low[:-1], high[:-1]], 1), arm.limits, atol=2e-6)
+    np.testing.assert_array_equal(np.stack([low[:-1], high[:-1]], 1), arm.limits)
     assert (low[-1], high[-1]) == (0, 1)
     values = np.linspace(-1, 1, arm.dof)
     np.testing.assert_array_equal(robot.to_si(values), values)
