@@ -7,7 +7,7 @@ import numpy as np
 from ate.data.doctor.dataset_report import Examined
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding, Report, Triage
 from ate.data.ledger import Ledger
-from ate.data.loading import DataSet, survey
+from ate.data.loading import DataSet
 from tests.conftest import write_episode
 from tests.viz.samples import triages
 
@@ -30,7 +30,7 @@ def examined(folder: Path, count: int = 5, exclude: tuple[str, ...] = (), prefix
     for i in range(count):
         write_episode(folder, i, np.hstack([time + i, 2 * time, time < 0.5]), robot="ur5e", joint_names=list(NAMES))
     (folder / "episode_0001.hdf5").write_bytes(b"")
-    whole = survey(folder)
+    whole = DataSet(str(folder)).survey()
     left = {name.removesuffix(".hdf5") for name in exclude}
     rows = tuple(row for row in triages(count, odd=1, unusable=1) if row.episode not in left)
     return Examined("ur5e", prefix, DataSet(str(folder), exclude=exclude), report(rows), whole.episodes, whole.broken)

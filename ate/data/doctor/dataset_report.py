@@ -11,7 +11,7 @@ from pathlib import Path
 from ate.data.doctor.report import Report
 from ate.data.episodes import Episodes
 from ate.data.formats.layout import Broken
-from ate.data.loading import DataSet, subsets, survey
+from ate.data.loading import DataSet
 from ate.errors import InputError
 from ate.robots import Embodiment, Profile, available, profile, unify
 
@@ -69,7 +69,7 @@ def examine_set(data: DataSet, horizon: int, against: DataSet | None = None, pre
     from ate.data.doctor import examine
 
     report = examine(data, robot=data.robot, against=against, horizon=horizon)
-    whole = survey(data.path, data.source, (), data.layout, data.robot, joints=data.joints)
+    whole = replace(data, exclude=()).survey()
     label = whole.episodes.robot if whole.episodes else prefix.rstrip("/") or Path(data.path).name
     role = "" if against is None else f" ({ADAPT})"
     return Examined(f"{label}{role}", prefix, data, report, whole.episodes, whole.broken)
@@ -77,11 +77,10 @@ def examine_set(data: DataSet, horizon: int, against: DataSet | None = None, pre
 
 def examine_sets(data: DataSet, horizon: int) -> tuple[Examined, ...]:
     """Ask the doctor about a set, or about each set of a folder of robots; arguments and errors as `examine_set`."""
-    found = []
-    for child in subsets(data.path):
-        left_out = tuple(Path(name).name for name in data.exclude if Path(name).parent.name == child.name)
-        found.append(examine_set(replace(data, path=str(child), exclude=left_out), horizon, prefix=f"{child.name}/"))
-    return tuple(found) or (examine_set(data, horizon),)
+    children = data.children()
+    return tuple(examine_set(child, horizon, prefix=f"{Path(child.path).name}/") for child in children) or (
+        examine_set(data, horizon),
+    )
 
 
 def usable(sets: Sequence[Examined]) -> tuple[Episodes, ...]:

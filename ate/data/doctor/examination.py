@@ -25,7 +25,7 @@ from ate.data.doctor.report import FAIL, LEVELS, PASS, Finding, Report, Triage
 from ate.data.episodes import Episodes
 from ate.data.formats.layout import Broken
 from ate.data.ledger import Ledger
-from ate.data.loading import DataSet, subsets, survey
+from ate.data.loading import DataSet
 from ate.errors import InputError
 from ate.robots.profile import Profile, available, profile
 
@@ -60,17 +60,9 @@ def examine_sets(
     Raises:
         InputError: as `examine`.
     """
-    chosen = data if isinstance(data, DataSet) else DataSet(str(data))
-    children = subsets(chosen.path)
+    whole = data if isinstance(data, DataSet) else DataSet(str(data))
     others = _others(against)
-    if not children:
-        return (_examine(chosen, robot, others, horizon),)
-    return tuple(_examine(_child(chosen, child), robot, others, horizon) for child in children)
-
-
-def _child(chosen: DataSet, child: Path) -> DataSet:
-    left_out = tuple(Path(name).name for name in chosen.exclude if Path(name).parent.name == child.name)
-    return replace(chosen, path=str(child), exclude=left_out)
+    return tuple(_examine(item, robot, others, horizon) for item in whole.children() or (whole,))
 
 
 def _examine(data: Source, robot: str, others: tuple[Case, ...], horizon: int) -> Report:
@@ -119,17 +111,16 @@ def _read(data: Source, robot: str) -> tuple[str, Episodes | None, tuple[Broken,
     if isinstance(data, Episodes):
         return str(data[0].path.parent), data, (), data.ledger
     chosen = data if isinstance(data, DataSet) else DataSet(str(data))
-    if subsets(chosen.path):
+    children = chosen.children()
+    if children:
         raise InputError(
-            f"{len(subsets(chosen.path))} sets, one a robot",
+            f"{len(children)} sets, one a robot",
             where=chosen.path,
             expected="one set",
             fix="name one of its sub-folders, or call examine_sets",
         )
-    found = survey(
-        chosen.path, chosen.source, chosen.exclude, chosen.layout, robot or chosen.robot, joints=chosen.joints
-    )
-    return chosen.path, found.episodes, found.broken, found.ledger
+    surveyed = replace(chosen, robot=robot or chosen.robot).survey()
+    return chosen.path, surveyed.episodes, surveyed.broken, surveyed.ledger
 
 
 def _others(data: Source | None) -> tuple[Case, ...]:
@@ -138,9 +129,8 @@ def _others(data: Source | None) -> tuple[Case, ...]:
     if isinstance(data, Episodes):
         return (_case(str(data[0].path.parent), data, "", 1, ()),)
     chosen = data if isinstance(data, DataSet) else DataSet(str(data))
-    sets = [_child(chosen, child) for child in subsets(chosen.path)] or [chosen]
     cases = []
-    for item in sets:
+    for item in chosen.children() or (chosen,):
         path, episodes, _, _ = _read(item, "")
         if episodes is not None:
             case = _case(path, episodes, item.robot, 1, ())
