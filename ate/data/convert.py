@@ -56,12 +56,7 @@ def convert(episodes: Episodes, out: Path, profile: "Profile | None" = None, roo
         out.resolve().parent.mkdir(parents=True, exist_ok=True)
         os.replace(work, out.resolve())
     except OSError as error:
-        raise InputError(
-            f"a folder that cannot be written ({error})",
-            where=str(out),
-            expected="a place with room for the converted episodes",
-            fix="name another folder, or make room",
-        ) from error
+        raise _unwritable(out, error) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return episodes.ledger
@@ -92,12 +87,16 @@ def _work_folder(near: Path, out: Path) -> Path:
     try:
         return Path(mkdtemp(prefix=".converting-", dir=near))
     except OSError as error:
-        raise InputError(
-            f"a folder that cannot be written ({error})",
-            where=str(out),
-            expected="a place that may be written to",
-            fix="name another folder",
-        ) from error
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: OSError) -> InputError:
+    return InputError(
+        f"a folder that cannot be written ({error})",
+        where=str(out),
+        expected="a place that may be written to, with room for the converted episodes",
+        fix="name another folder, or make room",
+    )
 
 
 def _umask() -> int:

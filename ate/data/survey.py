@@ -214,9 +214,7 @@ def _episodes(kept: tuple[Episode, ...], data: "DataSet", profile: "Profile | No
     )
 
 
-def _joint_names(
-    attributes: dict[str, Any], data: "DataSet", width: int, profile: "Profile | None"
-) -> tuple[str, ...]:
+def _joint_names(attributes: dict[str, Any], data: "DataSet", width: int, profile: "Profile | None") -> tuple[str, ...]:
     """Names from the files, else from the profile, else `joint_0 …`."""
     candidates = [attributes.get("action_names", ())] if data.source == "action" else []
     for names in (*candidates, attributes.get("joint_names", ())):

@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from ate.data.formats.layout import MOST_BYTES
+from ate.data.formats.layout import MOST_BYTES, unreadable
 from ate.errors import InputError
 
 # Deflate packs at most about 1,032 to 1.
@@ -62,13 +62,7 @@ def opened(file: Path) -> Iterator[ZipFile]:
         raise
     except (*wrong, zlib.error, struct.error) as error:
         # NotImplementedError and RecursionError are kinds of RuntimeError.
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(
-            f"an archive that cannot be read ({said})",
-            where=str(file),
-            expected="an npz file of numpy",
-            fix="re-copy the file, or exclude it",
-        ) from error
+        raise unreadable(error, file, "an npz file of numpy") from error
 
 
 def headers(handle: ZipFile, file: Path) -> dict[str, Header]:

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, text, texts
+from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, text, texts, unreadable
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -38,26 +38,29 @@ def opened(file: Path) -> Iterator[h5py.File]:
     except InputError:
         raise
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"a file that HDF5 cannot open ({said})",
-            where=str(file),
-            expected="an HDF5 file",
-            fix="re-copy the file, or exclude it",
-        ) from error
+        raise unreadable(error, file, "an HDF5 file") from error
 
 
-def evidence(path: Path, seen: Callable[[h5py.File, Path], str | None]) -> str | None:
-    """What `seen` finds in one of the first files of a path; files that cannot be opened say nothing."""
+def evidence(
+    path: Path, key_in: Callable[[h5py.File, Path], str], note: Callable[[h5py.Dataset], str] = lambda _: ""
+) -> str | None:
+    """The dataset that makes a layout, as evidence, where one of the first files of a path has it; else None.
+
+    Args:
+        path: a folder, or a file.
+        key_in: the dataset's key, given an open file and its path.
+        note: what else there is to note about the dataset.
+    """
     for file in listed(path, SUFFIXES)[:_LOOKED_AT]:
         try:
             with opened(file) as handle:
-                found = seen(handle, file)
+                key = key_in(handle, file)
+                found = member(handle, key, file)
+                if isinstance(found, h5py.Dataset):
+                    return f"a dataset {key!r} in {file.name}{note(found)}"
         except InputError:
-            # Detection only: the reader itself will say what is wrong with this file.
+            # Detection only: the reader itself will report what is wrong with this file.
             continue
-        if found:
-            return found
     return None
 
 

@@ -11,7 +11,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import archive
 from ate.data.formats.archive import Header, Rows
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, check_matrix, listed, rate, texts
+from ate.data.formats.layout import Broken, check_matrix, counted, each_file, listed, rate, texts
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -30,18 +30,13 @@ _MOST_EPISODES = 10**7
 
 def looks(path: Path) -> str | None:
     """What makes this the npz layout, or None."""
-    files = listed(path, SUFFIXES)
-    return f"{len(files)} npz file{'s' if len(files) > 1 else ''}" if files else None
+    return counted(path, SUFFIXES, NAME)
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every episode of every archive: only headers, names and `episode_ends` are read."""
-    files = listed(path, SUFFIXES)
-    for file in files:
-        try:
-            yield from _episodes(file, source, len(files) > 1)
-        except InputError as error:
-            yield Broken(file.stem, file, error)
+    many = len(listed(path, SUFFIXES)) > 1
+    return each_file(path, SUFFIXES, lambda file: _episodes(file, source, many))
 
 
 def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache
 
-from ate.data.formats.layout import MOST_BYTES
+from ate.data.formats.layout import MOST_BYTES, unreadable
 from ate.errors import InputError
 
 # Neighbouring episodes share a row group, which is packed as a whole: what was unpacked is kept for the next.
@@ -65,13 +65,7 @@ def opened(file: Path) -> Iterator[Any]:
         raise
     # Errors of the library are kinds of these; an overflow is a count that no file can hold.
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, OverflowError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise InputError(
-            f"a file that cannot be read as parquet ({said})",
-            where=str(file),
-            expected="a parquet file",
-            fix="fetch the file again, or exclude what is in it",
-        ) from error
+        raise unreadable(error, file, "a parquet file") from error
 
 
 def _stamp(file: Path) -> _Stamp:

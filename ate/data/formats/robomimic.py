@@ -26,12 +26,7 @@ _ARMS = 2
 
 def looks(path: Path) -> str | None:
     """What makes this the robomimic layout, or None."""
-    return hdf5.evidence(path, _seen)
-
-
-def _seen(handle: h5py.File, file: Path) -> str | None:
-    key = f"{tree.ROOT}/{tree.demos(handle, file)[0]}/obs/{_JOINTS.format(0)}"
-    return f"a dataset {key!r} in {file.name}" if isinstance(hdf5.member(handle, key, file), h5py.Dataset) else None
+    return hdf5.evidence(path, lambda *opened: f"{tree.ROOT}/{tree.demos(*opened)[0]}/obs/{_JOINTS.format(0)}")
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:

@@ -15,7 +15,7 @@ import numpy as np
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, mujoco_model, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, confined, text
+from ate.data.formats.layout import Broken, clock_rate, confined, text
 from ate.data.formats.mujoco_model import Model
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -30,13 +30,7 @@ _TIMED = 2000
 
 def looks(path: Path) -> str | None:
     """What makes this robosuite's layout, or None."""
-    return hdf5.evidence(path, _seen)
-
-
-def _seen(handle: h5py.File, file: Path) -> str | None:
-    key = f"{tree.ROOT}/{tree.demos(handle, file)[0]}/{_STATES}"
-    there = isinstance(hdf5.member(handle, key, file), h5py.Dataset)
-    return f"flattened simulator states in {key!r} of {file.name}" if there else None
+    return hdf5.evidence(path, lambda *opened: f"{tree.ROOT}/{tree.demos(*opened)[0]}/{_STATES}")
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
@@ -130,12 +124,7 @@ def _noted(group: h5py.Group, name: str, file: Path) -> str:
 
 
 def _timed(group: h5py.Group) -> dict[str, float]:
-    # Clocks jump back where recorders reset the simulator: the median does not mind.
-    seconds = np.asarray(group[_STATES][:_TIMED, 0], dtype=float)
-    steps = np.diff(seconds)
-    steps = steps[np.isfinite(steps)]
-    median = float(np.median(steps)) if len(steps) else 0.0
-    return {"rate_hz": round(1.0 / median, 3)} if median > 1e-6 else {}
+    return clock_rate(np.asarray(group[_STATES][:_TIMED, 0], dtype=float))
 
 
 def _attributes(data: h5py.Group) -> dict[str, Any]:
