@@ -186,7 +186,7 @@ def _odd_width(item: Episode, source: str, width: int, usable: Sequence[Episode]
         expected=f"{width}, as in {same} of {len(usable)} episodes of this set",
         fix=_leave_out(item),
     )
-    return Broken(item.name, item.path, error)
+    return Broken(item.name, item.path, error, "widths.differ")
 
 
 def _entry(item: Episode | Broken, source: str, left_out: set[str], odd: dict[str, Broken]) -> Entry:

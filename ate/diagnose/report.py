@@ -63,7 +63,7 @@ class Diagnosis:
     def rows(self) -> list[dict[str, Any]]:
         """One row a check, for a table."""
         return [
-            {"check": r.check, "verdict": r.level, "found": r.found, "expected": r.expected, "next": r.fix}
+            {"check": r.check, "verdict": r.level, "found": r.got, "expected": r.expected, "next": r.fix}
             for r in self.checks
         ]  # fmt: skip
 

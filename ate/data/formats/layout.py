@@ -24,12 +24,14 @@ class Broken:
     Attributes:
         name: as an exclude list would name it.
         path: its file.
-        error: what is wrong with it, and the way out.
+        error: what is wrong with it, and the fix.
+        code: the kind of error, as the doctor's findings have it.
     """
 
     name: str
     path: Path
     error: InputError
+    code: str = "files.unreadable"
 
 
 def listed(path: Path, suffixes: Sequence[str]) -> list[Path]:
