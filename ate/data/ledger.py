@@ -31,7 +31,7 @@ class Entry:
         columns: columns of the chosen series, None where it could not be read.
         kept: whether it is in the set.
         reason: why not.
-        keys: what was found in it.
+        keys: which keys its reader used, missed and left.
     """
 
     file: str
@@ -73,9 +73,9 @@ class Ledger:
         for name in ("found", "missing", "ignored"):
             counts = Counter(key for entry in self.entries for key in getattr(entry.keys, name))
             if counts:
-                said = (key if n == len(self.entries) else f"{key} (in {n} of {len(self.entries)})"
+                keys = (key if n == len(self.entries) else f"{key} (in {n} of {len(self.entries)})"
                         for key, n in sorted(counts.items()))  # fmt: skip
-                lines.append(f"keys {name}: {', '.join(said)}.")
+                lines.append(f"keys {name}: {', '.join(keys)}.")
         return [*lines, *(f"dropped {entry.episode} ({entry.file}): {entry.reason}" for entry in self.dropped)]
 
     def rows(self) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ class DataSet:
             robot.
         source: `"qpos"` (measured positions) or `"action"` (commanded targets): what chunks are cut from.
         exclude: names of episodes to leave out, with or without suffix; `panda/episode_0003` in a folder of robots.
-        layout: one of `LAYOUTS`; empty to tell it from the files.
+        layout: one of `LAYOUTS`; empty to recognise it from the files.
         robot: name or file of a robot's profile, for recordings that do not name their joints; empty for none.
         joints: columns to take for the whole robot, by name or pattern (`right_*`); empty for all.
     """
@@ -47,8 +47,8 @@ class DataSet:
         folder = Path(self.path)
         if not folder.is_dir() or _holds_recordings(folder):
             return ()
-        found = sorted(child for child in folder.iterdir() if child.is_dir() and _holds_recordings(child))
-        return tuple(self._child(folder) for folder in found)
+        folders = sorted(child for child in folder.iterdir() if child.is_dir() and _holds_recordings(child))
+        return tuple(self._child(folder) for folder in folders)
 
     def _child(self, folder: Path) -> "DataSet":
         names = (Path(name) for name in self.exclude)

@@ -1,4 +1,4 @@
-"""The survey of a path: every episode indexed, usable or broken, in a layout that is told from the files or named."""
+"""The survey of a path: every episode indexed, usable or broken, in the named or recognised layout."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ate.data.columns import NAMED_BY, pick
-from ate.data.episodes import SOURCES, Episode, Episodes
+from ate.data.columns import pick
+from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
 from ate.data.formats import LAYOUTS, SUFFIXES
 from ate.data.formats.layout import Broken
 from ate.data.ledger import Entry, Ledger
@@ -118,7 +118,7 @@ def _profile(robot: str) -> "Profile | None":
 
 
 def _index(reader: ModuleType, path: Path, source: str, profile: "Profile | None") -> Iterable[Episode | Broken]:
-    # Only tables without a header need to be told what their columns are.
+    # Only tables without a header need names for their columns.
     return reader.index(path, source, profile) if reader.NAME == "csv" else reader.index(path, source)
 
 
@@ -146,12 +146,12 @@ def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
 
 def _nothing(path: Path, reader: ModuleType) -> InputError:
     if path.is_file():
-        found = "a file that no layout reads" if path.suffix not in SUFFIXES else f"nothing to read as {reader.NAME}"
+        got = "a file that no layout reads" if path.suffix not in SUFFIXES else f"nothing to read as {reader.NAME}"
     else:
         inside = sorted(child.name for child in path.iterdir())[:6]
         kinds = "no .hdf5 or .h5 file" if reader.NAME == "native" else f"nothing to read as {reader.NAME}"
-        found = f"{kinds} among {inside or 'nothing at all'}"
-    return InputError(found, where=str(path), expected=reader.EXPECTS, fix="name the folder of one robot's episodes")
+        got = f"{kinds} among {inside or 'nothing at all'}"
+    return InputError(got, where=str(path), expected=reader.EXPECTS, fix="name the folder of one robot's episodes")
 
 
 def stem(name: str) -> str:
@@ -207,19 +207,18 @@ def _episodes(kept: tuple[Episode, ...], data: "DataSet", profile: "Profile | No
         kept,
         data.source,
         first.get("robot") or (profile.name if profile else fallback),
-        _joint_names(first, data, kept[0].series[data.source].shape[1], profile),
+        _joint_names(kept[0], data, profile),
         first.get("rate_hz"),
         first.get("task"),
         ledger,
     )
 
 
-def _joint_names(attributes: dict[str, Any], data: "DataSet", width: int, profile: "Profile | None") -> tuple[str, ...]:
+def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> tuple[str, ...]:
     """Names from the files, else from the profile, else `joint_0 …`."""
-    candidates = [attributes.get("action_names", ())] if data.source == "action" else []
-    for names in (*candidates, attributes.get("joint_names", ())):
-        if len(names) == width and len(set(names)) == width:
-            return tuple(names)
+    names, width = first.column_names(data.source), first.series[data.source].shape[1]
+    if len(set(names)) == width:
+        return names
     if profile is None:
         return tuple(f"joint_{i}" for i in range(width))
     if len(profile.joint_names) != width:

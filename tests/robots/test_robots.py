@@ -155,7 +155,7 @@ BAD = {
     "half a gripper": ('name = "a", part = "gripper", closed = 1', "two different numbers"),
     "stuck gripper": ('name = "a", part = "gripper", closed = 1, open = 1', "two different numbers"),
     "arm that closes": ('name = "a", closed = 1, open = 0', "grippers only"),
-    "twice shifted": ('name = "a", part = "gripper", closed = 1, open = 0, sign = -1', "they say it all"),
+    "twice shifted": ('name = "a", part = "gripper", closed = 1, open = 0, sign = -1', "joint 'a', zero, sign: "),
     "arm nowhere": ('name = "a", arm = "none"', "'right' or 'left'"),
     "optional": ('name = "a", optional = 1', "true or false"),
     "aliases": ('name = "a", aliases = "b"', "list of names"),

@@ -104,8 +104,9 @@ def _readable(item: Episode, episodes: Episodes, facts: Facts) -> dict[str, np.n
         try:
             readable[name] = series.read()
         except InputError as error:
-            names = episodes.joint_names if name == episodes.source else item.attributes.get(f"{name}_names", ())
-            names = names or (episodes.joint_names if series.shape[1:] == (episodes.dof,) else ())
+            names = () if name == episodes.source else item.column_names(name)
+            if not names and series.shape[1:] == (episodes.dof,):
+                names = episodes.joint_names
             facts.damaged += damage(item, name, names, error)
     return readable
 

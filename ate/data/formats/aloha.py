@@ -16,7 +16,7 @@ from ate.data.series import Series
 from ate.errors import InputError
 
 NAME = "aloha"
-EXPECTS = "one HDF5 file an episode, with a dataset 'observations/qpos' and beside it 'action'"
+EXPECTS = "one HDF5 file an episode, with datasets 'observations/qpos' and 'action'"
 _QPOS, _ACTION = "observations/qpos", "action"
 # Two ViperX-300 arms with six joints and a gripper each; other widths are other robots in the same layout.
 _COLUMNS = 14
@@ -45,10 +45,10 @@ def _episode(file: Path, source: str) -> Episode:
             )
         series: dict[str, Series] = {"qpos": qpos}
         left = pair(series, {"action": companion(handle, _ACTION, file)}, source, str(file))
-        there = hdf5.keys(handle)
-        found = (_QPOS, _ACTION) if "action" in series else (_QPOS,)
-        left += [key for key in there if key not in (_QPOS, _ACTION)]
-        keys = Keys(found, () if _ACTION in there else (_ACTION,), tuple(left))
+        present = hdf5.keys(handle)
+        used = (_QPOS, _ACTION) if "action" in series else (_QPOS,)
+        left += [key for key in present if key not in (_QPOS, _ACTION)]
+        keys = Keys(used, () if _ACTION in present else (_ACTION,), tuple(left))
         return Episode(file.stem, file, series, _attributes(handle, qpos), keys)
 
 

@@ -79,18 +79,18 @@ def headers(handle: ZipFile, file: Path) -> dict[str, Header]:
             expected=f"an npz file of at most {_MOST_MEMBERS:,} arrays",
             fix="save fewer, larger arrays",
         )
-    found = {}
+    by_key = {}
     for member in members:
         if not member.filename.endswith(_SUFFIX):
             continue
         key = member.filename.removesuffix(_SUFFIX)
         with handle.open(member) as stream:
             header = _header(stream, member.filename)
-        # Objects are refused where they are used; their size is not told by their header.
+        # Objects are refused where they are used; their header does not give their size.
         if not header.dtype.hasobject:
             _check_size(header, member.file_size, member.compress_size, f"{file}, array {key!r}")
-        found[key] = header
-    return found
+        by_key[key] = header
+    return by_key
 
 
 def values(handle: ZipFile, header: Header, file: Path) -> np.ndarray:

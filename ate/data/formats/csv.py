@@ -26,7 +26,7 @@ EXPECTS = "tables with a header that names the joints, or without one and with t
 SUFFIXES = (".csv",)
 _TIMES = ("time", "t", "timestamp")
 _ACTIONS = ("action_", "action.")
-# Enough rows to tell the time step.
+# Enough rows to measure the time step.
 _TIMED = 2000
 
 

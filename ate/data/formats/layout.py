@@ -87,8 +87,8 @@ def rate(attributes: Mapping[str, Any]) -> float | None:
     """Steps a second: from `rate_hz`, `fps`, `control_freq`, or a median time step in seconds `median_dt`."""
     for name in RATES[:-1]:
         if name in attributes:
-            found = number(attributes[name])
-            return found if found is not None and found > 0 else None
+            hertz = number(attributes[name])
+            return hertz if hertz is not None and hertz > 0 else None
     step = number(attributes.get(RATES[-1]))
     return round(1.0 / step, 3) if step is not None and step > 0 else None
 
@@ -107,10 +107,10 @@ def clock_rate(seconds: np.ndarray) -> dict[str, float]:
 def number(value: Any) -> float | None:
     """A finite number, or None for whatever is not one."""
     try:
-        found = float(value)
+        result = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return result if math.isfinite(result) else None
 
 
 def confined(root: Path, relative: str, where: str) -> Path:

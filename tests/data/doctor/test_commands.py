@@ -87,5 +87,5 @@ def test_rows_that_differ_in_their_subject_alone_are_one_line() -> None:
     from ate.data.doctor.report import FAIL, Finding
 
     rows = [Finding(FAIL, "units.degrees", joint, "in degrees").row() for joint in ("elbow", "wrist")]
-    head, line = findings_text(rows, 90).split("\n")
+    _, line = findings_text(rows, 90).split("\n")
     assert line.split() == ["FAIL", "units", "elbow,", "wrist", "in", "degrees"]

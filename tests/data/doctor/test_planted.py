@@ -260,11 +260,11 @@ def test_copies_of_an_episode(tmp_path: Path) -> None:
 
 
 def test_mask_without_slot_50() -> None:
-    from ate.robots import check_mask
+    from ate.robots import check_slot_mask
 
-    odd = check_mask([0, 1, 2, 3, 4, 5, 10, 51, 52, 53, 54, 55, 60])
+    odd = check_slot_mask([0, 1, 2, 3, 4, 5, 10, 51, 52, 53, 54, 55, 60])
     assert any(50 in oddity.slots and "left_arm_joint_0" in oddity.text for oddity in odd)
-    whole = check_mask([0, 1, 2, 3, 4, 5, 10, 50, 51, 52, 53, 54, 55, 60])
+    whole = check_slot_mask([0, 1, 2, 3, 4, 5, 10, 50, 51, 52, 53, 54, 55, 60])
     assert not any(50 in oddity.slots for oddity in whole)
 
 
