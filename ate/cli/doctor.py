@@ -82,24 +82,16 @@ def _write(reports: Sequence[Report], exclude_out: Path | None, json_out: Path |
 
 def tree(report: Report) -> dict[str, Any]:
     """A report in plain values, for JSON; infinite oddness becomes null."""
+    triage = [{**vars(t), "oddness": t.oddness if t.oddness < float("inf") else None} for t in report.triage]
     return {
-        "path": report.path,
-        "robot": report.robot,
-        "source": report.source,
-        "against": report.against,
+        **vars(report),
         "level": report.level,
         "counts": report.counts(),
-        "joint_names": list(report.joint_names),
-        "findings": [{**vars(f), "check": f.check, "episodes": list(f.episodes)} for f in report.findings],
-        "triage": [
-            {**vars(row), "oddness": row.oddness if row.oddness < float("inf") else None,
-             "measures": dict(row.measures), "reasons": list(row.reasons)}
-            for row in report.triage
-        ],
+        "findings": [{**vars(finding), "check": finding.check} for finding in report.findings],
+        "triage": triage,
         "exclude": report.exclude,
         "ledger": report.ledger.lines(),
-        "notes": dict(report.notes),
-    }  # fmt: skip
+    }
 
 
 def _show(report: Report, everything: bool) -> None:

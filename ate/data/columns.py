@@ -1,8 +1,9 @@
 """Columns: some joints of a recording taken for the whole robot, say the right arm of two."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,13 +75,8 @@ def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[in
 
 
 def _columns(series: Series, index: list[int]) -> Series:
-    return Series((len(series), len(index)), series.where, _Columns(series, tuple(index)), series.exact)
+    return Series((len(series), len(index)), series.where, partial(_picked, series, tuple(index)), series.exact)
 
 
-@dataclass(frozen=True, eq=False)
-class _Columns:
-    series: Series
-    index: tuple[int, ...]
-
-    def __call__(self, start: int, stop: int) -> np.ndarray:
-        return self.series.fetch(start, stop)[:, self.index]
+def _picked(series: Series, index: tuple[int, ...], start: int, stop: int) -> np.ndarray:
+    return series.fetch(start, stop)[:, index]

@@ -80,14 +80,6 @@ class Ledger:
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an episode, for a table."""
-        return [
-            {
-                "episode": entry.episode,
-                "steps": "" if entry.steps is None else entry.steps,
-                "columns": "" if entry.columns is None else entry.columns,
-                "kept": entry.kept,
-                "reason": entry.reason,
-                "file": entry.file,
-            }
-            for entry in self.entries
-        ]
+        names = ("episode", "steps", "columns", "kept", "reason", "file")
+        rows = [{name: getattr(entry, name) for name in names} for entry in self.entries]
+        return [{name: "" if value is None else value for name, value in row.items()} for row in rows]

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ate.data.doctor.facts import Facts
+from ate.data.doctor.report import Finding
 from ate.data.episodes import Episodes
 from ate.robots.profile import Joint, Profile, available, profile
 from ate.robots.roles import Role, roles
@@ -89,6 +90,13 @@ class ExaminedSet:
         near, facts = self.near_ranges, self.facts
         spread = facts.quantile(0.99) - facts.quantile(0.01)
         return ~((spread < near) & (facts.high - facts.low < 5 * near))
+
+    def finding(
+        self, j: int, level: str, code: str, got: str, expected: str = "", fix: str = "",
+        episodes: tuple[str, ...] = (), exclude: bool = False,
+    ) -> Finding:  # fmt: skip
+        """A finding about column `j`."""
+        return Finding(level, code, self.names[j], got, expected, fix, self.names[j], episodes, exclude)
 
     def seconds(self, steps: float) -> str:
         """A number of steps with its duration where the rate is known."""

@@ -127,21 +127,22 @@ def _series(item: Any, key: str, file: Path, exact: bool) -> Series:
     # A dataset of no space at all (null) has no shape.
     shape = tuple(item.id.shape or ())
     _check_stored(shape, item, where)
-    return Series(shape, where, Rows(file, key), exact)
+    return Series(shape, where, Rows(file, (key,)), exact)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Reads rows of one dataset, columns picked where a layout keeps several things in one matrix."""
+    """Reads rows of datasets side by side, columns picked where a layout keeps several things in one matrix."""
 
     file: Path
-    key: str
+    keys: tuple[str, ...]
     columns: tuple[int, ...] = ()
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
         """Rows `[start, stop)`."""
         with opened(self.file) as handle:
-            rows = np.asarray(member(handle, self.key, self.file)[start:stop])
+            parts = [np.asarray(member(handle, key, self.file)[start:stop]) for key in self.keys]
+        rows = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
         return rows[:, list(self.columns)] if self.columns else rows
 
 

@@ -71,7 +71,7 @@ def _beside(parts: dict[str, Series], file: Path, here: str) -> Series:
             expected="as many rows of the gripper as of the joints",
             fix="exclude this demonstration",
         )
-    return Series((rows.pop(), sum(series.shape[1] for series in parts.values())), where, tree.Beside(file, keys))
+    return Series((rows.pop(), sum(series.shape[1] for series in parts.values())), where, hdf5.Rows(file, keys))
 
 
 def _joint_names(parts: dict[str, Series], robot: Any) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def _episode(
             fix="put the model that was recorded next to the states",
         )
     key = f"{here}/{_STATES}"
-    picked = hdf5.Rows(file, key, tuple(1 + joint.address for joint in robot))
+    picked = hdf5.Rows(file, (key,), tuple(1 + joint.address for joint in robot))
     series = {"qpos": Series((len(states), len(robot)), f"{file}, dataset {key!r}", picked)}
     action = tree.companion(group.file, f"{here}/{_ACTIONS}", file)
     left = pair(series, {"action": action}, source, f"{file}, {here}")

@@ -1,12 +1,10 @@
 """HDF5 files of many demonstrations, `data/<demo>/…`: their demonstrations in natural order, and series inside them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
@@ -122,20 +120,6 @@ def json_attribute(group: h5py.Group, *names: str) -> dict[str, Any]:
 def names(group: h5py.Group) -> Iterator[str]:
     """Names of the members of a group, whatever they are."""
     return (raw.decode("utf-8", "replace") for raw in group.id)
-
-
-@dataclass(frozen=True)
-class Beside:
-    """Reads rows of several matrices of one file and puts them side by side."""
-
-    file: Path
-    keys: tuple[str, ...]
-
-    def __call__(self, start: int, stop: int) -> np.ndarray:
-        """Rows `[start, stop)`."""
-        with hdf5.opened(self.file) as handle:
-            parts = [np.asarray(hdf5.member(handle, key, self.file)[start:stop]) for key in self.keys]
-            return np.concatenate(parts, axis=1)
 
 
 def robots(value: Any) -> str | None:

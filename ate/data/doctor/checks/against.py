@@ -70,22 +70,22 @@ def _pair(data: ExaminedSet, pair: Pair) -> Iterator[Finding]:
     if not moves:
         gap = abs(float(np.median(pair.own) - np.median(pair.other)))
         if gap > pair.least and pair.named:
-            yield Finding(
-                FAIL, "against_constant.elsewhere", name,
+            yield data.finding(
+                pair.joint, FAIL, "against_constant.elsewhere",
                 f"constant at {np.median(pair.own):.4g} here, at {np.median(pair.other):.4g} in the pre-training set",
-                "one constant", f"find out why {name} stands elsewhere; a network never saw it move", joint=name,
+                "one constant", f"find out why {name} stands elsewhere; a network never saw it move",
             )  # fmt: skip
         return
     turned = _turned(data, pair)
-    scaled = _scaled(pair, name)
+    scaled = _scaled(data, pair)
     if turned is not None:
         yield turned
     elif scaled is not None:
         yield scaled
     else:
         judged = "like the pre-training set" if pair.named else "not judged, no joint of that name was pre-trained on"
-        yield Finding(
-            PASS, "against_sign", name, f"{judged}: correlation of mean motions {pair.together:+.2f}", joint=name
+        yield data.finding(
+            pair.joint, PASS, "against_sign", f"{judged}: correlation of mean motions {pair.together:+.2f}"
         )
 
 
@@ -98,10 +98,10 @@ def _one_moves(data: ExaminedSet, pair: Pair, moves: bool) -> Finding:
         "it normalises to exactly 0 there: every deviation here is lost" if moves
         else "guidance would pull it towards motions this robot never makes"
     )  # fmt: skip
-    return Finding(
-        FAIL if pair.named else WARN, "against_constant.one_moves", name,
-        f"{here} here, {there} in the pre-training set",
-        "moving in both or in neither", f"record {name} in both, or leave it out of both: {effect}", joint=name,
+    return data.finding(
+        pair.joint, FAIL if pair.named else WARN, "against_constant.one_moves",
+        f"{here} here, {there} in the pre-training set", "moving in both or in neither",
+        f"record {name} in both, or leave it out of both: {effect}",
     )  # fmt: skip
 
 
@@ -116,37 +116,36 @@ def _turned(data: ExaminedSet, pair: Pair) -> Finding | None:
     name = data.names[pair.joint]
     turns = [] if gripper else [distance(pair.own + turn, pair.other) for turn in (-2 * np.pi, 2 * np.pi)]
     if turns and min(turns) < CERTAIN * plain and min(turns) < mirrored:
-        return Finding(
-            FAIL, "against_sign.turn", name,
+        return data.finding(
+            pair.joint, FAIL, "against_sign.turn",
             f"a full turn off: {plain:.3g} {data.unit(pair.joint)} from the pre-training set, {min(turns):.3g} "
             "after a turn", "one count of turns in both sets",
             f"{'subtract 2π from' if turns[0] < turns[1] else 'add 2π to'} {name} here",
-            joint=name,
         )  # fmt: skip
     backwards = mirrored < MIRRORED * plain and pair.together < BACKWARDS
     if not (backwards or (mirrored < CERTAIN * plain and plain > pair.other_spread)):
         return None
     what = "inverted" if gripper else "turned round"
     fix = f"replace {name} by 1 − {name}" if gripper else f"negate {name}"
-    return Finding(
-        FAIL, "gripper.inverted" if gripper else "against_sign.mirrored", name,
+    return data.finding(
+        pair.joint, FAIL, "gripper.inverted" if gripper else "against_sign.mirrored",
         f"{what}: its mirror image is {mirrored:.3g} from the pre-training set, it itself {plain:.3g}; mean motions "
         f"correlate at {pair.together:+.2f} (median start {pair.start:.2f} here, {pair.other_start:.2f} there)",
-        "one sense in both sets", f"{fix} here, or declare it in a profile", joint=name,
+        "one sense in both sets", f"{fix} here, or declare it in a profile",
     )  # fmt: skip
 
 
-def _scaled(pair: Pair, name: str) -> Finding | None:
+def _scaled(data: ExaminedSet, pair: Pair) -> Finding | None:
     if not pair.named:
         return None
     ratio = pair.spread / pair.other_spread
     for factor, mistake in RATIOS.items():
         for size, where in ((factor, "here"), (1 / factor, "in the pre-training set")):
             if abs(ratio / size - 1) < RATIO_SLACK:
-                return Finding(
-                    FAIL, "units.scale", name,
-                    f"ranges {ratio:.3g} times those of the pre-training set: {mistake} {where}",
-                    "one unit in both", f"divide {name} by {size:.4g} here", joint=name,
+                return data.finding(
+                    pair.joint, FAIL, "units.scale",
+                    f"ranges {ratio:.3g} times those of the pre-training set: {mistake} {where}", "one unit in both",
+                    f"divide {data.names[pair.joint]} by {size:.4g} here",
                 )  # fmt: skip
     return None
 

@@ -25,31 +25,22 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
         if high[j] - low[j] < CONSTANT_RANGE:
             yield _constant(data, j, float(low[j]), float(high[j]))
         elif not data.moves[j]:
-            yield Finding(
-                WARN,
-                "constants.near",
-                name,
-                f"nearly constant: {low[j]:.4g} to {high[j]:.4g} {unit}".rstrip(),
+            yield data.finding(
+                j, WARN, "constants.near", f"nearly constant: {low[j]:.4g} to {high[j]:.4g} {unit}".rstrip(),
                 f"a range above {near[j]:.3g} {unit}".rstrip(),
                 f"leave it out if it should not move: min–max normalisation scales {high[j] - low[j]:.2g} to [−1, 1]",
-                joint=name,
-            )
+            )  # fmt: skip
         elif noise[j] > NOISE and not data.is_gripper(j):
-            yield Finding(
-                WARN,
-                "constants.noise",
-                name,
-                f"noise: steps deviate by {noise[j]:.2f} of what the values themselves do",
-                "steps far smaller than the motion",
-                f"check the sensor of {name}; leave it out or smooth it",
-                joint=name,
-            )
+            yield data.finding(
+                j, WARN, "constants.noise", f"noise: steps deviate by {noise[j]:.2f} of what the values themselves do",
+                "steps far smaller than the motion", f"check the sensor of {name}; leave it out or smooth it",
+            )  # fmt: skip
         else:
             yield _moving(data, j)
 
 
 def _constant(data: ExaminedSet, j: int, low: float, high: float) -> Finding:
-    name, joint = data.names[j], data.joints[j]
+    joint = data.joints[j]
     padded = low == high == 0.0
     what = "exactly 0 in every row: padding" if padded else f"constant at {low:.5g} {data.unit(j)}".rstrip()
     # A command may stay constant; a measurement that never changes was not taken.
@@ -57,15 +48,12 @@ def _constant(data: ExaminedSet, j: int, low: float, high: float) -> Finding:
     arm = measured and joint is not None and joint.part == "arm"
     commanded = _commanded(data, j)
     fix = f"{EFFECT}; leave it out of the set if the robot has no such joint, record it if it has one"
-    return Finding(
-        FAIL if arm or (measured and commanded) else WARN,
-        "constants.padded" if padded else "constants.constant",
-        name,
+    return data.finding(
+        j, FAIL if arm or (measured and commanded) else WARN, "constants.padded" if padded else "constants.constant",
         (what if low == high else f"{what} ± {(high - low) / 2:.1g}") + commanded,
         f"motion: profile {data.profile.name} lists it as a joint of the arm" if arm and data.profile else "motion",
         fix,
-        joint=name,
-    )
+    )  # fmt: skip
 
 
 def _commanded(data: ExaminedSet, j: int) -> str:
@@ -81,32 +69,22 @@ def _moving(data: ExaminedSet, j: int) -> Finding:
     ranges = np.array([item.high[j] - item.low[j] for item in summaries])
     if (ranges < CONSTANT_RANGE).all():
         joint = data.joints[j]
-        return Finding(
-            FAIL if data.episodes.source == "qpos" and joint is not None and joint.part == "arm" else WARN,
+        return data.finding(
+            j, FAIL if data.episodes.source == "qpos" and joint is not None and joint.part == "arm" else WARN,
             "constants.frozen",
-            name,
             f"frozen within every episode, at {data.facts.low[j]:.4g} to {data.facts.high[j]:.4g} between them"
-            + _commanded(data, j),
-            "motion within episodes",
+            + _commanded(data, j), "motion within episodes",
             f"{name} was not recorded while it moved, or is a setting: leave it out or record it",
-            joint=name,
-        )
+        )  # fmt: skip
     # Short episodes may end before the joint has to move.
     long = np.array([item.steps >= max(2 * data.horizon, 2) for item in summaries])
     frozen = [item.name for item, size, enough in zip(summaries, ranges, long, strict=True) if enough and size == 0]
     others = np.median(ranges[ranges > 0]) if (ranges > 0).any() else 0.0
     if frozen and len(frozen) <= FROZEN_SHARE * len(summaries) and others > CONSTANT_RANGE:
-        return Finding(
-            WARN,
-            "constants.frozen_episodes",
-            name,
+        return data.finding(
+            j, WARN, "constants.frozen_episodes",
             f"frozen in {len(frozen)} of {len(summaries)} episodes ({listed(frozen)}), moves by {others:.3g} in "
-            "the others",
-            "the joint moving in all episodes or in none",
-            f"exclude these episodes unless {name} really stood still",
-            joint=name,
-            episodes=tuple(frozen),
-            exclude=True,
-        )
-    return Finding(PASS, "constants", name, f"moves by {others:.3g} {data.unit(j)} an episode".replace("  ", " "),
-                   joint=name)  # fmt: skip
+            "the others", "the joint moving in all episodes or in none",
+            f"exclude these episodes unless {name} really stood still", episodes=tuple(frozen), exclude=True,
+        )  # fmt: skip
+    return data.finding(j, PASS, "constants", f"moves by {others:.3g} {data.unit(j)} an episode".replace("  ", " "))

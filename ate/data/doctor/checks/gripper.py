@@ -29,7 +29,7 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
     for j in range(len(data.names)):
         if data.is_gripper(j) and _finger(data, j):
             low, high = data.facts.low[j], data.facts.high[j]
-            yield Finding(PASS, "gripper", data.names[j], f"a finger, {low:.4g} to {high:.4g}", joint=data.names[j])
+            yield data.finding(j, PASS, "gripper", f"a finger, {low:.4g} to {high:.4g}")
         elif data.is_gripper(j):
             out_of_range = list(_range(data, j))
             yield from out_of_range
@@ -55,32 +55,31 @@ def opening(data: ExaminedSet, j: int, values: np.ndarray) -> np.ndarray:
 
 
 def _range(data: ExaminedSet, j: int) -> Iterator[Finding]:
-    name, joint = data.names[j], data.joints[j]
+    joint = data.joints[j]
     low, high = data.facts.low[j], data.facts.high[j]
     span = f"{low:.4g} to {high:.4g}"
     ends = np.sort(opening(data, j, np.array([low, high])))
     if ends[0] >= -SLACK and ends[1] <= 1 + SLACK:
         if joint is None and data.moves[j] and high < FINGER_METRES and low > -FINGER_METRES:
-            yield Finding(
-                WARN, "gripper.metres", name, f"{span}: looks like metres of a finger",
+            yield data.finding(
+                j, WARN, "gripper.metres", f"{span}: looks like metres of a finger",
                 "an opening from 0 (closed) to 1 (open)",
-                "name the robot's profile (--robot), which says where the fingers are open", joint=name,
+                "name the robot's profile (--robot), which says where the fingers are open",
             )  # fmt: skip
         return
     if joint is None and low > -TURNING and high < TURNING:
-        yield Finding(
-            WARN, "gripper.angle", name, f"{span}: looks like an angle of a finger",
+        yield data.finding(
+            j, WARN, "gripper.angle", f"{span}: looks like an angle of a finger",
             "an opening from 0 (closed) to 1 (open)",
             "name a profile that declares closed and open (--robot); a hand of many fingers may stay as it is",
-            joint=name,
         )  # fmt: skip
         return
     if joint is not None and joint.closed is not None and max(-ends[0], ends[1] - 1) < OVERSHOOT:
-        yield Finding(
-            WARN, "gripper.overshoot", name,
+        yield data.finding(
+            j, WARN, "gripper.overshoot",
             f"{span}: {100 * max(-ends[0], ends[1] - 1):.0f} % of the stroke beyond its ends",
             f"{joint.closed:g} (closed) to {joint.open:g} (open), as profile {data.robot} "
-            "declares", "check that the profile is this gripper's; write one with its real ends if not", joint=name,
+            "declares", "check that the profile is this gripper's; write one with its real ends if not",
         )  # fmt: skip
         return
     hundred = TURNING < high <= 100 * (1 + SLACK) and low >= -SLACK * high
@@ -91,9 +90,9 @@ def _range(data: ExaminedSet, j: int) -> Iterator[Finding]:
     else:
         expected = "an opening from 0 (closed) to 1 (open)"
     fix = "divide by 100" if hundred else "scale it to an opening"
-    yield Finding(
-        FAIL, "gripper.percent" if hundred else "gripper.scale", name, f"{span}: {factor}", expected,
-        f'{fix}, or declare it in a profile (closed = …, open = …) and name that with --robot', joint=name,
+    yield data.finding(
+        j, FAIL, "gripper.percent" if hundred else "gripper.scale", f"{span}: {factor}", expected,
+        f'{fix}, or declare it in a profile (closed = …, open = …) and name that with --robot',
     )  # fmt: skip
 
 
@@ -108,30 +107,29 @@ def _polarity(data: ExaminedSet, j: int) -> Finding:
     kind = ", two positions only" if binary.mean() > BINARY else ""
     openings = _phases(data, values)
     if openings is not None and openings[1] > openings[0] + CLEAR:
-        return Finding(
-            FAIL, "gripper.inverted", name,
+        return data.finding(
+            j, FAIL, "gripper.inverted",
             f"opening {openings[0]:.2f} while reaching and {openings[1]:.2f} while holding: inverted{kind}",
-            "open (1) before the grasp, closed (0) after it", _turn(name), joint=name,
+            "open (1) before the grasp, closed (0) after it", _turn(name),
         )  # fmt: skip
     stalled = _stalls(data, j, values)
     if stalled is not None:
-        return Finding(
-            FAIL, "gripper.inverted", name, stalled,
-            "an object to stop it short of closed (0), never short of open (1)", _turn(name), joint=name,
+        return data.finding(
+            j, FAIL, "gripper.inverted", stalled, "an object to stop it short of closed (0), never short of open (1)",
+            _turn(name),
         )  # fmt: skip
     if (
         openings is None
         and (starts < OUTER).mean() > MOST
         and (courses.max(axis=1) - courses[:, 0] > span / 2).mean() > MOST
     ):
-        return Finding(
-            WARN, "gripper.starts_closed", name,
+        return data.finding(
+            j, WARN, "gripper.starts_closed",
             f"starts closed in {100 * (starts < OUTER).mean():.0f} % of the episodes and opens then: may be "
-            f"inverted{kind}",
-            "open (1) at the start of a grasp", f"look at one episode: {_turn(name)}", joint=name,
+            f"inverted{kind}", "open (1) at the start of a grasp", f"look at one episode: {_turn(name)}",
         )  # fmt: skip
     end = "open" if np.median(starts) > 0.5 else "closed"
-    return Finding(PASS, "gripper", name, f"opening {low:.2f} to {high:.2f}, starts {end}{kind}", joint=name)
+    return data.finding(j, PASS, "gripper", f"opening {low:.2f} to {high:.2f}, starts {end}{kind}")
 
 
 def _turn(name: str) -> str:

@@ -26,17 +26,16 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
     # A joint that wraps once an episode does so in several per cent of the steps.
     common = np.quantile(np.abs(data.facts.steps), 0.75, axis=0)
     largest = np.array([item.largest for item in data.facts.summaries])
-    for j, name in enumerate(data.names):
+    for j in range(len(data.names)):
         if data.is_gripper(j) or not data.moves[j]:
             continue
         jump = _wrap(data, j, float(common[j]), largest[:, j]) or _jump(data, j, float(usual[j]), largest[:, j])
         piled = _piled(data, j)
         yield from (finding for finding in (jump, piled) if finding is not None)
         if jump is None and piled is None:
-            yield Finding(
-                PASS, "motion", name,
+            yield data.finding(
+                j, PASS, "motion",
                 f"largest step {largest[:, j].max():.3g} {data.unit(j)}, 99 % below {usual[j]:.2g}".replace("  ", " "),
-                joint=name,
             )  # fmt: skip
 
 
@@ -48,19 +47,17 @@ def _wrap(data: ExaminedSet, j: int, common: float, largest: np.ndarray) -> Find
         radians = max(-data.facts.low[j], data.facts.high[j]) < 4 * np.pi
         if wrapped.any() and turn > 20 * common and radians == (turn < 7):
             chosen = [summaries[i] for i in np.flatnonzero(wrapped)]
-            return Finding(
-                FAIL, "motion.wraps", name,
+            return data.finding(
+                j, FAIL, "motion.wraps",
                 f"wraps around: steps of about {size} in {len(chosen)} episodes, "
-                f"first {chosen[0].name} at row {chosen[0].largest_at[j]}",
-                "an angle that goes on counting", f"unwrap {name} (numpy.unwrap along each episode)", joint=name,
-                episodes=tuple(item.name for item in chosen),
+                f"first {chosen[0].name} at row {chosen[0].largest_at[j]}", "an angle that goes on counting",
+                f"unwrap {name} (numpy.unwrap along each episode)", episodes=tuple(item.name for item in chosen),
             )  # fmt: skip
     return None
 
 
 def _jump(data: ExaminedSet, j: int, usual: float, largest: np.ndarray) -> Finding | None:
-    name, unit, summaries = data.names[j], data.unit(j), data.facts.summaries
-    joint = data.joints[j]
+    unit, joint, summaries = data.unit(j), data.joints[j], data.facts.summaries
     limit = max(TIMES * usual, LEAST_JUMP * (57.3 if unit == "deg" else 1.0))
     rate = data.episodes.rate_hz
     if joint is not None and joint.max_speed is not None and rate:
@@ -69,14 +66,12 @@ def _jump(data: ExaminedSet, j: int, usual: float, largest: np.ndarray) -> Findi
     if not len(odd):
         return None
     chosen = [summaries[i] for i in odd[np.argsort(-largest[odd])]]
-    return Finding(
-        WARN, "motion.jumps", name,
+    return data.finding(
+        j, WARN, "motion.jumps",
         f"jumps by up to {largest.max():.3g} {unit} in one step (99 % of steps are below {usual:.2g}): "
-        f"{listed([f'{item.name} row {item.largest_at[j]}' for item in chosen])}",
-        f"steps below {limit:.2g} {unit}",
+        f"{listed([f'{item.name} row {item.largest_at[j]}' for item in chosen])}", f"steps below {limit:.2g} {unit}",
         "look at these rows: lost frames, a tracking glitch, or two takes in a file; cut or exclude",
-        joint=name, episodes=tuple(item.name for item in chosen),
-        exclude=len(chosen) <= max(0.1 * len(summaries), 1),
+        episodes=tuple(item.name for item in chosen), exclude=len(chosen) <= max(0.1 * len(summaries), 1),
     )  # fmt: skip
 
 
@@ -94,11 +89,11 @@ def _piled(data: ExaminedSet, j: int) -> Finding | None:
             slope, offset = (1.0, 0.0) if joint is None else joint.affine
             known = () if joint is None else tuple(x for x in (joint.low, joint.high) if x is not None)
             at = any(abs(end * slope + offset - x) < 0.01 for x in known)
-            return Finding(
-                WARN, "motion.clipped", name,
+            return data.finding(
+                j, WARN, "motion.clipped",
                 f"{100 * share:.0f} % of the moving rows at its {side} value {end:.4g} {data.unit(j)} exactly"
-                + (", the joint's limit" if at else ""),
-                f"at most {100 * PILED:.0f} %", f"check whether {name} was clipped or ran into its stop", joint=name,
+                + (", the joint's limit" if at else ""), f"at most {100 * PILED:.0f} %",
+                f"check whether {name} was clipped or ran into its stop",
             )  # fmt: skip
     return None
 

@@ -108,11 +108,10 @@ def _swapped(data: ExaminedSet) -> Iterator[Finding]:
     for j, k in zip(rows, columns, strict=True):
         own, cross = abs(tie[j, j]), abs(tie[j, k])
         if j != k and data.moves[j] and data.moves[k] and cross > SAME and own < ANOTHER:
-            yield Finding(
-                FAIL, "relation.swapped", data.names[j],
+            yield data.finding(
+                j, FAIL, "relation.swapped",
                 f"the action of {data.names[j]} follows {data.names[k]} (correlation {cross:.2f}, with its own joint "
                 f"{own:.2f})", "columns of action and qpos in one order", "reorder the columns of the action",
-                joint=data.names[j],
             )  # fmt: skip
 
 
@@ -129,17 +128,17 @@ def _joint(data: ExaminedSet, j: int) -> Finding:
     slope = float(both[best, j] / var_q[best, j]) if var_q[best, j] > 0 else 0.0
     relation = f"action = {slope:.3g} · qpos (correlation {r:.2f})"
     if r < -SAME:
-        return Finding(
-            FAIL, "relation.opposite", name, f"{relation}: action and state count in opposite senses",
+        return data.finding(
+            j, FAIL, "relation.opposite", f"{relation}: action and state count in opposite senses",
             "one sense of rotation",
-            f"negate {name} in one of them (of a gripper: 1 − value), after finding out which is right", joint=name,
+            f"negate {name} in one of them (of a gripper: 1 − value), after finding out which is right",
         )  # fmt: skip
     if data.is_gripper(j):
-        return Finding(PASS, "relation", name, relation, joint=name)
+        return data.finding(j, PASS, "relation", relation)
     if r > ANOTHER and any(abs(slope / factor - 1) < 0.1 for factor in (DEGREE, 1 / DEGREE)):
-        return Finding(
-            FAIL, "relation.degrees", name, f"{relation}: one is in degrees, the other in radians", "one unit",
-            f"convert {name} of the series in degrees by π/180", joint=name,
+        return data.finding(
+            j, FAIL, "relation.degrees", f"{relation}: one is in degrees, the other in radians", "one unit",
+            f"convert {name} of the series in degrees by π/180",
         )  # fmt: skip
     if r > SAME and abs(slope - 1) < SLOPE:
         return _offset(data, j, relation)
@@ -147,7 +146,7 @@ def _joint(data: ExaminedSet, j: int) -> Finding:
 
 
 def _copied(data: ExaminedSet, j: int) -> Finding | None:
-    lags, name = data.facts.lags, data.names[j]
+    lags = data.facts.lags
     assert lags is not None
     equal = lags.equal[:, j]
     best = int(equal.argmax())
@@ -158,25 +157,22 @@ def _copied(data: ExaminedSet, j: int) -> Finding | None:
     elif equal[best] < COPIED or (k != 0 and equal[best] - np.median(equal) < 0.1) or data.is_gripper(j):
         return None
     if k == 0:
-        return Finding(
-            FAIL, "relation.copy", name,
+        return data.finding(
+            j, FAIL, "relation.copy",
             f"action[t] = qpos[t]{' exactly' if equal[lags.most] >= COPIED else ' but for rounding'}: a copy",
             "commands that lead the motion",
             "record the commands; meanwhile use source qpos and do not train on action",
-            joint=name,
         )  # fmt: skip
     if k > 0:
-        return Finding(
-            WARN, "relation.copy_ahead", name,
+        return data.finding(
+            j, WARN, "relation.copy_ahead",
             f"action[t] = qpos[t + {k}] exactly: made from measurements {data.seconds(k)} later",
             "commands as they were sent",
             "usable as targets a step ahead; the commands sent to the controller stay unknown",
-            joint=name,
         )  # fmt: skip
-    return Finding(
-        FAIL, "relation.copy_past", name, f"action[t] = qpos[t − {-k}] exactly: a copy of the past",
-        "commands that lead the motion",
-        f"shift the action by {-k} rows or more, or record the commands", joint=name,
+    return data.finding(
+        j, FAIL, "relation.copy_past", f"action[t] = qpos[t − {-k}] exactly: a copy of the past",
+        "commands that lead the motion", f"shift the action by {-k} rows or more, or record the commands",
     )  # fmt: skip
 
 
@@ -197,42 +193,38 @@ def _offset(data: ExaminedSet, j: int, relation: str) -> Finding:
         gap = float(np.nanmedian((data.facts.other[still, j] - data.facts.rows[still, j]).astype(np.float64)))
         gap = gap if data.episodes.source == "qpos" else -gap
         if abs(gap) > max(OFFSET * span, 1e-3):
-            return Finding(
-                WARN, "relation.offset", name,
+            return data.finding(
+                j, WARN, "relation.offset",
                 f"{relation}; at rest the action is {gap:+.3g} {data.unit(j)} off the state ({int(still.sum())} rows)",
                 f"less than {OFFSET * span:.2g}", f"check the zero of {name}: gravity droop, or two calibrations",
-                joint=name,
             )  # fmt: skip
-    return Finding(PASS, "relation", name, relation, joint=name)
+    return data.finding(j, PASS, "relation", relation)
 
 
 def _unlike(data: ExaminedSet, j: int, relation: str, r: float) -> Finding:
-    name = data.names[j]
     assert data.facts.other is not None
     if data.episodes.source == "qpos":
         change = _correlations(data.facts.other[:, [j]], data.facts.steps[:, [j]])[0, 0]
         if abs(change) > max(abs(r), 0.7):
-            return Finding(
-                WARN, "relation.delta", name,
+            return data.finding(
+                j, WARN, "relation.delta",
                 f"the action follows the change of the joint (correlation {change:.2f}, with its position {r:.2f}): "
                 "a delta or a speed", "absolute targets",
-                "use source qpos, or add the action to the position before use", joint=name,
+                "use source qpos, or add the action to the position before use",
             )  # fmt: skip
     spans = [float(np.ptp(np.nanquantile(v[:, j], [0.01, 0.99]))) for v in (data.facts.rows, data.facts.other)]
     near = float(data.near_ranges[j])
     if min(spans) < near and max(spans) < HELD * near:
-        return Finding(
-            PASS, "relation", name, f"held: the action stays within {spans[1]:.2g}, the state within {spans[0]:.2g}",
-            joint=name,
+        return data.finding(
+            j, PASS, "relation", f"held: the action stays within {spans[1]:.2g}, the state within {spans[0]:.2g}",
         )  # fmt: skip
     if spans[1] < CONSTANT_RANGE:
         relation = f"the action stands at {float(np.nanmedian(data.facts.other[:, j])):.4g} while the state moves"
-    return Finding(
-        WARN, "relation.scale" if r > ANOTHER else "relation.unrelated", name,
+    return data.finding(
+        j, WARN, "relation.scale" if r > ANOTHER else "relation.unrelated",
         f"{relation}: action {'on another scale than' if r > ANOTHER else 'does not follow from'} state "
-        f"(ranges {spans[1]:.3g} and {spans[0]:.3g})",
-        "targets in the units of the state", "find out what the controller does with it; align and guide on qpos",
-        joint=name,
+        f"(ranges {spans[1]:.3g} and {spans[0]:.3g})", "targets in the units of the state",
+        "find out what the controller does with it; align and guide on qpos",
     )  # fmt: skip
 
 
@@ -250,11 +242,12 @@ def _lag(data: ExaminedSet, close: np.ndarray) -> Iterator[Finding]:
     middle = float(np.median(best))
     for j, lag in zip(close, best, strict=True):
         if abs(lag - middle) > LAG_APART:
-            yield Finding(
-                FAIL, "lag.one_joint", data.names[j],
+            yield data.finding(
+                j, FAIL, "lag.one_joint",
                 f"measurements follow the action by {data.seconds(float(lag))}, those of the other joints by "
-                f"{data.seconds(middle)}", "one lag for all joints", f"shift the action of {data.names[j]} by "
-                f"{round(middle - lag):+d} rows", joint=data.names[j],
+                f"{data.seconds(middle)}", "one lag for all joints",
+                f"shift the action of {data.names[j]} by "
+                f"{round(middle - lag):+d} rows",
             )  # fmt: skip
     yield _common(data, middle, [data.names[j] for j in close])
 

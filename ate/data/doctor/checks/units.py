@@ -120,30 +120,28 @@ def _unit(data: ExaminedSet, j: int, kind: str) -> Finding:
     elif kind == "ticks":
         highest = max(data.facts.high[k] for k, suspect in _suspects(data).items() if suspect == "ticks")
         full = next((n for n in TICKS if highest < n), TICKS[-1])
-        return Finding(
-            FAIL, "units.ticks", name, f"whole numbers {span}: raw servo ticks (of {full} a turn)", expected,
+        return data.finding(
+            j, FAIL, "units.ticks", f"whole numbers {span}: raw servo ticks (of {full} a turn)", expected,
             f"convert (value − {full // 2}) · 2π/{full}, {declare}: unit = \"ticks\", ticks_per_turn = {full}",
-            joint=name,
         )  # fmt: skip
     elif kind == "radians":
-        return Finding(
-            FAIL, "units.radians", name, f"{span}: radians, no joint of the set leaves ± 2π",
-            f"degrees, as profile {data.robot} declares",
-            "multiply by 180/π, or name a profile whose unit is rad", joint=name,
+        return data.finding(
+            j, FAIL, "units.radians", f"{span}: radians, no joint of the set leaves ± 2π",
+            f"degrees, as profile {data.robot} declares", "multiply by 180/π, or name a profile whose unit is rad",
         )  # fmt: skip
     elif kind == "sign":
-        return Finding(
-            FAIL, "units.sign", name,
-            f"{span} rad, outside the limits; turned round, {-high:.4g} to {-low:.4g}, inside",
-            expected, f"negate {name}, or declare sign = -1 in a profile", joint=name,
+        return data.finding(
+            j, FAIL, "units.sign", f"{span} rad, outside the limits; turned round, {-high:.4g} to {-low:.4g}, inside",
+            expected, f"negate {name}, or declare sign = -1 in a profile",
         )  # fmt: skip
     else:
-        return Finding(
-            FAIL, "units.unknown", name, f"{span}: neither radians nor degrees", expected,
-            f"find out what {name} is recorded in and convert it, {declare}", joint=name,
+        return data.finding(
+            j, FAIL, "units.unknown", f"{span}: neither radians nor degrees", expected,
+            f"find out what {name} is recorded in and convert it, {declare}",
         )  # fmt: skip
-    return Finding(FAIL, "units.degrees", name, got, expected, f"multiply {name} by π/180, {declare}: unit = \"{fix}\"",
-                   joint=name)  # fmt: skip
+    return data.finding(
+        j, FAIL, "units.degrees", got, expected, f"multiply {name} by π/180, {declare}: unit = \"{fix}\"",
+    )  # fmt: skip
 
 
 def _limits(data: ExaminedSet, j: int) -> Finding:
@@ -151,15 +149,14 @@ def _limits(data: ExaminedSet, j: int) -> Finding:
     low, high, unit = data.facts.low[j], data.facts.high[j], data.unit(j)
     span = f"{low:.4g} to {high:.4g} {unit}"
     if joint is None or joint.low is None or joint.high is None:
-        return Finding(PASS, "units", name, f"{span}; no limits known", joint=name)
+        return data.finding(j, PASS, "units", f"{span}; no limits known")
     over = _outside(data, j, 1.0)
     slope, offset = joint.affine
     ends = sorted(((joint.low - offset) / slope, (joint.high - offset) / slope))
     within = f"limits {ends[0]:.4g} to {ends[1]:.4g} {unit}"
     if over:
-        return Finding(
-            WARN, "units.limits", name, f"{span}, {100 * over:.0f} % of the joint's travel beyond its limits", within,
+        return data.finding(
+            j, WARN, "units.limits", f"{span}, {100 * over:.0f} % of the joint's travel beyond its limits", within,
             f"check zero and sign of {name}, and that profile {data.robot} fits",
-            joint=name,
         )  # fmt: skip
-    return Finding(PASS, "units", name, f"{span}, within {within}", joint=name)
+    return data.finding(j, PASS, "units", f"{span}, within {within}")

@@ -43,17 +43,12 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
     for joint, name in enumerate(data.names):
         if size[joint] > ABSURD:
             summaries = [item for item in data.facts.summaries if max(-item.low[joint], item.high[joint]) > ABSURD]
-            yield Finding(
-                FAIL,
-                "values.huge",
-                name,
+            yield data.finding(
+                joint, FAIL, "values.huge",
                 f"magnitudes up to {size[joint]:.3g} in {len(summaries)} of {len(data.facts.summaries)} episodes, "
-                f"the first {summaries[0].name}",
-                f"at most {ABSURD:g} in any unit",
+                f"the first {summaries[0].name}", f"at most {ABSURD:g} in any unit",
                 "repair the recording, or exclude these episodes: min–max normalisation would squash all else to 0",
-                joint=name,
-                episodes=tuple(item.name for item in summaries),
-                exclude=len(summaries) < len(data.facts.summaries) / 2,
-            )
+                episodes=tuple(item.name for item in summaries), exclude=len(summaries) < len(data.facts.summaries) / 2,
+            )  # fmt: skip
         elif name not in hurt:
-            yield Finding(PASS, "values", name, f"finite, at most {size[joint]:.4g} in magnitude", joint=name)
+            yield data.finding(joint, PASS, "values", f"finite, at most {size[joint]:.4g} in magnitude")
