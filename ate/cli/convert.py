@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.argument("src", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--layout", default="", help="Layout of SRC [default: told from the files].")
+@click.option("--layout", default="", help="Layout of SRC [default: recognised].")
 @click.option(
     "--source", default="qpos", show_default=True, help="Series that must be there and of one width: qpos or action."
 )
@@ -21,7 +21,7 @@ def convert(src: Path, out: Path, layout: str, source: str, robot: str, exclude:
     from ate.data.loading import load
     from ate.robots.profile import profile
 
-    left_out = [name for given in exclude for name in (excludes.read(given) if given.endswith(".txt") else [given])]
+    left_out = [name for item in exclude for name in excludes.names(item)]
     episodes = load(src, source, left_out, layout, robot)
     ledger = write(episodes, out, profile(robot) if robot else None, src)
     for line in ledger.lines():

@@ -1,6 +1,5 @@
 """`ate diagnose`: the checks as a table and where to look; exit code 0, 1 where a check fails, 2 for bad input."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -35,14 +34,15 @@ def diagnose(
     json_out: Path | None,
 ) -> None:
     """Find out why a policy with a low loss fails on the robot; the first FAIL is where to look."""
-    from ate.cli.doctor import table
+    from ate.cli.doctor import findings_text
+    from ate.cli.tables import terminal_width
     from ate.data import excludes
     from ate.data.loading import load
     from ate.diagnose.checks import run_checks
     from ate.policies.policy import Policy
     from ate.runs.files import write_json
 
-    left_out = [name for item in exclude for name in (excludes.read(item) if item.endswith(".txt") else [item])]
+    left_out = [name for item in exclude for name in excludes.names(item)]
     diagnosis = run_checks(
         Policy.load(file),
         load(path, source, left_out, layout, robot),
@@ -51,10 +51,9 @@ def diagnose(
         simulator=False if no_simulator else None,
         seed=seed,
     )
-    rows = [{**vars(check), "subject": str(number)} for number, check in enumerate(diagnosis.checks, 1)]
-    width = max(shutil.get_terminal_size((120, 40)).columns, 80)
+    rows = [{**check.row(), "subject": str(number)} for number, check in enumerate(diagnosis.checks, 1)]
     click.echo(f"{file} on {path}: {diagnosis.robot}")
-    click.echo("\n".join(table(rows, width)))
+    click.echo(findings_text(rows, terminal_width()))
     click.echo("")
     click.echo(f"{diagnosis.level}: {diagnosis.sentence}.")
     if json_out is not None:

@@ -2,22 +2,20 @@
 input."""
 
 import json
-import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ate.data.doctor.report import FAIL, PASS, WARN, Report
+from ate.cli.tables import table_text, terminal_width
+from ate.data.doctor.report import FAIL, PASS, WARN, Report, merged
 
-# Below this, columns of words become a column of syllables.
-NARROWEST = 80
 VERDICTS = {
-    PASS: "nothing wrong was found",
-    WARN: "can be trained on; look at the warnings first",
+    PASS: "no problem found",
+    WARN: "inspect the warnings before training on it",
     FAIL: "do not train on this as it is",
 }
 
@@ -29,7 +27,7 @@ VERDICTS = {
     "--against", type=click.Path(path_type=Path), help="Pre-training set, or folder of sets, to compare with."
 )
 @click.option("--source", default="qpos", show_default=True, help="What chunks are cut from: qpos or action.")
-@click.option("--layout", default="", help="Layout of the files [default: told from the files].")
+@click.option("--layout", default="", help="Layout of the files [default: recognised].")
 @click.option("--horizon", default=16, show_default=True, help="Chunk length in steps.")
 @click.option("--exclude", default="", help="Exclude list, or names separated by commas.")
 @click.option("--exclude-out", type=click.Path(path_type=Path), help="Write the episodes to leave out to this list.")
@@ -47,12 +45,12 @@ def doctor(
     json_out: Path | None,
     everything: bool,
 ) -> None:
-    """Examine demonstrations: what is wrong, which joint or file, and what to do about it."""
+    """Examine demonstrations: what is wrong, in which joint or file, and how to fix it."""
+    from ate.data import excludes
     from ate.data.doctor.examination import examine_sets
     from ate.data.loading import DataSet
 
-    left_out = _excluded(exclude)
-    data = DataSet(str(path), source, left_out, layout, robot)
+    data = DataSet(str(path), source, excludes.names(exclude), layout, robot)
     others = None if against is None else DataSet(str(against), source)
     reports = examine_sets(data, robot=robot, against=others, horizon=horizon)
     for report in reports:
@@ -60,16 +58,6 @@ def doctor(
     _write(reports, exclude_out, json_out)
     if any(report.level == FAIL for report in reports):
         sys.exit(1)
-
-
-def _excluded(given: str) -> tuple[str, ...]:
-    if not given:
-        return ()
-    if Path(given).is_file():
-        from ate.data import excludes
-
-        return tuple(excludes.read(given))
-    return tuple(name.strip() for name in given.split(",") if name.strip())
 
 
 def _write(reports: Sequence[Report], exclude_out: Path | None, json_out: Path | None) -> None:
@@ -94,37 +82,30 @@ def _write(reports: Sequence[Report], exclude_out: Path | None, json_out: Path |
 
 def tree(report: Report) -> dict[str, Any]:
     """A report in plain values, for JSON; infinite oddness becomes null."""
+    triage = [{**vars(t), "oddness": t.oddness if t.oddness < float("inf") else None} for t in report.triage]
     return {
-        "path": report.path,
-        "robot": report.robot,
-        "source": report.source,
-        "against": report.against,
+        **vars(report),
         "level": report.level,
         "counts": report.counts(),
-        "joint_names": list(report.joint_names),
-        "findings": [{**vars(finding), "episodes": list(finding.episodes)} for finding in report.findings],
-        "triage": [
-            {**vars(row), "oddness": row.oddness if row.oddness < float("inf") else None,
-             "measures": dict(row.measures), "reasons": list(row.reasons)}
-            for row in report.triage
-        ],
+        "findings": [{**vars(finding), "check": finding.check} for finding in report.findings],
+        "triage": triage,
         "exclude": report.exclude,
         "ledger": report.ledger.lines(),
-        "notes": dict(report.notes),
-    }  # fmt: skip
+    }
 
 
 def _show(report: Report, everything: bool) -> None:
     profile = report.notes.get("profile")
-    said = f"profile {profile}" if profile else "no profile"
+    known = f"profile {profile}" if profile else "no profile"
     against = f", against {report.against}" if report.against else ""
-    click.echo(f"{report.path}: {report.robot} ({said}), {len(report.joint_names)} columns of {report.source}{against}")
+    columns = f"{len(report.joint_names)} columns of {report.source}"
+    click.echo(f"{report.path}: {report.robot} ({known}), {columns}{against}")
     for line in report.ledger.lines():
-        click.echo(textwrap.fill(line, _width(), subsequent_indent="  "))
+        click.echo(textwrap.fill(line, terminal_width(), subsequent_indent="  "))
     rows = report.rows(everything)
     if rows:
         click.echo("")
-        click.echo("\n".join(table(rows, _width())))
+        click.echo(findings_text(rows, terminal_width()))
     counts = report.counts()
     click.echo("")
     click.echo(
@@ -133,38 +114,19 @@ def _show(report: Report, everything: bool) -> None:
     click.echo("")
 
 
-def _width() -> int:
-    return max(shutil.get_terminal_size((120, 40)).columns, NARROWEST)
+def findings_text(rows: Sequence[Mapping[str, str]], width: int) -> str:
+    """Findings in aligned columns, wrapped to `width` characters.
 
-
-def table(rows: Sequence[dict[str, Any]], width: int) -> list[str]:
-    """Findings in aligned columns (level, check, subject, found and fix), wrapped to `width` characters."""
-    names = ("level", "check", "subject")
-    rows = _merged(rows)
-    widths = [max(len(name), *(len(str(row[name])) for row in rows)) for name in names]
-    widths[2] = min(widths[2], width // 4)
-    rest = width - sum(widths) - 2 * len(widths)
-    lines = ["  ".join([*(n.ljust(w) for n, w in zip(names, widths, strict=True)), "found → fix"])]
-    for row in rows:
-        cells = [[str(row["level"])], [str(row["check"])], textwrap.wrap(str(row["subject"]), widths[2])]
-        last = textwrap.wrap(str(row["found"]), rest)
+    Args:
+        rows: as `Finding.row`; rows that differ in their subject alone become one.
+        width: characters in a line.
+    """
+    table = []
+    for row in merged(rows):
+        lines = [row["got"]]
         if row["expected"] and row["level"] != PASS:
-            last += textwrap.wrap(f"expected: {row['expected']}", rest, subsequent_indent="  ")
+            lines.append(f"expected: {row['expected']}")
         if row["fix"]:
-            last += textwrap.wrap(f"→ {row['fix']}", rest, subsequent_indent="  ")
-        for i in range(max(len(cell) for cell in (*cells, last))):
-            parts = [(cell[i] if i < len(cell) else "").ljust(w) for cell, w in zip(cells, widths, strict=True)]
-            lines.append("  ".join([*parts, last[i] if i < len(last) else ""]).rstrip())
-    return lines
-
-
-def _merged(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows that differ in their subject only, as one: eighteen padded joints are one line."""
-    merged: dict[tuple[str, ...], dict[str, Any]] = {}
-    for row in rows:
-        key = tuple(str(row[name]) for name in ("level", "check", "found", "expected", "fix"))
-        if key in merged:
-            merged[key] = {**merged[key], "subject": f"{merged[key]['subject']}, {row['subject']}"}
-        else:
-            merged[key] = dict(row)
-    return list(merged.values())
+            lines.append(f"→ {row['fix']}")
+        table.append({**{name: row[name] for name in ("level", "check", "subject")}, "got → fix": "\n".join(lines)})
+    return table_text(table, width)

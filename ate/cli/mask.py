@@ -15,20 +15,20 @@ def mask_command(slots: str | None, robot: str | None) -> None:
 
     SLOTS is a list of slots or of 128 zeros and ones. The exit code is 1 where something is odd.
     """
-    from ate.robots import check_mask, profile
+    from ate.robots import check_slot_mask, profile
 
     known = None if robot is None else profile(robot)
     if slots is not None:
-        odd = check_mask(_parse(slots), known)
+        odd = check_slot_mask(_parse(slots), known)
         for item in odd:
             click.echo(f"{item.kind}: {item.text}")
         if odd:
             raise SystemExit(1)
         click.echo("Nothing is odd about this mask.")
     elif known is not None:
-        from ate.robots import embodiment, mask, slot_name
+        from ate.robots import embodiment, slot_mask, slot_name
 
-        click.echo(json.dumps(list(mask(known))))
+        click.echo(json.dumps(list(slot_mask(known))))
         body = embodiment(known)
         for place, joint in sorted(zip(body.slots, body.joint_names, strict=True)):
             click.echo(f"{place:4d}  {slot_name(place):24} {joint}")

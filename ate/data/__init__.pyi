@@ -9,4 +9,3 @@ from .loading import load_sets as load_sets
 from .normalize import Normalizer as Normalizer
 from .space import ActionSpace as ActionSpace
 from .space import spaces as spaces
-from .survey import survey as survey

@@ -1,27 +1,25 @@
 """Columns: some joints of a recording taken for the whole robot, say the right arm of two."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ate.data.episodes import Episode
+from ate.data.episodes import NAMED_BY, Episode
 from ate.data.series import Series
 from ate.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from ate.robots.profile import Profile
 
-# Series whose columns are joints, and where an episode names them.
-NAMED_BY = {"qpos": "joint_names", "action": "action_names"}
 
-
-def pick(item: Episode, source: str, joints: Sequence[str], body: "Profile | None" = None) -> Episode:
+def pick(item: Episode, source: str, joints: Sequence[str], profile: "Profile | None" = None) -> Episode:
     """An episode with these joints alone, in the order of the file.
 
-    Of positions and commands, the one that is not the source is left out where nobody names its columns.
+    Of positions and commands, the one that is not the source is left out where its columns have no names.
 
     Args:
         item: the whole episode.
@@ -36,13 +34,16 @@ def pick(item: Episode, source: str, joints: Sequence[str], body: "Profile | Non
     for name, attribute in NAMED_BY.items():
         if name not in series:
             continue
-        names = _names(item, name, body)
-        if names is None and name != source:
+        width = series[name].shape[1]
+        names = item.column_names(name)
+        if not names and profile is not None and len(profile.joint_names) == width:
+            names = profile.joint_names
+        if not names and name != source:
             del series[name]
             continue
-        if names is None:
+        if not names:
             raise InputError(
-                f"{series[name].shape[1]} columns of which nobody says what they are",
+                f"{width} columns without names",
                 where=f"{item.path}, episode {item.name}, {name!r}",
                 expected="one name a column, to take some of them",
                 fix="name the robot's profile, or write joint_names into the file",
@@ -51,15 +52,6 @@ def pick(item: Episode, source: str, joints: Sequence[str], body: "Profile | Non
         series[name] = _columns(series[name], index)
         attributes[attribute] = tuple(names[i] for i in index)
     return replace(item, series=series, attributes=attributes)
-
-
-def _names(item: Episode, series: str, body: "Profile | None") -> tuple[str, ...] | None:
-    """One name a column: what the file says, else what the profile says, else None."""
-    width = item.series[series].shape[1]
-    said = [tuple(item.attributes.get(NAMED_BY[series], ())), tuple(item.attributes.get("joint_names", ()))]
-    if body is not None:
-        said.append(tuple(joint.name for joint in body.joints if not joint.optional))
-    return next((names for names in said if len(names) == width), None)
 
 
 def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[int]:
@@ -83,13 +75,8 @@ def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[in
 
 
 def _columns(series: Series, index: list[int]) -> Series:
-    return Series((len(series), len(index)), series.where, _Columns(series, tuple(index)), series.exact)
+    return Series((len(series), len(index)), series.where, partial(_picked, series, tuple(index)), series.exact)
 
 
-@dataclass(frozen=True, eq=False)
-class _Columns:
-    series: Series
-    index: tuple[int, ...]
-
-    def __call__(self, start: int, stop: int) -> np.ndarray:
-        return self.series.fetch(start, stop)[:, self.index]
+def _picked(series: Series, index: tuple[int, ...], start: int, stop: int) -> np.ndarray:
+    return series.fetch(start, stop)[:, index]

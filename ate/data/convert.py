@@ -1,4 +1,4 @@
-"""Converting: episodes of any layout are written in the native one, `episode_0000.hdf5` and on.
+"""Conversion: episodes of any layout are written in the native one, as `episode_0000.hdf5` and so on.
 
 Everything goes to a folder of its own that takes its name only when all of it is written. Values are copied; they
 are converted only where a robot's profile declares what was recorded.
@@ -56,12 +56,7 @@ def convert(episodes: Episodes, out: Path, profile: "Profile | None" = None, roo
         out.resolve().parent.mkdir(parents=True, exist_ok=True)
         os.replace(work, out.resolve())
     except OSError as error:
-        raise InputError(
-            f"a folder that cannot be written ({error})",
-            where=str(out),
-            expected="a place with room for the converted episodes",
-            fix="name another folder, or make room",
-        ) from error
+        raise _unwritable(out, error) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return episodes.ledger
@@ -76,7 +71,7 @@ def _check_target(out: Path, root: Path | None) -> None:
             raise InputError(
                 f"the folder of the recordings, {source}",
                 where=str(out),
-                expected="a folder beside or away from them: recordings are never written to",
+                expected="a folder outside of it: recordings are never written to",
                 fix="name another folder",
             )
     if out.is_symlink() or (target.exists() and not target.is_dir()) or (target.is_dir() and any(target.iterdir())):
@@ -92,12 +87,16 @@ def _work_folder(near: Path, out: Path) -> Path:
     try:
         return Path(mkdtemp(prefix=".converting-", dir=near))
     except OSError as error:
-        raise InputError(
-            f"a folder that cannot be written ({error})",
-            where=str(out),
-            expected="a place that may be written to",
-            fix="name another folder",
-        ) from error
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: OSError) -> InputError:
+    return InputError(
+        f"a folder that cannot be written ({error})",
+        where=str(out),
+        expected="a place that may be written to, with room for the converted episodes",
+        fix="name another folder, or make room",
+    )
 
 
 def _umask() -> int:
@@ -121,21 +120,20 @@ def _write(file: Path, item: Episode, episodes: Episodes, profile: "Profile | No
                 dataset[start : start + len(rows)] = rows
         _attributes(handle, item, episodes, names["qpos"], names["action"])
         if profile is not None:
-            _say_converted(handle, item, declared, profile)
+            _record_conversion(handle, item, declared, profile)
 
 
 def _names(item: Episode, name: str, episodes: Episodes) -> tuple[str, ...]:
     """Names of the columns of a series: the episode's own, else the set's where they are of this series."""
     if name not in item.series:
         return ()
-    width = item.series[name].shape[1] if len(item.series[name].shape) == 2 else 0
-    own = item.attributes.get("joint_names" if name == "qpos" else "action_names", ())
-    if len(own) == width:
-        return tuple(str(part) for part in own)
-    if name == episodes.source and len(episodes.joint_names) == width:
+    own, shape = item.column_names(name), item.series[name].shape
+    if own:
+        return own
+    if name == episodes.source and shape[1:] == (len(episodes.joint_names),):
         return episodes.joint_names
     # Absolute targets have a column for each joint, in the same order.
-    return _names(item, "qpos", episodes) if name == "action" and width == item.series["qpos"].shape[1] else ()
+    return _names(item, "qpos", episodes) if name == "action" and shape[1:] == item.series["qpos"].shape[1:] else ()
 
 
 def _declared(
@@ -148,8 +146,8 @@ def _declared(
             expected=f"values as recorded, for the conversion that profile {profile.name} declares",
             fix="convert the original recordings, or convert without --robot",
         )
-    found = {name: profile.match(parts) for name, parts in names.items() if parts}
-    if not any(joint is not None for joint in found.get("qpos", ())):
+    matched = {name: profile.match(parts) for name, parts in names.items() if parts}
+    if not any(joint is not None for joint in matched.get("qpos", ())):
         raise InputError(
             f"columns {', '.join(names['qpos']) or 'without names'}",
             where=f"{item.path}, episode {item.name}",
@@ -157,7 +155,7 @@ def _declared(
             fix="name the profile of the robot that was recorded, or convert without one",
         )
     # An action that is no joint target (a tool's motion, say) is none of the profile's.
-    return {name: joints for name, joints in found.items() if any(joint is not None for joint in joints)}
+    return {name: joints for name, joints in matched.items() if any(joint is not None for joint in joints)}
 
 
 def _attributes(
@@ -176,22 +174,22 @@ def _attributes(
     handle.attrs["origin"] = _storable(f"{item.path}, episode {item.name}")
 
 
-def _say_converted(
+def _record_conversion(
     handle: h5py.File, item: Episode, declared: "Mapping[str, Sequence[Joint | None]]", profile: "Profile"
 ) -> None:
     units = [joint.quantity for joint in declared["qpos"] if joint is not None]
     handle.attrs["units"] = ", ".join(dict.fromkeys(units))
-    said = [
+    notes = [
         f"{joint.name} of {name} from {joint.unit}, slope {joint.affine[0]:g}, offset {joint.affine[1]:g}"
         for name, joints in declared.items()
         for joint in joints
         if joint is not None and joint.affine != (1.0, 0.0)
     ]
     left = [name for name in ("qpos", "action") if name in item.series and name not in declared]
-    said += [f"{name} as recorded" for name in left]
-    handle.attrs["converted"] = _storable(f"as profile {profile.name} declares: {'; '.join(said) or 'nothing'}")
+    notes += [f"{name} as recorded" for name in left]
+    handle.attrs["converted"] = _storable(f"as profile {profile.name} declares: {'; '.join(notes) or 'nothing'}")
 
 
-def _storable(said: str) -> str:
+def _storable(text: str) -> str:
     """A text that HDF5 takes: no NUL, nothing that UTF-8 has no bytes for, and within the size of an attribute."""
-    return said.replace("\0", " ").encode("utf-8", "replace").decode()[:10_000]
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()[:10_000]

@@ -18,6 +18,8 @@ from ate.data.series import Series
 from ate.errors import InputError
 
 SOURCES = ("qpos", "action")
+# Series whose columns are joints, and the attribute that names them.
+NAMED_BY = {"qpos": "joint_names", "action": "action_names"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,15 @@ class Episode:
     def has(self, name: str) -> bool:
         """Whether the series `name` was recorded."""
         return name in self.series
+
+    def column_names(self, name: str) -> tuple[str, ...]:
+        """The file's names for the columns of a series; empty where it has none or another number of them.
+
+        The joints' names also name the columns of an action of as many columns.
+        """
+        shape = self.series[name].shape
+        names = (self.attributes.get(key, ()) for key in (NAMED_BY.get(name, f"{name}_names"), "joint_names"))
+        return next((tuple(str(part) for part in item) for item in names if (len(item),) == shape[1:]), ())
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Rows `[start, stop)` of a series, read from disk now.

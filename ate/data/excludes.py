@@ -34,12 +34,23 @@ def read(path: str | Path) -> dict[str, str]:
         raise _no_list(file, "bytes that are not text") from error
     if not lines or lines[0].strip() != HEAD:
         raise _no_list(file, f"a first line {lines[0][:40]!r}" if lines else "an empty file")
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for line in lines[1:]:
         name, _, reason = line.partition("#")
         if name.strip():
-            found[name.strip()] = reason.strip()
-    return found
+            reasons[name.strip()] = reason.strip()
+    return reasons
+
+
+def names(given: str) -> tuple[str, ...]:
+    """The episodes to leave out, from the path of a list or from names separated by commas.
+
+    Raises:
+        InputError: a path that ends with `.txt` is not an exclude list.
+    """
+    if given.endswith(".txt") or Path(given).is_file():
+        return tuple(read(given))
+    return tuple(name.strip() for name in given.split(",") if name.strip())
 
 
 def write(path: str | Path, names: Mapping[str, str]) -> Path:
@@ -60,9 +71,9 @@ def write(path: str | Path, names: Mapping[str, str]) -> Path:
     return file
 
 
-def _no_list(file: Path, found: str) -> InputError:
+def _no_list(file: Path, got: str) -> InputError:
     return InputError(
-        found,
+        got,
         where=str(file),
         expected=f"an exclude list, which begins with {HEAD!r}",
         fix="name another file; nothing was overwritten",

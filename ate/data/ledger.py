@@ -31,7 +31,7 @@ class Entry:
         columns: columns of the chosen series, None where it could not be read.
         kept: whether it is in the set.
         reason: why not.
-        keys: what was found in it.
+        keys: which keys its reader used, missed and left.
     """
 
     file: str
@@ -73,21 +73,13 @@ class Ledger:
         for name in ("found", "missing", "ignored"):
             counts = Counter(key for entry in self.entries for key in getattr(entry.keys, name))
             if counts:
-                said = (key if n == len(self.entries) else f"{key} (in {n} of {len(self.entries)})"
+                keys = (key if n == len(self.entries) else f"{key} (in {n} of {len(self.entries)})"
                         for key, n in sorted(counts.items()))  # fmt: skip
-                lines.append(f"keys {name}: {', '.join(said)}.")
+                lines.append(f"keys {name}: {', '.join(keys)}.")
         return [*lines, *(f"dropped {entry.episode} ({entry.file}): {entry.reason}" for entry in self.dropped)]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an episode, for a table."""
-        return [
-            {
-                "episode": entry.episode,
-                "steps": "" if entry.steps is None else entry.steps,
-                "columns": "" if entry.columns is None else entry.columns,
-                "kept": entry.kept,
-                "reason": entry.reason,
-                "file": entry.file,
-            }
-            for entry in self.entries
-        ]
+        names = ("episode", "steps", "columns", "kept", "reason", "file")
+        rows = [{name: getattr(entry, name) for name in names} for entry in self.entries]
+        return [{name: "" if value is None else value for name, value in row.items()} for row in rows]

@@ -1,15 +1,15 @@
-"""Reading: a path becomes episodes, with a ledger of what came in.
+"""Loading: a path becomes episodes, with a ledger of what came in.
 
-`load` is strict: the first episode that cannot be used ends it. `ate.data.survey` lists all of them, for the doctor.
+`load` is strict: the first episode that cannot be used ends it. `DataSet.survey` lists all of them, for the doctor.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ate.data.episodes import Episodes
 from ate.data.formats import SUFFIXES
-from ate.data.survey import check_exclude, stem, survey
+from ate.data.survey import Survey, check_exclude, stem, survey
 from ate.errors import InputError
 
 
@@ -18,10 +18,11 @@ class DataSet:
     """Where a set of demonstrations is and how to read it.
 
     Attributes:
-        path: a folder, a file, or a folder of such folders, one a robot.
+        path: a folder of episode files, one file of many episodes, a LeRobot data set, or a folder of such sets, one a
+            robot.
         source: `"qpos"` (measured positions) or `"action"` (commanded targets): what chunks are cut from.
         exclude: names of episodes to leave out, with or without suffix; `panda/episode_0003` in a folder of robots.
-        layout: one of `LAYOUTS`; empty to tell it from the files.
+        layout: one of `LAYOUTS`; empty to recognise it from the files.
         robot: name or file of a robot's profile, for recordings that do not name their joints; empty for none.
         joints: columns to take for the whole robot, by name or pattern (`right_*`); empty for all.
     """
@@ -33,13 +34,60 @@ class DataSet:
     robot: str = ""
     joints: tuple[str, ...] = ()
 
+    def survey(self, values: bool = False) -> Survey:
+        """Index every episode of one set, broken ones too; `values` reads every value of the source now.
+
+        Raises:
+            InputError: there is nothing to read at the path, or a field names something unknown.
+        """
+        return survey(self, values)
+
+    def children(self) -> tuple["DataSet", ...]:
+        """The sub-folders that are sets of their own, one a robot; empty where the path is one set itself."""
+        folder = Path(self.path)
+        if not folder.is_dir() or _holds_recordings(folder):
+            return ()
+        folders = sorted(child for child in folder.iterdir() if child.is_dir() and _holds_recordings(child))
+        return tuple(self._child(folder) for folder in folders)
+
+    def _child(self, folder: Path) -> "DataSet":
+        names = (Path(name) for name in self.exclude)
+        return replace(self, path=str(folder), exclude=tuple(n.name for n in names if n.parent.name == folder.name))
+
     def load(self, strict: bool = True) -> Episodes:
-        """One robot's episodes, as `load`."""
-        return load(self.path, self.source, self.exclude, self.layout, self.robot, strict, self.joints)
+        """Read one robot's episodes; values stay on disk until they are asked for.
+
+        Args:
+            strict: refuse the set for one bad episode. Otherwise every value is read now, and bad episodes are left
+                out with the reason in the ledger: for looking at data, not for training on them.
+
+        Returns:
+            The episodes, sorted by name, with their ledger.
+
+        Raises:
+            InputError: the path or its files are missing or unreadable; a dataset is missing, not a numeric matrix or
+                of another width than the rest; or `exclude` names no episode.
+        """
+        surveyed = self.survey(values=not strict)
+        if surveyed.broken and (strict or surveyed.episodes is None):
+            raise surveyed.broken[0].error
+        if surveyed.episodes is None:
+            raise InputError(
+                f"{len(surveyed.ledger.entries)} episodes, all excluded",
+                where=self.path,
+                expected="at least one episode to remain",
+                fix="shorten the exclude list",
+            )
+        return surveyed.episodes
 
     def load_sets(self, strict: bool = True) -> tuple[Episodes, ...]:
-        """One or several robots' episodes, as `load_sets`."""
-        return load_sets(self.path, self.source, self.exclude, self.layout, self.robot, strict, self.joints)
+        """Read one set, or a folder of sets sorted by folder name; arguments and errors as `load`."""
+        children = self.children()
+        if self.exclude and children:
+            whole = (replace(child, exclude=(), joints=()) for child in children)
+            names = [f"{Path(c.path).name}/{stem(e.episode)}" for c in whole for e in c.survey().ledger.entries]
+            check_exclude(self.path, self.exclude, names)
+        return tuple(item.load(strict) for item in children or (self,))
 
 
 def load(
@@ -51,36 +99,8 @@ def load(
     strict: bool = True,
     joints: Sequence[str] = (),
 ) -> Episodes:
-    """Read one robot's episodes; values stay on disk until they are asked for.
-
-    Args:
-        path: a folder of episode files, one file of many episodes, or a LeRobot data set.
-        source: `"qpos"` (measured positions) or `"action"` (commanded targets): what chunks are cut from.
-        exclude: names of episodes to leave out.
-        layout: one of `LAYOUTS`; empty to tell it from the files.
-        robot: name or file of a robot's profile; empty for none.
-        strict: refuse the set for one bad episode; otherwise read every value now, and leave bad episodes out, with
-            the reason in the ledger: for looking at data, not for training on them.
-        joints: columns to take for the whole robot, by name or pattern; none for all.
-
-    Returns:
-        The episodes, sorted by name, with their ledger.
-
-    Raises:
-        InputError: the path or its files are missing or unreadable, a dataset is missing, not a numeric matrix or of
-            another width than the rest; or `exclude` names no episode.
-    """
-    found = survey(path, source, exclude, layout, robot, not strict, joints)
-    if found.broken and (strict or found.episodes is None):
-        raise found.broken[0].error
-    if found.episodes is None:
-        raise InputError(
-            f"{len(found.ledger.entries)} episodes, all excluded",
-            where=str(path),
-            expected="at least one episode to remain",
-            fix="shorten the exclude list",
-        )
-    return found.episodes
+    """Read one robot's episodes: `DataSet.load` of a set with these fields."""
+    return DataSet(str(path), source, tuple(exclude), layout, robot, tuple(joints)).load(strict)
 
 
 def load_sets(
@@ -92,52 +112,11 @@ def load_sets(
     strict: bool = True,
     joints: Sequence[str] = (),
 ) -> tuple[Episodes, ...]:
-    """Read one set, or a folder of sets (one sub-folder a robot), sorted by folder name.
-
-    Args:
-        path: what `load` takes, or a folder of such folders.
-        source: as `load`.
-        exclude: episodes to leave out; `panda/episode_0003` names one of the sub-folder `panda`.
-        layout: as `load`, for all of them.
-        robot: as `load`, for all of them.
-        strict: as `load`.
-        joints: as `load`, for all of them.
-
-    Raises:
-        InputError: as `load`.
-    """
-    children = subsets(path)
-    if not children:
-        return (load(path, source, exclude, layout, robot, strict, joints),)
-    if exclude:
-        check_exclude(path, exclude, [f"{c.name}/{n}" for c in children for n in _names(c, source, layout, robot)])
-    return tuple(
-        load(
-            child,
-            source,
-            [Path(n).name for n in exclude if Path(n).parent.name == child.name],
-            layout,
-            robot,
-            strict,
-            joints,
-        )
-        for child in children
-    )
-
-
-def subsets(path: str | Path) -> list[Path]:
-    """The sub-folders that are sets of their own, one a robot; empty where the path is one set itself."""
-    folder = Path(path)
-    if not folder.is_dir() or _holds_recordings(folder):
-        return []
-    return sorted(child for child in folder.iterdir() if child.is_dir() and _holds_recordings(child))
+    """Read one set, or a folder of sets: `DataSet.load_sets` of a set with these fields."""
+    return DataSet(str(path), source, tuple(exclude), layout, robot, tuple(joints)).load_sets(strict)
 
 
 def _holds_recordings(folder: Path) -> bool:
     if (folder / "meta" / "info.json").is_file():
         return True
     return any(file.suffix.lower() in SUFFIXES and file.is_file() for file in folder.iterdir())
-
-
-def _names(path: Path, source: str, layout: str, robot: str) -> list[str]:
-    return [stem(entry.episode) for entry in survey(path, source, (), layout, robot).ledger.entries]

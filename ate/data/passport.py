@@ -75,11 +75,11 @@ class Passport:
         stored = dict(tree or {})
         if stored.get("hash") == self.hash:
             return
-        mine = self.to_tree()
+        own = self.to_tree()
         raise self._mismatch(
             str(stored.get("hash", "none")),
             where,
-            [name for name in mine if name != "hash" and stored.get(name) != mine[name]],
+            [name for name in own if name != "hash" and stored.get(name) != own[name]],
         )
 
     def _mismatch(self, other: str, where: str, differing: list[str]) -> InputError:

@@ -49,12 +49,8 @@ class ActionSpace:
 
     @property
     def mask(self) -> np.ndarray:
-        """True in slots that hold a joint which moves, bool `(width,)`: constant joints are not worth a loss."""
-        mask = np.zeros(self.width, dtype=bool)
-        mask[
-            [s for s, constant in zip(self.embodiment.slots, self.normalizer.constant, strict=True) if not constant]
-        ] = True
-        return mask
+        """The loss mask: true in slots that hold a joint which moves, bool `(width,)`; constant joints have no loss."""
+        return self.embodiment.scatter(~self.normalizer.constant)
 
     def encode(self, values: Array) -> Array:
         """Raw `(…, dof)` in data units → normalised unified `(…, width)`.

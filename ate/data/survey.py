@@ -1,20 +1,21 @@
-"""The survey of a path: every episode indexed, usable or broken, in a layout that is told from the files or named."""
+"""The survey of a path: every episode indexed, usable or broken, in the named or recognised layout."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ate.data.columns import NAMED_BY, pick
-from ate.data.episodes import SOURCES, Episode, Episodes
+from ate.data.columns import pick
+from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
 from ate.data.formats import LAYOUTS, SUFFIXES
 from ate.data.formats.layout import Broken
 from ate.data.ledger import Entry, Ledger
 from ate.errors import InputError, nearest, unknown
 
 if TYPE_CHECKING:
+    from ate.data.loading import DataSet
     from ate.robots.profile import Profile
 
 
@@ -33,39 +34,31 @@ class Survey:
     ledger: Ledger
 
 
-def survey(
-    path: str | Path,
-    source: str = "qpos",
-    exclude: Sequence[str] = (),
-    layout: str = "",
-    robot: str = "",
-    values: bool = False,
-    joints: Sequence[str] = (),
-) -> Survey:
-    """Index every episode of a path, broken ones too; what is kept has one width, that of most of them.
+def survey(data: "DataSet", values: bool = False) -> Survey:
+    """Index every episode of a set, broken ones too; what is kept has one width, that of most of them.
 
-    With `joints`, names or patterns, these columns alone are taken for the robot (`ate.data.columns`).
-
-    With `values`, every value of the chosen series is read now, and an episode that holds NaN is among the broken ones.
+    Args:
+        data: the set; where it names `joints`, these columns alone are taken for the robot (`ate.data.columns`).
+        values: read every value of the source now; an episode that holds NaN is then among the broken ones.
 
     Raises:
-        InputError: there is nothing to read at the path, or an argument names something unknown.
+        InputError: there is nothing to read at the path, or a field names something unknown.
     """
-    place = Path(path)
+    source = data.source
     if source not in SOURCES:
         raise InputError(repr(source), where="source", expected="'qpos' or 'action'", fix=nearest(source, SOURCES))
-    body = _profile(robot)
-    reader, evidence = _reader(place, layout)
-    found = list(_index(reader, place, source, body))
-    if not found:
-        raise _nothing(place, reader)
-    check_exclude(place, exclude, [item.name for item in found])
-    left_out = {stem(name) for name in exclude}
-    if joints:
-        found = _ordered([_picked(item, source, joints, body) for item in found], source)
+    profile = _profile(data.robot)
+    reader, evidence = _reader(Path(data.path), data.layout)
+    items = list(_index(reader, Path(data.path), source, profile))
+    if not items:
+        raise _nothing(Path(data.path), reader)
+    check_exclude(data.path, data.exclude, [item.name for item in items])
+    left_out = {stem(name) for name in data.exclude}
+    if data.joints:
+        items = _ordered([_tried(item, lambda e: pick(e, source, data.joints, profile)) for item in items], source)
     if values:
-        found = [_read_through(item, source) for item in found]
-    present = [item for item in found if stem(item.name) not in left_out]
+        items = [_tried(item, lambda e: _read_through(e, source)) for item in items]
+    present = [item for item in items if stem(item.name) not in left_out]
     usable = [item for item in present if isinstance(item, Episode)]
     width = _common([item.series[source].shape[1] for item in usable])
     odd = {
@@ -73,47 +66,47 @@ def survey(
     }
     broken = tuple(odd.get(i.name) or i for i in present if isinstance(i, Broken) or i.name in odd)
     kept = tuple(item for item in usable if item.name not in odd)
-    entries = tuple(_entry(item, source, left_out, odd) for item in found)
+    entries = tuple(_entry(item, source, left_out, odd) for item in items)
     ledger = Ledger(reader.NAME, evidence, entries)
-    episodes = _episodes(kept, source, place, body, ledger) if kept else None
+    episodes = _episodes(kept, data, profile, ledger) if kept else None
     return Survey(episodes, tuple(b for b in broken if isinstance(b, Broken)), ledger)
 
 
-def _read_through(item: Episode | Broken, source: str) -> Episode | Broken:
-    if isinstance(item, Episode):
-        try:
-            item.read(source)
-        except InputError as error:
-            return Broken(item.name, item.path, error)
-    return item
-
-
-def _picked(item: Episode | Broken, source: str, joints: Sequence[str], body: "Profile | None") -> Episode | Broken:
+def _tried(item: Episode | Broken, step: Callable[[Episode], Episode]) -> Episode | Broken:
+    """The episode after `step`; a broken one where the step refuses it."""
     if isinstance(item, Broken):
         return item
     try:
-        return pick(item, source, joints, body)
+        return step(item)
     except InputError as error:
         return Broken(item.name, item.path, error)
 
 
-def _ordered(found: list[Episode | Broken], source: str) -> list[Episode | Broken]:
+def _read_through(item: Episode, source: str) -> Episode:
+    item.read(source)
+    return item
+
+
+def _ordered(items: list[Episode | Broken], source: str) -> list[Episode | Broken]:
     """Refuse episodes whose columns are other joints than the first one's, or the same in another order."""
-    names = [item.attributes[NAMED_BY[source]] if isinstance(item, Episode) else None for item in found]
-    first = next((known for known in names if known is not None), None)
-    checked: list[Episode | Broken] = []
-    for item, mine in zip(found, names, strict=True):
-        if mine in (None, first):
-            checked.append(item)
-            continue
-        error = InputError(
-            f"joints {', '.join(mine or ())}",
+    first = next((item.attributes[NAMED_BY[source]] for item in items if isinstance(item, Episode)), ())
+
+    def as_first(item: Episode) -> Episode:
+        names = item.attributes[NAMED_BY[source]]
+        if names == first:
+            return item
+        raise InputError(
+            f"joints {', '.join(names)}",
             where=f"{item.path}, episode {item.name}, {source!r}",
-            expected=f"{', '.join(first or ())}, as in the first episode",
-            fix=f"exclude {item.name}, or move it to a set of its own",
+            expected=f"{', '.join(first)}, as in the first episode",
+            fix=_leave_out(item),
         )
-        checked.append(Broken(item.name, item.path, error))
-    return checked
+
+    return [_tried(item, as_first) for item in items]
+
+
+def _leave_out(item: Episode) -> str:
+    return f"exclude {item.name}, or move it to a set of its own"
 
 
 def _profile(robot: str) -> "Profile | None":
@@ -124,9 +117,9 @@ def _profile(robot: str) -> "Profile | None":
     return profile(robot)
 
 
-def _index(reader: ModuleType, path: Path, source: str, body: "Profile | None") -> Iterable[Episode | Broken]:
-    # Only tables without a header need to be told what their columns are.
-    return reader.index(path, source, body) if reader.NAME == "csv" else reader.index(path, source)
+def _index(reader: ModuleType, path: Path, source: str, profile: "Profile | None") -> Iterable[Episode | Broken]:
+    # Only tables without a header need names for their columns.
+    return reader.index(path, source, profile) if reader.NAME == "csv" else reader.index(path, source)
 
 
 def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
@@ -153,12 +146,12 @@ def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
 
 def _nothing(path: Path, reader: ModuleType) -> InputError:
     if path.is_file():
-        found = "a file that no layout reads" if path.suffix not in SUFFIXES else f"nothing to read as {reader.NAME}"
+        got = "a file that no layout reads" if path.suffix not in SUFFIXES else f"nothing to read as {reader.NAME}"
     else:
         inside = sorted(child.name for child in path.iterdir())[:6]
         kinds = "no .hdf5 or .h5 file" if reader.NAME == "native" else f"nothing to read as {reader.NAME}"
-        found = f"{kinds} among {inside or 'nothing at all'}"
-    return InputError(found, where=str(path), expected=reader.EXPECTS, fix="name the folder of one robot's episodes")
+        got = f"{kinds} among {inside or 'nothing at all'}"
+    return InputError(got, where=str(path), expected=reader.EXPECTS, fix="name the folder of one robot's episodes")
 
 
 def stem(name: str) -> str:
@@ -191,9 +184,9 @@ def _odd_width(item: Episode, source: str, width: int, usable: Sequence[Episode]
         f"{item.series[source].shape[1]} columns in {source!r}",
         where=str(item.path) if len({other.path for other in usable}) > 1 else f"{item.path}, episode {item.name}",
         expected=f"{width}, as in {same} of {len(usable)} episodes of this set",
-        fix=f"exclude {item.name}, or move it to a set of its own",
+        fix=_leave_out(item),
     )
-    return Broken(item.name, item.path, error)
+    return Broken(item.name, item.path, error, "widths.differ")
 
 
 def _entry(item: Episode | Broken, source: str, left_out: set[str], odd: dict[str, Broken]) -> Entry:
@@ -205,36 +198,35 @@ def _entry(item: Episode | Broken, source: str, left_out: set[str], odd: dict[st
     return Entry(str(item.path), item.name, len(item), width, not reason, reason, item.keys)
 
 
-def _episodes(kept: tuple[Episode, ...], source: str, path: Path, body: "Profile | None", ledger: Ledger) -> Episodes:
+def _episodes(kept: tuple[Episode, ...], data: "DataSet", profile: "Profile | None", ledger: Ledger) -> Episodes:
     first: dict[str, Any] = dict(kept[0].attributes)
-    width = kept[0].series[source].shape[1]
+    path = Path(data.path)
     folder = path if path.is_dir() else path.parent
     fallback = folder.parent.name if folder.name == "hdf5" else folder.name
     return Episodes(
         kept,
-        source,
-        first.get("robot") or (body.name if body else fallback),
-        _joint_names(first, source, width, body, path),
+        data.source,
+        first.get("robot") or (profile.name if profile else fallback),
+        _joint_names(kept[0], data, profile),
         first.get("rate_hz"),
         first.get("task"),
         ledger,
     )
 
 
-def _joint_names(said: dict[str, Any], source: str, width: int, body: "Profile | None", path: Path) -> tuple[str, ...]:
-    """What the files say, else what the profile says, else `joint_0 …`."""
-    candidates = [said.get("action_names", ())] if source == "action" else []
-    for names in (*candidates, said.get("joint_names", ())):
-        if len(names) == width and len(set(names)) == width:
-            return tuple(names)
-    if body is not None:
-        names = tuple(joint.name for joint in body.joints if not joint.optional)
-        if len(names) != width:
-            raise InputError(
-                f"{width} columns in {source!r}",
-                where=str(path),
-                expected=f"{len(names)}, the joints of profile {body.name}: {', '.join(names)}",
-                fix="name the profile of the robot that was recorded",
-            )
+def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> tuple[str, ...]:
+    """Names from the files, else from the profile, else `joint_0 …`."""
+    names, width = first.column_names(data.source), first.series[data.source].shape[1]
+    if len(set(names)) == width:
         return names
-    return tuple(f"joint_{i}" for i in range(width))
+    if profile is None:
+        return tuple(f"joint_{i}" for i in range(width))
+    if len(profile.joint_names) != width:
+        raise InputError(
+            f"{width} columns in {data.source!r}",
+            where=data.path,
+            expected=f"{len(profile.joint_names)}, the joints of profile {profile.name}: "
+            f"{', '.join(profile.joint_names)}",
+            fix="name the profile of the robot that was recorded",
+        )
+    return profile.joint_names

@@ -70,7 +70,7 @@ def _tracked(episodes: Episodes, why: str) -> Finding:
     worst = [finding for finding in findings if finding.level == level]
     if level == PASS:
         worst = [finding for finding in worst if finding.check == "lag"] or worst[:1]
-    got = "; ".join(f"{finding.subject}: {finding.found}" for finding in worst)
+    got = "; ".join(f"{finding.subject}: {finding.got}" for finding in worst)
     fix = next((finding.fix for finding in worst if finding.fix), "")
     expected = next((finding.expected for finding in worst if finding.expected), "positions that follow the commands")
     return Finding(level, NAME, episodes.robot, f"{why}; {got}", f"{expected} (ate doctor)", fix)

@@ -67,7 +67,7 @@ class Diagnosis:
     def rows(self) -> list[dict[str, Any]]:
         """One row a check, for a table."""
         return [
-            {"check": c.check, "verdict": c.level, "got": c.found, "expected": c.expected, "fix": c.fix}
+            {"check": c.check, "verdict": c.level, "got": c.got, "expected": c.expected, "fix": c.fix}
             for c in self.checks
         ]
 

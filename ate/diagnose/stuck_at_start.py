@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ate.data.doctor.look import STILL, look
+from ate.data.doctor.episode_summary import STILL, summarize
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.diagnose.predictions import Predictions
 from ate.experiments.stats.comparisons import wilson
@@ -102,7 +102,7 @@ def _pauses(predictions: Predictions, waiting: int) -> str:
     courses = [predictions.episodes.series(i) for i in range(len(predictions.episodes))]
     steps = np.concatenate([np.diff(course, axis=0) for course in courses])
     usual = np.sqrt((steps.astype(np.float64) ** 2).mean(axis=0))
-    idle = float(np.median([look(str(i), "", course, usual).idle[0] for i, course in enumerate(courses)]))
+    idle = float(np.median([summarize(str(i), "", course, usual).idle[0] for i, course in enumerate(courses)]))
     rate = predictions.episodes.rate_hz
     return (
         f"{waiting} of {len(courses)} demonstrations also stand still at their start, idle for {idle:.0f} steps"

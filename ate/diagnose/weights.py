@@ -13,7 +13,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from ate.data.doctor.case import listed
+from ate.data.doctor.examined_set import listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 from ate.policies.policy import Policy
 

@@ -106,7 +106,7 @@ class Policy(nn.Module):
                 expected=f"{self.config.state}, as in pre-training",
                 fix="record the same state for every robot, or pre-train without state",
             )
-        mask = np.broadcast_to(space.embodiment.mask.astype(np.float32), (len(qpos), self.config.features))
+        mask = np.broadcast_to(space.embodiment.used.astype(np.float32), (len(qpos), self.config.features))
         parts = [space.encode(qpos.astype(np.float32)), mask]
         if state is not None and self.state_normalizer is not None:
             # The object may lie outside the range of pre-training; far outside, the network would only extrapolate.

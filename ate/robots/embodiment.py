@@ -52,11 +52,11 @@ class Embodiment:
             )
 
     @property
-    def mask(self) -> np.ndarray:
+    def used(self) -> np.ndarray:
         """True where the unified vector holds a joint of this robot, bool `(width,)`."""
-        mask = np.zeros(self.width, dtype=bool)
-        mask[list(self.slots)] = True
-        return mask
+        used = np.zeros(self.width, dtype=bool)
+        used[list(self.slots)] = True
+        return used
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -79,10 +79,10 @@ class Embodiment:
         self._check(values.shape[-1], self.width, "unified slots")
         return values[..., list(self.slots)]
 
-    def _check(self, found: int, expected: int, what: str) -> None:
-        if found != expected:
+    def _check(self, got: int, expected: int, what: str) -> None:
+        if got != expected:
             raise InputError(
-                f"{found} columns",
+                f"{got} columns",
                 where=f"embodiment {self.name}",
                 expected=f"{expected} {what}",
                 fix="check that the data belong to this robot",

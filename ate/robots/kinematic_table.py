@@ -1,7 +1,8 @@
 """Seven arms as a table of published kinematic facts; nothing here needs a simulator.
 
 Every arm is a chain of joints that turn about their own z axis; `ate.robots.frames` turns the makers' conventions into
-that one form. Lengths in metres, angles in radians, torques in N m, masses in kg.
+that one form. Lengths in metres, angles in radians, torques in N m, masses in kg. Joint names and limits are read from
+the profiles in `builtin/`.
 
 The robots are faithful in kinematics and simplified in dynamics: frames and joint limits are the published ones,
 while `mass` (one number an arm, spread along its capsules) and `torque` (peak or rated, as makers differ in what they
@@ -15,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import unknown
+from ate.robots.embodiment import GRIPPER
 from ate.robots.frames import from_dh, from_mdh, from_origins, rotation, translation
+from ate.robots.profile import BUILTIN, limits
+from ate.robots.toml import read
 
 Array = NDArray[np.float64]
 H = np.pi / 2
-GRIPPER = "gripper"
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,28 +69,30 @@ class Robot:
 
 def _arm(
     name: str,
-    title: str,
     source: str,
     chain: tuple[Array, Array],
-    limits: Sequence[float | tuple[float, float]],
     torque: Sequence[float],
     mass: float,
     seed: Sequence[float],
     base: float,
-    names: Sequence[str],
     hand: Array | None = None,
 ) -> Robot:
-    """One row of the table; a limit is a pair or a number meaning ±; `base` is the distance behind the origin."""
+    """One row of the table; title, joint names and limits are those of the built-in profile of that name.
+
+    `base` is the distance of the base behind the origin, metres.
+    """
+    # Not `profile(name)`: a user's own profile of that name must not change the simulated robot.
+    profile = read(BUILTIN / f"{name}.toml")
+    joints = [joint for joint in profile.required if joint.part == "arm"]
     frames, flange = chain
-    pairs = [limit if isinstance(limit, tuple) else (-limit, limit) for limit in limits]
     return Robot(
         name=name,
-        title=title,
+        title=profile.title,
         source=source,
-        joint_names=(*names, GRIPPER),
+        joint_names=(*(joint.name for joint in joints), GRIPPER),
         frames=frames,
         flange=flange if hand is None else flange @ hand,
-        limits=np.array(pairs, dtype=float),
+        limits=np.stack(limits(joints), axis=1),
         torque=np.array(torque, dtype=float),
         mass=mass,
         seed=np.array(seed, dtype=float),
@@ -95,20 +100,9 @@ def _arm(
     )
 
 
-def _numbered(prefix: str, count: int, first: int = 1) -> list[str]:
-    return [f"{prefix}{i}" for i in range(first, first + count)]
-
-
-def _degrees(*values: float | tuple[float, float]) -> list[float | tuple[float, float]]:
-    rad = np.pi / 180
-    return [(v[0] * rad, v[1] * rad) if isinstance(v, tuple) else v * rad for v in values]
-
-
-_PI2 = 2 * np.pi
 _TABLE = (
     _arm(
         "panda",
-        "Franka Emika Panda",
         "Franka Control Interface documentation, 'Robot and interface specifications' (modified DH table, joint and "
         "torque limits); mass from the Panda data sheet",
         from_mdh(
@@ -122,17 +116,14 @@ _TABLE = (
                 (H, 0.088, 0),
             ]
         ),
-        [2.8973, 1.7628, 2.8973, (-3.0718, -0.0698), 2.8973, (-0.0175, 3.7525), 2.8973],
         [87] * 4 + [12] * 3,
         18.0,
         [0.0, 0.2, 0.0, -2.3, 0.0, 2.5, 0.785],
         0.50,
-        _numbered("panda_joint", 7),
         translation(0, 0, 0.107) @ rotation(2, -np.pi / 4),
     ),
     _arm(
         "sawyer",
-        "Rethink Robotics Sawyer",
         "sawyer_robot/sawyer_description URDF (joint origins, limits, efforts); mass from the Sawyer data sheet",
         from_origins(
             [
@@ -145,29 +136,23 @@ _TABLE = (
                 ((0, -0.11, 0.1053), (-H, -0.17453, np.pi)),
             ]
         ),
-        [3.0503, (-3.8095, 2.2736), 3.0426, 3.0439, 2.9761, 2.9761, 4.7124],
         [80, 80, 40, 40, 9, 9, 9],
         19.0,
         [0.0, -1.1, 0.0, 2.1, 0.0, 0.57, 1.7453],
         0.65,
-        _numbered("right_j", 7, 0),
         translation(0, 0, 0.0245) @ rotation(2, H),
     ),
     _arm(
         "iiwa14",
-        "KUKA LBR iiwa 14 R820",
         "KUKA LBR iiwa technical data sheet (lengths 360/420/400/126 mm, axis ranges, torques, 29.9 kg)",
         from_mdh([(0, 0, 0.36), (-H, 0, 0), (H, 0, 0.42), (H, 0, 0), (-H, 0, 0.40), (-H, 0, 0), (H, 0, 0.126)]),
-        _degrees(170, 120, 170, 120, 170, 120, 175),
         [320, 320, 176, 176, 110, 40, 40],
         29.9,
         [0.0, 0.6, 0.0, -1.9, 0.0, 0.6, 0.0],
         0.62,
-        _numbered("iiwa_joint_", 7),
     ),
     _arm(
         "gen3",
-        "Kinova Gen3, 7 joints",
         "Kinova Gen3 user guide, 'DH parameters' and actuator specifications (standard DH, limits, torques, 8.2 kg)",
         from_dh(
             [
@@ -181,16 +166,13 @@ _TABLE = (
             ],
             rotation(0, np.pi),
         ),
-        [_PI2, 2.25, _PI2, 2.58, _PI2, 2.1, _PI2],
         [39] * 4 + [9] * 3,
         8.2,
         [0.0, 0.4, np.pi, -2.0, 0.0, -0.8, np.pi],
         0.50,
-        _numbered("joint_", 7),
     ),
     _arm(
         "xarm7",
-        "UFACTORY xArm 7",
         "UFACTORY support, 'Kinematic and dynamic parameters of xArm series' (modified DH), xArm user manual "
         "(joint ranges, 13.7 kg), xarm_description URDF (efforts)",
         from_mdh(
@@ -204,16 +186,13 @@ _TABLE = (
                 (-H, 0.076, 0.097),
             ]
         ),
-        [_PI2, *_degrees((-118, 120)), _PI2, *_degrees((-11, 225)), _PI2, *_degrees((-97, 180)), _PI2],
         [50, 50, 30, 30, 30, 20, 20],
         13.7,
         [0.0, -0.2, 0.0, 1.0, 0.0, 1.2, 0.0],
         0.42,
-        _numbered("joint", 7),
     ),
     _arm(
         "ur5e",
-        "Universal Robots UR5e",
         "Universal Robots support, 'DH parameters for calculations of kinematics and dynamics' (standard DH); "
         "UR5e technical details (20.6 kg, joint ranges), 'Max. joint torques' (150 and 28 N m)",
         from_dh(
@@ -227,23 +206,13 @@ _TABLE = (
             ],
             rotation(2, np.pi),  # UR's DH base is turned by half a turn against its URDF base_link
         ),
-        [_PI2, _PI2, np.pi, _PI2, _PI2, _PI2],
         [150] * 3 + [28] * 3,
         20.6,
         [-0.3, -1.9, 2.3, -2.0, -H, -1.9],
         0.50,
-        [
-            "shoulder_pan_joint",
-            "shoulder_lift_joint",
-            "elbow_joint",
-            "wrist_1_joint",
-            "wrist_2_joint",
-            "wrist_3_joint",
-        ],
     ),
     _arm(
         "xarm6",
-        "UFACTORY xArm 6",
         "UFACTORY support, 'Kinematic and dynamic parameters of xArm series' (modified DH), xArm user manual "
         "(joint ranges, 12.2 kg), xarm_description URDF (efforts)",
         from_mdh(
@@ -256,12 +225,10 @@ _TABLE = (
                 (-H, 0.076, 0.097),
             ]
         ),
-        [_PI2, *_degrees((-118, 120), (-225, 11)), _PI2, *_degrees((-97, 180)), _PI2],
         [50, 50, 32, 32, 32, 20],
         12.2,
         [0.0, -0.2, -1.0, 0.0, 1.2, 0.0],
         0.42,
-        _numbered("joint", 6),
     ),
 )
 ROBOTS: dict[str, Robot] = {arm.name: arm for arm in _TABLE}

@@ -158,8 +158,8 @@ def home(name: str) -> Array:
     _, matrix = pose(arm, seed)
     choices = downward(np.array([0.0, np.pi]))
     nearer = choices[np.argmax(np.einsum("kij,ij->k", choices, matrix[0]))]
-    found = toward(arm, seed, HOME_POSITION - arm.base, nearer[None], arm.seed, iterations=400)[0]
-    position, reached = pose(arm, found)
+    solution = toward(arm, seed, HOME_POSITION - arm.base, nearer[None], arm.seed, iterations=400)[0]
+    position, reached = pose(arm, solution)
     miss = np.abs(position + arm.base - HOME_POSITION).max() + np.abs(reached - nearer).max()
     if miss > 1e-3:
         raise InputError(
@@ -168,5 +168,5 @@ def home(name: str) -> Array:
             expected="the common home pose within a millimetre",
             fix="give the robot table a seed posture nearer to it",
         )
-    found.flags.writeable = False
-    return found
+    solution.flags.writeable = False
+    return solution

@@ -1,4 +1,4 @@
-"""Roles: which part of which arm a column is, told by a profile or, without one, by its name."""
+"""Roles: which part of which arm a column is, by a profile or, without one, by its name."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ GRIPPERS = ("gripper", "finger", "hand", "thumb")
 LEGS = {"leg", "hip", "knee", "ankle", "foot"}
 # A waist of the left is the first joint of a left arm, one of neither side a trunk's.
 TRUNK = {"head", "neck", "torso", "waist"}
-# What readers call columns that nobody named: such a number says nothing about the robot.
+# How readers name columns without names: such a number carries no information about the robot.
 NUMBERED = re.compile(r"(?:joint|motor|dim|column|state|action|qpos)_?0*(\d+)", re.IGNORECASE)
 
 
@@ -32,11 +32,11 @@ class Role:
 
 
 def roles(names: Sequence[str], profile: Profile | None = None) -> tuple[Role | None, ...]:
-    """The role of each column; None where neither the profile nor the name tells.
+    """The role of each column; None where neither the profile nor the name decides it.
 
     Args:
         names: the columns, in the order of the data.
-        profile: the robot's; without it names are read: left, right, l or r tell the arm (the first of them counts),
+        profile: the robot's; without it names are read: left, right, l or r give the arm (the first of them counts),
             gripper, finger or hand the part, and the order of columns the index.
     """
     if profile is not None:
@@ -49,9 +49,9 @@ def roles(names: Sequence[str], profile: Profile | None = None) -> tuple[Role | 
     arms = {side for side, part in zip(sides, parts, strict=True) if part == "arm"}
     only = None if {"left", "right"} <= arms else "left" if "left" in arms else "right"
     counts: Counter[tuple[str, str]] = Counter()
-    found: list[Role | None] = []
+    results: list[Role | None] = []
     for side, part in zip(sides, parts, strict=True):
-        # In front of one arm, left and right tell the fingers of its hand apart.
+        # With one arm, left and right are the fingers of its hand.
         if part == "gripper" and only is not None:
             side = only
         if part == "arm" and side is None and arms == {None}:
@@ -59,16 +59,16 @@ def roles(names: Sequence[str], profile: Profile | None = None) -> tuple[Role | 
         if part == "other":
             side = "none"
         if side is None:
-            found.append(None)
+            results.append(None)
             continue
-        found.append(Role(side, part, counts[side, part]))
+        results.append(Role(side, part, counts[side, part]))
         counts[side, part] += 1
-    return tuple(found)
+    return tuple(results)
 
 
-def two_armed(found: Sequence[Role | None]) -> bool:
+def two_armed(roles: Sequence[Role | None]) -> bool:
     """Whether there are joints of both arms."""
-    return {"left", "right"} <= {role.arm for role in found if role is not None and role.part == "arm"}
+    return {"left", "right"} <= {role.arm for role in roles if role is not None and role.part == "arm"}
 
 
 def _unnamed(names: Sequence[str]) -> bool:

@@ -75,7 +75,7 @@ def embodiment(robot: Profile | str, names: Sequence[str] | None = None, layout:
     """A robot's columns in a unified vector, mapped by name.
 
     Args:
-        robot: its profile, or what to call a robot whose columns tell their place by themselves.
+        robot: its profile, or the name of a robot whose column names give their places.
         names: its columns in the order of the data; by default those that the profile requires.
         layout: `"rdt"` (128 slots) or `"compact"`.
 
@@ -114,7 +114,7 @@ def unify(
         sets: one robot each.
         width: width of the unified vector; None takes the narrowest that holds all of them. RDT's is 128.
         layout: `"compact"`, or `"rdt"` for RDT's 128 named slots.
-        profiles: one a set, or None where columns are to be told by their names.
+        profiles: one a set, or None where the names of columns give their places.
 
     Raises:
         InputError: a robot does not fit into `width`, or a column's place is not known.
@@ -169,10 +169,10 @@ def _rdt(label: str, names: Sequence[str], profile: Profile | None) -> Embodimen
 def _compact(
     labels: Sequence[str], columns: Sequence[Sequence[str]], profiles: Sequence[Profile | None], width: int | None
 ) -> tuple[Embodiment, ...]:
-    found = [_compact_roles(names, profile) for names, profile in zip(columns, profiles, strict=True)]
-    if not any(two_armed(row) for row in found):
-        found = [_one_arm(row) for row in found]
-    widest = {key: max((_counts(row).get(key, 0) for row in found), default=0) for key in _ORDER}
+    all_roles = [_compact_roles(names, profile) for names, profile in zip(columns, profiles, strict=True)]
+    if not any(two_armed(row) for row in all_roles):
+        all_roles = [_one_arm(row) for row in all_roles]
+    widest = {key: max((_counts(row).get(key, 0) for row in all_roles), default=0) for key in _ORDER}
     needed = sum(widest.values())
     if width is not None and width < needed:
         raise InputError(
@@ -187,7 +187,7 @@ def _compact(
         starts[key], stop = stop, stop + widest[key]
     starts[_ORDER[3]], starts[_ORDER[4]] = width - widest[_ORDER[4]] - widest[_ORDER[3]], width - widest[_ORDER[4]]
     embodiments = []
-    for label, names, row in zip(labels, columns, found, strict=True):
+    for label, names, row in zip(labels, columns, all_roles, strict=True):
         # Grippers of fewer joints end where the widest ends: a single one is always last.
         free = {key: widest[key] - count if key[1] == "gripper" else 0 for key, count in _counts(row).items()}
         slots = [starts[r.arm, r.part] + free[r.arm, r.part] + r.index for r in row]
@@ -211,7 +211,7 @@ def _compact_roles(names: Sequence[str], profile: Profile | None) -> list[Role]:
     """Roles in the five regions; what is neither arm nor gripper is counted in the order of columns."""
     known = roles(names, profile)
     if profile is None and not two_armed(known):
-        # One arm whose columns nobody described: all but the gripper keep their order from slot 0 on.
+        # One arm without a profile: all columns but the gripper keep their order from slot 0 on.
         arm = (
             "left" if any(role is not None and (role.arm, role.part) == ("left", "arm") for role in known) else "right"
         )

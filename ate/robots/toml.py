@@ -48,8 +48,8 @@ def _tree(path: Path) -> dict[str, Any]:
         # A pipe or a device would be read without end.
         size = path.stat().st_size if path.is_file() else None
         if size is None or size > LARGEST:
-            found = "no such file" if size is None else f"{size} bytes"
-            raise InputError(found, where=str(path), expected=f"a profile of at most {LARGEST} bytes",
+            got = "no such file" if size is None else f"{size} bytes"
+            raise InputError(got, where=str(path), expected=f"a profile of at most {LARGEST} bytes",
                              fix="give the path of a profile in TOML, or the name of one")  # fmt: skip
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except InputError:
@@ -59,7 +59,7 @@ def _tree(path: Path) -> dict[str, Any]:
             f"{type(error).__name__}: {error}",
             where=str(path),
             expected="a profile in TOML",
-            fix="mend the file, or write one after those that are built in",
+            fix="repair the file, or copy a built-in profile and edit it",
         ) from error
 
 
@@ -115,11 +115,16 @@ def _refuse_nonsense(joint: Joint, where: str) -> None:
     if joint.closed is not None and joint.part != "gripper":
         raise _bad(f"closed in part {joint.part!r}", where, "closed", "closed and open of grippers only")
     if joint.closed is not None and (joint.zero, joint.sign) != (0.0, 1):
-        raise _bad("closed and open beside zero or sign", where, "zero, sign", "closed and open alone, they say it all")
+        raise _bad(
+            "closed and open together with zero or sign",
+            where,
+            "zero, sign",
+            "closed and open alone, which give zero and sign",
+        )
     if joint.unit == "ticks" and joint.ticks_per_turn is None and joint.closed is None:
         raise _bad("unit = 'ticks'", where, "ticks_per_turn", "how many ticks make a turn")
     if joint.unit != "ticks" and joint.ticks_per_turn is not None:
-        raise _bad(f"unit = {joint.unit!r}", where, "ticks_per_turn", "unit = 'ticks' beside ticks_per_turn")
+        raise _bad(f"unit = {joint.unit!r}", where, "ticks_per_turn", "unit = 'ticks' with ticks_per_turn")
     if joint.low is not None and joint.high is not None and joint.low >= joint.high:
         raise _bad(f"low = {joint.low:g} and high = {joint.high:g}", where, "low, high", "low below high")
     if joint.part in ("arm", "gripper") and joint.arm == "none":
@@ -161,6 +166,6 @@ def _number(value: Any, key: str, where: str) -> float:
     return float(value)
 
 
-def _bad(found: Any, where: str, key: str, expected: str, fix: str | None = None) -> InputError:
-    text = found if isinstance(found, str) else repr(found)
+def _bad(got: Any, where: str, key: str, expected: str, fix: str | None = None) -> InputError:
+    text = got if isinstance(got, str) else repr(got)
     return InputError(text[:200], where=f"{where}, {key}", expected=expected, fix=fix or f"correct {key}")

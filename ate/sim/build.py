@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import InputError
-from ate.robots.kinematic_table import GRIPPER, Robot, robot
+from ate.robots import GRIPPER
+from ate.robots.kinematic_table import Robot, robot
 from ate.robots.kinematics import home, quaternion
 from ate.sim.tasks import Task, task
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ate.align.released.weights import load_released
 from ate.errors import InputError, unknown
-from ate.robots import Profile, check_mask
+from ate.robots import Profile, check_slot_mask
 from ate.robots.slots import RDT_WIDTH
 from ate.runs.yaml import read_mapping
 from ate.steer.guidance import Guidance
@@ -102,7 +102,7 @@ def _checked(block: Any, where: str) -> Mapping[str, Any]:
 
 
 def _mask(given: Sequence[int], robot: Profile | None, where: str) -> np.ndarray:
-    odd = check_mask(given, robot)
+    odd = check_slot_mask(given, robot)
     if odd:
         raise InputError(
             "; ".join(oddity.text for oddity in odd),

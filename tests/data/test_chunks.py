@@ -54,7 +54,7 @@ def test_scatter_then_gather_is_exact_and_checks_widths():
     values = np.random.default_rng(0).normal(size=(5, 2, 3)).astype(np.float32)
     np.testing.assert_array_equal(robot.gather(robot.scatter(values)), values)
     torch.testing.assert_close(robot.scatter(torch.from_numpy(values)).numpy(), robot.scatter(values))
-    assert not robot.scatter(values)[..., ~robot.mask].any()
+    assert not robot.scatter(values)[..., ~robot.used].any()
     with pytest.raises(InputError, match="2 columns"):
         robot.scatter(values[..., :2])
     with pytest.raises(InputError, match="one slot of its own"):

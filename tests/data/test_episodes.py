@@ -142,8 +142,9 @@ def test_folders_that_hold_nothing_are_refused(tmp_path, path):
 
 def test_action_is_refused_where_there_is_none(tmp_path):
     write_episode(tmp_path / "x", 0, walk(0))
-    with pytest.raises(InputError, match="no dataset 'action'"):
+    with pytest.raises(InputError) as caught:
         load(tmp_path / "x", source="action")
+    assert caught.value.got == "no action" and "episode_0000.hdf5" in caught.value.where
     with pytest.raises(InputError, match="did you mean 'action'"):
         load(tmp_path / "x", source="actions")
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ate.data import load, survey
+from ate.data import DataSet, load
 from ate.errors import InputError
 from tests.conftest import write_episode
 
@@ -18,19 +18,19 @@ def folder(tmp_path):
 
 
 def test_the_ledger_accounts_for_every_episode(folder):
-    found = survey(folder, exclude=["episode_0000.hdf5"])
+    found = DataSet(str(folder), exclude=("episode_0000.hdf5",)).survey()
     reasons = {entry.episode: entry.reason for entry in found.ledger.entries}
     assert reasons["episode_0000"] == "excluded" and "HDF5" in reasons["episode_0003"]
-    reasons = {entry.episode: entry.reason for entry in survey(folder).ledger.entries}
+    reasons = {entry.episode: entry.reason for entry in DataSet(str(folder)).survey().ledger.entries}
     assert reasons["episode_0000"] == reasons["episode_0002"] == ""
     assert "2 columns" in reasons["episode_0001"] and "HDF5" in reasons["episode_0003"]
-    assert [broken.name for broken in survey(folder).broken] == ["episode_0001", "episode_0003"]
+    assert [broken.name for broken in DataSet(str(folder)).survey().broken] == ["episode_0001", "episode_0003"]
 
 
 def test_the_ledger_says_which_keys_were_found_missing_and_ignored(folder):
-    lines = "\n".join(survey(folder).ledger.lines())
+    lines = "\n".join(DataSet(str(folder)).survey().ledger.lines())
     assert "4 episodes came in, 2 kept, 2 dropped; 40 steps kept." in lines
-    assert "layout native: a root dataset 'qpos' in episode_0000.hdf5." in lines
+    assert "layout native: a dataset 'qpos' in episode_0000.hdf5." in lines
     assert "keys found: action (in 1 of 4), qpos (in 3 of 4)." in lines
     assert "tactile (in 1 of 4)" in lines and "action (shape (7, 3) beside 20 rows of qpos) (in 1 of 4)" in lines
 
@@ -42,6 +42,6 @@ def test_only_looking_leaves_bad_episodes_out_and_training_refuses_them(folder):
 
 
 def test_a_layout_can_be_named_and_a_wrong_name_is_refused(folder):
-    assert survey(folder, layout="native").ledger.evidence == "as asked for"
+    assert DataSet(str(folder), layout="native").survey().ledger.evidence == "as asked for"
     with pytest.raises(InputError, match="did you mean 'native'"):
-        survey(folder, layout="nativ")
+        DataSet(str(folder), layout="nativ").survey()

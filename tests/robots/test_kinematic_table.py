@@ -1,5 +1,6 @@
 """The table of robots: poses the makers publish, conventions against each other, limits, names."""
 
+import os
 import subprocess
 import sys
 
@@ -31,6 +32,53 @@ PUBLISHED_ZERO = {
     "ur5e": (0.8172, 0.2329, 0.0628),  # 425 + 392.2 forward, 133.3 + 99.6 aside, 162.5 - 99.7 high
     "sawyer": (1.0155, 0.1603, 0.3170),  # right_hand at zero in the maker's URDF
 }
+
+TURN = np.pi * 2
+
+
+def degrees(*pairs):
+    return [(low * (np.pi / 180), high * (np.pi / 180)) for low, high in pairs]
+
+
+def symmetric(*highest):
+    return [(-high, high) for high in highest]
+
+
+# Joint limits in radians, from the makers' tables: the simulator must get every bit of them from the profiles.
+PUBLISHED_LIMITS = {
+    # Franka Control Interface documentation, robot and interface specifications
+    "panda": [
+        *symmetric(2.8973, 1.7628, 2.8973),
+        (-3.0718, -0.0698),
+        *symmetric(2.8973),
+        (-0.0175, 3.7525),
+        *symmetric(2.8973),
+    ],
+    # sawyer_description URDF
+    "sawyer": [*symmetric(3.0503), (-3.8095, 2.2736), *symmetric(3.0426, 3.0439, 2.9761, 2.9761, 4.7124)],
+    # KUKA LBR iiwa data sheet: axis ranges in degrees
+    "iiwa14": degrees(*symmetric(170, 120, 170, 120, 170, 120, 175)),
+    # Kinova Gen3 user guide; joints without a stop: one turn either way
+    "gen3": symmetric(TURN, 2.25, TURN, 2.58, TURN, 2.1, TURN),
+    # xArm user manual: joint ranges in degrees
+    "xarm7": degrees((-360, 360), (-118, 120), (-360, 360), (-11, 225), (-360, 360), (-97, 180), (-360, 360)),
+    "xarm6": degrees((-360, 360), (-118, 120), (-225, 11), (-360, 360), (-97, 180), (-360, 360)),
+    # UR5e technical details; the elbow has the half turn that its links leave it
+    "ur5e": symmetric(TURN, TURN, np.pi, TURN, TURN, TURN),
+}
+
+
+@pytest.mark.parametrize("name", ROBOTS)
+def test_limits_are_the_published_ones_to_the_last_bit(name):
+    assert np.array_equal(robot(name).limits, PUBLISHED_LIMITS[name])
+
+
+def test_a_users_own_profile_leaves_the_simulated_robot_as_it_is(tmp_path):
+    (tmp_path / "panda.toml").write_text('joints = [{ name = "other", low = -1, high = 1 }]')
+    code = "from ate.robots.kinematic_table import robot; print(*robot('panda').joint_names)"
+    env = {**os.environ, "ATE_ROBOTS": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", code], check=True, env=env, capture_output=True, text=True)
+    assert run.stdout.split() == [*(f"panda_joint{i}" for i in range(1, 8)), "gripper"]
 
 
 def flange_at(name, q):

@@ -183,5 +183,5 @@ def test_scatter_then_gather_is_exact_and_leaves_every_other_slot_zero(data):
     wide = body.scatter(values)
     assert wide.dtype == values.dtype and wide.shape == (*shape[:-1], body.width)
     np.testing.assert_array_equal(body.gather(wide), values)
-    assert not wide[..., ~body.mask].any()
+    assert not wide[..., ~body.used].any()
     np.testing.assert_array_equal(body.gather(body.scatter(torch.from_numpy(values))).numpy(), values)

@@ -186,7 +186,7 @@ def test_findings_that_differ_in_their_joint_alone_are_one_row(tmp_path, monkeyp
     monkeypatch.setattr("ate.viz.tables.findings.display", lambda html: shown.append(html.data))
     one = examined(tmp_path / "ur5e")
     (fail, *rest) = one.report.findings
-    findings = (fail, replace(fail, subject="wrist_1_joint"), replace(fail, subject="wrist_2_joint", found="0"), *rest)
+    findings = (fail, replace(fail, subject="wrist_1_joint"), replace(fail, subject="wrist_2_joint", got="0"), *rest)
     viz.show_verdict([replace(one, report=replace(one.report, findings=findings))])
     assert "elbow_joint, wrist_1_joint<" in shown[1] and shown[1].count("<b>FAIL</b>") == 2
     assert "3 FAIL" in shown[0]

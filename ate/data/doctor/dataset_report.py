@@ -1,6 +1,6 @@
-"""Examined sets: what the doctor said of a set, beside its episodes, for the notebook that looks at data.
+"""Data-set reports: the doctor's report on a set together with its episodes, for the notebook that inspects data.
 
-Everything here goes on where a set is dirty, because the notebook is there to show it.
+Nothing here stops at bad episodes: the notebook is there to show them.
 """
 
 from collections.abc import Sequence
@@ -8,19 +8,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from ate.data.doctor.report import Report
+from ate.data.doctor.examination import examine
+from ate.data.doctor.examined_set import profile_of
+from ate.data.doctor.report import PASS, Report
 from ate.data.episodes import Episodes
 from ate.data.formats.layout import Broken
-from ate.data.loading import DataSet, subsets, survey
+from ate.data.loading import DataSet
+from ate.data.survey import stem
 from ate.errors import InputError
-from ate.robots import Embodiment, Profile, available, profile, unify
+from ate.robots import Embodiment, Profile, unify
 
-# What a set is called by its role: that of the new robot.
+# The role of the adaptation robot's set, in labels.
 ADAPT = "adaptation"
 
 
 @dataclass(frozen=True)
-class Examined:
+class DatasetReport:
     """One robot's set with its report.
 
     Attributes:
@@ -50,12 +53,13 @@ class Examined:
 
     @cached_property
     def profile(self) -> Profile | None:
-        """The robot's profile: the one that was named, else the one of that name, if it knows all required joints."""
-        return None if self.all is None else profile_of(self.all, self.data.robot)
+        """The profile that was named, else the one called like the robot, if it knows a joint of the episodes."""
+        known = None if self.all is None else profile_of(self.all, self.data.robot)
+        return known if known and self.all and any(known.match(self.all.joint_names)) else None
 
 
-def examine_set(data: DataSet, horizon: int, against: DataSet | None = None, prefix: str = "") -> Examined:
-    """Ask the doctor about one robot's set.
+def report_on(data: DataSet, horizon: int, against: DataSet | None = None, prefix: str = "") -> DatasetReport:
+    """The report on one robot's set.
 
     Args:
         data: the set.
@@ -66,101 +70,86 @@ def examine_set(data: DataSet, horizon: int, against: DataSet | None = None, pre
     Raises:
         InputError: there is nothing to read, or a list names an episode that is not there.
     """
-    from ate.data.doctor import examine
-
     report = examine(data, robot=data.robot, against=against, horizon=horizon)
-    whole = survey(data.path, data.source, (), data.layout, data.robot, joints=data.joints)
+    whole = replace(data, exclude=()).survey()
     label = whole.episodes.robot if whole.episodes else prefix.rstrip("/") or Path(data.path).name
     role = "" if against is None else f" ({ADAPT})"
-    return Examined(f"{label}{role}", prefix, data, report, whole.episodes, whole.broken)
+    return DatasetReport(f"{label}{role}", prefix, data, report, whole.episodes, whole.broken)
 
 
-def examine_sets(data: DataSet, horizon: int) -> tuple[Examined, ...]:
-    """Ask the doctor about a set, or about each set of a folder of robots; arguments and errors as `examine_set`."""
-    found = []
-    for child in subsets(data.path):
-        left_out = tuple(Path(name).name for name in data.exclude if Path(name).parent.name == child.name)
-        found.append(examine_set(replace(data, path=str(child), exclude=left_out), horizon, prefix=f"{child.name}/"))
-    return tuple(found) or (examine_set(data, horizon),)
+def reports_on(data: DataSet, horizon: int) -> tuple[DatasetReport, ...]:
+    """The report on a set, or on each set of a folder of robots; arguments and errors as `report_on`."""
+    children = data.children()
+    if not children:
+        return (report_on(data, horizon),)
+    return tuple(report_on(child, horizon, prefix=f"{Path(child.path).name}/") for child in children)
 
 
-def usable(sets: Sequence[Examined]) -> tuple[Episodes, ...]:
+def usable(sets: Sequence[DatasetReport]) -> tuple[Episodes, ...]:
     """The episodes of each set that has any to draw.
 
     Raises:
         InputError: none has.
     """
-    found = tuple(one.readable for one in sets if one.readable is not None)
-    if not found:
+    readable = tuple(item.readable for item in sets if item.readable is not None)
+    if not readable:
         raise InputError(
             "no episode that can be read and is not left out",
-            where=", ".join(one.data.path for one in sets),
+            where=", ".join(item.data.path for item in sets),
             expected="at least one, to draw it",
-            fix="mend what the verdict above names, or shorten the exclude list",
+            fix="repair what the findings above name, or shorten the exclude list",
         )
-    return found
+    return readable
 
 
-def oddest(one: Examined) -> int:
-    """The place among its readable episodes of the oddest one that the doctor measured; 0 where none was."""
-    names = [stem(item.name) for item in one.readable or ()]
-    for triage in sorted(one.report.triage, key=lambda t: -t.oddness):
+def oddest(data: DatasetReport) -> int:
+    """The place of the oddest measured episode among the readable ones; 0 where none was measured."""
+    names = [stem(item.name) for item in data.readable or ()]
+    for triage in sorted(data.report.triage, key=lambda t: -t.oddness):
         if stem(triage.episode) in names:
             return names.index(stem(triage.episode))
     return 0
 
 
-def ledger_lines(sets: Sequence[Examined]) -> list[str]:
+def ledger_lines(sets: Sequence[DatasetReport]) -> list[str]:
     """What came in and what was kept, set by set; of several sets only counts, layouts and drops."""
     if len(sets) == 1:
         return sets[0].report.ledger.lines()
     lines = []
-    for one in sets:
-        came, layout, *rest = one.report.ledger.lines()
-        lines.append(f"{one.label}: {came} {layout[0].upper()}{layout[1:]}")
-        lines += [f"{one.label}: {line}" for line in rest if line.startswith("dropped ")]
+    for item in sets:
+        came, layout, *rest = item.report.ledger.lines()
+        lines.append(f"{item.label}: {came} {layout[0].upper()}{layout[1:]}")
+        lines += [f"{item.label}: {line}" for line in rest if line.startswith("dropped ")]
     return lines
 
 
-def doctor_sentences(sets: Sequence[Examined]) -> list[str]:
+def doctor_sentences(sets: Sequence[DatasetReport]) -> list[str]:
     """The doctor's verdict on each set and what is left out of it, in sentences."""
     lines = []
-    for one in sets:
-        counts = one.report.counts()
-        worst = [finding for finding in one.report.findings if finding.level == one.report.level]
-        about = "" if one.report.level == "PASS" else f", first {worst[0].check} of {worst[0].subject}"
+    for item in sets:
+        counts = item.report.counts()
+        worst = [finding for finding in item.report.findings if finding.level == item.report.level]
+        first = "" if item.report.level == PASS else f", first {worst[0].check} of {worst[0].subject}"
         lines.append(
-            f"Doctor on {one.label}: {one.report.level} ({counts['FAIL']} FAIL, {counts['WARN']} WARN, "
-            f"{counts['PASS']} PASS){about}."
+            f"Doctor on {item.label}: {item.report.level} ({counts['FAIL']} FAIL, {counts['WARN']} WARN, "
+            f"{counts['PASS']} PASS){first}."
         )
-        if one.data.exclude:
-            lines.append(f"Left out of {one.label}: {', '.join(one.data.exclude)}.")
+        if item.data.exclude:
+            lines.append(f"Left out of {item.label}: {', '.join(item.data.exclude)}.")
     return lines
 
 
-def profile_of(episodes: Episodes, robot: str = "") -> Profile | None:
-    """The profile that was named, else the one called like the robot, if it knows a joint of these episodes."""
-    name = robot or (episodes.robot if episodes.robot in available() else "")
-    found = profile(name) if name else None
-    return found if found and any(found.match(episodes.joint_names)) else None
-
-
-def rdt_bodies(sets: Sequence[Examined]) -> tuple[Embodiment, ...]:
+def rdt_bodies(sets: Sequence[DatasetReport]) -> tuple[Embodiment, ...]:
     """The robots in RDT's 128 slots; empty unless each has a profile that places all its columns."""
-    shown = [one for one in sets if one.readable is not None]
-    profiles = [one.profile for one in shown]
+    shown = [(item.readable, item.profile) for item in sets if item.readable is not None]
+    profiles = [known for _, known in shown]
     if None in profiles:
         return ()
     try:
-        return unify([one.readable for one in shown if one.readable], layout="rdt", profiles=profiles)
+        return unify([episodes for episodes, _ in shown], layout="rdt", profiles=profiles)
     except InputError:
         # A column without a place in that vector: the compact map shows it all the same.
         return ()
-
-
-def stem(name: str) -> str:
-    """An episode's name as exclude lists compare it."""
-    return name.removesuffix(".hdf5").removesuffix(".h5").removesuffix(".npz").removesuffix(".csv")
 
 
 def _reads(episodes: Episodes, index: int) -> bool:

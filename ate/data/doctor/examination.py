@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ate.data.doctor.case import Case
 from ate.data.doctor.checks import (
     against,
     chunking,
@@ -20,17 +19,17 @@ from ate.data.doctor.checks import (
     units,
     values,
 )
+from ate.data.doctor.examined_set import ExaminedSet, joints_of, profile_of
 from ate.data.doctor.facts import gather
 from ate.data.doctor.report import FAIL, LEVELS, PASS, Finding, Report, Triage
 from ate.data.episodes import Episodes
 from ate.data.formats.layout import Broken
 from ate.data.ledger import Ledger
-from ate.data.loading import DataSet, subsets, survey
+from ate.data.loading import DataSet
 from ate.errors import InputError
-from ate.robots.profile import Profile, available, profile
 
 Source = DataSet | Episodes | str | Path
-# In the order in which they are told where levels are equal.
+# In the order of the report where levels are equal.
 CHECKS = (values, shapes, units, gripper, constants, motion, stillness, relation, quaternions, duplicates, chunking)
 
 
@@ -60,39 +59,36 @@ def examine_sets(
     Raises:
         InputError: as `examine`.
     """
-    chosen = data if isinstance(data, DataSet) else DataSet(str(data))
-    children = subsets(chosen.path)
+    whole = _data_set(data)
     others = _others(against)
-    if not children:
-        return (_examine(chosen, robot, others, horizon),)
-    return tuple(_examine(_child(chosen, child), robot, others, horizon) for child in children)
+    return tuple(_examine(item, robot, others, horizon) for item in whole.children() or (whole,))
 
 
-def _child(chosen: DataSet, child: Path) -> DataSet:
-    left_out = tuple(Path(name).name for name in chosen.exclude if Path(name).parent.name == child.name)
-    return replace(chosen, path=str(child), exclude=left_out)
-
-
-def _examine(data: Source, robot: str, others: tuple[Case, ...], horizon: int) -> Report:
+def _examine(data: Source, robot: str, others: tuple[ExaminedSet, ...], horizon: int) -> Report:
     if horizon < 1:
         raise InputError(str(horizon), where="horizon", expected="at least 1", fix="give a chunk length in steps")
     path, episodes, broken, ledger = _read(data, robot)
     if episodes is None:
         return Report(path, robot, "qpos", (), tuple(_broken(broken)), _unusable(broken), ledger)
-    case = _case(path, episodes, robot, horizon, others)
+    examined = _examined(path, episodes, robot, horizon, others)
+    facts = examined.facts
     findings = list(_broken(broken))
     rows: tuple[Triage, ...] = ()
-    if case.facts.looks:
-        rows = outliers.triage(case)
+    if facts.summaries:
+        rows = outliers.triage(examined)
         for module in CHECKS:
-            findings += module.check(case)
-        findings += outliers.check(case, rows)
-        findings += against.check(case)
+            findings += module.check(examined)
+        findings += outliers.check(examined, rows)
+        findings += against.check(examined)
     else:
-        findings += values.damaged(case)
+        findings += values.damaged(examined)
     ordered = sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
-    unread = [item for item in episodes if item.name not in {look.name for look in case.facts.looks}]
-    lost = tuple(Triage(item.name, str(item.path), len(item), float("inf"), {}, ("cannot be read",)) for item in unread)
+    readable = {summary.name for summary in facts.summaries}
+    lost = tuple(
+        Triage(item.name, str(item.path), len(item), float("inf"), {}, ("cannot be read",))
+        for item in episodes
+        if item.name not in readable
+    )
     return Report(
         path,
         episodes.robot,
@@ -102,89 +98,61 @@ def _examine(data: Source, robot: str, others: tuple[Case, ...], horizon: int) -
         (*_unusable(broken), *lost, *rows),
         ledger,
         ", ".join(other.path for other in others),
-        _notes(case),
+        {"profile": examined.robot, "sampled_rows": len(facts.rows), "stride": facts.stride, "horizon": horizon},
     )
 
 
-def _notes(case: Case) -> dict[str, object]:
-    return {
-        "profile": case.profile.name if case.profile else "",
-        "sampled_rows": len(case.facts.rows),
-        "stride": case.facts.stride,
-        "horizon": case.horizon,
-    }
+def _data_set(data: DataSet | str | Path) -> DataSet:
+    return data if isinstance(data, DataSet) else DataSet(str(data))
 
 
 def _read(data: Source, robot: str) -> tuple[str, Episodes | None, tuple[Broken, ...], Ledger]:
     if isinstance(data, Episodes):
         return str(data[0].path.parent), data, (), data.ledger
-    chosen = data if isinstance(data, DataSet) else DataSet(str(data))
-    if subsets(chosen.path):
+    chosen = _data_set(data)
+    children = chosen.children()
+    if children:
         raise InputError(
-            f"{len(subsets(chosen.path))} sets, one a robot",
+            f"{len(children)} sets, one a robot",
             where=chosen.path,
             expected="one set",
             fix="name one of its sub-folders, or call examine_sets",
         )
-    found = survey(
-        chosen.path, chosen.source, chosen.exclude, chosen.layout, robot or chosen.robot, joints=chosen.joints
-    )
-    return chosen.path, found.episodes, found.broken, found.ledger
+    surveyed = replace(chosen, robot=robot or chosen.robot).survey()
+    return chosen.path, surveyed.episodes, surveyed.broken, surveyed.ledger
 
 
-def _others(data: Source | None) -> tuple[Case, ...]:
+def _others(data: Source | None) -> tuple[ExaminedSet, ...]:
+    """The pre-training sets that can be read."""
     if data is None:
         return ()
     if isinstance(data, Episodes):
-        return (_case(str(data[0].path.parent), data, "", 1, ()),)
-    chosen = data if isinstance(data, DataSet) else DataSet(str(data))
-    sets = [_child(chosen, child) for child in subsets(chosen.path)] or [chosen]
-    cases = []
-    for item in sets:
+        return (_examined(str(data[0].path.parent), data, "", 1, ()),)
+    chosen = _data_set(data)
+    sets = []
+    for item in chosen.children() or (chosen,):
         path, episodes, _, _ = _read(item, "")
         if episodes is not None:
-            case = _case(path, episodes, item.robot, 1, ())
-            cases += [case] if case.facts.looks else []
-    if not cases:
+            examined = _examined(path, episodes, item.robot, 1, ())
+            sets += [examined] if examined.facts.summaries else []
+    if not sets:
         raise InputError(
             "no episode that can be read", where=chosen.path, expected="a pre-training set",
             fix="run ate doctor on it first",
         )  # fmt: skip
-    return tuple(cases)
+    return tuple(sets)
 
 
-def _case(path: str, episodes: Episodes, robot: str, horizon: int, others: tuple[Case, ...]) -> Case:
-    body = _profile(episodes, robot)
-    return Case(path, episodes, gather(episodes), body, _joints(episodes, body), horizon, others)
-
-
-def _profile(episodes: Episodes, robot: str) -> Profile | None:
-    if robot:
-        return profile(robot)
-    names = {name.casefold(): name for name in available()}
-    if episodes.robot.casefold() not in names:
-        return None
-    found = profile(names[episodes.robot.casefold()])
-    # Another robot of that name, or columns nobody named: nothing to hold it against.
-    return found if any(joint is not None for joint in found.match(episodes.joint_names)) else None
-
-
-def _joints(episodes: Episodes, body: Profile | None) -> tuple:
-    if body is None:
-        return (None,) * episodes.dof
-    matched = body.match(episodes.joint_names)
-    unnamed = all(name == f"joint_{i}" for i, name in enumerate(episodes.joint_names))
-    if not any(matched) and unnamed and len(body.required) == episodes.dof:
-        return body.required
-    return matched
+def _examined(path: str, episodes: Episodes, robot: str, horizon: int, others: tuple[ExaminedSet, ...]) -> ExaminedSet:
+    known = profile_of(episodes, robot)
+    return ExaminedSet(path, episodes, gather(episodes), known, joints_of(episodes, known), horizon, others)
 
 
 def _broken(broken: Sequence[Broken]) -> Iterator[Finding]:
     for item in broken:
         error = item.error
-        check = "widths" if "columns in" in error.got else "files"
         yield Finding(
-            FAIL, check, item.name, f"{error.where}: {error.got}", error.expected, error.fix,
+            FAIL, item.code, item.name, f"{error.where}: {error.got}", error.expected, error.fix,
             episodes=(item.name,), exclude=True,
         )  # fmt: skip
     if not broken:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ate.data.doctor.checks.lags import Lags
-from ate.data.doctor.checks.quaternions import Quaternions
-from ate.data.doctor.checks.values import damage
-from ate.data.doctor.look import Look, look
+from ate.data.doctor.damage import damage
+from ate.data.doctor.episode_summary import EpisodeSummary, summarize
+from ate.data.doctor.lags import Lags
+from ate.data.doctor.quaternions import Quaternions
 from ate.data.doctor.report import Finding
 from ate.data.episodes import Episode, Episodes
 from ate.errors import InputError
@@ -16,29 +16,29 @@ from ate.errors import InputError
 # Quantiles of 200,000 rows are good to a thousandth of the distribution; wide rows are sampled more sparsely.
 MOST_ROWS = 200_000
 MOST_CELLS = 4_000_000
-# Episodes, evenly spread, that tell beforehand how far each joint usually moves in a step.
-FIRST_LOOK = 16
+# Episodes, evenly spread, from which the usual step of each joint is taken beforehand.
+USUAL_EPISODES = 16
 
 
 @dataclass(eq=False)
 class Facts:
-    """What one pass over a set found.
+    """The measurements of one pass over a set.
 
     Attributes:
-        looks: the episodes that could be read.
+        summaries: the episodes that could be read.
         usual: root mean square step of each column, `(dof,)`.
         rows: sampled rows of the chosen series, float32 `(m, dof)`.
         steps: the step that follows each sampled row, `(m, dof)`.
         other: the other series (`action` beside `qpos`) at those rows, `(m, k)`; None where it was not recorded.
         phase: the phase code of each sampled row, `(m,)`; None where it was not recorded.
-        episode: which of `looks` each sampled row is from, `(m,)`.
-        stride: every how manieth row was sampled.
+        episode: which of `summaries` each sampled row is from, `(m,)`.
+        stride: sampling stride: one row in every `stride` is kept.
         lags: commanded against measured, None where widths differ or one is missing.
         quaternions: columns that are unit quaternions, by series.
         damaged: findings about values that cannot be read.
     """
 
-    looks: list[Look] = field(default_factory=list)
+    summaries: list[EpisodeSummary] = field(default_factory=list)
     usual: np.ndarray = field(default_factory=lambda: np.zeros(0))
     rows: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     steps: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
@@ -53,12 +53,12 @@ class Facts:
     @property
     def low(self) -> np.ndarray:
         """Smallest value of each column over all rows, `(dof,)`."""
-        return np.min([item.low for item in self.looks], axis=0)
+        return np.min([item.low for item in self.summaries], axis=0)
 
     @property
     def high(self) -> np.ndarray:
         """Largest value of each column over all rows, `(dof,)`."""
-        return np.max([item.high for item in self.looks], axis=0)
+        return np.max([item.high for item in self.summaries], axis=0)
 
     def quantile(self, share: float) -> np.ndarray:
         """A quantile of each column of the sample, `(dof,)`."""
@@ -81,17 +81,16 @@ def gather(episodes: Episodes) -> Facts:
     facts.stride = -(-int(episodes.lengths.sum()) // min(MOST_ROWS, max(MOST_CELLS // (2 * cells), 1)))
     sample = _Sample(facts.stride)
     for item in episodes:
-        found = _readable(item, episodes, facts)
-        if episodes.source not in found:
+        series = _readable(item, episodes, facts)
+        if episodes.source not in series:
             continue
-        rows = found[episodes.source]
-        witness = found.get("qpos") if episodes.source == "action" else None
-        facts.looks.append(look(item.name, str(item.path), rows, facts.usual, witness))
-        sample.add(rows, found.get(other) if paired else None, found.get("phase"), len(facts.looks) - 1)
-        if facts.lags is not None and other in found:
-            state, command = (rows, found[other]) if episodes.source == "qpos" else (found[other], rows)
-            facts.lags.add(state, command)
-        for name, values in found.items():
+        rows = series[episodes.source]
+        witness = series.get("qpos") if episodes.source == "action" else None
+        facts.summaries.append(summarize(item.name, str(item.path), rows, facts.usual, witness))
+        sample.add(rows, series.get(other) if paired else None, series.get("phase"), len(facts.summaries) - 1)
+        if facts.lags is not None and other in series:
+            facts.lags.add(series["qpos"], series["action"])
+        for name, values in series.items():
             if values.ndim == 2 and values.shape[1] >= 4:
                 facts.quaternions.setdefault(name, Quaternions(values.shape[1])).add(item.name, values)
     sample.fill(facts, episodes.dof)
@@ -100,21 +99,22 @@ def gather(episodes: Episodes) -> Facts:
 
 def _readable(item: Episode, episodes: Episodes, facts: Facts) -> dict[str, np.ndarray]:
     """The series of an episode that can be read; what cannot becomes a finding."""
-    found = {}
+    readable = {}
     for name, series in item.series.items():
         try:
-            found[name] = series.read()
+            readable[name] = series.read()
         except InputError as error:
-            names = episodes.joint_names if name == episodes.source else item.attributes.get(f"{name}_names", ())
-            names = names or (episodes.joint_names if series.shape[1:] == (episodes.dof,) else ())
+            names = () if name == episodes.source else item.column_names(name)
+            if not names and series.shape[1:] == (episodes.dof,):
+                names = episodes.joint_names
             facts.damaged += damage(item, name, names, error)
-    return found
+    return readable
 
 
 def _usual(episodes: Episodes) -> np.ndarray:
     """Root mean square step of each column, from a few episodes."""
     total, count = np.zeros(episodes.dof), 0
-    for index in np.unique(np.linspace(0, len(episodes) - 1, FIRST_LOOK).round().astype(int)):
+    for index in np.unique(np.linspace(0, len(episodes) - 1, USUAL_EPISODES).round().astype(int)):
         try:
             rows = episodes.series(int(index))
         except InputError:
@@ -136,8 +136,8 @@ class _Sample:
     def add(self, rows: np.ndarray, other: np.ndarray | None, phase: np.ndarray | None, number: int) -> None:
         places = np.arange(self._next, len(rows), self._stride)
         self._next = self._next + self._stride * len(places) - len(rows)
-        after = np.minimum(places + 1, len(rows) - 1)
-        parts = {"rows": rows[places], "steps": rows[after] - rows[places], "episode": np.full(len(places), number)}
+        following = np.minimum(places + 1, len(rows) - 1)
+        parts = {"rows": rows[places], "steps": rows[following] - rows[places], "episode": np.full(len(places), number)}
         if other is not None:
             parts["other"] = other[places]
         elif self._parts["other"]:

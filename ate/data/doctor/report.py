@@ -1,6 +1,6 @@
-"""What the doctor says: findings by joint or episode, episodes sorted by oddness, and the verdict over all of them."""
+"""The doctor's report: findings by joint or episode, episodes sorted by oddness, and the verdict over all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,10 @@ class Finding:
     Attributes:
         level: `PASS`, `WARN` (look at it) or `FAIL` (do not train on it as it is); `SKIPPED` on a check of the
             diagnosis that could not be climbed.
-        check: what was checked, e.g. `"units"`.
+        code: what was checked and, after a dot, what is wrong, e.g. `"units.degrees"`; of PASS the check alone. Codes
+            are stable, wording is not.
         subject: what it is about: a joint, an episode, or `"all"`.
-        found: what is there, with numbers and units.
+        got: what is there, with numbers and units.
         expected: what would be right.
         fix: what to do now; empty for PASS.
         joint: the joint's name where the finding is about one.
@@ -30,19 +31,29 @@ class Finding:
     """
 
     level: str
-    check: str
+    code: str
     subject: str
-    found: str
+    got: str
     expected: str = ""
     fix: str = ""
     joint: str = ""
     episodes: tuple[str, ...] = ()
     exclude: bool = False
 
+    @property
+    def check(self) -> str:
+        """What was checked, e.g. `"units"`."""
+        return self.code.partition(".")[0].replace("_", " ")
+
+    def row(self) -> dict[str, str]:
+        """The finding as a row of a table."""
+        names = ("level", "check", "subject", "got", "expected", "fix")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class Triage:
-    """One episode beside the others.
+    """One episode compared with the others.
 
     Attributes:
         episode: its name.
@@ -103,18 +114,25 @@ class Report:
         for finding in self.findings:
             if finding.exclude and finding.level != PASS:
                 for name in finding.episodes:
-                    chosen.setdefault(name, f"{finding.check}: {finding.found}")
+                    chosen.setdefault(name, f"{finding.check}: {finding.got}")
         return chosen
 
-    def rows(self, passed: bool = False) -> list[dict[str, Any]]:
+    def rows(self, passed: bool = False) -> list[dict[str, str]]:
         """One row a finding for a table, the worst first; what passed only on request."""
-        shown = [f for f in self.findings if passed or f.level != PASS]
-        return [
-            {"level": f.level, "check": f.check, "subject": f.subject, "found": f.found, "expected": f.expected,
-             "fix": f.fix}
-            for f in shown
-        ]  # fmt: skip
+        return [f.row() for f in self.findings if passed or f.level != PASS]
 
     def counts(self) -> dict[str, int]:
         """Findings a level."""
         return {level: sum(f.level == level for f in self.findings) for level in LEVELS}
+
+
+def merged(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Rows that differ in their subject alone, as one: eighteen padded joints are one line."""
+    alike: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        key = tuple(value for name, value in row.items() if name != "subject")
+        if key in alike:
+            alike[key]["subject"] += f", {row['subject']}"
+        else:
+            alike[key] = dict(row)
+    return list(alike.values())

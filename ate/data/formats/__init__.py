@@ -1,4 +1,4 @@
-"""Formats: one reader per on-disk layout, each told by looking at the files."""
+"""Formats: one reader per on-disk layout, each recognised from the files."""
 
 # Modules of this folder, in the order in which they look at a path.
 LAYOUTS = ("lerobot", "native", "aloha", "robomimic", "robosuite", "npz", "csv")

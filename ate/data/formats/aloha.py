@@ -9,14 +9,14 @@ import h5py
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, listed
+from ate.data.formats.layout import Broken, each_file
 from ate.data.formats.tree import companion
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
 
 NAME = "aloha"
-EXPECTS = "one HDF5 file an episode, with a dataset 'observations/qpos' and beside it 'action'"
+EXPECTS = "one HDF5 file an episode, with datasets 'observations/qpos' and 'action'"
 _QPOS, _ACTION = "observations/qpos", "action"
 # Two ViperX-300 arms with six joints and a gripper each; other widths are other robots in the same layout.
 _COLUMNS = 14
@@ -24,24 +24,13 @@ _COLUMNS = 14
 
 def looks(path: Path) -> str | None:
     """What makes this the ALOHA layout, or None."""
-    return hdf5.evidence(path, _seen)
-
-
-def _seen(handle: h5py.File, file: Path) -> str | None:
-    found = hdf5.member(handle, _QPOS, file)
-    if not isinstance(found, h5py.Dataset):
-        return None
-    named = " and 14 columns, which are named by the profile aloha" if _is_aloha(found.shape) else ""
-    return f"a dataset {_QPOS!r} in {file.name}{named}"
+    named = " and 14 columns, which are named by the profile aloha"
+    return hdf5.evidence(path, lambda *_: _QPOS, lambda dataset: named if _is_aloha(dataset.shape) else "")
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every episode of a folder (or one file), its shapes and attributes; values stay on disk."""
-    for file in listed(path, hdf5.SUFFIXES):
-        try:
-            yield _episode(file, source)
-        except InputError as error:
-            yield Broken(file.stem, file, error)
+    return each_file(path, hdf5.SUFFIXES, lambda file: [_episode(file, source)])
 
 
 def _episode(file: Path, source: str) -> Episode:
@@ -56,10 +45,10 @@ def _episode(file: Path, source: str) -> Episode:
             )
         series: dict[str, Series] = {"qpos": qpos}
         left = pair(series, {"action": companion(handle, _ACTION, file)}, source, str(file))
-        there = hdf5.keys(handle)
-        found = (_QPOS, _ACTION) if "action" in series else (_QPOS,)
-        left += [key for key in there if key not in (_QPOS, _ACTION)]
-        keys = Keys(found, () if _ACTION in there else (_ACTION,), tuple(left))
+        present = hdf5.keys(handle)
+        used = (_QPOS, _ACTION) if "action" in series else (_QPOS,)
+        left += [key for key in present if key not in (_QPOS, _ACTION)]
+        keys = Keys(used, () if _ACTION in present else (_ACTION,), tuple(left))
         return Episode(file.stem, file, series, _attributes(handle, qpos), keys)
 
 

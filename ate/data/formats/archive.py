@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from ate.data.formats.layout import MOST_BYTES
+from ate.data.formats.layout import MOST_BYTES, unreadable
 from ate.errors import InputError
 
 # Deflate packs at most about 1,032 to 1.
@@ -62,13 +62,7 @@ def opened(file: Path) -> Iterator[ZipFile]:
         raise
     except (*wrong, zlib.error, struct.error) as error:
         # NotImplementedError and RecursionError are kinds of RuntimeError.
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise InputError(
-            f"an archive that cannot be read ({said})",
-            where=str(file),
-            expected="an npz file of numpy",
-            fix="re-copy the file, or exclude it",
-        ) from error
+        raise unreadable(error, file, "an npz file of numpy") from error
 
 
 def headers(handle: ZipFile, file: Path) -> dict[str, Header]:
@@ -85,18 +79,18 @@ def headers(handle: ZipFile, file: Path) -> dict[str, Header]:
             expected=f"an npz file of at most {_MOST_MEMBERS:,} arrays",
             fix="save fewer, larger arrays",
         )
-    found = {}
+    by_key = {}
     for member in members:
         if not member.filename.endswith(_SUFFIX):
             continue
         key = member.filename.removesuffix(_SUFFIX)
         with handle.open(member) as stream:
             header = _header(stream, member.filename)
-        # Objects are refused where they are used; their size is not told by their header.
+        # Objects are refused where they are used; their header does not give their size.
         if not header.dtype.hasobject:
             _check_size(header, member.file_size, member.compress_size, f"{file}, array {key!r}")
-        found[key] = header
-    return found
+        by_key[key] = header
+    return by_key
 
 
 def values(handle: ZipFile, header: Header, file: Path) -> np.ndarray:

@@ -1,18 +1,19 @@
-"""What every reader does with the series beside `qpos`: kept where it has as many rows, else noted, else refused."""
+"""Companions: the series recorded along with `qpos`; kept where they have as many rows, else noted or refused."""
 
+import re
 from collections.abc import Mapping
 
 from ate.data.series import Series
 from ate.errors import InputError
 
 
-def pair(found: dict[str, Series], others: Mapping[str, Series | str | None], source: str, where: str) -> list[str]:
-    """Put the companions of `found["qpos"]` beside it where they have a row for each of its rows.
+def pair(series: dict[str, Series], others: Mapping[str, Series | str | None], source: str, where: str) -> list[str]:
+    """Add the companions of `series["qpos"]` that have a row for each of its rows.
 
     Args:
-        found: the series of an episode, with `qpos`; companions are added.
+        series: the series of an episode, with `qpos`; companions are added.
         others: name → series, None where the file has none, or a few words on why it is of no use.
-        source: the series that was asked for; `"action"` must be usable then.
+        source: the requested series; `"action"` must be usable then.
         where: file and episode, for messages.
 
     Returns:
@@ -22,22 +23,22 @@ def pair(found: dict[str, Series], others: Mapping[str, Series | str | None], so
         InputError: `source` is `"action"` and there is no usable action.
     """
     left = []
-    rows = len(found["qpos"])
-    for name, series in others.items():
-        if series is None:
+    rows = len(series["qpos"])
+    for name, values in others.items():
+        if values is None:
             continue
-        if isinstance(series, str):
-            left.append(f"{name} ({series})")
-        elif not series.shape or len(series) != rows:
-            left.append(f"{name} (shape {series.shape} beside {rows} rows of qpos)")
+        if isinstance(values, str):
+            left.append(f"{name} ({values})")
+        elif not values.shape or len(values) != rows:
+            left.append(f"{name} (shape {values.shape} beside {rows} rows of qpos)")
         else:
-            found[name] = series
-    if source == "action" and "action" not in found:
+            series[name] = values
+    if source == "action" and "action" not in series:
         reasons = [note for note in left if note.startswith("action (")]
         raise InputError(
             reasons[0] if reasons else "no action",
             where=where,
-            expected=f"commanded targets, {rows} rows as of qpos, because source='action' was asked for",
+            expected=f"commanded targets, {rows} rows as of qpos, because source='action' was requested",
             fix="use source='qpos', or record the commands",
         )
     return left
@@ -45,11 +46,6 @@ def pair(found: dict[str, Series], others: Mapping[str, Series | str | None], so
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key that puts `demo_2` before `demo_10`."""
-    parts: list[str] = []
-    for character in name:
-        if parts and parts[-1][-1].isdecimal() == character.isdecimal():
-            parts[-1] += character
-        else:
-            parts.append(character)
     # Digits beyond what an int takes at once are compared as text: by length first.
+    parts = re.findall(r"\d+|\D+", name)
     return tuple((0, len(p.lstrip("0")), p.lstrip("0")) if p.isdecimal() else (1, 0, p) for p in parts)

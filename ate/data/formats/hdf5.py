@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, text, texts
+from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, text, texts, unreadable
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -18,7 +18,7 @@ SUFFIXES = (".hdf5", ".h5")
 # Deflate packs at most about 1,032 to 1; a header that promises more than that holds no such values.
 MOST_PACKED = 1100
 _DEEPEST, _MOST_KEYS = 3, 200
-# Files that are opened to tell a layout.
+# Files that are opened to recognise a layout.
 _LOOKED_AT = 5
 _TEXTS = ("robot", "task", "units", "converted", "origin")
 _LISTS = ("joint_names", "action_names", "phase_names")
@@ -38,26 +38,29 @@ def opened(file: Path) -> Iterator[h5py.File]:
     except InputError:
         raise
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(
-            f"a file that HDF5 cannot open ({said})",
-            where=str(file),
-            expected="an HDF5 file",
-            fix="re-copy the file, or exclude it",
-        ) from error
+        raise unreadable(error, file, "an HDF5 file") from error
 
 
-def evidence(path: Path, seen: Callable[[h5py.File, Path], str | None]) -> str | None:
-    """What `seen` finds in one of the first files of a path; files that cannot be opened say nothing."""
+def evidence(
+    path: Path, key_in: Callable[[h5py.File, Path], str], note: Callable[[h5py.Dataset], str] = lambda _: ""
+) -> str | None:
+    """The dataset that makes a layout, as evidence, where one of the first files of a path has it; else None.
+
+    Args:
+        path: a folder, or a file.
+        key_in: the dataset's key, given an open file and its path.
+        note: what else there is to note about the dataset.
+    """
     for file in listed(path, SUFFIXES)[:_LOOKED_AT]:
         try:
             with opened(file) as handle:
-                found = seen(handle, file)
+                key = key_in(handle, file)
+                item = member(handle, key, file)
+                if isinstance(item, h5py.Dataset):
+                    return f"a dataset {key!r} in {file.name}{note(item)}"
         except InputError:
-            # Detection only: the reader itself will say what is wrong with this file.
+            # Detection only: the reader itself will report what is wrong with this file.
             continue
-        if found:
-            return found
     return None
 
 
@@ -78,10 +81,10 @@ def member(handle: h5py.Group, key: str, file: Path) -> Any:
             raise _elsewhere("a link to another file", file, key)
         try:
             # The low level: a high-level lookup costs ten times as much, and a set has thousands of files.
-            found = h5py.h5o.open(here.id, part.encode())
+            identifier = h5py.h5o.open(here.id, part.encode())
         except (KeyError, OSError, RuntimeError) as error:
             raise _elsewhere("a link that leads nowhere", file, key) from error
-        here = h5py.Group(found) if isinstance(found, h5py.h5g.GroupID) else found
+        here = h5py.Group(identifier) if isinstance(identifier, h5py.h5g.GroupID) else identifier
     return h5py.Dataset(here) if isinstance(here, h5py.h5d.DatasetID) else here
 
 
@@ -98,64 +101,65 @@ def series(handle: h5py.File, key: str, file: Path, exact: bool = False) -> Seri
     Raises:
         InputError: it is no dataset, takes its values from other files, or promises values it does not hold.
     """
-    found = member(handle, key, file)
-    return None if found is None else _series(found, key, file, exact)
+    item = member(handle, key, file)
+    return None if item is None else _series(item, key, file, exact)
 
 
 def matrix(handle: h5py.File, key: str, file: Path) -> Series | None:
     """As `series`, and a numeric matrix `(n_steps, width)`."""
-    found = member(handle, key, file)
-    if found is None:
+    item = member(handle, key, file)
+    if item is None:
         return None
-    values = _series(found, key, file, False)
-    check_matrix(values.shape, found.id.dtype, values.where)
+    values = _series(item, key, file, False)
+    check_matrix(values.shape, item.id.dtype, values.where)
     return values
 
 
-def _series(found: Any, key: str, file: Path, exact: bool) -> Series:
+def _series(item: Any, key: str, file: Path, exact: bool) -> Series:
     where = f"{file}, dataset {key!r}"
-    if not isinstance(found, h5py.Dataset):
+    if not isinstance(item, h5py.Dataset):
         raise InputError(
             "a group", where=where, expected="a dataset", fix="read the file in another layout, or rewrite it"
         )
-    made = found.id.get_create_plist()
+    made = item.id.get_create_plist()
     if made.get_external_count() or made.get_layout() == h5py.h5d.VIRTUAL:
         raise _elsewhere("values that are kept in other files", file, key)
     # A dataset of no space at all (null) has no shape.
-    shape = tuple(found.id.shape or ())
-    _check_stored(shape, found, where)
-    return Series(shape, where, Rows(file, key), exact)
+    shape = tuple(item.id.shape or ())
+    _check_stored(shape, item, where)
+    return Series(shape, where, Rows(file, (key,)), exact)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Reads rows of one dataset, columns picked where a layout keeps several things in one matrix."""
+    """Reads rows of datasets side by side, columns picked where a layout keeps several things in one matrix."""
 
     file: Path
-    key: str
+    keys: tuple[str, ...]
     columns: tuple[int, ...] = ()
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
         """Rows `[start, stop)`."""
         with opened(self.file) as handle:
-            rows = np.asarray(member(handle, self.key, self.file)[start:stop])
+            parts = [np.asarray(member(handle, key, self.file)[start:stop]) for key in self.keys]
+        rows = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
         return rows[:, list(self.columns)] if self.columns else rows
 
 
 def attributes(handle: h5py.Group) -> dict[str, Any]:
     """What files say about themselves, under the names that the house uses; what they do not say is absent."""
     wanted = (*_TEXTS, *_LISTS, *RATES, "seed")
-    found = {name: handle.attrs[name] for name in wanted if h5py.h5a.exists(handle.id, name.encode())}
-    known: dict[str, Any] = {name: text(found[name]) for name in _TEXTS if name in found}
-    known |= {name: texts(found[name]) for name in _LISTS if name in found}
+    recorded = {name: handle.attrs[name] for name in wanted if h5py.h5a.exists(handle.id, name.encode())}
+    known: dict[str, Any] = {name: text(recorded[name]) for name in _TEXTS if name in recorded}
+    known |= {name: texts(recorded[name]) for name in _LISTS if name in recorded}
     backwards = number(handle.attrs["neg_dt"]) if h5py.h5a.exists(handle.id, b"neg_dt") else None
     if backwards is not None:
         known["neg_dt"] = int(backwards)
     # Where a recording was simulated, its seed starts the same scene again.
-    seed = number(found.get("seed"))
+    seed = number(recorded.get("seed"))
     if seed is not None and seed == int(seed) >= 0:
         known["seed"] = int(seed)
-    steps = rate(found)
+    steps = rate(recorded)
     return known if steps is None else {**known, "rate_hz": steps}
 
 
@@ -187,9 +191,9 @@ def _check_stored(shape: tuple[int, ...], dataset: h5py.Dataset, where: str) -> 
         )
 
 
-def _elsewhere(found: str, file: Path, key: str) -> InputError:
+def _elsewhere(got: str, file: Path, key: str) -> InputError:
     return InputError(
-        found,
+        got,
         where=f"{file}, {key!r}",
         expected="values inside this file",
         fix="copy the values into the file (h5repack or h5copy), or exclude it",

@@ -11,14 +11,14 @@ from ate.errors import InputError
 MOST_BYTES, MOST_CHARACTERS = 64 * 2**20, 2**20
 
 
-def parse(said: str, where: str) -> Any:
+def parse(source: str, where: str) -> Any:
     """What a JSON text says.
 
     Raises:
         InputError: it is not JSON, or is nested too deeply to be read.
     """
     try:
-        return json.loads(said)
+        return json.loads(source)
     except (ValueError, RecursionError) as error:
         what = "brackets nested without end" if isinstance(error, RecursionError) else f"no JSON ({error})"
         raise _unreadable(what, where) from error
@@ -53,10 +53,10 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
         raise _unreadable(f"a file that cannot be read ({error})", str(file)) from error
 
 
-def _object(found: Any, where: str) -> dict[str, Any]:
-    if not isinstance(found, dict):
-        raise _unreadable(f"a {type(found).__name__}", where)
-    return found
+def _object(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _unreadable(f"a {type(value).__name__}", where)
+    return value
 
 
 def _text(file: Path) -> str:
@@ -69,5 +69,5 @@ def _text(file: Path) -> str:
         raise _unreadable(f"a file that cannot be read ({error})", str(file)) from error
 
 
-def _unreadable(found: str, where: str) -> InputError:
-    return InputError(found, where=where, expected="a JSON object", fix="restore the file from the original set")
+def _unreadable(got: str, where: str) -> InputError:
+    return InputError(got, where=where, expected="a JSON object", fix="restore the file from the original set")

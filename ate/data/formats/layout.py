@@ -1,13 +1,14 @@
 """What every reader gives and uses: the broken episode, file lists, one reading of names, rates and paths."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ate.data.episodes import Episode
 from ate.errors import InputError
 
 # One episode larger than this is a mistake in a header, not a demonstration.
@@ -23,12 +24,14 @@ class Broken:
     Attributes:
         name: as an exclude list would name it.
         path: its file.
-        error: what is wrong with it, and the way out.
+        error: what is wrong with it, and the fix.
+        code: the kind of error, as the doctor's findings have it.
     """
 
     name: str
     path: Path
     error: InputError
+    code: str = "files.unreadable"
 
 
 def listed(path: Path, suffixes: Sequence[str]) -> list[Path]:
@@ -38,6 +41,34 @@ def listed(path: Path, suffixes: Sequence[str]) -> list[Path]:
     if not path.is_dir():
         return []
     return sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+
+
+def counted(path: Path, suffixes: Sequence[str], kind: str) -> str | None:
+    """How many such files a path has, as evidence of a layout; None for none."""
+    count = len(listed(path, suffixes))
+    return f"{count} {kind} file{'s' if count > 1 else ''}" if count else None
+
+
+def each_file(
+    path: Path, suffixes: Sequence[str], read: Callable[[Path], Iterable[Episode]]
+) -> Iterator[Episode | Broken]:
+    """The episodes that `read` finds in each file; a file that it refuses becomes a broken episode."""
+    for file in listed(path, suffixes):
+        try:
+            yield from read(file)
+        except InputError as error:
+            yield Broken(file.stem, file, error)
+
+
+def unreadable(error: BaseException, file: Path, expected: str) -> InputError:
+    """The error of a file that a library refuses, with the first line of what the library reports."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+    return InputError(
+        f"a file that cannot be read ({reason})",
+        where=str(file),
+        expected=expected,
+        fix="copy the file again, or exclude it",
+    )
 
 
 def text(value: Any) -> str:
@@ -56,19 +87,30 @@ def rate(attributes: Mapping[str, Any]) -> float | None:
     """Steps a second: from `rate_hz`, `fps`, `control_freq`, or a median time step in seconds `median_dt`."""
     for name in RATES[:-1]:
         if name in attributes:
-            found = number(attributes[name])
-            return found if found is not None and found > 0 else None
+            hertz = number(attributes[name])
+            return hertz if hertz is not None and hertz > 0 else None
     step = number(attributes.get(RATES[-1]))
     return round(1.0 / step, 3) if step is not None and step > 0 else None
+
+
+def clock_rate(seconds: np.ndarray) -> dict[str, float]:
+    """`rate_hz` from time stamps `(n,)`; empty where they do not advance.
+
+    The median of the steps: clocks jump back where recorders reset the simulator.
+    """
+    steps = np.diff(seconds)
+    steps = steps[np.isfinite(steps)]
+    median = float(np.median(steps)) if len(steps) else 0.0
+    return {"rate_hz": round(1.0 / median, 3)} if median > 1e-6 else {}
 
 
 def number(value: Any) -> float | None:
     """A finite number, or None for whatever is not one."""
     try:
-        found = float(value)
+        result = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return result if math.isfinite(result) else None
 
 
 def confined(root: Path, relative: str, where: str) -> Path:

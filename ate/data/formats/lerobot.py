@@ -79,11 +79,11 @@ def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str,
             others["action"] = error.got
     series = {"qpos": _series(meta, place, footer, _STATE)}
     left = pair(series, others, source, where)
-    found = (_STATE, _ACTION) if "action" in series else (_STATE,)
+    used = (_STATE, _ACTION) if "action" in series else (_STATE,)
     left += [
         key for key in [*footer.columns, *footer.others, *_elsewhere(meta, footer)] if key not in (_STATE, _ACTION)
     ]
-    keys = Keys(found, () if _ACTION in meta.features else (_ACTION,), tuple(left))
+    keys = Keys(used, () if _ACTION in meta.features else (_ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
     return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task}, keys)
 
@@ -93,11 +93,9 @@ def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
     width = meta.width(feature)
     kind = footer.columns.get(feature)
     if kind is None or (kind == "number" and width != 1):
-        found = (
-            "values that are no numbers" if feature in footer.others else "one number a row" if kind else "no column"
-        )
+        got = "values that are no numbers" if feature in footer.others else "one number a row" if kind else "no column"
         raise InputError(
-            found, where=where, expected=f"{width} numbers in each row", fix="fetch the file again, or exclude it"
+            got, where=where, expected=f"{width} numbers in each row", fix="fetch the file again, or exclude it"
         )
     if place.length * width * 8 > MOST_BYTES or not place.length:
         raise InputError(
@@ -116,10 +114,10 @@ def _footer(file: Path, footers: dict[Path, Footer | InputError]) -> Footer:
             footers[file] = parquet.footer(file)
         except InputError as error:
             footers[file] = error
-    found = footers[file]
-    if isinstance(found, InputError):
-        raise found
-    return found
+    footer = footers[file]
+    if isinstance(footer, InputError):
+        raise footer
+    return footer
 
 
 def _elsewhere(meta: Meta, footer: Footer) -> list[str]:

@@ -63,8 +63,8 @@ class Meta:
     @cached_property
     def features(self) -> dict[str, Any]:
         """Feature → what `info.json` says of it."""
-        found = self.info.get("features")
-        return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
+        features = self.info.get("features")
+        return {k: v for k, v in features.items() if isinstance(v, dict)} if isinstance(features, dict) else {}
 
     def width(self, feature: str) -> int:
         """Numbers in a row of a feature.
@@ -79,12 +79,12 @@ class Meta:
 
     def names(self, feature: str) -> tuple[str, ...]:
         """Names of the columns of a feature, from a list or from a dictionary of lists; none where none are given."""
-        found = self.features[feature].get("names")
-        if isinstance(found, dict):
-            inner = [part for part in found.values() if isinstance(part, list)]
-            found = [name for part in inner for name in part] if inner else list(found)
-        if isinstance(found, list) and len(found) == self.width(feature):
-            return tuple(str(name) for name in found)
+        names = self.features[feature].get("names")
+        if isinstance(names, dict):
+            inner = [part for part in names.values() if isinstance(part, list)]
+            names = [name for part in inner for name in part] if inner else list(names)
+        if isinstance(names, list) and len(names) == self.width(feature):
+            return tuple(str(name) for name in names)
         return ()
 
     def places(self) -> Iterator[Place | tuple[str, InputError]]:
@@ -121,19 +121,19 @@ def _one_each(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
     if not _whole(size, _MOST) or size < 1:
         raise _odd(f"chunks_size {size!r:.40}", str(meta.root / INFO), "a positive number")
     listing = meta.root / "meta" / "episodes.jsonl"
-    for line, told in enumerate(read_lines(listing), start=1):
-        number, length = told.get("episode_index"), told.get("length")
+    for line, entry in enumerate(read_lines(listing), start=1):
+        number, length = entry.get("episode_index"), entry.get("length")
         where = f"{listing}, line {line}"
         if not _whole(number, _MOST) or not _whole(length, 2**40) or not length:
-            said = f"episode_index {number!r:.40}, length {length!r:.40}"
-            yield f"line {line}", _odd(said, where, "an episode's number and its steps")
+            got = f"episode_index {number!r:.40}, length {length!r:.40}"
+            yield f"line {line}", _odd(got, where, "an episode's number and its steps")
             continue
         try:
             file = _file(meta, _V2_PATH, {"episode_chunk": number // size, "episode_index": number})
         except InputError as error:
             yield name(number), error
             continue
-        yield Place(number, file, length, 0, True, _task(told.get("tasks")))
+        yield Place(number, file, length, 0, True, _task(entry.get("tasks")))
 
 
 def _packed(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
@@ -194,10 +194,10 @@ def _file(meta: Meta, usual: str, numbers: Mapping[str, int]) -> Path:
     return confined(meta.root, filled, where)
 
 
-def _task(told: Any) -> str | None:
-    if isinstance(told, str):
-        return told
-    texts: Sequence[Any] = told if isinstance(told, list) else []
+def _task(tasks: Any) -> str | None:
+    if isinstance(tasks, str):
+        return tasks
+    texts: Sequence[Any] = tasks if isinstance(tasks, list) else []
     return next((text for text in texts if isinstance(text, str)), None)
 
 
@@ -205,5 +205,5 @@ def _whole(value: Any, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
-def _odd(found: str, where: str, expected: str) -> InputError:
-    return InputError(found, where=where, expected=expected, fix="restore the metadata from the original set")
+def _odd(got: str, where: str, expected: str) -> InputError:
+    return InputError(got, where=where, expected=expected, fix="restore the metadata from the original set")

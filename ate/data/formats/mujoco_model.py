@@ -1,4 +1,4 @@
-"""Where a MuJoCo model puts its joints: from the XML that simulators write beside their recorded states."""
+"""Where a MuJoCo model puts its joints: from the XML that simulators write with their recorded states."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ate.errors import InputError
 MOST_BYTES, _MOST_TAGS = 16 * 2**20, 400_000
 _POSITIONS = {"free": 7, "ball": 4, "hinge": 1, "slide": 1}
 _VELOCITIES = {"free": 6, "ball": 3, "hinge": 1, "slide": 1}
-# Elements that a compiler unfolds into joints: the addresses cannot be told from the text.
+# Elements that a compiler unfolds into joints: the addresses do not follow from the text.
 _FOLDED = ("include", "composite", "flexcomp", "replicate", "attach")
 
 
@@ -55,31 +55,31 @@ def read(file: Path) -> Model:
     """The model in an XML file.
 
     Raises:
-        InputError: the file is missing, too large, no XML text, or no model whose addresses can be told.
+        InputError: the file is missing, too large, no XML text, or no model whose addresses can be computed.
     """
     try:
         size = file.stat().st_size
         if size > MOST_BYTES:
             raise _odd(f"{size / 2**20:,.0f} MiB", str(file))
-        said = file.read_text(encoding="utf-8")
+        xml = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _odd(f"a file that cannot be read ({error})", str(file)) from error
-    return parse(said, str(file))
+    return parse(xml, str(file))
 
 
-def parse(said: str, where: str) -> Model:
+def parse(xml: str, where: str) -> Model:
     """The model in an XML text.
 
     Raises:
         InputError: as `read`.
     """
-    if said.count("<") > _MOST_TAGS:
-        raise _odd(f"{said.count('<'):,} tags", where)
-    if "<!DOCTYPE" in said or "<!ENTITY" in said:
+    if xml.count("<") > _MOST_TAGS:
+        raise _odd(f"{xml.count('<'):,} tags", where)
+    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
         # Entities can unfold to any size, and may name other files.
         raise _odd("a document type or entities", where)
     try:
-        root = ElementTree.fromstring(said)
+        root = ElementTree.fromstring(xml)
     except (ElementTree.ParseError, ValueError) as error:
         raise _odd(f"no XML ({error})", where) from error
     folded = next((tag for tag in _FOLDED if root.find(f".//{tag}") is not None), None)
@@ -139,10 +139,10 @@ def _driven(root: Element) -> set[str]:
     return names - {""}
 
 
-def _odd(found: str, where: str) -> InputError:
+def _odd(got: str, where: str) -> InputError:
     return InputError(
-        found,
+        got,
         where=where,
-        expected="the XML of a MuJoCo model, as the simulator saved it beside the states",
+        expected="the XML of a MuJoCo model, as the simulator saved it with the states",
         fix="restore the model's file, or convert the states to joint positions with their simulator",
     )

@@ -11,7 +11,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import archive
 from ate.data.formats.archive import Header, Rows
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, check_matrix, listed, rate, texts
+from ate.data.formats.layout import Broken, check_matrix, counted, each_file, listed, rate, texts
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -24,24 +24,19 @@ _QPOS = ("qpos", "observations/qpos", "joint_positions", "state")
 _ACTION = ("action", "actions")
 _COMPANIONS = ("state", "ee_pose", "phase")
 _ENDS = "episode_ends"
-_SAID = ("robot", "task", "units", "rate_hz", "fps", "joint_names", "action_names", "phase_names")
+_DESCRIBING = ("robot", "task", "units", "rate_hz", "fps", "joint_names", "action_names", "phase_names")
 _MOST_EPISODES = 10**7
 
 
 def looks(path: Path) -> str | None:
     """What makes this the npz layout, or None."""
-    files = listed(path, SUFFIXES)
-    return f"{len(files)} npz file{'s' if len(files) > 1 else ''}" if files else None
+    return counted(path, SUFFIXES, NAME)
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every episode of every archive: only headers, names and `episode_ends` are read."""
-    files = listed(path, SUFFIXES)
-    for file in files:
-        try:
-            yield from _episodes(file, source, len(files) > 1)
-        except InputError as error:
-            yield Broken(file.stem, file, error)
+    many = len(listed(path, SUFFIXES)) > 1
+    return each_file(path, SUFFIXES, lambda file: _episodes(file, source, many))
 
 
 def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
@@ -74,18 +69,18 @@ def _episode(
     attributes: dict[str, Any], part: tuple[int, int] | None,
 ) -> Episode:  # fmt: skip
     total = headers[wanted["qpos"] or ""].shape[0]
-    found: dict[str, Series | str | None] = {}
+    companions: dict[str, Series | str | None] = {}
     for role, key in wanted.items():
-        found[role] = None if key is None else _series(file, key, headers[key], role == "phase", total, part)
-    qpos = found.pop("qpos")
+        companions[role] = None if key is None else _series(file, key, headers[key], role == "phase", total, part)
+    qpos = companions.pop("qpos")
     # Checked before: joint positions are a matrix.
     series = {"qpos": qpos} if isinstance(qpos, Series) else {}
-    left = pair(series, found, source, f"{file}, episode {name}")
+    left = pair(series, companions, source, f"{file}, episode {name}")
     used = [key for role, key in wanted.items() if role in series and key]
-    said = [key for key in (*_SAID, _ENDS) if key in headers]
-    left += [key for key in headers if key not in (*used, *said, *(k for k in wanted.values() if k))]
+    described = [key for key in (*_DESCRIBING, _ENDS) if key in headers]
+    left += [key for key in headers if key not in (*used, *described, *(k for k in wanted.values() if k))]
     missing = () if wanted["action"] else ("action",)
-    return Episode(name, file, series, attributes, Keys((*used, *said), missing, tuple(left)))
+    return Episode(name, file, series, attributes, Keys((*used, *described), missing, tuple(left)))
 
 
 def _series(
@@ -129,13 +124,13 @@ def _ends(handle: ZipFile, headers: dict[str, Header], rows: int, file: Path) ->
 
 
 def _attributes(handle: ZipFile, headers: dict[str, Header], file: Path) -> dict[str, Any]:
-    told: dict[str, np.ndarray] = {}
-    for key in _SAID:
+    arrays: dict[str, np.ndarray] = {}
+    for key in _DESCRIBING:
         header = headers.get(key)
         # Names and numbers are short; anything else under these keys is not what they mean.
         if header is not None and header.dtype.kind in "UfiuS" and header.bytes <= 2**20 and header.bytes:
-            told[key] = archive.values(handle, header, file)
-    known: dict[str, Any] = {k: str(v.ravel()[0]) for k, v in told.items() if k in ("robot", "task", "units")}
-    known |= {k: texts(v if v.ndim else str(v)) for k, v in told.items() if k.endswith("_names")}
-    hertz = rate({k: v.ravel()[0] for k, v in told.items() if k in ("rate_hz", "fps")})
+            arrays[key] = archive.values(handle, header, file)
+    known: dict[str, Any] = {k: str(v.ravel()[0]) for k, v in arrays.items() if k in ("robot", "task", "units")}
+    known |= {k: texts(v if v.ndim else str(v)) for k, v in arrays.items() if k.endswith("_names")}
+    hertz = rate({k: v.ravel()[0] for k, v in arrays.items() if k in ("rate_hz", "fps")})
     return known if hertz is None else {**known, "rate_hz": hertz}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache
 
-from ate.data.formats.layout import MOST_BYTES
+from ate.data.formats.layout import MOST_BYTES, unreadable
 from ate.errors import InputError
 
 # Neighbouring episodes share a row group, which is packed as a whole: what was unpacked is kept for the next.
@@ -65,19 +65,13 @@ def opened(file: Path) -> Iterator[Any]:
         raise
     # Errors of the library are kinds of these; an overflow is a count that no file can hold.
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, OverflowError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise InputError(
-            f"a file that cannot be read as parquet ({said})",
-            where=str(file),
-            expected="a parquet file",
-            fix="fetch the file again, or exclude what is in it",
-        ) from error
+        raise unreadable(error, file, "a parquet file") from error
 
 
 def _stamp(file: Path) -> _Stamp:
     """A file as it is now: what is kept of it counts until it is written again."""
-    found = file.stat()
-    return file, found.st_mtime_ns, found.st_size
+    status = file.stat()
+    return file, status.st_mtime_ns, status.st_size
 
 
 @dataclass(frozen=True)
@@ -112,16 +106,16 @@ def footer(file: Path) -> Footer:
         return Footer(int(handle.metadata.num_rows), columns, tuple(others))
 
 
-def _kind(found: Any) -> str:
+def _kind(arrow_type: Any) -> str:
     import pyarrow.types as types
 
     def numeric(item: Any) -> bool:
         return bool(types.is_floating(item) or types.is_integer(item))
 
-    if numeric(found):
+    if numeric(arrow_type):
         return "number"
-    lists = types.is_list(found) or types.is_large_list(found) or types.is_fixed_size_list(found)
-    return "list" if lists and numeric(found.value_type) else ""
+    lists = types.is_list(arrow_type) or types.is_large_list(arrow_type) or types.is_fixed_size_list(arrow_type)
+    return "list" if lists and numeric(arrow_type.value_type) else ""
 
 
 @dataclass(frozen=True)
@@ -213,9 +207,9 @@ class Window:
             raise self._wrong(f"values of type {values.type}", f"{width} numbers in every row")
         return np.asarray(values.to_numpy(zero_copy_only=False)).reshape(len(batch), width)
 
-    def _wrong(self, found: str, expected: str) -> InputError:
+    def _wrong(self, got: str, expected: str) -> InputError:
         return InputError(
-            found,
+            got,
             where=f"{self.file}, column {self.column!r}",
             expected=expected,
             fix="fetch the file again, or exclude this episode",

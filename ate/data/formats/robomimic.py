@@ -26,12 +26,7 @@ _ARMS = 2
 
 def looks(path: Path) -> str | None:
     """What makes this the robomimic layout, or None."""
-    return hdf5.evidence(path, _seen)
-
-
-def _seen(handle: h5py.File, file: Path) -> str | None:
-    key = f"{tree.ROOT}/{tree.demos(handle, file)[0]}/obs/{_JOINTS.format(0)}"
-    return f"a dataset {key!r} in {file.name}" if isinstance(hdf5.member(handle, key, file), h5py.Dataset) else None
+    return hdf5.evidence(path, lambda *opened: f"{tree.ROOT}/{tree.demos(*opened)[0]}/obs/{_JOINTS.format(0)}")
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
@@ -53,18 +48,16 @@ def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group,
             fix=f"extract the low-dimensional observations with joint positions, or exclude {prefix}{name}",
         )
     series = {"qpos": _beside(present, file, here)}
-    left = pair(series, {"action": tree.companion(group, "actions", file)}, source, f"{file}, {here}")
-    if "action" in series:
-        told = series["action"]
-        series["action"] = Series(told.shape, f"{file}, dataset '{here}/actions'", hdf5.Rows(file, f"{here}/actions"))
-    found = (*(f"obs/{key}" for key in present), *(["actions"] if "action" in series else []))
+    action = tree.companion(group.file, f"{here}/actions", file)
+    left = pair(series, {"action": action}, source, f"{file}, {here}")
+    used = (*(f"obs/{key}" for key in present), *(["actions"] if "action" in series else []))
     others = [*(f"obs/{key}" for key in tree.names(obs)), *(key for key in tree.names(group) if key != "obs")]
     missing = [f"obs/{key}" for key in wanted[:2] if key not in present]
     if not {"actions"} & set(others):
         missing.append("actions")
-    left += [key for key in others if key not in (*found, "actions")]
+    left += [key for key in others if key not in (*used, "actions")]
     attributes = {**shared, "joint_names": _joint_names(present, shared.get("robot"))}
-    return Episode(f"{prefix}{name}", file, series, attributes, Keys(found, tuple(missing), tuple(left)))
+    return Episode(f"{prefix}{name}", file, series, attributes, Keys(used, tuple(missing), tuple(left)))
 
 
 def _beside(parts: dict[str, Series], file: Path, here: str) -> Series:
@@ -78,7 +71,7 @@ def _beside(parts: dict[str, Series], file: Path, here: str) -> Series:
             expected="as many rows of the gripper as of the joints",
             fix="exclude this demonstration",
         )
-    return Series((rows.pop(), sum(series.shape[1] for series in parts.values())), where, tree.Beside(file, keys))
+    return Series((rows.pop(), sum(series.shape[1] for series in parts.values())), where, hdf5.Rows(file, keys))
 
 
 def _joint_names(parts: dict[str, Series], robot: Any) -> tuple[str, ...]:
@@ -95,13 +88,13 @@ def _joint_names(parts: dict[str, Series], robot: Any) -> tuple[str, ...]:
 
 
 def _attributes(data: h5py.Group) -> dict[str, Any]:
-    told = tree.said(data, "env_args")
-    inner = told.get("env_kwargs")
+    environment = tree.json_attribute(data, "env_args")
+    inner = environment.get("env_kwargs")
     settings = inner if isinstance(inner, dict) else {}
     hertz = number(settings.get("control_freq"))
     known = {
         "robot": tree.robots(settings.get("robots")),
-        "task": told["env_name"] if isinstance(told.get("env_name"), str) else None,
+        "task": environment["env_name"] if isinstance(environment.get("env_name"), str) else None,
         "rate_hz": hertz if hertz and hertz > 0 else None,
     }
     return {name: value for name, value in known.items() if value is not None}

@@ -15,7 +15,7 @@ import numpy as np
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, mujoco_model, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, confined, text
+from ate.data.formats.layout import Broken, clock_rate, confined, text
 from ate.data.formats.mujoco_model import Model
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -24,19 +24,13 @@ from ate.errors import InputError
 NAME = "robosuite"
 EXPECTS = "HDF5 files with 'data/<demo>/states' and the model's XML, in 'model_file' or in models/ beside them"
 _STATES, _ACTIONS, _MODEL = "states", "actions", "model_file"
-# Enough rows to tell the time step; reading all of them would be reading the set.
+# Enough rows to measure the time step; reading all of them would be reading the set.
 _TIMED = 2000
 
 
 def looks(path: Path) -> str | None:
     """What makes this robosuite's layout, or None."""
-    return hdf5.evidence(path, _seen)
-
-
-def _seen(handle: h5py.File, file: Path) -> str | None:
-    key = f"{tree.ROOT}/{tree.demos(handle, file)[0]}/{_STATES}"
-    there = isinstance(hdf5.member(handle, key, file), h5py.Dataset)
-    return f"flattened simulator states in {key!r} of {file.name}" if there else None
+    return hdf5.evidence(path, lambda *opened: f"{tree.ROOT}/{tree.demos(*opened)[0]}/{_STATES}")
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
@@ -71,19 +65,17 @@ def _episode(
             where=f"{file}, {here}/{_STATES}",
             expected=f"{model.width}: time, positions and velocities of the {len(model.joints)} joints of the model, "
             f"{len(robot)} of them driven by an actuator",
-            fix="put the model that was recorded beside the states",
+            fix="put the model that was recorded next to the states",
         )
     key = f"{here}/{_STATES}"
-    picked = hdf5.Rows(file, key, tuple(1 + joint.address for joint in robot))
+    picked = hdf5.Rows(file, (key,), tuple(1 + joint.address for joint in robot))
     series = {"qpos": Series((len(states), len(robot)), f"{file}, dataset {key!r}", picked)}
-    left = pair(series, {"action": tree.companion(group, _ACTIONS, file)}, source, f"{file}, {here}")
-    if "action" in series:
-        told = f"{here}/{_ACTIONS}"
-        series["action"] = Series(series["action"].shape, f"{file}, dataset {told!r}", hdf5.Rows(file, told))
-    there = list(tree.names(group))
-    left += [_noted(group, other, file) for other in there if other not in (_STATES, _ACTIONS)]
-    found = (_STATES, _MODEL, *([_ACTIONS] if "action" in series else []))
-    keys = Keys(found, () if _ACTIONS in there else (_ACTIONS,), tuple(left))
+    action = tree.companion(group.file, f"{here}/{_ACTIONS}", file)
+    left = pair(series, {"action": action}, source, f"{file}, {here}")
+    present = list(tree.names(group))
+    left += [_noted(group, other, file) for other in present if other not in (_STATES, _ACTIONS)]
+    used = (_STATES, _MODEL, *([_ACTIONS] if "action" in series else []))
+    keys = Keys(used, () if _ACTIONS in present else (_ACTIONS,), tuple(left))
     attributes = {**shared, **_timed(group), "joint_names": tuple(joint.name for joint in robot)}
     slides = any(joint.kind == "slide" for joint in robot)
     attributes["units"] = "rad (hinges), m (slides)" if slides else "rad"
@@ -94,57 +86,51 @@ def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: d
     holder = next((g for g in (group, data) if h5py.h5a.exists(g.id, _MODEL.encode())), None)
     where = f"{file}, attribute {_MODEL!r} of {tree.ROOT}/{name}"
     if holder is None:
-        raise InputError(
-            "no such attribute",
-            where=where,
-            expected="the model's XML, or the name of its file in models/",
-            fix=f"put the model that was recorded beside the states, or exclude {name}",
-        )
-    said = text(holder.attrs[_MODEL])
-    if said not in models:
-        if said.lstrip().startswith("<"):
-            models[said] = mujoco_model.parse(said, where)
+        raise _no_model("no such attribute", where)
+    model_file = text(holder.attrs[_MODEL])
+    if model_file not in models:
+        if model_file.lstrip().startswith("<"):
+            models[model_file] = mujoco_model.parse(model_file, where)
         else:
-            models[said] = mujoco_model.read(_model_file(file, said, where))
-    return models[said]
+            models[model_file] = mujoco_model.read(_model_file(file, model_file, where))
+    return models[model_file]
 
 
-def _model_file(file: Path, said: str, where: str) -> Path:
-    if "\0" in said or len(said) > 1000:
-        raise InputError(
-            f"{len(said)} characters that name no file",
-            where=where,
-            expected="the model's XML, or the name of its file in models/",
-            fix="put the model that was recorded beside the states",
-        )
-    return confined(file.parent / "models", said, where)
+def _model_file(file: Path, name: str, where: str) -> Path:
+    if "\0" in name or len(name) > 1000:
+        raise _no_model(f"{len(name)} characters that name no file", where)
+    return confined(file.parent / "models", name, where)
+
+
+def _no_model(got: str, where: str) -> InputError:
+    return InputError(
+        got,
+        where=where,
+        expected="the model's XML, or the name of its file in models/",
+        fix="put the model that was recorded next to the states, or exclude the demonstration",
+    )
 
 
 def _noted(group: h5py.Group, name: str, file: Path) -> str:
     """A key that is not used, with its shape where that says why."""
     if hdf5.link(group, name) != h5py.h5l.TYPE_HARD:
         return f"{name} (link)"
-    found = hdf5.member(group, name, file)
-    shape = tuple(found.id.shape or ()) if isinstance(found, h5py.Dataset) else None
+    item = hdf5.member(group, name, file)
+    shape = tuple(item.id.shape or ()) if isinstance(item, h5py.Dataset) else None
     return f"{name} (shape {shape})" if shape is not None and 0 in shape else name
 
 
 def _timed(group: h5py.Group) -> dict[str, float]:
-    # Clocks jump back where recorders reset the simulator: the median does not mind.
-    seconds = np.asarray(group[_STATES][:_TIMED, 0], dtype=float)
-    steps = np.diff(seconds)
-    steps = steps[np.isfinite(steps)]
-    median = float(np.median(steps)) if len(steps) else 0.0
-    return {"rate_hz": round(1.0 / median, 3)} if median > 1e-6 else {}
+    return clock_rate(np.asarray(group[_STATES][:_TIMED, 0], dtype=float))
 
 
 def _attributes(data: h5py.Group) -> dict[str, Any]:
-    told = tree.said(data, "env_info", "env_args")
+    environment = tree.json_attribute(data, "env_info", "env_args")
     known: dict[str, Any] = {}
-    task = told.get("env_name")
+    task = environment.get("env_name")
     if h5py.h5a.exists(data.id, b"env"):
         task = text(data.attrs["env"])
     if isinstance(task, str):
         known["task"] = task
-    robot = tree.robots(told.get("robots"))
+    robot = tree.robots(environment.get("robots"))
     return known if robot is None else {**known, "robot": robot}

@@ -101,7 +101,7 @@ class Rows:
                 io.StringIO("\n".join(lines)), delimiter=self.table.delimiter, comments=None, quotechar='"', ndmin=2
             )
         except (ValueError, OverflowError):
-            # The message of its own counts other rows than a reader of the file does; `_culprit` says which it is.
+            # Its message counts other rows than a reader of the file does: `_culprit` finds the row.
             return None
 
     def _culprit(self, lines: list[str], start: int) -> InputError:
@@ -113,7 +113,7 @@ class Rows:
             for name, cell in zip(self.names, cells, strict=True):
                 if not _is_number(cell):
                     return _odd(f"{cell!r:.60}", f"{where}, column {name!r}", "a number with a decimal point")
-        return _odd("rows that cannot be told apart", f"{self.file}, from row {start} on", "a line of numbers a row")
+        return _odd("rows that cannot be parsed", f"{self.file}, from row {start} on", "a line of numbers a row")
 
 
 def _cells(line: bytes, file: Path) -> tuple[tuple[str, ...], str]:
@@ -121,11 +121,11 @@ def _cells(line: bytes, file: Path) -> tuple[tuple[str, ...], str]:
     if len(line) > _LONGEST_LINE or b"\0" in line:
         raise _odd("bytes that are no text, or no end of the line", where)
     try:
-        said = line.decode("utf-8-sig").strip("\r\n")
-        if not said.strip():
+        text = line.decode("utf-8-sig").strip("\r\n")
+        if not text.strip():
             raise _odd("an empty line", where)
-        delimiter = max("\t;,", key=said.count)
-        cells = next(csv.reader([said], delimiter=delimiter, strict=True))
+        delimiter = max("\t;,", key=text.count)
+        cells = next(csv.reader([text], delimiter=delimiter, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise _odd(f"a line that cannot be read ({error})", where) from error
     return tuple(cell.strip() for cell in cells), delimiter
@@ -159,5 +159,5 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell
 
 
-def _odd(found: str, where: str, expected: str = "a table of numbers, one row a step") -> InputError:
-    return InputError(found, where=where, expected=expected, fix="export the table again, or exclude this file")
+def _odd(got: str, where: str, expected: str = "a table of numbers, one row a step") -> InputError:
+    return InputError(got, where=where, expected=expected, fix="export the table again, or exclude this file")

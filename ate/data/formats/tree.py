@@ -1,12 +1,10 @@
 """HDF5 files of many demonstrations, `data/<demo>/…`: their demonstrations in natural order, and series inside them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
@@ -21,19 +19,19 @@ _LONGEST_NAME = 200
 
 
 def companion(handle: h5py.Group, key: str, file: Path) -> Series | str | None:
-    """A numeric matrix or column beside the joint positions; None where there is none, words where it is of no use."""
-    found = hdf5.member(handle, key, file)
-    if found is None:
+    """A numeric matrix recorded along with the joint positions; None for none, the reason where it is unusable."""
+    item = hdf5.member(handle, key, file)
+    if item is None:
         return None
-    if not isinstance(found, h5py.Dataset):
+    if not isinstance(item, h5py.Dataset):
         return "a group"
-    if found.id.dtype.kind not in "fiu":
-        return f"type {found.id.dtype}"
-    shape = tuple(found.id.shape or ())
+    if item.id.dtype.kind not in "fiu":
+        return f"type {item.id.dtype}"
+    shape = tuple(item.id.shape or ())
     if len(shape) != 2 or 0 in shape:
         return f"shape {shape}"
     series = hdf5.series(handle, key, file)
-    check_matrix(shape, found.id.dtype, f"{file}, dataset {key!r}")
+    check_matrix(shape, item.id.dtype, f"{file}, dataset {key!r}")
     return series
 
 
@@ -95,18 +93,18 @@ def demo(data: h5py.Group, name: str, file: Path) -> h5py.Group:
             expected=f"at most {_LONGEST_NAME}",
             fix="rename the demonstration",
         )
-    found = hdf5.member(data, name, file)
-    if not isinstance(found, h5py.Group):
+    item = hdf5.member(data, name, file)
+    if not isinstance(item, h5py.Group):
         raise InputError(
-            "nothing to open" if found is None else "a dataset",
+            "nothing to open" if item is None else "a dataset",
             where=f"{file}, {ROOT}/{name}",
             expected="a group of datasets, one demonstration",
             fix=f"exclude {name}",
         )
-    return found
+    return item
 
 
-def said(group: h5py.Group, *names: str) -> dict[str, Any]:
+def json_attribute(group: h5py.Group, *names: str) -> dict[str, Any]:
     """The first of these attributes that is there, as the JSON object in it; empty where there is none.
 
     Raises:
@@ -114,8 +112,8 @@ def said(group: h5py.Group, *names: str) -> dict[str, Any]:
     """
     for name in names:
         if h5py.h5a.exists(group.id, name.encode()):
-            found = parse(text(group.attrs[name]), f"{group.file.filename}, attribute {name!r} of {group.name}")
-            return found if isinstance(found, dict) else {}
+            value = parse(text(group.attrs[name]), f"{group.file.filename}, attribute {name!r} of {group.name}")
+            return value if isinstance(value, dict) else {}
     return {}
 
 
@@ -124,22 +122,8 @@ def names(group: h5py.Group) -> Iterator[str]:
     return (raw.decode("utf-8", "replace") for raw in group.id)
 
 
-@dataclass(frozen=True)
-class Beside:
-    """Reads rows of several matrices of one file and puts them side by side."""
-
-    file: Path
-    keys: tuple[str, ...]
-
-    def __call__(self, start: int, stop: int) -> np.ndarray:
-        """Rows `[start, stop)`."""
-        with hdf5.opened(self.file) as handle:
-            parts = [np.asarray(hdf5.member(handle, key, self.file)[start:stop]) for key in self.keys]
-            return np.concatenate(parts, axis=1)
-
-
 def robots(value: Any) -> str | None:
     """`"Panda"`, or `"Panda+Sawyer"` for two, from what environments write under `robots`."""
     listed = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    found = [part for part in listed if isinstance(part, str)]
-    return "+".join(found) or None
+    names = [part for part in listed if isinstance(part, str)]
+    return "+".join(names) or None

@@ -35,7 +35,7 @@ def _rows(diagnosis: Diagnosis) -> str:
         ink, ground = LOOK.get(check.level, (INK, GROUND))
         here = diagnosis.first is check
         label = f"<b>{check.level}</b>" + ("<br>look here" if here else "")
-        texts = (check.check, check.found, check.fix)
+        texts = (check.check, check.got, check.fix)
         cells = "".join(f"<td style='{cell}'>{escape(value)}</td>" for value in texts)
         rows.append(
             f"<tr><td style='{cell}'>{number}</td>"

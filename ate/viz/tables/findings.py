@@ -1,14 +1,13 @@
 """The doctor's verdict as a table for a person: what fails on top, in colour and in words."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from html import escape
 from typing import Any
 
 from IPython.display import HTML, display
 
-from ate.data.doctor.dataset_report import Examined
-from ate.data.doctor.report import FAIL, LEVELS, PASS, WARN, Finding
+from ate.data.doctor.dataset_report import DatasetReport
+from ate.data.doctor.report import FAIL, LEVELS, PASS, WARN, Finding, merged
 
 # Text colour and background of each level.
 LOOK = {FAIL: ("#8a1c00", "#f9d5c9"), WARN: ("#7a5200", "#fbebcb"), PASS: ("#00593f", "#d5ede4")}
@@ -17,14 +16,14 @@ WORDS = {
     WARN: "Look at what is named before training on it.",
     PASS: "Nothing to mend.",
 }
-COLUMNS = ("level", "check", "subject", "found", "expected", "fix")
+COLUMNS = ("level", "check", "subject", "got", "expected", "fix")
 # Shares of the width of the page.
 WIDTHS = (7, 11, 17, 27, 16, 22)
 # Rows that are shown at once; the rest is folded away.
 MOST_ROWS = 40
 
 
-def show_verdict(sets: Sequence[Examined]) -> None:
+def show_verdict(sets: Sequence[DatasetReport]) -> None:
     """Display the doctor's findings on these sets: a line a set, then FAIL and WARN rows, what passed folded away."""
     for one in sets:
         _head(one)
@@ -40,14 +39,14 @@ def show_verdict(sets: Sequence[Examined]) -> None:
     )
 
 
-def finding_rows(sets: Sequence[Examined]) -> list[dict[str, Any]]:
+def finding_rows(sets: Sequence[DatasetReport]) -> list[dict[str, Any]]:
     """One row a finding below PASS, of all sets, the worst first; one row that says so where there is none."""
     rows = [{"level": row["level"], "set": one.label, **row} for one in sets for row in one.report.rows()]
     rows.sort(key=lambda row: -LEVELS.index(row["level"]))
-    return rows or [{"level": PASS, "set": "all", "found": "nothing to mend"}]
+    return rows or [{"level": PASS, "set": "all", "got": "nothing to mend"}]
 
 
-def _head(one: Examined) -> None:
+def _head(one: DatasetReport) -> None:
     counts = one.report.counts()
     ink, ground = LOOK[one.report.level]
     said = ", ".join(f"{counts[level]} {level}" for level in (FAIL, WARN, PASS))
@@ -65,32 +64,21 @@ def _table(rows: Sequence[tuple[str, Finding]], several: bool) -> str:
     # Fixed shares of the page: long sentences wrap instead of pushing the fix out of view.
     columns = "".join(f"<col style='width:{width}%'>" for width in WIDTHS)
     head = "".join(f"<th style='text-align:left'>{name}</th>" for name in COLUMNS)
-    body = "".join(_row(label if several else "", finding) for label, finding in _merged(rows))
+    body = "".join(map(_row, merged([{"set": label if several else "", **finding.row()} for label, finding in rows])))
     return (
         f"<table style='table-layout:fixed;width:100%;margin:0.5em 0'><colgroup>{columns}</colgroup>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
-def _merged(rows: Sequence[tuple[str, Finding]]) -> list[tuple[str, Finding]]:
-    """Rows that differ in their subject alone as one: eighteen padded joints are one thing to read."""
-    alike: dict[tuple[str, ...], list[tuple[str, Finding]]] = {}
-    for label, one in rows:
-        alike.setdefault((label, one.level, one.check, one.found, one.expected, one.fix), []).append((label, one))
-    return [
-        (group[0][0], replace(group[0][1], subject=", ".join(one.subject for _, one in group)))
-        for group in alike.values()
-    ]
-
-
-def _row(label: str, finding: Finding) -> str:
-    ink, ground = LOOK[finding.level]
-    subject = f"{label}: {finding.subject}" if label else finding.subject
-    rest = (finding.check, subject, finding.found, finding.expected, finding.fix)
+def _row(row: dict[str, str]) -> str:
+    ink, ground = LOOK[row["level"]]
+    subject = f"{row['set']}: {row['subject']}" if row["set"] else row["subject"]
+    rest = (row["check"], subject, row["got"], row["expected"], row["fix"])
     cell = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere;padding:0.3em"
     cells = "".join(f"<td style='{cell}'>{escape(value)}</td>" for value in rest)
     level = f"{cell};overflow-wrap:normal;background:{ground};color:{ink}"
-    return f"<tr><td style='{level}'><b>{finding.level}</b></td>{cells}</tr>"
+    return f"<tr><td style='{level}'><b>{row['level']}</b></td>{cells}</tr>"
 
 
 def _folded(title: str, rows: Sequence[tuple[str, Finding]], several: bool) -> str:

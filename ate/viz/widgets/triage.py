@@ -10,8 +10,9 @@ import ipywidgets as widgets
 from IPython.display import display
 
 from ate.data import excludes
-from ate.data.doctor.dataset_report import Examined, stem
+from ate.data.doctor.dataset_report import DatasetReport
 from ate.data.doctor.report import Triage
+from ate.data.survey import stem
 from ate.errors import InputError
 from ate.viz.display import draw, in_batch
 from ate.viz.figures.episode import episode_joints
@@ -23,7 +24,7 @@ OUT = "left out"
 AGAIN = "It takes effect when the cells above run again: Kernel, Restart Kernel and Run All Cells."
 
 
-def show_triage(sets: Sequence[Examined], file: Path) -> None:
+def show_triage(sets: Sequence[DatasetReport], file: Path) -> None:
     """Display the triage grid of these sets, chosen by a drop-down where there are several; nothing in batch.
 
     Args:
@@ -57,7 +58,7 @@ class TriageGrid:
         status: what was done last, or what went wrong.
     """
 
-    def __init__(self, examined: Examined, file: Path) -> None:
+    def __init__(self, examined: DatasetReport, file: Path) -> None:
         """Build the grid of `examined`; `file` is the exclude list that the switch writes, made when needed."""
         self.examined = examined
         self.file = Path(file)
@@ -177,7 +178,7 @@ class TriageGrid:
         self.switch.icon = "undo" if self.switch.value else "ban"
 
 
-def _every(examined: Examined) -> list[Triage]:
+def _every(examined: DatasetReport) -> list[Triage]:
     """All episodes of a set, the oddest first; those that are left out already were not measured and go last."""
     measured = sorted(examined.report.triage, key=lambda one: -one.oddness)
     known = {stem(one.episode) for one in measured}

@@ -67,13 +67,25 @@ def test_json_holds_what_the_table_shows(tmp_path: Path) -> None:
     CliRunner().invoke(doctor, [str(copy("lift/adapt/ur5e", tmp_path / "set", _nan, 12)), "--json", str(out)])
     tree = json.loads(out.read_text())
     assert tree["level"] == "FAIL"
-    assert [f["joint"] for f in tree["findings"] if f["level"] == "FAIL"] == ["shoulder_pan_joint"]
+    failing = [(f["code"], f["check"], f["joint"]) for f in tree["findings"] if f["level"] == "FAIL"]
+    assert failing == [("values.nan", "values", "shoulder_pan_joint")]
     assert tree["triage"][0]["oddness"] is None
 
 
 def test_lines_fit_the_terminal() -> None:
-    from ate.cli.doctor import table
+    from ate.cli.doctor import findings_text
+    from ate.data.doctor.report import FAIL, Finding
 
-    rows = [{"level": "FAIL", "check": "units", "subject": "a_joint" * 9, "found": "word " * 60, "expected": "less",
-             "fix": "do " * 80}]  # fmt: skip
-    assert all(len(line) <= 90 for line in table(rows, 90))
+    row = Finding(FAIL, "units.degrees", "a_joint" * 9, "word " * 60, "less", "do " * 80).row()
+    text = findings_text([row], 90)
+    assert all(len(line) <= 90 for line in text.split("\n"))
+    assert text.count("word") == 60 and text.count("do ") + text.count("do\n") + text.endswith("do") == 80
+
+
+def test_rows_that_differ_in_their_subject_alone_are_one_line() -> None:
+    from ate.cli.doctor import findings_text
+    from ate.data.doctor.report import FAIL, Finding
+
+    rows = [Finding(FAIL, "units.degrees", joint, "in degrees").row() for joint in ("elbow", "wrist")]
+    _, line = findings_text(rows, 90).split("\n")
+    assert line.split() == ["FAIL", "units", "elbow,", "wrist", "in", "degrees"]

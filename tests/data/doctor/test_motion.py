@@ -69,43 +69,47 @@ def _wrong(report: Report, check: str) -> list[Finding]:
     return [finding for finding in report.of(check) if finding.level != PASS]
 
 
+def _coded(report: Report, code: str) -> list[Finding]:
+    return [finding for finding in report.findings if finding.code == code]
+
+
 @pytest.mark.parametrize(
-    ("fault", "check", "level", "joints", "words"),
+    ("fault", "code", "level", "joints", "numbers"),
     [
-        (wraps, "motion", FAIL, {"wrist_3_joint"}, "wraps around"),
-        (jumps, "motion", WARN, {"shoulder_lift_joint"}, "episode_0004 row"),
-        (clipped, "motion", WARN, {"elbow_joint"}, "lowest value 2 rad"),
-        (waits, "stillness", WARN, {""}, "idle at the start 40 steps (2.00 s)"),
-        (other_order, "names", FAIL, {""}, "shoulder_lift_joint for shoulder_pan_joint"),
-        (crossed, "relation", FAIL, {"shoulder_pan_joint", "shoulder_lift_joint"}, "follows"),
-        (commands_turned, "relation", FAIL, {"shoulder_lift_joint"}, "opposite senses"),
+        (wraps, "motion.wraps", FAIL, {"wrist_3_joint"}, "2π"),
+        (jumps, "motion.jumps", WARN, {"shoulder_lift_joint"}, "episode_0004 row"),
+        (clipped, "motion.clipped", WARN, {"elbow_joint"}, "2 rad"),
+        (waits, "stillness.idle", WARN, {""}, "40 steps (2.00 s)"),
+        (other_order, "names.differ", FAIL, {""}, "shoulder_lift_joint for shoulder_pan_joint"),
+        (crossed, "relation.swapped", FAIL, {"shoulder_pan_joint", "shoulder_lift_joint"}, "correlation"),
+        (commands_turned, "relation.opposite", FAIL, {"shoulder_lift_joint"}, "correlation"),
     ],
 )
 def test_named(
-    fault: Callable[..., None], check: str, level: str, joints: set[str], words: str, tmp_path: Path
+    fault: Callable[..., None], code: str, level: str, joints: set[str], numbers: str, tmp_path: Path
 ) -> None:
-    found = [f for f in _wrong(examine(copy(UR5E, tmp_path, fault)), check) if f.level == level]
-    assert {finding.joint for finding in found} == joints
-    assert all(words in finding.found and finding.fix for finding in found), found
+    found = _coded(examine(copy(UR5E, tmp_path, fault)), code)
+    assert {(finding.joint, finding.level) for finding in found} == {(joint, level) for joint in joints}
+    assert all(numbers in finding.got and finding.fix for finding in found), found
 
 
 def test_commands_in_another_unit(tmp_path: Path) -> None:
     found = _wrong(examine(copy(UR5E, tmp_path, commands_in_degrees)), "relation")
     assert len(found) >= 5
-    assert all(finding.level == FAIL and "degrees" in finding.found for finding in found)
+    assert all(finding.level == FAIL and finding.code == "relation.degrees" for finding in found)
 
 
 def test_deltas_are_no_targets(tmp_path: Path) -> None:
     found = _wrong(examine(copy(UR5E, tmp_path, deltas)), "relation")
     assert len(found) >= 5
-    assert all("delta" in finding.found for finding in found)
+    assert {finding.code for finding in found} == {"relation.delta"}
 
 
 def test_offset_at_rest(tmp_path: Path) -> None:
-    found = [f for f in _wrong(examine(copy(UR5E, tmp_path, offset)), "relation") if "at rest" in f.found]
+    found = _coded(examine(copy(UR5E, tmp_path, offset)), "relation.offset")
     assert "shoulder_lift_joint" in {finding.joint for finding in found}
     (lift,) = (finding for finding in found if finding.joint == "shoulder_lift_joint")
-    assert "+0.2" in lift.found
+    assert "+0.2" in lift.got
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 30])
@@ -131,8 +135,7 @@ def test_nan_everywhere_is_told_joint_by_joint(tmp_path: Path) -> None:
 
 def test_horizon_longer_than_every_episode(tmp_path: Path) -> None:
     (found,) = _wrong(examine(copy(UR5E, tmp_path, episodes=6), horizon=500), "chunks")
-    assert found.level == FAIL
-    assert "0 windows" in found.found
+    assert (found.level, found.code) == (FAIL, "chunks.none")
 
 
 def _only(index: int, fault: Callable[..., None]) -> Callable[..., None]:
@@ -174,7 +177,7 @@ def test_one_odd_episode_heads_the_triage(fault: Callable[..., None], tmp_path: 
 def test_units_of_one_episode(tmp_path: Path) -> None:
     found = _wrong(examine(copy(UR5E, tmp_path, _only(6, _degrees))), "units")
     assert len(found) == 6
-    assert all(f.episodes == ("episode_0006",) and "degrees" in f.found for f in found), found
+    assert all(f.episodes == ("episode_0006",) and f.code == "units.degrees" for f in found), found
 
 
 def test_copy_but_for_rounding(tmp_path: Path) -> None:
@@ -183,4 +186,4 @@ def test_copy_but_for_rounding(tmp_path: Path) -> None:
 
     found = _wrong(examine(copy(UR5E, tmp_path, fault)), "relation")
     assert len(found) >= 5
-    assert all(finding.level == FAIL and "a copy" in finding.found for finding in found)
+    assert all(finding.level == FAIL and finding.code == "relation.copy" for finding in found)

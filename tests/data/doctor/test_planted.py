@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ate.data.doctor import Report, examine
-from ate.data.doctor.report import FAIL, PASS, Finding
+from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 from tests.data.doctor.planted import DATA, Arrays, copy, two_arms
 
 UR5E = "lift/adapt/ur5e"
@@ -96,10 +96,10 @@ def hidden_rates(index: int, arrays: Arrays, attributes: dict[str, object]) -> N
 
 @dataclass(frozen=True)
 class Planted:
-    """A fault and where it must be found."""
+    """A fault and what must be reported: the finding's code, its joints and its episodes."""
 
     fault: Callable[..., None]
-    check: str
+    code: str
     joints: list[str] = field(default_factory=list)
     episodes: list[str] = field(default_factory=list)
     fix: str = ""
@@ -109,30 +109,30 @@ class Planted:
 
 
 PLANTED = {
-    "degrees": Planted(degrees, "units", joints=ARM, fix="π/180"),
-    "one joint in degrees": Planted(one_in_degrees, "units", joints=["elbow_joint"], fix="π/180"),
-    "gripper 0-100": Planted(per_cent, "gripper", joints=["gripper"], fix="divide by 100"),
+    "degrees": Planted(degrees, "units.degrees", joints=ARM, fix="π/180"),
+    "one joint in degrees": Planted(one_in_degrees, "units.degrees", joints=["elbow_joint"], fix="π/180"),
+    "gripper 0-100": Planted(per_cent, "gripper.percent", joints=["gripper"], fix="divide by 100"),
     # With phases (or commands beside measurements) the set tells by itself; without them only its pre-training set can.
-    "inverted gripper, phases": Planted(inverted, "gripper", joints=["gripper"], fix="1 − gripper"),
+    "inverted gripper, phases": Planted(inverted, "gripper.inverted", joints=["gripper"], fix="1 − gripper"),
     "inverted gripper, against": Planted(
-        inverted_blindly, "gripper", joints=["gripper"], fix="1 − gripper", against="lift/pretrain"
+        inverted_blindly, "gripper.inverted", joints=["gripper"], fix="1 − gripper", against="lift/pretrain"
     ),
     "inverted gripper, alone": Planted(
-        inverted_blindly, "gripper", joints=["gripper"], fix="1 − gripper", fails=False
+        inverted_blindly, "gripper.starts_closed", joints=["gripper"], fix="1 − gripper", fails=False
     ),
-    "constant joint": Planted(constant, "constants", joints=["wrist_1_joint"], fix="leave it out"),
-    "NaN": Planted(nan, "values", joints=["wrist_2_joint"], episodes=["episode_0005"], fix="exclude episode_0005"),
-    "lagged action": Planted(lagged, "lag", fix="shift the action earlier"),
-    "action = state": Planted(copied, "relation", joints=ARM, fix="source qpos"),
+    "constant joint": Planted(constant, "constants.constant", joints=["wrist_1_joint"], fix="leave it out"),
+    "NaN": Planted(nan, "values.nan", joints=["wrist_2_joint"], episodes=["episode_0005"], fix="exclude episode_0005"),
+    "lagged action": Planted(lagged, "lag.backwards", fix="shift the action earlier"),
+    "action = state": Planted(copied, "relation.copy", joints=ARM, fix="source qpos"),
     "duplicated frames": Planted(
-        doubled, "duplicate frames", episodes=["episode_0009"], fix="drop rows", fails=False
+        doubled, "duplicate_frames.repeated", episodes=["episode_0009"], fix="drop rows", fails=False
     ),
     "short episodes": Planted(
-        short, "chunks", episodes=["episode_0003", "episode_0017"], fix="exclude them", fails=False
+        short, "chunks.short_episodes", episodes=["episode_0003", "episode_0017"], fix="exclude them", fails=False
     ),
-    "mixed rates": Planted(rates, "rates", episodes=["episode_0002", "episode_0030"], fix="resample"),
+    "mixed rates": Planted(rates, "rates.mixed", episodes=["episode_0002", "episode_0030"], fix="resample"),
     "hidden mixed rates": Planted(
-        hidden_rates, "rates", episodes=["episode_0002", "episode_0030"], fix="resample", fails=False
+        hidden_rates, "rates.pace", episodes=["episode_0002", "episode_0030"], fix="resample", fails=False
     ),
 }  # fmt: skip
 
@@ -152,23 +152,22 @@ def test_found(name: str, tmp_path: Path, clean: Callable[[str], Report]) -> Non
     planted = PLANTED[name]
     against = DATA / planted.against if planted.against else None
     report = examine(copy(UR5E, tmp_path / "set", planted.fault), against=against, **planted.options)
-    found = _wrong(report, planted.check)
+    found = [finding for finding in report.findings if finding.code == planted.code]
     assert found, [f for f in report.findings if f.level != PASS]
-    if planted.fails:
-        found = [finding for finding in found if finding.level == FAIL]
+    assert all(finding.level == (FAIL if planted.fails else WARN) for finding in found)
     if planted.joints:
         assert sorted({finding.joint for finding in found}) == sorted(planted.joints)
     if planted.episodes:
         assert sorted({e for finding in found for e in finding.episodes}) == planted.episodes
     assert all(planted.fix in finding.fix for finding in found), [finding.fix for finding in found]
-    assert not _wrong(clean(planted.against), planted.check)
+    assert not _wrong(clean(planted.against), found[0].check)
 
 
 def test_nan_names_row_and_file(tmp_path: Path) -> None:
     report = examine(copy(UR5E, tmp_path, nan))
     (finding,) = _wrong(report, "values")
-    assert "row 11 " in finding.found
-    assert "episode_0005.hdf5" in finding.found
+    assert "row 11 " in finding.got
+    assert "episode_0005.hdf5" in finding.got
     assert report.triage[0].episode == "episode_0005"
     assert "episode_0005" in report.exclude
     # The others are examined all the same.
@@ -193,12 +192,12 @@ def test_left_and_right_swapped(tmp_path: Path) -> None:
     clean = two_arms(tmp_path / "clean", *arms)
     wrong = two_arms(tmp_path / "wrong", *arms, fault=swapped)
     report = examine(wrong, against=clean)
-    found = _wrong(report, "against: order")
+    found = _wrong(report, "against order")
     named = {finding.joint for finding in found}
     assert {"left_shoulder_lift_joint", "right_joint2", "left_elbow_joint", "right_joint3"} <= named
-    assert all(finding.level == FAIL and "left and right swapped" in finding.found for finding in found)
+    assert all(finding.level == FAIL and finding.code == "against_order.left_right" for finding in found)
     assert all("move the column" in finding.fix for finding in found)
-    assert not _wrong(examine(two_arms(tmp_path / "again", *arms), against=clean), "against: order")
+    assert not _wrong(examine(two_arms(tmp_path / "again", *arms), against=clean), "against order")
 
 
 def test_sign_flip_between_sets(tmp_path: Path) -> None:
@@ -207,7 +206,7 @@ def test_sign_flip_between_sets(tmp_path: Path) -> None:
         arrays["action"][:, 1] *= -1
 
     report = examine(copy(UR5E, tmp_path, fault), against=DATA / UR5E)
-    found = _wrong(report, "against: sign")
+    found = _wrong(report, "against sign")
     assert [finding.joint for finding in found] == ["shoulder_lift_joint"]
     assert "negate shoulder_lift_joint" in found[0].fix
 
@@ -219,7 +218,7 @@ def test_quaternion_sign_flip(tmp_path: Path) -> None:
 
     found = _wrong(examine(copy(UR5E, tmp_path / "set", fault)), "quaternions")
     assert [finding.episodes for finding in found] == [("episode_0007",)]
-    assert "row 20" in found[0].found
+    assert "row 20" in found[0].got
     assert "columns 3–6" in found[0].subject
 
 
@@ -231,7 +230,7 @@ def test_raw_ticks(tmp_path: Path) -> None:
 
     found = _wrong(examine(copy(UR5E, tmp_path, fault)), "units")
     assert {finding.joint for finding in found} == set(ARM)
-    assert all("ticks" in finding.found and "4096" in finding.fix for finding in found)
+    assert all(finding.code == "units.ticks" and "4096" in finding.fix for finding in found)
 
 
 @pytest.mark.parametrize("size", [1e305, 1e20])
@@ -242,7 +241,8 @@ def test_absurd_magnitudes(size: float, tmp_path: Path) -> None:
             arrays["qpos"][4, 0] = size
 
     found = _wrong(examine(copy(UR5E, tmp_path, fault)), "values")
-    assert [(finding.level, finding.joint) for finding in found] == [(FAIL, "shoulder_pan_joint")]
+    code = "values.huge"
+    assert [(f.level, f.code, f.joint) for f in found] == [(FAIL, code, "shoulder_pan_joint")]
     assert found[0].episodes == ("episode_0002",)
 
 
@@ -256,15 +256,15 @@ def test_copies_of_an_episode(tmp_path: Path) -> None:
             arrays.update(kept)
 
     found = _wrong(examine(copy(UR5E, tmp_path, fault)), "duplicate episodes")
-    assert [finding.episodes for finding in found] == [("episode_0008",)]
+    assert [(finding.code, finding.episodes) for finding in found] == [("duplicate_episodes.equal", ("episode_0008",))]
 
 
 def test_mask_without_slot_50() -> None:
-    from ate.robots import check_mask
+    from ate.robots import check_slot_mask
 
-    odd = check_mask([0, 1, 2, 3, 4, 5, 10, 51, 52, 53, 54, 55, 60])
+    odd = check_slot_mask([0, 1, 2, 3, 4, 5, 10, 51, 52, 53, 54, 55, 60])
     assert any(50 in oddity.slots and "left_arm_joint_0" in oddity.text for oddity in odd)
-    whole = check_mask([0, 1, 2, 3, 4, 5, 10, 50, 51, 52, 53, 54, 55, 60])
+    whole = check_slot_mask([0, 1, 2, 3, 4, 5, 10, 50, 51, 52, 53, 54, 55, 60])
     assert not any(50 in oddity.slots for oddity in whole)
 
 
@@ -276,7 +276,7 @@ def test_sign_of_a_joint_that_hardly_moves(name: str, joint: int, tmp_path: Path
         arrays["qpos"][:, joint] *= -1
 
     report = examine(copy(name, tmp_path, fault), against=DATA / name)
-    assert [finding.joint for finding in _wrong(report, "against: sign")] == [report.joint_names[joint]]
+    assert [finding.joint for finding in _wrong(report, "against sign")] == [report.joint_names[joint]]
 
 
 def test_joint_frozen_in_every_episode(tmp_path: Path) -> None:
@@ -284,8 +284,7 @@ def test_joint_frozen_in_every_episode(tmp_path: Path) -> None:
         arrays["qpos"][:, 2] = arrays["qpos"][0, 2]
 
     (found,) = _wrong(examine(copy(UR5E, tmp_path, fault)), "constants")
-    assert (found.level, found.joint) == (FAIL, "elbow_joint")
-    assert "action moves" in found.found
+    assert (found.level, found.code, found.joint) == (FAIL, "constants.frozen", "elbow_joint")
 
 
 def test_columns_swapped(tmp_path: Path) -> None:
@@ -293,5 +292,5 @@ def test_columns_swapped(tmp_path: Path) -> None:
         for key in ("qpos", "action"):
             arrays[key][:, [3, 5]] = arrays[key][:, [5, 3]]
 
-    found = _wrong(examine(copy(UR5E, tmp_path, fault), against=DATA / UR5E), "against: order")
+    found = _wrong(examine(copy(UR5E, tmp_path, fault), against=DATA / UR5E), "against order")
     assert {finding.joint for finding in found} == {"wrist_1_joint", "wrist_3_joint"}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ate.data import load, survey
+from ate.data import DataSet, load
 from ate.errors import InputError
 from tests.data.formats.makers import NAMES, csv, truth
 
@@ -68,4 +68,4 @@ def test_bad_cells_are_named(text, said, tmp_path):
 )
 def test_tables_without_names_or_rows_are_broken(text, tmp_path):
     (tmp_path / "a.csv").write_bytes(text)
-    assert len(survey(tmp_path).broken) == 1
+    assert len(DataSet(str(tmp_path)).survey().broken) == 1

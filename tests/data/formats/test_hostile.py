@@ -72,7 +72,7 @@ def test_500_hostile_sets_end_in_500_clear_errors(tmp_path):
             signal.setitimer(signal.ITIMER_REAL, 0)
         assert time.perf_counter() - begun < SECONDS
         assert picture(root) == before and not (root / "out").exists() and not list(root.glob(".converting*"))
-        assert all((caught.value.found, caught.value.where, caught.value.expected, caught.value.fix))
+        assert all((caught.value.got, caught.value.where, caught.value.expected, caught.value.fix))
         assert len(str(caught.value)) < 5000
         ran[case.__name__] = ran.get(case.__name__, 0) + 1
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ate.data import load, survey
+from ate.data import DataSet, load
 from ate.errors import InputError
 from tests.data.formats.makers import NAMES, frames, info, lerobot_v2, lerobot_v3, truth
 
@@ -35,7 +35,7 @@ def test_version_3_whatever_its_row_groups(group, tmp_path):
 def test_rows_that_the_metadata_does_not_list_are_named_with_both_numbers(tmp_path):
     folder = lerobot_v2(tmp_path / "set")
     pq.write_table(frames(0).slice(0, 7), folder / FIRST)
-    found = survey(folder)
+    found = DataSet(str(folder)).survey()
     assert [item.name for item in found.episodes] == ["episode_000001"]
     assert "7 rows" in str(found.broken[0].error) and "12" in str(found.broken[0].error)
 
@@ -51,7 +51,7 @@ def test_rows_of_another_episode_are_not_taken_for_this_one(tmp_path):
 def test_a_missing_file_breaks_its_episode_only(tmp_path):
     folder = lerobot_v2(tmp_path / "set")
     (folder / FIRST).unlink()
-    found = survey(folder)
+    found = DataSet(str(folder)).survey()
     assert [item.name for item in found.broken] == ["episode_000000"] and len(found.episodes) == 1
 
 
@@ -87,7 +87,7 @@ def test_odd_lengths_break_their_episode(length, tmp_path):
     folder = lerobot_v2(tmp_path / "set")
     with (folder / "meta/episodes.jsonl").open("a") as lines:
         lines.write(json.dumps({"episode_index": 2, "length": length}) + "\n")
-    found = survey(folder)
+    found = DataSet(str(folder)).survey()
     assert len(found.episodes) == 2 and len(found.broken) == 1
 
 

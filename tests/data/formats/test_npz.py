@@ -4,7 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from ate.data import load, survey
+from ate.data import DataSet, load
 from ate.errors import InputError
 from tests.data.formats.makers import NAMES, npz, npz_packed, truth
 
@@ -70,5 +70,5 @@ def test_a_packed_desert_of_zeros_is_refused(tmp_path):
 def test_one_bad_archive_leaves_the_rest(tmp_path):
     folder = npz(tmp_path / "set")
     (folder / "episode_2.npz").write_bytes((folder / "episode_0.npz").read_bytes()[:300])
-    found = survey(folder)
+    found = DataSet(str(folder)).survey()
     assert len(found.episodes) == 2 and [item.name for item in found.broken] == ["episode_2"]

@@ -5,7 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ate.data import load, survey
+from ate.data import DataSet, load
 from ate.errors import InputError
 from tests.data.formats.makers import robomimic, truth
 
@@ -45,7 +45,7 @@ def test_a_demonstration_without_joint_positions_is_broken_and_named(tmp_path):
     folder = robomimic(tmp_path / "set")
     with h5py.File(folder / "low_dim.hdf5", "r+") as handle:
         del handle["data/demo_10/obs/robot0_joint_pos"]
-    found = survey(folder)
+    found = DataSet(str(folder)).survey()
     assert [item.name for item in found.episodes] == ["demo_2"] and [item.name for item in found.broken] == ["demo_10"]
     with pytest.raises(InputError, match=r"demo_10.*obs/robot0_joint_pos"):
         load(folder)

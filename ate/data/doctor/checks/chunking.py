@@ -1,56 +1,57 @@
-"""Chunk arithmetic: what the horizon means in seconds and episodes, how many windows there are, what is dropped."""
+"""Chunk arithmetic: the horizon in seconds and in episodes, the number of windows, and what is dropped."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from ate.data.doctor.case import Case, listed
+from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
-# Chunks longer than half an episode are the episode; there is little left to tell them apart by.
+# Chunks longer than half an episode are nearly the whole episode, and all alike.
 MOST_SHARE = 0.5
 # Below this a chunk sees too little of the task to belong to a phase of it.
 LEAST_SHARE = 0.015
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(data: ExaminedSet) -> Iterator[Finding]:
     """Episodes too short for one chunk by name, then the sum."""
-    lengths = np.array([item.steps for item in case.facts.looks])
-    s = case.horizon
+    lengths = np.array([item.steps for item in data.facts.summaries])
+    s = data.horizon
     windows = int(np.maximum(lengths - s + 1, 0).sum())
-    short = sorted((item for item in case.facts.looks if item.steps < s), key=lambda item: item.steps)
+    short = sorted((item for item in data.facts.summaries if item.steps < s), key=lambda item: item.steps)
     median = float(np.median(lengths))
-    found = (
-        f"horizon {case.seconds(s)}, {100 * s / median:.0f} % of the median episode ({case.seconds(median)}): "
+    got = (
+        f"horizon {data.seconds(s)}, {100 * s / median:.0f} % of the median episode ({data.seconds(median)}): "
         f"{windows:,} windows of {int(lengths.sum()):,} rows"
     )
     if not windows:
         yield Finding(
-            FAIL, "chunks", "all episodes", found, f"at least one episode of {s} steps",
+            FAIL, "chunks.none", "all episodes", got, f"at least one episode of {s} steps",
             f"choose a horizon of at most {lengths.max()}", episodes=tuple(item.name for item in short),
         )  # fmt: skip
         return
     if short:
         names = [f"{item.name} ({item.steps})" for item in short]
         yield Finding(
-            WARN, "chunks", listed([item.name for item in short]),
+            WARN, "chunks.short_episodes", listed([item.name for item in short]),
             f"{len(short)} of {len(lengths)} episodes ({100 * len(short) / len(lengths):.2g} %) are shorter than a "
-            f"chunk and drop out without a word: {listed(names)}",
+            f"chunk and are dropped silently: {listed(names)}",
             f"at least {s} steps", f"exclude them, or choose a horizon of at most {int(lengths.min())}",
             episodes=tuple(item.name for item in short), exclude=True,
         )  # fmt: skip
     if s > MOST_SHARE * median:
         yield Finding(
-            WARN, "chunks", "all episodes", found, f"at most {100 * MOST_SHARE:.0f} % of the median episode",
+            WARN, "chunks.horizon_long", "all episodes", got,
+            f"at most {100 * MOST_SHARE:.0f} % of the median episode",
             f"choose a horizon of at most {int(MOST_SHARE * median)}",
         )  # fmt: skip
     elif s < LEAST_SHARE * median:
-        longest = max(case.facts.looks, key=lambda item: item.steps)
+        longest = max(data.facts.summaries, key=lambda item: item.steps)
         yield Finding(
-            WARN, "chunks", "all episodes",
-            f"{found}; very long episodes, the longest {longest.name} with {case.seconds(longest.steps)}",
+            WARN, "chunks.horizon_short", "all episodes",
+            f"{got}; very long episodes, the longest {longest.name} with {data.seconds(longest.steps)}",
             f"at least {100 * LEAST_SHARE:.2g} % of the median episode",
             "resample to a lower rate (10 to 20 Hz), cut the episodes into tasks, or choose a longer horizon",
         )  # fmt: skip
     else:
-        yield Finding(PASS, "chunks", "all episodes", found + ("" if short else ", no episode dropped"))
+        yield Finding(PASS, "chunks", "all episodes", got + ("" if short else ", no episode dropped"))

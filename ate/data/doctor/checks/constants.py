@@ -4,14 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ate.data.doctor.case import Case, listed
+from ate.data.doctor.examined_set import CONSTANT_RANGE, ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
-# Whole ranges below this (rad, m or opening) normalise to exactly 0; the same number as `ate.data.normalize`, which
-# is not imported here because it needs torch.
-CONSTANT_RANGE = 1e-4
-# From the 1st to the 99th percentile, in the column's unit: a degree of a joint, 2 mm of a slide, 2 % of a gripper.
-NEAR = {"rad": 0.02, "m": 0.002, "fraction": 0.02}
 # Steps of white noise are √2 times as large as its deviation; a motion's are far below it.
 NOISE = 1.0
 # A joint that holds still in at most this share of the episodes was not recorded there; in more, it is the task.
@@ -19,114 +14,77 @@ FROZEN_SHARE = 0.25
 EFFECT = "it normalises to exactly 0 and is left out of loss, metrics, UMAP and guidance"
 
 
-def near_ranges(case: Case) -> np.ndarray:
-    """The range below which each column counts as nearly constant, in data units, `(dof,)`."""
-    ranges = []
-    for joint in case.joints:
-        slope = 1.0 if joint is None else abs(joint.affine[0])
-        ranges.append(NEAR["rad" if joint is None else joint.quantity] / slope)
-    return np.array(ranges)
-
-
-def still_columns(case: Case) -> np.ndarray:
-    """Columns that are constant or nearly so, bool `(dof,)`."""
-    spread = case.facts.quantile(0.99) - case.facts.quantile(0.01)
-    return (spread < near_ranges(case)) & (case.facts.high - case.facts.low < 5 * near_ranges(case))
-
-
-def check(case: Case) -> Iterator[Finding]:
+def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint."""
-    low, high = case.facts.low, case.facts.high
-    near, still = near_ranges(case), still_columns(case)
-    deviation = case.facts.rows.std(0, dtype=np.float64)
-    noise = case.facts.steps.std(0, dtype=np.float64) / np.maximum(deviation, 1e-12)
-    for j, name in enumerate(case.names):
-        unit = case.unit(j)
+    low, high = data.facts.low, data.facts.high
+    near = data.near_ranges
+    deviation = data.facts.rows.std(0, dtype=np.float64)
+    noise = data.facts.steps.std(0, dtype=np.float64) / np.maximum(deviation, 1e-12)
+    for j, name in enumerate(data.names):
+        unit = data.unit(j)
         if high[j] - low[j] < CONSTANT_RANGE:
-            yield _constant(case, j, float(low[j]), float(high[j]))
-        elif still[j]:
-            yield Finding(
-                WARN,
-                "constants",
-                name,
-                f"nearly constant: {low[j]:.4g} to {high[j]:.4g} {unit}".rstrip(),
+            yield _constant(data, j, float(low[j]), float(high[j]))
+        elif not data.moves[j]:
+            yield data.finding(
+                j, WARN, "constants.near", f"nearly constant: {low[j]:.4g} to {high[j]:.4g} {unit}".rstrip(),
                 f"a range above {near[j]:.3g} {unit}".rstrip(),
-                f"leave it out if it should not move: min–max normalisation blows {high[j] - low[j]:.2g} up to [−1, 1]",
-                joint=name,
-            )
-        elif noise[j] > NOISE and not case.is_gripper(j):
-            yield Finding(
-                WARN,
-                "constants",
-                name,
-                f"noise: steps deviate by {noise[j]:.2f} of what the values themselves do",
-                "steps far smaller than the motion",
-                f"check the sensor of {name}; leave it out or smooth it",
-                joint=name,
-            )
+                f"leave it out if it should not move: min–max normalisation scales {high[j] - low[j]:.2g} to [−1, 1]",
+            )  # fmt: skip
+        elif noise[j] > NOISE and not data.is_gripper(j):
+            yield data.finding(
+                j, WARN, "constants.noise", f"noise: steps deviate by {noise[j]:.2f} of what the values themselves do",
+                "steps far smaller than the motion", f"check the sensor of {name}; leave it out or smooth it",
+            )  # fmt: skip
         else:
-            yield _moving(case, j)
+            yield _moving(data, j)
 
 
-def _constant(case: Case, j: int, low: float, high: float) -> Finding:
-    name, joint = case.names[j], case.joints[j]
+def _constant(data: ExaminedSet, j: int, low: float, high: float) -> Finding:
+    joint = data.joints[j]
     padded = low == high == 0.0
-    what = "exactly 0 in every row: padding" if padded else f"constant at {low:.5g} {case.unit(j)}".rstrip()
-    # A command may well stay what it is; a measurement that never changes was not taken.
-    measured = case.episodes.source == "qpos"
+    what = "exactly 0 in every row: padding" if padded else f"constant at {low:.5g} {data.unit(j)}".rstrip()
+    # A command may stay constant; a measurement that never changes was not taken.
+    measured = data.episodes.source == "qpos"
     arm = measured and joint is not None and joint.part == "arm"
-    commanded = _commanded(case, j)
+    commanded = _commanded(data, j)
     fix = f"{EFFECT}; leave it out of the set if the robot has no such joint, record it if it has one"
-    return Finding(
-        FAIL if arm or (measured and commanded) else WARN,
-        "constants",
-        name,
+    return data.finding(
+        j, FAIL if arm or (measured and commanded) else WARN, "constants.padded" if padded else "constants.constant",
         (what if low == high else f"{what} ± {(high - low) / 2:.1g}") + commanded,
-        f"motion: profile {case.profile.name} lists it as a joint of the arm" if arm and case.profile else "motion",
+        f"motion: profile {data.profile.name} lists it as a joint of the arm" if arm and data.profile else "motion",
         fix,
-        joint=name,
-    )
+    )  # fmt: skip
 
 
-def _commanded(case: Case, j: int) -> str:
+def _commanded(data: ExaminedSet, j: int) -> str:
     """Whether the other series of the same columns moves this joint, in words."""
-    if case.facts.lags is None or case.facts.other is None:
+    if data.facts.lags is None or data.facts.other is None:
         return ""
-    low, high = np.nanquantile(case.facts.other[:, j], [0.01, 0.99])
-    other = "action" if case.episodes.source == "qpos" else "qpos"
-    return f", while {other} moves by {high - low:.3g}" if high - low > near_ranges(case)[j] else ""
+    low, high = np.nanquantile(data.facts.other[:, j], [0.01, 0.99])
+    return f", while {data.companion} moves by {high - low:.3g}" if high - low > data.near_ranges[j] else ""
 
 
-def _moving(case: Case, j: int) -> Finding:
-    name, looks = case.names[j], case.facts.looks
-    ranges = np.array([item.high[j] - item.low[j] for item in looks])
+def _moving(data: ExaminedSet, j: int) -> Finding:
+    name, summaries = data.names[j], data.facts.summaries
+    ranges = np.array([item.high[j] - item.low[j] for item in summaries])
     if (ranges < CONSTANT_RANGE).all():
-        joint = case.joints[j]
-        return Finding(
-            FAIL if case.episodes.source == "qpos" and joint is not None and joint.part == "arm" else WARN,
-            "constants",
-            name,
-            f"frozen within every episode, at {case.facts.low[j]:.4g} to {case.facts.high[j]:.4g} between them"
-            + _commanded(case, j),
-            "motion within episodes",
+        joint = data.joints[j]
+        return data.finding(
+            j, FAIL if data.episodes.source == "qpos" and joint is not None and joint.part == "arm" else WARN,
+            "constants.frozen",
+            f"frozen within every episode, at {data.facts.low[j]:.4g} to {data.facts.high[j]:.4g} between them"
+            + _commanded(data, j), "motion within episodes",
             f"{name} was not recorded while it moved, or is a setting: leave it out or record it",
-            joint=name,
-        )
-    # Short episodes may well end before the joint's turn comes.
-    long = np.array([item.steps >= max(2 * case.horizon, 2) for item in looks])
-    frozen = [item.name for item, size, enough in zip(looks, ranges, long, strict=True) if enough and size == 0]
+        )  # fmt: skip
+    # Short episodes may end before the joint has to move.
+    long = np.array([item.steps >= max(2 * data.horizon, 2) for item in summaries])
+    frozen = [item.name for item, size, enough in zip(summaries, ranges, long, strict=True) if enough and size == 0]
     others = np.median(ranges[ranges > 0]) if (ranges > 0).any() else 0.0
-    if frozen and len(frozen) <= FROZEN_SHARE * len(looks) and others > CONSTANT_RANGE:
-        return Finding(
-            WARN,
-            "constants",
-            name,
-            f"frozen in {len(frozen)} of {len(looks)} episodes ({listed(frozen)}), moves by {others:.3g} in the others",
-            "the joint moving in all episodes or in none",
-            f"exclude these episodes unless {name} really stood still",
-            joint=name,
-            episodes=tuple(frozen),
-            exclude=True,
-        )
-    return Finding(PASS, "constants", name, f"moves by {others:.3g} {case.unit(j)} an episode".replace("  ", " "),
-                   joint=name)  # fmt: skip
+    if frozen and len(frozen) <= FROZEN_SHARE * len(summaries) and others > CONSTANT_RANGE:
+        return data.finding(
+            j, WARN, "constants.frozen_episodes",
+            f"frozen in {len(frozen)} of {len(summaries)} episodes ({listed(frozen)}), moves by {others:.3g} in "
+            "the others", "the joint moving in all episodes or in none",
+            f"exclude these episodes unless {name} really stood still", episodes=tuple(frozen), exclude=True,
+        )  # fmt: skip
+    return data.finding(j, PASS, "constants", f"moves by {others:.3g} {data.unit(j)} an episode".replace("  ", " "))

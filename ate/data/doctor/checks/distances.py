@@ -1,4 +1,4 @@
-"""Distances of joints: how far the adaptation data lie from the pre-training data, beside what chance would give."""
+"""Distances of joints: how far the adaptation data lie from the pre-training data, with a null distribution."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MOST_ROWS = 2000
 
 @dataclass(frozen=True)
 class JointDistance:
-    """One joint of the adaptation set beside the same place of the pre-training sets.
+    """One joint of the adaptation set, compared with the same place of the pre-training sets.
 
     Attributes:
         joint: its name in the adaptation set.
@@ -36,7 +36,7 @@ class JointDistance:
 def joint_distances(
     pretrain: Sequence[Episodes], adapt: Episodes, seed: int = 0, draws: int = 200
 ) -> tuple[JointDistance, ...]:
-    """Distances of every joint of `adapt`, joints put beside each other by their slots.
+    """Distances of every joint of `adapt`; joints are paired by their slots.
 
     Args:
         pretrain: the pre-training sets, one a robot.
@@ -53,15 +53,15 @@ def joint_distances(
     rng = np.random.default_rng(seed)
     groups = [_sampled(item, len(pretrain), rng) for item in pretrain]
     own = np.concatenate(_sampled(adapt, 1, rng))
-    found = []
+    distances = []
     for j, (name, slot) in enumerate(zip(adapt.joint_names, bodies[-1].slots, strict=True)):
         columns = [
             [rows[:, body.slots.index(slot)] for rows in group]
             for group, body in zip(groups, bodies[:-1], strict=True)
             if slot in body.slots
         ]
-        found.append(_distance(name, slot, columns, own[:, j], len(adapt), draws, rng))
-    return tuple(found)
+        distances.append(_distance(name, slot, columns, own[:, j], len(adapt), draws, rng))
+    return tuple(distances)
 
 
 def _sampled(episodes: Episodes, sets: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -105,10 +105,10 @@ def _distance(
 def _null(parts: list[np.ndarray], count: int, draws: int, rng: np.random.Generator) -> Iterator[float]:
     from scipy.stats import wasserstein_distance
 
-    drawn = min(count, len(parts) // 2)
-    if not drawn:
+    size = min(count, len(parts) // 2)
+    if not size:
         return
     for _ in range(draws):
         order = rng.permutation(len(parts))
-        held, rest = ([parts[i] for i in order[:drawn]], [parts[i] for i in order[drawn:]])
+        held, rest = ([parts[i] for i in order[:size]], [parts[i] for i in order[size:]])
         yield float(wasserstein_distance(np.concatenate(held), np.concatenate(rest)))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ate.data.doctor.case import Case
+from ate.data.doctor.examined_set import ExaminedSet
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
 # Openings are fractions; drives overshoot by a few per cent.
@@ -24,140 +24,139 @@ CLEAR = 0.2
 REACHING, HOLDING = ("reach", "approach", "descend"), ("lift", "carry", "transport", "lower")
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(data: ExaminedSet) -> Iterator[Finding]:
     """Range and polarity of each gripper's column."""
-    for j in range(len(case.names)):
-        if case.is_gripper(j) and _finger(case, j):
-            low, high = case.facts.low[j], case.facts.high[j]
-            yield Finding(PASS, "gripper", case.names[j], f"a finger, {low:.4g} to {high:.4g}", joint=case.names[j])
-        elif case.is_gripper(j):
-            found = list(_range(case, j))
-            yield from found
-            if not found and case.moves[j]:
-                yield _polarity(case, j)
+    for j in range(len(data.names)):
+        if data.is_gripper(j) and _finger(data, j):
+            low, high = data.facts.low[j], data.facts.high[j]
+            yield data.finding(j, PASS, "gripper", f"a finger, {low:.4g} to {high:.4g}")
+        elif data.is_gripper(j):
+            out_of_range = list(_range(data, j))
+            yield from out_of_range
+            if not out_of_range and data.moves[j]:
+                yield _polarity(data, j)
 
 
-def _finger(case: Case, j: int) -> bool:
-    """Whether a column is one finger of a hand: neither it nor its profile knows open from closed."""
-    joint, role = case.joints[j], case.roles[j]
+def _finger(data: ExaminedSet, j: int) -> bool:
+    """Whether a column is one finger of a hand, whose open and closed positions are unknown."""
+    joint, role = data.joints[j], data.roles[j]
     if joint is not None:
         return joint.quantity != "fraction"
     same = sum(other is not None and role is not None and (other.arm, other.part) == (role.arm, role.part)
-               for other in case.roles)  # fmt: skip
+               for other in data.roles)  # fmt: skip
     return same > 2
 
 
-def opening(case: Case, j: int, values: np.ndarray) -> np.ndarray:
+def opening(data: ExaminedSet, j: int, values: np.ndarray) -> np.ndarray:
     """Recorded values as fractions of opening where the profile says how, else as they are."""
-    joint = case.joints[j]
+    joint = data.joints[j]
     slope, offset = (1.0, 0.0) if joint is None or joint.quantity != "fraction" else joint.affine
     return values.astype(np.float64) * slope + offset
 
 
-def _range(case: Case, j: int) -> Iterator[Finding]:
-    name, joint = case.names[j], case.joints[j]
-    low, high = case.facts.low[j], case.facts.high[j]
+def _range(data: ExaminedSet, j: int) -> Iterator[Finding]:
+    joint = data.joints[j]
+    low, high = data.facts.low[j], data.facts.high[j]
     span = f"{low:.4g} to {high:.4g}"
-    ends = np.sort(opening(case, j, np.array([low, high])))
+    ends = np.sort(opening(data, j, np.array([low, high])))
     if ends[0] >= -SLACK and ends[1] <= 1 + SLACK:
-        if joint is None and case.moves[j] and high < FINGER_METRES and low > -FINGER_METRES:
-            yield Finding(
-                WARN, "gripper", name, f"{span}: looks like metres of a finger",
+        if joint is None and data.moves[j] and high < FINGER_METRES and low > -FINGER_METRES:
+            yield data.finding(
+                j, WARN, "gripper.metres", f"{span}: looks like metres of a finger",
                 "an opening from 0 (closed) to 1 (open)",
-                "name the robot's profile (--robot), which says where the fingers are open", joint=name,
+                "name the robot's profile (--robot), which says where the fingers are open",
             )  # fmt: skip
         return
     if joint is None and low > -TURNING and high < TURNING:
-        yield Finding(
-            WARN, "gripper", name, f"{span}: looks like an angle of a finger", "an opening from 0 (closed) to 1 (open)",
+        yield data.finding(
+            j, WARN, "gripper.angle", f"{span}: looks like an angle of a finger",
+            "an opening from 0 (closed) to 1 (open)",
             "name a profile that declares closed and open (--robot); a hand of many fingers may stay as it is",
-            joint=name,
         )  # fmt: skip
         return
     if joint is not None and joint.closed is not None and max(-ends[0], ends[1] - 1) < OVERSHOOT:
-        yield Finding(
-            WARN, "gripper", name,
+        yield data.finding(
+            j, WARN, "gripper.overshoot",
             f"{span}: {100 * max(-ends[0], ends[1] - 1):.0f} % of the stroke beyond its ends",
-            f"{joint.closed:g} (closed) to {joint.open:g} (open), as profile {case.robot} "
-            "declares", "check that the profile is this gripper's; write one with its real ends if not", joint=name,
+            f"{joint.closed:g} (closed) to {joint.open:g} (open), as profile {data.robot} "
+            "declares", "check that the profile is this gripper's; write one with its real ends if not",
         )  # fmt: skip
         return
     hundred = TURNING < high <= 100 * (1 + SLACK) and low >= -SLACK * high
     factor = "0–100, per cent" if hundred else "ticks, degrees or mm"
     if joint is not None:
         expected = f"{joint.closed:g} (closed) to {joint.open:g} (open)" if joint.closed is not None else "0 to 1"
-        expected += f", as profile {case.robot} declares"
+        expected += f", as profile {data.robot} declares"
     else:
         expected = "an opening from 0 (closed) to 1 (open)"
     fix = "divide by 100" if hundred else "scale it to an opening"
-    yield Finding(
-        FAIL, "gripper", name, f"{span}: {factor}", expected,
-        f'{fix}, or declare it in a profile (closed = …, open = …) and name that with --robot', joint=name,
+    yield data.finding(
+        j, FAIL, "gripper.percent" if hundred else "gripper.scale", f"{span}: {factor}", expected,
+        f'{fix}, or declare it in a profile (closed = …, open = …) and name that with --robot',
     )  # fmt: skip
 
 
-def _polarity(case: Case, j: int) -> Finding:
-    name = case.names[j]
-    values = opening(case, j, case.facts.rows[:, j])
+def _polarity(data: ExaminedSet, j: int) -> Finding:
+    name = data.names[j]
+    values = opening(data, j, data.facts.rows[:, j])
     low, high = values.min(), values.max()
-    courses = np.array([opening(case, j, item.course[:, j]) for item in case.facts.looks])
+    courses = np.array([opening(data, j, item.course[:, j]) for item in data.facts.summaries])
     span = max(high - low, 1e-9)
     starts = (courses[:, 0] - low) / span
     binary = np.minimum(values - low, high - values) < 0.02 * span
     kind = ", two positions only" if binary.mean() > BINARY else ""
-    told = _phases(case, values)
-    if told is not None and told[1] > told[0] + CLEAR:
-        return Finding(
-            FAIL, "gripper", name,
-            f"opening {told[0]:.2f} while reaching and {told[1]:.2f} while holding: inverted{kind}",
-            "open (1) before the grasp, closed (0) after it", _turn(name), joint=name,
+    openings = _phases(data, values)
+    if openings is not None and openings[1] > openings[0] + CLEAR:
+        return data.finding(
+            j, FAIL, "gripper.inverted",
+            f"opening {openings[0]:.2f} while reaching and {openings[1]:.2f} while holding: inverted{kind}",
+            "open (1) before the grasp, closed (0) after it", _turn(name),
         )  # fmt: skip
-    stalled = _stalls(case, j, values)
+    stalled = _stalls(data, j, values)
     if stalled is not None:
-        return Finding(
-            FAIL, "gripper", name, stalled, "an object to stop it short of closed (0), never short of open (1)",
-            _turn(name), joint=name,
+        return data.finding(
+            j, FAIL, "gripper.inverted", stalled, "an object to stop it short of closed (0), never short of open (1)",
+            _turn(name),
         )  # fmt: skip
     if (
-        told is None
+        openings is None
         and (starts < OUTER).mean() > MOST
         and (courses.max(axis=1) - courses[:, 0] > span / 2).mean() > MOST
     ):
-        return Finding(
-            WARN, "gripper", name,
+        return data.finding(
+            j, WARN, "gripper.starts_closed",
             f"starts closed in {100 * (starts < OUTER).mean():.0f} % of the episodes and opens then: may be "
-            f"inverted{kind}",
-            "open (1) at the start of a grasp", f"look at one episode: {_turn(name)}", joint=name,
+            f"inverted{kind}", "open (1) at the start of a grasp", f"look at one episode: {_turn(name)}",
         )  # fmt: skip
     end = "open" if np.median(starts) > 0.5 else "closed"
-    return Finding(PASS, "gripper", name, f"opening {low:.2f} to {high:.2f}, starts {end}{kind}", joint=name)
+    return data.finding(j, PASS, "gripper", f"opening {low:.2f} to {high:.2f}, starts {end}{kind}")
 
 
 def _turn(name: str) -> str:
     return f"if it is, replace {name} by 1 − {name}, or declare closed and open the other way round in a profile"
 
 
-def _phases(case: Case, values: np.ndarray) -> tuple[float, float] | None:
+def _phases(data: ExaminedSet, values: np.ndarray) -> tuple[float, float] | None:
     """Median opening while reaching and while holding, where the files name such phases."""
-    names = [str(name).lower() for name in case.episodes[0].attributes.get("phase_names", ())]
-    if case.facts.phase is None or not names:
+    names = [str(name).lower() for name in data.episodes[0].attributes.get("phase_names", ())]
+    if data.facts.phase is None or not names:
         return None
     groups = []
     for wanted in (REACHING, HOLDING):
-        rows = np.isin(case.facts.phase, [i for i, name in enumerate(names) if name in wanted])
+        rows = np.isin(data.facts.phase, [i for i, name in enumerate(names) if name in wanted])
         if not rows.any():
             return None
         groups.append(float(np.median(values[rows])))
     return groups[0], groups[1]
 
 
-def _stalls(case: Case, j: int, values: np.ndarray) -> str | None:
-    """Commanded to one end and held up short of it: by an object, so that end is the closed one."""
-    if case.facts.lags is None or case.facts.other is None:
+def _stalls(data: ExaminedSet, j: int, values: np.ndarray) -> str | None:
+    """Commanded to one end and stopped short of it by an object: that end is the closed one."""
+    if data.facts.lags is None or data.facts.other is None:
         return None
-    other = opening(case, j, case.facts.other[:, j])
-    state, command = (values, other) if case.episodes.source == "qpos" else (other, values)
-    still = np.abs(case.facts.steps[:, j]) < 0.005 * max(np.ptp(case.facts.rows[:, j]), 1e-9)
+    other = opening(data, j, data.facts.other[:, j])
+    state, command = (values, other) if data.episodes.source == "qpos" else (other, values)
+    still = np.abs(data.facts.steps[:, j]) < 0.005 * max(np.ptp(data.facts.rows[:, j]), 1e-9)
     gaps = []
     for end in (0.0, 1.0):
         rows = still & (np.abs(command - end) < 0.02)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ate.data.doctor.case import Case, listed
+from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
 # A step this many times the 99th percentile of the joint's own, and above the sizes below, is no motion.
@@ -18,92 +18,87 @@ WRAP_SLACK = 0.15
 PILED = 0.05
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint and kind; grippers may close in a step."""
-    if not case.facts.looks:
+    if not data.facts.summaries:
         return
-    usual = np.quantile(np.abs(case.facts.steps), 0.99, axis=0)
+    usual = np.quantile(np.abs(data.facts.steps), 0.99, axis=0)
     # A joint that wraps once an episode does so in several per cent of the steps.
-    common = np.quantile(np.abs(case.facts.steps), 0.75, axis=0)
-    largest = np.array([item.largest for item in case.facts.looks])
-    for j, name in enumerate(case.names):
-        if case.is_gripper(j) or not case.moves[j]:
+    common = np.quantile(np.abs(data.facts.steps), 0.75, axis=0)
+    largest = np.array([item.largest for item in data.facts.summaries])
+    for j in range(len(data.names)):
+        if data.is_gripper(j) or not data.moves[j]:
             continue
-        jump = _wrap(case, j, float(common[j]), largest[:, j]) or _jump(case, j, float(usual[j]), largest[:, j])
-        piled = _piled(case, j)
+        jump = _wrap(data, j, float(common[j]), largest[:, j]) or _jump(data, j, float(usual[j]), largest[:, j])
+        piled = _piled(data, j)
         yield from (finding for finding in (jump, piled) if finding is not None)
         if jump is None and piled is None:
-            yield Finding(
-                PASS, "motion", name,
-                f"largest step {largest[:, j].max():.3g} {case.unit(j)}, 99 % below {usual[j]:.2g}".replace("  ", " "),
-                joint=name,
+            yield data.finding(
+                j, PASS, "motion",
+                f"largest step {largest[:, j].max():.3g} {data.unit(j)}, 99 % below {usual[j]:.2g}".replace("  ", " "),
             )  # fmt: skip
 
 
-def _wrap(case: Case, j: int, common: float, largest: np.ndarray) -> Finding | None:
-    name, looks = case.names[j], case.facts.looks
-    for turn, said in ((2 * np.pi, "2π"), (360.0, "360°")):
+def _wrap(data: ExaminedSet, j: int, common: float, largest: np.ndarray) -> Finding | None:
+    name, summaries = data.names[j], data.facts.summaries
+    for turn, size in ((2 * np.pi, "2π"), (360.0, "360°")):
         wrapped = np.abs(largest - turn) < WRAP_SLACK * turn
         # In degrees nothing else moves by 300 in a step; in radians nothing moves by 5 unless steps are that large.
-        radians = max(-case.facts.low[j], case.facts.high[j]) < 4 * np.pi
+        radians = max(-data.facts.low[j], data.facts.high[j]) < 4 * np.pi
         if wrapped.any() and turn > 20 * common and radians == (turn < 7):
-            chosen = [looks[i] for i in np.flatnonzero(wrapped)]
-            return Finding(
-                FAIL, "motion", name,
-                f"wraps around: steps of about {said} in {len(chosen)} episodes, "
-                f"first {chosen[0].name} at row {chosen[0].largest_at[j]}",
-                "an angle that goes on counting", f"unwrap {name} (numpy.unwrap along each episode)", joint=name,
-                episodes=tuple(item.name for item in chosen),
+            chosen = [summaries[i] for i in np.flatnonzero(wrapped)]
+            return data.finding(
+                j, FAIL, "motion.wraps",
+                f"wraps around: steps of about {size} in {len(chosen)} episodes, "
+                f"first {chosen[0].name} at row {chosen[0].largest_at[j]}", "an angle that goes on counting",
+                f"unwrap {name} (numpy.unwrap along each episode)", episodes=tuple(item.name for item in chosen),
             )  # fmt: skip
     return None
 
 
-def _jump(case: Case, j: int, usual: float, largest: np.ndarray) -> Finding | None:
-    name, unit, looks = case.names[j], case.unit(j), case.facts.looks
-    joint = case.joints[j]
+def _jump(data: ExaminedSet, j: int, usual: float, largest: np.ndarray) -> Finding | None:
+    unit, joint, summaries = data.unit(j), data.joints[j], data.facts.summaries
     limit = max(TIMES * usual, LEAST_JUMP * (57.3 if unit == "deg" else 1.0))
-    rate = case.episodes.rate_hz
+    rate = data.episodes.rate_hz
     if joint is not None and joint.max_speed is not None and rate:
         limit = max(min(limit, OVERSPEED * joint.max_speed / rate / abs(joint.affine[0])), 3 * usual)
     odd = np.flatnonzero(largest > limit)
     if not len(odd):
         return None
-    chosen = [looks[i] for i in odd[np.argsort(-largest[odd])]]
-    return Finding(
-        WARN, "motion", name,
+    chosen = [summaries[i] for i in odd[np.argsort(-largest[odd])]]
+    return data.finding(
+        j, WARN, "motion.jumps",
         f"jumps by up to {largest.max():.3g} {unit} in one step (99 % of steps are below {usual:.2g}): "
-        f"{listed([f'{item.name} row {item.largest_at[j]}' for item in chosen])}",
-        f"steps below {limit:.2g} {unit}",
+        f"{listed([f'{item.name} row {item.largest_at[j]}' for item in chosen])}", f"steps below {limit:.2g} {unit}",
         "look at these rows: lost frames, a tracking glitch, or two takes in a file; cut or exclude",
-        joint=name, episodes=tuple(item.name for item in chosen),
-        exclude=len(chosen) <= max(0.1 * len(looks), 1),
+        episodes=tuple(item.name for item in chosen), exclude=len(chosen) <= max(0.1 * len(summaries), 1),
     )  # fmt: skip
 
 
-def _piled(case: Case, j: int) -> Finding | None:
+def _piled(data: ExaminedSet, j: int) -> Finding | None:
     """Rows at one extreme value, exactly, while other joints move: clipped."""
-    name, values = case.names[j], case.facts.rows[:, j]
-    moving = (np.abs(case.facts.steps) > 0.1 * case.facts.usual).any(axis=1)
-    if moving.sum() < 50 or case.facts.usual[j] == 0:
+    name, values = data.names[j], data.facts.rows[:, j]
+    moving = (np.abs(data.facts.steps) > 0.1 * data.facts.usual).any(axis=1)
+    if moving.sum() < 50 or data.facts.usual[j] == 0:
         return None
-    joint = case.joints[j]
-    for end, said in ((values.min(), "lowest"), (values.max(), "highest")):
+    joint = data.joints[j]
+    for end, side in ((values.min(), "lowest"), (values.max(), "highest")):
         share = float((values[moving] == end).mean())
         # A joint at rest there at every start (a home position) is no cut.
-        if share > PILED and _inner(case, j, float(end)):
+        if share > PILED and _inner(data, j, float(end)):
             slope, offset = (1.0, 0.0) if joint is None else joint.affine
             known = () if joint is None else tuple(x for x in (joint.low, joint.high) if x is not None)
             at = any(abs(end * slope + offset - x) < 0.01 for x in known)
-            return Finding(
-                WARN, "motion", name,
-                f"{100 * share:.0f} % of the moving rows at its {said} value {end:.4g} {case.unit(j)} exactly"
-                + (", the joint's limit" if at else ""),
-                f"at most {100 * PILED:.0f} %", f"check whether {name} was clipped or ran into its stop", joint=name,
+            return data.finding(
+                j, WARN, "motion.clipped",
+                f"{100 * share:.0f} % of the moving rows at its {side} value {end:.4g} {data.unit(j)} exactly"
+                + (", the joint's limit" if at else ""), f"at most {100 * PILED:.0f} %",
+                f"check whether {name} was clipped or ran into its stop",
             )  # fmt: skip
     return None
 
 
-def _inner(case: Case, j: int, end: float) -> bool:
+def _inner(data: ExaminedSet, j: int, end: float) -> bool:
     """Whether the extreme is reached amid the motion in more than one episode: the course has it between its ends."""
-    hits = [((item.course[1:-1, j] == end) & (item.course[:-2, j] != end)).any() for item in case.facts.looks]
+    hits = [((item.course[1:-1, j] == end) & (item.course[:-2, j] != end)).any() for item in data.facts.summaries]
     return sum(hits) > 1

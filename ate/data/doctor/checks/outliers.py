@@ -1,10 +1,10 @@
-"""Outliers: every episode beside the others, in robust standard deviations; the list a person looks through first."""
+"""Outliers: each episode compared with the others, in robust standard deviations; the list to look through first."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from ate.data.doctor.case import Case, listed
+from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import PASS, WARN, Finding, Triage
 
 # 1.4826 median absolute deviations are a standard deviation of normal data.
@@ -19,35 +19,33 @@ FLOORS = {
 }  # fmt: skip
 
 
-# Of fewer episodes nobody can say what is usual.
+# With fewer episodes there is no telling what is usual.
 FEWEST = 8
 POSES = ("start pose", "end pose")
 # A joint's ends are compared by this share of its deviation at least.
 END = 0.15
 
 
-def triage(case: Case) -> tuple[Triage, ...]:
+def triage(data: ExaminedSet) -> tuple[Triage, ...]:
     """Every episode that could be read, the oddest first."""
-    looks = case.facts.looks
-    if not looks:
+    summaries = data.facts.summaries
+    if not summaries:
         return ()
-    raw = _measures(case)
+    raw = _measures(data)
     scores = {name: values if name in POSES else _robust(values, FLOORS[name]) for name, values in raw.items()}
-    found = []
-    for i, item in enumerate(looks):
+    rows = []
+    for i, item in enumerate(summaries):
         measures = {name: float(values[i]) for name, values in scores.items()}
         reasons = tuple(
             f"{name} {value:+.1f} deviations from the median episode"
             for name, value in sorted(measures.items(), key=lambda pair: -abs(pair[1]))
             if abs(value) > ODD
         )
-        found.append(
-            Triage(item.name, item.file, item.steps, max(abs(v) for v in measures.values()), measures, reasons)
-        )
-    return tuple(sorted(found, key=lambda row: -row.oddness))
+        rows.append(Triage(item.name, item.file, item.steps, max(abs(v) for v in measures.values()), measures, reasons))
+    return tuple(sorted(rows, key=lambda row: -row.oddness))
 
 
-def check(case: Case, rows: tuple[Triage, ...]) -> Iterator[Finding]:
+def check(data: ExaminedSet, rows: tuple[Triage, ...]) -> Iterator[Finding]:
     """One finding a measure in which episodes stand out."""
     odd_by: dict[str, list[Triage]] = {name: [] for name in (*FLOORS, *POSES)}
     for row in rows:
@@ -59,7 +57,7 @@ def check(case: Case, rows: tuple[Triage, ...]) -> Iterator[Finding]:
         if odd and len(odd) <= max(0.2 * len(rows), 1) and len(rows) >= FEWEST:
             worst = sorted(odd, key=lambda row: -abs(row.measures[name]))
             yield Finding(
-                WARN, "outliers", listed([row.episode for row in worst]),
+                WARN, f"outliers.{name.replace(' ', '_')}", listed([row.episode for row in worst]),
                 f"{name}: " + listed([f"{row.episode} {row.measures[name]:+.1f}" for row in worst])
                 + " robust deviations from the median episode",
                 f"within ± {ODD:g}", "look at these episodes; exclude those that are not the task",
@@ -70,23 +68,23 @@ def check(case: Case, rows: tuple[Triage, ...]) -> Iterator[Finding]:
                           f"{len(odd)} of {len(rows)} episodes far from the median: a habit of this set")  # fmt: skip
 
 
-def _measures(case: Case) -> dict[str, np.ndarray]:
-    looks, usual = case.facts.looks, np.where(case.facts.usual > 0, case.facts.usual, np.inf)
-    deviation = np.maximum(case.facts.rows.std(0, dtype=np.float64), 1e-9)
-    deviation = np.where(case.moves, deviation, np.inf)
-    ends = np.array([[item.course[0], item.course[-1]] for item in looks])
+def _measures(data: ExaminedSet) -> dict[str, np.ndarray]:
+    summaries, usual = data.facts.summaries, np.where(data.facts.usual > 0, data.facts.usual, np.inf)
+    deviation = np.maximum(data.facts.rows.std(0, dtype=np.float64), 1e-9)
+    deviation = np.where(data.moves, deviation, np.inf)
+    ends = np.array([[item.course[0], item.course[-1]] for item in summaries])
     apart = np.abs(ends - np.median(ends, axis=0))
-    # Joint by joint, the worst one counts: one turned sign must not drown among six joints that are right.
+    # Joint by joint, the worst counts: the mean over joints would hide a single turned sign.
     away = (apart / np.maximum(MAD * np.median(apart, axis=0), END * deviation)).max(axis=2)
-    largest = np.array([(item.largest / usual).max() for item in looks])
+    largest = np.array([(item.largest / usual).max() for item in summaries])
     return {
-        "length": np.log([item.steps for item in looks]),
-        "jerk": np.log(np.array([item.jerk for item in looks]) + 0.05),
-        "stillness": np.array([item.still for item in looks]),
+        "length": np.log([item.steps for item in summaries]),
+        "jerk": np.log(np.array([item.jerk for item in summaries]) + 0.05),
+        "stillness": np.array([item.still for item in summaries]),
         "start pose": away[:, 0],
         "end pose": away[:, 1],
         "largest step": np.log(largest + 1),
-        "repeated rows": np.array([item.repeated / item.steps for item in looks]),
+        "repeated rows": np.array([item.repeated / item.steps for item in summaries]),
     }
 
 

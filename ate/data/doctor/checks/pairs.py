@@ -1,13 +1,12 @@
-"""Pairs: a joint of this set beside the same joint of the pre-training sets, by name, else by its unified slot."""
+"""Pairs: a joint of this set and the same joint of the pre-training sets, by name, else by its unified slot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ate.data.doctor.case import Case
-from ate.data.doctor.checks.constants import near_ranges
 from ate.data.doctor.checks.distances import MOST_ROWS
+from ate.data.doctor.examined_set import ExaminedSet
 from ate.errors import InputError
 
 
@@ -39,22 +38,22 @@ class Pair:
     other_start: float
 
 
-def pairs(case: Case) -> list[Pair]:
-    """Every joint of the case that some pre-training set has too."""
-    slots = _slots(case)
-    found = []
-    for j, name in enumerate(case.names):
-        columns = [(i, o.names.index(name)) for i, o in enumerate(case.against) if name in o.names]
+def pairs(data: ExaminedSet) -> list[Pair]:
+    """Every joint of the data that some pre-training set has too."""
+    slots = _slots(data)
+    paired = []
+    for j, name in enumerate(data.names):
+        columns = [(i, o.names.index(name)) for i, o in enumerate(data.against) if name in o.names]
         named = bool(columns)
         if not columns and slots is not None:
             columns = [(i, row.index(slots[0][j])) for i, row in enumerate(slots[1:]) if slots[0][j] in row]
         if columns:
-            found.append(_pair(case, j, columns, named))
-    return found
+            paired.append(_pair(data, j, columns, named))
+    return paired
 
 
 def thinned(rows: np.ndarray, most: int = MOST_ROWS) -> np.ndarray:
-    """Every so manieth row, at most about `most`."""
+    """Evenly strided rows, at most about `most`."""
     return rows[:: max(-(-len(rows) // most), 1)]
 
 
@@ -65,12 +64,12 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(wasserstein_distance(a, b))
 
 
-def _pair(case: Case, j: int, columns: Sequence[tuple[int, int]], named: bool) -> Pair:
+def _pair(data: ExaminedSet, j: int, columns: Sequence[tuple[int, int]], named: bool) -> Pair:
     most = max(MOST_ROWS // len(columns), 200)
-    others = [thinned(case.against[i].facts.rows[:, c], most) for i, c in columns]
-    own = thinned(case.facts.rows[:, j])
-    courses = np.concatenate([[item.course[:, c] for item in case.against[i].facts.looks] for i, c in columns])
-    mine = np.array([item.course[:, j] for item in case.facts.looks])
+    others = [thinned(data.against[i].facts.rows[:, c], most) for i, c in columns]
+    own = thinned(data.facts.rows[:, j])
+    courses = np.concatenate([[item.course[:, c] for item in data.against[i].facts.summaries] for i, c in columns])
+    own_courses = np.array([item.course[:, j] for item in data.facts.summaries])
     return Pair(
         j,
         tuple(columns),
@@ -79,9 +78,9 @@ def _pair(case: Case, j: int, columns: Sequence[tuple[int, int]], named: bool) -
         np.concatenate(others),
         _spread(own),
         max(_spread(rows) for rows in others),
-        float(near_ranges(case)[j]),
-        _correlation(mine.mean(0), courses.mean(0)),
-        float(np.median(mine[:, 0])),
+        float(data.near_ranges[j]),
+        _correlation(own_courses.mean(0), courses.mean(0)),
+        float(np.median(own_courses[:, 0])),
         float(np.median(courses[:, 0])),
     )
 
@@ -97,14 +96,14 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b) / size if size > 1e-9 else 0.0
 
 
-def _slots(case: Case) -> list[tuple[int, ...]] | None:
+def _slots(data: ExaminedSet) -> list[tuple[int, ...]] | None:
     """Slots of this set's columns and of every pre-training set's, None where columns have no place."""
     from ate.robots.slots import unify
 
-    cases = (case, *case.against)
+    sets = (data, *data.against)
     try:
-        bodies = unify([item.episodes for item in cases], profiles=[item.profile for item in cases])
+        bodies = unify([item.episodes for item in sets], profiles=[item.profile for item in sets])
     except InputError:
-        # Without places there is nothing to put side by side; names still pair.
+        # Without places joints pair by name alone.
         return None
     return [body.slots for body in bodies]

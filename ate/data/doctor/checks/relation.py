@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ate.data.doctor.case import Case, listed
-from ate.data.doctor.checks.constants import CONSTANT_RANGE, near_ranges
+from ate.data.doctor.examined_set import CONSTANT_RANGE, ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
 # Share of the rows that must agree exactly for a copy: recorders leave out the last row at most.
@@ -14,7 +13,7 @@ COPIED = 0.98
 ROUNDED = 1e-6
 # Correlations: above the first, commands and measurements are one quantity; below the second they are not.
 SAME, ANOTHER = 0.9, 0.5
-# A target of the same quantity has slope one; servos with gravity droop stay within a fifth.
+# A target of the same quantity has slope 1; servos that sag under gravity stay within a fifth.
 SLOPE = 0.2
 # Degrees against radians, within a tenth.
 DEGREE = 180 / np.pi
@@ -28,56 +27,60 @@ LAG_APART = 2.0
 BETTER = 0.5
 # Resting offset, as a share of the joint's range from 1st to 99th percentile.
 OFFSET = 0.05
-# A joint that is told to hold still is pushed about by the others: by this many nearly constant ranges at most.
+# A joint commanded to hold still is moved a little by the others: by this many nearly constant ranges at most.
 HELD = 3.0
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint, and one on the lag of all."""
-    other = "action" if case.episodes.source == "qpos" else "qpos"
-    if case.facts.other is None:
-        some = sum(item.has(other) for item in case.episodes)
+    other = data.companion
+    if data.facts.other is None:
+        some = sum(item.has(other) for item in data.episodes)
         level = WARN if some else PASS
-        said = f"{other!r} recorded in {some} of {len(case.episodes)} episodes" if some else f"no {other!r} recorded"
-        yield Finding(level, "relation", "all joints", f"{said}: not compared", f"{other!r} in all episodes or in none",
-                      "record it in all episodes" if some else "")  # fmt: skip
+        recorded = (
+            f"{other!r} recorded in {some} of {len(data.episodes)} episodes" if some else f"no {other!r} recorded"
+        )
+        yield Finding(
+            level, "relation.missing" if some else "relation", "all joints", f"{recorded}: not compared",
+            f"{other!r} in all episodes or in none", "record it in all episodes" if some else "",
+        )  # fmt: skip
         return
-    lags = case.facts.lags
+    lags = data.facts.lags
     if lags is None:
-        yield _widths(case, other, case.facts.other)
+        yield _widths(data, other, data.facts.other)
         return
     if not lags.count:
         yield Finding(PASS, "relation", "all joints", "episodes too short to compare action with state")
         return
-    swapped = list(_swapped(case))
+    swapped = list(_swapped(data))
     yield from swapped
     close = []
-    for j in range(len(case.names)):
-        finding = _joint(case, j) if case.moves[j] else None
+    for j in range(len(data.names)):
+        finding = _joint(data, j) if data.moves[j] else None
         if finding is not None:
             yield finding
-            if finding.level == PASS and not case.is_gripper(j):
+            if finding.level == PASS and not data.is_gripper(j):
                 close.append(j)
     if close:
-        yield from _lag(case, np.array(close))
+        yield from _lag(data, np.array(close))
 
 
-def _widths(case: Case, other: str, values: np.ndarray) -> Finding:
-    parts = (f"{case.episodes.source!r} has {len(case.names)} columns", f"{other!r} has {values.shape[1]}")
-    state, command = (case.facts.rows, values) if case.episodes.source == "qpos" else (values, case.facts.rows)
-    moving, said = case.facts.steps if case.episodes.source == "qpos" else None, ""
+def _widths(data: ExaminedSet, other: str, values: np.ndarray) -> Finding:
+    parts = (f"{data.episodes.source!r} has {len(data.names)} columns", f"{other!r} has {values.shape[1]}")
+    state, command = (data.facts.rows, values) if data.episodes.source == "qpos" else (values, data.facts.rows)
+    moving, notes = data.facts.steps if data.episodes.source == "qpos" else None, ""
     if moving is not None:
         rates = _correlations(command, moving)
         best = np.nanmax(np.abs(rates), axis=1, initial=0)
         levels = np.nanmax(np.abs(_correlations(command, state)), axis=1, initial=0)
         if np.median(best) > SAME and np.median(best) > np.median(levels):
-            said = "; they go with the joints' speeds"
+            notes = "; they go with the joints' speeds"
     beyond = float((np.abs(command) > 1.0).any(axis=1).mean())
     if np.abs(command).max(initial=0) < 2.0:
-        said += f"; actions look normalised ({command.min():.3g} to {command.max():.3g}"
-        said += f", beyond [−1, 1] in {100 * beyond:.2g} % of the rows)" if beyond else ")"
+        notes += f"; actions look normalised ({command.min():.3g} to {command.max():.3g}"
+        notes += f", beyond [−1, 1] in {100 * beyond:.2g} % of the rows)" if beyond else ")"
     return Finding(
-        WARN, "relation", "all joints", f"{' and '.join(parts)}: not one quantity{said}",
+        WARN, "relation.widths", "all joints", f"{' and '.join(parts)}: not one quantity{notes}",
         "as many columns of action as of qpos, joint by joint",
         "align and guide on qpos; a policy that acts in these commands needs a set of its own columns",
     )  # fmt: skip
@@ -92,31 +95,30 @@ def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(scale > 1e-9, a.T @ b / np.where(scale > 1e-9, scale, 1), 0.0)
 
 
-def _swapped(case: Case) -> Iterator[Finding]:
+def _swapped(data: ExaminedSet) -> Iterator[Finding]:
     """Columns of the action that follow another joint than the one they stand for."""
     from scipy.optimize import linear_sum_assignment
 
-    assert case.facts.other is not None
-    state, command = (case.facts.rows, case.facts.other)
-    if case.episodes.source == "action":
+    assert data.facts.other is not None
+    state, command = (data.facts.rows, data.facts.other)
+    if data.episodes.source == "action":
         state, command = command, state
     tie = _correlations(command, state)
     rows, columns = linear_sum_assignment(-np.abs(tie))
     for j, k in zip(rows, columns, strict=True):
         own, cross = abs(tie[j, j]), abs(tie[j, k])
-        if j != k and case.moves[j] and case.moves[k] and cross > SAME and own < ANOTHER:
-            yield Finding(
-                FAIL, "relation", case.names[j],
-                f"the action of {case.names[j]} follows {case.names[k]} (correlation {cross:.2f}, with its own joint "
+        if j != k and data.moves[j] and data.moves[k] and cross > SAME and own < ANOTHER:
+            yield data.finding(
+                j, FAIL, "relation.swapped",
+                f"the action of {data.names[j]} follows {data.names[k]} (correlation {cross:.2f}, with its own joint "
                 f"{own:.2f})", "columns of action and qpos in one order", "reorder the columns of the action",
-                joint=case.names[j],
             )  # fmt: skip
 
 
-def _joint(case: Case, j: int) -> Finding:
-    lags, name = case.facts.lags, case.names[j]
+def _joint(data: ExaminedSet, j: int) -> Finding:
+    lags, name = data.facts.lags, data.names[j]
     assert lags is not None
-    copy = _copied(case, j)
+    copy = _copied(data, j)
     if copy is not None:
         return copy
     _, var_q, both = lags.moments
@@ -124,144 +126,142 @@ def _joint(case: Case, j: int) -> Finding:
     best = int(np.abs(correlation).argmax())
     r = float(correlation[best])
     slope = float(both[best, j] / var_q[best, j]) if var_q[best, j] > 0 else 0.0
-    said = f"action = {slope:.3g} · qpos (correlation {r:.2f})"
+    relation = f"action = {slope:.3g} · qpos (correlation {r:.2f})"
     if r < -SAME:
-        return Finding(
-            FAIL, "relation", name, f"{said}: action and state count in opposite senses", "one sense of rotation",
-            f"negate {name} in one of them (of a gripper: 1 − value), after finding out which is right", joint=name,
+        return data.finding(
+            j, FAIL, "relation.opposite", f"{relation}: action and state count in opposite senses",
+            "one sense of rotation",
+            f"negate {name} in one of them (of a gripper: 1 − value), after finding out which is right",
         )  # fmt: skip
-    if case.is_gripper(j):
-        return Finding(PASS, "relation", name, said, joint=name)
+    if data.is_gripper(j):
+        return data.finding(j, PASS, "relation", relation)
     if r > ANOTHER and any(abs(slope / factor - 1) < 0.1 for factor in (DEGREE, 1 / DEGREE)):
-        return Finding(
-            FAIL, "relation", name, f"{said}: one is in degrees, the other in radians", "one unit",
-            f"convert {name} of the series in degrees by π/180", joint=name,
+        return data.finding(
+            j, FAIL, "relation.degrees", f"{relation}: one is in degrees, the other in radians", "one unit",
+            f"convert {name} of the series in degrees by π/180",
         )  # fmt: skip
     if r > SAME and abs(slope - 1) < SLOPE:
-        return _offset(case, j, said)
-    return _unlike(case, j, said, r)
+        return _offset(data, j, relation)
+    return _unlike(data, j, relation, r)
 
 
-def _copied(case: Case, j: int) -> Finding | None:
-    lags, name = case.facts.lags, case.names[j]
+def _copied(data: ExaminedSet, j: int) -> Finding | None:
+    lags = data.facts.lags
     assert lags is not None
     equal = lags.equal[:, j]
     best = int(equal.argmax())
     k = int(lags.offsets[best])
     # A joint that rests most of the time equals itself at every lag.
-    if not case.is_gripper(j) and _residue(case, j) < ROUNDED:
+    if not data.is_gripper(j) and _residue(data, j) < ROUNDED:
         best, k = lags.most, 0
-    elif equal[best] < COPIED or (k != 0 and equal[best] - np.median(equal) < 0.1) or case.is_gripper(j):
+    elif equal[best] < COPIED or (k != 0 and equal[best] - np.median(equal) < 0.1) or data.is_gripper(j):
         return None
     if k == 0:
-        return Finding(
-            FAIL, "relation", name,
+        return data.finding(
+            j, FAIL, "relation.copy",
             f"action[t] = qpos[t]{' exactly' if equal[lags.most] >= COPIED else ' but for rounding'}: a copy",
             "commands that lead the motion",
             "record the commands; meanwhile use source qpos and do not train on action",
-            joint=name,
         )  # fmt: skip
     if k > 0:
-        return Finding(
-            WARN, "relation", name,
-            f"action[t] = qpos[t + {k}] exactly: made from measurements {case.seconds(k)} later",
-            "commands as they were sent", "fine as targets a step ahead; it does not say what the controller was told",
-            joint=name,
+        return data.finding(
+            j, WARN, "relation.copy_ahead",
+            f"action[t] = qpos[t + {k}] exactly: made from measurements {data.seconds(k)} later",
+            "commands as they were sent",
+            "usable as targets a step ahead; the commands sent to the controller stay unknown",
         )  # fmt: skip
-    return Finding(
-        FAIL, "relation", name, f"action[t] = qpos[t − {-k}] exactly: a copy of the past",
-        "commands that lead the motion",
-        f"shift the action by {-k} rows or more, or record the commands", joint=name,
+    return data.finding(
+        j, FAIL, "relation.copy_past", f"action[t] = qpos[t − {-k}] exactly: a copy of the past",
+        "commands that lead the motion", f"shift the action by {-k} rows or more, or record the commands",
     )  # fmt: skip
 
 
-def _residue(case: Case, j: int) -> float:
+def _residue(data: ExaminedSet, j: int) -> float:
     """Mean square of action[t] − qpos[t] as a share of the variance of qpos."""
-    assert case.facts.other is not None
-    here, there = case.facts.rows[:, j].astype(np.float64), case.facts.other[:, j].astype(np.float64)
+    assert data.facts.other is not None
+    here, there = data.facts.rows[:, j].astype(np.float64), data.facts.other[:, j].astype(np.float64)
     return float(np.nanmean((there - here) ** 2) / max(here.var(), 1e-12))
 
 
-def _offset(case: Case, j: int, said: str) -> Finding:
+def _offset(data: ExaminedSet, j: int, relation: str) -> Finding:
     """On frames in which nothing moves, target and measurement should agree."""
-    name = case.names[j]
-    assert case.facts.other is not None
-    still = (np.abs(case.facts.steps) <= 0.1 * case.facts.usual).all(axis=1)
-    span = float(case.facts.quantile(0.99)[j] - case.facts.quantile(0.01)[j])
+    name = data.names[j]
+    assert data.facts.other is not None
+    still = (np.abs(data.facts.steps) <= 0.1 * data.facts.usual).all(axis=1)
+    span = float(data.facts.quantile(0.99)[j] - data.facts.quantile(0.01)[j])
     if still.sum() >= 20:
-        gap = float(np.nanmedian((case.facts.other[still, j] - case.facts.rows[still, j]).astype(np.float64)))
-        gap = gap if case.episodes.source == "qpos" else -gap
+        gap = float(np.nanmedian((data.facts.other[still, j] - data.facts.rows[still, j]).astype(np.float64)))
+        gap = gap if data.episodes.source == "qpos" else -gap
         if abs(gap) > max(OFFSET * span, 1e-3):
-            return Finding(
-                WARN, "relation", name,
-                f"{said}; at rest the action is {gap:+.3g} {case.unit(j)} off the state ({int(still.sum())} rows)",
+            return data.finding(
+                j, WARN, "relation.offset",
+                f"{relation}; at rest the action is {gap:+.3g} {data.unit(j)} off the state ({int(still.sum())} rows)",
                 f"less than {OFFSET * span:.2g}", f"check the zero of {name}: gravity droop, or two calibrations",
-                joint=name,
             )  # fmt: skip
-    return Finding(PASS, "relation", name, said, joint=name)
+    return data.finding(j, PASS, "relation", relation)
 
 
-def _unlike(case: Case, j: int, said: str, r: float) -> Finding:
-    name = case.names[j]
-    assert case.facts.other is not None
-    if case.episodes.source == "qpos":
-        change = _correlations(case.facts.other[:, [j]], case.facts.steps[:, [j]])[0, 0]
+def _unlike(data: ExaminedSet, j: int, relation: str, r: float) -> Finding:
+    assert data.facts.other is not None
+    if data.episodes.source == "qpos":
+        change = _correlations(data.facts.other[:, [j]], data.facts.steps[:, [j]])[0, 0]
         if abs(change) > max(abs(r), 0.7):
-            return Finding(
-                WARN, "relation", name, f"the action goes with the change of the joint (correlation {change:.2f}, with "
-                f"its position {r:.2f}): a delta or a speed", "absolute targets",
-                "use source qpos, or add the action to the position before use", joint=name,
+            return data.finding(
+                j, WARN, "relation.delta",
+                f"the action follows the change of the joint (correlation {change:.2f}, with its position {r:.2f}): "
+                "a delta or a speed", "absolute targets",
+                "use source qpos, or add the action to the position before use",
             )  # fmt: skip
-    spans = [float(np.ptp(np.nanquantile(v[:, j], [0.01, 0.99]))) for v in (case.facts.rows, case.facts.other)]
-    near = float(near_ranges(case)[j])
+    spans = [float(np.ptp(np.nanquantile(v[:, j], [0.01, 0.99]))) for v in (data.facts.rows, data.facts.other)]
+    near = float(data.near_ranges[j])
     if min(spans) < near and max(spans) < HELD * near:
-        return Finding(
-            PASS, "relation", name, f"held: the action stays within {spans[1]:.2g}, the state within {spans[0]:.2g}",
-            joint=name,
+        return data.finding(
+            j, PASS, "relation", f"held: the action stays within {spans[1]:.2g}, the state within {spans[0]:.2g}",
         )  # fmt: skip
     if spans[1] < CONSTANT_RANGE:
-        said = f"the action stands at {float(np.nanmedian(case.facts.other[:, j])):.4g} while the state moves"
-    return Finding(
-        WARN, "relation", name,
-        f"{said}: action on another scale than state (ranges {spans[1]:.3g} and {spans[0]:.3g})"
-        if r > ANOTHER else f"{said}: action does not follow from state (ranges {spans[1]:.3g} and {spans[0]:.3g})",
-        "targets in the units of the state", "find out what the controller does with it; align and guide on qpos",
-        joint=name,
+        relation = f"the action stands at {float(np.nanmedian(data.facts.other[:, j])):.4g} while the state moves"
+    return data.finding(
+        j, WARN, "relation.scale" if r > ANOTHER else "relation.unrelated",
+        f"{relation}: action {'on another scale than' if r > ANOTHER else 'does not follow from'} state "
+        f"(ranges {spans[1]:.3g} and {spans[0]:.3g})", "targets in the units of the state",
+        "find out what the controller does with it; align and guide on qpos",
     )  # fmt: skip
 
 
-def _lag(case: Case, close: np.ndarray) -> Iterator[Finding]:
-    lags = case.facts.lags
+def _lag(data: ExaminedSet, close: np.ndarray) -> Iterator[Finding]:
+    lags = data.facts.lags
     assert lags is not None
     best = lags.best()[close]
     misfit = 1 - lags.correlation[:, close] ** 2
-    # A joint that creeps fits at any lag and tells nothing.
+    # A joint that creeps fits at any lag: no evidence.
     sharp = misfit.min(0) < BETTER * np.minimum(misfit[0], misfit[-1])
     if not sharp.any():
-        yield Finding(PASS, "lag", "all joints", "motion too slow to tell a lag")
+        yield Finding(PASS, "lag", "all joints", "motion too slow to measure a lag")
         return
     close, best = close[sharp], best[sharp]
     middle = float(np.median(best))
     for j, lag in zip(close, best, strict=True):
         if abs(lag - middle) > LAG_APART:
-            yield Finding(
-                FAIL, "lag", case.names[j],
-                f"measurements follow the action by {case.seconds(float(lag))}, those of the other joints by "
-                f"{case.seconds(middle)}", "one lag for all joints", f"shift the action of {case.names[j]} by "
-                f"{round(middle - lag):+d} rows", joint=case.names[j],
+            yield data.finding(
+                j, FAIL, "lag.one_joint",
+                f"measurements follow the action by {data.seconds(float(lag))}, those of the other joints by "
+                f"{data.seconds(middle)}", "one lag for all joints",
+                f"shift the action of {data.names[j]} by "
+                f"{round(middle - lag):+d} rows",
             )  # fmt: skip
-    yield _common(case, middle, [case.names[j] for j in close])
+    yield _common(data, middle, [data.names[j] for j in close])
 
 
-def _common(case: Case, middle: float, names: list[str]) -> Finding:
+def _common(data: ExaminedSet, middle: float, names: list[str]) -> Finding:
     subject = listed(names)
-    said = f"measurements follow the action by {case.seconds(middle)} (median of {len(names)} joints)"
-    usual = [_middle(other) for other in case.against]
+    got = f"measurements follow the action by {data.seconds(middle)} (median of {len(names)} joints)"
+    usual = [_middle(other) for other in data.against]
     known = [(lag, rate) for lag, rate in usual if lag is not None]
-    rate = case.episodes.rate_hz or 20.0
+    rate = data.episodes.rate_hz or 20.0
     if middle < LEAST_LAG:
         return Finding(
-            FAIL, "lag", subject, f"the action comes {case.seconds(-middle)} after the motion it should cause",
+            FAIL, "lag.backwards", subject,
+            f"the action comes {data.seconds(-middle)} after the motion it should cause",
             "action[t] sent at row t, followed by the motion",
             f"shift the action earlier by {round(-middle) + 1} rows or more, or use source qpos",
         )  # fmt: skip
@@ -269,30 +269,30 @@ def _common(case: Case, middle: float, names: list[str]) -> Finding:
         own = float(np.median([lag * rate / (r or rate) for lag, r in known]))
         if abs(own - middle) > LAG_APART / 2:
             # Another robot may well have another delay.
-            same = any(set(names) & set(other.names) for other in case.against)
+            same = any(set(names) & set(other.names) for other in data.against)
             return Finding(
-                FAIL if same and abs(own - middle) > LAG_APART else WARN, "lag", subject,
-                f"{said}; in the pre-training set by {case.seconds(own)}", "the same lag in both",
+                FAIL if same and abs(own - middle) > LAG_APART else WARN, "lag.pretrain", subject,
+                f"{got}; in the pre-training set by {data.seconds(own)}", "the same lag in both",
                 f"shift the action by {round(own - middle):+d} rows (− is earlier)",
             )  # fmt: skip
     if middle > max(MOST_SECONDS * rate, 3.0):
         return Finding(
-            WARN, "lag", subject, said, f"at most {MOST_SECONDS} s",
+            WARN, "lag.long", subject, got, f"at most {MOST_SECONDS} s",
             "check clocks and the order of recording; shift the action later if it was stamped too early",
         )  # fmt: skip
     if abs(middle) < -LEAST_LAG:
         return Finding(
-            WARN, "lag", subject, f"no lag between action and measurement ({case.seconds(middle)})",
+            WARN, "lag.none", subject, f"no lag between action and measurement ({data.seconds(middle)})",
             "measurements that follow commands by a step or more",
             "check that the action is the command sent at that row, not the measurement after it was filtered",
         )  # fmt: skip
-    return Finding(PASS, "lag", subject, said)
+    return Finding(PASS, "lag", subject, got)
 
 
-def _middle(case: Case) -> tuple[float | None, float | None]:
+def _middle(data: ExaminedSet) -> tuple[float | None, float | None]:
     """The median lag of a pre-training set and its rate."""
-    if case.facts.lags is None or not case.facts.lags.count:
+    if data.facts.lags is None or not data.facts.lags.count:
         return None, None
-    good = case.moves & (case.facts.lags.correlation.max(0) > SAME)
-    good &= np.array([not case.is_gripper(j) for j in range(len(case.names))])
-    return (float(np.median(case.facts.lags.best()[good])), case.episodes.rate_hz) if good.any() else (None, None)
+    good = data.moves & (data.facts.lags.correlation.max(0) > SAME)
+    good &= np.array([not data.is_gripper(j) for j in range(len(data.names))])
+    return (float(np.median(data.facts.lags.best()[good])), data.episodes.rate_hz) if good.any() else (None, None)

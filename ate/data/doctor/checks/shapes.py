@@ -1,11 +1,11 @@
-"""Shapes: what the files say of themselves must agree: rates, joint names, units, robots; and their other series."""
+"""Shapes: the attributes of all files must agree: rates, joint names, units, robots."""
 
 from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 
-from ate.data.doctor.case import Case, listed
+from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
 # Rates are rounded when they are written (median time steps); real ones differ by factors.
@@ -16,110 +16,110 @@ FACTOR = 1.6
 MIXED_SHARE = 0.4
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(data: ExaminedSet) -> Iterator[Finding]:
     """Rates, names, labels and time."""
-    yield _rates(case)
-    yield from _paces(case)
-    yield from _names(case)
-    yield from _labels(case)
-    yield from _time(case)
+    yield _rates(data)
+    yield from _paces(data)
+    yield from _names(data)
+    yield from _labels(data)
+    yield from _time(data)
 
 
-def _rates(case: Case) -> Finding:
-    said = [(item.name, item.attributes.get("rate_hz")) for item in case.episodes]
-    known = [rate for _, rate in said if rate]
+def _rates(data: ExaminedSet) -> Finding:
+    rates = [(item.name, item.attributes.get("rate_hz")) for item in data.episodes]
+    known = [rate for _, rate in rates if rate]
     if not known:
         return Finding(
-            WARN, "rates", "all episodes", "no rate in the files", "steps a second in each file",
-            "write the attribute rate_hz: durations, lags and speeds cannot be told without it",
+            WARN, "rates.unknown", "all episodes", "no rate in the files", "steps a second in each file",
+            "write the attribute rate_hz: durations, lags and speeds cannot be computed without it",
         )  # fmt: skip
     usual = float(np.median(known))
-    odd = [(name, rate) for name, rate in said if not rate or abs(rate - usual) > SAME_RATE * usual]
+    odd = [(name, rate) for name, rate in rates if not rate or abs(rate - usual) > SAME_RATE * usual]
     if odd:
-        kinds = Counter(f"{rate:g} Hz" if rate else "no rate" for _, rate in said)
+        kinds = Counter(f"{rate:g} Hz" if rate else "no rate" for _, rate in rates)
         return Finding(
-            FAIL, "rates", listed([name for name, _ in odd]),
+            FAIL, "rates.mixed", listed([name for name, _ in odd]),
             "mixed rates: " + ", ".join(f"{count} episodes at {kind}" for kind, count in kinds.most_common())
             + f"; not {usual:g} Hz: {listed([name for name, _ in odd])}",
             f"{usual:g} Hz throughout", f"resample these episodes to {usual:g} Hz, or exclude them: a chunk of "
-            f"{case.horizon} steps would last differently long", episodes=tuple(name for name, _ in odd),
-            exclude=len(odd) < len(said) / 2,
+            f"{data.horizon} steps would last differently long", episodes=tuple(name for name, _ in odd),
+            exclude=len(odd) < len(rates) / 2,
         )  # fmt: skip
-    return Finding(PASS, "rates", "all episodes", f"{usual:g} Hz in all {len(said)} episodes")
+    return Finding(PASS, "rates", "all episodes", f"{usual:g} Hz in all {len(rates)} episodes")
 
 
-def _paces(case: Case) -> Iterator[Finding]:
-    """Mixed rates that no attribute tells: episodes with longer steps and fewer of them than the rest."""
-    looks, moving = case.facts.looks, case.facts.usual > 0
-    if len(looks) < 8 or not moving.any():
+def _paces(data: ExaminedSet) -> Iterator[Finding]:
+    """Mixed rates without an attribute that shows them: episodes with longer but fewer steps than the rest."""
+    summaries, moving = data.facts.summaries, data.facts.usual > 0
+    if len(summaries) < 8 or not moving.any():
         return
-    pace = np.array([np.mean(item.typical[moving] / case.facts.usual[moving]) for item in looks])
-    length = np.array([item.steps for item in looks], float)
+    pace = np.array([np.mean(item.typical[moving] / data.facts.usual[moving]) for item in summaries])
+    length = np.array([item.steps for item in summaries], float)
     faster = pace / max(float(np.median(pace)), 1e-12)
     shorter = np.median(length) / length
     odd = ((faster > FACTOR) & (shorter > FACTOR)) | ((faster < 1 / FACTOR) & (shorter < 1 / FACTOR))
     # One odd episode is an odd take.
     if odd.sum() >= 2 and odd.mean() <= MIXED_SHARE:
-        names = [looks[i].name for i in np.flatnonzero(odd)]
+        names = [summaries[i].name for i in np.flatnonzero(odd)]
         yield Finding(
-            WARN, "rates", listed(names),
+            WARN, "rates.pace", listed(names),
             f"{len(names)} episodes move {np.median(faster[odd]):.2g} times as far a step as the others in "
-            f"{np.median(1 / shorter[odd]):.2g} times as many steps: another rate, whatever the files say",
+            f"{np.median(1 / shorter[odd]):.2g} times as many steps: another rate, whatever the attribute is",
             "like motions of like length", "resample these episodes to the rate of the others, or exclude them",
             episodes=tuple(names), exclude=True,
         )  # fmt: skip
 
 
-def _names(case: Case) -> Iterator[Finding]:
-    said = {item.name: tuple(item.attributes.get("joint_names", ())) for item in case.episodes}
-    kinds = Counter(said.values())
+def _names(data: ExaminedSet) -> Iterator[Finding]:
+    names_of = {item.name: tuple(item.attributes.get("joint_names", ())) for item in data.episodes}
+    kinds = Counter(names_of.values())
     usual = kinds.most_common(1)[0][0]
-    odd = [name for name, names in said.items() if names != usual]
+    odd = [name for name, names in names_of.items() if names != usual]
     if odd:
-        other = next(said[name] for name in odd)
+        other = next(names_of[name] for name in odd)
         differs = [f"{a} for {b}" for a, b in zip(other, usual, strict=False) if a != b]
         yield Finding(
-            FAIL, "names", listed(odd),
+            FAIL, "names.differ", listed(odd),
             f"{len(odd)} episodes name other joints than the rest" + (f" ({listed(differs)})" if differs else ""),
             f"{', '.join(usual)}" if usual else "names in all files or in none",
             "put the columns of these episodes into the order of the others, or exclude them", episodes=tuple(odd),
-            exclude=len(odd) < len(said) / 2,
+            exclude=len(odd) < len(names_of) / 2,
         )  # fmt: skip
-    elif all(name == f"joint_{i}" for i, name in enumerate(case.names)) and case.profile is None:
+    elif all(name == f"joint_{i}" for i, name in enumerate(data.names)) and data.profile is None:
         yield Finding(
-            WARN, "names", "all joints",
-            f"no names for {len(case.names)} columns" + (f", {len(usual)} names" if usual else ""),
+            WARN, "names.missing", "all joints",
+            f"no names for {len(data.names)} columns" + (f", {len(usual)} names" if usual else ""),
             "one name a column", "write the attribute joint_names, or name the robot's profile (--robot)",
         )  # fmt: skip
     else:
-        matched = sum(joint is not None for joint in case.joints)
+        matched = sum(joint is not None for joint in data.joints)
         yield Finding(
-            PASS, "names", "all joints", f"{len(case.names)} named columns"
-            + (f", {matched} of them known to profile {case.profile.name}" if case.profile else ""),
+            PASS, "names", "all joints", f"{len(data.names)} named columns"
+            + (f", {matched} of them known to profile {data.profile.name}" if data.profile else ""),
         )  # fmt: skip
 
 
-def _labels(case: Case) -> Iterator[Finding]:
+def _labels(data: ExaminedSet) -> Iterator[Finding]:
     for label, level in (("units", FAIL), ("robot", FAIL), ("task", WARN)):
-        said = {item.name: item.attributes.get(label) for item in case.episodes}
-        kinds = Counter(said.values())
+        labels = {item.name: item.attributes.get(label) for item in data.episodes}
+        kinds = Counter(labels.values())
         if len(kinds) > 1:
             usual = kinds.most_common(1)[0][0]
-            odd = tuple(name for name, value in said.items() if value != usual)
+            odd = tuple(name for name, value in labels.items() if value != usual)
             yield Finding(
-                level, "labels", listed(odd),
+                level, f"labels.{label}", listed(odd),
                 f"{label} differs: " + ", ".join(f"{value!r} ({count})" for value, count in kinds.most_common(5)),
                 f"one {label} a set", "one set a kind: move or exclude these episodes", episodes=odd,
-                exclude=level == FAIL and len(odd) < len(said) / 2,
+                exclude=level == FAIL and len(odd) < len(labels) / 2,
             )  # fmt: skip
 
 
-def _time(case: Case) -> Iterator[Finding]:
-    back = {item.name: int(item.attributes.get("neg_dt", 0) or 0) for item in case.episodes}
+def _time(data: ExaminedSet) -> Iterator[Finding]:
+    back = {item.name: int(item.attributes.get("neg_dt", 0) or 0) for item in data.episodes}
     odd = tuple(name for name, count in back.items() if count)
     if odd:
         yield Finding(
-            WARN, "rates", listed(odd),
+            WARN, "rates.clock", listed(odd),
             f"the clock runs backwards {sum(back.values())} times ({listed([f'{n}: {back[n]}' for n in odd])})",
             "time that only goes on", "sort the rows by time, or cut the episode where a second take begins",
             episodes=odd,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ate.data.doctor.case import Case
 from ate.data.doctor.checks.pairs import Pair, distance, thinned
+from ate.data.doctor.examined_set import ExaminedSet
 from ate.data.doctor.report import FAIL, Finding
 
 # Rows a joint: every joint is compared with every other.
@@ -16,11 +16,11 @@ CLOSER = 0.4
 APART = 0.25
 
 
-def swaps(case: Case, found: list[Pair]) -> Iterator[Finding]:
+def swaps(data: ExaminedSet, paired: list[Pair]) -> Iterator[Finding]:
     """Joints whose columns were exchanged, each with the one it fits; only among joints that share names."""
     from scipy.optimize import linear_sum_assignment
 
-    named = [pair for pair in found if pair.named and not np.isnan(pair.spread)]
+    named = [pair for pair in paired if pair.named and not np.isnan(pair.spread)]
     if len(named) < 2:
         return
     own = [thinned(pair.own, ROWS) for pair in named]
@@ -33,7 +33,7 @@ def swaps(case: Case, found: list[Pair]) -> Iterator[Finding]:
         spread = sum(max(named[i].spread, named[i].other_spread) for i in group)
         if crossed < CLOSER * plain and plain > APART * spread:
             for i in group:
-                yield _finding(case, named, i, int(columns[i]), cost)
+                yield _finding(data, named, i, int(columns[i]), cost)
 
 
 def _cycles(mapping: dict[int, int]) -> list[list[int]]:
@@ -49,15 +49,15 @@ def _cycles(mapping: dict[int, int]) -> list[list[int]]:
     return groups
 
 
-def _finding(case: Case, named: list[Pair], i: int, k: int, cost: np.ndarray) -> Finding:
-    name, fits = case.names[named[i].joint], case.names[named[k].joint]
+def _finding(data: ExaminedSet, named: list[Pair], i: int, k: int, cost: np.ndarray) -> Finding:
+    name, fits = data.names[named[i].joint], data.names[named[k].joint]
     sides = (
         {side for side in ("left", "right") if side in name.lower()},
         {side for side in ("left", "right") if side in fits.lower()},
     )
     arms = sides[0] and sides[1] and sides[0] != sides[1]
     return Finding(
-        FAIL, "against: order", name,
+        FAIL, "against_order.left_right" if arms else "against_order.columns", name,
         f"{'left and right swapped' if arms else 'columns swapped'}: {name} fits {fits} of the pre-training set "
         f"({cost[i, k]:.3g} away, from {name} itself {cost[i, i]:.3g})",
         f"{name} like {name} there", f"move the column of {name} to {fits}" + (", arm by arm" if arms else ""),

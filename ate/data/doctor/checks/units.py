@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ate.data.doctor.case import Case, listed
+from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
 TURN = 2 * np.pi
@@ -24,141 +24,139 @@ PER_DEGREE = np.pi / 180
 FEW = 10.0
 
 
-def check(case: Case) -> Iterator[Finding]:
+def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint of the arm; grippers are checked on their own."""
-    suspects = _suspects(case)
-    arm = [j for j in range(len(case.names)) if not case.is_gripper(j)]
-    # A joint that happens to stay within a few degrees looks like radians: its neighbours give it away.
-    told = {j: suspects[j] for j in arm if j in suspects}
-    all_degrees = sum(kind == "degrees" for kind in told.values()) > 0.5 * sum(case.moves[j] for j in arm)
+    suspects = _suspects(data)
+    arm = [j for j in range(len(data.names)) if not data.is_gripper(j)]
+    # A joint that happens to stay within a few degrees looks like radians: the other joints decide.
+    suspected = {j: suspects[j] for j in arm if j in suspects}
+    all_degrees = sum(kind == "degrees" for kind in suspected.values()) > 0.5 * sum(data.moves[j] for j in arm)
     for j in arm:
         kind = suspects.get(j, "")
-        if not kind and all_degrees and _expected(case, j) == "rad" and case.moves[j]:
+        if not kind and all_degrees and _expected(data, j) == "rad" and data.moves[j]:
             kind = "degrees by the others"
-        yield _wrong(case, j, kind) if kind else _limits(case, j)
+        yield _wrong(data, j, kind) if kind else _limits(data, j)
 
 
-def _expected(case: Case, j: int) -> str:
-    joint = case.joints[j]
+def _expected(data: ExaminedSet, j: int) -> str:
+    joint = data.joints[j]
     return "rad" if joint is None else joint.unit
 
 
-def _suspects(case: Case) -> dict[int, str]:
-    found: dict[int, str] = {}
-    low, high = case.facts.low, case.facts.high
-    whole = (case.facts.rows == np.round(case.facts.rows)).all(axis=0)
-    speed = np.quantile(np.abs(case.facts.steps), 0.95, axis=0) * (case.episodes.rate_hz or 0.0)
-    for j, name in enumerate(case.names):
-        joint, size = case.joints[j], max(-low[j], high[j])
-        unit = _expected(case, j)
-        if size <= 1e-3 or case.is_gripper(j) or name in _quaternion_columns(case):
+def _suspects(data: ExaminedSet) -> dict[int, str]:
+    suspects: dict[int, str] = {}
+    low, high = data.facts.low, data.facts.high
+    whole = (data.facts.rows == np.round(data.facts.rows)).all(axis=0)
+    speed = np.quantile(np.abs(data.facts.steps), 0.95, axis=0) * (data.episodes.rate_hz or 0.0)
+    for j, name in enumerate(data.names):
+        joint, size = data.joints[j], max(-low[j], high[j])
+        unit = _expected(data, j)
+        if size <= 1e-3 or data.is_gripper(j) or name in _quaternion_columns(data):
             continue
         if whole[j] and low[j] >= 0 and high[j] - low[j] > 10 and high[j] > 180 and unit != "ticks":
-            found[j] = "ticks"
+            suspects[j] = "ticks"
         elif unit == "rad" and joint is not None and joint.low is not None and joint.high is not None:
-            if _outside(case, j, 1.0) and _outside(case, j, 1.0) > 1 and not _outside(case, j, PER_DEGREE):
-                found[j] = "degrees"
-            elif _outside(case, j, 1.0) and _outside(case, j, -1.0) == 0:
-                found[j] = "sign"
+            if _outside(data, j, 1.0) and _outside(data, j, 1.0) > 1 and not _outside(data, j, PER_DEGREE):
+                suspects[j] = "degrees"
+            elif _outside(data, j, 1.0) and _outside(data, j, -1.0) == 0:
+                suspects[j] = "sign"
         elif unit == "rad" and size > MOST_RADIANS:
-            found[j] = "degrees" if size <= MOST_DEGREES else "unknown"
+            suspects[j] = "degrees" if size <= MOST_DEGREES else "unknown"
         elif unit == "rad" and speed[j] > MOST_SPEED:
-            found[j] = "degrees"
-    degrees = [j for j, joint in enumerate(case.joints) if joint is not None and joint.unit == "deg"]
-    if degrees and all(max(-low[j], high[j]) <= TURN for j in degrees) and any(case.moves[j] for j in degrees):
+            suspects[j] = "degrees"
+    degrees = [j for j, joint in enumerate(data.joints) if joint is not None and joint.unit == "deg"]
+    if degrees and all(max(-low[j], high[j]) <= TURN for j in degrees) and any(data.moves[j] for j in degrees):
         # All of the joints within ± 6.3° at once is no motion worth recording.
-        found |= dict.fromkeys(degrees, "radians")
-    return found
+        suspects |= dict.fromkeys(degrees, "radians")
+    return suspects
 
 
-def _quaternion_columns(case: Case) -> set[str]:
-    found = case.facts.quaternions.get(case.episodes.source)
-    starts = found.found if found is not None else []
-    return {case.names[start + i] for start in starts for i in range(4)}
+def _quaternion_columns(data: ExaminedSet) -> set[str]:
+    quaternions = data.facts.quaternions.get(data.episodes.source)
+    starts = quaternions.starts if quaternions is not None else []
+    return {data.names[start + i] for start in starts for i in range(4)}
 
 
-def _outside(case: Case, j: int, factor: float) -> float:
+def _outside(data: ExaminedSet, j: int, factor: float) -> float:
     """How far the recorded range, times `factor`, leaves the joint's limits, as a share of their span; 0 inside."""
-    joint = case.joints[j]
+    joint = data.joints[j]
     if joint is None or joint.low is None or joint.high is None:
         return 0.0
     slope, offset = joint.affine
-    ends = np.sort(np.array([case.facts.low[j], case.facts.high[j]]) * slope * factor + offset)
+    ends = np.sort(np.array([data.facts.low[j], data.facts.high[j]]) * slope * factor + offset)
     span = joint.high - joint.low
     over = max(joint.low - ends[0], ends[1] - joint.high, 0.0) / span
     return float(over) if over > SLACK else 0.0
 
 
-def _wrong(case: Case, j: int, kind: str) -> Finding:
+def _wrong(data: ExaminedSet, j: int, kind: str) -> Finding:
     """The finding; with the episodes, where only a few of them are in another unit."""
-    finding = _unit(case, j, kind)
-    size = np.array([max(-item.low[j], item.high[j]) for item in case.facts.looks])
+    finding = _unit(data, j, kind)
+    size = np.array([max(-item.low[j], item.high[j]) for item in data.facts.summaries])
     odd = size > FEW * np.median(size)
     if not odd.any():
         return finding
-    names = tuple(case.facts.looks[i].name for i in np.flatnonzero(odd))
+    names = tuple(data.facts.summaries[i].name for i in np.flatnonzero(odd))
     return replace(
         finding,
-        found=f"in {len(names)} of {len(size)} episodes ({listed(names)}) {finding.found}",
+        got=f"in {len(names)} of {len(size)} episodes ({listed(names)}) {finding.got}",
         fix=f"exclude these episodes, or there {finding.fix}",
         episodes=names,
         exclude=True,
     )
 
 
-def _unit(case: Case, j: int, kind: str) -> Finding:
-    name, low, high = case.names[j], case.facts.low[j], case.facts.high[j]
-    joint = case.joints[j]
+def _unit(data: ExaminedSet, j: int, kind: str) -> Finding:
+    name, low, high = data.names[j], data.facts.low[j], data.facts.high[j]
+    joint = data.joints[j]
     limits = f"{joint.low:.3g} to {joint.high:.3g} rad" if joint is not None and joint.low is not None else ""
     expected = f"radians within {limits}" if limits else f"radians, at most ± {MOST_RADIANS:.1f}"
     declare = "or name a profile that declares it (--robot)"
     span = f"{low:.4g} to {high:.4g}"
     if kind == "degrees":
-        found, fix = f"{span}: degrees (× π/180 gives {low * PER_DEGREE:.3g} to {high * PER_DEGREE:.3g} rad)", "deg"
+        got, fix = f"{span}: degrees (× π/180 gives {low * PER_DEGREE:.3g} to {high * PER_DEGREE:.3g} rad)", "deg"
     elif kind == "degrees by the others":
-        found, fix = f"{span}: degrees, as most joints of this set are", "deg"
+        got, fix = f"{span}: degrees, as most joints of this set are", "deg"
     elif kind == "ticks":
-        highest = max(case.facts.high[k] for k, said in _suspects(case).items() if said == "ticks")
+        highest = max(data.facts.high[k] for k, suspect in _suspects(data).items() if suspect == "ticks")
         full = next((n for n in TICKS if highest < n), TICKS[-1])
-        return Finding(
-            FAIL, "units", name, f"whole numbers {span}: raw servo ticks (of {full} a turn)", expected,
+        return data.finding(
+            j, FAIL, "units.ticks", f"whole numbers {span}: raw servo ticks (of {full} a turn)", expected,
             f"convert (value − {full // 2}) · 2π/{full}, {declare}: unit = \"ticks\", ticks_per_turn = {full}",
-            joint=name,
         )  # fmt: skip
     elif kind == "radians":
-        return Finding(
-            FAIL, "units", name, f"{span}: radians, no joint of the set leaves ± 2π",
-            f"degrees, as profile {case.robot} declares",
-            "multiply by 180/π, or name a profile whose unit is rad", joint=name,
+        return data.finding(
+            j, FAIL, "units.radians", f"{span}: radians, no joint of the set leaves ± 2π",
+            f"degrees, as profile {data.robot} declares", "multiply by 180/π, or name a profile whose unit is rad",
         )  # fmt: skip
     elif kind == "sign":
-        return Finding(
-            FAIL, "units", name, f"{span} rad, outside the limits; turned round, {-high:.4g} to {-low:.4g}, inside",
-            expected, f"negate {name}, or declare sign = -1 in a profile", joint=name,
+        return data.finding(
+            j, FAIL, "units.sign", f"{span} rad, outside the limits; turned round, {-high:.4g} to {-low:.4g}, inside",
+            expected, f"negate {name}, or declare sign = -1 in a profile",
         )  # fmt: skip
     else:
-        return Finding(
-            FAIL, "units", name, f"{span}: neither radians nor degrees", expected,
-            f"find out what {name} is recorded in and convert it, {declare}", joint=name,
+        return data.finding(
+            j, FAIL, "units.unknown", f"{span}: neither radians nor degrees", expected,
+            f"find out what {name} is recorded in and convert it, {declare}",
         )  # fmt: skip
-    return Finding(FAIL, "units", name, found, expected, f"multiply {name} by π/180, {declare}: unit = \"{fix}\"",
-                   joint=name)  # fmt: skip
+    return data.finding(
+        j, FAIL, "units.degrees", got, expected, f"multiply {name} by π/180, {declare}: unit = \"{fix}\"",
+    )  # fmt: skip
 
 
-def _limits(case: Case, j: int) -> Finding:
-    name, joint = case.names[j], case.joints[j]
-    low, high, unit = case.facts.low[j], case.facts.high[j], case.unit(j)
+def _limits(data: ExaminedSet, j: int) -> Finding:
+    name, joint = data.names[j], data.joints[j]
+    low, high, unit = data.facts.low[j], data.facts.high[j], data.unit(j)
     span = f"{low:.4g} to {high:.4g} {unit}"
     if joint is None or joint.low is None or joint.high is None:
-        return Finding(PASS, "units", name, f"{span}; no limits known", joint=name)
-    over = _outside(case, j, 1.0)
+        return data.finding(j, PASS, "units", f"{span}; no limits known")
+    over = _outside(data, j, 1.0)
     slope, offset = joint.affine
     ends = sorted(((joint.low - offset) / slope, (joint.high - offset) / slope))
     within = f"limits {ends[0]:.4g} to {ends[1]:.4g} {unit}"
     if over:
-        return Finding(
-            WARN, "units", name, f"{span}, {100 * over:.0f} % of the joint's travel beyond its limits", within,
-            f"check zero and sign of {name}, and that profile {case.robot} fits",
-            joint=name,
+        return data.finding(
+            j, WARN, "units.limits", f"{span}, {100 * over:.0f} % of the joint's travel beyond its limits", within,
+            f"check zero and sign of {name}, and that profile {data.robot} fits",
         )  # fmt: skip
-    return Finding(PASS, "units", name, f"{span}, within {within}", joint=name)
+    return data.finding(j, PASS, "units", f"{span}, within {within}")

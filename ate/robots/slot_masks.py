@@ -1,4 +1,4 @@
-"""Masks over RDT's 128 slots: made from names, and what is odd about one that was typed."""
+"""Slot masks over RDT's 128 slots: made from names, and checks of one that was typed."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Oddity:
     text: str
 
 
-def mask(robot: Profile | Embodiment) -> tuple[int, ...]:
+def slot_mask(robot: Profile | Embodiment) -> tuple[int, ...]:
     """The slots that a robot's joints take in the 128-slot vector, in ascending order.
 
     Raises:
@@ -46,8 +46,8 @@ def mask(robot: Profile | Embodiment) -> tuple[int, ...]:
     return tuple(sorted(body.slots))
 
 
-def check_mask(given: Sequence[int] | np.ndarray, profile: Profile | None = None) -> tuple[Oddity, ...]:
-    """What is odd about a hand-written mask, by name; nothing where it is sound.
+def check_slot_mask(given: Sequence[int] | np.ndarray, profile: Profile | None = None) -> tuple[Oddity, ...]:
+    """Oddities of a hand-written mask, by name; none where it is sound.
 
     Args:
         given: slots, or 128 values of 0 and 1.
@@ -58,11 +58,11 @@ def check_mask(given: Sequence[int] | np.ndarray, profile: Profile | None = None
     """
     places = _places(given)
     inside = sorted({place for place in places if 0 <= place < RDT_WIDTH})
-    named = [] if profile is None else _robot(inside, profile)
-    if profile is not None and inside and not named:
-        # Exactly the robot's joints: arms may differ because the robot's do.
+    against_robot = [] if profile is None else _robot(inside, profile)
+    if profile is not None and inside and not against_robot:
+        # Exactly the robot's joints: the arms may differ as the robot's do.
         return tuple(_entries(places))
-    return (*_entries(places), *_gaps(inside), *_arms(inside), *_kinds(inside), *named)
+    return (*_entries(places), *_gaps(inside), *_arms(inside), *_kinds(inside), *against_robot)
 
 
 def _places(given: Sequence[int] | np.ndarray) -> list[int]:
@@ -80,9 +80,9 @@ def _places(given: Sequence[int] | np.ndarray) -> list[int]:
     return [int(place) for place in values]
 
 
-def _not_a_mask(found: str) -> InputError:
+def _not_a_mask(got: str) -> InputError:
     return InputError(
-        found,
+        got,
         where="mask",
         expected=f"a list of slots, or {RDT_WIDTH} values of 0 and 1",
         fix="write whole numbers, e.g. [0, 1, 2, 3, 4, 5, 10]",
@@ -158,7 +158,9 @@ def _kinds(inside: list[int]) -> list[Oddity]:
         mixed = tuple(place for place in inside if mark in SLOTS[place] and not SLOTS[place].startswith("base"))
         mixed = tuple(place for place in mixed if mark != "velocity" or "end_effector" not in SLOTS[place])
         if mixed and joints:
-            odd.append(Oddity("mixed", mixed, f"{_named(mixed)} guided beside joint positions: {what} are not joints"))
+            odd.append(
+                Oddity("mixed", mixed, f"{_named(mixed)} guided together with joint positions: {what} are not joints")
+            )
     return odd
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ate.cli.mask import mask_command
 from ate.errors import InputError
-from ate.robots import available, check_mask, embodiment, mask, profile, slot, unify
+from ate.robots import available, check_slot_mask, embodiment, profile, slot, slot_mask, unify
 
 README = [0, 1, 2, 3, 4, 5, 10, 51, 52, 53, 54, 55, 60]
 SOUND = [0, 1, 2, 3, 4, 5, 10, 50, 51, 52, 53, 54, 55, 60]
@@ -16,7 +16,7 @@ WITH_SLOTS = sorted(set(available()) - {"gr1_arms"})
 
 
 def kinds(given, robot=None):
-    return {item.kind: item for item in check_mask(given, None if robot is None else profile(robot))}
+    return {item.kind: item for item in check_slot_mask(given, None if robot is None else profile(robot))}
 
 
 def test_the_mask_without_slot_50_is_told_by_name():
@@ -31,11 +31,11 @@ def test_the_mask_without_slot_50_is_told_by_name():
 @pytest.mark.parametrize("robot", WITH_SLOTS)
 def test_masks_made_from_names_are_never_odd_and_any_slot_left_out_is_told(robot):
     known = profile(robot)
-    made = mask(known)
+    made = slot_mask(known)
     assert made == tuple(sorted(embodiment(known).slots))
-    assert not check_mask(made) and not check_mask(made, known)
+    assert not check_slot_mask(made) and not check_slot_mask(made, known)
     for place in made:
-        odd = check_mask([other for other in made if other != place], known)
+        odd = check_slot_mask([other for other in made if other != place], known)
         assert any(item.kind == "missing" and item.slots == (place,) for item in odd)
 
 
@@ -44,7 +44,7 @@ def test_a_row_of_128_zeros_and_ones_is_a_mask_too():
         row = np.zeros(128, dtype=int)
         row[given_slots] = 1
         for form in (row, row.tolist(), row.astype(bool), row.astype(np.uint8)):
-            assert check_mask(form) == check_mask(given_slots)
+            assert check_slot_mask(form) == check_slot_mask(given_slots)
 
 
 @pytest.mark.parametrize(
@@ -73,15 +73,16 @@ def test_a_robots_missing_and_extra_joints_are_told_by_name():
     assert "panda_joint7 (right_arm_joint_6, slot 6)" in odd["missing"].text
     assert odd["extra"].slots == (50, 51, 52, 53, 54, 55, 60)
     # Its two fingers are alternatives to the gripper column.
-    assert not check_mask([*range(7), 10, 11], profile("panda"))
+    assert not check_slot_mask([*range(7), 10, 11], profile("panda"))
 
 
 def test_a_robot_that_is_odd_itself_may_have_an_odd_mask(tmp_path):
     path = tmp_path / "odd.toml"
     path.write_text('joints = [{ name = "a", index = 1 }, { name = "b", arm = "left" }, { name = "x", part = "base" }]')
     known = profile(path)
-    assert mask(known) == (1, 50, 100)
-    assert not check_mask(mask(known), known) and {"gap", "asymmetry"} <= {o.kind for o in check_mask(mask(known))}
+    assert slot_mask(known) == (1, 50, 100)
+    assert not check_slot_mask(slot_mask(known), known)
+    assert {"gap", "asymmetry"} <= {oddity.kind for oddity in check_slot_mask(slot_mask(known))}
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_robot_that_is_odd_itself_may_have_an_odd_mask(tmp_path):
 )
 def test_what_is_no_mask_is_refused(given_slots):
     with pytest.raises(InputError, match="a list of slots, or 128"):
-        check_mask(given_slots)
+        check_slot_mask(given_slots)
 
 
 def test_only_embodiments_of_128_slots_have_a_mask():
@@ -99,7 +100,7 @@ def test_only_embodiments_of_128_slots_have_a_mask():
         joint_names = profile("panda").joint_names
 
     with pytest.raises(InputError, match="128 slots"):
-        mask(unify([Columns()])[0])
+        slot_mask(unify([Columns()])[0])
 
 
 @settings(max_examples=100, deadline=None)
@@ -108,7 +109,7 @@ def test_oddities_name_only_slots_that_are_odd(places):
     for robot in (None, profile("aloha")):
         if len(places) > 2 and set(places) <= {0, 1}:
             continue
-        for item in check_mask(places, robot):
+        for item in check_slot_mask(places, robot):
             assert item.text
             if item.kind in ("gap", "missing"):
                 assert not set(item.slots) & set(places)

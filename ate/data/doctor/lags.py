@@ -72,10 +72,10 @@ class Lags:
         measurements follow commands."""
         misfit = 1 - self.correlation**2
         rows = misfit.argmin(0)
-        found = self.offsets[rows].astype(float)
+        best = self.offsets[rows].astype(float)
         for joint, row in enumerate(rows):
             if 0 < row < len(misfit) - 1:
                 left, here, right = misfit[row - 1 : row + 2, joint]
                 bend = left - 2 * here + right
-                found[joint] += 0.5 * (left - right) / bend if bend > 0 else 0.0
-        return found
+                best[joint] += 0.5 * (left - right) / bend if bend > 0 else 0.0
+        return best

@@ -1,18 +1,18 @@
-"""A look at one episode: what can be said of it with its values in memory, small enough to keep for thousands."""
+"""The summary of one episode, made with its values in memory and small enough to keep for thousands."""
 
 import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
-# Points at which an episode's course is kept: enough to tell its shape, little enough for thousands of episodes.
+# Points at which an episode's course is kept: enough for its shape, few enough for thousands of episodes.
 POINTS = 16
 # A step below this share of the joint's usual (root mean square) step is standing still: encoder noise stays below it.
 STILL = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class EpisodeSummary:
     """One episode in numbers.
 
     Attributes:
@@ -48,7 +48,9 @@ class Look:
     digest: str
 
 
-def look(name: str, file: str, rows: np.ndarray, usual: np.ndarray, witness: np.ndarray | None = None) -> Look:
+def summarize(
+    name: str, file: str, rows: np.ndarray, usual: np.ndarray, witness: np.ndarray | None = None
+) -> EpisodeSummary:
     """Measure one episode.
 
     Args:
@@ -68,7 +70,7 @@ def look(name: str, file: str, rows: np.ndarray, usual: np.ndarray, witness: np.
         same &= (np.diff(witness, axis=0) == 0).all(axis=1)
     places = np.linspace(0, len(rows) - 1, POINTS).round().astype(int)
     empty = np.zeros(rows.shape[1])
-    return Look(
+    return EpisodeSummary(
         name=name,
         file=file,
         steps=len(rows),
