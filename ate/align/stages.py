@@ -19,7 +19,7 @@ from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace, spaces
 from ate.errors import InputError
-from ate.runs.device import device as pick_device
+from ate.runs.device import pick as pick_device
 from ate.runs.distributed import leader
 
 

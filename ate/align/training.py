@@ -24,7 +24,7 @@ from ate.data.chunks import Chunks, chunk, concat
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.errors import InputError
-from ate.runs.device import device as pick_device
+from ate.runs.device import pick as pick_device
 from ate.runs.distributed import rank
 
 

@@ -10,7 +10,7 @@ from ate.experiments.settings import ROOT, Settings, settings
 from ate.runs.directory import TITLES, RunDirectory
 from ate.runs.failure import RED, Failure, NotebookFailed, section_of
 from ate.runs.files import write_text
-from ate.runs.lock import turn
+from ate.runs.lock import lock
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -68,7 +68,7 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     from ate.viz.report.write import write_report
 
     directory = RunDirectory(chosen.directory)
-    with turn(chosen.directory, f"running notebook {', '.join(numbers)}"):
+    with lock(chosen.directory, f"running notebook {', '.join(numbers)}"):
         try:
             for position, number in enumerate(numbers):
                 _execute(number, directory, parameters, tuple(numbers[position + 1 :]))

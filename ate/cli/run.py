@@ -87,7 +87,7 @@ def track(folder: Path, name: str, project: str, online: bool, follow: bool) -> 
     """Tell a run to an experiment tracker: settings, metrics of every training, headline numbers and tables."""
     from ate.runs.child import Child
     from ate.runs.directory import RunDirectory
-    from ate.runs.lock import taken
+    from ate.runs.lock import locked
     from ate.runs.tracking import tracker
 
     child = Child(folder)
@@ -97,7 +97,7 @@ def track(folder: Path, name: str, project: str, online: bool, follow: bool) -> 
     with tracker(RunDirectory(folder), name, project, online=online) as following:
         while True:
             # Asked before telling: what comes between the two is told by the last round.
-            going = follow and (child.alive or taken(folder))
+            going = follow and (child.alive or locked(folder))
             told += following.update()
             if not going:
                 break

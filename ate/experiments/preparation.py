@@ -9,7 +9,7 @@ from ate.align.stages import fit
 from ate.data.episodes import Episodes
 from ate.experiments.settings import Settings
 from ate.policies.policy import build
-from ate.runs.lock import turn
+from ate.runs.lock import lock
 from ate.steer.finetuning import pretrain
 from ate.steer.training import OptimConfig
 
@@ -25,7 +25,7 @@ def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes
     config = preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
     folder = alignment_folder(settings, config, sets, adapt)
     # Another process that wants the same waits here, then finds every step done and reads it back.
-    with turn(folder, "aligning"):
+    with lock(folder, "aligning"):
         return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
 
 
@@ -51,7 +51,7 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
     identity = hashlib.sha256(repr(parts).encode()).hexdigest()
     folder = settings.directory / "policies" / f"{parameterization}-{identity[:12]}"
     file = folder / "policy.safetensors"
-    with turn(folder, f"pre-training the {parameterization} policy"):
+    with lock(folder, f"pre-training the {parameterization} policy"):
         if not file.exists():
             policy = build(
                 sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width

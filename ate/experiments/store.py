@@ -2,7 +2,7 @@
 
 results/cells/<hash>.json    its result, whole or absent; what is there is never trained again
 results/failed/<hash>.json   why it has none; tried again by the next call
-results/turns/<hash>         held by the process that trains it, so that no two train the same cell
+results/locks/<hash>         held by the process that trains it, so that no two train the same cell
 
 Cells of one training seed and setting are trained together on one stream; what each gives does not depend on its
 company. The hash does not see machine or library versions: give another run directory to another installation.
@@ -22,7 +22,7 @@ from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, run_seed
 from ate.runs.files import read_json, write_json
-from ate.runs.lock import turn
+from ate.runs.lock import lock
 
 # Part of every hash: raised when the same settings come to mean another result.
 FORMAT = 1
@@ -169,14 +169,14 @@ class SeedJob:
     def __call__(self) -> None:
         """Train what is missing on one stream, and keep each result as soon as its method is rolled out.
 
-        A process that wants the same cells waits for its turn and then finds them done. Where a file server does not
+        A process that wants the same cells waits for them and then finds them done. Where a file server does not
         share locks between machines both train them, to the same numbers, and the file is written whole twice.
         """
         store = Store(Path(self.folder))
         with ExitStack() as held:
             # In the order of keys, so that two processes never wait for each other.
             for cell in sorted(self.missing, key=lambda cell: cell.key):
-                held.enter_context(turn(store.folder / "turns" / cell.key[:SHOWN], f"training seed {cell.seed}"))
+                held.enter_context(lock(store.folder / "locks", f"training seed {cell.seed}", name=cell.key[:SHOWN]))
             missing = self.missing
             for cell in missing:
                 _remove_leftovers(store.file(cell))
@@ -189,7 +189,7 @@ class SeedJob:
 
 
 def _remove_leftovers(file: Path) -> None:
-    """Temporary files of a writer that was killed; nobody else writes a cell whose turn is held."""
+    """Temporary files of a writer that was killed; nobody else writes a cell whose lock is held."""
     for leftover in file.parent.glob(f".{file.name}.*.tmp"):
         leftover.unlink(missing_ok=True)
 

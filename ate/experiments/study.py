@@ -31,7 +31,7 @@ from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
 from ate.experiments.settings import Settings, names, numbers
 from ate.experiments.sweep import Setting, Sweep
 from ate.runs.card import card
-from ate.runs.lock import turn
+from ate.runs.lock import lock
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +206,7 @@ class Study:
         """Folder of another reading of the alignment, over the same stage 1 where that sees no difference."""
         config = self.alignment.config.with_options(**VARIANTS[name])
         folder = alignment_folder(self.settings, config, self.pretrain, self.adapt)
-        with turn(folder, f"aligning as {name}"):
+        with lock(folder, f"aligning as {name}"):
             if (folder / FILE).exists():
                 return folder
             if config.first_stage == self.alignment.config.first_stage:

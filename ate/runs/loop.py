@@ -18,10 +18,10 @@ from tqdm import tqdm
 
 from ate.errors import InputError
 from ate.runs import checkpoint
-from ate.runs.device import threads_for
+from ate.runs.device import one_thread, small
 from ate.runs.distributed import leader, wait
 from ate.runs.files import remove_leftovers, write_text
-from ate.runs.status import Presence, presence
+from ate.runs.status import RunStatus, run_status
 
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
@@ -74,8 +74,8 @@ def train(
         Stopped: it was asked to stop; what was done is in the checkpoint.
         KeyboardInterrupt: it was interrupted; likewise.
     """
-    with presence(directory if leader() else None, label, steps) as here:
-        return _run(step, state, steps, directory, identity, checkpoint_every, log_every, label, after_log, here)
+    with run_status(directory if leader() else None, label, steps) as status:
+        return _run(step, state, steps, directory, identity, checkpoint_every, log_every, label, after_log, status)
 
 
 def _run(
@@ -88,7 +88,7 @@ def _run(
     log_every: int,
     label: str,
     after_log: Callable[[int], Mapping[str, float]] | None,
-    here: Presence,
+    status: RunStatus,
 ) -> list[dict[str, float]]:
     start, rows, window, since = _resume(directory, state, identity)
     progress = tqdm(
@@ -99,7 +99,7 @@ def _run(
         mininterval=2.0,
         disable=steps - start <= 1 or not leader(),
     )
-    with threads_for(item for item in state.values() if isinstance(item, nn.Module)):
+    with one_thread(when=small(item for item in state.values() if isinstance(item, nn.Module))):
         for index in progress:
             for name, value in step(index).items():
                 window[name] = window.get(name, 0.0) + value.detach()
@@ -111,13 +111,13 @@ def _run(
                 window, since = {}, 0
                 if directory is not None and leader():
                     write_text(directory / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
-            here.at(done)
+            status.update(done)
             due = since == 0 and (done == steps or done % checkpoint_every == 0)
-            if directory is not None and leader() and (due or here.stopping):
+            if directory is not None and leader() and (due or status.stopping):
                 _store(directory, state, identity, done, rows, window, since)
-            if here.stopping:
-                here.stop(done)
-    here.finish()
+            if status.stopping:
+                status.stop(done)
+    status.finish()
     wait()
     return rows
 
@@ -178,6 +178,6 @@ def _resume(
         else:
             item.load_state_dict(saved)
     devices = (getattr(item, "device", None) for item in state.values())
-    device = next((found for found in devices if isinstance(found, torch.device)), None)
+    device = next((item for item in devices if isinstance(item, torch.device)), None)
     window = {name: value.to(device) for name, value in tree["window"].items()}
     return int(tree["step"]), list(tree["rows"]), window, int(tree["since"])

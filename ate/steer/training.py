@@ -19,7 +19,7 @@ from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.errors import InputError
 from ate.policies.policy import Policy
-from ate.runs.device import device as default_device
+from ate.runs.device import pick as pick_device
 from ate.runs.loop import Stateful, train
 from ate.steer.batched_trainer import BatchedTrainer
 from ate.steer.batches import TrainingData
@@ -83,7 +83,7 @@ def train_methods(
             networks.
     """
     began = time.perf_counter()
-    device = default_device()
+    device = pick_device()
     identity = "" if directory is None else _identity(methods, sets, spaces, optim)
     for method in methods.values():
         _to(method, device)

@@ -5,7 +5,7 @@ import torch
 
 from ate.errors import InputError
 from ate.runs import checkpoint
-from ate.runs.device import device
+from ate.runs.device import pick
 from ate.runs.directory import RunDirectory
 from ate.runs.loop import train
 
@@ -85,12 +85,17 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         train(step, state, 20, directory=tmp_path, identity="two")
 
 
-def test_device_follows_the_environment(monkeypatch):
+def test_device_is_the_argument_or_follows_the_environment(monkeypatch):
     monkeypatch.setenv("ATE_DEVICE", "cpu")
-    assert device().type == "cpu"
+    assert pick().type == "cpu"
     monkeypatch.setenv("ATE_DEVICE", "toaster")
-    with pytest.raises(InputError, match="ATE_DEVICE"):
-        device()
+    with pytest.raises(InputError) as error:
+        pick()
+    assert error.value.where == "ATE_DEVICE"
+    assert pick("meta").type == "meta"
+    with pytest.raises(InputError) as error:
+        pick("oven")
+    assert (error.value.where, error.value.got) == ("device", "'oven'")
 
 
 def test_run_directory_refuses_a_folder_that_no_run_wrote(tmp_path):

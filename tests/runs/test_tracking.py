@@ -16,7 +16,7 @@ from ate.cli.run import track
 from ate.errors import InputError
 from ate.runs.directory import RunDirectory
 from ate.runs.failure import Failure
-from ate.runs.lock import turn
+from ate.runs.lock import lock
 from ate.runs.tracking import OFFLINE, flat, tracker
 
 ROWS = [{"step": 10, "loss": 0.5}, {"step": 20, "loss": 0.25}]
@@ -113,7 +113,7 @@ def test_a_tracker_without_a_summary_gets_it_as_its_last_row(run, monkeypatch):
 
 def test_rows_are_told_as_they_come_and_to_the_end_when_followed(run, recorder):
     done = []
-    with turn(run.path, "running"):
+    with lock(run.path, "running"):
         follow = [str(run.path), "--with", "recorder", "--follow"]
         thread = threading.Thread(target=lambda: done.append(CliRunner().invoke(track, follow)))
         thread.start()

@@ -17,7 +17,7 @@ from ate.align.evaluate.controls import fit_one_stage, untrained
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
 from ate.errors import InputError, unknown
-from ate.runs.device import device as pick_device
+from ate.runs.device import pick as pick_device
 
 CONTROLS = ("one-stage", "untrained")
 COMPARED = (*VARIANTS, *CONTROLS)
