@@ -4,8 +4,6 @@ Source: Align-Then-stEer, arXiv 2509.02055.
 """
 
 import copy
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from ate.data.space import ActionSpace
 from ate.errors import InputError
 from ate.runs.device import pick as pick_device
 from ate.runs.distributed import rank
+from ate.runs.files import content_key
 
 
 def first_stage(
@@ -135,7 +134,7 @@ def _stage(
     """Train one stage from `start`'s weights, or from random ones; returns network and metric rows."""
     device = train.rows.device
     stage_seed = _stage_seed(name, seed)
-    identity = hashlib.sha256(json.dumps([name, config.to_dict(), digests, seed]).encode()).hexdigest()
+    identity = content_key([name, config.to_dict(), digests, seed])
     with seeded(stage_seed, device):
         vae = InfoVAE(shape) if start is None else copy.deepcopy(start).requires_grad_(True)
         vae = vae.to(device)

@@ -1,6 +1,5 @@
 """What a study needs before its methods: the alignment and the pre-trained policies, each made once and read back."""
 
-import hashlib
 from pathlib import Path
 
 from ate.align.alignment import Alignment
@@ -9,6 +8,7 @@ from ate.align.stages import fit
 from ate.data.episodes import Episodes
 from ate.experiments.settings import Settings
 from ate.policies.policy import build
+from ate.runs.files import content_key
 from ate.runs.lock import lock
 from ate.steer.finetuning import pretrain
 from ate.steer.training import OptimConfig
@@ -32,7 +32,7 @@ def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes
 def alignment_folder(settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes) -> Path:
     """Where the alignment of these sets by this configuration is kept, named by all that it depends on."""
     parts = [config, settings.seed, [s.digest for s in sets], adapt.digest]
-    return settings.directory / "align" / hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+    return settings.directory / "align" / content_key(parts)[:12]
 
 
 def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, parameterization: str) -> Path:
@@ -48,7 +48,7 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
         settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, schedule="cosine", seed=settings.seed
     )
     parts = [optim, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
-    identity = hashlib.sha256(repr(parts).encode()).hexdigest()
+    identity = content_key(parts)
     folder = settings.directory / "policies" / f"{parameterization}-{identity[:12]}"
     file = folder / "policy.safetensors"
     with lock(folder, f"pre-training the {parameterization} policy"):

@@ -8,8 +8,6 @@ Cells of one training seed and setting are trained together on one stream; what 
 company. The hash does not see machine or library versions: give another run directory to another installation.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +19,7 @@ from ate.errors import InputError
 from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, run_seed
-from ate.runs.files import read_json, write_json
+from ate.runs.files import content_key, file_digest, read_json, write_json
 from ate.runs.lock import lock
 
 # Part of every hash: raised when the same settings come to mean another result.
@@ -51,9 +49,11 @@ class Contents:
     @classmethod
     def of(cls, experiment: Experiment) -> "Contents":
         """Read them."""
-        readings = {name: _sha(Path(folder) / FILE) for name, folder in experiment.readings}
-        alignment = _sha(Path(experiment.alignment) / FILE)
-        return cls(experiment, _sha(Path(experiment.policy)), alignment, readings, experiment.adapt.load().digest)
+        readings = {name: file_digest(Path(folder) / FILE) for name, folder in experiment.readings}
+        alignment = file_digest(Path(experiment.alignment) / FILE)
+        return cls(
+            experiment, file_digest(Path(experiment.policy)), alignment, readings, experiment.adapt.load().digest
+        )
 
     def cell(self, method: MethodSpec, seed: int) -> "Cell":
         """One cell; methods that differ in their names alone are the same one."""
@@ -70,7 +70,7 @@ class Contents:
             "reading": self.readings.get(method.encoder, ""),
             "data": self.data,
         }
-        key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+        key = content_key(depends)
         return Cell(method, seed, key)
 
 
@@ -154,7 +154,7 @@ class SeedJob:
     @property
     def key(self) -> str:
         """Hash of what is asked for."""
-        return hashlib.sha256("".join(sorted(cell.key for cell in self.cells)).encode()).hexdigest()[:SHOWN]
+        return content_key(sorted(cell.key for cell in self.cells))[:SHOWN]
 
     @property
     def missing(self) -> tuple[Cell, ...]:
@@ -192,10 +192,6 @@ def _remove_leftovers(file: Path) -> None:
     """Temporary files of a writer that was killed; nobody else writes a cell whose lock is held."""
     for leftover in file.parent.glob(f".{file.name}.*.tmp"):
         leftover.unlink(missing_ok=True)
-
-
-def _sha(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def kept(directory: Path) -> list[RunResult]:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ate.errors import InputError, unknown
+from ate.runs.files import content_key
 
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "bfloat16")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class OptimConfig:
     """Optimisation optim.
 
@@ -63,12 +64,6 @@ class OptimConfig:
             if getattr(self, name) not in valid:
                 raise unknown(getattr(self, name), valid, where=name)
 
-    def __repr__(self) -> str:
-        # Runs are named by hashes over it: options that came later are told where they are used, and old names hold.
-        first = ("steps", "batch", "learning_rate", "weight_decay", "schedule", "seed")
-        told = [f.name for f in fields(self) if f.name in first or getattr(self, f.name) != f.default]
-        return f"OptimConfig({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
-
     @classmethod
     def of(cls, options: dict[str, Any]) -> "OptimConfig":
         """A optim of options by name.
@@ -84,8 +79,8 @@ class OptimConfig:
 
     @property
     def identity(self) -> str:
-        """What a run cannot change on its way: more steps continue a constant schedule, a cosine is another one."""
-        return repr(self if self.schedule == "cosine" else replace(self, steps=1))
+        """Key of what a run cannot change on its way: more steps continue a constant schedule, a cosine is another one."""
+        return content_key(self if self.schedule == "cosine" else replace(self, steps=1))
 
     def learning_rate_factor(self, step: int) -> float:
         """Share of the learning rate at a step, from 0: up over `warmup` steps, then the schedule over the others."""

@@ -53,10 +53,3 @@ def test_a_run_is_named_by_what_it_cannot_change():
         {"precision": "bfloat16"},
     ):
         assert OptimConfig(**change).identity != OptimConfig().identity
-
-
-def test_options_that_came_later_are_told_where_they_are_used():
-    """Folders are named by hashes over this text."""
-    first = "steps=80, batch=64, learning_rate=0.0003, weight_decay=1e-06, schedule='constant', seed=0"
-    assert repr(OptimConfig()) == f"OptimConfig({first})"
-    assert repr(OptimConfig(ema=0.99, accumulate=2)) == f"OptimConfig({first}, accumulate=2, ema=0.99)"

@@ -6,7 +6,6 @@ to the posteriors of stage 1 and used as the ruler of every variant that shares 
 aligned to.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +30,7 @@ from ate.align.motion import PATH, TURN
 from ate.align.training import chunks_of, split
 from ate.data.episodes import Episodes
 from ate.data.loading import DataSet
-from ate.runs.files import read_json, write_json
+from ate.runs.files import content_key, read_json, write_json
 
 # Columns that are numbers of a variant, and those that are its references: the same test, of something known.
 NUMBERS = (
@@ -82,8 +81,8 @@ def _judge_seed(
     torch.set_num_threads(1)
     sets = tuple(one for data in pretrain for one in data.load_sets())
     robot = adapt.load()
-    parts = repr((seed, [one.digest for one in sets], robot.digest))
-    folder = directory / f"{robot.robot}-{seed}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
+    key = content_key([seed, [one.digest for one in sets], robot.digest])
+    folder = directory / f"{robot.robot}-{seed}-{key[:12]}"
     rulers: dict[str, Mixture] = {}
     reason = why_no_anchors(sets, robot)
     left_out = [variant for variant in variants if variant.config.anchor_weight and reason]
@@ -100,7 +99,7 @@ def _judge_seed(
     for variant, alignment in train_variants(
         [variant for variant in variants if variant not in left_out], sets, robot, folder, seed
     ):
-        file = folder / f"{hashlib.sha256(repr((variant.kind, variant.config)).encode()).hexdigest()[:12]}.json"
+        file = folder / f"{content_key([variant.kind, variant.config])[:12]}.json"
         if not file.exists():
             stage_one = repr(variant.config.first_stage)
             if stage_one not in rulers:

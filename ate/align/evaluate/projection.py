@@ -4,7 +4,6 @@ Everything that is shown together is embedded together: a fit to pre-training al
 it wherever they are. A UMAP takes tens of seconds, so its coordinates are kept by the content that they depend on.
 """
 
-import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +14,7 @@ from sklearn.decomposition import PCA
 
 from ate.errors import InputError, unknown
 from ate.runs import checkpoint
+from ate.runs.files import array_digest, content_key
 
 METHODS = ("pca", "umap")
 MOST_POINTS = 2000
@@ -90,8 +90,8 @@ def plane(points: np.ndarray, method: str = "pca", seed: int = 0, cache: Path | 
         flat: np.ndarray = PCA(2, svd_solver="full").fit_transform(points)
         return flat
     neighbours = min(NEIGHBOURS, len(points) - 1)
-    said = repr((points.shape, str(points.dtype), seed, neighbours, version("umap-learn")))
-    key = hashlib.sha256(said.encode() + np.ascontiguousarray(points).tobytes()).hexdigest()[:16]
+    settings = [list(points.shape), str(points.dtype), seed, neighbours, version("umap-learn")]
+    key = content_key([*settings, array_digest(points)])[:16]
     file = None if cache is None else cache / f"umap-{key}.safetensors"
     if file is not None and file.exists():
         kept: np.ndarray = checkpoint.load(file)["plane"].numpy()

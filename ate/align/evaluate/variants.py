@@ -5,8 +5,6 @@ preset; `one-stage` and `untrained` are controls that never met pre-training. Va
 share it. A variant may change options further: `mixture:adapt_kl_weight=0.1`.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
 from ate.errors import InputError, unknown
 from ate.runs.device import pick as pick_device
+from ate.runs.files import content_key
 
 CONTROLS = ("one-stage", "untrained")
 COMPARED = (*VARIANTS, *CONTROLS)
@@ -79,8 +78,8 @@ def train_variants(
     """
     first: dict[str, Alignment] = {}
     for variant in variants:
-        place = folder / _key(variant.config.to_dict())
-        stage_one = _key(variant.config.first_stage)
+        place = folder / content_key(variant.config.to_dict())[:12]
+        stage_one = content_key(variant.config.first_stage)[:12]
         if (place / FILE).exists():
             alignment = Alignment.load(place, pick_device())
         elif stage_one in first:
@@ -93,7 +92,3 @@ def train_variants(
         elif variant.kind == "untrained":
             alignment = untrained(alignment, seed)
         yield variant, alignment
-
-
-def _key(options: dict[str, object]) -> str:
-    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,9 +1,10 @@
 """A look at one episode: what can be said of it with its values in memory, small enough to keep for thousands."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+
+from ate.runs.files import array_digest
 
 # Points at which an episode's course is kept: enough to tell its shape, little enough for thousands of episodes.
 POINTS = 16
@@ -84,7 +85,7 @@ def look(name: str, file: str, rows: np.ndarray, usual: np.ndarray, witness: np.
         repeated=int(same.sum()),
         repeated_at=int(same.argmax()) + 1 if same.any() else -1,
         run=_runs(same)[1],
-        digest=hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
+        digest=array_digest(rows),
     )
 
 
