@@ -65,19 +65,19 @@ real: venv
 	$(BIN)/ate run --profile demo --run runs/real \
 	  -p pretrain=$(REAL)/robosuite_sawyer/hdf5 -p adapt=$(REAL)/robosuite_panda/hdf5 -p exclude=episode_0005
 
-# Six methods of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
+# Six variants of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
 LIFT := data/lift
 judge: venv
-	$(BIN)/ate judge --run runs/judge $(foreach robot,panda sawyer iiwa14 xarm7 xarm6,--pretrain $(LIFT)/pretrain/$(robot)) \
+	$(BIN)/ate benchmark --run runs/benchmark $(foreach robot,panda sawyer iiwa14 xarm7 xarm6,--pretrain $(LIFT)/pretrain/$(robot)) \
 	  --adapt $(LIFT)/adapt/ur5e --adapt $(LIFT)/adapt/gen3
 
-# The same on somebody's own recordings: Sawyer → Panda, and Sawyer + Panda → a right method of Baxter and of GR1.
+# The same on somebody's own recordings: Sawyer → Panda, and Sawyer + Panda → the right arm of Baxter and of GR1.
 METHODS := --pretrain $(REAL)/robosuite_sawyer/hdf5 --pretrain $(REAL)/robosuite_panda/hdf5 --joints-pretrain "right_j*,robot0_joint*"
 judge-real: venv
-	$(BIN)/ate judge --run runs/judge-panda --pretrain $(REAL)/robosuite_sawyer/hdf5 \
+	$(BIN)/ate benchmark --run runs/benchmark-panda --pretrain $(REAL)/robosuite_sawyer/hdf5 \
 	  --adapt $(REAL)/robosuite_panda/hdf5 --exclude episode_0005
-	$(BIN)/ate judge --run runs/judge-baxter $(METHODS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"
-	$(BIN)/ate judge --run runs/judge-gr1 $(METHODS) --adapt $(REAL)/gr1_lerobot_v20/hdf5 --robot gr1_methods \
+	$(BIN)/ate benchmark --run runs/benchmark-baxter $(METHODS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"
+	$(BIN)/ate benchmark --run runs/benchmark-gr1 $(METHODS) --adapt $(REAL)/gr1_lerobot_v20/hdf5 --robot gr1_arms \
 	  --joints "right_shoulder*,right_elbow*,right_wrist*"
 
 bench: venv

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ate.errors import InputError, unknown
 from ate.experiments.settings import ROOT, Settings, settings
 from ate.runs.directory import TITLES, RunDirectory
-from ate.runs.failure import RED, Failure, NotebookFailed, section_of
+from ate.runs.failure import RED, NotebookFailed, NotebookFailure, section_of
 from ate.runs.files import write_text
 from ate.runs.lock import lock
 
@@ -44,7 +44,8 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
         The settings that all of them ran with.
 
     Raises:
-        InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used; nothing was written.
+        InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used, or a run directory of
+            an earlier version; nothing was written.
         NotebookFailed: a notebook did not run to its end. Those after it were not run; the report is written, and
             the card of the failure is the first thing in it and in the executed notebook.
     """
@@ -52,6 +53,7 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
         if number not in NOTEBOOKS:
             raise unknown(number, NOTEBOOKS, where="notebook")
     chosen = settings(given)
+    directory = RunDirectory(chosen.directory)
     # Imported here: it brings torch, which nobody should wait for to learn of a mistyped name.
     from ate.experiments.preflight import preflight
 
@@ -67,8 +69,7 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     os.environ["ATE_BATCH"] = "1"
     from ate.viz.report.write import write_report
 
-    directory = RunDirectory(chosen.directory)
-    with lock(chosen.directory, f"running notebook {', '.join(numbers)}"):
+    with lock(directory.create().path, f"running notebook {', '.join(numbers)}"):
         try:
             for position, number in enumerate(numbers):
                 _execute(number, directory, parameters, tuple(numbers[position + 1 :]))
@@ -84,7 +85,7 @@ def _execute(number: str, directory: RunDirectory, parameters: Mapping[str, Any]
     source = ROOT / "notebooks" / NOTEBOOKS[number]
     if not source.exists():
         raise InputError(
-            "no such file", where=str(source), expected="the notebook beside the package",
+            "no such file", where=str(source), expected="the notebooks next to the package",
             fix="install from a clone with `pip install -e .`, as `make venv` does",
         )  # fmt: skip
     output = directory.path / "notebooks" / NOTEBOOKS[number]
@@ -127,14 +128,14 @@ def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> Non
 
 def _failure(
     error: Exception, number: str, output: Path, parameters: Mapping[str, Any], later: tuple[str, ...]
-) -> Failure:
+) -> NotebookFailure:
     """The card of an error; it becomes the first cell of the executed notebook."""
     import nbformat
 
     notebook = _read(output)
     index = getattr(error, "cell_index", _last_begun(notebook))
     cell = None if index is None else notebook.cells[index]
-    failure = Failure.of(
+    failure = NotebookFailure.of(
         getattr(error, "ename", type(error).__name__),
         getattr(error, "evalue", str(error)),
         notebook=number,

@@ -1,9 +1,9 @@
-"""Notebooks of a sweep: each λ × clamp as an execution of notebook 03 that leaves its notebook and its HTML.
+"""Notebooks of a sweep: notebook 03 executed for each λ × clamp, kept with an HTML page.
 
 notebooks/<name>/notebooks/03_steer_policy.ipynb and .html, in the run directory of the sweep
 
-A cell's notebook has a run directory of its own for what it shows; alignment, policies and results are those of the
-sweep, so that what the sweep has trained is read, not trained again.
+Each notebook has a run directory of its own for its figures and headline. Alignment, policies and results are links to
+those of the sweep, so that what the sweep has trained is read, not trained again.
 """
 
 import os
@@ -14,10 +14,11 @@ from typing import Any
 
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.errors import InputError
-from ate.experiments.executors import Failure
+from ate.experiments.jobs import JobFailure
 from ate.experiments.settings import PROFILES, Settings
 from ate.experiments.study import Study
 from ate.experiments.sweep import AXES, Setting, Sweep
+from ate.runs.directory import RunDirectory
 from ate.runs.files import write_text
 
 NUMBER = "03"
@@ -45,8 +46,8 @@ class NotebookCell:
     @property
     def key(self) -> str:
         """Names its folder."""
-        one = self.setting
-        return f"{one.parameterization}_{one.demonstrations}x{one.steps}_lam{self.lam:g}_clamp{self.clamp:g}"
+        s = self.setting
+        return f"{s.parameterization}_{s.demonstrations}x{s.steps}_lam{self.lam:g}_clamp{self.clamp:g}"
 
     @property
     def folder(self) -> Path:
@@ -64,20 +65,20 @@ class NotebookCell:
         return self.notebook.with_suffix(".html")
 
     def __call__(self) -> None:
-        """Execute it; where its page is there already, nothing.
+        """Execute it, unless its page is there already.
 
         Raises:
-            NotebookFailed: a cell of the notebook raised; it is kept and shows where.
+            NotebookFailed: a cell of the notebook raised; the notebook is kept and shows which.
         """
         if self.html.exists():
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for room in SHARED:
-            # Where nothing of a room is there yet, it is made where the sweep will look for it.
-            (self.settings.directory / room).mkdir(exist_ok=True)
-            link = self.folder / room
+        sweep, own = RunDirectory(self.settings.directory), RunDirectory(self.folder)
+        for name in SHARED:
+            # A folder that is not there yet is made where the sweep will look for it.
+            shared, link = sweep.folder(name), own.folder(name)
+            shared.mkdir(exist_ok=True)
             if not link.is_symlink():
-                link.symlink_to(Path(os.path.relpath(self.settings.directory / room, self.folder)))
+                link.symlink_to(Path(os.path.relpath(shared, self.folder)))
         execute([NUMBER], self._parameters())
         write_text(self.html, _page(self.notebook))
 
@@ -94,20 +95,19 @@ class NotebookCell:
             run=str(self.folder),
             executor="here",
         )
-        usual = PROFILES[chosen.profile]
-        given = {f.name: getattr(chosen, f.name) for f in fields(chosen)}
-        return {
-            name: value for name, value in given.items() if value != getattr(usual, name) or name in ("profile", "run")
-        }
+        default = PROFILES[chosen.profile]
+        names = (field.name for field in fields(chosen))
+        values = {name: getattr(chosen, name) for name in names}
+        return {k: v for k, v in values.items() if v != getattr(default, k) or k in ("profile", "run")}
 
 
-def notebook_cells(sweep: Sweep, settings: Settings, found: tuple[Setting, ...]) -> tuple[NotebookCell, ...]:
+def notebook_cells(sweep: Sweep, settings: Settings, shown: tuple[Setting, ...]) -> tuple[NotebookCell, ...]:
     """A notebook for every λ × clamp and setting.
 
     Args:
         sweep: λ, clamps and seeds.
         settings: of the run.
-        found: the settings to show, as `Study.settings_of` gives them.
+        shown: the settings of the sweep to show, as `Study.settings_of` gives them.
 
     Raises:
         InputError: the sweep varies what notebook 03 has no parameter for.
@@ -117,15 +117,15 @@ def notebook_cells(sweep: Sweep, settings: Settings, found: tuple[Setting, ...])
         raise InputError(
             f"a sweep over {', '.join(other)}",
             where="notebooks of a sweep",
-            expected="λ, clamp, demonstrations, steps and parameterisation alone: what notebook 03 takes",
+            expected="only λ, clamp, demonstrations, steps and parameterisation, which notebook 03 takes",
             fix="sweep the rest without notebooks",
         )
     grid = [method for method in sweep.methods if method.encoder == "aligned"]
-    return tuple(NotebookCell(settings, one, method.lam, method.clamp, sweep.seeds) for one in found for method in grid)
+    return tuple(NotebookCell(settings, s, method.lam, method.clamp, sweep.seeds) for s in shown for method in grid)
 
 
-def execute_sweep(study: Study, sweep: Sweep) -> list[tuple[Path, Failure | None]]:
-    """Each λ × clamp of a sweep as an executed notebook 03; its HTML, and why there is none where it failed.
+def execute_sweep(study: Study, sweep: Sweep) -> list[tuple[Path, JobFailure | None]]:
+    """Execute notebook 03 for each λ × clamp of a sweep; returns the HTML of each, and the failure if there is none.
 
     Raises:
         InputError: the sweep varies what notebook 03 has no parameter for.

@@ -1,5 +1,5 @@
-"""`ate align` trains both stages, by a YAML file of the release or by our own options; `ate judge` compares
-variants."""
+"""`ate align` trains both stages, by a YAML file of the release or by our own options; `ate benchmark`
+compares variants."""
 
 import shlex
 import sys
@@ -75,20 +75,20 @@ def align(
         click.echo(f"Verdict: none, {error}")
 
 
-@click.command()
+@click.command("benchmark")
 @click.option("--pretrain", "before", multiple=True, required=True, help="Pre-training episodes; may be repeated.")
 @click.option("--adapt", "after", multiple=True, required=True, help="An adaptation robot's episodes; may be repeated.")
 @click.option("--variants", default="one-stage,released,paper,mixture,anchored,untrained", show_default=True,
               help="Separated by commas; a variant with options as `mixture:adapt_kl_weight=0.1`.")  # fmt: skip
 @click.option("--preset", default="demo", show_default=True, help="Options that all variants start from.")
 @click.option("--seeds", default=3, show_default=True, help="Training seeds, 0 to N − 1.")
-@click.option("--run", "folder", type=click.Path(path_type=Path), default=Path("runs") / "judge", show_default=True)
+@click.option("--run", "folder", type=click.Path(path_type=Path), default=Path("runs") / "benchmark", show_default=True)
 @click.option("--joints", default="", help="Columns of the adaptation robots, names or patterns: right_*.")
 @click.option("--joints-pretrain", default="", help="The same for the pre-training robots.")
 @click.option("--robot", default="", help="Profile of the adaptation robots, where files name no joints.")
 @click.option("--exclude", default="", help="Episodes of the adaptation robots to leave out, separated by commas.")
 @click.option("--workers", default=2, show_default=True, help="Processes.")
-def judge(
+def benchmark(
     before: tuple[str, ...],
     after: tuple[str, ...],
     variants: str,
@@ -101,7 +101,7 @@ def judge(
     exclude: str,
     workers: int,
 ) -> None:
-    """Train several variants of alignment over seeds and put all of them to the same tests.
+    """Train several variants of alignment over seeds and compare them by the same tests.
 
     Each number is a mean over seeds with its 95 % t interval; what was trained and judged before is read back.
     """
@@ -120,8 +120,8 @@ def judge(
     chosen = variant_configs(names(variants), resolve(preset))
     old = [DataSet(path, joints=names(joints_pretrain)) for path in before]
     new = [DataSet(path, exclude=names(exclude), robot=robot, joints=names(joints)) for path in after]
-    rows = judged(old, new, chosen, range(seeds), folder / "variants", workers)
     directory = RunDirectory(folder)
+    rows = judged(old, new, chosen, range(seeds), directory.folder("variants"), workers)
     for line in tell(rows, over_seeds(rows), directory):
         click.echo(line)
     hashes = {data.path: episodes.digest for data in (*old, *new) for episodes in data.load_sets()}

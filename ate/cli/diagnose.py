@@ -35,7 +35,7 @@ def diagnose(
     seed: int,
     json_out: Path | None,
 ) -> None:
-    """Low loss, bad robot: climb from the recordings to the weights; the first FAIL is where to look."""
+    """Find out why a policy with a low loss fails on the robot; the first FAIL is where to look."""
     from ate.cli.doctor import table
     from ate.data import excludes
     from ate.data.loading import load

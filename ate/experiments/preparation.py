@@ -8,6 +8,7 @@ from ate.align.stages import fit
 from ate.data.episodes import Episodes
 from ate.experiments.settings import Settings
 from ate.policies.policy import build
+from ate.runs.directory import RunDirectory
 from ate.runs.files import content_key
 from ate.runs.lock import lock
 from ate.steer.finetuning import pretrain
@@ -24,6 +25,7 @@ def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes
     """
     config = preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
     folder = alignment_folder(settings, config, sets, adapt)
+    RunDirectory(settings.directory).create()
     # Another process that wants the same waits here, then finds every step done and reads it back.
     with lock(folder, "aligning"):
         return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder

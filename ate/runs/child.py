@@ -81,6 +81,8 @@ class Child:
     def alive(self) -> bool:
         """Whether the process runs, or another one trains in the folder."""
         process = self.process
+        if process.get("pid") in _own:
+            return self.code is None
         if process and alive(process):
             return True
         return any(training(file.parent) for file in self.folder.rglob(STATUS))

@@ -14,7 +14,7 @@ from ate.errors import InputError
 
 MEMORY = "give it less at once (a smaller batch, fewer workers, a smaller profile) or more memory, then repeat it"
 # What to do about errors that do not say it themselves, by the name of their type.
-WAYS_OUT: Mapping[str, str] = {
+FIXES: Mapping[str, str] = {
     "Stopped": "repeat it: it goes on from its last checkpoint",
     "KeyboardInterrupt": "repeat it: trainings go on from their last checkpoint",
     "MemoryError": MEMORY,
@@ -31,13 +31,13 @@ RED = "#b3261e"
 class NotebookFailed(RuntimeError):
     """A notebook did not run to its end; its text is the failure card, `failure` the record."""
 
-    def __init__(self, failure: "Failure") -> None:
+    def __init__(self, failure: "NotebookFailure") -> None:
         super().__init__(failure.text())
         self.failure = failure
 
 
 @dataclass(frozen=True)
-class Failure:
+class NotebookFailure:
     """Why a notebook stopped.
 
     Attributes:
@@ -65,16 +65,16 @@ class Failure:
     not_run: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, error: str, message: str, **where: Any) -> "Failure":
+    def of(cls, error: str, message: str, **where: Any) -> "NotebookFailure":
         """The card of an error by its type and text; `where` has all other fields but `fix`."""
         known = InputError.parse(message)
         if known is not None:
             fix = known.fix
         elif where["cell"] is None:
-            fix = WAYS_OUT.get(error, "see by hand (make lab) whether a kernel starts at all, then repeat it")
+            fix = FIXES.get(error, "see by hand (make lab) whether a kernel starts at all, then repeat it")
         else:
             look = f"read the end of cell {where['cell']} in {where['output']}, mend what it names, then repeat it"
-            fix = WAYS_OUT.get(error, look)
+            fix = FIXES.get(error, look)
         return cls(error=error, message=message, fix=fix, **where)
 
     @property
@@ -120,7 +120,7 @@ class Failure:
         return {**asdict(self), "not_run": list(self.not_run), **parts}
 
     @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> "Failure":
+    def from_tree(cls, tree: Mapping[str, Any]) -> "NotebookFailure":
         """The inverse of `to_tree`."""
         values = {name: tree[name] for name in cls.__dataclass_fields__}
         return cls(**{**values, "not_run": tuple(values["not_run"])})

@@ -79,7 +79,7 @@ class OptimConfig:
 
     @property
     def identity(self) -> str:
-        """Key of what a run cannot change on its way: more steps continue a constant schedule, a cosine is another one."""
+        """Key of what a run cannot change: more steps continue a constant schedule, a cosine is another one."""
         return content_key(self if self.schedule == "cosine" else replace(self, steps=1))
 
     def learning_rate_factor(self, step: int) -> float:

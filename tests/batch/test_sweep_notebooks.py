@@ -7,6 +7,7 @@ from ate.errors import InputError
 from ate.experiments import Executor, Sweep
 from ate.experiments.settings import from_notebook, settings
 from ate.experiments.sweep import Setting
+from ate.runs.directory import RunDirectory
 
 SWEEP = Sweep((0.5, 2.0), (0.1,), ("sample",), (5,), (20,), seeds=2)
 
@@ -16,8 +17,9 @@ def test_every_lambda_and_clamp_has_a_notebook_of_its_own(tmp_path):
     found = notebook_cells(SWEEP, chosen, SWEEP.settings)
     assert [cell.key for cell in found] == ["sample_5x20_lam0.5_clamp0.1", "sample_5x20_lam2_clamp0.1"]
     assert len({cell.html for cell in found}) == 2 and all(tmp_path in cell.html.parents for cell in found)
-    with pytest.raises(InputError, match=r"a sweep over sign, at.*what notebook 03 takes"):
+    with pytest.raises(InputError) as error:
         notebook_cells(SWEEP.with_options({"sign": -1, "at": "estimate"}, "x"), chosen, SWEEP.settings)
+    assert error.value.got == "a sweep over sign, at"
 
 
 def test_a_notebook_reads_what_the_sweep_has_trained(tmp_path, monkeypatch):
@@ -32,7 +34,7 @@ def test_a_notebook_reads_what_the_sweep_has_trained(tmp_path, monkeypatch):
         cell.notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
 
     monkeypatch.setattr("ate.batch.sweep_notebooks.execute", execute)
-    (tmp_path / "results").mkdir()
+    RunDirectory(tmp_path).folder("results").mkdir()
     (tmp_path / "results" / "here").touch()
     cell()
     ((numbers, parameters),) = given

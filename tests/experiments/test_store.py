@@ -175,7 +175,7 @@ def test_a_group_that_is_done_trains_nothing_and_removes_what_killed_writers_lef
     assert not leftover.exists() and group.missing == ()
     monkeypatch.setattr("ate.experiments.store.run_seed", lambda *_: 1 / 0)
     group()
-    assert [part.cells for part in replace(group, folder=str(tmp_path / "new")).alone()] == [
+    assert [part.cells for part in replace(group, folder=str(tmp_path / "new")).split()] == [
         (cell,) for cell in group.cells
     ]
 

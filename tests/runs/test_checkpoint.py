@@ -6,7 +6,8 @@ import torch
 from ate.errors import InputError
 from ate.runs import checkpoint
 from ate.runs.device import pick
-from ate.runs.directory import RunDirectory
+from ate.runs.directory import FORMAT, RunDirectory
+from ate.runs.files import read_json
 from ate.runs.loop import train
 
 
@@ -103,6 +104,21 @@ def test_run_directory_refuses_a_folder_that_no_run_wrote(tmp_path):
         RunDirectory.existing(tmp_path)
     RunDirectory(tmp_path).save_headline("01", {"episodes": 3})
     assert RunDirectory.existing(tmp_path).headlines() == {"01": {"episodes": 3}}
+
+
+def test_a_run_directory_is_read_by_its_own_version_only(tmp_path):
+    """Notebooks begin with `RunDirectory(…).begin(…)`."""
+    run = RunDirectory(tmp_path / "new")
+    assert not run.path.exists()
+    run.begin("01")
+    assert read_json(run.path / "run.json") == {"format": FORMAT} and RunDirectory(run.path) == run
+    (run.path / "run.json").write_text('{"format": 99}')
+    (tmp_path / "earlier" / "align").mkdir(parents=True)
+    for folder in ("new", "earlier"):
+        with pytest.raises(InputError) as error:
+            RunDirectory(tmp_path / folder).begin("01")
+        assert error.value.where == str(tmp_path / folder) and "--run" in error.value.fix
+    assert [f.name for f in (tmp_path / "earlier").iterdir()] == ["align"]
 
 
 def test_beginning_a_notebook_forgets_its_own_results_only(tmp_path):

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from ate.cli.run import track
 from ate.errors import InputError
 from ate.runs.directory import RunDirectory
-from ate.runs.failure import Failure
+from ate.runs.failure import NotebookFailure
 from ate.runs.lock import lock
 from ate.runs.tracking import OFFLINE, flat, tracker
 
@@ -36,7 +36,7 @@ def run(tmp_path):
     table = {"columns": ["method", "success"], "rows": [["direct", 0.6], ["ATE", "13 of 20"]]}
     run.save_headline("03", {"verdict": ["ATE hurts."], "lambda": 2.0, "diagnosis": {"level": "PASS"}, "table": table})
     run.save_card("03", {"config": {"lam": 2.0}, "command": "ate run --only 03"})
-    run.save_failure(Failure("04", "Ablate", "The grid", 3, "E", "m", "w", "c", "/r/n/o"))
+    run.save_failure(NotebookFailure("04", "Ablate", "The grid", 3, "E", "m", "w", "c", "/r/n/o"))
     return run
 
 
