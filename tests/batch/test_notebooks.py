@@ -80,7 +80,7 @@ def test_a_failing_cell_comes_first_everywhere_until_it_is_cured(given, write, t
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(NotebookFailed, match=r"03 · Steer the policy failed in “A stage” \(cell \d\)") as error:
         execute(["03", "04"], {**given, "lam": 0.5})
-    for words in ("Got: $6", "Where: here", "Expected: <7>", "What to do: do this", "-p lam=0.5", "--only 03", "04"):
+    for words in ("Got: $6", "Where: here", "Expected: <7>", "Fix: do this", "-p lam=0.5", "--only 03", "04"):
         assert words in str(error.value)
     (failure,) = run.failures()
     assert failure == error.value.failure and failure.not_run == ("04",) and run.headlines() == {}
