@@ -31,6 +31,7 @@ from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
 from ate.experiments.settings import Settings, names, numbers
 from ate.experiments.sweep import Setting, Sweep
 from ate.runs.card import card
+from ate.runs.directory import RunDirectory
 from ate.runs.lock import lock
 
 
@@ -195,7 +196,7 @@ class Study:
         return JobSpec(experiment, tuple(methods), tuple(seeds))
 
     def _run(self, requests: Sequence[JobSpec], command: str) -> SweepResult:
-        return run(requests, self.settings.directory / "results", self.executor, command)
+        return run(requests, RunDirectory(self.settings.directory).folder("results"), self.executor, command)
 
     @property
     def executor(self) -> Executor:
