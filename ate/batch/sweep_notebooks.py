@@ -46,8 +46,8 @@ class NotebookCell:
     @property
     def key(self) -> str:
         """Names its folder."""
-        s = self.setting
-        return f"{s.parameterization}_{s.demonstrations}x{s.steps}_lam{self.lam:g}_clamp{self.clamp:g}"
+        one = self.setting
+        return f"{one.parameterization}_{one.demonstrations}x{one.steps}_lam{self.lam:g}_clamp{self.clamp:g}"
 
     @property
     def folder(self) -> Path:
@@ -95,19 +95,20 @@ class NotebookCell:
             run=str(self.folder),
             executor="here",
         )
-        default = PROFILES[chosen.profile]
-        names = (field.name for field in fields(chosen))
-        values = {name: getattr(chosen, name) for name in names}
-        return {k: v for k, v in values.items() if v != getattr(default, k) or k in ("profile", "run")}
+        usual = PROFILES[chosen.profile]
+        given = {f.name: getattr(chosen, f.name) for f in fields(chosen)}
+        return {
+            name: value for name, value in given.items() if value != getattr(usual, name) or name in ("profile", "run")
+        }
 
 
-def notebook_cells(sweep: Sweep, settings: Settings, shown: tuple[Setting, ...]) -> tuple[NotebookCell, ...]:
+def notebook_cells(sweep: Sweep, settings: Settings, found: tuple[Setting, ...]) -> tuple[NotebookCell, ...]:
     """A notebook for every λ × clamp and setting.
 
     Args:
         sweep: λ, clamps and seeds.
         settings: of the run.
-        shown: the settings of the sweep to show, as `Study.settings_of` gives them.
+        found: the settings to show, as `Study.settings_of` gives them.
 
     Raises:
         InputError: the sweep varies what notebook 03 has no parameter for.
@@ -117,11 +118,11 @@ def notebook_cells(sweep: Sweep, settings: Settings, shown: tuple[Setting, ...])
         raise InputError(
             f"a sweep over {', '.join(other)}",
             where="notebooks of a sweep",
-            expected="only λ, clamp, demonstrations, steps and parameterisation, which notebook 03 takes",
+            expected="λ, clamp, demonstrations, steps and parameterisation alone: what notebook 03 takes",
             fix="sweep the rest without notebooks",
         )
     grid = [method for method in sweep.methods if method.encoder == "aligned"]
-    return tuple(NotebookCell(settings, s, method.lam, method.clamp, sweep.seeds) for s in shown for method in grid)
+    return tuple(NotebookCell(settings, one, method.lam, method.clamp, sweep.seeds) for one in found for method in grid)
 
 
 def execute_sweep(study: Study, sweep: Sweep) -> list[tuple[Path, JobFailure | None]]:

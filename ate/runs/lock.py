@@ -95,8 +95,8 @@ def identity(pid: int) -> dict[str, Any]:
 
 def alive(process: dict[str, Any]) -> bool:
     """Whether the process of an `identity` still runs on this machine."""
-    created = identity(process["pid"])["created"]
-    return None not in (created, process["created"]) and abs(created - process["created"]) < TOLERANCE
+    created, now = process.get("created"), identity(process["pid"])["created"]
+    return None not in (created, now) and abs(now - created) < TOLERANCE
 
 
 def _read(record: Path) -> dict[str, Any] | None:

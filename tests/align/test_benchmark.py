@@ -13,7 +13,7 @@ from ate.align.config import PRESETS, VARIANTS, preset
 from ate.align.evaluate import benchmark as judging
 from ate.align.evaluate import variants as variants
 from ate.align.evaluate.variants import train_variants, variant_configs
-from ate.cli.align import judge
+from ate.cli.align import benchmark
 from ate.errors import InputError
 
 TINY = preset("smoke").with_options(chunk=8, latent=8, feedforward=16, pretrain_steps=8, adapt_steps=6, batch=16)
@@ -105,7 +105,7 @@ def test_the_command_judges_every_variant_and_a_second_time_reads_it_back(robots
     new = recorded(tmp_path / "new", robots[1])
     given = [*(part for path in old for part in ("--pretrain", path)), "--adapt", new, "--preset", "smoke"]
     given += ["--variants", "paper,untrained", "--seeds", "2", "--run", str(tmp_path / "run"), "--workers", "1"]
-    done = CliRunner().invoke(judge, given, catch_exceptions=False)
+    done = CliRunner().invoke(benchmark, given, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     headline = json.loads((tmp_path / "run" / "headlines" / "judge.json").read_text())
     assert [row[1] for row in headline["variants"]["rows"]] == ["paper", "untrained"]
@@ -113,5 +113,5 @@ def test_the_command_judges_every_variant_and_a_second_time_reads_it_back(robots
     card = json.loads((tmp_path / "run" / "cards" / "judge.json").read_text())
     assert card["seeds"] == {"seeds": [0, 1]} and len(card["hashes"]) == 3
     monkeypatch.setattr(judging, "row_of", None)  # whatever was judged is not judged again
-    again = CliRunner().invoke(judge, given, catch_exceptions=False)
+    again = CliRunner().invoke(benchmark, given, catch_exceptions=False)
     assert again.stdout == done.stdout

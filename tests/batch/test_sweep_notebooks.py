@@ -17,9 +17,8 @@ def test_every_lambda_and_clamp_has_a_notebook_of_its_own(tmp_path):
     found = notebook_cells(SWEEP, chosen, SWEEP.settings)
     assert [cell.key for cell in found] == ["sample_5x20_lam0.5_clamp0.1", "sample_5x20_lam2_clamp0.1"]
     assert len({cell.html for cell in found}) == 2 and all(tmp_path in cell.html.parents for cell in found)
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match=r"a sweep over sign, at.*what notebook 03 takes"):
         notebook_cells(SWEEP.with_options({"sign": -1, "at": "estimate"}, "x"), chosen, SWEEP.settings)
-    assert error.value.got == "a sweep over sign, at"
 
 
 def test_a_notebook_reads_what_the_sweep_has_trained(tmp_path, monkeypatch):
