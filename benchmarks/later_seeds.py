@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ate.experiments.methods import DIRECT
 from ate.experiments.stats.comparisons import differences, summarise, verdict
-from ate.experiments.store import kept
+from ate.experiments.store import load_results
 
 if __name__ == "__main__":
     folder, first = Path(sys.argv[1]), int(sys.argv[2])
-    results = [result for result in kept(folder / "results") if result.seed >= first]
+    results = [result for result in load_results(folder / "results") if result.seed >= first]
     for method in summarise(results):
         print(f"{method.method}: {method.successes} of {method.trials}, {100 * method.rate:.1f} %")
     for row in differences(results):

@@ -15,7 +15,7 @@ from ate.cli.compare import compare
 from ate.data import load, load_sets
 from ate.experiments import summarise
 from ate.experiments.settings import PROFILES, ROOT
-from ate.experiments.store import kept
+from ate.experiments.store import load_results
 from ate.runs.directory import RunDirectory
 from ate.viz.report.write import write_report
 from tests.browser import PAINTED, open_page, variance
@@ -49,7 +49,7 @@ def test_counts_of_01_equal_the_data(run):
 
 
 def test_rates_of_03_equal_the_kept_results(run):
-    results = kept(run.path / "results")
+    results = load_results(run.path / "results")
     assert results
     table = run.headlines()["03"]["table"]
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
@@ -65,7 +65,7 @@ def test_rates_of_03_equal_the_kept_results(run):
 
 def test_direct_of_03_and_lambda_zero_of_04_are_one(run):
     """One cell serves both notebooks; the held-out seeds of 04 have cells of their own."""
-    direct = [r for r in kept(run.path / "results") if (r.method, r.parameterization) == ("direct", "sample")]
+    direct = [r for r in load_results(run.path / "results") if (r.method, r.parameterization) == ("direct", "sample")]
     assert [r.seed for r in direct] == [0, 1, 2, 3]
     said = []
     for number in ("03", "04"):

@@ -19,7 +19,7 @@ from ate.data.passport import Passport
 from ate.data.space import ActionSpace, check_joints
 from ate.errors import InputError
 from ate.runs import checkpoint
-from ate.runs.device import device as pick_device
+from ate.runs.device import pick as pick_device
 
 FILE = "alignment.safetensors"
 Sets = Episodes | Sequence[Episodes]

@@ -7,8 +7,6 @@ Source: Align-Then-stEer, arXiv 2509.02055.
 """
 
 import copy
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,8 +27,9 @@ from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace, spaces
 from ate.errors import InputError
-from ate.runs.device import device as pick_device
+from ate.runs.device import pick as pick_device
 from ate.runs.distributed import leader, rank
+from ate.runs.files import content_key
 
 Rows = list[dict[str, float]]
 
@@ -285,7 +284,7 @@ def _train(
     """Train one stage from `start`'s weights, or from random ones; returns network and metric rows."""
     config, (train, held), device = run.config, chunks, chunks[0].rows.device
     stage_seed = _stage_seed(name, run.seed)
-    identity = hashlib.sha256(json.dumps([name, config.to_dict(), run.digests, run.seed]).encode()).hexdigest()
+    identity = content_key([name, config.to_dict(), run.digests, run.seed])
     with seeded(stage_seed, device):
         vae = InfoVAE(shape) if start is None else copy.deepcopy(start).requires_grad_(True)
         vae = vae.to(device)

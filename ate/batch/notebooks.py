@@ -1,4 +1,4 @@
-"""Notebooks in batch: papermill over the four of them, parameters checked before anything starts."""
+"""Notebooks in batch: papermill executes them, after a check of the parameters."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ate.errors import InputError, unknown
 from ate.experiments.settings import ROOT, Settings, settings
 from ate.runs.directory import TITLES, RunDirectory
-from ate.runs.failure import RED, Failure, NotebookFailed, section_of
+from ate.runs.failure import RED, NotebookFailed, NotebookFailure, section_of
 from ate.runs.files import write_text
-from ate.runs.lock import turn
+from ate.runs.lock import lock
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -21,20 +21,20 @@ NOTEBOOKS = {
     "03": "03_steer_policy.ipynb",
     "04": "04_ablate_lambda_clamp.ipynb",
 }
-# Parameters that may name a file: the first three always do, the others also take names.
+# Parameters that name files: the first three always, the others only with a suffix.
 PATHS = ("pretrain", "adapt", "steer", "exclude", "exclude_pretrain", "robot", "robot_pretrain")
-# Seconds that a kernel may take to start or to hand its output over: many at once on few cores take minutes.
-STARTING = 600
-# A kernel's ports are chosen before it starts; another program may have taken one by then, and it dies at once.
+# Seconds that a kernel may take to start or to send its output: many at once on few cores take minutes.
+TIMEOUT = 600
+# A kernel's ports are chosen before it starts. If another program takes one meanwhile, it dies and is started again.
 STARTS = 3
-# Papermill's mark of what it adds around an error: it takes such cells out when it runs the notebook again.
+# Papermill's tag for cells that it adds around an error, and removes when it runs the notebook again.
 MARK = "papermill-error-cell-tag"
 
 
 def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     """Run notebooks one after the other into `<run>/notebooks/`, then write the report.
 
-    One process at a time does so in a run directory; another one waits for it.
+    Only one process at a time does so in a run directory; another one waits.
 
     Args:
         numbers: `"01"` … `"04"`, in the order in which to run them.
@@ -44,31 +44,32 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
         The settings that all of them ran with.
 
     Raises:
-        InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used; nothing was written.
-        NotebookFailed: a notebook did not run to its end. Those after it were not run; the report is written, and
-            the card of the failure is the first thing in it and in the executed notebook.
+        InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used, or a run directory of
+            an earlier version; nothing was written.
+        NotebookFailed: a notebook did not run to its end. The notebooks after it were not run. The report is written;
+            it and the executed notebook begin with the card of the failure.
     """
     for number in numbers:
         if number not in NOTEBOOKS:
             raise unknown(number, NOTEBOOKS, where="notebook")
     chosen = settings(given)
-    # Imported here: it brings torch, which nobody should wait for to learn of a mistyped name.
+    directory = RunDirectory(chosen.directory)
+    # Imported here: it imports torch, and a mistyped name should be refused without that wait.
     from ate.experiments.preflight import preflight
 
     preflight(chosen, strict=tuple(numbers) != ("01",))
-    # A notebook has a working folder of its own, so folders named on the command line must not depend on it.
+    # A notebook has another working folder, so relative paths of the command line are resolved here.
     parameters = {**given, "profile": chosen.profile, "run": str(chosen.directory)}
     for name in PATHS:
         value = str(given.get(name) or "")
         if value and (name in PATHS[:3] or value.endswith((".txt", ".toml"))):
             parameters[name] = str(Path(value).resolve())
-    # Idle OpenMP threads that spin slow a guided step on shared cores by a factor of ten and more.
+    # Idle OpenMP threads that spin slow a guided step down on shared cores, tenfold and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["ATE_BATCH"] = "1"
     from ate.viz.report.write import write_report
 
-    directory = RunDirectory(chosen.directory)
-    with turn(chosen.directory, f"running notebook {', '.join(numbers)}"):
+    with lock(directory.create().path, f"running notebook {', '.join(numbers)}"):
         try:
             for position, number in enumerate(numbers):
                 _execute(number, directory, parameters, tuple(numbers[position + 1 :]))
@@ -84,7 +85,7 @@ def _execute(number: str, directory: RunDirectory, parameters: Mapping[str, Any]
     source = ROOT / "notebooks" / NOTEBOOKS[number]
     if not source.exists():
         raise InputError(
-            "no such file", where=str(source), expected="the notebook beside the package",
+            "no such file", where=str(source), expected="the notebooks next to the package",
             fix="install from a clone with `pip install -e .`, as `make venv` does",
         )  # fmt: skip
     output = directory.path / "notebooks" / NOTEBOOKS[number]
@@ -99,7 +100,7 @@ def _execute(number: str, directory: RunDirectory, parameters: Mapping[str, Any]
 
 
 def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
-    """Execute a notebook; a kernel that dies before its first cell is started again.
+    """Execute a notebook, and start a kernel again that dies before its first cell.
 
     Raises:
         PapermillExecutionError: a cell raised.
@@ -116,8 +117,8 @@ def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> Non
                 parameters,
                 kernel_name="python3",
                 log_output=False,
-                start_timeout=STARTING,
-                iopub_timeout=STARTING,
+                start_timeout=TIMEOUT,
+                iopub_timeout=TIMEOUT,
             )
             return
         except RuntimeError:
@@ -127,14 +128,14 @@ def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> Non
 
 def _failure(
     error: Exception, number: str, output: Path, parameters: Mapping[str, Any], later: tuple[str, ...]
-) -> Failure:
-    """The card of an error; it becomes the first cell of the executed notebook."""
+) -> NotebookFailure:
+    """The card of an error, which is also written as the first cell of the executed notebook."""
     import nbformat
 
     notebook = _read(output)
     index = getattr(error, "cell_index", _last_begun(notebook))
     cell = None if index is None else notebook.cells[index]
-    failure = Failure.of(
+    failure = NotebookFailure.of(
         getattr(error, "ename", type(error).__name__),
         getattr(error, "evalue", str(error)),
         notebook=number,
@@ -155,7 +156,7 @@ def _failure(
 
 
 def _read(output: Path) -> "NotebookNode":
-    """The notebook as far as it was executed, without what papermill added around an error."""
+    """The notebook as far as it was executed, without the cells that papermill added around an error."""
     import nbformat
 
     if not output.exists():
@@ -166,7 +167,6 @@ def _read(output: Path) -> "NotebookNode":
 
 
 def _last_begun(notebook: "NotebookNode") -> int | None:
-    """Index of the last code cell that was begun, None where none was."""
-    cells = enumerate(notebook.cells)
-    begun = [i for i, c in cells if c.cell_type == "code" and c.metadata.get("papermill", {}).get("start_time")]
-    return begun[-1] if begun else None
+    """Index of the last code cell that was begun, None if none was."""
+    code = [(index, cell) for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
+    return max((index for index, cell in code if cell.metadata.get("papermill", {}).get("start_time")), default=None)

@@ -1,9 +1,9 @@
-"""Notebooks of a sweep: each λ × clamp as an execution of notebook 03 that leaves its notebook and its HTML.
+"""Notebooks of a sweep: notebook 03 executed for each λ × clamp, kept with an HTML page.
 
 notebooks/<name>/notebooks/03_steer_policy.ipynb and .html, in the run directory of the sweep
 
-A cell's notebook has a run directory of its own for what it shows; alignment, policies and results are those of the
-sweep, so that what the sweep has trained is read, not trained again.
+Each notebook has a run directory of its own for its figures and headline. Alignment, policies and results are links to
+those of the sweep, so that what the sweep has trained is read, not trained again.
 """
 
 import os
@@ -14,11 +14,12 @@ from typing import Any
 
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.errors import InputError
-from ate.experiments.executors import Failure
+from ate.experiments.jobs import JobFailure
 from ate.experiments.results import Regime
 from ate.experiments.settings import PROFILES, Settings
 from ate.experiments.study import Study
 from ate.experiments.sweep import Sweep
+from ate.runs.directory import RunDirectory
 from ate.runs.files import write_text
 from ate.steer.guidance_config import GuidanceConfig
 
@@ -70,20 +71,20 @@ class NotebookCell:
         return self.notebook.with_suffix(".html")
 
     def __call__(self) -> None:
-        """Execute it; where its page is there already, nothing.
+        """Execute it, unless its page is there already.
 
         Raises:
-            NotebookFailed: a cell of the notebook raised; it is kept and shows where.
+            NotebookFailed: a cell of the notebook raised; the notebook is kept and shows which.
         """
         if self.html.exists():
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for room in SHARED:
-            # Where nothing of a room is there yet, it is made where the sweep will look for it.
-            (self.settings.directory / room).mkdir(exist_ok=True)
-            link = self.folder / room
+        sweep, own = RunDirectory(self.settings.directory), RunDirectory(self.folder)
+        for name in SHARED:
+            # A folder that is not there yet is made where the sweep will look for it.
+            shared, link = sweep.folder(name), own.folder(name)
+            shared.mkdir(exist_ok=True)
             if not link.is_symlink():
-                link.symlink_to(Path(os.path.relpath(self.settings.directory / room, self.folder)))
+                link.symlink_to(Path(os.path.relpath(shared, self.folder)))
         execute([NUMBER], self._parameters())
         write_text(self.html, _page(self.notebook))
 
@@ -126,8 +127,8 @@ def notebook_cells(sweep: Sweep, settings: Settings, regimes: tuple[Regime, ...]
     return tuple(NotebookCell(settings, regime, method.guidance, sweep.seeds) for regime in regimes for method in grid)
 
 
-def execute_sweep(study: Study, sweep: Sweep) -> list[tuple[Path, Failure | None]]:
-    """Each λ × clamp of a sweep as an executed notebook 03; its HTML, and why there is none where it failed.
+def execute_sweep(study: Study, sweep: Sweep) -> list[tuple[Path, JobFailure | None]]:
+    """Execute notebook 03 for each λ × clamp of a sweep; returns the HTML of each, and the failure if there is none.
 
     Raises:
         InputError: the sweep varies what notebook 03 has no parameter for.

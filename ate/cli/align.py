@@ -127,8 +127,8 @@ def benchmark(
     chosen = variant_configs(names(variants), resolve(preset))
     pretrain = [DataSet(path, joints=names(joints_pretrain)) for path in pretrain_folders]
     adapt = [DataSet(path, exclude=names(exclude), robot=robot, joints=names(joints)) for path in adapt_folders]
-    rows = run_benchmark(pretrain, adapt, chosen, range(seeds), folder / "variants", workers)
     directory = RunDirectory(folder)
+    rows = run_benchmark(pretrain, adapt, chosen, range(seeds), directory.folder("variants"), workers)
     for line in write_benchmark(rows, over_seeds(rows), directory):
         click.echo(line)
     hashes = {data.path: episodes.digest for data in (*pretrain, *adapt) for episodes in data.load_sets()}

@@ -1,4 +1,4 @@
-"""`ate demos`: record demonstrations, make the shipped sets again, or verify that every robot can do every task."""
+"""`ate demos`: record demonstrations, record the shipped sets again, or verify robots on tasks."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from ate.errors import InputError
 @click.option("--robot", "robots", multiple=True, help="Robot; may be given more than once with --verify.")
 @click.option("--task", "tasks", multiple=True, help="Task; may be given more than once with --verify.")
 @click.option("--episodes", default=50, show_default=True, help="Successful episodes to record, or seeds to verify.")
-@click.option("--seed", default=0, show_default=True, help="Which of many possible sets.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the set.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     help="New folder [default: demos/<task>/<robot>, demos with --all].",
 )
 @click.option("--all", "everything", is_flag=True, help="Record every shipped set, with SHA256SUMS.")
-@click.option("--verify", "check", is_flag=True, help="Record nothing: expert and replay success of robots × tasks.")
-@click.option("--processes", type=int, help="Processes for --all and --verify [default: one a core].")
+@click.option("--verify", "check", is_flag=True, help="Record nothing: print success of expert and replay.")
+@click.option("--processes", type=int, help="Processes for --all and --verify [default: one per core].")
 def demos(
     robots: tuple[str, ...],
     tasks: tuple[str, ...],
@@ -30,7 +30,7 @@ def demos(
     check: bool,
     processes: int | None,
 ) -> None:
-    """Let the scripted expert record demonstrations (one HDF5 file an episode)."""
+    """Record demonstrations of the scripted expert, one HDF5 file per episode."""
     from ate.sim import demos as recorder
 
     if check:

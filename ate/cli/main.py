@@ -1,5 +1,4 @@
-"""The command `ate`. Bad input ends with one message on stderr and exit code 2, a failed notebook with 1, a
-run that was asked to stop with 3."""
+"""The command `ate`. Exit code 2 for bad input, 1 for a failed notebook, 3 for a run that was asked to stop."""
 
 import sys
 from importlib import import_module
@@ -7,18 +6,18 @@ from typing import Any
 
 import click
 
-from ate.errors import InputError
+from ate.errors import InputError, unknown
 
 # Command → the module and attribute that hold it, imported only when it is called.
 COMMANDS = {
     "align": ("ate.cli.align", "align"),
+    "benchmark": ("ate.cli.align", "benchmark"),
     "compare": ("ate.cli.compare", "compare"),
     "convert": ("ate.cli.convert", "convert"),
     "curve": ("ate.cli.report", "curve"),
     "demos": ("ate.cli.demos", "demos"),
-    "doctor": ("ate.cli.doctor", "doctor"),
-    "benchmark": ("ate.cli.align", "benchmark"),
     "diagnose": ("ate.cli.diagnose", "diagnose"),
+    "doctor": ("ate.cli.doctor", "doctor"),
     "mask": ("ate.cli.mask", "mask_command"),
     "report": ("ate.cli.report", "report"),
     "run": ("ate.cli.run", "run"),
@@ -27,28 +26,37 @@ COMMANDS = {
     "track": ("ate.cli.run", "track"),
     "watch": ("ate.cli.run", "watch"),
 }
+# Former name of a command → its name.
+RENAMED = {"judge": "benchmark", "ladder": "diagnose"}
 
 
-class Rooms(click.Group):
-    """Commands that live in their rooms."""
+class Commands(click.Group):
+    """Commands that are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now."""
+        """The command, imported now.
+
+        Raises:
+            InputError: an unknown name, with the nearest one, or a former name, with the current one.
+        """
+        if cmd_name in RENAMED:
+            fix = f"ate {cmd_name} is now ate {RENAMED[cmd_name]}"
+            raise InputError(repr(cmd_name), where="command", expected="a known name", fix=fix)
         if cmd_name not in COMMANDS:
-            return None
+            raise unknown(cmd_name, COMMANDS, where="command")
         module, attribute = COMMANDS[cmd_name]
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
 
-@click.group(cls=Rooms)
+@click.group(cls=Commands)
 @click.version_option(package_name="ate")
 def cli() -> None:
-    """Align-Then-stEer: move a pre-trained robot policy to a new robot, and see whether it helped."""
+    """Align-Then-stEer: move a pre-trained robot policy to a new robot, and measure whether it helped."""
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -58,12 +66,9 @@ def main(arguments: list[str] | None = None) -> Any:
 
     try:
         return cli(arguments, prog_name="ate")
-    except InputError as error:
+    except (InputError, NotebookFailed) as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InputError) else 1)
     except Stopped as error:
         click.echo(str(error), err=True)
         sys.exit(3)
-    except NotebookFailed as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)

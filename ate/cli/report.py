@@ -1,4 +1,4 @@
-"""Commands of this room."""
+"""`ate report`: the offline report of runs; `ate curve`: learning curves of a sweep."""
 
 from pathlib import Path
 
@@ -23,30 +23,31 @@ def curve(run: Path) -> None:
     from ate.errors import InputError
     from ate.experiments.stats.comparisons import curve as points_of
     from ate.experiments.stats.comparisons import verdict
-    from ate.experiments.store import kept
+    from ate.experiments.store import load_results
     from ate.runs.directory import RunDirectory
     from ate.viz.figures.curve import learning_curve
     from ate.viz.report.write import write_report
 
-    results = [result for result in kept(run / "results") if result.success]
-    directory, lines = RunDirectory(run).begin("curve"), []
+    directory, lines = RunDirectory(run), []
+    results = [result for result in load_results(run / "results") if result.success]
+    directory.begin("curve")
     for over, fixed in (("demonstrations", "steps"), ("steps", "demonstrations")):
         for at in sorted({getattr(r, fixed) for r in results}):
-            mine = [r for r in results if getattr(r, fixed) == at]
-            if len({getattr(r, over) for r in mine}) < 2:
+            shown = [r for r in results if getattr(r, fixed) == at]
+            if len({getattr(r, over) for r in shown}) < 2:
                 continue
-            seeds = len({r.seed for r in mine})
+            seeds = len({r.seed for r in shown})
             title = f"Success against {over}, at {at} {fixed}"
             caption = (
-                f"Mean over {seeds} training seeds with its 95 % interval over training and rollout seeds. Filled: can "
-                "be told from direct fine-tuning at that number, corrected for all points of the curve."
+                f"Mean over {seeds} training seeds with its 95 % interval over training and rollout seeds. Filled: "
+                "differs from direct fine-tuning at that number, corrected for all points of the curve."
             )
-            directory.save_figure(f"curve_{over}_{at}", learning_curve(mine, over), title=title, caption=caption)
-            for kind in dict.fromkeys(r.parameterization for r in mine):
-                for point in points_of([r for r in mine if r.parameterization == kind], over):
-                    said = f"{kind}, {point.method}, {point.at} {over}: {100 * point.rate:.1f} % "
-                    said += f"({100 * point.low:.1f} to {100 * point.high:.1f})"
-                    lines.append(said + (f"; {verdict(point.difference)}" if point.difference else ""))
+            directory.save_figure(f"curve_{over}_{at}", learning_curve(shown, over), title=title, caption=caption)
+            for kind in dict.fromkeys(r.parameterization for r in shown):
+                for point in points_of([r for r in shown if r.parameterization == kind], over):
+                    line = f"{kind}, {point.method}, {point.at} {over}: {100 * point.rate:.1f} % "
+                    line += f"({100 * point.low:.1f} to {100 * point.high:.1f})"
+                    lines.append(line + (f"; {verdict(point.difference)}" if point.difference else ""))
     if not lines:
         raise InputError(
             f"{len(results)} results of one number of demonstrations and steps",

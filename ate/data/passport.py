@@ -11,6 +11,7 @@ from typing import Any
 
 from ate.data.space import ActionSpace
 from ate.errors import InputError
+from ate.runs.files import array_digest
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class Passport:
     def of(cls, space: ActionSpace, chunk: int) -> "Passport":
         """The passport of an action space used with chunks of `chunk` rows."""
         e, n = space.embodiment, space.normalizer
-        ranges = hashlib.sha256(n.low.astype("<f4").tobytes() + n.high.astype("<f4").tobytes())
+        ranges = array_digest(n.low.astype("<f4"), n.high.astype("<f4"))
         joints = tuple(zip(e.joint_names, e.slots, strict=True))
-        return cls(e.name, space.source, chunk, joints, space.data, ranges.hexdigest())
+        return cls(e.name, space.source, chunk, joints, space.data, ranges)
 
     @property
     def hash(self) -> str:

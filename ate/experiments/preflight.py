@@ -7,10 +7,11 @@ from ate.experiments.executors import Executor
 from ate.experiments.settings import Settings
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.robots import unify
+from ate.runs.directory import RunDirectory
 
 
 def preflight(settings: Settings, strict: bool = True) -> None:
-    """Read the data and check every name and length; writes nothing.
+    """Check the run directory's format, read the data and check every name and length; writes nothing.
 
     Args:
         settings: what is about to run.
@@ -19,6 +20,7 @@ def preflight(settings: Settings, strict: bool = True) -> None:
     Raises:
         InputError: the first thing that is wrong, with file or parameter, and the way out.
     """
+    RunDirectory(settings.directory)
     for name in settings.parameterizations:
         if name not in PARAMETERIZATIONS:
             raise unknown(name, PARAMETERIZATIONS, where="parameter parameterizations")

@@ -1,6 +1,5 @@
 """What a study needs before its methods: the alignment and the pre-trained policies, each made once and read back."""
 
-import hashlib
 from pathlib import Path
 
 from ate.align.alignment import Alignment
@@ -9,7 +8,9 @@ from ate.align.stages import fit
 from ate.data.episodes import Episodes
 from ate.experiments.settings import Settings
 from ate.policies.policy import build
-from ate.runs.lock import turn
+from ate.runs.directory import RunDirectory
+from ate.runs.files import content_key
+from ate.runs.lock import lock
 from ate.steer.finetuning import pretrain
 from ate.steer.training import OptimConfig
 
@@ -24,15 +25,16 @@ def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes
     """
     config = preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
     folder = alignment_folder(settings, config, sets, adapt)
+    RunDirectory(settings.directory).create()
     # Another process that wants the same waits here, then finds every step done and reads it back.
-    with turn(folder, "aligning"):
+    with lock(folder, "aligning"):
         return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
 
 
 def alignment_folder(settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes) -> Path:
     """Where the alignment of these sets by this configuration is kept, named by all that it depends on."""
     parts = [config, settings.seed, [s.digest for s in sets], adapt.digest]
-    return settings.directory / "align" / hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+    return settings.directory / "align" / content_key(parts)[:12]
 
 
 def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, parameterization: str) -> Path:
@@ -48,10 +50,10 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
         settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, lr_schedule="cosine", seed=settings.seed
     )
     parts = [optim, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
-    identity = hashlib.sha256(repr(parts).encode()).hexdigest()
+    identity = content_key(parts)
     folder = settings.directory / "policies" / f"{parameterization}-{identity[:12]}"
     file = folder / "policy.safetensors"
-    with turn(folder, f"pre-training the {parameterization} policy"):
+    with lock(folder, f"pre-training the {parameterization} policy"):
         if not file.exists():
             policy = build(
                 sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, roll_out, simulated, train_seed
 from ate.experiments.study import Study
-from ate.runs.threads import one_thread
+from ate.runs.device import one_thread
 
 if TYPE_CHECKING:
     from ate.sim.rollout import Rollouts

@@ -22,8 +22,8 @@ from ate.experiments.methods import ALIGNED_VARIANTS, MethodSpec
 from ate.experiments.results import RunResult
 from ate.policies.policy import Policy
 from ate.robots.kinematic_table import ROBOTS
-from ate.runs.lock import turn
-from ate.runs.threads import one_thread
+from ate.runs.device import one_thread
+from ate.runs.lock import lock
 from ate.sim.tasks import TASKS
 from ate.steer.encoder import Encoder, IdentityEncoder
 from ate.steer.evaluation import open_loop
@@ -145,7 +145,7 @@ def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) ->
     if folder is None:
         return realign(Alignment.load(stored), drawn, seed=seed), None
     # The same draw serves other methods as well, maybe in another process.
-    with turn(folder, f"aligning the demonstrations of seed {seed}"):
+    with lock(folder, f"aligning the demonstrations of seed {seed}"):
         return realign(Alignment.load(stored), drawn, seed=seed, directory=folder), folder
 
 
@@ -171,7 +171,7 @@ def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder
         case "one-stage":
             if folder is None:
                 return fit_one_stage(alignment, drawn, seed=seed).vae
-            with turn(folder, f"training the one-stage encoder of seed {seed}"):
+            with lock(folder, f"training the one-stage encoder of seed {seed}"):
                 return fit_one_stage(alignment, drawn, seed=seed, directory=folder).vae
     return alignment.vae
 

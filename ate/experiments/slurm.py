@@ -1,11 +1,11 @@
-"""Cluster: jobs through submitit, on Slurm or, for tests and laptops, in processes that it starts itself.
+"""Slurm: jobs through submitit, on a cluster or, for tests and laptops, in processes that it starts itself.
 
-Whoever waits may be interrupted: jobs on Slurm go on without it, and the next call finds those that are queued or
-running by the records in the folder and waits for them instead of submitting them again. Whether a job is still there
-is asked of the queue (`squeue`), which every cluster has; accounting (`sacct`) is not needed.
+The waiting process may be interrupted: jobs on Slurm continue. The next call finds those that are queued or running by
+the records in the folder and waits for them instead of submitting them again. Only the queue (`squeue`), which every
+cluster has, is asked for running jobs; accounting (`sacct`) is not needed.
 
-A job that is preempted, or runs into its time limit, is queued again by submitit and goes on with what is missing; one
-whose node fails, by Slurm.
+A job that is preempted or reaches its time limit is queued again by submitit and continues with what is missing. Slurm
+does the same if a node fails.
 """
 
 import shutil
@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from ate.errors import InputError
-from ate.experiments.executors import LOST, RAISED, TIME, Failure, Job
+from ate.experiments.jobs import LOST, RAISED, Job, JobFailure
 from ate.runs.files import read_json, write_json
 
 RECORDS = "submitted"
-# Seconds between two looks for results, and between two questions to the queue.
+# Minutes a job may take, if the option is not given.
+TIME = 240
+# Seconds between two looks for results, and between two calls of squeue.
 LOOK, ASK = 0.5, 5.0
-# A result may show up on this machine later than the end of its job: file servers keep what a folder listed before.
+# Seconds by which a result may appear here later than its job ends: file servers cache listings of folders.
 PATIENCE = 20.0
-# Our options in submitit's words.
-WORDS: Mapping[str, str] = {
+# Our options, and submitit's names for them.
+NAMES: Mapping[str, str] = {
     "time": "timeout_min", "cpus": "cpus_per_task", "gpus": "gpus_per_node", "mem": "mem_gb",
     "partition": "slurm_partition", "account": "slurm_account", "qos": "slurm_qos", "constraint": "slurm_constraint",
     "parallel": "slurm_array_parallelism",
@@ -35,7 +37,7 @@ WORDS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Requeued:
-    """A job as submitit takes it: what is left of it is the same job again, for what it did is on disk."""
+    """A job as submitit takes it: its rest is the same job again, because its results are on disk."""
 
     job: Job
 
@@ -44,7 +46,7 @@ class Requeued:
         self.job()
 
     def checkpoint(self) -> Any:
-        """What to queue when time is up."""
+        """The job to queue when time is up."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -52,7 +54,7 @@ class Requeued:
 
 def run(
     jobs: Sequence[Job], folder: Path, slurm: bool, options: Mapping[str, Any], workers: int
-) -> Iterator[tuple[int, Failure | None]]:
+) -> Iterator[tuple[int, JobFailure | None]]:
     """As `ate.experiments.executors.Executor.run`, on Slurm or in local processes.
 
     Raises:
@@ -61,7 +63,7 @@ def run(
     _check_installed(slurm)
     folder = folder.resolve()
     executor = _executor(folder, slurm, options)
-    return _on_slurm(jobs, folder, executor) if slurm else _beside(jobs, executor, workers)
+    return _on_slurm(jobs, folder, executor) if slurm else _locally(jobs, executor, workers)
 
 
 def _check_installed(slurm: bool) -> None:
@@ -84,16 +86,15 @@ def _executor(folder: Path, slurm: bool, options: Mapping[str, Any]) -> Any:
     import submitit
 
     executor = submitit.AutoExecutor(folder, cluster="slurm" if slurm else "local")
-    given = {"time": TIME, **{name: value for name, value in options.items() if name != "per"}}
-    words = {WORDS[name]: value for name, value in given.items()}
+    parameters = {NAMES[name]: value for name, value in {"time": TIME, **options}.items() if name != "per"}
     if slurm:
-        words |= {"slurm_additional_parameters": {"requeue": True}, "slurm_job_name": "ate"}
-    executor.update_parameters(name="ate", **words)
+        parameters |= {"slurm_additional_parameters": {"requeue": True}, "slurm_job_name": "ate"}
+    executor.update_parameters(name="ate", **parameters)
     return executor
 
 
-def _beside(jobs: Sequence[Job], executor: Any, workers: int) -> Iterator[tuple[int, Failure | None]]:
-    """Local processes, so many at once; they end with whoever started them, and are not found again."""
+def _locally(jobs: Sequence[Job], executor: Any, workers: int) -> Iterator[tuple[int, JobFailure | None]]:
+    """At most `workers` local processes at once; they end with this process, and are not found again."""
     waiting, running = list(range(len(jobs))), dict[int, Any]()
     while waiting or running:
         while waiting and len(running) < workers:
@@ -104,20 +105,20 @@ def _beside(jobs: Sequence[Job], executor: Any, workers: int) -> Iterator[tuple[
         time.sleep(LOOK / 5)
 
 
-def _on_slurm(jobs: Sequence[Job], folder: Path, executor: Any) -> Iterator[tuple[int, Failure | None]]:
+def _on_slurm(jobs: Sequence[Job], folder: Path, executor: Any) -> Iterator[tuple[int, JobFailure | None]]:
     handles = _attached(jobs, folder)
-    fresh = [index for index in range(len(jobs)) if index not in handles]
-    for index, handle in zip(fresh, _submit([jobs[i] for i in fresh], executor), strict=True):
+    unsubmitted = [index for index in range(len(jobs)) if index not in handles]
+    for index, handle in zip(unsubmitted, _submit([jobs[i] for i in unsubmitted], executor), strict=True):
         handles[index] = handle
         write_json(_record(folder, jobs[index]), {"job": handle.job_id})
-    asked = time.monotonic()
+    last_asked = time.monotonic()
     gone: dict[int, float] = {}
     while handles:
         time.sleep(LOOK)
         now = time.monotonic()
         queue = None
-        if now - asked > ASK:
-            queue, asked = _queue(), now
+        if now - last_asked > ASK:
+            queue, last_asked = _queue(), now
         for index, handle in list(handles.items()):
             if _has_result(handle):
                 yield index, _outcome(handles.pop(index))
@@ -138,7 +139,7 @@ def _attached(jobs: Sequence[Job], folder: Path) -> dict[int, Any]:
         raise InputError(
             "no answer from squeue",
             where="executor 'slurm'",
-            expected="a cluster that answers, for jobs were submitted before",
+            expected="a cluster that answers, because jobs were submitted before",
             fix="try again when its controller is up",
         )
     return {index: submitit.SlurmJob(folder, job) for index, job in known.items() if job in queue}
@@ -171,32 +172,32 @@ def _queue() -> set[str] | None:
     answer = subprocess.run(["squeue", "--array", "--noheader", "--format=%i"], capture_output=True, text=True)
     if answer.returncode != 0:
         return None
-    # An array of one is shown under its own number in some versions, under array and index in others.
+    # Some versions show an array of one job under its own number, others under array and index.
     return set(answer.stdout.split())
 
 
 def _has_result(handle: Any) -> bool:
-    # Listing the folder makes a file server say what is new.
+    # Listing the folder makes a file server refresh it.
     folder: Path = handle.paths.folder
     return any(entry.name == handle.paths.result_pickle.name for entry in folder.iterdir())
 
 
-def _outcome(handle: Any) -> Failure | None:
-    """How a job ended that left a result, or whose process is gone."""
+def _outcome(handle: Any) -> JobFailure | None:
+    """How a job ended that has a result, or whose process is gone."""
     if not _has_result(handle):
         return _lost(handle)
     error = handle.exception()
     if error is None:
         return None
     trace = str(error)
-    # submitit hands the traceback on as text, between two lines; its last one says type and message.
-    said = [line for line in trace.split("-" * 22)[1].splitlines() if line.strip()] if "-" * 22 in trace else [trace]
-    last = next((line for line in reversed(said) if not line.startswith(" ")), trace)
+    # submitit passes the traceback on as text between two lines of dashes; its last line has type and message.
+    lines = [line for line in trace.split("-" * 22)[1].splitlines() if line.strip()] if "-" * 22 in trace else [trace]
+    last = next((line for line in reversed(lines) if not line.startswith(" ")), trace)
     name, _, message = last.partition(": ")
-    return Failure(RAISED, name.rsplit(".", 1)[-1], message or last, trace)
+    return JobFailure(RAISED, name.rsplit(".", 1)[-1], message or last, trace)
 
 
-def _lost(handle: Any) -> Failure:
+def _lost(handle: Any) -> JobFailure:
     log = (handle.stderr() or handle.stdout() or "").strip()
     message = f"job {handle.job_id} ended without a result: cancelled, killed, or its node failed"
-    return Failure(LOST, "JobLost", message, "\n".join(log.splitlines()[-40:]))
+    return JobFailure(LOST, "JobLost", message, "\n".join(log.splitlines()[-40:]))

@@ -1,15 +1,13 @@
 """Cells: one method, one training seed, one set of settings; named by a hash of all that its result depends on.
 
-results/cells/<hash>.json    its result, whole or absent; what is there is never trained again
-results/failed/<hash>.json   why it has none; tried again by the next call
-results/turns/<hash>         held by the process that trains it, so that no two train the same cell
+results/cells/<hash>.json    its result, whole or absent; a cell that has one is never trained again
+results/failed/<hash>.json   why it has none; the next call tries it again
+results/locks/<hash>         held by the process that trains it, so that no two train the same cell
 
-Cells of one training seed and setting are trained together on one stream; what each gives does not depend on its
-company. The hash does not see machine or library versions: give another run directory to another installation.
+Cells of one training seed and setting are trained together on the same batches, which does not change their results.
+The hash does not include machine or library versions: use another run directory for another installation.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -21,8 +19,8 @@ from ate.errors import InputError
 from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, run_seed
-from ate.runs.files import read_json, write_json
-from ate.runs.lock import turn
+from ate.runs.files import content_key, file_digest, read_json, write_json
+from ate.runs.lock import lock
 
 # Part of every hash: raised when the same settings come to mean another result.
 FORMAT = 1
@@ -51,9 +49,11 @@ class Contents:
     @classmethod
     def of(cls, experiment: Experiment) -> "Contents":
         """Read them."""
-        variants = {name: _sha(Path(folder) / FILE) for name, folder in experiment.variants}
-        alignment = _sha(Path(experiment.alignment) / FILE)
-        return cls(experiment, _sha(Path(experiment.policy)), alignment, variants, experiment.adapt.load().digest)
+        variants = {name: file_digest(Path(folder) / FILE) for name, folder in experiment.variants}
+        alignment = file_digest(Path(experiment.alignment) / FILE)
+        return cls(
+            experiment, file_digest(Path(experiment.policy)), alignment, variants, experiment.adapt.load().digest
+        )
 
     def cell(self, method: MethodSpec, seed: int) -> "Cell":
         """One cell; methods that differ in their names alone are the same one."""
@@ -68,7 +68,7 @@ class Contents:
             "variant": self.variants.get(method.encoder, ""),
             "data": self.data,
         }
-        key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+        key = content_key(depends)
         return Cell(method, seed, key)
 
 
@@ -102,7 +102,7 @@ class Store:
         return self.folder / "cells" / f"{cell.key[:SHOWN]}.json"
 
     def failure_file(self, cell: Cell) -> Path:
-        """Where it says why there is none."""
+        """Where the reason is kept if it has none."""
         return self.folder / "failed" / f"{cell.key[:SHOWN]}.json"
 
     def has(self, cell: Cell) -> bool:
@@ -126,13 +126,13 @@ class Store:
         return replace(result, spec=cell.method)
 
     def write(self, cell: Cell, result: RunResult) -> None:
-        """Keep a result, and forget that the cell has failed before."""
+        """Keep a result, and remove an earlier failure."""
         write_json(self.file(cell), replace(result, cell=cell.key).to_tree())
         self.failure_file(cell).unlink(missing_ok=True)
 
-    def write_failure(self, cell: Cell, said: Mapping[str, Any]) -> None:
-        """Say why a cell has no result."""
-        write_json(self.failure_file(cell), {"cell": cell.key, "method": cell.method.name, "seed": cell.seed, **said})
+    def write_failure(self, cell: Cell, reason: Mapping[str, Any]) -> None:
+        """Keep the reason why a cell has no result."""
+        write_json(self.failure_file(cell), {"cell": cell.key, "method": cell.method.name, "seed": cell.seed, **reason})
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class SeedJob:
 
     Attributes:
         experiment: what they share.
-        cells: what is asked for, done or not.
+        cells: what is requested, finished or not.
         folder: `results` of the run.
     """
 
@@ -151,8 +151,8 @@ class SeedJob:
 
     @property
     def key(self) -> str:
-        """Hash of what is asked for."""
-        return hashlib.sha256("".join(sorted(cell.key for cell in self.cells)).encode()).hexdigest()[:SHOWN]
+        """Hash of what is requested."""
+        return content_key(sorted(cell.key for cell in self.cells))[:SHOWN]
 
     @property
     def missing(self) -> tuple[Cell, ...]:
@@ -160,21 +160,21 @@ class SeedJob:
         store = Store(Path(self.folder))
         return tuple({cell.key: cell for cell in self.cells if not store.has(cell)}.values())
 
-    def alone(self) -> tuple["SeedJob", ...]:
-        """A group for each missing cell."""
+    def split(self) -> tuple["SeedJob", ...]:
+        """A job for each missing cell."""
         return tuple(replace(self, cells=(cell,)) for cell in self.missing)
 
     def __call__(self) -> None:
-        """Train what is missing on one stream, and keep each result as soon as its method is rolled out.
+        """Train missing cells on the same batches, and keep each result as soon as its method is rolled out.
 
-        A process that wants the same cells waits for its turn and then finds them done. Where a file server does not
-        share locks between machines both train them, to the same numbers, and the file is written whole twice.
+        A process that wants the same cells waits, then finds them finished. Where a file server does not share locks
+        between machines, both train them to the same numbers, and the file is written whole twice.
         """
         store = Store(Path(self.folder))
-        with ExitStack() as held:
+        with ExitStack() as locks:
             # In the order of keys, so that two processes never wait for each other.
             for cell in sorted(self.missing, key=lambda cell: cell.key):
-                held.enter_context(turn(store.folder / "turns" / cell.key[:SHOWN], f"training seed {cell.seed}"))
+                locks.enter_context(lock(store.folder / "locks", f"training seed {cell.seed}", name=cell.key[:SHOWN]))
             missing = self.missing
             for cell in missing:
                 _remove_leftovers(store.file(cell))
@@ -187,20 +187,16 @@ class SeedJob:
 
 
 def _remove_leftovers(file: Path) -> None:
-    """Temporary files of a writer that was killed; nobody else writes a cell whose turn is held."""
+    """Remove temporary files of a writer that was killed; no other process writes a cell whose lock is held."""
     for leftover in file.parent.glob(f".{file.name}.*.tmp"):
         leftover.unlink(missing_ok=True)
 
 
-def _sha(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def kept(directory: Path) -> list[RunResult]:
-    """Every result that is kept in a folder of results, in the order of methods, numbers and seeds.
+def load_results(directory: Path) -> list[RunResult]:
+    """Every result in a folder of results, in the order of methods, numbers and seeds.
 
     Args:
         directory: `results` of a run directory.
     """
-    found = [RunResult.from_tree(read_json(file)) for file in sorted((directory / "cells").glob("*.json"))]
-    return sorted(found, key=lambda r: (r.parameterization, r.lam, r.method, r.demonstrations, r.steps, r.seed))
+    results = [RunResult.from_tree(read_json(file)) for file in sorted((directory / "cells").glob("*.json"))]
+    return sorted(results, key=lambda r: (r.parameterization, r.lam, r.method, r.demonstrations, r.steps, r.seed))

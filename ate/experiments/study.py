@@ -31,7 +31,8 @@ from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
 from ate.experiments.settings import Settings
 from ate.experiments.sweep import Sweep
 from ate.runs.card import card
-from ate.runs.lock import turn
+from ate.runs.directory import RunDirectory
+from ate.runs.lock import lock
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +198,7 @@ class Study:
         return JobSpec(experiment, tuple(methods), tuple(seeds))
 
     def _run(self, requests: Sequence[JobSpec], command: str) -> SweepResult:
-        return run(requests, self.settings.directory / "results", self.executor, command)
+        return run(requests, RunDirectory(self.settings.directory).folder("results"), self.executor, command)
 
     @property
     def executor(self) -> Executor:
@@ -208,7 +209,7 @@ class Study:
         """Folder of another variant of the alignment, over the same stage 1 where that sees no difference."""
         config = self.alignment.config.with_options(**VARIANTS[name])
         folder = alignment_folder(self.settings, config, self.pretrain, self.adapt)
-        with turn(folder, f"aligning as {name}"):
+        with lock(folder, f"aligning as {name}"):
             if (folder / FILE).exists():
                 return folder
             if config.first_stage == self.alignment.config.first_stage:

@@ -1,1 +1,1 @@
-"""Runs: what every long job shares. A run lives on disk, not in a kernel."""
+"""Runs: loop, checkpoints, locks, status and folders of every long job. A run lives on disk, not in a kernel."""

@@ -1,4 +1,4 @@
-"""Run cards: what it takes to make a number again."""
+"""Run cards: everything needed to reproduce a result."""
 
 import math
 import platform
@@ -14,7 +14,7 @@ PACKAGES = ("ate", "numpy", "torch", "mujoco", "scikit-learn", "scipy", "h5py")
 def card(
     config: Mapping[str, Any], *, seeds: Mapping[str, Any], hashes: Mapping[str, str], command: str
 ) -> dict[str, Any]:
-    """A run's card: config, seeds, hashes of data and statistics, versions, command, and when it was written."""
+    """A run's card: config, seeds, hashes of data and statistics, versions, command, and time of writing."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -23,7 +23,7 @@ def card(
             versions[package] = "not installed"
     return {
         "command": command,
-        # JSON has no infinity: no clamp is said in words.
+        # JSON has no infinity; a clamp may be infinite.
         "config": {name: str(value) if value in (math.inf, -math.inf) else value for name, value in config.items()},
         "seeds": dict(seeds),
         "hashes": dict(hashes),

@@ -1,7 +1,7 @@
 """Checkpoints: a tree of tensors and plain values as one safetensors file, never a pickle.
 
-Tensors go under flat names; everything else (and the shape of the tree) is JSON in the file's metadata, so a
-checkpoint is a single file that is renamed into place or absent.
+Tensors have flat names. Everything else, and the shape of the tree, is JSON in the metadata. A checkpoint is thus
+a single file, which is whole or absent.
 """
 
 import json
@@ -23,7 +23,7 @@ _PAIRS = "__pairs__"
 def save(path: str | Path, tree: Any) -> None:
     """Write a tree of dicts, lists, tensors, numbers, strings, booleans and None.
 
-    Tensors are stored with their exact bits; a dict with keys that are not strings keeps their type.
+    Tensors keep their exact bits, and keys of dicts their types.
     """
     tensors: dict[str, Tensor] = {}
     skeleton = json.dumps(_flatten(tree, tensors), allow_nan=False)
@@ -35,7 +35,7 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> Any:
     """Read what `save` wrote.
 
     Raises:
-        InputError: the file is missing, truncated, or not one of ours.
+        InputError: the file is missing, truncated, or not written by `save`.
     """
     file = Path(path)
     try:
@@ -43,20 +43,16 @@ def load(path: str | Path, device: torch.device | str = "cpu") -> Any:
             metadata = handle.metadata() or {}
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 (not a dict)
     except (OSError, SafetensorError) as error:
-        raise InputError(
-            str(error),
-            where=str(file),
-            expected="a checkpoint of this package",
-            fix="give another file, or train again",
-        ) from error
+        raise _refused(str(error), file) from error
     if "tree" not in metadata:
-        raise InputError(
-            "a safetensors file without our metadata",
-            where=str(file),
-            expected="a checkpoint of this package",
-            fix="give the file that a run of this package wrote",
-        )
+        raise _refused("a safetensors file without metadata of this package", file)
     return _build(json.loads(metadata["tree"]), tensors)
+
+
+def _refused(got: str, file: Path) -> InputError:
+    return InputError(
+        got, where=str(file), expected="a checkpoint of this package", fix="give another file, or train again"
+    )
 
 
 def _flatten(node: Any, tensors: dict[str, Tensor]) -> Any:

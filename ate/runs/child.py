@@ -1,7 +1,7 @@
-"""Child: a run in a process of its own, which outlives whoever started it and is found again by its folder.
+"""Child: a run in a process of its own. It outlives the process that started it, and its folder identifies it.
 
 It is an ordinary command line, so that it can be run by hand as well. `process.json` and `log.txt` in its folder say
-what was started; every training below that folder tells how far it is (`ate.runs.status`).
+what was started. Every training below that folder reports its progress there (`ate.runs.status`).
 """
 
 import json
@@ -15,11 +15,12 @@ from typing import Any
 
 from ate.errors import InputError
 from ate.runs.files import read_json, write_json
+from ate.runs.lock import alive, identity
 from ate.runs.loop import METRICS
-from ate.runs.status import STATUS, STOP, held
+from ate.runs.status import STATUS, STOP, training
 
 PROCESS, LOG = "process.json", "log.txt"
-# Processes that this one started: their end has to be waited for, or they would seem alive for ever.
+# Processes that this one started, by number: only their parent learns their exit codes.
 _own: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -53,8 +54,7 @@ class Child:
                 line, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
             )
         _own[process.pid] = process
-        said = {"pid": process.pid, "born": _born(process.pid), "command": line, "started": time.time()}
-        write_json(child.folder / PROCESS, said)
+        write_json(child.folder / PROCESS, {**identity(process.pid), "command": line, "started": time.time()})
         return child
 
     @classmethod
@@ -73,40 +73,37 @@ class Child:
 
     @property
     def process(self) -> dict[str, Any]:
-        """What was started: `pid`, `command`, `started`; empty where it was not started by `start`."""
+        """What `start` started: `pid`, `created`, `command`, `started`; empty if nothing."""
         file = self.folder / PROCESS
         return read_json(file) if file.exists() else {}
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs, or a training in the folder is held by another one."""
-        known = self.process
-        if known:
-            if known["pid"] in _own:
-                return _own[known["pid"]].poll() is None
-            # A number is given again to another process, its time of birth is not.
-            if known["born"] is not None and _born(known["pid"]) == known["born"]:
-                return True
-        return any(held(file.parent) for file in self.folder.rglob(STATUS))
+        """Whether the process runs, or another one trains in the folder."""
+        process = self.process
+        if process.get("pid") in _own:
+            return self.code is None
+        if process and alive(process):
+            return True
+        return any(training(file.parent) for file in self.folder.rglob(STATUS))
 
     @property
     def code(self) -> int | None:
-        """Exit code, where this process started it and it has ended."""
-        mine = _own.get(self.process.get("pid", -1))
-        return None if mine is None else mine.poll()
+        """Exit code, if this process started it and it has ended."""
+        process = _own.get(self.process.get("pid", -1))
+        return None if process is None else process.poll()
 
     def status(self) -> dict[str, Any]:
-        """What the latest training says: `state`, `step`, `steps`, `label`, `updated`; `starting` before the first.
+        """Status of the latest training: `state`, `step`, `steps`, `label`, `updated`; `starting` before the first.
 
-        A training that says it runs in a process that does not is `died`.
+        The state is `died` if it should be running and its process is gone.
         """
-        found = self._statuses()
-        began = self.process.get("started", 0.0)
-        known = [(when, status, where) for when, status, where in found if when >= began]
-        if not known:
+        started = self.process.get("started", 0.0)
+        statuses = [item for item in self._statuses() if item[0] >= started]
+        if not statuses:
             return {"state": "starting" if self.alive else "ended", "step": 0, "steps": 0, "label": ""}
-        _, status, where = max(known, key=lambda one: one[0])
-        if status["state"] == "running" and not held(where):
+        _, status, where = max(statuses, key=lambda item: item[0])
+        if status["state"] == "running" and not training(where):
             status["state"] = "died"
         return status
 
@@ -125,14 +122,14 @@ class Child:
         return [line.split("\r")[-1] for line in text.splitlines()][-lines:]
 
     def stop(self, timeout: float = 60.0) -> bool:
-        """Ask it to stop with a checkpoint; whether it has within `timeout` seconds."""
+        """Ask it to stop with a checkpoint; returns whether it did within `timeout` seconds."""
         for file in self.folder.rglob(STATUS):
-            if held(file.parent):
+            if training(file.parent):
                 (file.parent / STOP).touch()
         return self.wait(timeout)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for its end; whether it has ended."""
+        """Wait for its end; returns whether it has ended."""
         end = None if timeout is None else time.monotonic() + timeout
         while self.alive:
             if end is not None and time.monotonic() > end:
@@ -141,27 +138,18 @@ class Child:
         return True
 
     def _statuses(self) -> list[tuple[float, dict[str, Any], Path]]:
-        found = [(read_json(file), file.parent) for file in self.folder.rglob(STATUS)]
-        return [(float(status["updated"]), status, where) for status, where in found]
+        files = [(read_json(file), file.parent) for file in self.folder.rglob(STATUS)]
+        return [(float(status["updated"]), status, where) for status, where in files]
 
 
 def words(status: Mapping[str, Any]) -> str:
-    """A status in words, with the time that is left while it runs."""
+    """A status as one line, with the remaining time while it runs."""
     if not status["steps"]:
         return str(status["state"])
-    said = f"{status['label']}: {status['state']}"
+    text = f"{status['label']}: {status['state']}"
     if status["step"] is not None:
-        said += f", step {status['step']:,} of {status['steps']:,}"
+        text += f", step {status['step']:,} of {status['steps']:,}"
     if status["state"] == "running" and status["step"]:
         left = (status["updated"] - status["started"]) / status["step"] * (status["steps"] - status["step"])
-        said += f", about {left:.0f} s left"
-    return said + (f" ({status['error']})" if status["error"] else "")
-
-
-def _born(pid: int) -> int | None:
-    """When a process started, in ticks since the machine did; None where there is no such process, or a dead one."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except FileNotFoundError:
-        return None
-    return None if fields[0] == "Z" else int(fields[19])
+        text += f", about {left:.0f} s left"
+    return text + (f" ({status['error']})" if status["error"] else "")

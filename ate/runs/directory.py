@@ -1,10 +1,14 @@
 """The run directory: where one study keeps its figures, numbers, checkpoints and cards.
 
+runs/<name>/run.json              its format
 runs/<name>/figures/02_latents.json   one plotly figure, with title and caption
 runs/<name>/headlines/02.json         the numbers a notebook ends with
 runs/<name>/cards/02.json             what it takes to make them again
 runs/<name>/failures/02.json          why a notebook did not run to its end, until it does
-runs/<name>/<room>/…                  checkpoints and results of a room; results/cells and results/failed of sweeps
+runs/<name>/<folder>/…                checkpoints (align, policies) and results; results/cells, results/failed of sweeps
+
+Folders of earlier versions named their contents by other hashes. They are refused, because a study that continued one
+would show results of both versions together.
 """
 
 from collections.abc import Mapping
@@ -14,10 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from ate.errors import InputError
-from ate.runs.failure import Failure
+from ate.runs.failure import NotebookFailure
 from ate.runs.files import read_json, write_json
 
-# What each notebook is called, by its number.
+# Raised when folders that were written before can no longer be continued.
+FORMAT = 2
+# Written by every version; a folder that has one of them and no run.json is of an earlier one.
+CONTENTS = ("headlines", "results", "align")
+# Title of each notebook, by its number.
 TITLES = {
     "01": "Inspect the data",
     "02": "Align the latents",
@@ -32,9 +40,32 @@ class RunDirectory:
 
     Attributes:
         path: the folder.
+
+    Raises:
+        InputError: a folder of another version.
     """
 
     path: Path
+
+    def __post_init__(self) -> None:
+        file = self.path / "run.json"
+        if file.exists():
+            found = read_json(file)["format"]
+        else:
+            found = 1 if any((self.path / name).exists() for name in CONTENTS) else FORMAT
+        if found != FORMAT:
+            raise InputError(
+                f"a run folder of another version of ate (format {found})",
+                where=str(self.path),
+                expected=f"a folder of this version (format {FORMAT}), or none",
+                fix="name a new folder with --run (-r run in papermill), or remove this one",
+            )
+
+    def create(self) -> "RunDirectory":
+        """Make the folder, and say in it that it is of this version."""
+        if not (self.path / "run.json").exists():
+            write_json(self.path / "run.json", {"format": FORMAT})
+        return self
 
     @classmethod
     def existing(cls, path: str | Path) -> "RunDirectory":
@@ -54,10 +85,11 @@ class RunDirectory:
         return run
 
     def begin(self, notebook: str) -> "RunDirectory":
-        """Forget what an earlier run of this notebook showed, so that nothing stale stands beside what is new.
+        """Remove what an earlier run of this notebook showed, so that the report does not mix two runs.
 
-        Checkpoints and results of the rooms stay: they are named by what they depend on.
+        Checkpoints and results stay: they are named by what they depend on.
         """
+        self.create()
         shown = (f"{kind}/{notebook}.json" for kind in ("headlines", "cards", "failures"))
         for pattern in (f"figures/{notebook}_*.json", *shown):
             for file in self.path.glob(pattern):
@@ -65,16 +97,14 @@ class RunDirectory:
                 file.unlink(missing_ok=True)
         return self
 
-    def room(self, name: str) -> Path:
-        """The folder of one room inside the run."""
-        return self.path / name
+    def folder(self, name: str) -> Path:
+        """A folder inside the run, to be written to."""
+        return self.create().path / name
 
     def save_figure(self, name: str, figure: Any, *, title: str, caption: str) -> None:
         """Keep a plotly figure under `name`, e.g. `"02_latents"`; the report shows them in the order of names."""
-        write_json(
-            self.path / "figures" / f"{name}.json",
-            {"name": name, "title": title, "caption": caption, "figure": figure.to_json()},
-        )
+        figure = {"name": name, "title": title, "caption": caption, "figure": figure.to_json()}
+        self._write("figures", name, figure)
 
     def figures(self) -> list[dict[str, Any]]:
         """All kept figures, sorted by name."""
@@ -82,7 +112,7 @@ class RunDirectory:
 
     def save_headline(self, notebook: str, numbers: Mapping[str, Any]) -> None:
         """Keep the numbers a notebook ends with."""
-        write_json(self.path / "headlines" / f"{notebook}.json", dict(numbers))
+        self._write("headlines", notebook, numbers)
 
     def headlines(self) -> dict[str, dict[str, Any]]:
         """The headline numbers of every notebook, by its two-digit number."""
@@ -90,19 +120,19 @@ class RunDirectory:
 
     def save_card(self, notebook: str, card: Mapping[str, Any]) -> None:
         """Keep a run card."""
-        write_json(self.path / "cards" / f"{notebook}.json", dict(card))
+        self._write("cards", notebook, card)
 
     def cards(self) -> dict[str, dict[str, Any]]:
         """All run cards, by notebook."""
         return self._read("cards")
 
-    def save_failure(self, failure: Failure) -> None:
+    def save_failure(self, failure: NotebookFailure) -> None:
         """Keep a failure card."""
-        write_json(self.path / "failures" / f"{failure.notebook}.json", failure.to_tree())
+        self._write("failures", failure.notebook, failure.to_tree())
 
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[NotebookFailure]:
         """Why notebooks did not run to their end, in the order of notebooks."""
-        return [Failure.from_tree(tree) for tree in self._read("failures").values()]
+        return [NotebookFailure.from_tree(tree) for tree in self._read("failures").values()]
 
     def cells(self) -> int:
         """How many cells of sweeps have a result (`ate.experiments`)."""
@@ -112,10 +142,14 @@ class RunDirectory:
         """Why cells of sweeps have none: `method`, `seed`, `type` and `message` of the error, and `command`."""
         return list(self._read("results/failed").values())
 
+    def _write(self, kind: str, name: str, content: Mapping[str, Any]) -> None:
+        write_json(self.folder(kind) / f"{name}.json", dict(content))
+
     def _read(self, kind: str) -> dict[str, Any]:
-        """All files of a kind by name, in the order of names, without those that another process has just removed."""
-        found = {}
+        """All files of a kind by name, in the order of names."""
+        contents = {}
         for file in sorted((self.path / kind).glob("*.json")):
+            # Another process may have just removed it.
             with suppress(FileNotFoundError):
-                found[file.stem] = read_json(file)
-        return found
+                contents[file.stem] = read_json(file)
+        return contents

@@ -1,11 +1,11 @@
-"""Several processes as one: what `torchrun` starts trains on one batch that is shared out between them.
+"""Distributed training: processes that `torchrun` starts share every batch.
 
-Every process draws the same batch and noise from the same generator and works on its own rows of it. What the network
-gives is gathered, with gradients, so that losses which couple the batch (an MMD, a mean over valid slots) are those of
-the whole batch; weights' gradients are averaged. Up to rounding a step is then that of one process. Dropout is the
-exception: each process draws its own.
+Every process draws the same batch and noise from the same generator and computes its own rows of it. Outputs of the
+network are gathered with gradients, so that losses which couple the batch (an MMD, a mean over valid slots) are those
+of the whole batch. Gradients of weights are averaged. Up to rounding, a step equals that of one process, except that
+each process draws its own dropout.
 
-Without `torchrun` nothing here does anything.
+Without `torchrun` these functions change nothing.
 """
 
 import os
@@ -24,7 +24,7 @@ def processes() -> int:
 
 
 def rank() -> int:
-    """Which of them this is."""
+    """The number of this process, from 0."""
     return distributed.get_rank() if processes() > 1 else 0
 
 
@@ -34,14 +34,14 @@ def leader() -> bool:
 
 
 def local_device(kind: str) -> torch.device:
-    """The device of this process: of several GPUs the one that is its own."""
+    """The device of this process, which has one of several GPUs for itself."""
     own = os.environ.get("LOCAL_RANK")
     return torch.device(kind) if own is None or kind != "cuda" else torch.device(kind, int(own))
 
 
 @contextmanager
 def session() -> Iterator[None]:
-    """Join the other processes for the length of a run, if `torchrun` started this one; NCCL on GPUs, else gloo."""
+    """Join the other processes for a run, if `torchrun` started this one; by NCCL on GPUs, else by gloo."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or processes() > 1:
         yield
         return
@@ -55,7 +55,7 @@ def session() -> Iterator[None]:
 
 
 def wait() -> None:
-    """Wait until every process is here, say until the leader has written a file that all will read."""
+    """Wait for every process, for example until the leader has written a file that all will read."""
     if processes() > 1:
         distributed.barrier()
 
@@ -64,7 +64,7 @@ def mine(batch: Tensor) -> Tensor:
     """This process's rows of a batch.
 
     Raises:
-        InputError: the batch cannot be shared out equally.
+        InputError: the batch cannot be divided equally.
     """
     count = processes()
     if len(batch) % count:
@@ -79,7 +79,7 @@ def whole(part: Tensor) -> Tensor:
     """The rows of all processes in order, with gradients to each."""
     if processes() == 1:
         return part
-    # Imported where it is used: every training imports this file.
+    # Imported here, because every training imports this file.
     from torch.distributed.nn.functional import all_gather
 
     return torch.cat(all_gather(part.contiguous()))

@@ -1,11 +1,10 @@
-"""Turns: what several processes need and one of them makes is made by the first, and read by the others after it.
+"""Locks: one process at a time works in a folder; others wait for it, or are refused, and learn who it is.
 
-A turn is a lock file in the folder that is worked on. The system takes the lock from a process that ends, however it
-ends, so nothing stays locked behind a crash. Over NFS `flock` holds between machines on Linux with NFS 4 only; where a
-file server does not share locks, give every machine a run directory of its own.
+What several processes need is made by the first of them and read by the others after it. The system takes a lock from
+a process that ends, however it ends, so nothing stays locked after a crash. Over NFS a lock holds between machines on
+Linux with NFS 4 only. Where a file server does not share locks, give every machine a run directory of its own.
 """
 
-import fcntl
 import json
 import os
 import socket
@@ -13,69 +12,113 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Any
 
+import psutil
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-TURN = ".turn"
+from ate.errors import InputError
+from ate.runs.files import read_json
+
+LOCK = ".lock"
+# Seconds of trying before somebody waits or is refused: `locked` may hold a lock for a moment, only to look.
+GRACE = 0.2
+# Seconds by which two readings of one start time differ: the system's clock is set now and then.
+TOLERANCE = 5.0
 
 
 @contextmanager
-def turn(folder: Path, doing: str) -> Iterator[bool]:
-    """Hold `folder` as the only process; wait, and say for whom, while another one does.
+def lock(folder: Path, purpose: str, *, name: str = LOCK, wait: bool = True) -> Iterator[bool]:
+    """Hold `folder` as the only process.
 
-    Not to be nested for one folder: a process would wait for itself. Whoever gets the turn after somebody else looks
-    first whether there is anything left to do.
+    It cannot be nested for one folder and name. Whoever had to wait checks first whether anything is left to do.
 
     Args:
         folder: made if it is not there.
-        doing: what it is held for, in words that continue "waiting for process 7, which is …".
+        purpose: continues "waiting for process 7, which is …", e.g. "aligning".
+        name: of the lock; locks of different names are independent.
+        wait: for another holder, with a message on stderr; False refuses instead.
 
     Yields:
-        Whether somebody else had it first.
+        Whether another process held it first.
+
+    Raises:
+        InputError: another process holds it, and `wait` is False.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Opened without truncation: it says who holds it to those who wait.
-    with (folder / TURN).open("a+", encoding="utf-8") as lock:
-        waited = not _take(lock)
-        if waited:
-            tqdm.write(f"waiting for {_holder(lock)}, in {folder}", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        _sign(lock, doing)
-        yield waited
-
-
-def taken(folder: Path) -> bool:
-    """Whether a process holds the folder now."""
-    if not (folder / TURN).exists():
-        return False
-    with (folder / TURN).open("r", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _take(lock: IO[str]) -> bool:
+    file, record = FileLock(folder / name), folder / f"{name}.json"
+    waited = False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        file.acquire(timeout=GRACE)
+    except Timeout as error:
+        if not wait:
+            raise _refused(folder, _holder(record)) from error
+        tqdm.write(f"waiting for {_holder(record)}, in {folder}", file=sys.stderr)
+        file.acquire()
+        waited = True
+    try:
+        holder = {**identity(os.getpid()), "host": socket.gethostname(), "purpose": purpose}
+        record.write_text(json.dumps(holder), encoding="utf-8")
+        yield waited
+    finally:
+        record.unlink(missing_ok=True)
+        file.release()
+
+
+def locked(folder: Path, name: str = LOCK) -> bool:
+    """Whether a process holds the folder now; a process that died holds nothing."""
+    holder = _read(folder / f"{name}.json")
+    if holder is None:
         return False
-    return True
+    if holder["host"] == socket.gethostname():
+        return alive(holder)
+    try:
+        with FileLock(folder / name, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
-def _sign(lock: IO[str], doing: str) -> None:
-    lock.truncate(0)
-    lock.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "doing": doing}))
-    lock.flush()
+def identity(pid: int) -> dict[str, Any]:
+    """What tells a process from all others on its machine: `pid`, and when it was `created` (None where it is gone).
+
+    The system gives the number of a process that ended to another one.
+    """
+    try:
+        process = psutil.Process(pid)
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        return {"pid": pid, "created": None if ended else process.create_time()}
+    except psutil.NoSuchProcess:
+        return {"pid": pid, "created": None}
 
 
-def _holder(lock: IO[str]) -> str:
-    lock.seek(0)
-    said = lock.read()
-    # Between taking the lock and signing it there is a moment without a name.
-    if not said:
+def alive(process: dict[str, Any]) -> bool:
+    """Whether the process of an `identity` still runs on this machine."""
+    created, now = process.get("created"), identity(process["pid"])["created"]
+    return None not in (created, now) and abs(now - created) < TOLERANCE
+
+
+def _read(record: Path) -> dict[str, Any] | None:
+    try:
+        content: dict[str, Any] = read_json(record)
+    except (FileNotFoundError, ValueError):
+        # Between taking the lock and writing its record there is a moment.
+        return None
+    return content
+
+
+def _holder(record: Path) -> str:
+    holder = _read(record)
+    if holder is None:
         return "another process"
-    who = json.loads(said)
-    return f"process {who['pid']} on {who['host']}, which is {who['doing']}"
+    return f"process {holder['pid']} on {holder['host']}, which is {holder['purpose']}"
+
+
+def _refused(folder: Path, holder: str) -> InputError:
+    return InputError(
+        f"a folder that is in use by {holder}",
+        where=str(folder),
+        expected="a folder that no other process works in",
+        fix="follow or stop it (ate watch), or choose another folder",
+    )

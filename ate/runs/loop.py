@@ -1,14 +1,15 @@
-"""The one training loop: steps, metrics as JSON lines, checkpoints, stop and exact resume.
+"""The training loop: steps, metrics as JSON lines, checkpoints, stop and exact resume.
 
-Everything that changes from step to step is handed over as named state (modules, optimisers, schedulers,
-generators), so a run that was killed continues from its last checkpoint to the same bits on the same CPU.
+Everything that changes from step to step is passed as named state (modules, optimisers, schedulers, generators). A run
+that was killed therefore continues from its last checkpoint to the same bits on the same CPU.
 
-A run lives in its directory: `status.json` and `metrics.jsonl` tell how far it is (`ate.runs.child` reads them), a file
-`stop`, SIGTERM or an interrupt ends it after the step at hand with a checkpoint, and a lock keeps a second process out.
+A run lives in its directory. `status.json` and `metrics.jsonl` report its progress for `ate.runs.child`. A file
+`stop`, SIGTERM or an interrupt ends it after the current step with a checkpoint. A lock keeps a second process out.
 """
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,10 +19,10 @@ from tqdm import tqdm
 
 from ate.errors import InputError
 from ate.runs import checkpoint
-from ate.runs.device import threads_for
+from ate.runs.device import one_thread, small
 from ate.runs.distributed import leader, wait
 from ate.runs.files import remove_leftovers, write_text
-from ate.runs.status import Presence, presence
+from ate.runs.status import run_status
 
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
@@ -41,6 +42,35 @@ class Stateful(Protocol):
 State = Mapping[str, Stateful | torch.Generator]
 
 
+@dataclass
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        step: steps done.
+        rows: metric rows.
+        window: sums of the metrics since the last row.
+        since: steps since the last row.
+    """
+
+    step: int = 0
+    rows: list[dict[str, float]] = field(default_factory=list)
+    window: dict[str, Any] = field(default_factory=dict)
+    since: int = 0
+
+    def add(self, metrics: Mapping[str, Tensor]) -> None:
+        """Count a step and add its metrics."""
+        for name, value in metrics.items():
+            self.window[name] = self.window.get(name, 0.0) + value.detach()
+        self.step, self.since = self.step + 1, self.since + 1
+
+    def close_row(self) -> dict[str, float]:
+        """Append the means since the last row."""
+        self.rows.append({"step": self.step, **{name: float(v) / self.since for name, v in self.window.items()}})
+        self.window, self.since = {}, 0
+        return self.rows[-1]
+
+
 def train(
     step: Step,
     state: State,
@@ -53,123 +83,82 @@ def train(
     label: str = "train",
     after_log: Callable[[int], Mapping[str, float]] | None = None,
 ) -> list[dict[str, float]]:
-    """Run `step(i)` for i in 0 … steps − 1.
+    """Run `step(i)` for i in 0 … steps − 1; returns the metric rows, each with `"step"`.
 
     Args:
         step: one optimisation step; returns 0-d tensors and must not wait for the device.
         state: every object that a step changes or draws from, by name.
-        steps: how many steps in all; a finished run is returned from disk at once.
-        directory: where checkpoint and metrics live; None keeps nothing and cannot resume.
+        steps: number of steps in total; a finished run is returned from disk at once.
+        directory: of checkpoint and metrics; None writes nothing and cannot resume.
         identity: hash of data and configuration; a checkpoint of another identity is refused.
         checkpoint_every: steps between checkpoints.
         log_every: steps between metric rows; a row is the mean since the last one.
         label: name of the progress bar.
-        after_log: called at each row with the step; its numbers join the row (validation, say).
-
-    Returns:
-        The metric rows, each with `"step"`.
+        after_log: called at each row with the step; its numbers join the row, for example a validation loss.
 
     Raises:
         InputError: the directory holds a checkpoint of another identity, or another process trains in it.
-        Stopped: it was asked to stop; what was done is in the checkpoint.
-        KeyboardInterrupt: it was interrupted; likewise.
+        Stopped, KeyboardInterrupt: it was asked to stop, or interrupted; the checkpoint has its progress.
     """
-    with presence(directory if leader() else None, label, steps) as here:
-        return _run(step, state, steps, directory, identity, checkpoint_every, log_every, label, after_log, here)
-
-
-def _run(
-    step: Step,
-    state: State,
-    steps: int,
-    directory: Path | None,
-    identity: str,
-    checkpoint_every: int,
-    log_every: int,
-    label: str,
-    after_log: Callable[[int], Mapping[str, float]] | None,
-    here: Presence,
-) -> list[dict[str, float]]:
-    start, rows, window, since = _resume(directory, state, identity)
-    progress = tqdm(
-        range(start, steps),
-        initial=start,
-        total=steps,
-        desc=label,
-        mininterval=2.0,
-        disable=steps - start <= 1 or not leader(),
-    )
-    with threads_for(item for item in state.values() if isinstance(item, nn.Module)):
-        for index in progress:
-            for name, value in step(index).items():
-                window[name] = window.get(name, 0.0) + value.detach()
-            since, done = since + 1, index + 1
+    files = directory if leader() else None
+    threads = one_thread(when=small(item for item in state.values() if isinstance(item, nn.Module)))
+    with run_status(files, label, steps) as status, threads:
+        progress = _resume(directory, state, identity)
+        hidden = steps - progress.step <= 1 or not leader()
+        remaining = range(progress.step, steps)
+        bar = tqdm(remaining, initial=progress.step, total=steps, desc=label, mininterval=2.0, disable=hidden)
+        for index in bar:
+            progress.add(step(index))
+            done = progress.step
             if done % log_every == 0 or done == steps:
-                rows.append({"step": done, **{name: float(value) / since for name, value in window.items()}})
-                rows[-1].update({} if after_log is None else after_log(done))
-                progress.set_postfix({k: f"{v:.4g}" for k, v in list(rows[-1].items())[1:3]}, refresh=False)
-                window, since = {}, 0
-                if directory is not None and leader():
-                    write_text(directory / METRICS, "".join(json.dumps(row) + "\n" for row in rows))
-            here.at(done)
-            due = since == 0 and (done == steps or done % checkpoint_every == 0)
-            if directory is not None and leader() and (due or here.stopping):
-                _store(directory, state, identity, done, rows, window, since)
-            if here.stopping:
-                here.stop(done)
-    here.finish()
-    wait()
-    return rows
+                row = progress.close_row()
+                row.update({} if after_log is None else after_log(done))
+                bar.set_postfix({k: f"{v:.4g}" for k, v in list(row.items())[1:3]}, refresh=False)
+                if files is not None:
+                    write_text(files / METRICS, "".join(json.dumps(row) + "\n" for row in progress.rows))
+            status.update(done)
+            due = progress.since == 0 and (done == steps or done % checkpoint_every == 0)
+            if files is not None and (due or status.stopping):
+                _store(files, state, identity, progress)
+            if status.stopping:
+                status.stop(done)
+        status.finish()
+        wait()
+    return progress.rows
 
 
-def _store(
-    directory: Path,
-    state: State,
-    identity: str,
-    done: int,
-    rows: list[dict[str, float]],
-    window: dict[str, Tensor],
-    since: int,
-) -> None:
-    tree = {
-        "identity": identity,
-        "step": done,
-        "rows": rows,
-        # What the next row is a mean of: a run that was stopped between two rows logs the same ones.
-        "window": window,
-        "since": since,
-        "state": {
-            name: item.get_state() if isinstance(item, torch.Generator) else item.state_dict()
-            for name, item in state.items()
-        },
+def _store(directory: Path, state: State, identity: str, progress: Progress) -> None:
+    states = {
+        name: item.get_state() if isinstance(item, torch.Generator) else item.state_dict()
+        for name, item in state.items()
     }
-    checkpoint.save(directory / LAST, tree)
+    # With the sums of the next row, so that a run that was stopped between two rows logs the same ones.
+    checkpoint.save(directory / LAST, {"identity": identity, **vars(progress), "state": states})
 
 
-def _resume(
-    directory: Path | None, state: State, identity: str
-) -> tuple[int, list[dict[str, float]], dict[str, Tensor], int]:
-    """Step, metric rows, and the sums and number of steps of the row that was not full yet."""
+def _resume(directory: Path | None, state: State, identity: str) -> Progress:
+    """Restore the state from the last checkpoint, if there is one; returns its progress."""
     if directory is None:
-        return 0, [], {}, 0
+        return Progress()
     if leader():
         remove_leftovers(directory)
     if not (directory / LAST).exists():
-        return 0, [], {}, 0
+        return Progress()
     tree = checkpoint.load(directory / LAST)
+    fix = "choose another run directory, or remove this checkpoint"
     if tree["identity"] != identity:
         raise InputError(
             f"a checkpoint of another run (identity {tree['identity'][:12] or 'none'})",
             where=str(directory / LAST),
             expected=f"data and configuration with identity {identity[:12] or 'none'}",
-            fix="choose another run directory, or remove this checkpoint",
+            fix=fix,
         )
     if tree["state"].keys() != state.keys():
         raise InputError(
-            f"a checkpoint that holds {', '.join(tree['state'])}",
+            f"a checkpoint of another version, which holds {', '.join(tree['state'])}",
             where=str(directory / LAST),
             expected=", ".join(state),
-            fix="it is of another version: choose another run directory, or remove this checkpoint",
+            fix=fix,
         )
     for name, item in state.items():
         saved = tree["state"][name]
@@ -178,6 +167,6 @@ def _resume(
         else:
             item.load_state_dict(saved)
     devices = (getattr(item, "device", None) for item in state.values())
-    device = next((found for found in devices if isinstance(found, torch.device)), None)
+    device = next((item for item in devices if isinstance(item, torch.device)), None)
     window = {name: value.to(device) for name, value in tree["window"].items()}
-    return int(tree["step"]), list(tree["rows"]), window, int(tree["since"])
+    return Progress(int(tree["step"]), list(tree["rows"]), window, int(tree["since"]))

@@ -1,7 +1,7 @@
-"""Tracking: a run directory told to an experiment tracker with the interface of wandb; offline unless asked.
+"""Tracking: a run directory copied to an experiment tracker with the interface of wandb; offline by default.
 
-The run directory stays what everything else reads. A tracker gets a copy: settings, metric rows of every training as
-they come, and, as a summary, headline numbers and tables of the notebooks.
+Everything else reads the run directory. A tracker gets settings, the metric rows of every training as they come, and,
+as a summary, headline numbers and tables of the notebooks.
 """
 
 import inspect
@@ -18,7 +18,7 @@ from ate.errors import InputError
 from ate.runs.directory import RunDirectory
 from ate.runs.loop import METRICS
 
-# What keeps wandb and trackio (and the hub that trackio can use) on this machine, whatever the user's shell says.
+# Environment variables that keep wandb, trackio and the hub that trackio can use on this machine; None unsets one.
 OFFLINE: Mapping[str, str | None] = {
     "WANDB_MODE": "offline",
     "WANDB_ERROR_REPORTING": "false",
@@ -41,55 +41,55 @@ class Tracker:
     def __init__(self, run: RunDirectory, module: ModuleType, project: str, online: bool) -> None:
         """Begin a run named after the folder, with the settings of its cards."""
         self.run, self._module = run, module
-        self._told: dict[str, int] = {}
-        taken = inspect.signature(module.init).parameters
-        more = {"dir": str(run.path), "mode": "online" if online else "offline"}
+        # Rows copied so far, by training.
+        self._copied: dict[str, int] = {}
+        accepted = inspect.signature(module.init).parameters
+        options = {"dir": str(run.path), "mode": "online" if online else "offline"}
+        options = {name: value for name, value in options.items() if name in accepted}
         settings = {key: dict(card.get("config", {})) for key, card in run.cards().items()}
-        self._there = module.init(
-            project=project, name=run.path.name, config=settings, **{k: v for k, v in more.items() if k in taken}
-        )
+        self._tracked = module.init(project=project, name=run.path.name, config=settings, **options)
 
     def update(self) -> int:
-        """Tell the metric rows that have come since the last call; how many.
+        """Copy the metric rows that are new since the last call; returns their number.
 
-        Rows of the training in `align/ab12/pretrain` go under that name, each with its own step: a run holds several
-        trainings, and their steps start anew.
+        Rows of the training in `align/ab12/pretrain` go under that name with a step of their own, because each
+        training of a run counts its steps from 0.
         """
         count = 0
         for file in sorted(self.run.path.rglob(METRICS)):
             training = file.parent.relative_to(self.run.path).as_posix()
             rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-            if training not in self._told and hasattr(self._there, "define_metric"):
-                self._there.define_metric(f"{training}/*", step_metric=f"{training}/step")
-            for row in rows[self._told.get(training, 0) :]:
-                self._there.log({f"{training}/{name}": value for name, value in row.items()})
+            if training not in self._copied and hasattr(self._tracked, "define_metric"):
+                self._tracked.define_metric(f"{training}/*", step_metric=f"{training}/step")
+            for row in rows[self._copied.get(training, 0) :]:
+                self._tracked.log({f"{training}/{name}": value for name, value in row.items()})
                 count += 1
-            self._told[training] = len(rows)
+            self._copied[training] = len(rows)
         return count
 
     def finish(self) -> None:
-        """Tell headline numbers, tables, commands and failures, and end the run."""
+        """Copy headline numbers, tables, commands and failures, and end the run."""
         summary = dict(flat(self.run.headlines()))
         summary |= {f"{key}/command": card["command"] for key, card in self.run.cards().items() if "command" in card}
         summary |= {f"{failure.notebook}/failed": failure.stage for failure in self.run.failures()}
-        # trackio has no summary: there the last row holds it.
-        if hasattr(self._there, "summary"):
-            self._there.summary.update(summary)
+        # trackio has no summary: it gets the summary as its last row.
+        if hasattr(self._tracked, "summary"):
+            self._tracked.summary.update(summary)
         elif summary:
-            self._there.log(summary)
+            self._tracked.log(summary)
         tables = {name: self._table(value) for name, value in _tables(self.run.headlines())}
         if tables:
-            self._there.log(tables)
-        self._there.finish()
+            self._tracked.log(tables)
+        self._tracked.finish()
 
     def _table(self, content: Mapping[str, Any]) -> Any:
-        # As text: columns of numbers with a word among them are refused.
+        # As text: trackers refuse columns that mix numbers and text.
         return self._module.Table(columns=content["columns"], data=[[str(v) for v in row] for row in content["rows"]])
 
 
 @contextmanager
 def tracker(run: RunDirectory, name: str, project: str = "ate", *, online: bool = False) -> Iterator[Tracker]:
-    """Track a run directory; what is told last is told on leaving, however that comes about.
+    """Track a run directory; on leaving, also by an error, the rest is copied and the run ends.
 
     Args:
         run: the run directory.
@@ -100,17 +100,17 @@ def tracker(run: RunDirectory, name: str, project: str = "ate", *, online: bool 
     Raises:
         InputError: the module is not installed, or has no such interface.
     """
-    with _surroundings({} if online else OFFLINE):
-        following = Tracker(run, _module(name), project, online)
+    with _environment({} if online else OFFLINE):
+        tracked = Tracker(run, _module(name), project, online)
         try:
-            yield following
-            following.update()
+            yield tracked
+            tracked.update()
         finally:
-            following.finish()
+            tracked.finish()
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float | str]]:
-    """Numbers and words of a headline under names joined by `/`; tables and lists are left out."""
+    """Numbers and text of a headline under names joined by `/`, without tables and lists."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from flat(value, f"{prefix}{name}/")
@@ -142,19 +142,19 @@ def _module(name: str) -> ModuleType:
 
 
 @contextmanager
-def _surroundings(values: Mapping[str, str | None]) -> Iterator[None]:
-    """Environment variables for the length of a block; None takes one away."""
-    before = {name: os.environ.get(name) for name in values}
-    _set(values)
+def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables inside a block; None unsets one."""
+    saved = {name: os.environ.get(name) for name in values}
+    for name, value in values.items():
+        _set(name, value)
     try:
         yield
     finally:
-        _set(before)
+        for name, value in saved.items():
+            _set(name, value)
 
 
-def _set(values: Mapping[str, str | None]) -> None:
-    for name, value in values.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+def _set(name: str, value: str | None) -> None:
+    os.environ.pop(name, None)
+    if value is not None:
+        os.environ[name] = value

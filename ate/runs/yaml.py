@@ -1,4 +1,4 @@
-"""YAML files from outside: small, flat enough, without aliases, each field once."""
+"""YAML files from outside: one small mapping, without aliases, each field once."""
 
 from pathlib import Path
 from typing import Any
@@ -8,58 +8,43 @@ import yaml
 from ate.errors import InputError
 
 LARGEST = 64 * 1024
-DEEPEST = 4
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses aliases, which can make a small file huge, and fields that are there twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"an alias (*{self.peek_event().anchor})")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value]
+        for name in names:
+            if names.count(name) > 1:
+                raise yaml.YAMLError(f"{name!r} twice")
+        return super().construct_mapping(node, deep)
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The file's top-level fields, after a look at its size and shape.
+    """The file's top-level fields.
 
     Raises:
-        InputError: no such file, no YAML, too large or deep, an alias, a field twice, or no mapping.
+        InputError: no such file, no YAML, too large, an alias, a field twice, or no mapping.
     """
-    where = str(path)
     if not path.is_file():
-        raise InputError("no such file", where=where, expected="a YAML file", fix="check the path")
-    if path.stat().st_size > LARGEST:
-        raise _not_flat(f"{path.stat().st_size} bytes", where)
+        raise InputError("no such file", where=str(path), expected="a YAML file", fix="check the path")
     try:
-        text = path.read_text(encoding="utf-8")
-        _check_shape(text, where)
-        content = yaml.safe_load(text)
-    except InputError:
-        raise
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"{path.stat().st_size} bytes")
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        if not isinstance(content, dict):
+            raise ValueError("nothing" if content is None else f"a {type(content).__name__}")
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(
-            " ".join(str(error).split()), where=where, expected="one YAML document", fix="correct the file"
+            " ".join(str(error).split()),
+            where=str(path),
+            expected=f"one YAML document of `field: value`, at most {LARGEST} bytes",
+            fix="correct the file; write every field once, with its value",
         ) from error
-    if not isinstance(content, dict):
-        raise _not_flat("nothing" if content is None else f"a {type(content).__name__}", where)
     return content
-
-
-def _check_shape(text: str, where: str) -> None:
-    """Refuse aliases, depth and fields that are there twice, on the stream of events, before anything is built."""
-    depth, seen, is_key = 0, set(), True
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise _not_flat("an alias (*name)", where)
-        if depth == 1 and isinstance(event, yaml.ScalarEvent) and is_key:
-            if event.value in seen:
-                raise InputError(
-                    f"{event.value!r} twice", where=where, expected="each field once", fix="remove one of them"
-                )
-            seen.add(event.value)
-        if depth == 1 and isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
-            is_key = not is_key
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise _not_flat(f"more than {DEEPEST} levels", where)
-
-
-def _not_flat(found: str, where: str) -> InputError:
-    return InputError(
-        found,
-        where=where,
-        expected=f"a flat list of `field: value`, at most {LARGEST} bytes",
-        fix="write every field and its value out",
-    )

@@ -11,7 +11,6 @@ One HDF5 file an episode, in the native layout (see data/README.md):
 Recording is deterministic: the same call on the same machine and versions writes the same bytes.
 """
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from ate.errors import InputError
 from ate.robots.kinematic_table import ROBOTS, robot
 from ate.robots.kinematics import forward_kinematics
-from ate.runs.files import write_json
+from ate.runs.files import file_digest, write_json
 from ate.sim.build import engine
 from ate.sim.environments import Environments
 from ate.sim.expert import PHASE_NAMES, Expert
@@ -252,11 +251,9 @@ def record_all(out: str | Path, processes: int | None = None) -> Path:
 
 
 def write_checksums(root: Path) -> Path:
-    """Write `root`/SHA256SUMS over all recorded files below it, in the format of `sha256sum -c`."""
-    files = sorted(file for file in root.rglob("*") if file.suffix in (".hdf5", ".json") and file.is_file())
-    lines = [
-        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(root).as_posix()}\n" for file in files
-    ]
+    """Write `root`/SHA256SUMS over every recorded file below it, in the format of `sha256sum -c`."""
+    files = sorted(p for p in root.rglob("*") if p.suffix in (".hdf5", ".json") and p.is_file())
+    lines = [f"{file_digest(p)}  {p.relative_to(root).as_posix()}\n" for p in files]
     target = root / "SHA256SUMS"
     target.write_text("".join(lines))
     return target

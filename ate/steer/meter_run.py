@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ate.data.episodes import Episodes
 from ate.policies.policy import Policy
-from ate.runs.device import device as default_device
+from ate.runs.device import pick as pick_device
 from ate.steer.batches import TrainingData, draw
 from ate.steer.guidance import Guidance
 from ate.steer.meter import FELT_RATIO, GuidanceMeter, meter_sentence, meter_verdict
@@ -87,7 +87,7 @@ def dry_run(
         batch: samples a batch; matters where the energy is the released one.
         seed: of batches, times and noise.
     """
-    device = default_device()
+    device = pick_device()
     policy, space = policy.to(device), policy.spaces[0]
     guidance.vae.to(device)
     data = TrainingData.of(policy, [episodes], [space], device)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ate.errors import InputError, unknown
+from ate.runs.files import content_key
 from ate.runs.options import typed
 
 LR_SCHEDULES = ("constant", "cosine")
@@ -77,8 +78,8 @@ class OptimConfig:
 
     @property
     def identity(self) -> str:
-        """What a run cannot change on its way: more steps continue a constant schedule, a cosine is another one."""
-        return repr(self if self.lr_schedule == "cosine" else replace(self, steps=1))
+        """Key of what a run cannot change: more steps continue a constant schedule, a cosine is another one."""
+        return content_key(self if self.lr_schedule == "cosine" else replace(self, steps=1))
 
     def learning_rate_factor(self, step: int) -> float:
         """Share of the learning rate at a step, from 0: up over `warmup` steps, then the schedule over the others."""

@@ -6,7 +6,6 @@ At the noised chunk g does not depend on the policy, so one stream of batches, t
 method: methods differ in nothing but their weights at the start and their guidance.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.errors import InputError
 from ate.policies.policy import Policy
-from ate.runs.device import device as default_device
+from ate.runs.device import pick as pick_device
+from ate.runs.files import array_digest, content_key
 from ate.runs.loop import Stateful, train
 from ate.steer.batched_trainer import BatchedTrainer
 from ate.steer.batches import TrainingData
@@ -83,7 +83,7 @@ def train_methods(
             networks.
     """
     began = time.perf_counter()
-    device = default_device()
+    device = pick_device()
     identity = "" if directory is None else _identity(methods, sets, spaces, optim)
     for method in methods.values():
         _to(method, device)
@@ -126,16 +126,14 @@ def _identity(
     methods: Mapping[str, GuidedPolicy], sets: Sequence[Episodes], spaces: Sequence[ActionSpace], optim: OptimConfig
 ) -> str:
     """SHA-256 over data, statistics, optim, and each method's weights at the start and guidance."""
-    parts = [optim.identity, [s.digest for s in sets], [space.to_tree() for space in spaces]]
-    sha = hashlib.sha256(repr(parts).encode())
+    parts: list[object] = [optim.identity, [s.digest for s in sets], [space.to_tree() for space in spaces]]
     for name, method in methods.items():
         g = method.guidance
         scale = None if g is None else (g.config.key, *g.stream[1:])
-        sha.update(repr((name, method.policy.config, scale)).encode())
-        for module in (method.policy,) if g is None else (method.policy, g.vae):
-            for weight in module.state_dict().values():
-                sha.update(weight.cpu().numpy().tobytes())
-    return sha.hexdigest()
+        modules = (method.policy,) if g is None else (method.policy, g.vae)
+        weights = (weight.cpu().numpy() for module in modules for weight in module.state_dict().values())
+        parts.append([name, method.policy.config, scale, array_digest(*weights)])
+    return content_key(parts)
 
 
 def _learners(

@@ -19,11 +19,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 from nbformat.reader import NotJSONError
 
 from ate.batch.notebooks import NOTEBOOKS
@@ -76,21 +78,21 @@ def main() -> int:
     data = few_episodes(folder / "data")
 
     alone = [papermill(number, folder / f"alone_{number}", folder, data) for number in (GRID, DATA)]
-    said, seconds, share, _ = together(alone, given.limit)
+    problems, seconds, share, _ = together(alone, given.limit)
     print(f"alone, both notebooks side by side: {seconds:.0f} s, {share / 1e9:.2f} GB in use", flush=True)
-    if said:
-        print("\n".join(said))
+    if problems:
+        print("\n".join(problems))
         return 1
     reference = {member.number: shown(member) for member in alone}
 
     members = list(crowd(given.count, folder, data))
-    said, seconds, share, left = together(members, given.limit)
+    problems, seconds, share, left = together(members, given.limit)
     for member in members:
-        said += [f"{member.output.name}: {problem}" for problem in compared(member, reference[member.number])]
-    said += [f"left behind: {file}" for file in folder.rglob(".*.tmp")]
+        problems += [f"{member.output.name}: {problem}" for problem in compared(member, reference[member.number])]
+    problems += [f"left behind: {file}" for file in folder.rglob(".*.tmp")]
     print(f"{len(members)} at once: {seconds:.0f} s, {share / 1e9:.1f} GB in use at most, {left / 1e9:.1f} GB left")
-    print("\n".join(said) or f"every figure, headline and notebook of {len(members)} is that of a lone run")
-    return int(bool(said))
+    print("\n".join(problems) or f"every figure, headline and notebook of {len(members)} is that of a lone run")
+    return int(bool(problems))
 
 
 def few_episodes(folder: Path) -> dict[str, str]:
@@ -143,15 +145,15 @@ def together(members: list[Member], limit: float) -> tuple[list[str], float, int
     started = [(member, member.start()) for member in members]
     share, left = 0, 1 << 62
     while any(process.poll() is None for _, process in started):
-        share, left = max(share, in_use(os.getpid())), min(left, available())
+        share, left = max(share, in_use()), min(left, psutil.virtual_memory().available)
         if left < RESERVE or time.perf_counter() - began > limit:
-            said = [
-                f"{m.output.name}: still at it\n{ending(m.log)}" for m, process in started if process.poll() is None
+            stuck = [
+                f"{m.output.name}: still running\n{ending(m.log)}" for m, process in started if process.poll() is None
             ]
             for _, process in started:
                 process.terminate()
-            said.insert(0, f"ended early, with {left / 1e9:.1f} GB left to the machine")
-            return said, time.perf_counter() - began, share, left
+            stuck.insert(0, f"ended early, with {left / 1e9:.1f} GB left to the machine")
+            return stuck, time.perf_counter() - began, share, left
         time.sleep(PAUSE)
     failed = [
         f"{member.output.name}: exit {process.returncode}\n{ending(member.log)}"
@@ -167,34 +169,14 @@ def ending(log: Path) -> str:
     return "\n".join(f"    {line}" for line in lines[-12:])
 
 
-def available() -> int:
-    """Bytes that the machine could still give."""
-    found = re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text())
-    return int(found[1]) * 1024 if found else 0
-
-
-def in_use(parent: int) -> int:
-    """Bytes that the descendants of a process hold, pages that several share counted once."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        fields = read(stat).rsplit(")", 1)
-        if len(fields) == 2:
-            children.setdefault(int(fields[1].split()[1]), []).append(int(stat.parent.name))
-    total, waiting = 0, list(children.get(parent, []))
-    while waiting:
-        pid = waiting.pop()
-        waiting += children.get(pid, [])
-        found = re.search(r"^Pss:\s+(\d+)", read(Path(f"/proc/{pid}/smaps_rollup")), re.MULTILINE)
-        total += int(found[1]) * 1024 if found else 0
+def in_use() -> int:
+    """Bytes that the descendants of this process hold, pages that several share counted once."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        # It may have just ended.
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_full_info().pss
     return total
-
-
-def read(file: Path) -> str:
-    """A file of /proc; empty where its process has just ended."""
-    try:
-        return file.read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def shown(member: Member) -> dict[str, Any]:

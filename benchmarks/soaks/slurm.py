@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from ate.runs.directory import RunDirectory
 from benchmarks.soaks.daemons import slurm
 from benchmarks.soaks.kill_sweep import cells, compared
 
@@ -110,8 +111,8 @@ def _through(told: Transcript, folder: Path) -> list[str]:
     wrong += [] if told.end(told.begin(run, EXECUTOR)) == 0 else ["a finished sweep was not read"]
     told.say("\n# The same sweep in local processes, over the same alignment and policy.")
     local = folder / "local"
-    for room in ("align", "policies"):
-        shutil.copytree(run / room, local / room)
+    for name in ("align", "policies"):
+        shutil.copytree(run / name, RunDirectory(local).folder(name))
     wrong += [] if told.end(told.begin(local, "processes")) == 0 else ["local processes failed"]
     return wrong + compared(cells(local / "results"), run / "results")
 

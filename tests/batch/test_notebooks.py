@@ -16,7 +16,7 @@ from ate.batch import notebooks
 from ate.batch.notebooks import MARK, NOTEBOOKS, STARTS, NotebookFailed, execute
 from ate.errors import InputError
 from ate.runs.directory import RunDirectory
-from ate.runs.lock import turn
+from ate.runs.lock import lock
 from tests.conftest import write_episode
 
 PARAMETERS = """
@@ -80,7 +80,7 @@ def test_a_failing_cell_comes_first_everywhere_until_it_is_cured(given, write, t
     run = RunDirectory(tmp_path / "run")
     with pytest.raises(NotebookFailed, match=r"03 · Steer the policy failed in “A stage” \(cell \d\)") as error:
         execute(["03", "04"], {**given, "lam": 0.5})
-    for words in ("Found: $6", "Where: here", "Expected: <7>", "What to do: do this", "-p lam=0.5", "--only 03", "04"):
+    for words in ("Got: $6", "Where: here", "Expected: <7>", "Fix: do this", "-p lam=0.5", "--only 03", "04"):
         assert words in str(error.value)
     (failure,) = run.failures()
     assert failure == error.value.failure and failure.not_run == ("04",) and run.headlines() == {}
@@ -175,11 +175,11 @@ def test_runs_at_once_in_one_folder_and_in_several_leave_each_its_own_results(gi
 
 
 def test_a_second_run_waits_for_the_folder(given, write, tmp_path, capsys, monkeypatch):
-    """Also where the first one is not `ate run`: whoever holds the folder's turn."""
+    """Also where the first one is not `ate run`: whoever holds the folder's lock."""
     write("01")
     monkeypatch.setattr(notebooks, "_execute", lambda *_: RunDirectory(tmp_path / "run").save_headline("01", {"n": 1}))
     thread = threading.Thread(target=execute, args=(["01"], given))
-    with turn(tmp_path / "run", "holding it"):
+    with lock(tmp_path / "run", "holding it"):
         thread.start()
         while "which is holding it" not in capsys.readouterr().err:
             time.sleep(0.01)

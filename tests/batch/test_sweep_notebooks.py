@@ -7,6 +7,7 @@ from ate.errors import InputError
 from ate.experiments import Executor, Sweep
 from ate.experiments.settings import from_notebook, settings
 from ate.experiments.sweep import Setting
+from ate.runs.directory import RunDirectory
 
 SWEEP = Sweep((0.5, 2.0), (0.1,), ("sample",), (5,), (20,), seeds=2)
 
@@ -32,7 +33,7 @@ def test_a_notebook_reads_what_the_sweep_has_trained(tmp_path, monkeypatch):
         cell.notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
 
     monkeypatch.setattr("ate.batch.sweep_notebooks.execute", execute)
-    (tmp_path / "results").mkdir()
+    RunDirectory(tmp_path).folder("results").mkdir()
     (tmp_path / "results" / "here").touch()
     cell()
     ((numbers, parameters),) = given

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ate.cli.main import COMMANDS, RENAMED, cli, main
 from ate.experiments.settings import SHIPPED
+from ate.runs.directory import CONTENTS
 from tests.conftest import write_episode
 
 ADAPT = SHIPPED / "lift" / "adapt" / "ur5e"
@@ -92,7 +94,8 @@ def test_bad_data_end_with_one_message_and_nothing_written(tmp_path, make, words
         (["-p", "clamp=0"], "positive clamp"),
         (["-p", "align=papr"], "did you mean 'paper'"),
         (["-p", "lamb=2"], "did you mean 'lam'"),
-        (["-p", "steps=many"], "steps takes int"),
+        (["-p", "steps=many"], "steps in -p: got 'many'; expected a whole number"),
+        (["-p", "steps"], "NAME=VALUE"),
         (["-p", "parameterizations=sample,flo"], "flow_noise_at_1"),
         (["-p", "exclude=episode_999"], "exclude list"),
         (["-p", "source=actions"], "did you mean 'action'"),
@@ -121,7 +124,37 @@ def test_a_mistyped_parameter_is_refused_before_anything_heavy_is_imported(tmp_p
 def test_unknown_profile_and_command_are_refused(tmp_path):
     done = ate("run", "--profile", "dmo", "--run", tmp_path / "run")
     assert done.returncode == 2 and "did you mean 'demo'" in done.stderr and not (tmp_path / "run").exists()
-    assert ate("runn").returncode == 2
+    done = ate("runn")
+    assert done.returncode == 2 and "did you mean 'run'" in done.stderr and done.stderr.startswith("Error: ")
+
+
+@pytest.mark.parametrize(("former", "name"), RENAMED.items())
+def test_a_former_command_names_the_one_of_today(former, name):
+    done = ate(former, "--run", "anything")
+    assert done.returncode == 2 and f"ate {former} is now ate {name}" in done.stderr
+    assert name in COMMANDS and former not in COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_begins_with_one_line_of_purpose(name):
+    command = cli.get_command(None, name)
+    purpose = (command.help or "").split("\n\n")[0].strip()
+    assert command.name == name and purpose.endswith(".") and "\n" not in purpose and len(purpose) <= 110
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("command", [
+    ["run", "--profile", "smoke", "--only", "01", "--run"], ["compare", "--profile", "smoke", "--run"],
+    ["sweep", "--profile", "smoke", "--run"], ["report"], ["curve"], ["watch"], ["track"],
+])  # fmt: skip
+def test_a_run_folder_of_an_earlier_version_is_refused_and_left_as_it_is(tmp_path, command, content, capsys):
+    (tmp_path / content).mkdir()
+    (tmp_path / content / "01.json").write_text("{}")
+    with pytest.raises(SystemExit) as end:
+        main([*command, str(tmp_path)])
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and error.count("Error:") == 1 and str(tmp_path) in error and "format 1" in error
+    assert [f.relative_to(tmp_path).as_posix() for f in tmp_path.rglob("*")] == [content, f"{content}/01.json"]
 
 
 def test_report_of_a_folder_that_no_run_wrote_is_refused(tmp_path):

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from ate.errors import InputError
-from ate.experiments.executors import LOST, RAISED, Executor
+from ate.experiments.executors import Executor
+from ate.experiments.jobs import LOST, RAISED
 
 from .jobs import Note
 
@@ -52,8 +53,10 @@ def test_executors_are_read_from_text():
         ("slrum", "did you mean 'slurm'"),
         ("slurm:partitoin=x", "did you mean 'partition'"),
         ("slurm:time=soon", "whole number"),
-        ("slurm:time=0", "whole number above 0"),
-        ("slurm:partition", "partition=VALUE"),
+        ("slurm:time=0", "number above 0"),
+        ("slurm:time=-3", "number above 0"),
+        ("slurm:partition=", "a name"),
+        ("slurm:partition", "NAME=VALUE"),
         ("slurm:per=method", "valid names are cell, group"),
         ("processes:time=3", "no options"),
     ],

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from ate.cli.run import _parse
 from ate.errors import InputError
-from ate.experiments.settings import PROFILES, from_notebook, numbers, settings
+from ate.experiments.settings import PROFILES, Settings, from_notebook, numbers, settings
 from ate.runs.card import card
 from ate.runs.files import read_json, write_json
+from ate.runs.options import pairs, typed
 
 
 def test_given_values_replace_the_profiles_and_none_leaves_them():
@@ -19,7 +19,7 @@ def test_given_values_replace_the_profiles_and_none_leaves_them():
 def test_the_command_makes_the_same_settings_again(tmp_path):
     chosen = settings({"profile": "smoke", "run": str(tmp_path), "lam": 0.5, "exclude": "a b, c", "clamps": "0.1,inf"})
     words = shlex.split(chosen.command("03"))
-    given = _parse(tuple(words[i + 1] for i, word in enumerate(words) if word == "-p"))
+    given = typed(Settings, pairs([words[i + 1] for i, word in enumerate(words) if word == "-p"], "-p"), "-p")
     profile, run = words[words.index("--profile") + 1], words[words.index("--run") + 1]
     assert settings({"profile": profile, "run": run, **given}) == chosen
     assert words[:2] == ["ate", "run"] and words[words.index("--only") + 1] == "03"
@@ -79,7 +79,7 @@ def test_a_form_of_guidance_brings_its_own_scale_and_the_command_repeats_it(tmp_
     for given in ({"at": "noised"}, {"at": "noised", "lam": 1.0, "clamp": math.inf}, {"lam": 2.0, "clamps": "0.1"}):
         chosen = settings({"profile": "smoke", "run": str(tmp_path), **given})
         words = chosen.arguments("03")
-        said = _parse([item for word, item in pairwise(words) if word == "-p"])
+        said = typed(Settings, pairs([item for word, item in pairwise(words) if word == "-p"], "-p"), "-p")
         assert settings({"profile": "smoke", "run": str(tmp_path), **said}) == chosen
     with pytest.raises(InputError, match="did you mean 'noised'"):
         settings({"at": "noise"})

@@ -164,7 +164,7 @@ def test_what_cannot_be_paired_is_left_out_with_a_warning(experiment, tmp_path, 
     assert sorted((f.cell.method.name, f.cell.seed) for f in found.failed) == [
         ("direct", 1), ("direct", 2), ("scratch", 0), ("scratch", 2),
     ]  # fmt: skip
-    with pytest.warns(CellsMissing, match="left out beside them: scratch, seed 1; bad, seed 1; bad, seed 2"):
+    with pytest.warns(CellsMissing, match="left out: scratch, seed 1; bad, seed 1; bad, seed 2"):
         assert [(r.method, r.seed) for r in found.paired()] == [("direct", 0), ("bad", 0)]
     assert first.results[0] in found.results
 
@@ -180,7 +180,7 @@ def test_a_group_that_is_done_trains_nothing_and_removes_what_killed_writers_lef
     assert not leftover.exists() and group.missing == ()
     monkeypatch.setattr("ate.experiments.store.run_seed", lambda *_: 1 / 0)
     group()
-    assert [part.cells for part in replace(group, folder=str(tmp_path / "new")).alone()] == [
+    assert [part.cells for part in replace(group, folder=str(tmp_path / "new")).split()] == [
         (cell,) for cell in group.cells
     ]
 

@@ -5,8 +5,9 @@ import torch
 
 from ate.errors import InputError
 from ate.runs import checkpoint
-from ate.runs.device import device
-from ate.runs.directory import RunDirectory
+from ate.runs.device import pick
+from ate.runs.directory import FORMAT, RunDirectory
+from ate.runs.files import read_json
 from ate.runs.loop import train
 
 
@@ -85,12 +86,17 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         train(step, state, 20, directory=tmp_path, identity="two")
 
 
-def test_device_follows_the_environment(monkeypatch):
+def test_device_is_the_argument_or_follows_the_environment(monkeypatch):
     monkeypatch.setenv("ATE_DEVICE", "cpu")
-    assert device().type == "cpu"
+    assert pick().type == "cpu"
     monkeypatch.setenv("ATE_DEVICE", "toaster")
-    with pytest.raises(InputError, match="ATE_DEVICE"):
-        device()
+    with pytest.raises(InputError) as error:
+        pick()
+    assert error.value.where == "ATE_DEVICE"
+    assert pick("meta").type == "meta"
+    with pytest.raises(InputError) as error:
+        pick("oven")
+    assert (error.value.where, error.value.got) == ("device", "'oven'")
 
 
 def test_run_directory_refuses_a_folder_that_no_run_wrote(tmp_path):
@@ -98,6 +104,21 @@ def test_run_directory_refuses_a_folder_that_no_run_wrote(tmp_path):
         RunDirectory.existing(tmp_path)
     RunDirectory(tmp_path).save_headline("01", {"episodes": 3})
     assert RunDirectory.existing(tmp_path).headlines() == {"01": {"episodes": 3}}
+
+
+def test_a_run_directory_is_read_by_its_own_version_only(tmp_path):
+    """Notebooks begin with `RunDirectory(…).begin(…)`."""
+    run = RunDirectory(tmp_path / "new")
+    assert not run.path.exists()
+    run.begin("01")
+    assert read_json(run.path / "run.json") == {"format": FORMAT} and RunDirectory(run.path) == run
+    (run.path / "run.json").write_text('{"format": 99}')
+    (tmp_path / "earlier" / "align").mkdir(parents=True)
+    for folder in ("new", "earlier"):
+        with pytest.raises(InputError) as error:
+            RunDirectory(tmp_path / folder).begin("01")
+        assert error.value.where == str(tmp_path / folder) and "--run" in error.value.fix
+    assert [f.name for f in (tmp_path / "earlier").iterdir()] == ["align"]
 
 
 def test_beginning_a_notebook_forgets_its_own_results_only(tmp_path):

@@ -16,8 +16,18 @@ import torch
 from ate.errors import InputError
 from ate.runs import loop
 from ate.runs.child import Child, words
+from ate.runs.lock import alive, identity
 from ate.runs.loop import LAST, METRICS, train
-from ate.runs.status import LOCK, STATUS, STOP, Stopped, held, presence
+from ate.runs.status import STATUS, STOP, TRAINING, Stopped, run_status, training
+
+
+def test_a_process_that_has_the_number_of_a_dead_one_is_not_taken_for_it():
+    own = identity(os.getpid())
+    assert alive(own) and not alive({**own, "created": own["created"] - 3600})
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    ended = identity(process.pid)
+    process.wait()
+    assert not alive(ended) and not alive(identity(process.pid))
 
 
 class Walk:
@@ -53,10 +63,10 @@ def test_stopped_at_any_step_it_goes_on_to_the_same_bits_and_rows(tmp_path, stop
     whole = Walk(tmp_path / "whole")
     rows = whole.run()
     for stop in stops:
-        with pytest.raises(Stopped, match=f"stopped at step {stop} of 60.*Run the same again"):
+        with pytest.raises(Stopped, match=f"stopped at step {stop} of 60"):
             Walk(tmp_path / "cut", stop).run()
         assert json.loads((tmp_path / "cut" / STATUS).read_text())["state"] == "stopped"
-        assert not (tmp_path / "cut" / STOP).exists() and not held(tmp_path / "cut")
+        assert not (tmp_path / "cut" / STOP).exists() and not training(tmp_path / "cut")
     last = Walk(tmp_path / "cut")
     assert last.run() == rows and torch.equal(last.sum, whole.sum)
     assert (tmp_path / "cut" / METRICS).read_text() == (tmp_path / "whole" / METRICS).read_text()
@@ -73,17 +83,20 @@ def test_a_signal_ends_it_after_the_step_with_a_checkpoint(tmp_path, number, err
 
 
 def test_a_directory_is_trained_in_by_one_process_and_a_dead_one_holds_nothing(tmp_path):
-    with presence(tmp_path, "first", 10) as here:
-        here.at(1)
-        assert held(tmp_path)
-        with pytest.raises(InputError, match=f"a training by process {os.getpid()} on .*follow or stop it"):
+    with run_status(tmp_path, "first", 10) as status:
+        status.update(1)
+        assert training(tmp_path)
+        with pytest.raises(InputError) as error:
             Walk(tmp_path).run()
-    (tmp_path / LOCK).write_text("left over")
+        assert f"process {os.getpid()} on" in error.value.got and error.value.where == str(tmp_path)
+    for name in (TRAINING, f"{TRAINING}.json"):
+        (tmp_path / name).write_text("left over")
+    assert not training(tmp_path)
     Walk(tmp_path).run(10)
 
 
-def test_a_failure_is_told(tmp_path):
-    with pytest.raises(ZeroDivisionError), presence(tmp_path, "it", 10):
+def test_a_failure_is_reported(tmp_path):
+    with pytest.raises(ZeroDivisionError), run_status(tmp_path, "it", 10):
         _ = 1 / 0
     status = Child.attach(tmp_path).status()
     assert status["state"] == "failed" and "ZeroDivisionError" in words(status)
@@ -137,7 +150,7 @@ def test_a_child_outlives_its_parent_and_is_stopped_and_gone_on_with_from_elsewh
     assert child.stop(30) and not child.alive
     status = child.status()
     assert status["state"] == "stopped" and 10 < status["step"] < 4000
-    assert any("Run the same again to go on" in line for line in child.log())
+    assert any("Run the same again to continue" in line for line in child.log())
 
     again = Child.start([*command[:-2], "-p", "schedule=constant"], run)
     until(lambda: again.status()["state"] == "running" and again.status()["step"] > status["step"])

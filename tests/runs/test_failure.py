@@ -6,7 +6,7 @@ import pytest
 
 from ate.errors import InputError, unknown
 from ate.runs.directory import RunDirectory
-from ate.runs.failure import Failure, NotebookFailed, section_of
+from ate.runs.failure import NotebookFailed, NotebookFailure, section_of
 
 WHERE = {
     "notebook": "03",
@@ -20,12 +20,12 @@ BAD = InputError("6 columns", where="episode_0001.hdf5", expected="7 columns", f
 
 
 def test_bad_input_is_told_by_its_parts():
-    failure = Failure.of("InputError", str(BAD), **WHERE, not_run=("04",))
+    failure = NotebookFailure.of("InputError", str(BAD), **WHERE, not_run=("04",))
     said = dict(failure.rows())
     assert failure.stage == "03 · Steer the policy failed in “Fine-tuning” (cell 7)"
     assert said["Got"] == BAD.got and said["Where"] == BAD.where and said["Expected"] == BAD.expected
-    assert said["What to do"] == BAD.fix and said["Repeat it with"] == WHERE["command"]
-    assert said["Not run because of it"].startswith("04")
+    assert said["Fix"] == BAD.fix and said["Repeat with"] == WHERE["command"]
+    assert said["Not run"].startswith("04")
     text = str(NotebookFailed(failure))
     assert text.startswith(failure.stage) and all(part in text for part in said.values())
     assert "report: /r/report.html" in text.lower()
@@ -43,20 +43,22 @@ def test_bad_input_is_told_by_its_parts():
     ],
 )
 def test_other_errors_are_named_with_their_type_and_a_way_out(error, message, words):
-    failure = Failure.of(error, message, **WHERE)
+    failure = NotebookFailure.of(error, message, **WHERE)
     said = dict(failure.rows())
-    assert said["Why"] == (f"{error}: {message}" if message else error)
-    assert words in said["What to do"] and "Not run because of it" not in said
+    assert said["Error"] == (f"{error}: {message}" if message else error)
+    assert words in said["Fix"] and "Not run" not in said
 
 
 def test_a_kernel_that_never_began_names_no_cell():
-    failure = Failure.of("RuntimeError", "Kernel died before replying", **{**WHERE, "cell": None, "section": ""})
+    failure = NotebookFailure.of(
+        "RuntimeError", "Kernel died before replying", **{**WHERE, "cell": None, "section": ""}
+    )
     assert failure.stage == "03 · Steer the policy failed at its start" and "None" not in failure.text()
 
 
 def test_html_is_one_block_in_which_nothing_becomes_markup_or_a_formula():
     message = "<script>taken()</script> costs $x_1$\n\nand *more* & 'more'"
-    html = Failure.of("ValueError", message, **WHERE).html()
+    html = NotebookFailure.of("ValueError", message, **WHERE).html()
     # A blank line would end a block of HTML inside markdown.
     assert "\n" not in html and html.startswith("<div") and html.endswith("</div>")
     assert "<script" not in html and "&lt;script&gt;" in html and "$" not in html and "&#36;x_1&#36;" in html
@@ -65,7 +67,7 @@ def test_html_is_one_block_in_which_nothing_becomes_markup_or_a_formula():
 @pytest.mark.parametrize("message", [str(BAD), "plain", ""])
 def test_it_comes_back_from_the_run_directory_and_goes_with_a_new_run_of_its_notebook(tmp_path, message):
     run = RunDirectory(tmp_path)
-    failure = Failure.of("InputError", message, **WHERE, not_run=("04",))
+    failure = NotebookFailure.of("InputError", message, **WHERE, not_run=("04",))
     run.save_failure(failure)
     assert run.failures() == [failure] and RunDirectory.existing(tmp_path).headlines() == {}
     kept = json.loads((tmp_path / "failures" / "03.json").read_text())

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from ate.cli.run import track
 from ate.errors import InputError
 from ate.runs.directory import RunDirectory
-from ate.runs.failure import Failure
-from ate.runs.lock import turn
+from ate.runs.failure import NotebookFailure
+from ate.runs.lock import lock
 from ate.runs.tracking import OFFLINE, flat, tracker
 
 ROWS = [{"step": 10, "loss": 0.5}, {"step": 20, "loss": 0.25}]
@@ -36,7 +36,7 @@ def run(tmp_path):
     table = {"columns": ["method", "success"], "rows": [["direct", 0.6], ["ATE", "13 of 20"]]}
     run.save_headline("03", {"verdict": ["ATE hurts."], "lambda": 2.0, "diagnosis": {"level": "PASS"}, "table": table})
     run.save_card("03", {"config": {"lam": 2.0}, "command": "ate run --only 03"})
-    run.save_failure(Failure("04", "Ablate", "The grid", 3, "E", "m", "w", "c", "/r/n/o"))
+    run.save_failure(NotebookFailure("04", "Ablate", "The grid", 3, "E", "m", "w", "c", "/r/n/o"))
     return run
 
 
@@ -113,7 +113,7 @@ def test_a_tracker_without_a_summary_gets_it_as_its_last_row(run, monkeypatch):
 
 def test_rows_are_told_as_they_come_and_to_the_end_when_followed(run, recorder):
     done = []
-    with turn(run.path, "running"):
+    with lock(run.path, "running"):
         follow = [str(run.path), "--with", "recorder", "--follow"]
         thread = threading.Thread(target=lambda: done.append(CliRunner().invoke(track, follow)))
         thread.start()

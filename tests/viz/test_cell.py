@@ -10,13 +10,13 @@ import pytest
 
 from ate import viz
 from ate.cli.compare import _axes
-from ate.cli.run import _parse
 from ate.errors import InputError
 from ate.experiments.replay import Replay, telling
-from ate.experiments.settings import settings
+from ate.experiments.settings import Settings, settings
 from ate.experiments.stats.comparisons import differences
 from ate.experiments.study import sweep_of
 from ate.runs.directory import RunDirectory
+from ate.runs.options import pairs, typed
 from ate.viz.tables.cell_card import card_rows, command, seed_rows
 from ate.viz.widgets.cell import CellExplorer
 from tests.viz.samples import cells, rolled_out, sets
@@ -123,7 +123,7 @@ def test_the_card_says_what_it_takes_to_repeat_the_cell(study):
     assert "5" not in card["seeds"].split("rollouts")[0] and "training 0, 1, 2" in card["seeds"]
     assert all(text in card["hashes"] for text in ("sample-abc", "def", runs[0].cell[:16]))
     words = shlex.split(command(study, runs[0]))
-    given = _parse(tuple(words[i + 1] for i, word in enumerate(words) if word == "-p"))
+    given = typed(Settings, pairs([words[i + 1] for i, word in enumerate(words) if word == "-p"], "-p"), "-p")
     again = settings({"profile": "smoke", "run": str(study.settings.directory), **given})
     assert (again.lams, again.clamps, again.ablation_seeds, again.at) == ("2.0", "0.1", 3, "estimate")
     assert "clamps=inf" in command(study, replace(runs[0], clamp=np.inf))

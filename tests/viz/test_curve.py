@@ -41,7 +41,7 @@ def test_every_method_is_a_line_through_its_rates():
 
 def test_the_command_draws_into_the_report(tmp_path):
     for index, result in enumerate(runs()):
-        write_json(tmp_path / "results" / "cells" / f"{index:04d}.json", result.to_tree())
+        write_json(RunDirectory(tmp_path).folder("results") / "cells" / f"{index:04d}.json", result.to_tree())
     told = CliRunner().invoke(curve, [str(tmp_path)], catch_exceptions=False)
     assert told.exit_code == 0 and "sample, scratch, 25 demonstrations" in told.output
     (figure,) = RunDirectory(tmp_path).figures()
@@ -51,6 +51,6 @@ def test_the_command_draws_into_the_report(tmp_path):
 
 def test_a_run_at_one_number_is_told_what_to_sweep(tmp_path):
     for index, result in enumerate(r for r in runs() if r.demonstrations == 5):
-        write_json(tmp_path / "results" / "cells" / f"{index:04d}.json", result.to_tree())
+        write_json(RunDirectory(tmp_path).folder("results") / "cells" / f"{index:04d}.json", result.to_tree())
     with pytest.raises(InputError, match="--axis demonstrations=5,10,25,50"):
         CliRunner().invoke(curve, [str(tmp_path)], catch_exceptions=False, standalone_mode=False)

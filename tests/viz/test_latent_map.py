@@ -46,7 +46,9 @@ def test_before_is_what_stage_two_started_from(latent_map):
 
 def test_neighbours_and_depth_agree_with_a_search_by_hand(latent_map):
     scale = np.sqrt(latent_map.pretrain_latents.mean.var(0) + (latent_map.pretrain_latents.std**2).mean(0))
-    far = np.linalg.norm((latent_map.side("after").mean[:, None] - latent_map.pretrain_latents.mean[None]) / scale, axis=2)
+    far = np.linalg.norm(
+        (latent_map.side("after").mean[:, None] - latent_map.pretrain_latents.mean[None]) / scale, axis=2
+    )
     for point in (7, 200):
         mine = far[point].copy()
         if point < latent_map.count:

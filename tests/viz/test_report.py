@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from ate.cli.report import report
 from ate.errors import InputError
 from ate.runs.directory import RunDirectory
-from ate.runs.failure import Failure
+from ate.runs.failure import NotebookFailure
 from ate.runs.files import write_json
 from ate.viz.report.write import safe_json, write_report
 from tests.browser import PAINTED, open_page, variance
@@ -69,8 +69,10 @@ def test_a_sweep_is_shown_with_its_confirmation_its_failed_cells_and_its_command
 
 def test_a_failure_comes_first_in_the_report_and_a_run_of_failures_has_one(tmp_path, run):
     failed = RunDirectory(tmp_path / "failed")
-    failure = Failure("02", "Align the latents", "Training", 5, "ValueError", HOSTILE, "mend it", "ate run --only 02",
-                      "/r/notebooks/02.ipynb", ("03",))  # fmt: skip
+    failure = NotebookFailure(
+        "02", "Align the latents", "Training", 5, "ValueError", HOSTILE, "mend it", "ate run --only 02",
+        "/r/notebooks/02.ipynb", ("03",),
+    )  # fmt: skip
     failed.save_failure(failure)
     html = body(RunDirectory.existing(failed.path))
     assert html.index(failure.html()) < html.index("What the notebooks found") and "<b>&" not in html

@@ -5,7 +5,6 @@ neighbours do the same thing?) and reconstruction, compared with a PCA (at what 
 mixture, fitted to the posteriors of stage 1. All variants that share stage 1 are measured by it, whatever their prior.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,7 @@ from ate.align.mixture_em import fit_mixture
 from ate.align.motion import PATH, TURN
 from ate.data.episodes import Episodes
 from ate.data.loading import DataSet
-from ate.runs.files import read_json, write_json
+from ate.runs.files import content_key, read_json, write_json
 
 # Version of the rows; rows of another version are computed again.
 FORMAT = 2
@@ -94,7 +93,8 @@ def _rows_of_seed(
     torch.set_num_threads(1)
     sets = tuple(episodes for data in pretrain for episodes in data.load_sets())
     robot = adapt.load()
-    folder = directory / f"{robot.robot}-{seed}-{_key((seed, [episodes.digest for episodes in sets], robot.digest))}"
+    key = content_key([seed, [episodes.digest for episodes in sets], robot.digest])
+    folder = directory / f"{robot.robot}-{seed}-{key[:12]}"
     reason = why_no_anchors(sets, robot)
     left_out = [variant for variant in variants if variant.config.anchor_weight and reason]
     absent = {**dict.fromkeys(VERDICTS, NOT_AVAILABLE), "reasons": reason}
@@ -104,7 +104,7 @@ def _rows_of_seed(
     mixtures: dict[str, Mixture] = {}
     trained = [variant for variant in variants if variant not in left_out]
     for variant, alignment in train_variants(trained, sets, robot, folder, seed):
-        file = folder / f"{_key((FORMAT, variant.kind, variant.config))}.json"
+        file = folder / f"{content_key([FORMAT, variant.kind, variant.config])[:12]}.json"
         if not file.exists():
             stage_one = repr(variant.config.first_stage)
             if stage_one not in mixtures:
@@ -113,10 +113,6 @@ def _rows_of_seed(
         rows.append({"variant": variant.name, "seed": seed, **read_json(file)})
     order = [variant.name for variant in variants]
     return sorted(rows, key=lambda row: order.index(row["variant"]))
-
-
-def _key(parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def reference_mixture(alignment: Alignment, pretrain: Sets, seed: int) -> Mixture:

@@ -4,7 +4,6 @@ All points of a picture are embedded together: a fit to pre-training alone would
 wherever they are. A UMAP takes tens of seconds, so its coordinates are cached by the content that they depend on.
 """
 
-import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sklearn.decomposition import PCA
 
 from ate.errors import unknown
 from ate.runs import checkpoint
+from ate.runs.files import array_digest, content_key
 
 METHODS = ("pca", "umap")
 MOST_POINTS = 2000
@@ -50,8 +50,8 @@ def plane(points: np.ndarray, method: str = "pca", seed: int = 0, cache: Path | 
         flat: np.ndarray = PCA(2, svd_solver="full").fit_transform(points)
         return flat
     neighbours = min(NEIGHBOURS, len(points) - 1)
-    parameters = repr((points.shape, str(points.dtype), seed, neighbours, version("umap-learn")))
-    key = hashlib.sha256(parameters.encode() + np.ascontiguousarray(points).tobytes()).hexdigest()[:16]
+    settings = [list(points.shape), str(points.dtype), seed, neighbours, version("umap-learn")]
+    key = content_key([*settings, array_digest(points)])[:16]
     file = None if cache is None else cache / f"umap-{key}.safetensors"
     if file is not None and file.exists():
         cached: np.ndarray = checkpoint.load(file)["plane"].numpy()

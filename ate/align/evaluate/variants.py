@@ -6,8 +6,6 @@ and the action spaces of the `paper` variant. Variants that agree in the options
 change options further: `mixture:adapt_kl_weight=0.1`.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from ate.align.trainer import seeded
 from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
 from ate.errors import InputError, unknown
+from ate.runs.files import content_key
 from ate.runs.options import pairs, typed
 
 CONTROLS = ("one-stage", "untrained")
@@ -86,8 +85,8 @@ def train_variants(
     """
     by_stage_one: dict[str, Alignment] = {}
     for variant in variants:
-        place = folder / _key(variant.config.to_dict())
-        stage_one = _key(variant.config.first_stage)
+        place = folder / content_key(variant.config.to_dict())[:12]
+        stage_one = content_key(variant.config.first_stage)[:12]
         if (place / FILE).exists():
             alignment = Alignment.load(place)
         elif stage_one in by_stage_one:
@@ -139,7 +138,3 @@ def untrained(alignment: Alignment, seed: int = 0) -> Alignment:
     with seeded(seed, alignment.device):
         vae = InfoVAE(alignment.vae.config).to(alignment.device).freeze()
     return replace(alignment, vae=vae, seed=seed, metrics={**alignment.metrics, "adapt": []})
-
-
-def _key(options: dict[str, object]) -> str:
-    return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:12]

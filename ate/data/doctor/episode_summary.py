@@ -1,9 +1,10 @@
 """The summary of one episode, made with its values in memory and small enough to keep for thousands."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+
+from ate.runs.files import array_digest
 
 # Points at which an episode's course is kept: enough for its shape, few enough for thousands of episodes.
 POINTS = 16
@@ -86,7 +87,7 @@ def summarize(
         repeated=int(same.sum()),
         repeated_at=int(same.argmax()) + 1 if same.any() else -1,
         run=_runs(same)[1],
-        digest=hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest(),
+        digest=array_digest(rows),
     )
 
 
