@@ -93,8 +93,9 @@ def test_a_click_shows_the_chunk_a_lasso_the_summary_and_errors_are_seen(latent_
     shown = []
     monkeypatch.setattr("ate.viz.widgets.explorer.draw", lambda figure: shown.append(figure))
     explorer = Explorer(latent_map, "said", 0, None, umap=False)
-    trace = next(t for t in explorer.figure.data if t.type != "contour" and "adaptation" in t.name)
-    explorer._click(trace, type("Points", (), {"point_inds": [4]}))
+    traces = enumerate(explorer.figure.figure.data)
+    place, trace = next((i, t) for i, t in traces if t.type != "contour" and "adaptation" in t.name)
+    explorer.figure._receive(None, {"event": "click", "points": [{"trace": place, "index": 4, "x": 0, "y": 0}]}, [])
     assert explorer.clicked[-1] == trace.customdata[4]
     bars = [bar for bar in shown[-1].data if bar.type == "bar"]
     assert len(bars) == 5 and shown[-1].data[0].y == pytest.approx(latent_map.chunk(explorer.clicked[-1])[:, 0])

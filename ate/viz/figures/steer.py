@@ -174,7 +174,8 @@ def loss_curves(results: Sequence[RunResult]) -> go.Figure:
             )  # fmt: skip
             figure.add_scatter(
                 x=steps, y=curves.mean(0), mode="lines", name=method, legendgroup=method,
-                showlegend=method not in named, line={"color": palette[method], "width": nested(place, len(methods))["line"]["width"]}, row=1, col=col,
+                showlegend=method not in named, row=1, col=col,
+                line={"color": palette[method], "width": nested(place, len(methods))["line"]["width"]},
             )  # fmt: skip
             named.add(method)
         figure.update_xaxes(title_text="Fine-tuning step", row=1, col=col)

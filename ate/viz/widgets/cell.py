@@ -17,7 +17,7 @@ from ate.viz.figures.panels import Cell, Panel, clamp_text, compared, panels
 from ate.viz.figures.steer import guidance_anatomy, loss_curves
 from ate.viz.style import INK
 from ate.viz.tables.cell_card import card_html, seed_rows
-from ate.viz.widgets.widget import FigureWidget
+from ate.viz.widgets.figure import FigureWidget, Point
 
 CHOSEN = "chosen"
 FILM = (
@@ -112,9 +112,7 @@ class CellExplorer:
         self.card, self.loss, self.meter, self.film, self.errors = (widgets.Output() for _ in range(5))
         for output in (self.loss, self.meter):
             output.layout.width = "50%"
-        for trace in self.figure.data:
-            if trace.type == "heatmap":
-                trace.on_click(self._guarded(self._click))
+        self.figure.on_click(self._guarded(self._click))
         self.seed.observe(self._guarded(self._roll), names="value")
         curves = widgets.HBox([self.loss, self.meter])
         parts = [self.figure, self.errors, self.card, curves, widgets.HBox([self.seed, self.status]), self.film]
@@ -135,12 +133,14 @@ class CellExplorer:
     def _say(self, text: str) -> None:
         self.status.value = f"<span style='margin-left:1em;color:#5c6773'>{text}</span>"
 
-    def _click(self, trace: Any, points: Any, _: Any = None) -> None:
-        if not points.xs:
+    def _click(self, points: Sequence[Point]) -> None:
+        heatmaps = {i: trace.name for i, trace in enumerate(self.figure.figure.data) if trace.type == "heatmap"}
+        point = next((point for point in points if point.trace in heatmaps), None)
+        if point is None:
             return
-        panel = next(one for one in self.panels if one.title == trace.name)
-        words = {(f"{lam:g}", clamp_text(clamp)): (lam, clamp) for lam, clamp in panel.cells}
-        cell = words.get((str(points.xs[0]), str(points.ys[0])))
+        panel = next(panel for panel in self.panels if panel.title == heatmaps[point.trace])
+        labels = {(f"{lam:g}", clamp_text(clamp)): (lam, clamp) for lam, clamp in panel.cells}
+        cell = labels.get((str(point.x), str(point.y)))
         if cell is not None:
             self.chosen = panel, cell
             self._mark(panel, cell)
@@ -153,8 +153,10 @@ class CellExplorer:
         place = self.panels.index(panel)
         axes = {"xref": f"x{place + 1}" if place else "x", "yref": f"y{place + 1}" if place else "y"}
         frame = {"type": "rect", "x0": x - 0.49, "x1": x + 0.49, "y0": y - 0.48, "y1": y + 0.48, "name": CHOSEN}
-        others = [shape for shape in self.figure.layout.shapes if shape.name != CHOSEN]
-        self.figure.layout.shapes = [*others, {**frame, **axes, "line": {"color": INK, "width": 3}}]
+        layout = self.figure.figure.layout
+        others = [shape for shape in layout.shapes if shape.name != CHOSEN]
+        layout.shapes = [*others, {**frame, **axes, "line": {"color": INK, "width": 3}}]
+        self.figure.refresh(layout=["shapes"])
 
     def _show(self, panel: Panel, cell: Cell) -> None:
         runs = panel.cells[cell]

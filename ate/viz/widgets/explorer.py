@@ -16,7 +16,7 @@ from ate.align.evaluate.projection import plane
 from ate.viz.display import draw, in_batch, show_table
 from ate.viz.figures.chunk import chunk_title, chunk_view, walk_view
 from ate.viz.figures.latent_map import latent_maps
-from ate.viz.widgets.widget import FigureWidget
+from ate.viz.widgets.figure import FigureWidget, Point
 
 MAPS = {"PCA": "pca", "UMAP, joint fit": "umap"}
 WALK = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -121,7 +121,8 @@ class Explorer:
         )
         self.share = widgets.FloatSlider(0.0, min=0, max=1, step=0.05, description="source → target",
                                          continuous_update=False, style={"description_width": "initial"})  # fmt: skip
-        self._listen()
+        self.figure.on_click(self._guarded(self._click))
+        self.figure.on_select(self._guarded(self._select))
         self.map.observe(self._guarded(self._redraw), names="value")
         self.direction.observe(self._guarded(self._walked), names="value")
         self.amount.observe(self._guarded(self._walked), names="value")
@@ -153,19 +154,19 @@ class Explorer:
 
         return guarded
 
-    def _listen(self) -> None:
-        for trace in self.figure.data:
-            if trace.type != "contour":
-                trace.on_click(self._guarded(self._click))
-                trace.on_selection(self._guarded(self._select))
-
     def _say(self, text: str) -> None:
         self.status.value = f"<span style='color:#5c6773'>{text}</span>"
 
-    def _click(self, trace: Any, points: Any, _: Any = None) -> None:
-        if points.point_inds:
-            self.clicked = [self.clicked[-1], int(trace.customdata[points.point_inds[0]])]
+    def _click(self, points: Sequence[Point]) -> None:
+        clicked = self._rows(points)
+        if clicked:
+            self.clicked = [self.clicked[-1], clicked[0]]
             self._show()
+
+    def _rows(self, points: Sequence[Point]) -> list[int]:
+        """Rows in the latent map of points of the figure; the contours have none."""
+        traces = self.figure.figure.data
+        return [int(traces[p.trace].customdata[p.index]) for p in points if traces[p.trace].type != "contour"]
 
     def _show(self) -> None:
         with self.chunk:
@@ -173,27 +174,18 @@ class Explorer:
             display(HTML(f"<h4>{chunk_title(self.latent_map, self.clicked[-1])}</h4>"))
             draw(chunk_view(self.latent_map, self.clicked[-1]))
 
-    def _select(self, *_: Any) -> None:
-        chosen = {
-            int(trace.customdata[i])
-            for trace in self.figure.data
-            if trace.type != "contour" and trace.selectedpoints
-            for i in trace.selectedpoints
-        }
+    def _select(self, points: Sequence[Point]) -> None:
+        selected = sorted(set(self._rows(points)))
         with self.summary:
             self.summary.clear_output(wait=True)
-            if chosen:
-                show_table(selection_rows(self.latent_map, sorted(chosen)))
+            if selected:
+                show_table(selection_rows(self.latent_map, selected))
 
     def _redraw(self, _: Any = None) -> None:
-        drawn = latent_maps(self.latent_map, self._planes[self.map.value], self.map.value, self.said)
-        with self.figure.batch_update():
-            for mine, other in zip(self.figure.data, drawn.data, strict=True):
-                mine.update(x=other.x, y=other.y)
-                if mine.type == "contour":
-                    mine.update(z=other.z, contours=other.contours)
-            for axis in ("xaxis", "xaxis2", "yaxis"):
-                self.figure.layout[axis].title.text = drawn.layout[axis].title.text
+        name = self.map.value
+        self.figure.figure = latent_maps(self.latent_map, self._planes[name], name, self.said)
+        titles = [f"{axis}.title.text" for axis in ("xaxis", "xaxis2", "yaxis")]
+        self.figure.refresh(["x", "y", "z", "contours.start", "contours.end"], titles)
 
     def _walked(self, _: Any = None) -> None:
         amounts = sorted({0.0, float(self.amount.value)})
