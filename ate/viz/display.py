@@ -13,7 +13,8 @@ from IPython import get_ipython
 from IPython.display import HTML, clear_output, display
 
 from ate.runs.directory import RunDirectory
-from ate.viz.tables.rows import table, text
+from ate.viz.tables.html import table_html
+from ate.viz.tables.rows import table
 
 # Set by `ate run`.
 BATCH = "ATE_BATCH"
@@ -64,24 +65,8 @@ def show(figure: go.Figure, run: RunDirectory, name: str, title: str, caption: s
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Display rows as a table; numbers with at most four significant digits, to the right, words to the left."""
-    content = table(rows)
-    columns = [[row[i] for row in content["rows"]] for i in range(len(content["columns"]))]
-    sides = ["left" if any(isinstance(v, str) and v for v in column) else "right" for column in columns]
-    styles = [f"style='text-align:{side};padding:0.3em 0.3em" for side in sides]
-    titles = [str(name).replace("_", " ") for name in content["columns"]]
-    head = "".join(f"<th {style}'>{escape(name)}</th>" for name, style in zip(titles, styles, strict=True))
-    body = "".join(
-        f"<tr>{''.join(_cell(value, style) for value, style in zip(row, styles, strict=True))}</tr>"
-        for row in content["rows"]
-    )
-    # A table wider than the page scrolls by itself instead of pushing the page.
-    full = f"<table style='margin:0.5em 0'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    display(HTML(f"<div style='overflow-x:auto'>{full}</div>"))
-
-
-def _cell(value: Any, style: str) -> str:
-    return f"<td {style};white-space:nowrap'>{escape(text(value))}</td>"
+    """Display rows as a table, see `ate.viz.tables.html.table_html`."""
+    display(HTML(table_html(table(rows))))
 
 
 def show_lines(lines: Sequence[str], lead: str = "") -> None:

@@ -11,7 +11,8 @@ from plotly.offline import get_plotlyjs
 from ate.errors import InputError
 from ate.runs.directory import TITLES, RunDirectory
 from ate.runs.files import write_text
-from ate.viz.tables.rows import text
+from ate.viz.tables.html import table_html
+from ate.viz.tables.rows import table, text
 
 
 def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = None) -> Path:
@@ -34,7 +35,7 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["text"] = text
+    environment.filters.update(text=text, table_html=table_html)
     template = environment.get_template("report.html")
     html = template.render(
         title=", ".join(item.path.name for item in runs),
@@ -66,7 +67,7 @@ def _run(run: RunDirectory, number: int) -> dict[str, Any]:
         "name": run.path.name,
         "failures": [Markup(failure.html()) for failure in failures],
         "cells": run.cells(),
-        "failed_cells": run.failed_cells(),
+        "failed_table": table([_failed_cell(cell) for cell in run.failed_cells()]),
         # Where no notebook has run, the run is of another kind and none is missed.
         "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in found] if set(found) & set(TITLES) else [],
         "bottom_lines": [headlines[key]["bottom_line"] for key in found if "bottom_line" in headlines.get(key, {})],
@@ -75,6 +76,12 @@ def _run(run: RunDirectory, number: int) -> dict[str, Any]:
             for key in found
         ],
     }  # fmt: skip
+
+
+def _failed_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+    command = Markup("<code>{}</code>").format(cell["command"])
+    reason = f"{cell['type']}: {cell['message']}"
+    return {"method": cell["method"], "seed": cell["seed"], "why": reason, "the next try": command}
 
 
 def _notebook(

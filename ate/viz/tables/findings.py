@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 from IPython.display import HTML, display
+from markupsafe import Markup
 
 from ate.data.doctor.dataset_report import Examined
 from ate.data.doctor.report import FAIL, LEVELS, PASS, WARN, Finding
+from ate.viz.tables.html import banner_html, level_html, table_html
+from ate.viz.tables.rows import table
 
-# Text colour and background of each level.
-LOOK = {FAIL: ("#8a1c00", "#f9d5c9"), WARN: ("#7a5200", "#fbebcb"), PASS: ("#00593f", "#d5ede4")}
-WORDS = {
+ADVICE = {
     FAIL: "Do not train on it as it is.",
-    WARN: "Look at what is named before training on it.",
+    WARN: "Inspect what is named before training on it.",
     PASS: "Nothing to mend.",
 }
-COLUMNS = ("level", "check", "subject", "found", "expected", "fix")
 # Shares of the width of the page.
 WIDTHS = (7, 11, 17, 27, 16, 22)
 # Rows that are shown at once; the rest is folded away.
@@ -26,14 +25,16 @@ MOST_ROWS = 40
 
 def show_verdict(sets: Sequence[Examined]) -> None:
     """Display the doctor's findings on these sets: a line a set, then FAIL and WARN rows, what passed folded away."""
-    for one in sets:
-        _head(one)
-    troubled = [(one.label, f) for one in sets for f in one.report.findings if f.level != PASS]
-    passed = [(one.label, f) for one in sets for f in one.report.findings if f.level == PASS]
+    for examined in sets:
+        display(HTML(_banner(examined)))
+    findings = [(examined.label, finding) for examined in sets for finding in examined.report.findings]
+    passed = [pair for pair in findings if pair[1].level == PASS]
     # Sorting is stable: within a level the doctor's own order stays.
-    troubled.sort(key=lambda pair: -LEVELS.index(pair[1].level))
+    troubled = sorted(
+        (pair for pair in findings if pair[1].level != PASS), key=lambda pair: -LEVELS.index(pair[1].level)
+    )
     several = len(sets) > 1
-    shown = _table(troubled[:MOST_ROWS], several) if troubled else ""
+    shown = _table(troubled[:MOST_ROWS], several) if troubled else Markup("")
     rest = troubled[MOST_ROWS:]
     display(
         HTML(shown + _folded(f"{len(rest)} more", rest, several) + _folded(f"{len(passed)} passed", passed, several))
@@ -42,33 +43,36 @@ def show_verdict(sets: Sequence[Examined]) -> None:
 
 def finding_rows(sets: Sequence[Examined]) -> list[dict[str, Any]]:
     """One row a finding below PASS, of all sets, the worst first; one row that says so where there is none."""
-    rows = [{"level": row["level"], "set": one.label, **row} for one in sets for row in one.report.rows()]
+    rows = [{"level": row["level"], "set": item.label, **row} for item in sets for row in item.report.rows()]
     rows.sort(key=lambda row: -LEVELS.index(row["level"]))
     return rows or [{"level": PASS, "set": "all", "found": "nothing to mend"}]
 
 
-def _head(one: Examined) -> None:
-    counts = one.report.counts()
-    ink, ground = LOOK[one.report.level]
-    said = ", ".join(f"{counts[level]} {level}" for level in (FAIL, WARN, PASS))
-    against = f", against {escape(one.report.against)}" if one.report.against else ""
-    display(
-        HTML(
-            f"<div style='background:{ground};color:{ink};padding:6px 12px;margin:4px 0;border-left:5px solid {ink}'>"
-            f"<b>{one.report.level}</b> &nbsp; {escape(one.label)}: {said}. {WORDS[one.report.level]}"
-            f"<br><span style='font-size:90%'>{escape(one.report.path)}{against}</span></div>"
-        )
-    )
+def _banner(examined: Examined) -> Markup:
+    report = examined.report
+    counts = report.counts()
+    summary = ", ".join(f"{counts[level]} {level}" for level in (FAIL, WARN, PASS))
+    against = f", against {report.against}" if report.against else ""
+    line = Markup("{}: {}. {}<br><span style='font-size:90%'>{}{}</span>")
+    return banner_html(report.level, line.format(examined.label, summary, ADVICE[report.level], report.path, against))
 
 
-def _table(rows: Sequence[tuple[str, Finding]], several: bool) -> str:
-    # Fixed shares of the page: long sentences wrap instead of pushing the fix out of view.
-    columns = "".join(f"<col style='width:{width}%'>" for width in WIDTHS)
-    head = "".join(f"<th style='text-align:left'>{name}</th>" for name in COLUMNS)
-    body = "".join(_row(label if several else "", finding) for label, finding in _merged(rows))
-    return (
-        f"<table style='table-layout:fixed;width:100%;margin:0.5em 0'><colgroup>{columns}</colgroup>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+def _table(rows: Sequence[tuple[str, Finding]], several: bool) -> Markup:
+    return table_html(
+        table(
+            [
+                {
+                    "level": level_html(finding.level),
+                    "check": finding.check,
+                    "subject": f"{label}: {finding.subject}" if several else finding.subject,
+                    "found": finding.found,
+                    "expected": finding.expected,
+                    "fix": finding.fix,
+                }
+                for label, finding in _merged(rows)
+            ]
+        ),
+        WIDTHS,
     )
 
 
@@ -83,15 +87,7 @@ def _merged(rows: Sequence[tuple[str, Finding]]) -> list[tuple[str, Finding]]:
     ]
 
 
-def _row(label: str, finding: Finding) -> str:
-    ink, ground = LOOK[finding.level]
-    subject = f"{label}: {finding.subject}" if label else finding.subject
-    rest = (finding.check, subject, finding.found, finding.expected, finding.fix)
-    cell = "text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere;padding:0.3em"
-    cells = "".join(f"<td style='{cell}'>{escape(value)}</td>" for value in rest)
-    level = f"{cell};overflow-wrap:normal;background:{ground};color:{ink}"
-    return f"<tr><td style='{level}'><b>{finding.level}</b></td>{cells}</tr>"
-
-
-def _folded(title: str, rows: Sequence[tuple[str, Finding]], several: bool) -> str:
-    return f"<details><summary>{title}</summary>{_table(rows, several)}</details>" if rows else ""
+def _folded(title: str, rows: Sequence[tuple[str, Finding]], several: bool) -> Markup:
+    if not rows:
+        return Markup("")
+    return Markup("<details><summary>{}</summary>{}</details>").format(title, _table(rows, several))
