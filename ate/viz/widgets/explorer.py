@@ -1,4 +1,4 @@
-"""The explorer for a person: click a point to see its chunk and neighbours, lasso some, walk through the latent."""
+"""The explorer of a latent map: click for a chunk and its neighbours, lasso points, walk through the latent space."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,27 +12,14 @@ import plotly.graph_objects as go
 from IPython.display import HTML, display
 
 from ate.align.evaluate.latent_map import LatentMap
-from ate.align.evaluate.projection import plane
+from ate.align.evaluate.scorecard import Scorecard
 from ate.viz.display import draw, in_batch, show_table
 from ate.viz.figures.chunk import chunk_title, chunk_view, walk_view
-from ate.viz.figures.latent_map import latent_maps
+from ate.viz.figures.latent_map import latent_maps, projected
+from ate.viz.report.alignment import precision_note
 from ate.viz.widgets.figure import FigureWidget, Point
 
 MAPS = {"PCA": "pca", "UMAP, joint fit": "umap"}
-WALK = (-2.0, -1.0, 0.0, 1.0, 2.0)
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-
-
-def flat(latent_map: LatentMap, method: str, seed: int, cache: Path | None) -> np.ndarray:
-    """Coordinates of everything the map shows, in one frame: pre-training, adaptation before, adaptation after."""
-    points = np.concatenate([latent_map.before.mean, latent_map.start.mean, latent_map.after.mean])
-    return plane(points, method, seed, cache)
-
-
-def representatives(latent_map: LatentMap) -> dict[str, int]:
-    """Three adaptation points by how deep inside pre-training they lie: the deepest, the median, the outermost."""
-    order = latent_map.count + np.argsort(latent_map.depth()[latent_map.count :], kind="stable")
-    return {"deepest inside": int(order[-1]), "median": int(order[len(order) // 2]), "outermost": int(order[0])}
 
 
 def selection_rows(latent_map: LatentMap, points: Sequence[int]) -> list[dict[str, Any]]:
@@ -43,21 +30,21 @@ def selection_rows(latent_map: LatentMap, points: Sequence[int]) -> list[dict[st
         ("pre-training", lambda i: i < latent_map.count),
         ("adaptation", lambda i: i >= latent_map.count),
     ):
-        mine = np.array([i for i in points if inside(i)], int)
-        if not len(mine):
+        members = np.array([i for i in points if inside(i)], int)
+        if not len(members):
             continue
         # A sample is enough for a mean, and a lasso may hold thousands.
-        sample = mine[np.linspace(0, len(mine) - 1, min(len(mine), 50)).astype(int)]
+        sample = members[np.linspace(0, len(members) - 1, min(len(members), 50)).astype(int)]
         error = float(np.mean([np.abs(latent_map.chunk(i) - latent_map.reconstruction(i)).mean() for i in sample]))
         rows.append(
             {
                 "side": name,
-                "points": len(mine),
-                "robots": _counts(side.robot[mine]),
-                "episodes": len({(side.set[i], side.episode[i]) for i in mine}),
-                "modes": _counts(mode[mine]),
-                "time in episode": _range(time[mine]),
-                "density quantile": _range(depth[mine]),
+                "points": len(members),
+                "robots": _counts(side.robot[members]),
+                "episodes": len({(side.set[i], side.episode[i]) for i in members}),
+                "modes": _counts(mode[members]),
+                "time in episode": _range(time[members]),
+                "density quantile": _range(depth[members]),
                 "reconstruction error": error,
             }
         )
@@ -74,19 +61,19 @@ def _range(values: np.ndarray) -> str:
 
 
 def show_explorer(
-    latent_map: LatentMap, said: str, seed: int = 0, cache: Path | None = None, umap: bool = True
+    latent_map: LatentMap, score: Scorecard, seed: int = 0, cache: Path | None = None, umap: bool = True
 ) -> None:
     """Display the explorer; nothing in batch, where the same figures stand still.
 
     Args:
         latent_map: the points.
-        said: the number that stands beside every map.
+        score: of the same alignment; its precision stands above the map.
         seed: of UMAP.
         cache: folder that keeps UMAPs.
-        umap: offer one; it is worked out beside the kernel's work and can be chosen when it is ready.
+        umap: offer one. It is computed in the background and can be chosen when it is ready.
     """
     if not in_batch():
-        display(Explorer(latent_map, said, seed, cache, umap).box)
+        display(Explorer(latent_map, precision_note(score), seed, cache, umap).box)
 
 
 def _slider(name: str, low: float, high: float, step: float) -> widgets.FloatSlider:
@@ -106,11 +93,11 @@ class Explorer:
         status: what is going on.
     """
 
-    def __init__(self, latent_map: LatentMap, said: str, seed: int, cache: Path | None, umap: bool) -> None:
-        """Build it with the PCA at once, and with a UMAP as soon as it is worked out."""
-        self.latent_map, self.said, self.clicked = latent_map, said, [latent_map.count]
-        self._planes = {"PCA": flat(latent_map, MAPS["PCA"], seed, cache)}
-        self.figure = FigureWidget(latent_maps(latent_map, self._planes["PCA"], "PCA", said))
+    def __init__(self, latent_map: LatentMap, note: str, seed: int, cache: Path | None, umap: bool) -> None:
+        """Build it with the PCA at once, and with a UMAP as soon as it is computed."""
+        self.latent_map, self.note, self.clicked = latent_map, note, [latent_map.count]
+        self._planes = {"PCA": projected(latent_map, MAPS["PCA"], seed, cache)}
+        self.figure = FigureWidget(latent_maps(latent_map, self._planes["PCA"], "PCA", note))
         self.map = widgets.Dropdown(options=["PCA"], value="PCA", description="map")
         self.status = widgets.HTML()
         self.chunk, self.summary, self.walk, self.errors = (widgets.Output() for _ in range(4))
@@ -148,9 +135,9 @@ class Explorer:
     def _guarded(self, act: Callable[..., None]) -> Callable[..., None]:
         """The same, with errors shown below the map instead of being lost in the kernel's log."""
 
-        def guarded(*given: Any) -> None:
+        def guarded(*arguments: Any) -> None:
             with self.errors:
-                act(*given)
+                act(*arguments)
 
         return guarded
 
@@ -183,7 +170,7 @@ class Explorer:
 
     def _redraw(self, _: Any = None) -> None:
         name = self.map.value
-        self.figure.figure = latent_maps(self.latent_map, self._planes[name], name, self.said)
+        self.figure.figure = latent_maps(self.latent_map, self._planes[name], name, self.note)
         titles = [f"{axis}.title.text" for axis in ("xaxis", "xaxis2", "yaxis")]
         self.figure.refresh(["x", "y", "z", "contours.start", "contours.end"], titles)
 
@@ -208,7 +195,7 @@ class Explorer:
 
     def _add_umap(self, seed: int, cache: Path | None) -> None:
         name = next(name for name in MAPS if name != "PCA")
-        self._say("UMAP is being worked out; the PCA is ready.")
-        self._planes[name] = flat(self.latent_map, MAPS[name], seed, cache)
+        self._say("UMAP is being computed; the PCA is ready.")
+        self._planes[name] = projected(self.latent_map, MAPS[name], seed, cache)
         self.map.options = list(self._planes)
         self._say("UMAP is ready: choose it as the map.")
