@@ -126,5 +126,5 @@ def wrapped(name: str, length: int = 11) -> str:
 def error_title(joints: Iterable[str]) -> str:
     """Axis title of absolute errors, with the units these joints are in."""
     names = {"rad": "rad", "m": "fingers m", "open": "gripper 0–1"}
-    found = {unit(joint) for joint in joints}
-    return f"Absolute error ({'; '.join(text for kind, text in names.items() if kind in found)})"
+    quantities = {unit(joint) for joint in joints}
+    return f"Absolute error ({'; '.join(text for kind, text in names.items() if kind in quantities)})"

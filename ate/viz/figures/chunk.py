@@ -147,16 +147,16 @@ def _tools(
         )  # fmt: skip
         return
     rows = np.linspace(0, latent_map.alignment.config.chunk - 1, motion.path.shape[1]) / (episodes.rate_hz or 1.0)
-    told: set[str] = set()
+    named: set[str] = set()
     for path, name in zip(motion.path, whose, strict=True):
         own = name == "this chunk"
         line = {"color": BLUE if own else palette[name], "width": 3 if own else 1.6}
         for col, axis in enumerate(path.T, 1):
             figure.add_scatter(
                 x=rows, y=axis, mode="lines", line=line, name=f"neighbour: {name}", legendgroup=name,
-                showlegend=not own and name not in told, row=row, col=col,
+                showlegend=not own and name not in named, row=row, col=col,
             )  # fmt: skip
-            told.add(name)
+            named.add(name)
     for col in (1, 2, 3):
         figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=row, col=col)
 
@@ -169,12 +169,12 @@ def _origins(figure: go.Figure, latent_map: LatentMap, near: np.ndarray, distanc
     for place, (i, far) in enumerate(zip(near, distance, strict=True)):
         episodes, index, start = latent_map.where(int(i))
         steps, name = len(episodes[index]), names[int(latent_map.before.set[i])]
-        said = f"{name} {episodes[index].name.removeprefix('episode_')}"
+        label = f"{name} {episodes[index].name.removeprefix('episode_')}"
         figure.add_bar(
             x=[length / steps], base=[start / steps], y=[f"{place + 1}"], orientation="h",
-            marker={"color": palette[name]}, showlegend=False, text=said, textposition="inside",
+            marker={"color": palette[name]}, showlegend=False, text=label, textposition="inside",
             insidetextanchor="middle", constraintext="none", textangle=0, cliponaxis=False, row=row, col=COLUMNS,
-            hovertemplate=f"{said}, rows {start} to {start + length - 1} of {steps}<br>latent distance {far:.2f}"
+            hovertemplate=f"{label}, rows {start} to {start + length - 1} of {steps}<br>latent distance {far:.2f}"
             "<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(range=[0, 1], title_text="Share of the episode", row=row, col=COLUMNS)

@@ -158,9 +158,9 @@ def _limits(joint: Joint | None) -> tuple[float, float]:
 def panel_title(name: str, joint: Joint | None, limit: tuple[float, float], columns: int) -> str:
     """The joint, its unit where a profile tells it, and its limits."""
     length = {3: 26, 4: 20}.get(columns, 16)
-    said = f"<b>{short(name, length)}</b>" + (f" ({UNITS[joint.unit]})" if joint is not None else "")
+    title = f"<b>{short(name, length)}</b>" + (f" ({UNITS[joint.unit]})" if joint is not None else "")
     known = [_number(end) for end in limit if not np.isnan(end)]
-    return f"{said}<br>limits {' to '.join(known)}" if known else said
+    return f"{title}<br>limits {' to '.join(known)}" if known else title
 
 
 def _number(value: float) -> str:

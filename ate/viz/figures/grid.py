@@ -28,26 +28,27 @@ def grid(results: Sequence[RunResult]) -> go.Figure:
 
     Cells that cannot be told from λ = 0, after the correction for the number of cells, are hatched.
     """
-    every = panels(results)
-    found = compared(every)
+    grids = panels(results)
+    comparisons = compared(grids)
     # Few points must not look like many: the scale never ends below 20.
-    most = max([20.0, *(abs(100 * row.mean) for cells in found for row in cells.values())])
-    figure = _planes(every, [_difference_title(panel) for panel in every])
-    for row, (panel, cells) in enumerate(zip(every, found, strict=True), 1):
+    most = max([20.0, *(abs(100 * row.mean) for cells in comparisons for row in cells.values())])
+    figure = _planes(grids, [_difference_title(panel) for panel in grids])
+    for row, (panel, cells) in enumerate(zip(grids, comparisons, strict=True), 1):
         figure.add_heatmap(
-            **_axes(panel, {cell: 100 * one.mean for cell, one in cells.items()}),
-            hovertext=_table(panel, {cell: _hover(panel, cell, one) for cell, one in cells.items()}), hoverinfo="text",
+            **_axes(panel, {cell: 100 * difference.mean for cell, difference in cells.items()}),
+            hovertext=_table(panel, {cell: _hover(panel, cell, difference) for cell, difference in cells.items()}),
+            hoverinfo="text",
             zmin=-most, zmax=most, colorscale=DIVERGING, xgap=3, ygap=3, row=row, col=1,
             showscale=row == 1, colorbar=_bar("points", 0.5), name=panel.title,
         )  # fmt: skip
-    _name_axes(figure, every)
-    finish(figure, _height(every), plot_bgcolor=GRID, margin={"t": 84}, legend=_key())
-    for row, (panel, cells) in enumerate(zip(every, found, strict=True), 1):
-        for cell, one in cells.items():
-            _write(figure, panel, cell, _cell_text(one, len(panel.base)), row)
-            if one.verdict == "cannot tell":
+    _name_axes(figure, grids)
+    finish(figure, _height(grids), plot_bgcolor=GRID, margin={"t": 84}, legend=_key())
+    for row, (panel, cells) in enumerate(zip(grids, comparisons, strict=True), 1):
+        for cell, difference in cells.items():
+            _write(figure, panel, cell, _cell_text(difference, len(panel.base)), row)
+            if difference.verdict == "cannot tell":
                 _hatch(figure, panel, cell, row)
-    if any(one.verdict == "cannot tell" for cells in found for one in cells.values()):
+    if any(difference.verdict == "cannot tell" for cells in comparisons for difference in cells.values()):
         _hatch_key(figure)
     return figure
 
@@ -57,13 +58,13 @@ def meter_grid(results: Sequence[RunResult]) -> go.Figure:
 
     Means over training seeds and noise levels, the second a geometric one (`ate.experiments.stats.baseline`).
     """
-    every = panels(results)
+    grids = panels(results)
     words = ["elements clamped (%)", "shift over residual (RMS)"]
     figure = make_subplots(
-        rows=len(every), cols=2, horizontal_spacing=0.16, vertical_spacing=_gap(every),
-        subplot_titles=[f"{panel.title}: {word}" for panel in every for word in words],
+        rows=len(grids), cols=2, horizontal_spacing=0.16, vertical_spacing=_gap(grids),
+        subplot_titles=[f"{panel.title}: {word}" for panel in grids for word in words],
     )  # fmt: skip
-    for row, panel in enumerate(every, 1):
+    for row, panel in enumerate(grids, 1):
         shares = {cell: 100 * _mean(runs, saturation) for cell, runs in panel.cells.items()}
         ratios = {cell: np.log10(_mean(runs, activity, np.log)) for cell, runs in panel.cells.items()}
         style = {"xgap": 3, "ygap": 3, "row": row, "showscale": row == 1}
@@ -78,8 +79,8 @@ def meter_grid(results: Sequence[RunResult]) -> go.Figure:
             colorbar={**_bar("", 1.0), "tickvals": [-3, -2, -1, 0, 1], "ticktext": ["10⁻³", "10⁻²", "10⁻¹", "1", "10"]},
             **style,
         )  # fmt: skip
-    _name_axes(figure, every)
-    return finish(figure, _height(every), plot_bgcolor=GRID)
+    _name_axes(figure, grids)
+    return finish(figure, _height(grids), plot_bgcolor=GRID)
 
 
 def _mean(runs: Sequence[RunResult], read: Callable[[RunResult], float | None], scale: Any = None) -> float:
@@ -90,16 +91,16 @@ def _mean(runs: Sequence[RunResult], read: Callable[[RunResult], float | None], 
     return float(values.mean() if scale is None else np.exp(scale(values).mean()))
 
 
-def _planes(every: Sequence[Panel], words: Sequence[str]) -> go.Figure:
-    return make_subplots(rows=len(every), cols=1, vertical_spacing=_gap(every), subplot_titles=list(words))
+def _planes(grids: Sequence[Panel], words: Sequence[str]) -> go.Figure:
+    return make_subplots(rows=len(grids), cols=1, vertical_spacing=_gap(grids), subplot_titles=list(words))
 
 
-def _height(every: Sequence[Panel]) -> int:
-    return 60 + sum(AROUND + ROW * len(panel.clamps) for panel in every)
+def _height(grids: Sequence[Panel]) -> int:
+    return 60 + sum(AROUND + ROW * len(panel.clamps) for panel in grids)
 
 
-def _gap(every: Sequence[Panel]) -> float:
-    return AROUND / _height(every) if len(every) > 1 else 0.2
+def _gap(grids: Sequence[Panel]) -> float:
+    return AROUND / _height(grids) if len(grids) > 1 else 0.2
 
 
 def _table(panel: Panel, values: Mapping[Cell, Any]) -> list[list[Any]]:
@@ -115,11 +116,11 @@ def _axes(panel: Panel, values: Mapping[Cell, float]) -> dict[str, Any]:
     }
 
 
-def _name_axes(figure: go.Figure, every: Sequence[Panel]) -> None:
+def _name_axes(figure: go.Figure, grids: Sequence[Panel]) -> None:
     figure.update_xaxes(type="category", showgrid=False, title_standoff=4)
     figure.update_yaxes(type="category", showgrid=False)
     figure.update_yaxes(title_text="Clamp of k·g (normalised)", col=1)
-    figure.update_xaxes(title_text="λ", row=len(every))
+    figure.update_xaxes(title_text="λ", row=len(grids))
 
 
 def _bar(title: str, right: float) -> dict[str, Any]:
@@ -135,9 +136,9 @@ def _difference_title(panel: Panel) -> str:
 
 def _cell_text(row: Difference, seeds: int) -> str:
     half = f" ± {100 * (row.high - row.mean):.1f}" if np.isfinite(row.high) else ""
-    said = "" if row.verdict == "cannot tell" else f"<br>{row.verdict}"
+    verdict = "" if row.verdict == "cannot tell" else f"<br>{row.verdict}"
     fewer = f"<br>{len(row.by_seed)} of {seeds} seeds" if len(row.by_seed) < seeds else ""
-    return f"<b>{signed(100 * row.mean)}</b>{half}{said}{fewer}"
+    return f"<b>{signed(100 * row.mean)}</b>{half}{verdict}{fewer}"
 
 
 def _hover(panel: Panel, cell: Cell, row: Difference) -> str:

@@ -105,10 +105,10 @@ def _sheet(figure: go.Figure, row: int, body: Embodiment) -> None:
 
 def _compare(figure: go.Figure, row: int, body: Embodiment, mask: Sequence[int], legend: bool) -> None:
     """Outlines: slots the mask leaves out although used, and slots it guides although unused."""
-    used, given = set(body.slots), {int(place) for place in mask if 0 <= place < RDT_WIDTH}
+    used, masked = set(body.slots), {int(place) for place in mask if 0 <= place < RDT_WIDTH}
     for title, places, dash, color in (
-        ("Used, but left out of the mask", used - given, "solid", RED),
-        ("In the mask, but not used", given - used, "dot", SOFT),
+        ("Used, but left out of the mask", used - masked, "solid", RED),
+        ("In the mask, but not used", masked - used, "dot", SOFT),
     ):
         for place in sorted(places):
             x, y = place % COLUMNS, place // COLUMNS

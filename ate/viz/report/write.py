@@ -62,18 +62,18 @@ CARD = {
 def _run(run: RunDirectory, number: int) -> dict[str, Any]:
     headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
     failed = {failure.notebook for failure in failures}
-    found = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
+    keys = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
     return {
         "name": run.path.name,
         "failures": [Markup(failure.html()) for failure in failures],
         "cells": run.cells(),
         "failed_table": table([_failed_cell(cell) for cell in run.failed_cells()]),
         # Where no notebook has run, the run is of another kind and none is missed.
-        "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in found] if set(found) & set(TITLES) else [],
-        "bottom_lines": [headlines[key]["bottom_line"] for key in found if "bottom_line" in headlines.get(key, {})],
+        "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in keys] if set(keys) & set(TITLES) else [],
+        "bottom_lines": [headlines[key]["bottom_line"] for key in keys if "bottom_line" in headlines.get(key, {})],
         "notebooks": [
             {**_notebook(key, headlines.get(key), cards.get(key), figures, f"run{number}"), "failed": key in failed}
-            for key in found
+            for key in keys
         ],
     }  # fmt: skip
 
@@ -92,7 +92,7 @@ def _notebook(
     prefix: str,
 ) -> dict[str, Any]:
     headline = headline or {}
-    mine = [figure for figure in figures if figure["name"].startswith(f"{key}_")]
+    own = [figure for figure in figures if figure["name"].startswith(f"{key}_")]
     tables = {name: value for name, value in headline.items() if _is_table(value)}
     return {
         "key": key,
@@ -104,15 +104,15 @@ def _notebook(
         "figures": [
             {"id": f"{prefix}-{figure['name']}", "name": figure["name"], "title": figure["title"],
              "caption": figure["caption"], "json": safe_json(figure["figure"])}
-            for figure in mine
+            for figure in own
         ],
         "card": [] if card is None else _card(card),
         "command": None if card is None else card.get("command"),
     }  # fmt: skip
 
 
-def _sentences(said: str | Sequence[str]) -> list[str]:
-    return [said] if isinstance(said, str) else list(said)
+def _sentences(value: str | Sequence[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _card(card: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

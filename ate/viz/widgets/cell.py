@@ -28,13 +28,13 @@ FILM = (
 
 def extremes(results: Sequence[RunResult]) -> dict[str, RunResult]:
     """The cell that lies highest above λ = 0 and the one that lies lowest, each by the run of its first seed."""
-    every = panels(results)
-    found = [
-        (one.mean, panel.cells[cell][0])
-        for panel, cells in zip(every, compared(every), strict=True)
-        for cell, one in cells.items()
+    all_panels = panels(results)
+    differences = [
+        (difference.mean, panel.cells[cell][0])
+        for panel, cells in zip(all_panels, compared(all_panels), strict=True)
+        for cell, difference in cells.items()
     ]
-    highest, lowest = (pick(found, key=lambda pair: pair[0])[1] for pick in (max, min))
+    highest, lowest = (pick(differences, key=lambda pair: pair[0])[1] for pick in (max, min))
     return {"highest": highest} if highest is lowest else {"highest": highest, "lowest": lowest}
 
 
@@ -66,15 +66,15 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, run: Run
     if done.rollouts is not None:
         film = film_strip(done.rollouts, telling(done.rollouts.success))
         about = f"{title}: rollouts of training seed {result.seed}"
-        show(film, run, f"{name}_2_film", about, f"{FILM} {_said(done)}")
+        show(film, run, f"{name}_2_film", about, f"{FILM} {_summary(done)}")
 
 
-def _find(every: Sequence[Panel], result: RunResult) -> tuple[Panel, Cell]:
+def _find(all_panels: Sequence[Panel], result: RunResult) -> tuple[Panel, Cell]:
     cell = (result.lam, result.clamp)
-    return next((panel, cell) for panel in every if result in panel.cells.get(cell, ()))
+    return next((panel, cell) for panel in all_panels if result in panel.cells.get(cell, ()))
 
 
-def _said(done: Replay) -> str:
+def _summary(done: Replay) -> str:
     count = f"{sum(done.result.success)} of {len(done.result.success)} rollouts"
     name = f"{done.result.method}, seed {done.result.seed}"
     if done.faithful:
@@ -123,10 +123,10 @@ class CellExplorer:
     def _guarded(self, act: Callable[..., None]) -> Callable[..., None]:
         """The same, with errors shown below the grid instead of being lost in the kernel's log."""
 
-        def guarded(*given: Any) -> None:
+        def guarded(*arguments: Any) -> None:
             self.errors.clear_output()
             with self.errors:
-                act(*given)
+                act(*arguments)
 
         return guarded
 
@@ -177,13 +177,13 @@ class CellExplorer:
         if self.chosen is None:
             return
         panel, cell = self.chosen
-        mine = {run.seed: run for run in panel.cells[cell]}
+        by_seed = {run.seed: run for run in panel.cells[cell]}
         self.seed.disabled = False
         self.film.clear_output()
-        if self.seed.value not in mine:
-            self._say(f"Seed {self.seed.value} of this cell has not run; there are {', '.join(map(str, mine))}.")
+        if self.seed.value not in by_seed:
+            self._say(f"Seed {self.seed.value} of this cell has not run; there are {', '.join(map(str, by_seed))}.")
             return
-        result = mine[self.seed.value]
+        result = by_seed[self.seed.value]
         self._say(f"{result.method}, seed {result.seed}: being trained and rolled out again …")
         key = (panel.title, cell, result.seed)
         if key not in self._replayed:
@@ -193,4 +193,4 @@ class CellExplorer:
         if done.rollouts is not None:
             with self.film:
                 draw(film_strip(done.rollouts, telling(done.rollouts.success)))
-        self._say(_said(done))
+        self._say(_summary(done))
