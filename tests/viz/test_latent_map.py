@@ -1,5 +1,8 @@
 """The latent map, the chunk view and the explorer without a browser: what is drawn is what the latents say."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -156,3 +159,24 @@ def test_a_umap_is_kept_by_the_content_it_depends_on(latent_map, tmp_path, monke
     plane(points, "umap", 2, tmp_path)
     plane(points + 1e-6, "umap", 1, tmp_path)
     assert made == [1, 2, 1] and len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_umap_is_offered_when_it_is_computed_and_its_failure_is_shown(latent_map, monkeypatch):
+    computed = []
+
+    def project(shown, method, seed, cache):
+        if method == "umap":
+            computed.append(threading.current_thread())
+            if len(computed) == 2:
+                raise ImportError("umap-learn is not installed")
+        return viz.projected(shown, "pca", seed, cache)
+
+    monkeypatch.setattr("ate.viz.widgets.explorer.projected", project)
+    monkeypatch.setattr("ate.viz.widgets.explorer.draw", lambda figure: None)
+    for offered, message in ((2, "UMAP is ready"), (1, "umap-learn is not installed")):
+        explorer = Explorer(latent_map, "precision 0.50", 0, None, umap=True)
+        end = time.monotonic() + 20
+        while message not in explorer.status.value and time.monotonic() < end:
+            time.sleep(0.01)
+        assert message in explorer.status.value and len(explorer.map.options) == offered
+    assert threading.main_thread() not in computed

@@ -21,13 +21,14 @@ from ate.viz.widgets.figure import FigureWidget, Point
 
 CHOSEN = "chosen"
 FILM = (
-    "The first rollout that succeeded and the first that failed. Line and triangle: the tool's path and where it is; "
-    "square: the object, dotted its path; cross: the goal. Metres in the frame of the table, the robot at negative x."
+    "The first rollout that succeeded and the first that failed. Line and triangle: path and position of the tool. "
+    "Dotted line and square: path and position of the object. Cross: the goal. Metres in the frame of the table; the "
+    "robot stands at negative x."
 )
 
 
 def extremes(results: Sequence[RunResult]) -> dict[str, RunResult]:
-    """The cell that lies highest above λ = 0 and the one that lies lowest, each by the run of its first seed."""
+    """The cell that lies highest above λ = 0 and the one that lies lowest, each as the run of its first seed."""
     all_panels = panels(results)
     differences = [
         (difference.mean, panel.cells[cell][0])
@@ -39,12 +40,12 @@ def extremes(results: Sequence[RunResult]) -> dict[str, RunResult]:
 
 
 def replayed(study: Study, results: Mapping[str, RunResult]) -> dict[str, Replay]:
-    """Each of these trained and rolled out again, by the same names."""
+    """Train and roll out each of these runs again; results by the same names."""
     return {name: replay_in(study, result) for name, result in results.items()}
 
 
 def show_cell(study: Study, results: Sequence[RunResult], done: Replay, run: RunDirectory, name: str) -> None:
-    """Display one cell: its run card, its seeds one by one, its loss beside that of λ = 0, and its film strip.
+    """Display one cell: its run card, its seeds one by one, its loss against that of λ = 0, and its film strip.
 
     Args:
         study: settings and files.
@@ -60,7 +61,7 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, run: Run
     display(HTML(card_html(study, runs)))
     show_table(seed_rows([*panel.base, *runs], result.method))
     show(
-        loss_curves([*panel.base, *runs]), run, f"{name}_1_loss", f"{title}: loss beside that of λ = 0",
+        loss_curves([*panel.base, *runs]), run, f"{name}_1_loss", f"{title}: loss against that of λ = 0",
         "Against the unshifted target, on the same batches, noise levels and noise.",
     )  # fmt: skip
     if done.rollouts is not None:
@@ -83,19 +84,19 @@ def _summary(done: Replay) -> str:
 
 
 def show_cells(study: Study, results: Sequence[RunResult]) -> None:
-    """Display the explorer; nothing in batch, where `show_cell` shows some cells, and nothing without rollouts."""
+    """Display the explorer; nothing in batch (use `show_cell` there), and nothing if there are no rollouts."""
     if not in_batch() and all(result.success for result in results):
         display(CellExplorer(study, results).box)
 
 
 class CellExplorer:
-    """The grid, and what is known of the cell that was clicked.
+    """The grid, and the results of the cell that was clicked.
 
     Attributes:
         box: the whole, to display.
         figure: the λ × clamp grid.
-        seed: whose rollouts are shown.
-        status: what is going on.
+        seed: selects the training seed whose rollouts are shown.
+        status: what is running, or the outcome.
     """
 
     def __init__(self, study: Study, results: Sequence[RunResult]) -> None:
@@ -121,7 +122,7 @@ class CellExplorer:
         self._say("Click a cell to see its run card, its curves and rollouts of its policy.")
 
     def _guarded(self, act: Callable[..., None]) -> Callable[..., None]:
-        """The same, with errors shown below the grid instead of being lost in the kernel's log."""
+        """`act`, with its errors shown below the grid; otherwise they would only be in the kernel's log."""
 
         def guarded(*arguments: Any) -> None:
             self.errors.clear_output()
@@ -173,7 +174,7 @@ class CellExplorer:
                 draw(figure.update_layout(legend={"orientation": "h", "x": 0, "y": -0.15}))
 
     def _roll(self, _: Any = None) -> None:
-        """Rollouts of the chosen cell and seed: its policy was not kept, so it is trained again."""
+        """Show rollouts of the chosen cell and seed. Its policy was not kept, so it is trained again."""
         if self.chosen is None:
             return
         panel, cell = self.chosen

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from html import escape
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import ipywidgets as widgets
@@ -19,11 +20,11 @@ from ate.viz.figures.latent_map import latent_maps, projected
 from ate.viz.report.alignment import precision_note
 from ate.viz.widgets.figure import FigureWidget, Point
 
-MAPS = {"PCA": "pca", "UMAP, joint fit": "umap"}
+PCA, UMAP = "PCA", "UMAP, joint fit"
 
 
 def selection_rows(latent_map: LatentMap, points: Sequence[int]) -> list[dict[str, Any]]:
-    """What a lasso holds: one row a side, with robots, episodes, modes, time, depth and reconstruction error."""
+    """Summary of selected points, pre-training and adaptation in a row each: robots, episodes, modes, errors."""
     side, mode, depth, time = latent_map.side("after"), latent_map.mode(), latent_map.depth(), latent_map.time()
     rows = []
     for name, inside in (
@@ -63,7 +64,7 @@ def _range(values: np.ndarray) -> str:
 def show_explorer(
     latent_map: LatentMap, score: Scorecard, seed: int = 0, cache: Path | None = None, umap: bool = True
 ) -> None:
-    """Display the explorer; nothing in batch, where the same figures stand still.
+    """Display the explorer; nothing in batch, where `latent_map_pictures` shows the same map.
 
     Args:
         latent_map: the points.
@@ -76,13 +77,6 @@ def show_explorer(
         display(Explorer(latent_map, precision_note(score), seed, cache, umap).box)
 
 
-def _slider(name: str, low: float, high: float, step: float) -> widgets.FloatSlider:
-    return widgets.FloatSlider(
-        0.0, min=low, max=high, step=step, description=name, continuous_update=False,
-        style={"description_width": "initial"},
-    )  # fmt: skip
-
-
 class Explorer:
     """Map, chunk, summary and walks.
 
@@ -90,15 +84,15 @@ class Explorer:
         box: the whole, to display.
         figure: the map.
         clicked: the last two points that were clicked, the latest last.
-        status: what is going on.
+        status: what is running, or the outcome.
     """
 
     def __init__(self, latent_map: LatentMap, note: str, seed: int, cache: Path | None, umap: bool) -> None:
         """Build it with the PCA at once, and with a UMAP as soon as it is computed."""
         self.latent_map, self.note, self.clicked = latent_map, note, [latent_map.count]
-        self._planes = {"PCA": projected(latent_map, MAPS["PCA"], seed, cache)}
-        self.figure = FigureWidget(latent_maps(latent_map, self._planes["PCA"], "PCA", note))
-        self.map = widgets.Dropdown(options=["PCA"], value="PCA", description="map")
+        self._planes = {PCA: projected(latent_map, "pca", seed, cache)}
+        self.figure = FigureWidget(latent_maps(latent_map, self._planes[PCA], PCA, note))
+        self.map = widgets.Dropdown(options=[PCA], value=PCA, description="map")
         self.status = widgets.HTML()
         self.chunk, self.summary, self.walk, self.errors = (widgets.Output() for _ in range(4))
         most = min(8, len(latent_map.directions[1]))
@@ -127,13 +121,16 @@ class Explorer:
             ]
         )
         self.box.add_class("ate-explorer")
-        self._say("Click a point to see its chunk; draw around points to see what they have in common.")
+        self._say("Click a point to see its chunk. Draw around points to see a summary of them.")
         self._guarded(self._show)()
         if umap:
-            Thread(target=self._guarded(self._add_umap), args=(seed, cache), daemon=True).start()
+            self._say("UMAP is being computed; the PCA is ready.")
+            thread = ThreadPoolExecutor(1)
+            thread.submit(projected, latent_map, "umap", seed, cache).add_done_callback(self._add_umap)
+            thread.shutdown(wait=False)
 
     def _guarded(self, act: Callable[..., None]) -> Callable[..., None]:
-        """The same, with errors shown below the map instead of being lost in the kernel's log."""
+        """`act`, with its errors shown below the map; otherwise they would only be in the kernel's log."""
 
         def guarded(*arguments: Any) -> None:
             with self.errors:
@@ -193,9 +190,15 @@ class Explorer:
             self.walk.clear_output(wait=True)
             draw(figure)
 
-    def _add_umap(self, seed: int, cache: Path | None) -> None:
-        name = next(name for name in MAPS if name != "PCA")
-        self._say("UMAP is being computed; the PCA is ready.")
-        self._planes[name] = projected(self.latent_map, MAPS[name], seed, cache)
+    def _add_umap(self, computed: "Future[np.ndarray]") -> None:
+        """Offer the UMAP, or show why there is none.
+
+        This runs in a thread, so not inside an Output: that would capture what the kernel displays meanwhile.
+        """
+        error = computed.exception()
+        if error is not None:
+            self._say(f"No UMAP: {escape(str(error))}. The PCA is ready.")
+            return
+        self._planes[UMAP] = computed.result()
         self.map.options = list(self._planes)
-        self._say("UMAP is ready: choose it as the map.")
+        self._say("UMAP is ready: select it as the map.")
