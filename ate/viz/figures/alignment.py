@@ -28,7 +28,7 @@ STAGES = {"pretrain": "Stage 1: pre-training VAE", "adapt": "Stage 2: adaptation
 
 
 def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.Figure:
-    """Loss and its terms over steps, training (solid) and held-out episodes (dashed), one panel a stage.
+    """Loss and its terms over steps, training (solid) and held-out episodes (dashed), a panel for each stage.
 
     Args:
         metrics: rows of `"pretrain"` and `"adapt"`, each with `step`, the terms, and the terms as `held_…`.
@@ -41,7 +41,7 @@ def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.
         steps = [row["step"] for row in rows]
         for term, color in TERMS.items():
             for prefix, dash, split in (("", "solid", "training"), ("held_", "dash", "held-out")):
-                # A log axis has no place for what is not positive (an unbiased MMD can be negative).
+                # A log axis cannot show values that are not positive (an unbiased MMD can be negative).
                 values = [v if (v := row.get(prefix + term)) is not None and v > 0 else None for row in rows]
                 if not any(value is not None for value in values):
                     continue

@@ -21,7 +21,7 @@ AXES = ("x", "y", "z")
 
 
 def chunk_view(latent_map: LatentMap, point: int) -> go.Figure:
-    """A point's chunk joint by joint, and below it what its nearest pre-training chunks do and where they are from.
+    """A point's chunk joint by joint; below it the tool paths and origins of its nearest pre-training chunks.
 
     Args:
         latent_map: the points.
@@ -52,7 +52,7 @@ def chunk_view(latent_map: LatentMap, point: int) -> go.Figure:
 
 
 def chunk_title(latent_map: LatentMap, point: int) -> str:
-    """Who a point is, how well its chunk is decoded, and how deep inside pre-training it lies."""
+    """Robot, episode and rows of a point, its reconstruction error, density quantile and mode."""
     episodes, index, start = latent_map.where(point)
     error = np.abs(latent_map.chunk(point) - latent_map.reconstruction(point)).mean()
     length = latent_map.alignment.config.chunk
@@ -63,7 +63,7 @@ def chunk_title(latent_map: LatentMap, point: int) -> str:
 
 
 def walk_view(latent_map: LatentMap, chunks: np.ndarray, amounts: Sequence[float], what: str) -> go.Figure:
-    """Decoded chunks joint by joint, coloured by how far along the walk they are.
+    """Decoded chunks joint by joint, coloured by their position along the walk.
 
     Args:
         latent_map: whose adaptation robot the chunks are of.

@@ -34,7 +34,7 @@ PRETRAIN = "pre-training"
 
 
 def labels(pretrain: Sequence[Episodes], adapt: Episodes) -> list[str]:
-    """One label a set, the adaptation set last: `"panda"`, or `"panda (adaptation)"`, numbered where repeated."""
+    """Label of each set, the adaptation set last: `"panda"`, or `"panda (adaptation)"`, numbered where repeated."""
     names: list[str] = []
     for episodes in pretrain:
         count = sum(name.split(" #")[0] == episodes.robot for name in names)
@@ -52,7 +52,7 @@ def set_colors(names: Sequence[str]) -> dict[str, str]:
 
 
 def episode_lengths(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Figure:
-    """Steps of every episode, one row a set: a box and every episode as a point; log axis where they spread far."""
+    """Steps of all episodes, a row for each set: a box, and each episode as a point. Log axis if they differ much."""
     figure = go.Figure()
     names = labels(pretrain, adapt)
     palette = set_colors(names)
@@ -78,7 +78,7 @@ def episode_lengths(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Figure:
 
 
 def joint_distributions(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Figure:
-    """Where each joint spends its time: boxes of 25–75 %, whiskers 1–99 % of all steps, by slot and robot.
+    """Positions of each joint: boxes of 25–75 %, whiskers 1–99 % of all steps, by slot and robot.
 
     One panel a unit (radians, metres, gripper opening) and at most ten slots a panel.
     """
@@ -173,10 +173,10 @@ def _phase_bands(figure: go.Figure, time: np.ndarray, phase: np.ndarray, names: 
 
 
 def slot_map(embodiments: Sequence[Embodiment], names: Sequence[str] = ()) -> go.Figure:
-    """Which joint of each robot takes which slot of the unified vector; empty slots are masked.
+    """Slot of each robot's joints in the unified vector; empty slots are masked.
 
     Args:
-        embodiments: one a robot, all of one width.
+        embodiments: of each robot, all of one width.
         names: row labels; the robots' own names by default.
     """
     rows = list(names) or [e.name for e in embodiments]

@@ -1,4 +1,4 @@
-"""Figures on the λ × clamp plane: the difference to λ = 0, hatched where it settles nothing, and the readings."""
+"""Figures on the λ × clamp plane: difference to λ = 0, hatched where not significant, and the meter's readings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,24 +13,24 @@ from ate.experiments.stats.comparisons import Difference
 from ate.viz.figures.panels import Cell, Panel, clamp_text, compared, panels
 from ate.viz.style import GRID, INK, SOFT, finish, signed
 
-# Blue helps, orange hurts: told apart with any colour vision, white where nothing changes.
+# Blue is better, orange worse, white equal; distinguishable with any colour vision.
 DIVERGING = [[0, "#b35806"], [0.25, "#f1a340"], [0.5, "#ffffff"], [0.75, "#74add1"], [1, "#2166ac"]]
 SHARES = [[0, "#f7fbff"], [0.5, "#9ecae1"], [1, "#225ea8"]]
-# Pixels of a row of cells, and of what stands above and below each grid.
+# Pixels of a row of cells, and of the space above and below each grid.
 ROW, AROUND = 74, 96
-# Hatching: about how wide a row of cells is on the page, and how far its lines stand apart, pixels.
+# Hatching: approximate width of a row of cells on the page and distance between lines, pixels.
 WIDTH, APART = 900, 20
 HATCHED = "cannot be told from λ = 0"
 
 
 def grid(results: Sequence[RunResult]) -> go.Figure:
-    """λ × clamp: difference of success to λ = 0 in percentage points ± half its 95 % interval, one grid a panel.
+    """λ × clamp: difference of success to λ = 0 in percentage points ± half its 95 % interval, a grid for each panel.
 
-    Cells that cannot be told from λ = 0, after the correction for the number of cells, are hatched.
+    Cells that do not differ significantly from λ = 0, corrected for the number of cells, are hatched.
     """
     grids = panels(results)
     comparisons = compared(grids)
-    # Few points must not look like many: the scale never ends below 20.
+    # Small differences must not look large: the scale spans at least ±20 points.
     most = max([20.0, *(abs(100 * row.mean) for cells in comparisons for row in cells.values())])
     figure = _planes(grids, [_difference_title(panel) for panel in grids])
     for row, (panel, cells) in enumerate(zip(grids, comparisons, strict=True), 1):
@@ -54,7 +54,7 @@ def grid(results: Sequence[RunResult]) -> go.Figure:
 
 
 def meter_grid(results: Sequence[RunResult]) -> go.Figure:
-    """On the same plane, what the meter read: share of elements clamped, and shift over residual (powers of ten).
+    """Readings of the meter on the same plane: share of elements clamped, and shift over residual (powers of ten).
 
     Means over training seeds and noise levels, the second a geometric one (`ate.experiments.stats.baseline`).
     """
@@ -160,7 +160,7 @@ def _place(panel: Panel, cell: Cell) -> tuple[int, int]:
 
 def _write(figure: go.Figure, panel: Panel, cell: Cell, text: str, row: int) -> None:
     x, y = _place(panel, cell)
-    # An annotation, not the cell's own text: it lies above the hatching, on a ground of its own.
+    # An annotation, not the cell's own text: it is drawn above the hatching, with a background.
     figure.add_annotation(
         x=x, y=y, text=text, showarrow=False, font={"size": 13, "color": INK}, bgcolor="rgba(255,255,255,0.82)",
         borderpad=3, row=row, col=1,
@@ -170,7 +170,7 @@ def _write(figure: go.Figure, panel: Panel, cell: Cell, text: str, row: int) -> 
 def _hatch(figure: go.Figure, panel: Panel, cell: Cell, row: int) -> None:
     x, y = _place(panel, cell)
     width = WIDTH / len(panel.lams)
-    # Cells are wider than high: so many cell heights a cell width are half a right angle on the page.
+    # Cells are wider than high; this slope in cell units is 45° on the page.
     slope, parts = width / ROW, []
     for start in np.arange(-1 / slope, 1, APART / width)[1:]:
         left, right = max(start, 0.0), min(start + 1 / slope, 1.0)
@@ -184,7 +184,7 @@ def _hatch(figure: go.Figure, panel: Panel, cell: Cell, row: int) -> None:
 
 
 def _hatch_key(figure: go.Figure) -> None:
-    """A legend entry for the hatching; shapes have none with a pattern."""
+    """A legend entry for the hatching; shapes cannot have one with a pattern."""
     figure.add_bar(
         x=[None], y=[None], name=f"hatched: {HATCHED}", showlegend=True, hoverinfo="skip", row=1, col=1,
         marker={"color": "white", "line": {"color": SOFT, "width": 1},

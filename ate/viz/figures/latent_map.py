@@ -142,7 +142,7 @@ def _colourings(latent_map: LatentMap, robots: np.ndarray, palette: dict[str, st
 
 
 def _shades(names: np.ndarray) -> np.ndarray:
-    """One of a cycle of colours for each different name."""
+    """A colour for each different name, repeated if there are too many."""
     _, code = np.unique(names, return_inverse=True)
     return np.array(SHADES)[code % len(SHADES)]
 

@@ -1,4 +1,4 @@
-"""Success over λ with the meter's readings below it on the same λ axis: what a cell did, and why it may have."""
+"""Success over λ, with the meter's readings below it on the same λ axis."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,14 +16,14 @@ from ate.viz.figures.steer import clamp_colors
 from ate.viz.style import LOG, SOFT, faded, finish, nested
 
 Reading = Callable[[RunResult], float | None]
-# Success gets twice the room of each reading.
+# Success is twice as high as each reading.
 ROOM = (0.5, 0.25, 0.25)
 
 
 def response_curves(results: Sequence[RunResult]) -> go.Figure:
-    """Over λ, one line a clamp: success with its 95 % Wilson band, shift over residual (log), share clamped.
+    """Over λ, a line for each clamp: success with its 95 % Wilson band, shift over residual (log), share clamped.
 
-    Every line of success starts at λ = 0, where the clamp does not act. Open diamonds: controls, guided by an encoder
+    All lines of success start at λ = 0, where the clamp has no effect. Open diamonds: controls, guided by an encoder
     that was not aligned. Readings are means over noise levels (`ate.experiments.stats.baseline`); whiskers
     span the seeds.
     """

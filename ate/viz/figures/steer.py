@@ -1,4 +1,4 @@
-"""Figures of steering: results of matched methods in, plotly figure out; one column of panels a parameterisation."""
+"""Figures of steering: paired results in, plotly figure out; a column of panels for each parameterisation."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -25,12 +25,12 @@ from ate.viz.style import (
 )
 
 LEAST = 1e-6
-# Dots of single seeds stand this far beside the mark of their mean, in rows or columns of methods.
+# Distance of the dots of single seeds from the mark of their mean, in rows or columns of methods.
 BESIDE = (0.14, 0.3)
 
 
 def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
-    """One colour a method, the same in every figure; in a λ × clamp grid the clamp's, lighter where λ is smaller."""
+    """Colour of each method, the same in all figures; in a λ × clamp grid that of the clamp, lighter for smaller λ."""
     chosen = colors([result.method for result in results], METHODS)
     cells = {r.method: (r.lam, r.clamp) for r in results if r.encoder == "aligned" and r.lam != 0}
     lams, hues = sorted({lam for lam, _ in cells.values()}), clamp_colors(results)
@@ -41,7 +41,7 @@ def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
 
 
 def clamp_colors(results: Sequence[RunResult]) -> dict[float, str]:
-    """One colour a clamp of the methods that steer with the aligned encoder."""
+    """Colour of each clamp of the methods that steer with the aligned encoder."""
     clamps = sorted({r.clamp for r in results if r.lam != 0 and r.encoder == "aligned"})
     return {clamp: CLAMPS[i % len(CLAMPS)] for i, clamp in enumerate(clamps)}
 
@@ -57,7 +57,7 @@ def _methods(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 
 
 def titles(panels: Iterable[str]) -> list[str]:
-    """What stands over each parameterisation's panel: `"sample prediction"`, `"flow noise at 1"`."""
+    """Title of each parameterisation's panel: `"sample prediction"`, `"flow noise at 1"`."""
     return [f"{name} prediction" if "flow" not in name else name.replace("_", " ") for name in panels]
 
 
@@ -190,7 +190,7 @@ def _curves(
     y: Callable[[Mapping[str, float]], float],
     field: str = "loss",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Abscissas that all seeds have `(n,)`, and one curve a seed `(seeds, n)`; seeds without rows do not count."""
+    """Abscissas that all seeds have `(n,)`, and a curve for each seed `(seeds, n)`; seeds without rows do not count."""
     tables = [{x(row): y(row) for row in getattr(run, field)} for run in runs if getattr(run, field)]
     if not tables:
         return np.empty(0), np.empty((0, 0))

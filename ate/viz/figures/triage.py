@@ -17,7 +17,7 @@ from ate.viz.style import BLUE, INK, RED, SOFT, faded, finish, short
 
 # Rows of the grid; more do not fit on a page.
 MOST_EPISODES = 60
-# Bars of a histogram, and values that are drawn of one set.
+# Bars of a histogram, and most values sampled from a set.
 BINS = 60
 SAMPLED = 200_000
 # Deviations beyond this have one colour.
@@ -43,7 +43,7 @@ def triage_grid(triages: Report | Sequence[Triage]) -> go.Figure:
     height = 170 + max(80, 16 * len(shown))
     above = 1 + 26 / (height - 150)
     columns = [name.replace(" ", "<br>") for name in measures]
-    # Rows go by number: two sets may hold episodes of one name.
+    # Rows are numbered, because two sets may hold episodes of the same name.
     figure = go.Figure(
         go.Heatmap(
             z=strength, x=columns, y=list(range(len(shown))), text=text, texttemplate="%{text}",
@@ -95,15 +95,15 @@ def _cut(sentence: str, length: int) -> str:
 
 
 def joint_comparison(pretrain: Sequence[Episodes], adapt: Episodes, distances: Sequence[JointDistance]) -> go.Figure:
-    """Where each joint of the adaptation robot is, before the joints of its slot on all pre-training robots.
+    """Positions of each joint of the adaptation robot, over those of the same slot on all pre-training robots.
 
-    One panel a joint, the furthest beyond its null first; the title holds the distance, the null, and the share of
+    A panel for each joint, the furthest beyond its null first. The title holds the distance, the null, and the share of
     the adaptation set outside the 1–99 % range (grey lines) of the pre-training sets.
 
     Args:
         pretrain: the pre-training sets.
         adapt: the adaptation set.
-        distances: one a joint of the adaptation set, by name.
+        distances: of each joint of the adaptation set.
     """
     worst = sorted(distances, key=_beyond, reverse=True)
     columns = 3 if len(worst) <= 12 else 4 if len(worst) <= 24 else 6

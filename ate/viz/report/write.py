@@ -1,4 +1,4 @@
-"""The report: one HTML file that shows a run to someone who has nothing but a browser, network or not."""
+"""The report: one HTML file that shows a run in any browser, without a network."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from ate.viz.tables.rows import table, text
 
 
 def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = None) -> Path:
-    """Write the report of one run, or of several one after the other.
+    """Write the report of one run, or of several in sequence.
 
     Args:
         run: the run directories, with what the notebooks left in them.
@@ -48,9 +48,9 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
     return target
 
 
-# What headline files say in words, shown as such and not among the numbers.
+# Parts of headline files that are sentences, not numbers.
 SENTENCES = ("title", "verdict", "bottom_line")
-# What a card holds, in the order in which a reader asks for it.
+# Parts of a card, in the order in which they are shown.
 CARD = {
     "seeds": "Seeds",
     "hashes": "What it was made from, by hash",
@@ -125,7 +125,7 @@ def _card(card: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _listed(value: Any) -> str:
-    """A value of a card in full: a setting is repeated exactly or not at all."""
+    """A value of a card, in full, because settings must be repeated exactly."""
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 

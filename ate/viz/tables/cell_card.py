@@ -1,4 +1,4 @@
-"""The run card of one cell for a person, and its training seeds one by one."""
+"""The run card of one cell, and its training seeds as rows."""
 
 import shlex
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def card_html(study: Study, runs: Sequence[RunResult]) -> Markup:
 
     Args:
         study: settings and files.
-        runs: of one cell, one a training seed.
+        runs: of one cell, one for each training seed.
     """
     rows = [{"setting": name, "value": value} for name, value in card_rows(study, runs).items()]
     head = Markup("<h4>Run card of {}</h4>").format(runs[0].method)
@@ -56,7 +56,7 @@ def card_rows(study: Study, runs: Sequence[RunResult]) -> dict[str, str]:
 
 
 def command(study: Study, result: RunResult) -> str:
-    """What repeats a cell and its λ = 0 with the same seeds; what is in the run directory is read, not run."""
+    """The command that repeats a cell and its λ = 0 with the same seeds. Existing results are read."""
     settings, options = study.settings, spec(result)
     lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
     usual = {f.name: f.default for f in fields(MethodSpec)} | {"encoder": "aligned", "at": settings.at}
@@ -72,7 +72,7 @@ def command(study: Study, result: RunResult) -> str:
 
 
 def seed_rows(runs: Sequence[RunResult], method: str) -> list[dict[str, Any]]:
-    """One row a training seed of a method, with its difference to λ = 0, which must be among the runs."""
+    """A row for each training seed of a method, with its difference to λ = 0, which must be among the runs."""
     frame = tidy(runs)
     return [
         {

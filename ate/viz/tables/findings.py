@@ -1,4 +1,4 @@
-"""The doctor's verdict as a table for a person: what fails on top, in colour and in words."""
+"""The doctor's verdict as a table, the worst findings first."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,12 +19,12 @@ ADVICE = {
 }
 # Shares of the width of the page.
 WIDTHS = (7, 11, 17, 27, 16, 22)
-# Rows that are shown at once; the rest is folded away.
+# Rows that are shown; further ones are folded.
 MOST_ROWS = 40
 
 
 def show_verdict(sets: Sequence[Examined]) -> None:
-    """Display the doctor's findings on these sets: a line a set, then FAIL and WARN rows, what passed folded away."""
+    """Display the doctor's findings: a line for each set, then FAIL and WARN rows; passed checks are folded."""
     for examined in sets:
         display(HTML(_banner(examined)))
     findings = [(examined.label, finding) for examined in sets for finding in examined.report.findings]
@@ -42,7 +42,7 @@ def show_verdict(sets: Sequence[Examined]) -> None:
 
 
 def finding_rows(sets: Sequence[Examined]) -> list[dict[str, Any]]:
-    """One row a finding below PASS, of all sets, the worst first; one row that says so where there is none."""
+    """A row for each finding below PASS, of all sets, the worst first; a single PASS row if there is none."""
     rows = [{"level": row["level"], "set": item.label, **row} for item in sets for row in item.report.rows()]
     rows.sort(key=lambda row: -LEVELS.index(row["level"]))
     return rows or [{"level": PASS, "set": "all", "found": "nothing to mend"}]

@@ -1,4 +1,4 @@
-"""Tables of a study as plain rows: what notebooks show and headline files keep."""
+"""Tables as plain rows, as notebooks show them and headline files keep them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ate.viz.figures.data import PRETRAIN, labels
 
 
 def set_rows(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> list[dict[str, Any]]:
-    """One row a set: its size, its rate, and what chunks of `horizon` rows make of it.
+    """A row for each set: its size, its rate, and its chunks of `horizon` rows.
 
     An episode of n rows has n − S + 1 chunks, none if n < S (ATE paper, arXiv 2509.02055, section 3.1).
     """
@@ -65,7 +65,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def text(value: Any) -> str:
-    """A value as a reader wants it: whole numbers with thousands, others with four significant digits."""
+    """A value as text: whole numbers with thousands separators, others with four significant digits."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
