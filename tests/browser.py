@@ -15,6 +15,9 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+# What anywidget throws where a widget's code takes two seconds to load. It goes on, and our figures need nothing that
+# it gives up then (`ate.viz.widgets.figure`).
+IMPATIENT = "[anywidget] Failed to initialize model."
 
 
 def executable() -> str:
@@ -63,7 +66,7 @@ def open_page(profile: Path, *, local: bool = False, width: int = 1000, height: 
             context.route("**/*", route)
             if not local:
                 context.set_offline(True)
-            page.on("pageerror", lambda error: problems.append(str(error)))
+            page.on("pageerror", lambda error: IMPATIENT in str(error) or problems.append(str(error)))
             yield page
         finally:
             context.close()

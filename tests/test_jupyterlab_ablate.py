@@ -19,8 +19,6 @@ MIDDLE = """(plot, [column, row]) => {
 # Whether there is a frame around the chosen cell; no hatching is as wide.
 FRAMED = """() => [...document.querySelectorAll('.ate-cells .shapelayer path')]
   .filter(path => getComputedStyle(path).strokeWidth === '3px').length === 1"""
-# On a busy machine anywidget loses patience after two seconds, says so, and goes on.
-IMPATIENT = "Failed to initialize model"
 
 
 @pytest.fixture(scope="module")
@@ -83,4 +81,4 @@ def test_another_cell_and_another_seed_take_its_place(page):
     cells.locator(".widget-dropdown select").select_option("1")
     cells.get_by_text("λ=0.5, c=0.5, at estimate, seed 1: trained again bit for bit").wait_for(timeout=240_000)
     assert cells.locator("h4").count() == 1
-    assert [one for one in page.problems if IMPATIENT not in one] == []
+    assert page.problems == []

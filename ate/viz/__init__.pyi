@@ -7,7 +7,6 @@ from .display import show_table as show_table
 from .figures.alignment import containment as containment
 from .figures.alignment import joint_errors as joint_errors
 from .figures.alignment import latent_activity as latent_activity
-from .figures.alignment import latent_map as latent_map
 from .figures.alignment import training_curves as training_curves
 from .figures.chunk import chunk_title as chunk_title
 from .figures.chunk import chunk_view as chunk_view
@@ -24,6 +23,8 @@ from .figures.film import film_strip as film_strip
 from .figures.grid import grid as grid
 from .figures.grid import meter_grid as meter_grid
 from .figures.latent_map import latent_maps as latent_maps
+from .figures.latent_map import projected as projected
+from .figures.latent_map import representatives as representatives
 from .figures.parallel import parallel_coordinates as parallel_coordinates
 from .figures.response import response_curves as response_curves
 from .figures.slots import slot_picture as slot_picture
@@ -35,7 +36,14 @@ from .figures.steer import paired_differences as paired_differences
 from .figures.steer import success as success
 from .figures.triage import joint_comparison as joint_comparison
 from .figures.triage import triage_grid as triage_grid
+from .report.alignment import activity_picture as activity_picture
+from .report.alignment import chunk_pictures as chunk_pictures
+from .report.alignment import latent_map_pictures as latent_map_pictures
+from .report.alignment import reconstruction_by_split as reconstruction_by_split
+from .report.alignment import reconstruction_picture as reconstruction_picture
+from .report.alignment import walk_picture as walk_picture
 from .report.captions import CAPTIONS as CAPTIONS
+from .report.picture import Picture as Picture
 from .report.write import write_report as write_report
 from .tables.diagnosis import show_diagnosis as show_diagnosis
 from .tables.findings import finding_rows as finding_rows
@@ -48,8 +56,6 @@ from .widgets.cell import extremes as extremes
 from .widgets.cell import replayed as replayed
 from .widgets.cell import show_cell as show_cell
 from .widgets.cell import show_cells as show_cells
-from .widgets.explorer import flat as flat
-from .widgets.explorer import representatives as representatives
 from .widgets.explorer import show_explorer as show_explorer
 from .widgets.follow import follow as follow
 from .widgets.follow import train_apart as train_apart

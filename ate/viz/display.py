@@ -1,4 +1,4 @@
-"""Controls for JupyterLab; in batch, where nobody can turn them, the same figures stand still."""
+"""Display in notebooks: figures, tables, sentences, progress and, in JupyterLab, controls that redraw a figure."""
 
 import json
 import os
@@ -13,22 +13,23 @@ from IPython import get_ipython
 from IPython.display import HTML, clear_output, display
 
 from ate.runs.directory import RunDirectory
-from ate.viz.tables.rows import table, text
+from ate.viz.tables.html import table_html
+from ate.viz.tables.rows import table
 
 # Set by `ate run`.
 BATCH = "ATE_BATCH"
 _state = {"library": False}
-# How many times longer than its writing the reading of plotly's library may take.
+# Reading plotly's library from a cell's output may take this many times longer than writing it.
 READING = 4
 # The pane of progress bars: five lines high, and always at its end.
 PANE = {"max_height": "7em", "overflow": "auto", "display": "flex", "flex_flow": "column-reverse"}
 
 
 def in_batch() -> bool:
-    """Whether the notebook runs without a person in front of it: by `ate run`, papermill or nbconvert.
+    """Whether the notebook runs without a user: by `ate run`, papermill or nbconvert.
 
-    Controls would be worse than useless there: what a widget sends back while its cell runs can lose that cell's end
-    on a busy machine, and the execution then waits for ever.
+    No widgets there: a message from a widget while its cell runs can hide the end of that cell from the runner on a
+    busy machine, which then waits forever.
     """
     # nbclient, on which papermill and nbconvert run, tells its kernels to keep no history on disk; JupyterLab does not.
     history = getattr(get_ipython(), "history_manager", None)
@@ -36,7 +37,7 @@ def in_batch() -> bool:
 
 
 def draw(figure: go.Figure) -> None:
-    """Display a figure: by JupyterLab's own plotly in the browser; in batch also as HTML that works offline.
+    """Display a figure by JupyterLab's plotly; in batch also as HTML that works offline.
 
     plotly's library (5 MB) goes into a notebook once, with the first figure that is drawn in batch.
     """
@@ -50,8 +51,8 @@ def draw(figure: go.Figure) -> None:
     display(bundle, raw=True)
     if first:
         _state["library"] = True
-        # Plain papermill gives up four seconds after a cell has ended whose outputs it has not read. On a machine so
-        # busy that 5 MB take it longer, they took us longer too: the cell ends when both had the time.
+        # papermill gives up if it has not read a cell's outputs four seconds after the cell ended. If the machine is
+        # so busy that reading 5 MB takes longer, writing them took long too, so the cell waits in proportion.
         time.sleep(READING * (time.monotonic() - began))
 
 
@@ -64,24 +65,8 @@ def show(figure: go.Figure, run: RunDirectory, name: str, title: str, caption: s
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Display rows as a table; numbers with at most four significant digits, to the right, words to the left."""
-    content = table(rows)
-    columns = [[row[i] for row in content["rows"]] for i in range(len(content["columns"]))]
-    sides = ["left" if any(isinstance(v, str) and v for v in column) else "right" for column in columns]
-    styles = [f"style='text-align:{side};padding:0.3em 0.3em" for side in sides]
-    titles = [str(name).replace("_", " ") for name in content["columns"]]
-    head = "".join(f"<th {style}'>{escape(name)}</th>" for name, style in zip(titles, styles, strict=True))
-    body = "".join(
-        f"<tr>{''.join(_cell(value, style) for value, style in zip(row, styles, strict=True))}</tr>"
-        for row in content["rows"]
-    )
-    # A table wider than the page scrolls by itself instead of pushing the page.
-    full = f"<table style='margin:0.5em 0'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    display(HTML(f"<div style='overflow-x:auto'>{full}</div>"))
-
-
-def _cell(value: Any, style: str) -> str:
-    return f"<td {style};white-space:nowrap'>{escape(text(value))}</td>"
+    """Display rows as a table, see `ate.viz.tables.html.table_html`."""
+    display(HTML(table_html(table(rows))))
 
 
 def show_lines(lines: Sequence[str], lead: str = "") -> None:
@@ -93,7 +78,7 @@ def show_lines(lines: Sequence[str], lead: str = "") -> None:
 
 @contextmanager
 def progress() -> Iterator[None]:
-    """Show progress bars in a small pane that is gone once the work is done; in batch they stay as they are.
+    """Show progress bars in a small pane that disappears when the work is done; in batch they stay in the output.
 
     After an error the pane stays, above the traceback.
     """
@@ -108,58 +93,43 @@ def progress() -> Iterator[None]:
     try:
         yield
     finally:
-        # Not told of an error: it would show it and swallow it, and the cells below would run on nothing.
+        # The pane must not get the error: it would show and swallow it, and the cells below would run without a result.
         pane.__exit__(None, None, None)
     clear_output()
     pane.close()
 
 
 def pick_figure(options: Mapping[str, Any], make: Callable[[Any], go.Figure], label: str, first: str = "") -> None:
-    """A drop-down that draws `make(options[chosen])` anew, at first of `first`; nothing at all in batch.
-
-    What goes wrong in `make` is shown below the drop-down instead of being lost in the kernel's log.
-    """
+    """A drop-down that draws `make(options[selected])`, at first that of `first`; nothing in batch."""
     if in_batch():
         return
     import ipywidgets as widgets
 
-    choice = widgets.Dropdown(
-        options=list(options), value=first or next(iter(options)), description=label,
-        style={"description_width": "initial"},
-    )  # fmt: skip
-    output = widgets.Output()
-
-    def refresh(_: Any = None) -> None:
-        with output:
-            output.clear_output(wait=True)
-            draw(make(options[choice.value]))
-
-    choice.observe(refresh, names="value")
-    display(widgets.VBox([choice, output]))
-    refresh()
+    value = first or next(iter(options))
+    _redrawing(widgets.Dropdown(options=list(options), value=value), label, lambda name: make(options[name]))
 
 
 def pick_episode(count: int, make: Callable[[int], go.Figure], label: str = "episode", first: int = 0) -> None:
-    """A slider over episodes 0 … count − 1 that draws `make(index)` anew, at first of `first`; nothing in batch."""
+    """A slider over episodes 0 … count − 1 that draws `make(index)`, at first that of `first`; nothing in batch."""
     if in_batch():
         return
     import ipywidgets as widgets
 
-    slider = widgets.IntSlider(
-        min(first, count - 1),
-        0,
-        count - 1,
-        description=label,
-        continuous_update=False,
-        style={"description_width": "initial"},
-    )
+    _redrawing(widgets.IntSlider(min(first, count - 1), 0, count - 1, continuous_update=False), label, make)
+
+
+def _redrawing(control: Any, label: str, make: Callable[[Any], go.Figure]) -> None:
+    """Display a control and, below it, the figure of its value; errors of `make` are shown there too."""
+    import ipywidgets as widgets
+
+    control.description, control.style.description_width = label, "initial"
     output = widgets.Output()
 
     def refresh(_: Any = None) -> None:
         with output:
             output.clear_output(wait=True)
-            draw(make(slider.value))
+            draw(make(control.value))
 
-    slider.observe(refresh, names="value")
-    display(widgets.VBox([slider, output]))
+    control.observe(refresh, names="value")
+    display(widgets.VBox([control, output]))
     refresh()

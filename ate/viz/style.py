@@ -1,6 +1,6 @@
-"""The look of every figure: one template, one fixed colour per robot and per method, units on axes.
+"""The look of every figure: one template, a fixed colour per robot and per method, units on axes.
 
-Colours are those of Okabe and Ito (2008), told apart with every common form of colour blindness.
+Colours are those of Okabe and Ito (2008), distinguishable with all common forms of colour blindness.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,9 +17,9 @@ ROBOTS = {
 }  # fmt: skip
 METHODS = {"direct": "#3b4754", "scratch": "#a3acb5", "ATE": BLUE, "random encoder": ORANGE}
 SPARE = (GREEN, PINK, SKY, RED, BROWN, "#6A51A3", "#B8A600", ORANGE, BLUE)
-# One colour a clamp in ablations; λ is told by the tint.
+# Colours of clamps in ablations; λ is shown by the tint.
 CLAMPS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)
-# Ticks at powers of ten; plotly sets them a quarter larger than it is told.
+# Ticks at powers of ten; plotly draws them a quarter larger than requested.
 LOG: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 1, "tickfont": {"size": 10.4}}
 # Above this many points a figure is painted with WebGL; browsers allow few WebGL figures on one page.
 SVG_POINTS = 5000
@@ -46,7 +46,7 @@ TEMPLATE = go.layout.Template(
 
 
 def colors(names: Iterable[str], known: dict[str, str]) -> dict[str, str]:
-    """One colour a name: its fixed one where it has one, else the next unused."""
+    """Colour of each name: its fixed one if it has one, else the next unused."""
     chosen = {name: known[name] for name in dict.fromkeys(names) if name in known}
     unused = [color for color in SPARE if color not in chosen.values()] or list(SPARE)
     others = [name for name in dict.fromkeys(names) if name not in chosen]
@@ -65,10 +65,7 @@ def tinted(color: str, white: float) -> str:
 
 
 def nested(place: int, count: int) -> dict[str, Any]:
-    """Line and marker of the `place`-th of `count` curves: each thinner than the one below it.
-
-    Curves that coincide would otherwise hide one another.
-    """
+    """Line and marker of the `place`-th of `count` curves: ever thinner, so that coinciding curves stay visible."""
     share = place / max(count - 1, 1)
     return {"line": {"width": 5 - 3 * share}, "marker": {"size": 9 - 4 * share}}
 
@@ -93,13 +90,13 @@ UNIT_SHORT = {"rad": "Position (rad)", "m": "Position (m)", "open": "Opening (0 
 
 
 def short(name: str, length: int = 16) -> str:
-    """A name that fits under an axis: its end is what tells joints apart, but for a closing `_joint`."""
+    """A name that fits under an axis. Its end is kept, because joints differ there, without a final `_joint`."""
     name = name.removesuffix("_joint")
     return name if len(name) <= length else "…" + name[-(length - 1) :]
 
 
 def slot_labels(names: Sequence[Sequence[str]]) -> list[str]:
-    """One label a unified slot: the first robot's joint there that is not `"-"`, made unique."""
+    """Label of each unified slot: the first robot's joint there that is not `"-"`, made unique."""
     labels: list[str] = []
     for slot, column in enumerate(zip(*names, strict=True)):
         label = short(next((name for name in column if name != "-"), f"slot {slot}"))
@@ -126,5 +123,5 @@ def wrapped(name: str, length: int = 11) -> str:
 def error_title(joints: Iterable[str]) -> str:
     """Axis title of absolute errors, with the units these joints are in."""
     names = {"rad": "rad", "m": "fingers m", "open": "gripper 0–1"}
-    found = {unit(joint) for joint in joints}
-    return f"Absolute error ({'; '.join(text for kind, text in names.items() if kind in found)})"
+    quantities = {unit(joint) for joint in joints}
+    return f"Absolute error ({'; '.join(text for kind, text in names.items() if kind in quantities)})"

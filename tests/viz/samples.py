@@ -131,10 +131,6 @@ def figures() -> dict[str, object]:
     from ate.robots import embodiment, profile, unify
 
     pretrain, adapt = sets()
-    random = np.random.default_rng(0)
-    points = {title: random.normal(size=(900, 2)) for title in ("PCA (61 % of the variance)", "UMAP, joint fit")}
-    names = np.repeat([*(s.robot for s in pretrain), "ur5e (adaptation)"], 150)
-    hover = [f"{name}<br>episode_0000<br>row {i}" for i, name in enumerate(names)]
     contained = [
         {"measure": "precision", "value": 0.62, "null": 0.81, "null_low": 0.77, "null_high": 0.85},
         {"measure": "tail below 1 % density", "value": 0.07, "null": 0.012, "null_low": 0.004, "null_high": 0.021},
@@ -143,7 +139,6 @@ def figures() -> dict[str, object]:
     spread = {"stage 1, pre-training": np.geomspace(1, 1e-4, 32), "stage 2, adaptation": np.geomspace(0.5, 1e-5, 32)}
     errors = {"training episodes": dict.fromkeys(adapt.joint_names, 0.02),
               "held-out episodes": dict.fromkeys(adapt.joint_names, 0.03)}  # fmt: skip
-    latent = (points, names, np.char.find(names, "(") > 0, hover)
     return {
         "01_1_lengths": viz.episode_lengths(pretrain, adapt),
         "01_5_ranges": viz.joint_distributions(pretrain, adapt),
@@ -154,11 +149,9 @@ def figures() -> dict[str, object]:
         "01_7_slots": viz.slot_map(unify([*pretrain, adapt])),
         "01_8_rdt": viz.slot_picture([embodiment(profile("ur5e"))]),
         "02_1_curves": viz.training_curves(metrics()),
-        "02_2_map": viz.latent_map(*latent),
         "02_3_containment": viz.containment(contained),
         "02_4_activity": viz.latent_activity(spread, spread),
         "02_5_errors": viz.joint_errors(errors),
-        "02_6_time": viz.latent_map(*latent, np.arange(900) % 30, "first row of the chunk"),
         "03_1_success": viz.success(results()),
         "03_2_differences": viz.paired_differences(results()),
         "03_3_loss": viz.loss_curves(results()),

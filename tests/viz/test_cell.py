@@ -60,8 +60,12 @@ def played(monkeypatch):
 
 
 def click(explorer, lam, clamp):
-    trace = next(t for t in explorer.figure.data if t.type == "heatmap")
-    explorer._click(trace, SimpleNamespace(xs=[lam], ys=[clamp]))
+    trace = next(i for i, t in enumerate(explorer.figure.figure.data) if t.type == "heatmap")
+    explorer.figure._receive(None, {"event": "click", "points": [point(trace, lam, clamp)]}, [])
+
+
+def point(trace, lam, clamp):
+    return {"trace": trace, "index": [0, 0], "x": lam, "y": clamp}
 
 
 def test_a_click_shows_card_curves_and_film_of_that_cell(study, played):
@@ -76,7 +80,7 @@ def test_a_click_shows_card_curves_and_film_of_that_cell(study, played):
     assert {t.name for t in meter.data if t.name} == {"λ 2, clamp 0.1"}
     assert any("rollout seed" in note.text for note in film.layout.annotations)
     assert "bit for bit" in explorer.status.value
-    frames = [shape for shape in explorer.figure.layout.shapes if shape.name == "chosen"]
+    frames = [shape for shape in explorer.figure.figure.layout.shapes if shape.name == "chosen"]
     assert len(frames) == 1 and (frames[0].x0 + frames[0].x1, frames[0].y0 + frames[0].y1) == (2, 2)
 
 
@@ -89,7 +93,7 @@ def test_another_seed_is_trained_once_and_what_differs_is_said(study, played):
     click(explorer, "0.5", "0.1")
     click(explorer, "2", "0.1")
     assert played.trained == [(2.0, 0.1, 0), (2.0, 0.1, 1), (0.5, 0.1, 0)]
-    assert sum(shape.name == "chosen" for shape in explorer.figure.layout.shapes) == 1
+    assert sum(shape.name == "chosen" for shape in explorer.figure.figure.layout.shapes) == 1
 
 
 def test_a_seed_that_has_not_run_is_named(study, played):
@@ -111,8 +115,7 @@ def test_clicks_beside_a_cell_do_nothing(study, played):
     runs = [r for r in one_kind() if (r.lam, r.clamp) != (2.0, 0.1)]
     explorer = CellExplorer(study, runs)
     click(explorer, "2", "0.1")
-    trace = next(t for t in explorer.figure.data if t.type == "heatmap")
-    explorer._click(trace, SimpleNamespace(xs=[], ys=[]))
+    explorer.figure._receive(None, {"event": "click", "points": []}, [])
     assert explorer.chosen is None and not played.trained
 
 

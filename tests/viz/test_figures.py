@@ -79,14 +79,6 @@ def test_training_curves_leave_out_what_a_log_axis_cannot_show():
     assert {t.line.dash for t in figure.data} == {"solid", "dash"}
 
 
-def test_a_map_of_many_points_uses_webgl_and_adaptation_is_on_top():
-    names = np.repeat(["panda", "ur5e (adaptation)"], 3000)
-    points = {"PCA": np.zeros((6000, 2))}
-    figure = viz.latent_map(points, names, names != "panda", ["x"] * 6000)
-    assert {t.type for t in figure.data} == {"scattergl"}
-    assert [t.name for t in figure.data] == ["panda", "ur5e (adaptation)"]
-
-
 def test_containment_shows_value_and_null_band_in_percent():
     rows = [{"measure": "precision", "value": 0.25, "null": 0.8, "null_low": 0.75, "null_high": 0.9},
             {"measure": "active units", "value": 7.0, "null": None}]  # fmt: skip

@@ -1,5 +1,8 @@
 """The latent map, the chunk view and the explorer without a browser: what is drawn is what the latents say."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from ate import viz
 from ate.align import LatentMap
 from ate.align.config import preset
 from ate.align.evaluate.projection import plane
+from ate.align.evaluate.reconstruction import reconstruction_error
 from ate.viz.widgets.explorer import Explorer, selection_rows
 from tests.align.conftest import robot
 
@@ -72,8 +76,8 @@ def test_reconstructions_and_walks_decode_latents(latent_map):
 
 
 def test_both_panels_show_every_point_in_one_frame_and_the_menu_recolours_them(latent_map):
-    planes = viz.flat(latent_map, "pca", 0, None)
-    figure = viz.latent_maps(latent_map, planes, "PCA", "precision 0.50 beside 0.88")
+    planes = viz.projected(latent_map, "pca", 0, None)
+    figure = viz.latent_maps(latent_map, planes, "PCA", "precision 0.50, reference 0.88")
     dots = [trace for trace in figure.data if trace.type != "contour"]
     assert sum(len(trace.x) for trace in dots) == 2 * 300 and len(dots) == 2 * 3
     before, after = (next(t for t in part if "adaptation" in t.name) for part in (dots[:3], dots[3:]))
@@ -91,12 +95,41 @@ def test_both_panels_show_every_point_in_one_frame_and_the_menu_recolours_them(l
     assert [trace.name.split(" ")[0] for trace in inside[:3]] == ["50%", "80%", "95%"]
 
 
+def test_adaptation_is_drawn_on_top_and_many_points_by_webgl(latent_map, monkeypatch):
+    planes = viz.projected(latent_map, "pca", 0, None)
+    for most, kind in ((600, "scatter"), (599, "scattergl")):
+        monkeypatch.setattr("ate.viz.figures.latent_map.SVG_POINTS", most)
+        dots = [trace for trace in viz.latent_maps(latent_map, planes, "PCA", "").data if trace.type != "contour"]
+        assert {trace.type for trace in dots} == {kind}
+        assert ["adaptation" in trace.name for trace in dots] == [False, False, True] * 2
+
+
+def test_the_pictures_of_an_alignment_come_with_their_numbers(latent_map):
+    alignment = latent_map.alignment
+    score = ate.align.scorecard(alignment, latent_map.pretrain, latent_map.adapt)
+    (pca,) = viz.latent_map_pictures(latent_map, score, umap=False)
+    assert any(f"{score.value('precision'):.2f}" in note.text for note in pca.figure.layout.annotations)
+    errors = viz.reconstruction_by_split(alignment, latent_map.adapt)
+    held_out = [i for i, item in enumerate(latent_map.adapt) if item.name in alignment.held_out["adapt"]]
+    expected = reconstruction_error(alignment, latent_map.adapt.select(held_out))
+    assert errors["held-out episodes"] == expected and errors["training episodes"] != expected
+    activity = viz.activity_picture(alignment, latent_map.pretrain, latent_map.adapt)
+    variance = np.sort(alignment.encode(latent_map.adapt).mean.var(0))[::-1]
+    np.testing.assert_allclose(activity.figure.data[3].y, np.maximum(variance, 1e-6))
+    pictures = [pca, *viz.chunk_pictures(latent_map), viz.walk_picture(latent_map), activity,
+                viz.reconstruction_picture(errors, "new")]  # fmt: skip
+    names = [picture.name for picture in pictures]
+    assert names == sorted(set(names)) and len(names) == 7
+    assert all(picture.title and picture.caption for picture in pictures)
+
+
 def test_a_click_shows_the_chunk_a_lasso_the_summary_and_errors_are_seen(latent_map, monkeypatch):
     shown = []
     monkeypatch.setattr("ate.viz.widgets.explorer.draw", lambda figure: shown.append(figure))
-    explorer = Explorer(latent_map, "said", 0, None, umap=False)
-    trace = next(t for t in explorer.figure.data if t.type != "contour" and "adaptation" in t.name)
-    explorer._click(trace, type("Points", (), {"point_inds": [4]}))
+    explorer = Explorer(latent_map, "precision 0.50", 0, None, umap=False)
+    traces = enumerate(explorer.figure.figure.data)
+    place, trace = next((i, t) for i, t in traces if t.type != "contour" and "adaptation" in t.name)
+    explorer.figure._receive(None, {"event": "click", "points": [{"trace": place, "index": 4, "x": 0, "y": 0}]}, [])
     assert explorer.clicked[-1] == trace.customdata[4]
     bars = [bar for bar in shown[-1].data if bar.type == "bar"]
     assert len(bars) == 5 and shown[-1].data[0].y == pytest.approx(latent_map.chunk(explorer.clicked[-1])[:, 0])
@@ -128,3 +161,24 @@ def test_a_umap_is_kept_by_the_content_it_depends_on(latent_map, tmp_path, monke
     plane(points, "umap", 2, tmp_path)
     plane(points + 1e-6, "umap", 1, tmp_path)
     assert made == [1, 2, 1] and len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_umap_is_offered_when_it_is_computed_and_its_failure_is_shown(latent_map, monkeypatch):
+    computed = []
+
+    def project(shown, method, seed, cache):
+        if method == "umap":
+            computed.append(threading.current_thread())
+            if len(computed) == 2:
+                raise ImportError("umap-learn is not installed")
+        return viz.projected(shown, "pca", seed, cache)
+
+    monkeypatch.setattr("ate.viz.widgets.explorer.projected", project)
+    monkeypatch.setattr("ate.viz.widgets.explorer.draw", lambda figure: None)
+    for offered, message in ((2, "UMAP is ready"), (1, "umap-learn is not installed")):
+        explorer = Explorer(latent_map, "precision 0.50", 0, None, umap=True)
+        end = time.monotonic() + 20
+        while message not in explorer.status.value and time.monotonic() < end:
+            time.sleep(0.01)
+        assert message in explorer.status.value and len(explorer.map.options) == offered
+    assert threading.main_thread() not in computed

@@ -118,8 +118,8 @@ def test_a_table_of_many_rows_is_folded(tmp_path):
     for rows, folded in ((15, 0), (16, 1)):
         run.save_headline("04", {"verdict": "Fine.", "table": {"columns": ["method"], "rows": [["direct"]] * rows}})
         html = body(run)
-        assert html.count("<summary>Table: 16 rows</summary>") == folded and html.count("<td>direct</td>") == rows
-        assert html.count("</table></details>") == folded and html.count("</table></div>") == 1 - folded
+        assert html.count("<summary>Table: 16 rows</summary>") == folded and html.count(">direct</td>") == rows
+        assert html.count("</table></div></details>") == folded and html.count("</table></div></div>") == 1 - folded
 
 
 def test_a_run_without_notebooks_misses_none(tmp_path):

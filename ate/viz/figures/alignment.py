@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ate.data.doctor.dataset_report import ADAPT
-from ate.viz.figures.data import PRETRAIN, set_colors
+from ate.viz.figures.data import PRETRAIN
 from ate.viz.style import (
     BLUE,
     GREEN,
@@ -17,8 +17,6 @@ from ate.viz.style import (
     PINK,
     RED,
     SOFT,
-    SVG_POINTS,
-    colors,
     error_title,
     faded,
     finish,
@@ -30,7 +28,7 @@ STAGES = {"pretrain": "Stage 1: pre-training VAE", "adapt": "Stage 2: adaptation
 
 
 def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.Figure:
-    """Loss and its terms over steps, training (solid) and held-out episodes (dashed), one panel a stage.
+    """Loss and its terms over steps, training (solid) and held-out episodes (dashed), a panel for each stage.
 
     Args:
         metrics: rows of `"pretrain"` and `"adapt"`, each with `step`, the terms, and the terms as `held_…`.
@@ -43,7 +41,7 @@ def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.
         steps = [row["step"] for row in rows]
         for term, color in TERMS.items():
             for prefix, dash, split in (("", "solid", "training"), ("held_", "dash", "held-out")):
-                # A log axis has no place for what is not positive (an unbiased MMD can be negative).
+                # A log axis cannot show values that are not positive (an unbiased MMD can be negative).
                 values = [v if (v := row.get(prefix + term)) is not None and v > 0 else None for row in rows]
                 if not any(value is not None for value in values):
                     continue
@@ -55,57 +53,6 @@ def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.
     figure.update_yaxes(**LOG)
     figure.update_yaxes(title_text="Term before weighting; loss weighted (log)", row=1, col=1)
     return finish(figure, 420)
-
-
-def latent_map(
-    maps: Mapping[str, np.ndarray],
-    labels: Sequence[str],
-    adapted: Sequence[bool] | np.ndarray,
-    hover: Sequence[str],
-    values: Sequence[float] | np.ndarray | None = None,
-    values_title: str = "",
-) -> go.Figure:
-    """Latents in the plane, one panel a method; adaptation drawn last, on top.
-
-    Args:
-        maps: coordinates `(n, 2)` by panel title, all of the same points.
-        labels: robot of each point.
-        adapted: whether a point is of the adaptation robot.
-        hover: text of each point: robot, episode, first row of the chunk.
-        values: colours points by a number instead of by robot, e.g. the step at which a chunk starts.
-        values_title: what that number is, with its unit.
-    """
-    who, adapted, text = np.asarray(labels), np.asarray(adapted, bool), np.asarray(hover, object)
-    names = [*dict.fromkeys(who[~adapted]), *dict.fromkeys(who[adapted])]
-    palette = set_colors(names) if adapted.any() else colors(names, {})
-    trace = go.Scatter if len(who) * len(maps) <= SVG_POINTS else go.Scattergl
-    figure = make_subplots(rows=1, cols=len(maps), subplot_titles=list(maps), horizontal_spacing=0.1)
-    order = [(name, True) if adapted[who == name].any() else (name, False) for name in names]
-    for col, points in enumerate(maps.values(), 1):
-        for name, new in order:
-            mine = (who == name) & (adapted == new)
-            marker: dict[str, Any] = {"size": 7 if new else 5, "opacity": 0.85 if new else 0.45}
-            if new:
-                marker.update(symbol="diamond", line={"color": "white", "width": 0.6})
-            if values is None:
-                marker["color"] = palette[name]
-            else:
-                marker.update(color=np.asarray(values)[mine], coloraxis="coloraxis")
-            figure.add_trace(
-                trace(
-                    x=points[mine, 0], y=points[mine, 1], mode="markers", marker=marker, text=text[mine], name=name,
-                    legendgroup=name, showlegend=col == 1, hovertemplate="%{text}<extra></extra>",
-                ),
-                row=1, col=col,
-            )  # fmt: skip
-        pca = "PCA" in [*maps][col - 1]
-        for update, number in ((figure.update_xaxes, "First"), (figure.update_yaxes, "Second")):
-            title = f"{number} {'principal component (latent units)' if pca else 'coordinate (arbitrary units)'}"
-            update(title_text=title, zeroline=False, row=1, col=col)
-    if values is not None:
-        bar = {"title": values_title, "x": 1.02, "len": 0.5, "y": 0, "yanchor": "bottom"}
-        figure.update_layout(coloraxis={"colorscale": "Viridis", "colorbar": bar})
-    return finish(figure, 470)
 
 
 def containment(rows: Sequence[Mapping[str, Any]]) -> go.Figure:

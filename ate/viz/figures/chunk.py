@@ -21,7 +21,7 @@ AXES = ("x", "y", "z")
 
 
 def chunk_view(latent_map: LatentMap, point: int) -> go.Figure:
-    """A point's chunk joint by joint, and below it what its nearest pre-training chunks do and where they are from.
+    """A point's chunk joint by joint; below it the tool paths and origins of its nearest pre-training chunks.
 
     Args:
         latent_map: the points.
@@ -52,7 +52,7 @@ def chunk_view(latent_map: LatentMap, point: int) -> go.Figure:
 
 
 def chunk_title(latent_map: LatentMap, point: int) -> str:
-    """Who a point is, how well its chunk is decoded, and how deep inside pre-training it lies."""
+    """Robot, episode and rows of a point, its reconstruction error, density quantile and mode."""
     episodes, index, start = latent_map.where(point)
     error = np.abs(latent_map.chunk(point) - latent_map.reconstruction(point)).mean()
     length = latent_map.alignment.config.chunk
@@ -63,7 +63,7 @@ def chunk_title(latent_map: LatentMap, point: int) -> str:
 
 
 def walk_view(latent_map: LatentMap, chunks: np.ndarray, amounts: Sequence[float], what: str) -> go.Figure:
-    """Decoded chunks joint by joint, coloured by how far along the walk they are.
+    """Decoded chunks joint by joint, coloured by their position along the walk.
 
     Args:
         latent_map: whose adaptation robot the chunks are of.
@@ -147,16 +147,16 @@ def _tools(
         )  # fmt: skip
         return
     rows = np.linspace(0, latent_map.alignment.config.chunk - 1, motion.path.shape[1]) / (episodes.rate_hz or 1.0)
-    told: set[str] = set()
+    named: set[str] = set()
     for path, name in zip(motion.path, whose, strict=True):
         own = name == "this chunk"
         line = {"color": BLUE if own else palette[name], "width": 3 if own else 1.6}
         for col, axis in enumerate(path.T, 1):
             figure.add_scatter(
                 x=rows, y=axis, mode="lines", line=line, name=f"neighbour: {name}", legendgroup=name,
-                showlegend=not own and name not in told, row=row, col=col,
+                showlegend=not own and name not in named, row=row, col=col,
             )  # fmt: skip
-            told.add(name)
+            named.add(name)
     for col in (1, 2, 3):
         figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=row, col=col)
 
@@ -169,12 +169,12 @@ def _origins(figure: go.Figure, latent_map: LatentMap, near: np.ndarray, distanc
     for place, (i, far) in enumerate(zip(near, distance, strict=True)):
         episodes, index, start = latent_map.where(int(i))
         steps, name = len(episodes[index]), names[int(latent_map.pretrain_latents.set[i])]
-        said = f"{name} {episodes[index].name.removeprefix('episode_')}"
+        label = f"{name} {episodes[index].name.removeprefix('episode_')}"
         figure.add_bar(
             x=[length / steps], base=[start / steps], y=[f"{place + 1}"], orientation="h",
-            marker={"color": palette[name]}, showlegend=False, text=said, textposition="inside",
+            marker={"color": palette[name]}, showlegend=False, text=label, textposition="inside",
             insidetextanchor="middle", constraintext="none", textangle=0, cliponaxis=False, row=row, col=COLUMNS,
-            hovertemplate=f"{said}, rows {start} to {start + length - 1} of {steps}<br>latent distance {far:.2f}"
+            hovertemplate=f"{label}, rows {start} to {start + length - 1} of {steps}<br>latent distance {far:.2f}"
             "<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(range=[0, 1], title_text="Share of the episode", row=row, col=COLUMNS)

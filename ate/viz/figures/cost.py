@@ -1,4 +1,4 @@
-"""What an ablation cost: seconds of training and rollouts of every cell."""
+"""Cost of an ablation: seconds of training and rollouts of every cell."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from ate.viz.style import BLUE, finish, tinted
 
 
 def cost(results: Sequence[RunResult]) -> go.Figure:
-    """Seconds of training a cell (mean over training seeds, whiskers span them), and its rollouts, all seeds together.
+    """Seconds of training of each cell (mean over training seeds, whiskers span them), and rollouts of all its seeds.
 
     Cells that trained together on one stream share its wall time equally (`trained_together` of
     `ate.experiments.export.tidy`). Without a simulator the rollouts are left out.

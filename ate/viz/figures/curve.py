@@ -23,8 +23,8 @@ def learning_curve(results: Sequence[RunResult], over: str) -> go.Figure:
     """
     panels, colors = facets(results), method_colors(results)
     figure = make_subplots(rows=1, cols=len(panels), shared_yaxes=True, subplot_titles=titles(panels))
-    for col, mine in enumerate(panels.values(), 1):
-        points = curve(mine, over)
+    for col, panel_results in enumerate(panels.values(), 1):
+        points = curve(panel_results, over)
         for method in dict.fromkeys(point.method for point in points):
             _line(figure, [p for p in points if p.method == method], colors[method], col)
         figure.update_xaxes(title_text=NAMES[over], type="log", tickvals=sorted({p.at for p in points}), row=1, col=col)
@@ -35,7 +35,7 @@ def learning_curve(results: Sequence[RunResult], over: str) -> go.Figure:
 
 def _line(figure: go.Figure, points: Sequence[CurvePoint], color: str, col: int) -> None:
     at, method = [p.at for p in points], points[0].method
-    told = [p.difference is not None and p.difference.verdict != "cannot tell" for p in points]
+    significant = [p.difference is not None and p.difference.verdict != "cannot tell" for p in points]
     group = {"legendgroup": method, "row": 1, "col": col}
     figure.add_scatter(
         x=[*at, *at[::-1]], y=[100 * p.high for p in points] + [100 * p.low for p in points[::-1]], fill="toself",
@@ -44,6 +44,6 @@ def _line(figure: go.Figure, points: Sequence[CurvePoint], color: str, col: int)
     figure.add_scatter(
         x=at, y=[100 * p.rate for p in points], mode="lines+markers", name=method, showlegend=col == 1,
         line={"color": color, "width": 2.5},
-        marker={"size": 9, "symbol": ["circle" if t else "circle-open" for t in told], "color": color},
+        marker={"size": 9, "symbol": ["circle" if t else "circle-open" for t in significant], "color": color},
         hovertemplate=f"{method}, %{{x}}: %{{y:.1f}} %<extra></extra>", **group,
     )  # fmt: skip

@@ -34,7 +34,7 @@ PRETRAIN = "pre-training"
 
 
 def labels(pretrain: Sequence[Episodes], adapt: Episodes) -> list[str]:
-    """One label a set, the adaptation set last: `"panda"`, or `"panda (adaptation)"`, numbered where repeated."""
+    """Label of each set, the adaptation set last: `"panda"`, or `"panda (adaptation)"`, numbered where repeated."""
     names: list[str] = []
     for episodes in pretrain:
         count = sum(name.split(" #")[0] == episodes.robot for name in names)
@@ -52,7 +52,7 @@ def set_colors(names: Sequence[str]) -> dict[str, str]:
 
 
 def episode_lengths(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Figure:
-    """Steps of every episode, one row a set: a box and every episode as a point; log axis where they spread far."""
+    """Steps of all episodes, a row for each set: a box, and each episode as a point. Log axis if they differ much."""
     figure = go.Figure()
     names = labels(pretrain, adapt)
     palette = set_colors(names)
@@ -66,8 +66,8 @@ def episode_lengths(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Figure:
             text=[f"{item.name}, {time}" for item, time in zip(episodes, seconds, strict=True)],
             hovertemplate="%{text}<br>%{x} steps<extra></extra>",
         )  # fmt: skip
-    every = np.concatenate([episodes.lengths for episodes in (*pretrain, adapt)])
-    if every.max() > LOG_SPREAD * every.min():
+    steps = np.concatenate([episodes.lengths for episodes in (*pretrain, adapt)])
+    if steps.max() > LOG_SPREAD * steps.min():
         ticks = [digit * 10**power for power in range(7) for digit in (1, 2, 5)]
         title = "Episode length (steps, log scale)"
         figure.update_xaxes(type="log", title=title, tickvals=ticks, ticktext=[f"{tick:,}" for tick in ticks])
@@ -78,7 +78,7 @@ def episode_lengths(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Figure:
 
 
 def joint_distributions(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Figure:
-    """Where each joint spends its time: boxes of 25–75 %, whiskers 1–99 % of all steps, by slot and robot.
+    """Positions of each joint: boxes of 25–75 %, whiskers 1–99 % of all steps, by slot and robot.
 
     One panel a unit (radians, metres, gripper opening) and at most ten slots a panel.
     """
@@ -90,16 +90,16 @@ def joint_distributions(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Fig
     panels = _panels(embodiments)
     widest = max(len(slots) for _, slots in panels)
     # Narrow panels (a gripper, two fingers) stand beside a wide one instead of being stretched to the full width.
-    beside = len(panels) == 2 and len(panels[1][1]) <= 2 < widest
+    side_by_side = len(panels) == 2 and len(panels[1][1]) <= 2 < widest
     widths = [max(len(slots), 2) for _, slots in panels]
-    titled = 0 if beside else len(panels) - 1
+    titled = 0 if side_by_side else len(panels) - 1
     figure = make_subplots(
-        rows=1 if beside else len(panels), cols=2 if beside else 1, horizontal_spacing=0.1,
-        vertical_spacing=0.3 / len(panels), column_widths=widths if beside else None,
+        rows=1 if side_by_side else len(panels), cols=2 if side_by_side else 1, horizontal_spacing=0.1,
+        vertical_spacing=0.3 / len(panels), column_widths=widths if side_by_side else None,
     )  # fmt: skip
     values = [np.concatenate([s.series(i) for i in range(len(s))]) for s in sets]
     for panel, (kind, slots) in enumerate(panels):
-        place = {"row": 1, "col": panel + 1} if beside else {"row": panel + 1, "col": 1}
+        place = {"row": 1, "col": panel + 1} if side_by_side else {"row": panel + 1, "col": 1}
         for name, embodiment, rows in zip(names, embodiments, values, strict=True):
             held = {slot: column for column, slot in enumerate(embodiment.slots)}
             own = [slot for slot in slots if slot in held and unit(embodiment.joint_names[held[slot]]) == kind]
@@ -111,12 +111,12 @@ def joint_distributions(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Fig
                 name=name, legendgroup=name, offsetgroup=name, showlegend=panel == 0,
                 line={"color": palette[name], "width": 1.5}, fillcolor=faded(palette[name], 0.35), **place,
             )  # fmt: skip
-        figure.update_yaxes(title_text=UNIT_TITLES[kind] if not beside else UNIT_SHORT[kind], **place)
+        figure.update_yaxes(title_text=UNIT_TITLES[kind] if not side_by_side else UNIT_SHORT[kind], **place)
         figure.update_xaxes(
             categoryorder="array", categoryarray=[ticks[slot] for slot in slots], tickangle=-30,
             title_text=f"Joint (slot by slot, named as on {adapt.robot})" if panel == titled else None, **place,
         )  # fmt: skip
-    return finish(figure, 470 if beside else 130 + 300 * len(panels), boxmode="group", margin={"t": 20})
+    return finish(figure, 470 if side_by_side else 130 + 300 * len(panels), boxmode="group", margin={"t": 20})
 
 
 def _panels(embodiments: Sequence[Embodiment]) -> list[tuple[str, list[int]]]:
@@ -173,10 +173,10 @@ def _phase_bands(figure: go.Figure, time: np.ndarray, phase: np.ndarray, names: 
 
 
 def slot_map(embodiments: Sequence[Embodiment], names: Sequence[str] = ()) -> go.Figure:
-    """Which joint of each robot takes which slot of the unified vector; empty slots are masked.
+    """Slot of each robot's joints in the unified vector; empty slots are masked.
 
     Args:
-        embodiments: one a robot, all of one width.
+        embodiments: of each robot, all of one width.
         names: row labels; the robots' own names by default.
     """
     rows = list(names) or [e.name for e in embodiments]

@@ -1,4 +1,4 @@
-"""The errors that the diagnosis's middle checks rest on: the policy beside two that learnt nothing."""
+"""Prediction errors of the diagnosis: the policy compared with two that learnt nothing."""
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots

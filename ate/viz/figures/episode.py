@@ -1,4 +1,4 @@
-"""One episode joint by joint, with the robot's limits, before what the other episodes do."""
+"""One episode joint by joint, with the robot's limits and the range of the other episodes."""
 
 from functools import lru_cache
 from itertools import pairwise
@@ -15,11 +15,11 @@ from ate.viz.style import BLUE, RED, SOFT, finish, short
 # Points along an episode at which the set is summarised, and episodes that are read for it.
 POINTS = 60
 SUMMARISED = 200
-# Points a curve; longer ones are drawn by the extremes of their stretches.
+# Most points of a curve; longer ones are drawn by the extremes of their intervals.
 DRAWN = 1500
-# Numbers beyond this are not positions; they would flatten every other curve.
+# Numbers beyond this are not positions; they would flatten all other curves.
 ABSURD = 1e30
-# Ranges smaller than this are a joint that stands still, not a movement to zoom on.
+# A joint with a smaller range stands still; the axis does not zoom in further.
 LEAST_SPAN = 0.02
 UNITS = {"rad": "rad", "deg": "°", "m": "m", "mm": "mm", "fraction": "opening", "percent": "%", "ticks": "ticks"}
 DASH = "6px,4px"
@@ -28,9 +28,9 @@ BESIDE = "rgba(92,103,115,0.18)"
 
 
 def episode_joints(episodes: Episodes, index: int, profile: Profile | None = None) -> go.Figure:
-    """Each joint of one episode over time, the robot's limits, and behind it what the set does at the same stage.
+    """Each joint of one episode over time, the robot's limits, and in the background the set at the same stage.
 
-    The band holds 98 % of the set's episodes after the same share of their length, its middle line the median. Values
+    The band holds 98 % of the set's episodes at the same share of their length; its middle line is the median. Values
     are as recorded; limits are brought into the units of the recording as the profile declares them. A limit that is
     far off is named in the panel's title only; the button above shows the whole range.
 
@@ -48,7 +48,7 @@ def episode_joints(episodes: Episodes, index: int, profile: Profile | None = Non
     rows = -(-episodes.dof // columns)
     height = min(160 + rows * max(105, min(205, 1050 // rows)), 1190)
     named = zip(episodes.joint_names, joints, limits, strict=True)
-    # Narrow panels need a larger share of their width for the numbers beside them.
+    # Narrow panels need a larger share of their width for the tick labels.
     gap = (0.2 if columns < 6 else 0.36) / columns
     figure = make_subplots(
         rows, columns, horizontal_spacing=gap, vertical_spacing=68 / (height - 180) if rows > 1 else 0,
@@ -158,9 +158,9 @@ def _limits(joint: Joint | None) -> tuple[float, float]:
 def panel_title(name: str, joint: Joint | None, limit: tuple[float, float], columns: int) -> str:
     """The joint, its unit where a profile tells it, and its limits."""
     length = {3: 26, 4: 20}.get(columns, 16)
-    said = f"<b>{short(name, length)}</b>" + (f" ({UNITS[joint.unit]})" if joint is not None else "")
+    title = f"<b>{short(name, length)}</b>" + (f" ({UNITS[joint.unit]})" if joint is not None else "")
     known = [_number(end) for end in limit if not np.isnan(end)]
-    return f"{said}<br>limits {' to '.join(known)}" if known else said
+    return f"{title}<br>limits {' to '.join(known)}" if known else title
 
 
 def _number(value: float) -> str:

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from ate.sim.rollout import Rollouts, Tracks
 
 MOMENTS = 5
-# Which of x, y, z lies across the page and which up it.
+# Which of x, y, z is horizontal and which vertical on the page.
 VIEWS = {"from above": (0, 1), "from the side": (0, 2)}
 NAMES = ("x", "y", "z")
-# Metres that a view shows around what moves; pixels of a column of a page, of what stands between two rows (a
-# rollout's headline and its times), and around the strip.
+# Margin around the tracks in metres; then pixels of a column, of the space between two rows (a rollout's headline and
+# times), and of the space around the strip.
 ROOM, COLUMN, BETWEEN, AROUND = 0.03, 175, 54, 150
 
 
 def film_strip(rollouts: "Rollouts", which: Sequence[int], moments: int = MOMENTS) -> go.Figure:
-    """Small multiples: two rows a rollout (from above, from the side) and a column a moment, all to one scale.
+    """Small multiples to one scale: two rows for each rollout (from above, from the side), a column for each moment.
 
-    The line is the tool's path so far and the triangle where it is now; the square is the object, dotted its path; the
-    cross is the goal. In the frame of the table: the robot stands at negative x, the table top is z = 0.
+    Line and triangle: path and position of the tool. Dotted line and square: those of the object. Cross: the goal. In
+    the frame of the table: the robot stands at negative x, the table top is z = 0.
 
     Args:
         rollouts: recorded (`record=True`).
@@ -59,7 +59,7 @@ def film_strip(rollouts: "Rollouts", which: Sequence[int], moments: int = MOMENT
     figure.update_xaxes(showticklabels=True, title_text="x (m)", row=len(rows))
     figure.update_yaxes(showticklabels=False, dtick=0.1, constrain="domain")
     figure.update_yaxes(showticklabels=True, title_font_size=12, col=1)
-    # One metre is as long up the page as across it.
+    # The same scale vertically and horizontally.
     figure.for_each_yaxis(lambda axis: axis.update(scaleanchor=axis.anchor))
     finish(figure, height, margin={"t": 96}, legend={"orientation": "h", "x": 0, "y": 1, "yref": "container",
                                                      "yanchor": "top"})  # fmt: skip

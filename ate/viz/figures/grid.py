@@ -1,4 +1,4 @@
-"""Figures on the λ × clamp plane: the difference to λ = 0, hatched where it settles nothing, and the readings."""
+"""Figures on the λ × clamp plane: difference to λ = 0, hatched where not significant, and the meter's readings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,57 +14,58 @@ from ate.experiments.stats.comparisons import Difference
 from ate.viz.figures.panels import Cell, Panel, compared, panels
 from ate.viz.style import GRID, INK, SOFT, finish, signed
 
-# Blue helps, orange hurts: told apart with any colour vision, white where nothing changes.
+# Blue is better, orange worse, white equal; distinguishable with any colour vision.
 DIVERGING = [[0, "#b35806"], [0.25, "#f1a340"], [0.5, "#ffffff"], [0.75, "#74add1"], [1, "#2166ac"]]
 SHARES = [[0, "#f7fbff"], [0.5, "#9ecae1"], [1, "#225ea8"]]
-# Pixels of a row of cells, and of what stands above and below each grid.
+# Pixels of a row of cells, and of the space above and below each grid.
 ROW, AROUND = 74, 96
-# Hatching: about how wide a row of cells is on the page, and how far its lines stand apart, pixels.
+# Hatching: approximate width of a row of cells on the page and distance between lines, pixels.
 WIDTH, APART = 900, 20
 HATCHED = "cannot be told from λ = 0"
 
 
 def grid(results: Sequence[RunResult]) -> go.Figure:
-    """λ × clamp: difference of success to λ = 0 in percentage points ± half its 95 % interval, one grid a panel.
+    """λ × clamp: difference of success to λ = 0 in percentage points ± half its 95 % interval, a grid for each panel.
 
-    Cells that cannot be told from λ = 0, after the correction for the number of cells, are hatched.
+    Cells that do not differ significantly from λ = 0, corrected for the number of cells, are hatched.
     """
-    every = panels(results)
-    found = compared(every)
-    # Few points must not look like many: the scale never ends below 20.
-    most = max([20.0, *(abs(100 * row.mean) for cells in found for row in cells.values())])
-    figure = _planes(every, [_difference_title(panel) for panel in every])
-    for row, (panel, cells) in enumerate(zip(every, found, strict=True), 1):
+    grids = panels(results)
+    comparisons = compared(grids)
+    # Small differences must not look large: the scale spans at least ±20 points.
+    most = max([20.0, *(abs(100 * row.mean) for cells in comparisons for row in cells.values())])
+    figure = _planes(grids, [_difference_title(panel) for panel in grids])
+    for row, (panel, cells) in enumerate(zip(grids, comparisons, strict=True), 1):
         figure.add_heatmap(
-            **_axes(panel, {cell: 100 * one.mean for cell, one in cells.items()}),
-            hovertext=_table(panel, {cell: _hover(panel, cell, one) for cell, one in cells.items()}), hoverinfo="text",
+            **_axes(panel, {cell: 100 * difference.mean for cell, difference in cells.items()}),
+            hovertext=_table(panel, {cell: _hover(panel, cell, difference) for cell, difference in cells.items()}),
+            hoverinfo="text",
             zmin=-most, zmax=most, colorscale=DIVERGING, xgap=3, ygap=3, row=row, col=1,
             showscale=row == 1, colorbar=_bar("points", 0.5), name=panel.title,
         )  # fmt: skip
-    _name_axes(figure, every)
-    finish(figure, _height(every), plot_bgcolor=GRID, margin={"t": 84}, legend=_key())
-    for row, (panel, cells) in enumerate(zip(every, found, strict=True), 1):
-        for cell, one in cells.items():
-            _write(figure, panel, cell, _cell_text(one, len(panel.base)), row)
-            if one.verdict == "cannot tell":
+    _name_axes(figure, grids)
+    finish(figure, _height(grids), plot_bgcolor=GRID, margin={"t": 84}, legend=_key())
+    for row, (panel, cells) in enumerate(zip(grids, comparisons, strict=True), 1):
+        for cell, difference in cells.items():
+            _write(figure, panel, cell, _cell_text(difference, len(panel.base)), row)
+            if difference.verdict == "cannot tell":
                 _hatch(figure, panel, cell, row)
-    if any(one.verdict == "cannot tell" for cells in found for one in cells.values()):
+    if any(difference.verdict == "cannot tell" for cells in comparisons for difference in cells.values()):
         _hatch_key(figure)
     return figure
 
 
 def meter_grid(results: Sequence[RunResult]) -> go.Figure:
-    """On the same plane, what the meter read: share of elements clamped, and shift over residual (powers of ten).
+    """Readings of the meter on the same plane: share of elements clamped, and shift over residual (powers of ten).
 
     Means over training seeds and noise levels, the second a geometric one (`ate.experiments.stats.baseline`).
     """
-    every = panels(results)
+    grids = panels(results)
     words = ["elements clamped (%)", "shift over residual (RMS)"]
     figure = make_subplots(
-        rows=len(every), cols=2, horizontal_spacing=0.16, vertical_spacing=_gap(every),
-        subplot_titles=[f"{panel.title}: {word}" for panel in every for word in words],
+        rows=len(grids), cols=2, horizontal_spacing=0.16, vertical_spacing=_gap(grids),
+        subplot_titles=[f"{panel.title}: {word}" for panel in grids for word in words],
     )  # fmt: skip
-    for row, panel in enumerate(every, 1):
+    for row, panel in enumerate(grids, 1):
         shares = {cell: 100 * _mean(runs, saturation) for cell, runs in panel.cells.items()}
         ratios = {cell: np.log10(_mean(runs, activity, np.log)) for cell, runs in panel.cells.items()}
         style = {"xgap": 3, "ygap": 3, "row": row, "showscale": row == 1}
@@ -79,8 +80,8 @@ def meter_grid(results: Sequence[RunResult]) -> go.Figure:
             colorbar={**_bar("", 1.0), "tickvals": [-3, -2, -1, 0, 1], "ticktext": ["10⁻³", "10⁻²", "10⁻¹", "1", "10"]},
             **style,
         )  # fmt: skip
-    _name_axes(figure, every)
-    return finish(figure, _height(every), plot_bgcolor=GRID)
+    _name_axes(figure, grids)
+    return finish(figure, _height(grids), plot_bgcolor=GRID)
 
 
 def _mean(runs: Sequence[RunResult], read: Callable[[RunResult], float | None], scale: Any = None) -> float:
@@ -91,16 +92,16 @@ def _mean(runs: Sequence[RunResult], read: Callable[[RunResult], float | None], 
     return float(values.mean() if scale is None else np.exp(scale(values).mean()))
 
 
-def _planes(every: Sequence[Panel], words: Sequence[str]) -> go.Figure:
-    return make_subplots(rows=len(every), cols=1, vertical_spacing=_gap(every), subplot_titles=list(words))
+def _planes(grids: Sequence[Panel], words: Sequence[str]) -> go.Figure:
+    return make_subplots(rows=len(grids), cols=1, vertical_spacing=_gap(grids), subplot_titles=list(words))
 
 
-def _height(every: Sequence[Panel]) -> int:
-    return 60 + sum(AROUND + ROW * len(panel.clamps) for panel in every)
+def _height(grids: Sequence[Panel]) -> int:
+    return 60 + sum(AROUND + ROW * len(panel.clamps) for panel in grids)
 
 
-def _gap(every: Sequence[Panel]) -> float:
-    return AROUND / _height(every) if len(every) > 1 else 0.2
+def _gap(grids: Sequence[Panel]) -> float:
+    return AROUND / _height(grids) if len(grids) > 1 else 0.2
 
 
 def _table(panel: Panel, values: Mapping[Cell, Any]) -> list[list[Any]]:
@@ -116,11 +117,11 @@ def _axes(panel: Panel, values: Mapping[Cell, float]) -> dict[str, Any]:
     }
 
 
-def _name_axes(figure: go.Figure, every: Sequence[Panel]) -> None:
+def _name_axes(figure: go.Figure, grids: Sequence[Panel]) -> None:
     figure.update_xaxes(type="category", showgrid=False, title_standoff=4)
     figure.update_yaxes(type="category", showgrid=False)
     figure.update_yaxes(title_text="Clamp of k·g (normalised)", col=1)
-    figure.update_xaxes(title_text="λ", row=len(every))
+    figure.update_xaxes(title_text="λ", row=len(grids))
 
 
 def _bar(title: str, right: float) -> dict[str, Any]:
@@ -136,9 +137,9 @@ def _difference_title(panel: Panel) -> str:
 
 def _cell_text(row: Difference, seeds: int) -> str:
     half = f" ± {100 * (row.high - row.mean):.1f}" if np.isfinite(row.high) else ""
-    said = "" if row.verdict == "cannot tell" else f"<br>{row.verdict}"
+    verdict = "" if row.verdict == "cannot tell" else f"<br>{row.verdict}"
     fewer = f"<br>{len(row.by_seed)} of {seeds} seeds" if len(row.by_seed) < seeds else ""
-    return f"<b>{signed(100 * row.mean)}</b>{half}{said}{fewer}"
+    return f"<b>{signed(100 * row.mean)}</b>{half}{verdict}{fewer}"
 
 
 def _hover(panel: Panel, cell: Cell, row: Difference) -> str:
@@ -160,7 +161,7 @@ def _place(panel: Panel, cell: Cell) -> tuple[int, int]:
 
 def _write(figure: go.Figure, panel: Panel, cell: Cell, text: str, row: int) -> None:
     x, y = _place(panel, cell)
-    # An annotation, not the cell's own text: it lies above the hatching, on a ground of its own.
+    # An annotation, not the cell's own text: it is drawn above the hatching, with a background.
     figure.add_annotation(
         x=x, y=y, text=text, showarrow=False, font={"size": 13, "color": INK}, bgcolor="rgba(255,255,255,0.82)",
         borderpad=3, row=row, col=1,
@@ -170,7 +171,7 @@ def _write(figure: go.Figure, panel: Panel, cell: Cell, text: str, row: int) -> 
 def _hatch(figure: go.Figure, panel: Panel, cell: Cell, row: int) -> None:
     x, y = _place(panel, cell)
     width = WIDTH / len(panel.lams)
-    # Cells are wider than high: so many cell heights a cell width are half a right angle on the page.
+    # Cells are wider than high; this slope in cell units is 45° on the page.
     slope, parts = width / ROW, []
     for start in np.arange(-1 / slope, 1, APART / width)[1:]:
         left, right = max(start, 0.0), min(start + 1 / slope, 1.0)
@@ -184,7 +185,7 @@ def _hatch(figure: go.Figure, panel: Panel, cell: Cell, row: int) -> None:
 
 
 def _hatch_key(figure: go.Figure) -> None:
-    """A legend entry for the hatching; shapes have none with a pattern."""
+    """A legend entry for the hatching; shapes cannot have one with a pattern."""
     figure.add_bar(
         x=[None], y=[None], name=f"hatched: {HATCHED}", showlegend=True, hoverinfo="skip", row=1, col=1,
         marker={"color": "white", "line": {"color": SOFT, "width": 1},

@@ -1,6 +1,7 @@
 """The latent map before and after alignment, side by side in one frame."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,25 +11,38 @@ from plotly.subplots import make_subplots
 from scipy.stats import gaussian_kde
 
 from ate.align.evaluate.latent_map import LatentMap
+from ate.align.evaluate.projection import plane
 from ate.viz.figures.data import PRETRAIN, labels, set_colors
 from ate.viz.style import INK, SOFT, SVG_POINTS, finish
 
 PANELS = ("before", "after")
-TITLES = {"before": "Before: as stage 2 found them", "after": "After: aligned"}
+TITLES = {"before": "Before stage 2", "after": "After stage 2: aligned"}
 # Shares of pre-training inside the contours, and cells of the grid that they are drawn on.
 INSIDE = (0.5, 0.8, 0.95)
 GRID = 70
 SHADES = (*qualitative.Safe, *qualitative.Vivid)
 
 
-def latent_maps(latent_map: LatentMap, planes: np.ndarray, method: str, said: str) -> go.Figure:
+def projected(latent_map: LatentMap, method: str, seed: int, cache: Path | None) -> np.ndarray:
+    """All points of the map in one plane, `(n + 2m, 2)`: pre-training, adaptation before stage 2, and after it."""
+    points = np.concatenate([latent_map.pretrain_latents.mean, latent_map.adapt_before.mean, latent_map.adapt_after.mean])
+    return plane(points, method, seed, cache)
+
+
+def representatives(latent_map: LatentMap) -> dict[str, int]:
+    """Three adaptation points by how deep inside pre-training they lie: the deepest, the median, the outermost."""
+    order = latent_map.count + np.argsort(latent_map.depth()[latent_map.count :], kind="stable")
+    return {"deepest inside": int(order[-1]), "median": int(order[len(order) // 2]), "outermost": int(order[0])}
+
+
+def latent_maps(latent_map: LatentMap, planes: np.ndarray, method: str, note: str) -> go.Figure:
     """Pre-training dots and adaptation diamonds, before and after alignment, with a menu that recolours them.
 
     Args:
         latent_map: the points.
-        planes: coordinates of all of them in one frame `(n + 2m, 2)`: pre-training, adaptation before, and after.
+        planes: coordinates of all of them, see `projected`.
         method: what made the coordinates: `PCA` or `UMAP`.
-        said: the number that stands beside the picture, from the latent space itself.
+        note: stands above the picture: a number from the latent space itself.
     """
     n, m = latent_map.count, len(latent_map.adapt_after)
     names = labels(latent_map.pretrain, latent_map.adapt)
@@ -43,15 +57,16 @@ def latent_maps(latent_map: LatentMap, planes: np.ndarray, method: str, said: st
     for col, panel in enumerate(PANELS, 1):
         places = np.concatenate([planes[:n], planes[n : n + m] if panel == "before" else planes[n + m :]])
         for name in names:
-            mine = np.flatnonzero(robots == name)
-            rows.append(mine)
-            figure.add_trace(_dots(latent_map, places[mine], mine, name, palette[name], texts[mine], col == 1), 1, col)
+            members = np.flatnonzero(robots == name)
+            rows.append(members)
+            dots = _dots(latent_map, places[members], members, name, palette[name], texts[members], col == 1)
+            figure.add_trace(dots, 1, col)
         for contour in contours:
             figure.add_trace(contour, 1, col)
         _axes(figure, method, col)
     _menu(figure, _colourings(latent_map, robots, palette), rows)
     figure.add_annotation(
-        text=said, xref="paper", yref="paper", x=0, y=1, yanchor="bottom", yshift=28, showarrow=False, align="left"
+        text=note, xref="paper", yref="paper", x=0, y=1, yanchor="bottom", yshift=28, showarrow=False, align="left"
     )
     legend = {"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top", "itemsizing": "constant"}
     return finish(figure, 640, margin={"t": 130, "r": 70}, legend=legend, clickmode="event+select", dragmode="lasso")
@@ -69,17 +84,17 @@ def hover_texts(latent_map: LatentMap) -> np.ndarray:
 
 
 def _dots(
-    latent_map: LatentMap, places: np.ndarray, mine: np.ndarray, name: str, color: str, texts: np.ndarray, legend: bool
+    latent_map: LatentMap, places: np.ndarray, rows: np.ndarray, name: str, color: str, texts: np.ndarray, legend: bool
 ) -> Any:
-    new = bool(len(mine)) and mine[0] >= latent_map.count
-    marker: dict[str, Any] = {"size": 6 if new else 5, "opacity": 0.7 if new else 0.5, "color": color}
+    adapt = bool(len(rows)) and rows[0] >= latent_map.count
+    marker: dict[str, Any] = {"size": 6 if adapt else 5, "opacity": 0.7 if adapt else 0.5, "color": color}
     marker["colorscale"] = "Viridis"
-    if new:
+    if adapt:
         marker |= {"symbol": "diamond", "line": {"color": "white", "width": 0.6}}
     kind = go.Scatter if 2 * len(latent_map.side("after")) <= SVG_POINTS else go.Scattergl
     return kind(
         x=places[:, 0], y=places[:, 1], mode="markers", name=name, legendgroup=name, showlegend=legend, marker=marker,
-        customdata=mine, text=texts, hovertemplate="%{text}<extra></extra>",
+        customdata=rows, text=texts, hovertemplate="%{text}<extra></extra>",
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.15}},
     )  # fmt: skip
 
@@ -127,7 +142,7 @@ def _colourings(latent_map: LatentMap, robots: np.ndarray, palette: dict[str, st
 
 
 def _shades(names: np.ndarray) -> np.ndarray:
-    """One of a cycle of colours for each different name."""
+    """A colour for each different name, repeated if there are too many."""
     _, code = np.unique(names, return_inverse=True)
     return np.array(SHADES)[code % len(SHADES)]
 
@@ -138,7 +153,7 @@ def _menu(figure: go.Figure, colourings: dict[str, list[np.ndarray]], rows: Sequ
     buttons = []
     half = len(rows) // 2
     for name, panels in colourings.items():
-        values = [panels[place // half][mine] for place, mine in enumerate(rows)]
+        values = [panels[place // half][members] for place, members in enumerate(rows)]
         numbers = panels[0].dtype.kind == "f"
         scale = [numbers and place == 0 for place in range(len(rows))]
         update = {

@@ -1,4 +1,4 @@
-"""Success over λ with the meter's readings below it on the same λ axis: what a cell did, and why it may have."""
+"""Success over λ, with the meter's readings below it on the same λ axis."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,24 +17,25 @@ from ate.viz.figures.steer import clamp_colors
 from ate.viz.style import LOG, SOFT, faded, finish, nested
 
 Reading = Callable[[RunResult], float | None]
-# Success gets twice the room of each reading.
+# Success is twice as high as each reading.
 ROOM = (0.5, 0.25, 0.25)
 
 
 def response_curves(results: Sequence[RunResult]) -> go.Figure:
-    """Over λ, one line a clamp: success with its 95 % Wilson band, shift over residual (log), share clamped.
+    """Over λ, a line for each clamp: success with its 95 % Wilson band, shift over residual (log), share clamped.
 
-    Every line of success starts at λ = 0, where the clamp does not act. Open diamonds: controls, guided by an encoder
+    All lines of success start at λ = 0, where the clamp has no effect. Open diamonds: controls, guided by an encoder
     that was not aligned. Readings are means over noise levels (`ate.experiments.stats.baseline`); whiskers
     span the seeds.
     """
-    every = panels(results)
-    colors = clamp_colors([run for panel in every for runs in panel.cells.values() for run in runs])
+    all_panels = panels(results)
+    colors = clamp_colors([run for panel in all_panels for runs in panel.cells.values() for run in runs])
     figure = make_subplots(
-        rows=3, cols=len(every), shared_xaxes=True, shared_yaxes=True, vertical_spacing=0.05, horizontal_spacing=0.04,
-        row_heights=ROOM, subplot_titles=[panel.title for panel in every],
+        rows=3, cols=len(all_panels), shared_xaxes=True, shared_yaxes=True,
+        vertical_spacing=0.05, horizontal_spacing=0.04, row_heights=ROOM,
+        subplot_titles=[panel.title for panel in all_panels],
     )  # fmt: skip
-    for col, panel in enumerate(every, 1):
+    for col, panel in enumerate(all_panels, 1):
         for place, clamp in enumerate(panel.clamps):
             style = {"legendgroup": clamp_text(clamp), "col": col}
             by_lam = {lam: panel.cells[lam, clamp] for lam in panel.lams if (lam, clamp) in panel.cells}
@@ -50,7 +51,7 @@ def response_curves(results: Sequence[RunResult]) -> go.Figure:
         figure.update_xaxes(tickvals=ticks, ticktext=[f"{lam:g}" for lam in ticks], col=col)
     figure.update_xaxes(title_text="λ", row=3)
     figure.update_yaxes(range=[-4, 104], ticksuffix=" %", row=1)
-    figure.update_yaxes(**LOG, range=_decades(every), row=2)
+    figure.update_yaxes(**LOG, range=_decades(all_panels), row=2)
     figure.update_yaxes(range=[-0.06, 1.06], tickformat=".0%", row=3)
     for row, title in enumerate(("Success", "Shift / residual", "Clamped"), 1):
         figure.update_yaxes(title_text=title, row=row, col=1)
@@ -77,16 +78,16 @@ def _success(
 def _reading(
     figure: go.Figure, by_lam: dict[float, list[RunResult]], read: Reading, style: dict[str, Any], text: str
 ) -> None:
-    found = {lam: [value for value in map(read, runs) if value is not None] for lam, runs in by_lam.items()}
-    found = {lam: values for lam, values in found.items() if values}
-    if not found:
+    known = {lam: [value for value in map(read, runs) if value is not None] for lam, runs in by_lam.items()}
+    known = {lam: values for lam, values in known.items() if values}
+    if not known:
         return
-    middle = [float(np.mean(values)) for values in found.values()]
+    middle = [float(np.mean(values)) for values in known.values()]
     figure.add_scatter(
-        x=list(found), y=middle, mode="lines+markers",
+        x=list(known), y=middle, mode="lines+markers",
         error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 4,
-                 "array": [max(v) - m for v, m in zip(found.values(), middle, strict=True)],
-                 "arrayminus": [m - min(v) for v, m in zip(found.values(), middle, strict=True)]},
+                 "array": [max(v) - m for v, m in zip(known.values(), middle, strict=True)],
+                 "arrayminus": [m - min(v) for v, m in zip(known.values(), middle, strict=True)]},
         text=[text.format(value) for value in middle], hovertemplate="λ %{x}: %{text}<extra></extra>",
         showlegend=False, **style,
     )  # fmt: skip
@@ -94,18 +95,19 @@ def _reading(
 
 def _controls(figure: go.Figure, panel: Panel, colors: dict[float, str], col: int) -> None:
     methods = {run.method: run for run in panel.controls if run.success}
-    for method, one in methods.items():
+    for method, control in methods.items():
         flat = np.concatenate([run.success for run in panel.controls if run.method == method])
         figure.add_scatter(
-            x=[one.lam], y=[100 * flat.mean()], mode="markers", name=f"control: {method}",
+            x=[control.lam], y=[100 * flat.mean()], mode="markers", name=f"control: {method}",
             legendgroup=f"control {method}",
-            marker={"size": 12, "symbol": "diamond-open", "color": colors.get(one.clamp, SOFT), "line": {"width": 2}},
+            marker={"size": 12, "symbol": "diamond-open", "color": colors.get(control.clamp, SOFT),
+                    "line": {"width": 2}},
             showlegend=col == 1, hovertemplate=f"{method}: %{{y:.1f}} %<extra></extra>", row=1, col=col,
         )  # fmt: skip
 
 
-def _decades(every: Sequence[Panel]) -> list[float]:
+def _decades(all_panels: Sequence[Panel]) -> list[float]:
     """Ends of the axis of shift over residual, powers of ten; 10⁻³ (inactive) and 1 (outweighs) are always in view."""
-    values = [activity(run) for panel in every for runs in panel.cells.values() for run in runs]
+    values = [activity(run) for panel in all_panels for runs in panel.cells.values() for run in runs]
     seen = [np.log10(value) for value in values if value is not None]
     return [float(np.floor(min([*seen, -3.0]))) - 0.2, float(np.ceil(max([*seen, 0.0]))) + 0.2]

@@ -1,4 +1,4 @@
-"""The slot picture: RDT's 128-slot vector as a sheet of cells, one sheet a robot."""
+"""The slot picture: RDT's 128-slot vector as a sheet of cells for each robot."""
 
 from collections.abc import Sequence
 
@@ -24,9 +24,9 @@ def slot_picture(
     """Which of the 128 named slots each robot's joints take: filled where used, pale where masked.
 
     Args:
-        embodiments: one a robot, all of 128 slots.
+        embodiments: of each robot, all of 128 slots.
         names: panel titles; the robots' own names by default.
-        mask: slots of a mask to check; used slots that it leaves out are outlined, as are those it guides in vain.
+        mask: slots of a mask to check; used slots that it lacks and unused slots that it has are outlined.
 
     Raises:
         InputError: an embodiment is of another width, or there is none.
@@ -68,10 +68,10 @@ def _kind(name: str) -> str:
 
 
 def _label(place: int, joint: str) -> str:
-    """What a cell says: the slot and, where there is room for it, the joint, or the part at which a run starts."""
+    """Text of a cell: the slot and, if there is room, the joint or the part that starts there."""
     if joint != "-":
         name = joint.removeprefix(f"{_kind(slot_name(place))}_")
-        # Two lines fit; a name's end is what tells joints apart.
+        # Two lines fit; joints differ in the end of their names.
         return "<br>".join([f"<b>{place}</b>", *wrapped(name, 9).split("<br>")[-2:]])
     if slot_name(place) == "base_velocity_x":
         return f"{place}<br>base"
@@ -104,11 +104,11 @@ def _sheet(figure: go.Figure, row: int, body: Embodiment) -> None:
 
 
 def _compare(figure: go.Figure, row: int, body: Embodiment, mask: Sequence[int], legend: bool) -> None:
-    """Outlines: slots the mask leaves out although used, and slots it guides although unused."""
-    used, given = set(body.slots), {int(place) for place in mask if 0 <= place < RDT_WIDTH}
+    """Outline slots that are used but not in the mask, and slots that are in the mask but not used."""
+    used, masked = set(body.slots), {int(place) for place in mask if 0 <= place < RDT_WIDTH}
     for title, places, dash, color in (
-        ("Used, but left out of the mask", used - given, "solid", RED),
-        ("In the mask, but not used", given - used, "dot", SOFT),
+        ("Used, but left out of the mask", used - masked, "solid", RED),
+        ("In the mask, but not used", masked - used, "dot", SOFT),
     ):
         for place in sorted(places):
             x, y = place % COLUMNS, place // COLUMNS

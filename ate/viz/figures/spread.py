@@ -1,4 +1,4 @@
-"""What the shift leaves behind at inference: how far chunks sampled for one observation lie apart."""
+"""Effect of the shift at inference: spread of chunks sampled for the same observation."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from ate.viz.style import METHODS, colors, finish
 
 
 def sampled_spread(spreads: Mapping[str, Mapping[str, np.ndarray]]) -> go.Figure:
-    """One box a method, one panel a parameterisation.
+    """A box for each method, a panel for each parameterisation.
 
     Args:
         spreads: spread of each observation `(n,)` (`ate.steer.spread`), by parameterisation and method.

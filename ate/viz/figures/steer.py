@@ -1,4 +1,4 @@
-"""Figures of steering: results of matched methods in, plotly figure out; one column of panels a parameterisation."""
+"""Figures of steering: paired results in, plotly figure out; a column of panels for each parameterisation."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -25,12 +25,12 @@ from ate.viz.style import (
 )
 
 LEAST = 1e-6
-# Dots of single seeds stand this far beside the mark of their mean, in rows or columns of methods.
+# Distance of the dots of single seeds from the mark of their mean, in rows or columns of methods.
 BESIDE = (0.14, 0.3)
 
 
 def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
-    """One colour a method, the same in every figure; in a λ × clamp grid the clamp's, lighter where λ is smaller."""
+    """Colour of each method, the same in all figures; in a λ × clamp grid that of the clamp, lighter for smaller λ."""
     chosen = colors([result.method for result in results], METHODS)
     cells = {r.method: (r.lam, r.clamp) for r in results if r.encoder == "aligned" and r.lam != 0}
     lams, hues = sorted({lam for lam, _ in cells.values()}), clamp_colors(results)
@@ -41,7 +41,7 @@ def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
 
 
 def clamp_colors(results: Sequence[RunResult]) -> dict[float, str]:
-    """One colour a clamp of the methods that steer with the aligned encoder."""
+    """Colour of each clamp of the methods that steer with the aligned encoder."""
     clamps = sorted({r.clamp for r in results if r.lam != 0 and r.encoder == "aligned"})
     return {clamp: CLAMPS[i % len(CLAMPS)] for i, clamp in enumerate(clamps)}
 
@@ -57,7 +57,7 @@ def _methods(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 
 
 def titles(panels: Iterable[str]) -> list[str]:
-    """What stands over each parameterisation's panel: `"sample prediction"`, `"flow noise at 1"`."""
+    """Title of each parameterisation's panel: `"sample prediction"`, `"flow noise at 1"`."""
     return [f"{name} prediction" if "flow" not in name else name.replace("_", " ") for name in panels]
 
 
@@ -66,8 +66,8 @@ def success(results: Sequence[RunResult]) -> go.Figure:
     panels = facets(results)
     palette = method_colors(results)
     figure = make_subplots(rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True)
-    for col, mine in enumerate(panels.values(), 1):
-        methods = summarise(mine)
+    for col, panel_results in enumerate(panels.values(), 1):
+        methods = summarise(panel_results)
         for place, row in enumerate(methods):
             count = len(row.by_seed)
             figure.add_scatter(
@@ -112,7 +112,7 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
     figure = make_subplots(
         rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True, shared_xaxes="all"
     )
-    compared = {name: differences(mine, baseline) for name, mine in panels.items()}
+    compared = {name: differences(panel_results, baseline) for name, panel_results in panels.items()}
     span = _span([row for rows in compared.values() for row in rows])
     for col, rows in enumerate(compared.values(), 1):
         for place, row in enumerate(rows):
@@ -143,7 +143,7 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
             range=[len(rows) - 0.5, -0.6], tickvals=list(range(len(rows))), ticktext=[row.method for row in rows],
             zeroline=False, row=1, col=col,
         )  # fmt: skip
-    methods = max(len(_methods(mine)) for mine in panels.values())
+    methods = max(len(_methods(panel_results)) for panel_results in panels.values())
     return finish(figure, 180 + 70 * methods)
 
 
@@ -161,8 +161,8 @@ def loss_curves(results: Sequence[RunResult]) -> go.Figure:
     palette = method_colors(results)
     figure = make_subplots(rows=1, cols=len(panels), subplot_titles=titles(panels))
     named: set[str] = set()
-    for col, mine in enumerate(panels.values(), 1):
-        methods = _methods(mine)
+    for col, panel_results in enumerate(panels.values(), 1):
+        methods = _methods(panel_results)
         for place, (method, runs) in enumerate(methods.items()):
             steps, curves = _curves(runs, lambda row: row["step"], lambda row: max(row["loss"], LEAST))
             if not len(steps):
@@ -190,7 +190,7 @@ def _curves(
     y: Callable[[Mapping[str, float]], float],
     field: str = "loss",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Abscissas that all seeds have `(n,)`, and one curve a seed `(seeds, n)`; seeds without rows do not count."""
+    """Abscissas that all seeds have `(n,)`, and a curve for each seed `(seeds, n)`; seeds without rows do not count."""
     tables = [{x(row): y(row) for row in getattr(run, field)} for run in runs if getattr(run, field)]
     if not tables:
         return np.empty(0), np.empty((0, 0))
@@ -208,8 +208,8 @@ def guidance_anatomy(results: Sequence[RunResult]) -> go.Figure:
         rows=2, cols=columns, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.08,
     )  # fmt: skip
     named: set[str] = set()
-    for col, mine in enumerate(panels.values(), 1):
-        methods = _methods(mine)
+    for col, panel_results in enumerate(panels.values(), 1):
+        methods = _methods(panel_results)
         for place, (method, runs) in enumerate(methods.items()):
             style = {"name": method, "legendgroup": method, "mode": "lines+markers", "col": col,
                      "line_color": palette[method], **nested(place, len(methods))}  # fmt: skip
@@ -236,13 +236,13 @@ def _middle(row: Mapping[str, float]) -> float:
 
 def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
     """Mean absolute error of denoised chunks on held-out episodes, by joint and method; whiskers span the seeds."""
-    panels = {name: mine for name, mine in facets(results).items() if any(run.open_loop for run in mine)}
+    panels = {name: runs for name, runs in facets(results).items() if any(run.open_loop for run in runs)}
     palette = method_colors(results)
     figure = make_subplots(
         rows=max(len(panels), 1), cols=1, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.12,
     )  # fmt: skip
-    for row, mine in enumerate(panels.values(), 1):
-        for method, runs in _methods(mine).items():
+    for row, panel_results in enumerate(panels.values(), 1):
+        for method, runs in _methods(panel_results).items():
             tables = [run.open_loop for run in runs if run.open_loop]
             if not tables:
                 continue
@@ -254,7 +254,7 @@ def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
                 error_y={"type": "data", "symmetric": False, "array": values.max(0) - mean, "arrayminus":
                          mean - values.min(0), "thickness": 1.5, "width": 4},
             )  # fmt: skip
-        title = error_title({joint for run in mine for joint in run.open_loop})
+        title = error_title({joint for run in panel_results for joint in run.open_loop})
         figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)
     figure.update_xaxes(title_text="Joint", tickangle=-30, row=max(len(panels), 1), col=1)
     return finish(figure, 140 + 300 * max(len(panels), 1), barmode="group")

@@ -1,4 +1,4 @@
-"""Figures for sorting: which episodes are odd and why, and how far the joints of old and new robots lie apart."""
+"""Figures for sorting: which episodes are odd and why, and how far joints of pre-training and adaptation differ."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -17,7 +17,7 @@ from ate.viz.style import BLUE, INK, RED, SOFT, faded, finish, short
 
 # Rows of the grid; more do not fit on a page.
 MOST_EPISODES = 60
-# Bars of a histogram, and values that are drawn of one set.
+# Bars of a histogram, and most values sampled from a set.
 BINS = 60
 SAMPLED = 200_000
 # Deviations beyond this have one colour.
@@ -30,20 +30,20 @@ def triage_grid(triages: Report | Sequence[Triage]) -> go.Figure:
 
     At most 60 episodes are drawn; the title of the axis says of how many.
     """
-    every = sorted(triages.triage if isinstance(triages, Report) else triages, key=lambda t: -t.oddness)
-    shown = every[:MOST_EPISODES]
-    measures = list(dict.fromkeys(name for one in shown for name in one.measures)) or ["oddness"]
-    values = [[_deviation(one, name) for name in measures] for one in shown]
+    ranked = sorted(triages.triage if isinstance(triages, Report) else triages, key=lambda t: -t.oddness)
+    shown = ranked[:MOST_EPISODES]
+    measures = list(dict.fromkeys(name for triage in shown for name in triage.measures)) or ["oddness"]
+    values = [[_deviation(triage, name) for name in measures] for triage in shown]
     strength = [
-        [STRONGEST if not isfinite(one.oddness) else min(abs(v), STRONGEST) if isfinite(v) else None for v in row]
-        for one, row in zip(shown, values, strict=True)
+        [STRONGEST if not isfinite(triage.oddness) else min(abs(v), STRONGEST) if isfinite(v) else None for v in row]
+        for triage, row in zip(shown, values, strict=True)
     ]
     text = [[f"{v:+.1f}".replace("-", "−") if isfinite(v) else "" for v in row] for row in values]
-    hover = [[_said(one)] * len(measures) for one in shown]
+    hover = [[_hover(triage)] * len(measures) for triage in shown]
     height = 170 + max(80, 16 * len(shown))
     above = 1 + 26 / (height - 150)
     columns = [name.replace(" ", "<br>") for name in measures]
-    # Rows go by number: two sets may hold episodes of one name.
+    # Rows are numbered, because two sets may hold episodes of the same name.
     figure = go.Figure(
         go.Heatmap(
             z=strength, x=columns, y=list(range(len(shown))), text=text, texttemplate="%{text}",
@@ -56,34 +56,34 @@ def triage_grid(triages: Report | Sequence[Triage]) -> go.Figure:
             hovertemplate="%{customdata}<br>%{x}: %{text}<extra></extra>",
         )
     )  # fmt: skip
-    for row, one in enumerate(shown):
-        reason = UNUSABLE if not isfinite(one.oddness) and not one.reasons else "; ".join(one.reasons)
+    for row, triage in enumerate(shown):
+        reason = UNUSABLE if not isfinite(triage.oddness) and not triage.reasons else "; ".join(triage.reasons)
         figure.add_annotation(
             x=1.01, xref="paper", xanchor="left", y=row, text=_cut(reason, 64), showarrow=False, align="left",
-            hovertext="<br>".join(one.reasons) or None,
+            hovertext="<br>".join(triage.reasons) or None,
         )  # fmt: skip
-    count = (
-        f"the {len(shown)} oddest of {len(every):,}" if len(every) > len(shown) else f"all {len(every)}, oddest first"
-    )
+    part = len(ranked) > len(shown)
+    count = f"the {len(shown)} oddest of {len(ranked):,}" if part else f"all {len(ranked)}, oddest first"
     figure.update_xaxes(
         title_text=f"Robust deviations from the median episode ({count})", title_standoff=18, showgrid=False
     )
     figure.update_yaxes(
         autorange="reversed", tickvals=list(range(len(shown))), tickfont={"size": 11}, showgrid=False,
-        ticktext=[f"{_cut(one.episode, 28)} · {one.steps:,}" for one in shown], title_text="Episode · steps",
+        ticktext=[f"{_cut(triage.episode, 28)} · {triage.steps:,}" for triage in shown], title_text="Episode · steps",
     )  # fmt: skip
     figure.update_xaxes(tickangle=0)
     finish(figure, height, margin={"t": 60, "r": 390, "b": 90})
     return figure.update_annotations(font={"size": 11, "color": INK})
 
 
-def _deviation(one: Triage, name: str) -> float:
-    return float(one.measures.get(name, one.oddness if name == "oddness" else np.nan))
+def _deviation(triage: Triage, name: str) -> float:
+    return float(triage.measures.get(name, triage.oddness if name == "oddness" else np.nan))
 
 
-def _said(one: Triage) -> str:
-    odd = f"oddness {one.oddness:.1f}" if isfinite(one.oddness) else UNUSABLE
-    return "<br>".join([f"<b>{one.episode}</b>, {one.steps:,} steps, {odd}", *(_folded(r) for r in one.reasons)])
+def _hover(triage: Triage) -> str:
+    odd = f"oddness {triage.oddness:.1f}" if isfinite(triage.oddness) else UNUSABLE
+    head = f"<b>{triage.episode}</b>, {triage.steps:,} steps, {odd}"
+    return "<br>".join([head, *(_folded(reason) for reason in triage.reasons)])
 
 
 def _folded(sentence: str, width: int = 90) -> str:
@@ -95,15 +95,15 @@ def _cut(sentence: str, length: int) -> str:
 
 
 def joint_comparison(pretrain: Sequence[Episodes], adapt: Episodes, distances: Sequence[JointDistance]) -> go.Figure:
-    """Where each joint of the adaptation robot is, before the joints of its slot on all pre-training robots.
+    """Positions of each joint of the adaptation robot, over those of the same slot on all pre-training robots.
 
-    One panel a joint, the furthest beyond its null first; the title holds the distance, the null, and the share of
+    A panel for each joint, the furthest beyond its null first. The title holds the distance, the null, and the share of
     the adaptation set outside the 1–99 % range (grey lines) of the pre-training sets.
 
     Args:
         pretrain: the pre-training sets.
         adapt: the adaptation set.
-        distances: one a joint of the adaptation set, by name.
+        distances: of each joint of the adaptation set.
     """
     worst = sorted(distances, key=_beyond, reverse=True)
     columns = 3 if len(worst) <= 12 else 4 if len(worst) <= 24 else 6
@@ -112,20 +112,20 @@ def joint_comparison(pretrain: Sequence[Episodes], adapt: Episodes, distances: S
     gap = (0.12 if columns < 6 else 0.25) / columns
     figure = make_subplots(
         rows, columns, horizontal_spacing=gap, vertical_spacing=82 / (height - 130) if rows > 1 else 0,
-        subplot_titles=[_compared(one, columns) for one in worst],
+        subplot_titles=[_compared(joint, columns) for joint in worst],
     )  # fmt: skip
-    *bodies, mine = unify([*pretrain, adapt])
-    new = _sampled(adapt)
-    old = [_sampled(episodes) for episodes in pretrain]
-    for panel, one in enumerate(worst):
+    *bodies, body = unify([*pretrain, adapt])
+    adapt_values = _sampled(adapt)
+    pretrain_values = [_sampled(episodes) for episodes in pretrain]
+    for panel, joint in enumerate(worst):
         place = {"row": panel // columns + 1, "col": panel % columns + 1}
-        column = adapt.joint_names.index(one.joint)
-        slot = mine.slots[column]
-        parts = [v[:, b.slots.index(slot)] for v, b in zip(old, bodies, strict=True) if slot in b.slots]
-        both = [new[:, column], *parts]
+        column = adapt.joint_names.index(joint.joint)
+        slot = body.slots[column]
+        parts = [v[:, b.slots.index(slot)] for v, b in zip(pretrain_values, bodies, strict=True) if slot in b.slots]
+        both = [adapt_values[:, column], *parts]
         edges = np.linspace(min(p.min() for p in both), max(max(p.max() for p in both), both[0].min() + 1e-6), BINS + 1)
         sides = [("pre-training", np.concatenate(parts), SOFT)] if parts else []
-        for name, values, color in (*sides, ("adaptation", new[:, column], RED if _apart(one) else BLUE)):
+        for name, values, color in (*sides, ("adaptation", adapt_values[:, column], RED if _apart(joint) else BLUE)):
             share = 100 * np.histogram(values, edges)[0] / len(values)
             figure.add_scatter(
                 x=edges, y=[*share, share[-1]], mode="lines", fill="tozeroy", fillcolor=faded(color, 0.3),
@@ -147,24 +147,25 @@ def joint_comparison(pretrain: Sequence[Episodes], adapt: Episodes, distances: S
     return figure.update_annotations(font_size=12)
 
 
-def _beyond(one: JointDistance) -> float:
+def _beyond(joint: JointDistance) -> float:
     """The distance in units of its null's upper end; −1 where no pre-training robot has this slot."""
-    if not isfinite(one.distance):
+    if not isfinite(joint.distance):
         return -1.0
-    return one.distance / max(one.null_high, 1e-12) if isfinite(one.null_high) else one.distance
+    return joint.distance / max(joint.null_high, 1e-12) if isfinite(joint.null_high) else joint.distance
 
 
-def _apart(one: JointDistance) -> bool:
-    return bool(one.distance > one.null_high)
+def _apart(joint: JointDistance) -> bool:
+    return bool(joint.distance > joint.null_high)
 
 
-def _compared(one: JointDistance, columns: int) -> str:
-    name = f"<b>{short(one.joint, 30 if columns == 3 else 20)}</b><br>"
-    if not isfinite(one.distance):
+def _compared(joint: JointDistance, columns: int) -> str:
+    name = f"<b>{short(joint.joint, 30 if columns == 3 else 20)}</b><br>"
+    if not isfinite(joint.distance):
         return f"{name}no pre-training robot<br>has this slot"
-    null = f"chance {one.null_median:.2g}, 95 %: {one.null_high:.2g}" if isfinite(one.null_high) else "null unknown"
+    known = isfinite(joint.null_high)
+    null = f"chance {joint.null_median:.2g}, 95 %: {joint.null_high:.2g}" if known else "null unknown"
     between = "<br>" if columns > 3 else " "
-    return f"{name}distance {one.distance:.2g}{between}({null})<br>{100 * one.outside:.0f} % outside"
+    return f"{name}distance {joint.distance:.2g}{between}({null})<br>{100 * joint.outside:.0f} % outside"
 
 
 def _sampled(episodes: Episodes) -> np.ndarray:

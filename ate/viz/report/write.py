@@ -1,4 +1,4 @@
-"""The report: one HTML file that shows a run to someone who has nothing but a browser, network or not."""
+"""The report: one HTML file that shows a run in any browser, without a network."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +11,12 @@ from plotly.offline import get_plotlyjs
 from ate.errors import InputError
 from ate.runs.directory import TITLES, RunDirectory
 from ate.runs.files import write_text
-from ate.viz.tables.rows import text
+from ate.viz.tables.html import table_html
+from ate.viz.tables.rows import table, text
 
 
 def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = None) -> Path:
-    """Write the report of one run, or of several one after the other.
+    """Write the report of one run, or of several in sequence.
 
     Args:
         run: the run directories, with what the notebooks left in them.
@@ -34,7 +35,7 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["text"] = text
+    environment.filters.update(text=text, table_html=table_html)
     template = environment.get_template("report.html")
     html = template.render(
         title=", ".join(item.path.name for item in runs),
@@ -47,9 +48,9 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
     return target
 
 
-# What headline files say in words, shown as such and not among the numbers.
+# Parts of headline files that are sentences, not numbers.
 SENTENCES = ("title", "verdict", "bottom_line")
-# What a card holds, in the order in which a reader asks for it.
+# Parts of a card, in the order in which they are shown.
 CARD = {
     "seeds": "Seeds",
     "hashes": "What it was made from, by hash",
@@ -61,20 +62,26 @@ CARD = {
 def _run(run: RunDirectory, number: int) -> dict[str, Any]:
     headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
     failed = {failure.notebook for failure in failures}
-    found = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
+    keys = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
     return {
         "name": run.path.name,
         "failures": [Markup(failure.html()) for failure in failures],
         "cells": run.cells(),
-        "failed_cells": run.failed_cells(),
+        "failed_table": table([_failed_cell(cell) for cell in run.failed_cells()]),
         # Where no notebook has run, the run is of another kind and none is missed.
-        "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in found] if set(found) & set(TITLES) else [],
-        "bottom_lines": [headlines[key]["bottom_line"] for key in found if "bottom_line" in headlines.get(key, {})],
+        "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in keys] if set(keys) & set(TITLES) else [],
+        "bottom_lines": [headlines[key]["bottom_line"] for key in keys if "bottom_line" in headlines.get(key, {})],
         "notebooks": [
             {**_notebook(key, headlines.get(key), cards.get(key), figures, f"run{number}"), "failed": key in failed}
-            for key in found
+            for key in keys
         ],
     }  # fmt: skip
+
+
+def _failed_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
+    command = Markup("<code>{}</code>").format(cell["command"])
+    reason = f"{cell['type']}: {cell['message']}"
+    return {"method": cell["method"], "seed": cell["seed"], "why": reason, "the next try": command}
 
 
 def _notebook(
@@ -85,7 +92,7 @@ def _notebook(
     prefix: str,
 ) -> dict[str, Any]:
     headline = headline or {}
-    mine = [figure for figure in figures if figure["name"].startswith(f"{key}_")]
+    own = [figure for figure in figures if figure["name"].startswith(f"{key}_")]
     tables = {name: value for name, value in headline.items() if _is_table(value)}
     return {
         "key": key,
@@ -97,15 +104,15 @@ def _notebook(
         "figures": [
             {"id": f"{prefix}-{figure['name']}", "name": figure["name"], "title": figure["title"],
              "caption": figure["caption"], "json": safe_json(figure["figure"])}
-            for figure in mine
+            for figure in own
         ],
         "card": [] if card is None else _card(card),
         "command": None if card is None else card.get("command"),
     }  # fmt: skip
 
 
-def _sentences(said: str | Sequence[str]) -> list[str]:
-    return [said] if isinstance(said, str) else list(said)
+def _sentences(value: str | Sequence[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _card(card: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -118,7 +125,7 @@ def _card(card: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _listed(value: Any) -> str:
-    """A value of a card in full: a setting is repeated exactly or not at all."""
+    """A value of a card, in full, because settings must be repeated exactly."""
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 

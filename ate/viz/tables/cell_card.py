@@ -1,57 +1,59 @@
-"""The run card of one cell for a person, and its training seeds one by one."""
+"""The run card of one cell, and its training seeds as rows."""
 
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from ate.experiments.export import tidy
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.sweep import AXES
+from ate.viz.tables.html import table_html
+from ate.viz.tables.rows import table
+
+# Shares of the width of the card.
+WIDTHS = (12, 88)
 
 
-def card_html(study: Study, runs: Sequence[RunResult]) -> str:
+def card_html(study: Study, runs: Sequence[RunResult]) -> Markup:
     """How a cell was configured, its seeds, its hashes, and the command that repeats it, as HTML.
 
     Args:
         study: settings and files.
-        runs: of one cell, one a training seed.
+        runs: of one cell, one for each training seed.
     """
-    rows = "".join(
-        f"<tr><th style='text-align:left;vertical-align:top;padding:0.2em 1em 0.2em 0;white-space:nowrap'>{name}</th>"
-        f"<td style='text-align:left;white-space:normal;overflow-wrap:anywhere'>{value}</td></tr>"
-        for name, value in card_rows(study, runs).items()
-    )
-    head = f"<h4>Run card of {escape(runs[0].method)}</h4>"
-    return f"<div style='max-width:70em'>{head}<table style='table-layout:auto;margin:0'>{rows}</table></div>"
+    rows = [{"setting": name, "value": value} for name, value in card_rows(study, runs).items()]
+    head = Markup("<h4>Run card of {}</h4>").format(runs[0].method)
+    return Markup("<div style='max-width:70em'>{}{}</div>").format(head, table_html(table(rows), WIDTHS))
 
 
 def card_rows(study: Study, runs: Sequence[RunResult]) -> dict[str, str]:
-    """The same as names and HTML values."""
+    """The same as names and values; hashes and the command are `Markup`."""
     first, settings = runs[0], study.settings
-    kept = [f"seed {run.seed} <code>{escape(run.cell[:16])}</code>" for run in runs if run.cell]
+    code = Markup("<code>{}</code>").format
+    kept = [Markup("seed {} {}").format(run.seed, code(run.cell[:16])) for run in runs if run.cell]
     files = {
         "policy": study.policies[first.parameterization].parent.name,
         "alignment": study.folder.name,
         "data": study.adapt.digest[:16],
     }
     return {
-        "guidance": escape(", ".join([f"encoder {first.encoder}", *first.spec.guidance.labels().values()])),
-        "budget": f"{escape(first.parameterization)} prediction, {first.demonstrations} demonstrations, "
+        "guidance": ", ".join([f"encoder {first.encoder}", *first.spec.guidance.labels().values()]),
+        "budget": f"{first.parameterization} prediction, {first.demonstrations} demonstrations, "
         f"{settings.steps} steps of {settings.batch} chunks, learning rate {settings.learning_rate:g}",
         "seeds": f"training {', '.join(str(run.seed) for run in runs)}; rollouts "
         + (f"0 to {len(first.success) - 1}" if first.success else "none"),
-        "hashes": "; ".join([*(f"{name} <code>{escape(value)}</code>" for name, value in files.items()), *kept]),
-        "command": f"<code>{escape(command(study, first))}</code>",
+        "hashes": Markup("; ").join([*(Markup("{} {}").format(n, code(value)) for n, value in files.items()), *kept]),
+        "command": code(command(study, first)),
     }
 
 
 def command(study: Study, result: RunResult) -> str:
-    """What repeats a cell and its λ = 0 with the same seeds; what is in the run directory is read, not run."""
+    """The command that repeats a cell and its λ = 0 with the same seeds. Existing results are read."""
     settings, guidance = study.settings, result.spec.guidance
     lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
     other = [
@@ -71,9 +73,8 @@ def command(study: Study, result: RunResult) -> str:
 
 
 def seed_rows(runs: Sequence[RunResult], method: str) -> list[dict[str, Any]]:
-    """One row a training seed of a method, with its difference to λ = 0, which must be among the runs."""
+    """A row for each training seed of a method, with its difference to λ = 0, which must be among the runs."""
     frame = tidy(runs)
-    mine = frame[frame.method == method]
     return [
         {
             "training seed": int(row.seed),
@@ -84,5 +85,5 @@ def seed_rows(runs: Sequence[RunResult], method: str) -> list[dict[str, Any]]:
             "held-out error": row.held_out_error,
             "seconds": row.seconds,
         }
-        for row in mine.itertuples()
+        for row in frame[frame.method == method].itertuples()
     ]

@@ -1,4 +1,4 @@
-"""Tables of a study as plain rows: what notebooks show and headline files keep."""
+"""Tables as plain rows, as notebooks show them and headline files keep them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ate.viz.figures.data import PRETRAIN, labels
 
 
 def set_rows(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> list[dict[str, Any]]:
-    """One row a set: its size, its rate, and what chunks of `horizon` rows make of it.
+    """A row for each set: its size, its rate, and its chunks of `horizon` rows.
 
     An episode of n rows has n − S + 1 chunks, none if n < S (ATE paper, arXiv 2509.02055, section 3.1).
     """
@@ -38,7 +38,7 @@ def set_rows(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> lis
 
 
 def set_sentences(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> list[str]:
-    """What the sets are, and a warning where chunks of one length last differently long on old and new robots."""
+    """What the sets are, and a warning if a chunk has a different duration on pre-training and adaptation robots."""
     rows = set_rows(pretrain, adapt, horizon)
     dropped, count = sum(row["too short"] for row in rows), sum(row["episodes"] for row in rows)
     robots = ", ".join(episodes.robot for episodes in pretrain)
@@ -49,10 +49,11 @@ def set_sentences(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -
     ]
     rates = {row["set"]: row["rate (Hz)"] for row in rows}
     if len(set(rates.values())) > 1:
-        said = ", ".join(f"{name} {rate if isinstance(rate, str) else f'{rate:g} Hz'}" for name, rate in rates.items())
+        units = {name: rate if isinstance(rate, str) else f"{rate:g} Hz" for name, rate in rates.items()}
+        listed = ", ".join(f"{name} {rate}" for name, rate in units.items())
         lines.append(
-            f"WARNING, rates differ ({said}): a chunk of {horizon} rows lasts differently long on these robots, so the "
-            "latent space compares movements of different speed. Resample the recordings to one rate."
+            f"WARNING, rates differ ({listed}): a chunk of {horizon} rows has a different duration on these robots, so "
+            "the latent space compares movements of different speed. Resample the recordings to one rate."
         )
     return lines
 
@@ -64,7 +65,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def text(value: Any) -> str:
-    """A value as a reader wants it: whole numbers with thousands, others with four significant digits."""
+    """A value as text: whole numbers with thousands separators, others with four significant digits."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -18,34 +18,35 @@ from ate.viz.figures.panels import Cell, Panel, compared, panels
 from ate.viz.figures.steer import guidance_anatomy, loss_curves
 from ate.viz.style import INK
 from ate.viz.tables.cell_card import card_html, seed_rows
-from ate.viz.widgets.widget import FigureWidget
+from ate.viz.widgets.figure import FigureWidget, Point
 
 CHOSEN = "chosen"
 FILM = (
-    "The first rollout that succeeded and the first that failed. Line and triangle: the tool's path and where it is; "
-    "square: the object, dotted its path; cross: the goal. Metres in the frame of the table, the robot at negative x."
+    "The first rollout that succeeded and the first that failed. Line and triangle: path and position of the tool. "
+    "Dotted line and square: path and position of the object. Cross: the goal. Metres in the frame of the table; the "
+    "robot stands at negative x."
 )
 
 
 def extremes(results: Sequence[RunResult]) -> dict[str, RunResult]:
-    """The cell that lies highest above λ = 0 and the one that lies lowest, each by the run of its first seed."""
-    every = panels(results)
-    found = [
-        (one.mean, panel.cells[cell][0])
-        for panel, cells in zip(every, compared(every), strict=True)
-        for cell, one in cells.items()
+    """The cell that lies highest above λ = 0 and the one that lies lowest, each as the run of its first seed."""
+    all_panels = panels(results)
+    differences = [
+        (difference.mean, panel.cells[cell][0])
+        for panel, cells in zip(all_panels, compared(all_panels), strict=True)
+        for cell, difference in cells.items()
     ]
-    highest, lowest = (pick(found, key=lambda pair: pair[0])[1] for pick in (max, min))
+    highest, lowest = (pick(differences, key=lambda pair: pair[0])[1] for pick in (max, min))
     return {"highest": highest} if highest is lowest else {"highest": highest, "lowest": lowest}
 
 
 def replayed(study: Study, results: Mapping[str, RunResult]) -> dict[str, Replay]:
-    """Each of these trained and rolled out again, by the same names."""
+    """Train and roll out each of these runs again; results by the same names."""
     return {name: replay_in(study, result) for name, result in results.items()}
 
 
 def show_cell(study: Study, results: Sequence[RunResult], done: Replay, run: RunDirectory, name: str) -> None:
-    """Display one cell: its run card, its seeds one by one, its loss beside that of λ = 0, and its film strip.
+    """Display one cell: its run card, its seeds one by one, its loss against that of λ = 0, and its film strip.
 
     Args:
         study: settings and files.
@@ -61,21 +62,21 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, run: Run
     display(HTML(card_html(study, runs)))
     show_table(seed_rows([*panel.base, *runs], result.method))
     show(
-        loss_curves([*panel.base, *runs]), run, f"{name}_1_loss", f"{title}: loss beside that of λ = 0",
+        loss_curves([*panel.base, *runs]), run, f"{name}_1_loss", f"{title}: loss against that of λ = 0",
         "Against the unshifted target, on the same batches, noise levels and noise.",
     )  # fmt: skip
     if done.rollouts is not None:
         film = film_strip(done.rollouts, telling(done.rollouts.success))
         about = f"{title}: rollouts of training seed {result.seed}"
-        show(film, run, f"{name}_2_film", about, f"{FILM} {_said(done)}")
+        show(film, run, f"{name}_2_film", about, f"{FILM} {_summary(done)}")
 
 
-def _find(every: Sequence[Panel], result: RunResult) -> tuple[Panel, Cell]:
+def _find(all_panels: Sequence[Panel], result: RunResult) -> tuple[Panel, Cell]:
     cell = (result.lam, result.clamp)
-    return next((panel, cell) for panel in every if result in panel.cells.get(cell, ()))
+    return next((panel, cell) for panel in all_panels if result in panel.cells.get(cell, ()))
 
 
-def _said(done: Replay) -> str:
+def _summary(done: Replay) -> str:
     count = f"{sum(done.result.success)} of {len(done.result.success)} rollouts"
     name = f"{done.result.method}, seed {done.result.seed}"
     if done.faithful:
@@ -84,19 +85,19 @@ def _said(done: Replay) -> str:
 
 
 def show_cells(study: Study, results: Sequence[RunResult]) -> None:
-    """Display the explorer; nothing in batch, where `show_cell` shows some cells, and nothing without rollouts."""
+    """Display the explorer; nothing in batch (use `show_cell` there), and nothing if there are no rollouts."""
     if not in_batch() and all(result.success for result in results):
         display(CellExplorer(study, results).box)
 
 
 class CellExplorer:
-    """The grid, and what is known of the cell that was clicked.
+    """The grid, and the results of the cell that was clicked.
 
     Attributes:
         box: the whole, to display.
         figure: the λ × clamp grid.
-        seed: whose rollouts are shown.
-        status: what is going on.
+        seed: selects the training seed whose rollouts are shown.
+        status: what is running, or the outcome.
     """
 
     def __init__(self, study: Study, results: Sequence[RunResult]) -> None:
@@ -113,9 +114,7 @@ class CellExplorer:
         self.card, self.loss, self.meter, self.film, self.errors = (widgets.Output() for _ in range(5))
         for output in (self.loss, self.meter):
             output.layout.width = "50%"
-        for trace in self.figure.data:
-            if trace.type == "heatmap":
-                trace.on_click(self._guarded(self._click))
+        self.figure.on_click(self._guarded(self._click))
         self.seed.observe(self._guarded(self._roll), names="value")
         curves = widgets.HBox([self.loss, self.meter])
         parts = [self.figure, self.errors, self.card, curves, widgets.HBox([self.seed, self.status]), self.film]
@@ -124,24 +123,26 @@ class CellExplorer:
         self._say("Click a cell to see its run card, its curves and rollouts of its policy.")
 
     def _guarded(self, act: Callable[..., None]) -> Callable[..., None]:
-        """The same, with errors shown below the grid instead of being lost in the kernel's log."""
+        """`act`, with its errors shown below the grid; otherwise they would only be in the kernel's log."""
 
-        def guarded(*given: Any) -> None:
+        def guarded(*arguments: Any) -> None:
             self.errors.clear_output()
             with self.errors:
-                act(*given)
+                act(*arguments)
 
         return guarded
 
     def _say(self, text: str) -> None:
         self.status.value = f"<span style='margin-left:1em;color:#5c6773'>{text}</span>"
 
-    def _click(self, trace: Any, points: Any, _: Any = None) -> None:
-        if not points.xs:
+    def _click(self, points: Sequence[Point]) -> None:
+        heatmaps = {i: trace.name for i, trace in enumerate(self.figure.figure.data) if trace.type == "heatmap"}
+        point = next((point for point in points if point.trace in heatmaps), None)
+        if point is None:
             return
-        panel = next(one for one in self.panels if one.title == trace.name)
-        words = {(f"{lam:g}", clamp_text(clamp)): (lam, clamp) for lam, clamp in panel.cells}
-        cell = words.get((str(points.xs[0]), str(points.ys[0])))
+        panel = next(panel for panel in self.panels if panel.title == heatmaps[point.trace])
+        labels = {(f"{lam:g}", clamp_text(clamp)): (lam, clamp) for lam, clamp in panel.cells}
+        cell = labels.get((str(point.x), str(point.y)))
         if cell is not None:
             self.chosen = panel, cell
             self._mark(panel, cell)
@@ -154,8 +155,10 @@ class CellExplorer:
         place = self.panels.index(panel)
         axes = {"xref": f"x{place + 1}" if place else "x", "yref": f"y{place + 1}" if place else "y"}
         frame = {"type": "rect", "x0": x - 0.49, "x1": x + 0.49, "y0": y - 0.48, "y1": y + 0.48, "name": CHOSEN}
-        others = [shape for shape in self.figure.layout.shapes if shape.name != CHOSEN]
-        self.figure.layout.shapes = [*others, {**frame, **axes, "line": {"color": INK, "width": 3}}]
+        layout = self.figure.figure.layout
+        others = [shape for shape in layout.shapes if shape.name != CHOSEN]
+        layout.shapes = [*others, {**frame, **axes, "line": {"color": INK, "width": 3}}]
+        self.figure.refresh(layout=["shapes"])
 
     def _show(self, panel: Panel, cell: Cell) -> None:
         runs = panel.cells[cell]
@@ -172,17 +175,17 @@ class CellExplorer:
                 draw(figure.update_layout(legend={"orientation": "h", "x": 0, "y": -0.15}))
 
     def _roll(self, _: Any = None) -> None:
-        """Rollouts of the chosen cell and seed: its policy was not kept, so it is trained again."""
+        """Show rollouts of the chosen cell and seed. Its policy was not kept, so it is trained again."""
         if self.chosen is None:
             return
         panel, cell = self.chosen
-        mine = {run.seed: run for run in panel.cells[cell]}
+        by_seed = {run.seed: run for run in panel.cells[cell]}
         self.seed.disabled = False
         self.film.clear_output()
-        if self.seed.value not in mine:
-            self._say(f"Seed {self.seed.value} of this cell has not run; there are {', '.join(map(str, mine))}.")
+        if self.seed.value not in by_seed:
+            self._say(f"Seed {self.seed.value} of this cell has not run; there are {', '.join(map(str, by_seed))}.")
             return
-        result = mine[self.seed.value]
+        result = by_seed[self.seed.value]
         self._say(f"{result.method}, seed {result.seed}: being trained and rolled out again …")
         key = (panel.title, cell, result.seed)
         if key not in self._replayed:
@@ -192,4 +195,4 @@ class CellExplorer:
         if done.rollouts is not None:
             with self.film:
                 draw(film_strip(done.rollouts, telling(done.rollouts.success)))
-        self._say(_said(done))
+        self._say(_summary(done))

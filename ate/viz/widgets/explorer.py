@@ -1,9 +1,10 @@
-"""The explorer for a person: click a point to see its chunk and neighbours, lasso some, walk through the latent."""
+"""The explorer of a latent map: click for a chunk and its neighbours, lasso points, walk through the latent space."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from html import escape
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import ipywidgets as widgets
@@ -12,53 +13,39 @@ import plotly.graph_objects as go
 from IPython.display import HTML, display
 
 from ate.align.evaluate.latent_map import LatentMap
-from ate.align.evaluate.projection import plane
+from ate.align.evaluate.scorecard import Scorecard
 from ate.viz.display import draw, in_batch, show_table
 from ate.viz.figures.chunk import chunk_title, chunk_view, walk_view
-from ate.viz.figures.latent_map import latent_maps
-from ate.viz.widgets.widget import FigureWidget
+from ate.viz.figures.latent_map import latent_maps, projected
+from ate.viz.report.alignment import precision_note
+from ate.viz.widgets.figure import FigureWidget, Point
 
-MAPS = {"PCA": "pca", "UMAP, joint fit": "umap"}
-WALK = (-2.0, -1.0, 0.0, 1.0, 2.0)
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-
-
-def flat(latent_map: LatentMap, method: str, seed: int, cache: Path | None) -> np.ndarray:
-    """Coordinates of everything the map shows, in one frame: pre-training, adaptation before, adaptation after."""
-    parts = (latent_map.pretrain_latents, latent_map.adapt_before, latent_map.adapt_after)
-    points = np.concatenate([latents.mean for latents in parts])
-    return plane(points, method, seed, cache)
-
-
-def representatives(latent_map: LatentMap) -> dict[str, int]:
-    """Three adaptation points by how deep inside pre-training they lie: the deepest, the median, the outermost."""
-    order = latent_map.count + np.argsort(latent_map.depth()[latent_map.count :], kind="stable")
-    return {"deepest inside": int(order[-1]), "median": int(order[len(order) // 2]), "outermost": int(order[0])}
+PCA, UMAP = "PCA", "UMAP, joint fit"
 
 
 def selection_rows(latent_map: LatentMap, points: Sequence[int]) -> list[dict[str, Any]]:
-    """What a lasso holds: one row a side, with robots, episodes, modes, time, depth and reconstruction error."""
+    """Summary of selected points, pre-training and adaptation in a row each: robots, episodes, modes, errors."""
     side, mode, depth, time = latent_map.side("after"), latent_map.mode(), latent_map.depth(), latent_map.time()
     rows = []
     for name, inside in (
         ("pre-training", lambda i: i < latent_map.count),
         ("adaptation", lambda i: i >= latent_map.count),
     ):
-        mine = np.array([i for i in points if inside(i)], int)
-        if not len(mine):
+        members = np.array([i for i in points if inside(i)], int)
+        if not len(members):
             continue
         # A sample is enough for a mean, and a lasso may hold thousands.
-        sample = mine[np.linspace(0, len(mine) - 1, min(len(mine), 50)).astype(int)]
+        sample = members[np.linspace(0, len(members) - 1, min(len(members), 50)).astype(int)]
         error = float(np.mean([np.abs(latent_map.chunk(i) - latent_map.reconstruction(i)).mean() for i in sample]))
         rows.append(
             {
                 "side": name,
-                "points": len(mine),
-                "robots": _counts(side.robot[mine]),
-                "episodes": len({(side.set[i], side.episode[i]) for i in mine}),
-                "modes": _counts(mode[mine]),
-                "time in episode": _range(time[mine]),
-                "density quantile": _range(depth[mine]),
+                "points": len(members),
+                "robots": _counts(side.robot[members]),
+                "episodes": len({(side.set[i], side.episode[i]) for i in members}),
+                "modes": _counts(mode[members]),
+                "time in episode": _range(time[members]),
+                "density quantile": _range(depth[members]),
                 "reconstruction error": error,
             }
         )
@@ -75,26 +62,19 @@ def _range(values: np.ndarray) -> str:
 
 
 def show_explorer(
-    latent_map: LatentMap, said: str, seed: int = 0, cache: Path | None = None, umap: bool = True
+    latent_map: LatentMap, score: Scorecard, seed: int = 0, cache: Path | None = None, umap: bool = True
 ) -> None:
-    """Display the explorer; nothing in batch, where the same figures stand still.
+    """Display the explorer; nothing in batch, where `latent_map_pictures` shows the same map.
 
     Args:
         latent_map: the points.
-        said: the number that stands beside every map.
+        score: of the same alignment; its precision stands above the map.
         seed: of UMAP.
         cache: folder that keeps UMAPs.
-        umap: offer one; it is worked out beside the kernel's work and can be chosen when it is ready.
+        umap: offer one. It is computed in the background and can be chosen when it is ready.
     """
     if not in_batch():
-        display(Explorer(latent_map, said, seed, cache, umap).box)
-
-
-def _slider(name: str, low: float, high: float, step: float) -> widgets.FloatSlider:
-    return widgets.FloatSlider(
-        0.0, min=low, max=high, step=step, description=name, continuous_update=False,
-        style={"description_width": "initial"},
-    )  # fmt: skip
+        display(Explorer(latent_map, precision_note(score), seed, cache, umap).box)
 
 
 class Explorer:
@@ -104,15 +84,15 @@ class Explorer:
         box: the whole, to display.
         figure: the map.
         clicked: the last two points that were clicked, the latest last.
-        status: what is going on.
+        status: what is running, or the outcome.
     """
 
-    def __init__(self, latent_map: LatentMap, said: str, seed: int, cache: Path | None, umap: bool) -> None:
-        """Build it with the PCA at once, and with a UMAP as soon as it is worked out."""
-        self.latent_map, self.said, self.clicked = latent_map, said, [latent_map.count]
-        self._planes = {"PCA": flat(latent_map, MAPS["PCA"], seed, cache)}
-        self.figure = FigureWidget(latent_maps(latent_map, self._planes["PCA"], "PCA", said))
-        self.map = widgets.Dropdown(options=["PCA"], value="PCA", description="map")
+    def __init__(self, latent_map: LatentMap, note: str, seed: int, cache: Path | None, umap: bool) -> None:
+        """Build it with the PCA at once, and with a UMAP as soon as it is computed."""
+        self.latent_map, self.note, self.clicked = latent_map, note, [latent_map.count]
+        self._planes = {PCA: projected(latent_map, "pca", seed, cache)}
+        self.figure = FigureWidget(latent_maps(latent_map, self._planes[PCA], PCA, note))
+        self.map = widgets.Dropdown(options=[PCA], value=PCA, description="map")
         self.status = widgets.HTML()
         self.chunk, self.summary, self.walk, self.errors = (widgets.Output() for _ in range(4))
         most = min(8, len(latent_map.directions[1]))
@@ -122,7 +102,8 @@ class Explorer:
         )
         self.share = widgets.FloatSlider(0.0, min=0, max=1, step=0.05, description="source → target",
                                          continuous_update=False, style={"description_width": "initial"})  # fmt: skip
-        self._listen()
+        self.figure.on_click(self._guarded(self._click))
+        self.figure.on_select(self._guarded(self._select))
         self.map.observe(self._guarded(self._redraw), names="value")
         self.direction.observe(self._guarded(self._walked), names="value")
         self.amount.observe(self._guarded(self._walked), names="value")
@@ -140,33 +121,36 @@ class Explorer:
             ]
         )
         self.box.add_class("ate-explorer")
-        self._say("Click a point to see its chunk; draw around points to see what they have in common.")
+        self._say("Click a point to see its chunk. Draw around points to see a summary of them.")
         self._guarded(self._show)()
         if umap:
-            Thread(target=self._guarded(self._add_umap), args=(seed, cache), daemon=True).start()
+            self._say("UMAP is being computed; the PCA is ready.")
+            thread = ThreadPoolExecutor(1)
+            thread.submit(projected, latent_map, "umap", seed, cache).add_done_callback(self._add_umap)
+            thread.shutdown(wait=False)
 
     def _guarded(self, act: Callable[..., None]) -> Callable[..., None]:
-        """The same, with errors shown below the map instead of being lost in the kernel's log."""
+        """`act`, with its errors shown below the map; otherwise they would only be in the kernel's log."""
 
-        def guarded(*given: Any) -> None:
+        def guarded(*arguments: Any) -> None:
             with self.errors:
-                act(*given)
+                act(*arguments)
 
         return guarded
-
-    def _listen(self) -> None:
-        for trace in self.figure.data:
-            if trace.type != "contour":
-                trace.on_click(self._guarded(self._click))
-                trace.on_selection(self._guarded(self._select))
 
     def _say(self, text: str) -> None:
         self.status.value = f"<span style='color:#5c6773'>{text}</span>"
 
-    def _click(self, trace: Any, points: Any, _: Any = None) -> None:
-        if points.point_inds:
-            self.clicked = [self.clicked[-1], int(trace.customdata[points.point_inds[0]])]
+    def _click(self, points: Sequence[Point]) -> None:
+        clicked = self._rows(points)
+        if clicked:
+            self.clicked = [self.clicked[-1], clicked[0]]
             self._show()
+
+    def _rows(self, points: Sequence[Point]) -> list[int]:
+        """Rows in the latent map of points of the figure; the contours have none."""
+        traces = self.figure.figure.data
+        return [int(traces[p.trace].customdata[p.index]) for p in points if traces[p.trace].type != "contour"]
 
     def _show(self) -> None:
         with self.chunk:
@@ -174,27 +158,18 @@ class Explorer:
             display(HTML(f"<h4>{chunk_title(self.latent_map, self.clicked[-1])}</h4>"))
             draw(chunk_view(self.latent_map, self.clicked[-1]))
 
-    def _select(self, *_: Any) -> None:
-        chosen = {
-            int(trace.customdata[i])
-            for trace in self.figure.data
-            if trace.type != "contour" and trace.selectedpoints
-            for i in trace.selectedpoints
-        }
+    def _select(self, points: Sequence[Point]) -> None:
+        selected = sorted(set(self._rows(points)))
         with self.summary:
             self.summary.clear_output(wait=True)
-            if chosen:
-                show_table(selection_rows(self.latent_map, sorted(chosen)))
+            if selected:
+                show_table(selection_rows(self.latent_map, selected))
 
     def _redraw(self, _: Any = None) -> None:
-        drawn = latent_maps(self.latent_map, self._planes[self.map.value], self.map.value, self.said)
-        with self.figure.batch_update():
-            for mine, other in zip(self.figure.data, drawn.data, strict=True):
-                mine.update(x=other.x, y=other.y)
-                if mine.type == "contour":
-                    mine.update(z=other.z, contours=other.contours)
-            for axis in ("xaxis", "xaxis2", "yaxis"):
-                self.figure.layout[axis].title.text = drawn.layout[axis].title.text
+        name = self.map.value
+        self.figure.figure = latent_maps(self.latent_map, self._planes[name], name, self.note)
+        titles = [f"{axis}.title.text" for axis in ("xaxis", "xaxis2", "yaxis")]
+        self.figure.refresh(["x", "y", "z", "contours.start", "contours.end"], titles)
 
     def _walked(self, _: Any = None) -> None:
         amounts = sorted({0.0, float(self.amount.value)})
@@ -215,9 +190,15 @@ class Explorer:
             self.walk.clear_output(wait=True)
             draw(figure)
 
-    def _add_umap(self, seed: int, cache: Path | None) -> None:
-        name = next(name for name in MAPS if name != "PCA")
-        self._say("UMAP is being worked out; the PCA is ready.")
-        self._planes[name] = flat(self.latent_map, MAPS[name], seed, cache)
+    def _add_umap(self, computed: "Future[np.ndarray]") -> None:
+        """Offer the UMAP, or show why there is none.
+
+        This runs in a thread, so not inside an Output: that would capture what the kernel displays meanwhile.
+        """
+        error = computed.exception()
+        if error is not None:
+            self._say(f"No UMAP: {escape(str(error))}. The PCA is ready.")
+            return
+        self._planes[UMAP] = computed.result()
         self.map.options = list(self._planes)
-        self._say("UMAP is ready: choose it as the map.")
+        self._say("UMAP is ready: select it as the map.")

@@ -1,4 +1,4 @@
-"""Following a run from a notebook: its curves as they grow, how far it is, and a button that stops it afterwards."""
+"""Follow a run from a notebook: its curves, its progress, and a button that stops it."""
 
 import time
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ FAILED = ("failed", "died")
 
 
 def follow(child: Child) -> None:
-    """Show a run until it ends; interrupting the cell leaves the run alone.
+    """Show a run until it ends. Interrupting the cell does not stop the run.
 
-    A kernel serves no button while a cell runs, so the button that stops the run comes alive with the interrupt.
+    A kernel handles no button while a cell runs, so the stop button is enabled by the interrupt.
 
     Args:
         child: started here (`Child.start`) or elsewhere (`Child.attach`).
@@ -38,7 +38,7 @@ def follow(child: Child) -> None:
             pane.refresh()
             time.sleep(PAUSE)
     except KeyboardInterrupt:
-        pane.say("No longer followed; it goes on. The button stops it, running the cell again follows it.")
+        pane.say("No longer followed; the run continues. The button stops it; running the cell again follows it.")
         pane.button.disabled = False
         raise
     pane.refresh()
@@ -46,8 +46,8 @@ def follow(child: Child) -> None:
 
 
 def train_apart(arguments: Sequence[str], directory: RunDirectory) -> None:
-    """Run `ate` with these arguments as a child in the run directory and follow it; one that is alive is followed as
-    it is. Nothing in batch, which trains where it is.
+    """Run `ate` with these arguments as a child process in the run directory and follow it. A child that is already
+    running is followed instead. Nothing in batch, where the notebook trains in its own process.
 
     Raises:
         Stopped, RuntimeError: as `follow`.
@@ -67,7 +67,7 @@ class Pane:
     """
 
     def __init__(self, child: Child) -> None:
-        """Nothing is asked of the run until the first `refresh`."""
+        """The run is first read by `refresh`."""
         self.child = child
         self.button = widgets.Button(description="Stop with a checkpoint", icon="stop", layout={"width": "220px"})
         self.button.disabled = True
@@ -82,7 +82,7 @@ class Pane:
         self._status.value = f"<span style='margin-left:1em'>{text}</span>"
 
     def refresh(self) -> None:
-        """Say how far it is, and draw the curves anew where they have grown."""
+        """Show its progress, and redraw the curves if they have grown."""
         self.say(words(self.child.status()) + (". To stop it, interrupt the kernel first." if self.child.alive else ""))
         metrics = self.child.metrics()
         count = sum(len(rows) for rows in metrics.values())
@@ -96,7 +96,7 @@ class Pane:
         with self._errors:
             self.button.disabled = True
             ended = self.child.stop(timeout=STOPPING)
-            self.say(words(self.child.status()) if ended else "asked to stop; it ends after the step at hand")
+            self.say(words(self.child.status()) if ended else "stop requested; it ends after the current step")
 
 
 def _judge(child: Child) -> None:

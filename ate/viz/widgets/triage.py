@@ -1,4 +1,4 @@
-"""The triage grid for a person: one button an episode, its joints on a click, and a switch that excludes it."""
+"""The triage grid: a button for each episode, its joints on a click, and a switch that excludes it."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -33,7 +33,7 @@ def show_triage(sets: Sequence[DatasetReport], file: Path) -> None:
     """
     if in_batch():
         return
-    grids = {one.prefix.rstrip("/") or one.label: partial(TriageGrid, one, file) for one in sets}
+    grids = {examined.prefix.rstrip("/") or examined.label: partial(TriageGrid, examined, file) for examined in sets}
     first = next(iter(grids))
     if len(grids) == 1:
         display(grids[first]().box)
@@ -65,10 +65,10 @@ class TriageGrid:
         self.chosen: Triage | None = None
         listed = self._listed()
         # Left out by a parameter, which this grid cannot change.
-        self.given = {stem(name) for name in examined.data.exclude} - set(listed)
-        self.triage = {one.episode: one for one in _every(examined)}
+        self.by_parameter = {stem(name) for name in examined.data.exclude} - set(listed)
+        self.triage = {triage.episode: triage for triage in _all_episodes(examined)}
         shown = list(self.triage.values())[:MOST_BUTTONS]
-        self.buttons = {one.episode: self._button(one) for one in shown}
+        self.buttons = {triage.episode: self._button(triage) for triage in shown}
         self.switch = widgets.ToggleButton(
             description="Exclude this episode",
             icon="ban",
@@ -92,96 +92,96 @@ class TriageGrid:
         prefix = self.examined.prefix
         return {stem(n.removeprefix(prefix)): reason for n, reason in names.items() if n.startswith(prefix)}
 
-    def _button(self, one: Triage) -> widgets.Button:
+    def _button(self, triage: Triage) -> widgets.Button:
         button = widgets.Button(layout={"width": "auto", "margin": "2px", "border": "2px solid transparent"})
-        button.tooltip = "\n".join(one.reasons) or "ordinary"
-        button.style.button_color = COLOURS[_kind(one)]
-        button.on_click(lambda _: self._clicked(one))
-        self._label(button, one)
+        button.tooltip = "\n".join(triage.reasons) or "ordinary"
+        button.style.button_color = COLOURS[_kind(triage)]
+        button.on_click(lambda _: self._clicked(triage))
+        self._label(button, triage)
         return button
 
-    def _label(self, button: widgets.Button, one: Triage) -> None:
-        name = one.episode if len(one.episode) <= 24 else "…" + one.episode[-23:]
-        odd = "unusable" if not isfinite(one.oddness) else "" if one.oddness < 0 else f"{one.oddness:.1f}"
-        out = stem(one.episode) in self._listed() or stem(one.episode) in self.given
+    def _label(self, button: widgets.Button, triage: Triage) -> None:
+        name = triage.episode if len(triage.episode) <= 24 else "…" + triage.episode[-23:]
+        odd = "unusable" if not isfinite(triage.oddness) else "" if triage.oddness < 0 else f"{triage.oddness:.1f}"
+        out = stem(triage.episode) in self._listed() or stem(triage.episode) in self.by_parameter
         button.description = " · ".join(part for part in (name, odd, OUT if out else "") if part)
         button.style.text_decoration = "line-through" if out else "none"
         button.style.text_color = SOFT if out else "#1f2a36"
 
-    def _guarded(self, act: Callable[..., None], *given: object) -> bool:
+    def _guarded(self, act: Callable[..., None], *arguments: object) -> bool:
         """Do it and say whether it was done; bad data stand in the status line, any other error below it."""
         done = False
         with self.output:
             try:
-                act(*given)
+                act(*arguments)
                 done = True
             except InputError as error:
                 self.status.value = f"<p style='color:{RED};max-width:60em'><b>{escape(str(error))}</b></p>"
         return done
 
-    def _clicked(self, one: Triage) -> None:
-        self._guarded(self._click, one)
+    def _clicked(self, triage: Triage) -> None:
+        self._guarded(self._click, triage)
 
-    def _click(self, one: Triage) -> None:
+    def _click(self, triage: Triage) -> None:
         for name, button in self.buttons.items():
-            button.layout.border = f"2px solid {'#1f2a36' if name == one.episode else 'transparent'}"
+            button.layout.border = f"2px solid {'#1f2a36' if name == triage.episode else 'transparent'}"
         self.output.clear_output()
-        self.chosen = one
-        out = stem(one.episode) in self._listed()
-        given = stem(one.episode) in self.given
-        self.switch.disabled = given
-        self.switch.value = out or given
+        self.chosen = triage
+        out = stem(triage.episode) in self._listed()
+        by_parameter = stem(triage.episode) in self.by_parameter
+        self.switch.disabled = by_parameter
+        self.switch.value = out or by_parameter
         self._name_switch()
-        why = "; ".join(one.reasons) or "nothing odd about it"
-        said = f"<b>{escape(one.episode)}</b>, {one.steps:,} steps: {escape(why)}."
-        if given:
-            said += " It is left out by a parameter of this notebook, which is where to take it back."
-        self.status.value = _note(said + f"<br>{escape(one.file)}")
-        self._draw(one)
+        why = "; ".join(triage.reasons) or "nothing odd about it"
+        message = f"<b>{escape(triage.episode)}</b>, {triage.steps:,} steps: {escape(why)}."
+        if by_parameter:
+            message += " It is excluded by a parameter of this notebook. Change that parameter to include it again."
+        self.status.value = _note(message + f"<br>{escape(triage.file)}")
+        self._draw(triage)
 
-    def _draw(self, one: Triage) -> None:
+    def _draw(self, triage: Triage) -> None:
         episodes = self.examined.all
         names = [] if episodes is None else [item.name for item in episodes]
-        if episodes is not None and one.episode in names:
-            draw(episode_joints(episodes, names.index(one.episode), self.examined.profile))
+        if episodes is not None and triage.episode in names:
+            draw(episode_joints(episodes, names.index(triage.episode), self.examined.profile))
             return
         for item in self.examined.broken:
-            if item.name == one.episode:
+            if item.name == triage.episode:
                 raise item.error
 
     def _switched(self, change: dict[str, bool]) -> None:
-        if self.chosen is not None and stem(self.chosen.episode) not in self.given:
+        if self.chosen is not None and stem(self.chosen.episode) not in self.by_parameter:
             if self._guarded(self._write, self.chosen, change["new"]):
                 return
             self.switch.unobserve(self._switched, names="value")
             self.switch.value = change["old"]
             self.switch.observe(self._switched, names="value")
 
-    def _write(self, one: Triage, leave_out: bool) -> None:
+    def _write(self, triage: Triage, leave_out: bool) -> None:
         """Bring the list to what the switch says; a list that says so already is left alone."""
         names = excludes.read(self.file) if self.file.exists() else {}
-        mine = [n for n in names if stem(n) == f"{self.examined.prefix}{stem(one.episode)}"]
-        if bool(mine) == leave_out:
+        entries = [n for n in names if stem(n) == f"{self.examined.prefix}{stem(triage.episode)}"]
+        if bool(entries) == leave_out:
             return
         if leave_out:
-            names[f"{self.examined.prefix}{stem(one.episode)}"] = "; ".join(["clicked", *one.reasons])
+            names[f"{self.examined.prefix}{stem(triage.episode)}"] = "; ".join(["clicked", *triage.reasons])
         else:
-            names = {name: reason for name, reason in names.items() if name not in mine}
+            names = {name: reason for name, reason in names.items() if name not in entries}
         excludes.write(self.file, names)
-        self._label(self.buttons[one.episode], one)
+        self._label(self.buttons[triage.episode], triage)
         self._name_switch()
         did = "written to" if leave_out else "taken out of"
-        self.status.value = _note(f"<b>{escape(one.episode)}</b> {did} {escape(str(self.file))}. {AGAIN}")
+        self.status.value = _note(f"<b>{escape(triage.episode)}</b> {did} {escape(str(self.file))}. {AGAIN}")
 
     def _name_switch(self) -> None:
         self.switch.description = "Excluded; take it back" if self.switch.value else "Exclude this episode"
         self.switch.icon = "undo" if self.switch.value else "ban"
 
 
-def _every(examined: DatasetReport) -> list[Triage]:
+def _all_episodes(examined: DatasetReport) -> list[Triage]:
     """All episodes of a set, the oddest first; those that are left out already were not measured and go last."""
-    measured = sorted(examined.report.triage, key=lambda one: -one.oddness)
-    known = {stem(one.episode) for one in measured}
+    measured = sorted(examined.report.triage, key=lambda triage: -triage.oddness)
+    known = {stem(triage.episode) for triage in measured}
     others = [(i.name, str(i.path), len(i)) for i in examined.all or ()] + [
         (i.name, str(i.path), 0) for i in examined.broken
     ]
@@ -190,8 +190,10 @@ def _every(examined: DatasetReport) -> list[Triage]:
     return [*measured, *left]
 
 
-def _kind(one: Triage) -> str:
-    return "cannot be used" if not isfinite(one.oddness) else "odd" if one.reasons and one.oddness >= 0 else "ordinary"
+def _kind(triage: Triage) -> str:
+    if not isfinite(triage.oddness):
+        return "cannot be used"
+    return "odd" if triage.reasons and triage.oddness >= 0 else "ordinary"
 
 
 def _note(html: str) -> str:
@@ -203,9 +205,9 @@ def _legend(listed: dict[str, str], grid: TriageGrid) -> str:
         f"<span style='background:{colour};padding:1px 8px;margin-right:10px'>{kind}</span>"
         for kind, colour in COLOURS.items()
     )
-    counts = [_kind(one) for one in grid.triage.values()]
-    said = ", ".join(f"{counts.count(kind):,} {kind}" for kind in COLOURS if counts.count(kind))
-    out = len(set(listed) | grid.given)
+    counts = [_kind(triage) for triage in grid.triage.values()]
+    summary = ", ".join(f"{counts.count(kind):,} {kind}" for kind in COLOURS if counts.count(kind))
+    out = len(set(listed) | grid.by_parameter)
     return _note(
-        f"{chips}<s>left out</s> &nbsp; {said}{f'; {out:,} left out' if out else ''}. The number is the oddness."
+        f"{chips}<s>left out</s> &nbsp; {summary}{f'; {out:,} left out' if out else ''}. The number is the oddness."
     )
