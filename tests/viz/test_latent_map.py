@@ -135,6 +135,12 @@ def test_a_click_shows_the_chunk_a_lasso_the_summary_and_errors_are_seen(latent_
     assert len(bars) == 5 and shown[-1].data[0].y == pytest.approx(latent_map.chunk(explorer.clicked[-1])[:, 0])
     explorer.share.value = 0.5
     assert {line.name for line in shown[-1].data} == {"0", "0.5", "1"}
+    tables = []
+    monkeypatch.setattr("ate.viz.widgets.explorer.show_table", tables.append)
+    points = [{"trace": place, "index": index, "x": 0, "y": 0} for index in range(3)]
+    explorer.figure._receive(None, {"event": "select", "points": points[:1]}, [])
+    explorer.figure._receive(None, {"event": "select", "points": points}, [])
+    assert [[row["points"] for row in table] for table in tables] == [[3]]
     rows = selection_rows(latent_map, range(140, 170))
     assert [(row["side"], row["points"]) for row in rows] == [("pre-training", 10), ("adaptation", 20)]
     assert set(viz.representatives(latent_map)) == {"deepest inside", "median", "outermost"}

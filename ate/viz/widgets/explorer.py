@@ -161,8 +161,9 @@ class Explorer:
     def _select(self, points: Sequence[Point]) -> None:
         selected = sorted(set(self._rows(points)))
         with self.summary:
-            self.summary.clear_output(wait=True)
-            if selected:
+            self.summary.clear_output()
+            # A click selects too; its single point is shown as a chunk.
+            if len(selected) > 1:
                 show_table(selection_rows(self.latent_map, selected))
 
     def _redraw(self, _: Any = None) -> None:
