@@ -44,7 +44,7 @@ def test_a_sound_policy_passes_every_rung(sound):
     found = run_checks(further, train, held_out=held_out, start=policy)
     assert set(levels(found).values()) == {"PASS"}, levels(found)
     assert found.level == "PASS" and found.first is None and "8 checks" in found.sentence
-    assert "20 of 20" in found.of("replay").found
+    assert "20 of 20" in found.of("replay").got
     unseen = found.errors["held out"]
     assert unseen.scores(unseen.policy).mean() < 0.5 * unseen.scores(unseen.hold).mean()
 
@@ -57,7 +57,7 @@ def test_recordings_in_other_units_order_or_direction_fail_the_passport(sound, c
     policy, train, _ = sound
     found = run_checks(policy, changed(train, qpos=change, action=change), simulator=False)
     assert {"statistics", "training prediction"} <= failed(found)
-    assert told in found.of("statistics").found
+    assert told in found.of("statistics").got
     # The first FAIL is further down; it points to where the cause is.
     assert found.first is not None and "see the check statistics" in found.sentence
 
@@ -66,14 +66,14 @@ def test_a_policy_that_holds_still_fails_where_it_shows(sound):
     policy, train, _ = sound
     found = run_checks(holding(policy), train, simulator=False)
     assert {"training prediction", "stuck at start", "state ablation", "gripper events"} <= failed(found)
-    assert found.of("stuck at start").found.startswith("stuck in 80 of 80 draws")
+    assert found.of("stuck at start").got.startswith("stuck in 80 of 80 draws")
 
 
 def test_pauses_in_the_demonstrations_are_named_as_the_reason(sound):
     _, train, _ = sound
     slow = paused(train, 40)
     found = run_checks(trained(slow), slow, simulator=False).of("stuck at start")
-    assert found.level != "PASS" and "20 of 20 demonstrations stand still there too" in found.found
+    assert found.level != "PASS" and "20 of 20 demonstrations stand still there too" in found.got
     assert "cut the pauses" in found.fix
 
 
@@ -81,7 +81,7 @@ def test_pauses_in_the_demonstrations_are_named_as_the_reason(sound):
 def test_a_layer_drawn_anew_is_named_with_and_without_the_start(sound, known):
     policy, train, _ = sound
     found = run_checks(reset(policy), train, simulator=False, start=policy if known else None).of("weights")
-    assert found.level == "FAIL" and "network.leave.1.weight" in found.found
+    assert found.level == "FAIL" and "network.leave.1.weight" in found.got
     assert ("not loaded" if known else "re-initialised") in found.fix
 
 
@@ -92,13 +92,13 @@ def test_weights_that_were_never_trained_or_are_broken_fail(sound):
     broken = policy.moved_to(policy.spaces[0])
     with torch.no_grad():
         broken.network.leave[1].weight[0, 0] = torch.nan
-    assert "NaN" in run_checks(broken, train, simulator=False).of("weights").found
+    assert "NaN" in run_checks(broken, train, simulator=False).of("weights").got
 
 
 def test_a_policy_that_never_saw_the_scene_fails_the_ablation_alone(sound):
     policy, train, _ = sound
     found = run_checks(trained(train, blind(policy)), train, simulator=False)
-    assert failed(found) == {"state ablation"} and "causal confusion" in found.of("state ablation").found
+    assert failed(found) == {"state ablation"} and "causal confusion" in found.of("state ablation").got
 
 
 def test_one_episode_learnt_by_heart_fails_on_held_out_ones(sound):
