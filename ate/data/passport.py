@@ -68,7 +68,7 @@ class Passport:
         )
 
     def check_tree(self, tree: Mapping[str, Any] | None, where: str) -> None:
-        """Refuse a checkpoint whose stored passport is not the one of the statistics beside it.
+        """Refuse a checkpoint whose stored passport does not match its statistics.
 
         Raises:
             InputError: there is none, or it differs: the checkpoint was edited or put together from two.

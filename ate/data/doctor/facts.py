@@ -29,7 +29,7 @@ class Facts:
         usual: root mean square step of each column, `(dof,)`.
         rows: sampled rows of the chosen series, float32 `(m, dof)`.
         steps: the step that follows each sampled row, `(m, dof)`.
-        other: the other series (`action` beside `qpos`) at those rows, `(m, k)`; None where it was not recorded.
+        other: the companion series (`action` of `qpos`) at those rows, `(m, k)`; None where it was not recorded.
         phase: the phase code of each sampled row, `(m,)`; None where it was not recorded.
         episode: which of `summaries` each sampled row is from, `(m,)`.
         stride: sampling stride: one row in every `stride` is kept.

@@ -4,7 +4,7 @@ import numpy as np
 
 # Of the squared length: recorders round quaternions to three digits at worst.
 UNIT = 0.004
-# Three of four columns must turn by this much, or an angle's sine and cosine beside two small numbers would count.
+# Three of four columns must turn by this much, or an angle's sine and cosine with two small numbers would count.
 TURNS = 0.1
 # A flipped row has a product of about −1 with the row before; a fast turn stays well above this.
 FLIPPED = -0.5

@@ -30,7 +30,7 @@ def pair(series: dict[str, Series], others: Mapping[str, Series | str | None], s
         if isinstance(values, str):
             left.append(f"{name} ({values})")
         elif not values.shape or len(values) != rows:
-            left.append(f"{name} (shape {values.shape} beside {rows} rows of qpos)")
+            left.append(f"{name} (shape {values.shape}, qpos has {rows} rows)")
         else:
             series[name] = values
     if source == "action" and "action" not in series:

@@ -1,4 +1,4 @@
-"""LeRobot v2.0, v2.1 and v3: parquet files with `observation.state` and `action`, and JSON beside them in `meta/`."""
+"""LeRobot v2.0, v2.1 and v3: parquet files with `observation.state` and `action`, and JSON in `meta/`."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The native layout: one HDF5 file an episode, root dataset `qpos (n_steps, dof)`, and beside it, where recorded,
+"""The native layout: one HDF5 file an episode, root dataset `qpos (n_steps, dof)` and, where recorded,
 `action (n_steps, dof)`, `state`, `ee_pose`, `phase`; attributes `robot`, `task`, `rate_hz`, `joint_names`, `units`.
 """
 

@@ -90,7 +90,7 @@ def _series(
     if not wide or 0 in header.shape or header.dtype.kind not in "fiu" or (exact and header.dtype.kind == "f"):
         return f"shape {header.shape} of type {header.dtype}"
     if header.shape[0] != total:
-        return f"shape {header.shape} beside {total} rows of qpos"
+        return f"shape {header.shape}, qpos has {total} rows"
     start, stop = part or (0, total)
     return Series((stop - start, *header.shape[1:]), f"{file}, array {key!r}", Rows(file, header, start), exact)
 

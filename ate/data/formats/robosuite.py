@@ -22,7 +22,7 @@ from ate.data.series import Series
 from ate.errors import InputError
 
 NAME = "robosuite"
-EXPECTS = "HDF5 files with 'data/<demo>/states' and the model's XML, in 'model_file' or in models/ beside them"
+EXPECTS = "HDF5 files with 'data/<demo>/states' and the model's XML, in 'model_file' or in the folder models/"
 _STATES, _ACTIONS, _MODEL = "states", "actions", "model_file"
 # Enough rows to measure the time step; reading all of them would be reading the set.
 _TIMED = 2000

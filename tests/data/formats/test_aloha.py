@@ -30,7 +30,7 @@ def test_a_short_action_is_noted_or_refused(tmp_path):
         del handle["action"]
         handle["action"] = np.zeros((4, 3))
     episodes = load(folder)
-    assert not episodes[1].has("action") and "shape (4, 3) beside 9 rows" in episodes[1].keys.ignored[0]
+    assert not episodes[1].has("action") and "action (shape (4, 3)" in episodes[1].keys.ignored[0]
     with pytest.raises(InputError, match=r"episode_1.*shape \(4, 3\)"):
         load(folder, source="action")
 
