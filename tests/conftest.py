@@ -13,15 +13,9 @@ import pytest
 
 from ate.data import Episodes, load
 
-SHARED = Path(os.environ.get("ATE_SHARED", Path(__file__).parents[2] / "shared"))
-
-
-@pytest.fixture
-def shared() -> Path:
-    """The folder of shared golden numbers and real recordings; tests that need it skip where it is absent."""
-    if not SHARED.is_dir():
-        pytest.skip(f"no shared data at {SHARED}; set ATE_SHARED to run this test")
-    return SHARED
+# Numbers of the released code, and recordings of people; both are part of the repository.
+GOLDEN = Path(__file__).parent / "golden"
+REAL = Path(__file__).parent / "real"
 
 
 def write_episode(folder: Path, index: int, qpos: np.ndarray, **more: object) -> Path:
