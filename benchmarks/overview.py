@@ -1,6 +1,6 @@
 """The figure at the top of the README, from the kept figures of a run: latents before and after alignment, and success.
 
-    python -m benchmarks.overview runs/demo docs/overview.png
+python -m benchmarks.overview runs/demo docs/overview.png
 """
 
 import sys

@@ -18,6 +18,15 @@ GOLDEN = Path(__file__).parent / "golden"
 REAL = Path(__file__).parent / "real"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that drive notebooks and browsers come first, so that none of them is left to one worker at the end."""
+    marked: dict[Path, int] = {}
+    for item in items:
+        if marks := {mark.name for mark in item.iter_markers()} & {"kernel", "browser", "slow"}:
+            marked[item.path] = max(marked.get(item.path, 0), len(marks))
+    items.sort(key=lambda item: -marked.get(item.path, 0))
+
+
 def write_episode(folder: Path, index: int, qpos: np.ndarray, **more: object) -> Path:
     """One native episode file; arrays become datasets, the rest attributes."""
     folder.mkdir(parents=True, exist_ok=True)

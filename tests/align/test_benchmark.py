@@ -101,6 +101,7 @@ def recorded(folder, episodes):
     return str(folder)
 
 
+@pytest.mark.slow
 def test_the_command_evaluates_all_variants_and_a_second_time_reads_them_back(robots, tmp_path, monkeypatch):
     pretrain = [recorded(tmp_path / "pretrain" / episodes.robot, episodes) for episodes in robots[0]]
     adapt = recorded(tmp_path / "adapt", robots[1])

@@ -61,6 +61,7 @@ def test_half_precision_rounds_and_gives_float32_back(batch):
     assert float(low["loss"]) == pytest.approx(float(full["loss"]), rel=0.02)
 
 
+@pytest.mark.slow
 def test_compiled_training_is_the_same_training_under_the_same_names(robots, tiny, tmp_path):
     config = tiny.with_options(pretrain_steps=4, adapt_steps=4, dropout=0.0)
     plain = ate.align.fit(*robots, preset=config)

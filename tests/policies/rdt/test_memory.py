@@ -78,6 +78,7 @@ def test_lora_starts_as_the_policy_trains_little_and_is_guided():
     assert refused(lambda: with_lora(policy, rank=0)).where == "LoRA rank"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks of memory are read from Linux's /proc")
 def test_real_steps_of_a_mid_size_policy_take_what_is_estimated():
     """Never a tenth (its reserve) more, and not so much less that a batch twice as large would have fitted."""
