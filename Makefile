@@ -155,7 +155,7 @@ $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements
 	touch $@
 
 lerobot: $(LEROBOT)/.installed
-	$(LEROBOT)/bin/python -m tests.lerobot
+	$(LEROBOT)/bin/python -m benchmarks.lerobot
 	$(LEROBOT)/bin/python -m pytest -q tests/lerobot
 
 clean:
