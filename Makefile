@@ -13,6 +13,9 @@ export MUJOCO_GL ?= disabled
 run: venv
 	$(BIN)/ate run --profile demo
 
+# One thread a test process: two processes with two threads each would wait for each other on two cores.
+test quick: export OMP_NUM_THREADS ?= 1
+
 test: venv browser
 	$(MAKE) --no-print-directory lint types
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15

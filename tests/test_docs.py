@@ -145,12 +145,14 @@ def test_profiles_are_named_after_themselves_and_point_at_shipped_data(profile):
     assert len(list((ROOT / "data").rglob("*.hdf5"))) == 1800
 
 
+@pytest.mark.slow
 def test_readmes_python_code_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # our own document
 
 
+@pytest.mark.slow
 def test_the_two_lines_added_to_somebodys_training_script_are_two(tmp_path, monkeypatch, capsys):
     """docs/attach.md runs, and its guided loop is their loop, an alignment and an `attach`."""
     monkeypatch.chdir(tmp_path)

@@ -44,6 +44,7 @@ def test_mistyped_variants_are_refused(names, where, fix):
     assert error.value.where == where and fix in error.value.fix
 
 
+@pytest.mark.slow
 def test_variants_that_agree_in_stage_one_train_it_once_and_are_read_back(robots, tmp_path, monkeypatch):
     trained = []
     whole = variants.fit

@@ -109,6 +109,7 @@ def test_a_step_never_waits_for_the_device(batch, kind):
         float(terms["loss"])
 
 
+@pytest.mark.slow
 def test_a_dead_latent_warns_once_and_early(robots, tiny):
     dead = tiny.with_options(kl_weight=100.0, pretrain_steps=60, adapt_steps=6, learning_rate=1e-2)
     with pytest.warns(DeadLatent, match=r"pretrain: after \d+ of 60 steps [01] of 8") as caught:

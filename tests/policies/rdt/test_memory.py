@@ -29,6 +29,7 @@ def test_what_is_counted_without_storage_is_what_a_real_pass_keeps():
     assert real <= need.activations <= 1.25 * real
 
 
+@pytest.mark.slow
 def test_checkpointing_and_lora_and_half_precision_need_less():
     plain = memory_need(TINY, precision="float32")
     deep = replace(TINY, depth=8)
