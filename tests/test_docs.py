@@ -16,12 +16,17 @@ from ate.align.config import AlignConfig
 from ate.cli.main import COMMANDS
 from ate.experiments.settings import PROFILES, ROOT, Settings
 from ate.experiments.sweep import Sweep
+from ate.steer import GuidanceConfig
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 FOLDERS = [ROOT / name for name in ("data/README.md", "tests/golden/README.md", "tests/real/README.md")]
 MODULES = sorted((ROOT / "ate").rglob("*.py"))
 # Whose fields an option of the form NAME=VALUE sets.
-OWNERS = {"run -p": Settings, "align -p": AlignConfig, "sweep --axis": Sweep}
+OWNERS = {
+    "run -p": (Settings, GuidanceConfig),
+    "align -p": (AlignConfig,),
+    "sweep --axis": (Sweep, GuidanceConfig),
+}
 
 
 def name_of(path: Path) -> str:
@@ -74,9 +79,9 @@ def check_command(line: str) -> None:
     for before, word in pairwise(words[1:]):
         if re.match(r"--?[a-z]", word):
             assert word in known | {"--help"}, line
-        owner = OWNERS.get(f"{words[1]} {before}")
-        if owner is not None and "=" in word:
-            assert word.split("=")[0] in dir_of_fields(owner), line
+        owners = OWNERS.get(f"{words[1]} {before}", ())
+        if owners and "=" in word:
+            assert any(word.split("=")[0] in dir_of_fields(owner) for owner in owners), line
 
 
 def with_some(pattern: str, pages: list[Path]) -> list[Path]:

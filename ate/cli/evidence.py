@@ -15,25 +15,27 @@ def evidence(runs: tuple[Path, ...], first_seed: int, each: bool) -> None:
     With `--each --first-seed N` a comparison or sweep is judged on training seeds that a first look did not have.
     """
     from ate.errors import InputError
-    from ate.experiments.evidence import heading, is_complete, pooled_table, studies_by_regime, study_table
+    from ate.experiments.evidence import heading, is_complete, pooled_table, studies_of, study_table
 
     if each:
         _each(runs, first_seed)
         return
-    regimes = studies_by_regime(runs, first_seed)
-    if not regimes:
+    groups = studies_of(runs, first_seed)
+    if not groups:
         raise InputError(
             "no result of an evidence method",
             where=", ".join(map(str, runs)),
             expected="run directories of a comparison of the evidence methods",
             fix="ate compare --methods evidence --run RUN",
         )
-    for regime, studies in regimes.items():
+    for (demonstrations, steps), studies in groups.items():
         complete = {name: results for name, results in studies.items() if is_complete(results)}
         for name in studies.keys() - complete.keys():
-            click.echo(f"{name}, {regime.demonstrations} demonstrations: left out, methods lack seeds", err=True)
+            click.echo(
+                f"{name}, {demonstrations} demonstrations, {steps} steps: left out, methods lack seeds", err=True
+            )
         if complete:
-            click.echo(f"\n## {heading(regime, complete)}\n\n{study_table(complete)}\n\n{pooled_table(complete)}")
+            click.echo(f"\n## {heading(complete)}\n\n{study_table(complete)}\n\n{pooled_table(complete)}")
 
 
 def _each(runs: tuple[Path, ...], first_seed: int) -> None:

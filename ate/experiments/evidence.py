@@ -1,12 +1,11 @@
-"""Evidence: every form of guidance with its controls over several runs, by budget and study, pooled.
+"""Evidence: every form of guidance with its controls over several runs, by demonstrations and steps, pooled.
 
-One run directory holds one task and robot; with one parameterisation it is one *study*. Studies of one *regime*
-(demonstrations and steps) are pooled, each counting the same (`ate.experiments.stats.pooling`).
+One run directory holds one task and robot; with one parameterisation it is one *study*. Studies of the same number of
+demonstrations and steps are pooled, each counting the same (`ate.experiments.stats.pooling`).
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from ate.experiments.methods import CONTROLS, DIRECT, evidence
 from ate.experiments.results import RunResult
@@ -22,32 +21,20 @@ PAIRS = (
 )
 
 
-class Regime(NamedTuple):
-    """A fine-tuning budget.
-
-    Attributes:
-        demonstrations: episodes drawn for each training seed.
-        steps: fine-tuning steps.
-    """
-
-    demonstrations: int
-    steps: int
-
-
-def studies_by_regime(runs: Sequence[Path], first_seed: int = 0) -> dict[Regime, dict[Study, list[RunResult]]]:
-    """Results of the evidence methods by regime, then by study, e.g. `"lift-ur5e sample"`.
+def studies_of(runs: Sequence[Path], first_seed: int = 0) -> dict[tuple[int, int], dict[Study, list[RunResult]]]:
+    """Results of the evidence methods by demonstrations and steps, then by study, e.g. `"lift-ur5e sample"`.
 
     Args:
         runs: run directories of `ate compare --methods evidence`.
         first_seed: training seeds below it are left out.
     """
-    regimes: dict[Regime, dict[Study, list[RunResult]]] = {}
+    groups: dict[tuple[int, int], dict[Study, list[RunResult]]] = {}
     for run in runs:
         for result in load_results(run / "results"):
             if result.method in METHODS and result.seed >= first_seed:
-                studies = regimes.setdefault(Regime(result.demonstrations, result.steps), {})
+                studies = groups.setdefault((result.demonstrations, result.steps), {})
                 studies.setdefault(f"{run.name} {result.parameterization}", []).append(result)
-    return dict(sorted(regimes.items(), reverse=True))
+    return dict(sorted(groups.items(), reverse=True))
 
 
 def is_complete(results: Sequence[RunResult]) -> bool:
@@ -56,11 +43,12 @@ def is_complete(results: Sequence[RunResult]) -> bool:
     return len(seeds) == 1
 
 
-def heading(regime: Regime, studies: Mapping[Study, Sequence[RunResult]]) -> str:
-    """Title of a regime, with the number of training seeds of its studies."""
+def heading(studies: Mapping[Study, Sequence[RunResult]]) -> str:
+    """Title of the studies of one number of demonstrations and steps, with their number of training seeds."""
+    first = next(iter(studies.values()))[0]
     counts = sorted({len({result.seed for result in results}) for results in studies.values()})
     seeds = " or ".join(map(str, counts))
-    return f"{regime.demonstrations} demonstrations, {regime.steps} steps, {seeds} seeds a study"
+    return f"{first.demonstrations} demonstrations, {first.steps} steps, {seeds} seeds a study"
 
 
 def study_table(studies: Mapping[Study, Sequence[RunResult]]) -> str:

@@ -7,17 +7,18 @@ from click.testing import CliRunner
 
 from ate.cli.evidence import evidence as command
 from ate.errors import InputError
-from ate.experiments.evidence import METHODS, PAIRS, Regime, is_complete, pooled_table, studies_by_regime, study_table
+from ate.experiments.evidence import METHODS, PAIRS, is_complete, pooled_table, studies_of, study_table
+from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.runs.files import write_json
+from ate.steer import GuidanceConfig
 
 
 def result(method, seed, rate, demonstrations=25, steps=80):
     success = tuple(i < round(rate * 20) for i in range(20))
-    encoder = "random" if "random" in method else "none"
-    return RunResult(
-        method, seed, "sample", demonstrations, 0.0, 0.1, encoder, success, (0.1,) * 20, (), (), {}, 0.0, steps
-    )
+    guided = {"encoder": "random", "guidance": GuidanceConfig()} if "random" in method else {}
+    spec = MethodSpec(method, **guided)
+    return RunResult(spec, seed, "sample", demonstrations, success, (0.1,) * 20, (), (), {}, 0.0, steps)
 
 
 def keep(run, results):
@@ -38,17 +39,17 @@ def runs(tmp_path):
 
 
 def test_results_are_sorted_by_regime_and_study(runs):
-    regimes = studies_by_regime(runs)
-    assert list(regimes) == [Regime(25, 80), Regime(5, 600)]
-    assert list(regimes[Regime(25, 80)]) == ["lift-ur5e sample", "push-ur5e sample"]
-    assert all(is_complete(results) for results in regimes[Regime(25, 80)].values())
-    assert not any(is_complete(results) for results in regimes[Regime(5, 600)].values())
-    later = studies_by_regime(runs, first_seed=2)[Regime(25, 80)]
+    groups = studies_of(runs)
+    assert list(groups) == [(25, 80), (5, 600)]
+    assert list(groups[(25, 80)]) == ["lift-ur5e sample", "push-ur5e sample"]
+    assert all(is_complete(results) for results in groups[(25, 80)].values())
+    assert not any(is_complete(results) for results in groups[(5, 600)].values())
+    later = studies_of(runs, first_seed=2)[(25, 80)]
     assert {r.seed for results in later.values() for r in results} == {2}
 
 
 def test_tables_have_a_row_for_every_study_and_pair(runs):
-    studies = studies_by_regime(runs)[Regime(25, 80)]
+    studies = studies_of(runs)[(25, 80)]
     table = study_table(studies).splitlines()
     assert len(table) == 2 + 2 and {line.count("|") for line in table} == {len(METHODS) + 2}
     rows = [[part.strip() for part in line.split("|")[1:-1]] for line in pooled_table(studies).splitlines()[2:]]
@@ -56,11 +57,11 @@ def test_tables_have_a_row_for_every_study_and_pair(runs):
     assert rows[0][0] == "scratch" and rows[0][-1] == "hurts" and rows[0][3] == "0 of 2"
 
 
-def test_the_command_prints_the_complete_regimes_and_names_the_rest(runs):
+def test_the_command_prints_the_complete_groups_and_names_the_rest(runs):
     done = CliRunner().invoke(command, [str(run) for run in runs])
     assert done.exit_code == 0, done.output
     assert re.findall(r"^## (.*)$", done.stdout, re.M) == ["25 demonstrations, 80 steps, 3 seeds a study"]
-    assert done.stderr.count("5 demonstrations: left out") == 2
+    assert done.stderr.count("5 demonstrations, 600 steps: left out") == 2
 
 
 def test_each_run_by_itself_compares_what_it_holds_on_later_seeds(tmp_path):
