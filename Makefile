@@ -8,14 +8,23 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run test venv browser lint types lab data verify table real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot
 
 run: venv
 	$(BIN)/ate run --profile demo
 
+# One thread a test process: two processes with two threads each would wait for each other on two cores.
+test quick: export OMP_NUM_THREADS ?= 1
+
 test: venv browser
 	$(MAKE) --no-print-directory lint types
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15
+
+# While working: no browser, no notebook kernel, nothing that trains for more than seconds.
+quick: venv
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 \
+	  -m "not slow and not browser and not kernel"
 
 venv: $(VENV)/.installed
 
@@ -54,16 +63,20 @@ data: venv
 verify: venv
 	$(BIN)/ate demos --verify --episodes 50
 
-# Direct, scratch, ATE and its control: regime B with 8 training seeds, regime A with 3.
+# Plain fine-tuning, from scratch, ATE and its control, in two regimes.
 table: venv
 	$(BIN)/ate compare --run runs/table --demonstrations 25 --steps 80 --seeds 8
 	$(BIN)/ate compare --run runs/table --demonstrations 5 --steps 600 --seeds 3
 
-# Somebody's own recordings, where there is no simulator: Sawyer → Panda.
-REAL ?= ../shared/real
+# Recordings of people, for which there is no simulator: Sawyer → Panda.
+REAL ?= tests/real
 real: venv
 	$(BIN)/ate run --profile demo --run runs/real \
 	  -p pretrain=$(REAL)/robosuite_sawyer/hdf5 -p adapt=$(REAL)/robosuite_panda/hdf5 -p exclude=episode_0005
+
+# The figure at the top of the README, from the run of `make run`.
+overview: venv browser
+	$(BIN)/python -m benchmarks.overview runs/demo docs/overview.png
 
 # Six variants of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
 LIFT := data/lift
@@ -71,7 +84,7 @@ variants: venv
 	$(BIN)/ate benchmark --run runs/benchmark $(foreach robot,panda sawyer iiwa14 xarm7 xarm6,--pretrain $(LIFT)/pretrain/$(robot)) \
 	  --adapt $(LIFT)/adapt/ur5e --adapt $(LIFT)/adapt/gen3
 
-# The same on somebody's own recordings: Sawyer → Panda, and Sawyer + Panda → a right arm of Baxter and of GR1.
+# The same on recordings of people: Sawyer → Panda, and Sawyer + Panda → the right arm of Baxter and of GR1.
 RIGHT_ARMS := --pretrain $(REAL)/robosuite_sawyer/hdf5 --pretrain $(REAL)/robosuite_panda/hdf5 --joints-pretrain "right_j*,robot0_joint*"
 variants-real: venv
 	$(BIN)/ate benchmark --run runs/benchmark-panda --pretrain $(REAL)/robosuite_sawyer/hdf5 \
@@ -123,7 +136,7 @@ evidence: venv
 	for task in lift push; do for robot in ur5e gen3; do for regime in "25 80" "5 600"; do set -- $$regime; \
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$task-$$robot --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
 	    --methods evidence --demonstrations $$1 --steps $$2 --seeds 8 || exit 1; done; done; done
-	$(BIN)/python -m benchmarks.evidence $(EVIDENCE)/*
+	$(BIN)/ate evidence $(EVIDENCE)/*
 
 # Success against demonstrations and against steps: direct, from scratch, ATE; flow policy, 4 seeds.
 curves: venv
@@ -131,10 +144,11 @@ curves: venv
 	  --axis parameterization=flow_noise_at_1 --axis $$axis --axis controls=scratch --seeds 4 --validate 0 || exit 1; done
 	$(BIN)/ate curve runs/curves
 
-# Forms of guidance that nobody promised, each beside its control.
+# Research: forms of guidance that are no option of the product, each with its control.
 leads: venv
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 25 --steps 80
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 5 --steps 300
+
 # Guidance on lerobot's own four policies, in an environment of their own: 0.4.4 on Python 3.11, 0.6.1 on 3.12 and newer.
 LEROBOT := .venv-lerobot
 $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements-alone.txt
@@ -144,7 +158,7 @@ $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements
 	touch $@
 
 lerobot: $(LEROBOT)/.installed
-	$(LEROBOT)/bin/python -m tests.lerobot
+	$(LEROBOT)/bin/python -m benchmarks.lerobot
 	$(LEROBOT)/bin/python -m pytest -q tests/lerobot
 
 clean:

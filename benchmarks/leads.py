@@ -1,4 +1,4 @@
-"""Leads: forms of latent guidance that nobody promised, each beside what it has to beat: `make leads`.
+"""Leads: research on forms of latent guidance that are no option of the product, each with its control: `make leads`.
 
 Per training seed, on the demonstrations that `ate compare` draws, with its optim, alignment and rollout seeds:
 

@@ -13,15 +13,18 @@ import pytest
 
 from ate.data import Episodes, load
 
-SHARED = Path(os.environ.get("ATE_SHARED", Path(__file__).parents[2] / "shared"))
+# Numbers of the released code, and recordings of people; both are part of the repository.
+GOLDEN = Path(__file__).parent / "golden"
+REAL = Path(__file__).parent / "real"
 
 
-@pytest.fixture
-def shared() -> Path:
-    """The folder of shared golden numbers and real recordings; tests that need it skip where it is absent."""
-    if not SHARED.is_dir():
-        pytest.skip(f"no shared data at {SHARED}; set ATE_SHARED to run this test")
-    return SHARED
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that drive notebooks and browsers come first, so that none of them is left to one worker at the end."""
+    marked: dict[Path, int] = {}
+    for item in items:
+        if marks := {mark.name for mark in item.iter_markers()} & {"kernel", "browser", "slow"}:
+            marked[item.path] = max(marked.get(item.path, 0), len(marks))
+    items.sort(key=lambda item: -marked.get(item.path, 0))
 
 
 def write_episode(folder: Path, index: int, qpos: np.ndarray, **more: object) -> Path:

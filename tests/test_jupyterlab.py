@@ -5,6 +5,8 @@ import pytest
 from tests.browser import MARKS, PAINTED, open_page, variance
 from tests.lab import DONE, at_smoke, run_all, serve, show_every_cell, streams
 
+pytestmark = [pytest.mark.browser, pytest.mark.kernel, pytest.mark.slow]
+
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 INSPECT, ALIGN = "01_inspect_data.ipynb", "02_align_latents.ipynb"
 # plotly numbers the axes of panels: xtitle, x2title, …
@@ -35,8 +37,6 @@ def wait_for_other_marks(page, plot, before):
     raise AssertionError("the plot was not drawn anew")
 
 
-@pytest.mark.browser
-@pytest.mark.slow
 def test_the_first_notebook_draws_and_its_slider_draws_another_episode(opened):
     lab, page = opened
     lab.open(page, INSPECT)
@@ -84,8 +84,6 @@ def said(page, words):
     return heading.inner_text()
 
 
-@pytest.mark.browser
-@pytest.mark.slow
 def test_the_second_notebook_is_calm_and_shows_the_chunk_and_neighbours_of_a_point_that_is_clicked(opened):
     lab, page = opened
     lab.open(page, ALIGN)

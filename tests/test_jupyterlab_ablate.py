@@ -7,6 +7,8 @@ import pytest
 from tests.browser import PAINTED, open_page, variance
 from tests.lab import DONE, at_smoke, run_all, serve, show_every_cell, streams
 
+pytestmark = [pytest.mark.browser, pytest.mark.kernel, pytest.mark.slow]
+
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 ABLATE = "04_ablate_lambda_clamp.ipynb"
 # The middle of a cell of the heat map, by column and row.
@@ -43,8 +45,6 @@ def click_cell(page, column, row):
     page.mouse.click(x, y)
 
 
-@pytest.mark.browser
-@pytest.mark.slow
 def test_a_cell_that_is_clicked_shows_its_card_its_curves_and_its_film(page):
     assert streams(page) == [f"stdout: {DONE}\n"]
     show_every_cell(page)
@@ -70,8 +70,6 @@ def test_a_cell_that_is_clicked_shows_its_card_its_curves_and_its_film(page):
     assert film.evaluate(PAINTED) >= 2 * 2 * 5  # two views at five moments, tool and object
 
 
-@pytest.mark.browser
-@pytest.mark.slow
 def test_another_cell_and_another_seed_take_its_place(page):
     click_cell(page, 0, 1)
     cells = page.locator(".ate-cells")

@@ -13,6 +13,8 @@ from ate.experiments.settings import SHIPPED
 from tests.browser import PAINTED, open_page
 from tests.lab import DONE, at_smoke, restart, run_all, serve, show_every_cell
 
+pytestmark = [pytest.mark.browser, pytest.mark.kernel, pytest.mark.slow]
+
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_inspect_data.ipynb"
 ODD = "episode_0003"
 SHOWN = "viz.show_triage([fresh]"
@@ -55,8 +57,6 @@ def drawn_again(page):
     return grid
 
 
-@pytest.mark.browser
-@pytest.mark.slow
 def test_a_person_clicks_an_odd_episode_and_excludes_it(tmp_path):
     run = tmp_path / "run"
     copy = at_smoke(NOTEBOOK, tmp_path / NOTEBOOK.name, run, **small(tmp_path / "data"))

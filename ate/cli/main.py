@@ -18,6 +18,7 @@ COMMANDS = {
     "demos": ("ate.cli.demos", "demos"),
     "diagnose": ("ate.cli.diagnose", "diagnose"),
     "doctor": ("ate.cli.doctor", "doctor"),
+    "evidence": ("ate.cli.evidence", "evidence"),
     "mask": ("ate.cli.mask", "mask_command"),
     "report": ("ate.cli.report", "report"),
     "run": ("ate.cli.run", "run"),

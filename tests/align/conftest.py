@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from ate.data.episodes import Episode, Episodes
-
-GOLDEN = Path(__file__).parents[1] / "golden"
+from tests.conftest import GOLDEN
 
 
 @pytest.fixture(scope="session", autouse=True)

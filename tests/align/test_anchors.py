@@ -107,6 +107,7 @@ def planted_pool(alignment, sets):
     return AnchorPool.of(alignment.pretrain_vae, sets, alignment.pretrain_spaces, CHUNK, 0)
 
 
+@pytest.mark.slow
 def test_anchored_training_raises_correspondence(tiny):
     """φ is planted: its latents are the motion. Moments alone do not tell ψ which motion belongs where."""
     sets = (cartesian("one", goals(24, 1), 1), cartesian("two", goals(24, 2), 2))

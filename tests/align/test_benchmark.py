@@ -44,6 +44,7 @@ def test_mistyped_variants_are_refused(names, where, fix):
     assert error.value.where == where and fix in error.value.fix
 
 
+@pytest.mark.slow
 def test_variants_that_agree_in_stage_one_train_it_once_and_are_read_back(robots, tmp_path, monkeypatch):
     trained = []
     whole = variants.fit
@@ -101,6 +102,7 @@ def recorded(folder, episodes):
     return str(folder)
 
 
+@pytest.mark.slow
 def test_the_command_evaluates_all_variants_and_a_second_time_reads_them_back(robots, tmp_path, monkeypatch):
     pretrain = [recorded(tmp_path / "pretrain" / episodes.robot, episodes) for episodes in robots[0]]
     adapt = recorded(tmp_path / "adapt", robots[1])

@@ -46,6 +46,7 @@ def test_a_latent_that_tells_the_motion_corresponds(cartesians):
     assert row["pretrain_high"] >= row["pretrain"] >= row["pretrain_low"] > row["value"]
 
 
+@pytest.mark.slow
 def test_a_latent_of_something_else_does_not_correspond():
     """Smooth latents that have nothing to do with the motion: overlapping chunks are alike, p-values still hold."""
     p_values = []

@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 import torch
 
 import ate.align
@@ -22,6 +23,7 @@ def train(folder):
     ate.align.fit((robot("seven", 8, 6, 1), robot("six", 7, 6, 2)), robot("new", 7, 6, 3), CONFIG, folder)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_and_resumed_is_bit_equal(tmp_path):
     found = soak(train, tmp_path, KILLS)
     assert found["killed"] == KILLS and found["finished"] >= 1

@@ -179,6 +179,7 @@ def test_a_subset_settles_in_its_mode_of_a_mixture_but_not_of_its_gaussian(weigh
     assert distance[0] < 1.0 < 3.0 < distance[1]
 
 
+@pytest.mark.slow
 def test_mixture_alignment_trains_saves_and_realigns(robots, tiny, tmp_path):
     config = tiny.with_options(prior="mixture", mmd_reference="modes", mixture_components=3)
     alignment = ate.align.fit(*robots, preset=config, directory=tmp_path / "one")

@@ -9,6 +9,7 @@ import ate.align
 from ate.align.released.weights import from_released, to_released
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.errors import InputError
+from tests.conftest import GOLDEN
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def test_round_trip_is_bit_equal(state, tmp_path, prefix):
     assert all(torch.equal(value, again.state_dict()[key]) for key, value in vae.state_dict().items())
 
 
-def test_key_names_and_shapes_are_the_released_ones(shared):
-    golden = json.loads((shared / "golden" / "infovae_A.json").read_text())["A"]["keys"]
+def test_key_names_and_shapes_are_the_released_ones():
+    golden = json.loads((GOLDEN / "infovae_A.json").read_text())["A"]["keys"]
     vae = InfoVAE(VAEConfig(14, latent=32, layers=3, feedforward=64))
     assert {key: list(value.shape) for key, value in to_released(vae).items()} == golden
     with torch.device("meta"):

@@ -61,6 +61,7 @@ def test_half_precision_rounds_and_gives_float32_back(batch):
     assert float(low["loss"]) == pytest.approx(float(full["loss"]), rel=0.02)
 
 
+@pytest.mark.slow
 def test_compiled_training_is_the_same_training_under_the_same_names(robots, tiny, tmp_path):
     config = tiny.with_options(pretrain_steps=4, adapt_steps=4, dropout=0.0)
     plain = ate.align.fit(*robots, preset=config)
@@ -108,6 +109,7 @@ def test_a_step_never_waits_for_the_device(batch, kind):
         float(terms["loss"])
 
 
+@pytest.mark.slow
 def test_a_dead_latent_warns_once_and_early(robots, tiny):
     dead = tiny.with_options(kl_weight=100.0, pretrain_steps=60, adapt_steps=6, learning_rate=1e-2)
     with pytest.warns(DeadLatent, match=r"pretrain: after \d+ of 60 steps [01] of 8") as caught:

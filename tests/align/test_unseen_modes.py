@@ -23,6 +23,7 @@ def p_values(adapt, seeds=SEEDS, pretrain_episodes=60, adapt_episodes=30):
 @pytest.mark.parametrize(
     ("adapt", "seeds"), [(World.subset, SEEDS), (World.widest, range(8)), (World.pretrained, range(8))]
 )
+@pytest.mark.slow
 def test_true_modes_pass(adapt, seeds):
     found = p_values(adapt, seeds)
     # Of 20 tests at the level 0.01, three or more fail in one case of a thousand.
@@ -30,6 +31,7 @@ def test_true_modes_pass(adapt, seeds):
     assert np.median(found) > 0.1
 
 
+@pytest.mark.slow
 def test_a_planted_mode_of_a_tenth_of_the_chunks_is_found():
     assert (p_values(lambda world, count: world.planted(count, 0.1)) < 0.01).sum() >= 19
 

@@ -74,6 +74,7 @@ def write(tmp_path, monkeypatch):
     return one
 
 
+@pytest.mark.kernel
 @pytest.mark.slow
 def test_a_failing_cell_comes_first_everywhere_until_it_is_cured(given, write, tmp_path):
     write("03", BAD), write("04")
@@ -104,6 +105,7 @@ def test_a_failing_cell_comes_first_everywhere_until_it_is_cured(given, write, t
     assert not any(MARK in cell.metadata.get("tags", []) for cell in executed.cells)
 
 
+@pytest.mark.kernel
 @pytest.mark.slow
 def test_a_killed_kernel_is_told_with_the_stage_it_died_in(given, write, tmp_path):
     write("02", KILL)
@@ -150,6 +152,7 @@ main(["run", "--profile", "smoke", "--run", sys.argv[2], "--only", "03",
 """
 
 
+@pytest.mark.kernel
 @pytest.mark.slow
 def test_runs_at_once_in_one_folder_and_in_several_leave_each_its_own_results(given, write, tmp_path):
     write("03", "import time\ndirectory.save_headline('first', {'lam': settings.lam})\ntime.sleep(0.5)")

@@ -73,6 +73,7 @@ def test_a_released_yaml_trains_both_stages(yaml_file, tmp_path):
     assert card["config"]["chunk"] == 8 and set(card["hashes"]) == {"pretrain/0", "adapt"}
 
 
+@pytest.mark.slow
 def test_resume_is_a_field_of_the_yaml(yaml_file, tmp_path):
     whole = call("--config", yaml_file(), "--out", tmp_path / "whole")
     assert whole.exit_code == 0
@@ -100,6 +101,7 @@ def test_resume_is_a_field_of_the_yaml(yaml_file, tmp_path):
         assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_one_stage_after_the_other(yaml_file, tmp_path):
     first = call("--config", yaml_file(isAuto=False), "--out", tmp_path / "run")
     assert "Stage 1 is finished" in first.output and not (tmp_path / "run" / "alignment.safetensors").exists()

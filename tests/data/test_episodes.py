@@ -7,7 +7,7 @@ import pytest
 import ate
 from ate.data import load, load_sets
 from ate.errors import InputError
-from tests.conftest import write_episode
+from tests.conftest import REAL, write_episode
 
 
 def walk(seed, steps=20, dof=7):
@@ -155,10 +155,10 @@ def test_reading_never_writes(folder):
     assert before == {f: (f.stat().st_mtime_ns, f.read_bytes()) for f in folder.iterdir()}
 
 
-def test_real_recordings_load_or_name_the_odd_one(shared):
-    sawyer = load(shared / "real/robosuite_sawyer/hdf5")
+def test_real_recordings_load_or_name_the_odd_one():
+    sawyer = load(REAL / "robosuite_sawyer/hdf5")
     assert (len(sawyer), sawyer.dof, int(sawyer.lengths.sum())) == (8, 9, 19635)
     with pytest.raises(InputError, match=r"episode_0005\.hdf5: got 7 columns"):
-        load(shared / "real/robosuite_panda/hdf5")
-    panda = ate.data.load(shared / "real/robosuite_panda/hdf5", exclude=["episode_0005"])
+        load(REAL / "robosuite_panda/hdf5")
+    panda = ate.data.load(REAL / "robosuite_panda/hdf5", exclude=["episode_0005"])
     assert (len(panda), panda.dof, panda.rate_hz) == (5, 9, 20.0)

@@ -3,6 +3,7 @@
 import json
 import os
 
+import pytest
 import torch
 
 from ate.experiments import Executor, JobSpec, MethodSpec, comparison
@@ -22,6 +23,7 @@ def sweep(experiment, folder):
     run([JobSpec(experiment, METHODS, (0, 1))], folder / "results", Executor("here")).whole()
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_every_cell_is_there_once_and_equal(experiment, tmp_path):
     # The server's first fork waits for its imports, which belong to no sweep.
     Fork(torch.get_num_threads).wait(None)

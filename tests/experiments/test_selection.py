@@ -88,6 +88,7 @@ def test_each_condition_of_a_grid_is_confirmed_by_its_own_seeds():
     assert len(lines) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", [World(), World(noise=0.08, interaction=0.3, shared=0.2)])
 def test_false_verdicts_are_rare_without_an_effect(world):
     """150 sweeps of 20 cells × 8 seeds: "helps" of any cell in at most 5 %; of the winner on held-out seeds too.

@@ -22,6 +22,7 @@ def ask(experiment, methods=METHODS, seeds=(0,)):
     return [JobSpec(experiment, tuple(methods), tuple(seeds))]
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_executor_and_are_kept(experiment, tmp_path):
     one = run(ask(experiment, seeds=(0, 1)), tmp_path / "one", HERE)
     two = run(ask(experiment, seeds=(0, 1)), tmp_path / "two", Executor("processes", workers=2))

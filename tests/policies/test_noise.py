@@ -7,6 +7,7 @@ import torch
 import ate
 from ate.errors import InputError
 from ate.policies.noise import PARAMETERIZATIONS, NoisePath, guidance_coefficient, squared_cosine, target_coefficients
+from tests.conftest import GOLDEN
 
 CLOSED_FORMS = {
     "epsilon": lambda a, s: -s,
@@ -66,8 +67,8 @@ def test_the_coefficient_is_callable_where_guidance_is():
     assert ate.steer.guidance_coefficient is guidance_coefficient
 
 
-def test_schedule_equals_the_golden_one(shared):
-    golden = np.load(shared / "golden/ddpm_squaredcos_alphabar.npz")
+def test_schedule_equals_the_golden_one():
+    golden = np.load(GOLDEN / "ddpm_squaredcos_alphabar.npz")
     for steps in (10, 100, 1000):
         key = next(k for k in golden.files if golden[k].shape == (steps,) and "alpha" in k.lower())
         np.testing.assert_allclose(squared_cosine(steps).numpy(), golden[key], rtol=2e-5)

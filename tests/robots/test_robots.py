@@ -7,6 +7,7 @@ from ate.errors import InputError
 from ate.robots import Joint, available, profile
 from ate.robots.kinematic_table import ROBOTS
 from ate.robots.profile import limits
+from tests.conftest import REAL
 
 BUILTIN = {*ROBOTS, "aloha", "realman_dual", "so101", "baxter", "gr1_arms"}
 
@@ -207,12 +208,12 @@ def test_the_top_level_is_checked_too(own):
         profile(write(own, 'name = "a"', top="title = 1"))
 
 
-def test_recorded_teleoperation_lies_within_the_limits_of_its_profile(shared):
+def test_recorded_teleoperation_lies_within_the_limits_of_its_profile():
     import h5py
 
     for folder, name in (("robosuite_sawyer", "sawyer"), ("robosuite_baxter", "baxter"), ("robosuite_panda", "panda")):
         robot = profile(name)
-        for path in sorted((shared / "real" / folder / "hdf5").glob("*.hdf5")):
+        for path in sorted((REAL / folder / "hdf5").glob("*.hdf5")):
             with h5py.File(path) as file:
                 names, qpos = [str(item) for item in np.asarray(file.attrs["joint_names"]).ravel()], file["qpos"][:]
             names = names[0].split(",") if len(names) == 1 else names

@@ -158,6 +158,7 @@ def test_a_child_outlives_its_parent_and_is_stopped_and_gone_on_with_from_elsewh
     assert again.wait(30) and again.status()["state"] == "died" and again.code == -9
 
 
+@pytest.mark.slow
 def test_a_child_that_fails_says_why(tmp_path):
     child = Child.start(["align", "--pretrain", "/nowhere", "--adapt", "/nowhere"], tmp_path)
     assert child.wait(60) and child.code == 2 and "no such folder" in "\n".join(child.log())

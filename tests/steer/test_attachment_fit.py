@@ -31,6 +31,7 @@ def clean(alignment, robots, size=B):
     return alignment.space.compact.encode(raw), raw
 
 
+@pytest.mark.slow
 def test_an_alignment_reaches_other_columns_and_statistics(alignment, robots):
     """Shuffled, padded, differently normalised columns get the shift of the alignment's own, in their units."""
     a0, raw = clean(alignment, robots)

@@ -84,6 +84,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_two_ddp_processes_take_the_gradient_of_one(tmp_path, guidance):
     policy, batch = DiffusionPolicy(S, D), draw()
     with attach(policy, guidance):

@@ -55,6 +55,7 @@ def weights(policy):
         ({"network": "unet", "hidden": 16}, {"max_grad_norm": 0.3}),
     ],
 )
+@pytest.mark.slow
 def test_stacked_methods_are_the_methods(setting, network, options):
     """Up to the rounding of a batched product, which is another kernel than that of a single one.
 

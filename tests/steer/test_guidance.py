@@ -11,6 +11,7 @@ from ate.errors import InputError
 from ate.policies.noise import PARAMETERIZATIONS, NoisePath, estimate_coefficient, guidance_coefficient
 from ate.steer import Guidance, GuidanceMeter, meter_verdict
 from ate.steer.encoder import IdentityEncoder
+from tests.conftest import GOLDEN
 
 
 @pytest.fixture
@@ -170,19 +171,18 @@ def test_wrong_width_is_refused(vae):
         Guidance(vae, "paper", lam=1.0).shift(torch.zeros(2, 6, 4), torch.zeros(2, 6, 4), 1.0)
 
 
-def golden_cases(shared):
-    folder = shared / "golden"
-    info = json.loads((folder / "guidance_rdt.json").read_text())
-    inputs, outputs = np.load(folder / "guidance_rdt_inputs.npz"), np.load(folder / "guidance_rdt_outputs.npz")
+def golden_cases():
+    info = json.loads((GOLDEN / "guidance_rdt.json").read_text())
+    inputs, outputs = np.load(GOLDEN / "guidance_rdt_inputs.npz"), np.load(GOLDEN / "guidance_rdt_outputs.npz")
     config = info["config"]["vae"]
-    state = {k: torch.from_numpy(v) for k, v in np.load(folder / "guidance_rdt_vae_state.npz").items()}
+    state = {k: torch.from_numpy(v) for k, v in np.load(GOLDEN / "guidance_rdt_vae_state.npz").items()}
     vae = from_released(state, heads=config["num_heads"])
     return info, inputs, outputs, vae
 
 
-def test_released_guidance_equals_the_golden_numbers(shared):
+def test_released_guidance_equals_the_golden_numbers():
     """Raw, masked, scaled and clamped gradient and loss for every stored λ, clamp, batch and mask."""
-    info, inputs, outputs, vae = golden_cases(shared)
+    info, inputs, outputs, vae = golden_cases()
     slots = torch.zeros(128)
     slots[info["config"]["mask"]] = 1
     arrays = 0

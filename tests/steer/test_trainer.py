@@ -158,6 +158,7 @@ def train_all(folder, new):
                     evaluation=Evaluation(new, every=50), **ALL)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_ends_with_the_same_bits(make_set, tmp_path):
     new = make_set("new", joints=6)
     began = time.monotonic()

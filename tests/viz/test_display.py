@@ -5,6 +5,8 @@ from nbclient.exceptions import CellExecutionError
 
 from ate.viz.display import BATCH, READING
 
+pytestmark = pytest.mark.kernel
+
 
 def run(monkeypatch, history: str, *sources: str) -> nbformat.NotebookNode:
     """Executed by nbclient; with a history on disk a kernel is like one of JupyterLab."""

@@ -1,7 +1,12 @@
 """The latent map, the chunk view and the explorer without a browser: what is drawn is what the latents say."""
 
+<<<<<<< HEAD
 import threading
 import time
+=======
+import sys
+from types import SimpleNamespace
+>>>>>>> refs/heads/tests
 
 import numpy as np
 import pytest
@@ -159,7 +164,8 @@ def test_a_umap_is_kept_by_the_content_it_depends_on(latent_map, tmp_path, monke
         def fit_transform(self, points):
             return points[:, :2].astype(np.float32)
 
-    monkeypatch.setattr("umap.UMAP", Fake)
+    # Importing the real one compiles for many seconds.
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Fake))
     points = latent_map.adapt_after.mean
     first = plane(points, "umap", 1, tmp_path)
     np.testing.assert_array_equal(plane(points, "umap", 1, tmp_path), first)

@@ -10,6 +10,7 @@ from tests.data.doctor.planted import DATA
 TASKS = ("lift", "push", "place")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("role", ["pretrain", "adapt"])
 def test_nothing_fails(task: str, role: str) -> None:
@@ -21,6 +22,7 @@ def test_nothing_fails(task: str, role: str) -> None:
         assert len(report.triage) == len(report.ledger.entries)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_nothing_fails_against_pretraining(task: str) -> None:
     for report in examine_sets(DATA / task / "adapt", against=DATA / task / "pretrain"):

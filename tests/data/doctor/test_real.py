@@ -1,17 +1,17 @@
 """Real recordings: the report finds what their SOURCE.json calls dirty, as far as the values show it."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from ate.data.doctor import Report, examine
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from tests.conftest import REAL
 
 
 @pytest.fixture
-def real(shared: Path) -> Callable[[str], Report]:
-    return lambda name: examine(shared / "real" / name / "hdf5")
+def real() -> Callable[[str], Report]:
+    return lambda name: examine(REAL / name / "hdf5")
 
 
 def _wrong(report: Report, check: str) -> list[Finding]:

@@ -7,6 +7,7 @@ import pytest
 
 from ate.data import DataSet, load
 from ate.errors import InputError
+from tests.conftest import REAL
 from tests.data.formats.makers import NAMES, frames, info, lerobot_v2, lerobot_v3, truth
 
 V2 = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
@@ -111,10 +112,8 @@ def test_without_pyarrow_the_way_out_is_named(tmp_path, monkeypatch):
         load(folder)
 
 
-def test_the_real_set_equals_its_independent_conversion(shared):
-    folder = shared / "real" / "gr1_lerobot_v20"
-    if not folder.is_dir():
-        pytest.skip(f"no {folder}")
+def test_the_real_set_equals_its_independent_conversion():
+    folder = REAL / "gr1_lerobot_v20"
     raw, converted = load(folder / "raw"), load(folder / "hdf5")
     assert raw.ledger.layout == "lerobot" and raw.rate_hz == 20.0 and raw.joint_names[43] == "motor_43"
     for ours, theirs in zip(raw, converted, strict=True):

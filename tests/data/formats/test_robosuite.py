@@ -5,6 +5,7 @@ import pytest
 from ate.data import load
 from ate.data.formats import mujoco_model
 from ate.errors import InputError
+from tests.conftest import REAL
 from tests.data.formats.makers import MODEL, robosuite
 
 
@@ -64,10 +65,8 @@ def test_clocks_that_jump_do_not_change_the_rate(tmp_path):
     assert load(folder).rate_hz == 20.0
 
 
-def test_the_real_set_equals_its_independent_conversion(shared):
-    folder = shared / "real" / "robosuite_panda"
-    if not folder.is_dir():
-        pytest.skip(f"no {folder}")
+def test_the_real_set_equals_its_independent_conversion():
+    folder = REAL / "robosuite_panda"
     raw, converted = load(folder / "raw" / "lift" / "panda"), load(folder / "hdf5" / "episode_0000.hdf5")
     assert raw.ledger.layout == "robosuite" and raw.joint_names == converted.joint_names
     assert (raw.robot, raw.task, raw.rate_hz) == ("Panda", "Lift", 20.0)

@@ -29,6 +29,7 @@ def test_what_is_counted_without_storage_is_what_a_real_pass_keeps():
     assert real <= need.activations <= 1.25 * real
 
 
+@pytest.mark.slow
 def test_checkpointing_and_lora_and_half_precision_need_less():
     plain = memory_need(TINY, precision="float32")
     deep = replace(TINY, depth=8)
@@ -78,6 +79,7 @@ def test_lora_starts_as_the_policy_trains_little_and_is_guided():
     assert refused(lambda: with_lora(policy, rank=0)).where == "LoRA rank"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks of memory are read from Linux's /proc")
 def test_real_steps_of_a_mid_size_policy_take_what_is_estimated():
     """Never a tenth (its reserve) more, and not so much less that a batch twice as large would have fitted."""

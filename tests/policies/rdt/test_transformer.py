@@ -1,14 +1,11 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 from ate.policies.rdt import RDT
 from ate.policies.rdt.layers import RmsNorm, sinusoids
+from tests.conftest import GOLDEN
 from tests.policies.rdt.tiny import refused
-
-GOLDEN = Path(__file__).parents[2] / "golden"
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """The transcript: on each policy of lerobot, the loss with the hook against the hand-written one.
 
-python -m tests.lerobot
+python -m benchmarks.lerobot
 """
 
 import tempfile
@@ -54,4 +54,5 @@ def main():
     print("difference: relative, of the losses; of gradients: ‖with hook − by hand‖ / ‖by hand‖ over all weights")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""`ate evidence`: the tables of docs/evidence.md from the runs of `make evidence`."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--first-seed", type=int, default=0, show_default=True, help="Leave out training seeds below this one.")
+@click.option("--each", is_flag=True, help="Compare the methods of each run by itself, whatever they are; no pooling.")
+def evidence(runs: tuple[Path, ...], first_seed: int, each: bool) -> None:
+    """Pool runs of `ate compare --methods evidence` and print the result as Markdown tables.
+
+    With `--each --first-seed N` a comparison or sweep is judged on training seeds that a first look did not have.
+    """
+    from ate.errors import InputError
+    from ate.experiments.evidence import heading, is_complete, pooled_table, studies_of, study_table
+
+    if each:
+        _each(runs, first_seed)
+        return
+    groups = studies_of(runs, first_seed)
+    if not groups:
+        raise InputError(
+            "no result of an evidence method",
+            where=", ".join(map(str, runs)),
+            expected="run directories of a comparison of the evidence methods",
+            fix="ate compare --methods evidence --run RUN",
+        )
+    for (demonstrations, steps), studies in groups.items():
+        complete = {name: results for name, results in studies.items() if is_complete(results)}
+        for name in studies.keys() - complete.keys():
+            click.echo(
+                f"{name}, {demonstrations} demonstrations, {steps} steps: left out, methods lack seeds", err=True
+            )
+        if complete:
+            click.echo(f"\n## {heading(complete)}\n\n{study_table(complete)}\n\n{pooled_table(complete)}")
+
+
+def _each(runs: tuple[Path, ...], first_seed: int) -> None:
+    """Success and differences of every method of each run."""
+    from ate.errors import InputError
+    from ate.experiments.evidence import run_differences
+    from ate.experiments.stats.comparisons import summarise, verdict
+    from ate.experiments.store import load_results
+
+    for run in runs:
+        results = [result for result in load_results(run / "results") if result.seed >= first_seed]
+        if not results:
+            raise InputError(
+                f"no result with a training seed of {first_seed} or above",
+                where=str(run),
+                expected="a run directory of ate compare or ate sweep",
+                fix="lower --first-seed, or train more seeds with ate sweep --seeds",
+            )
+        click.echo(f"{run.name}:")
+        for row in summarise(results):
+            click.echo(f"{row.method}: {row.successes} of {row.trials}, {100 * row.rate:.1f} %")
+        for difference in run_differences(run, first_seed):
+            click.echo(verdict(difference))

@@ -1,0 +1,102 @@
+"""Evidence: every form of guidance with its controls over several runs, by demonstrations and steps, pooled.
+
+One run directory holds one task and robot; with one parameterisation it is one *study*. Studies of the same number of
+demonstrations and steps are pooled, each counting the same (`ate.experiments.stats.pooling`).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ate.experiments.methods import CONTROLS, DIRECT, evidence
+from ate.experiments.results import RunResult
+from ate.experiments.stats.comparisons import ERROR_RATE, Difference, differences, summarise
+from ate.experiments.stats.pooling import Pooled, Study, pooled
+from ate.experiments.store import load_results
+from ate.experiments.summary import guidance_verdict
+
+METHODS = tuple(method.name for method in evidence())
+PAIRS = (
+    *((method, DIRECT) for method in METHODS if method != DIRECT),
+    *((form, control) for form, controls in CONTROLS.items() for control in controls if form in METHODS),
+)
+
+
+def studies_of(runs: Sequence[Path], first_seed: int = 0) -> dict[tuple[int, int], dict[Study, list[RunResult]]]:
+    """Results of the evidence methods by demonstrations and steps, then by study, e.g. `"lift-ur5e sample"`.
+
+    Args:
+        runs: run directories of `ate compare --methods evidence`.
+        first_seed: training seeds below it are left out.
+    """
+    groups: dict[tuple[int, int], dict[Study, list[RunResult]]] = {}
+    for run in runs:
+        for result in load_results(run / "results"):
+            if result.method in METHODS and result.seed >= first_seed:
+                studies = groups.setdefault((result.demonstrations, result.steps), {})
+                studies.setdefault(f"{run.name} {result.parameterization}", []).append(result)
+    return dict(sorted(groups.items(), reverse=True))
+
+
+def is_complete(results: Sequence[RunResult]) -> bool:
+    """Whether a study has all evidence methods, each with the same training seeds."""
+    seeds = {frozenset(r.seed for r in results if r.method == method) for method in METHODS}
+    return len(seeds) == 1
+
+
+def heading(studies: Mapping[Study, Sequence[RunResult]]) -> str:
+    """Title of the studies of one number of demonstrations and steps, with their number of training seeds."""
+    first = next(iter(studies.values()))[0]
+    counts = sorted({len({result.seed for result in results}) for results in studies.values()})
+    seeds = " or ".join(map(str, counts))
+    return f"{first.demonstrations} demonstrations, {first.steps} steps, {seeds} seeds a study"
+
+
+def study_table(studies: Mapping[Study, Sequence[RunResult]]) -> str:
+    """Markdown: one row a study, success of direct fine-tuning and each method's difference to it in points."""
+    others = [method for method in METHODS if method != DIRECT]
+    lines = ["| study | direct | " + " | ".join(others) + " |", "|---" * (len(others) + 2) + "|"]
+    for name, results in studies.items():
+        rates = {row.method: row.rate for row in summarise(results)}
+        rows = {row.method: row for row in differences(results)}
+        cells = [_cell(rows[method], guidance_verdict(results, method)) for method in others]
+        lines.append(f"| {name} | {100 * rates[DIRECT]:.1f} % | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def pooled_table(studies: Mapping[Study, Sequence[RunResult]]) -> str:
+    """Markdown: each method against direct and each form against its controls, pooled over studies.
+
+    Intervals are of 95 %; verdicts are corrected for the number of rows (Bonferroni).
+    """
+    lines = ["| method | against | pooled difference, points (95 %) | studies above | verdict, corrected |"]
+    lines.append("|---" * 5 + "|")
+    for method, baseline in PAIRS:
+        row = pooled(studies, method, baseline)
+        strict = pooled(studies, method, baseline, 1 - ERROR_RATE / len(PAIRS))
+        above = f"{row.better} of {row.studies}"
+        lines.append(f"| {method} | {baseline} | {_points(row)} | {above} | {strict.verdict} |")
+    return "\n".join(lines)
+
+
+def run_differences(run: Path, first_seed: int = 0) -> list[Difference]:
+    """Every method of one run against direct fine-tuning, then every guided method against each random encoder.
+
+    Args:
+        run: run directory of `ate compare` or `ate sweep`.
+        first_seed: training seeds below it are left out, e.g. those of a first look.
+    """
+    results = [result for result in load_results(run / "results") if result.seed >= first_seed]
+    rows = differences(results) if results else []
+    guided = [result for result in results if result.method != DIRECT]
+    for control in dict.fromkeys(result.method for result in results if result.encoder == "random"):
+        rows += differences(guided, baseline=control)
+    return rows
+
+
+def _cell(row: Difference, meter: str) -> str:
+    verdict = "" if row.verdict == "cannot tell" else f" **{row.verdict}**"
+    return _points(row) + verdict + ("" if meter == "none" else f", {meter}")
+
+
+def _points(row: Difference | Pooled) -> str:
+    return f"{100 * row.mean:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"

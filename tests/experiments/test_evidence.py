@@ -1,0 +1,75 @@
+"""Evidence: runs of the evidence methods by regime and study, as tables; and each run by itself."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from ate.cli.evidence import evidence as command
+from ate.errors import InputError
+from ate.experiments.evidence import METHODS, PAIRS, is_complete, pooled_table, studies_of, study_table
+from ate.experiments.methods import MethodSpec
+from ate.experiments.results import RunResult
+from ate.runs.files import write_json
+from ate.steer import GuidanceConfig
+
+
+def result(method, seed, rate, demonstrations=25, steps=80):
+    success = tuple(i < round(rate * 20) for i in range(20))
+    guided = {"encoder": "random", "guidance": GuidanceConfig()} if "random" in method else {}
+    spec = MethodSpec(method, **guided)
+    return RunResult(spec, seed, "sample", demonstrations, success, (0.1,) * 20, (), (), {}, 0.0, steps)
+
+
+def keep(run, results):
+    for index, item in enumerate(results):
+        write_json(run / "results" / "cells" / f"{index}.json", item.to_tree())
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two studies; in both `scratch` fails always, the rest succeeds half of the time or a little more."""
+    for place in ("lift-ur5e", "push-ur5e"):
+        rates = {method: 0.5 + 0.05 * (index % 2) for index, method in enumerate(METHODS)} | {"scratch": 0.0}
+        results = [
+            result(m, seed, rate + 0.05 * (seed % 2) * (rate > 0)) for m, rate in rates.items() for seed in range(3)
+        ]
+        keep(tmp_path / place, results + [result(m, 0, rate, 5, 600) for m, rate in rates.items() if m != "reversed"])
+    return [tmp_path / "lift-ur5e", tmp_path / "push-ur5e"]
+
+
+def test_results_are_sorted_by_regime_and_study(runs):
+    groups = studies_of(runs)
+    assert list(groups) == [(25, 80), (5, 600)]
+    assert list(groups[(25, 80)]) == ["lift-ur5e sample", "push-ur5e sample"]
+    assert all(is_complete(results) for results in groups[(25, 80)].values())
+    assert not any(is_complete(results) for results in groups[(5, 600)].values())
+    later = studies_of(runs, first_seed=2)[(25, 80)]
+    assert {r.seed for results in later.values() for r in results} == {2}
+
+
+def test_tables_have_a_row_for_every_study_and_pair(runs):
+    studies = studies_of(runs)[(25, 80)]
+    table = study_table(studies).splitlines()
+    assert len(table) == 2 + 2 and {line.count("|") for line in table} == {len(METHODS) + 2}
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in pooled_table(studies).splitlines()[2:]]
+    assert [(row[0], row[1]) for row in rows] == list(PAIRS)
+    assert rows[0][0] == "scratch" and rows[0][-1] == "hurts" and rows[0][3] == "0 of 2"
+
+
+def test_the_command_prints_the_complete_groups_and_names_the_rest(runs):
+    done = CliRunner().invoke(command, [str(run) for run in runs])
+    assert done.exit_code == 0, done.output
+    assert re.findall(r"^## (.*)$", done.stdout, re.M) == ["25 demonstrations, 80 steps, 3 seeds a study"]
+    assert done.stderr.count("5 demonstrations, 600 steps: left out") == 2
+
+
+def test_each_run_by_itself_compares_what_it_holds_on_later_seeds(tmp_path):
+    rates = {"direct": 0.5, "λ=1": 0.55, "λ=1, random": 0.5}
+    keep(tmp_path, [result(m, seed, rate + 0.05 * (seed % 2)) for m, rate in rates.items() for seed in range(6)])
+    done = CliRunner().invoke(command, [str(tmp_path), "--each", "--first-seed", "4"])
+    assert done.exit_code == 0 and "of 40" in done.stdout  # two seeds of twenty rollouts
+    assert "λ=1 against direct" in done.stdout and "λ=1 against λ=1, random" in done.stdout
+    none = CliRunner().invoke(command, [str(tmp_path), "--each", "--first-seed", "6"])
+    assert isinstance(none.exception, InputError)
+    assert isinstance(CliRunner().invoke(command, [str(tmp_path), "--first-seed", "6"]).exception, InputError)
