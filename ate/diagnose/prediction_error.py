@@ -57,7 +57,7 @@ def training(robot: str, measured: Errors, cause: Finding | None) -> Finding:
     fix = ""
     if level == FAIL:
         fix = (
-            f"see the check {cause.check}: {cause.fix}" if cause is not None
+            f"see the check {cause.code}: {cause.fix}" if cause is not None
             else "it has not learnt, or its joints are in another order: more steps, a higher learning rate; compare "
             "the order of joints in training and here"
         )  # fmt: skip

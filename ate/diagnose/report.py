@@ -62,7 +62,7 @@ class Diagnosis:
 
     def of(self, name: str) -> Finding:
         """The check of that name."""
-        return next(check for check in self.checks if check.check == name)
+        return next(check for check in self.checks if check.code == name)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a check, for a table."""

@@ -94,7 +94,7 @@ def predictions(policy: Policy, episodes: Episodes) -> Predictions:
 
 def levels(diagnosis: Diagnosis) -> dict[str, str]:
     """Level by check."""
-    return {check.check: check.level for check in diagnosis.checks}
+    return {check.code: check.level for check in diagnosis.checks}
 
 
 def reset(policy: Policy, seed: int = 1) -> Policy:

@@ -69,7 +69,7 @@ def test_recordings_in_other_units_order_or_direction_fail_the_normalization(sou
     assert {"normalization", "training_error"} <= failed(diagnosis)
     assert cause in {joint.cause for joint in joint_ranges(predictions(policy, wrong))}
     # The first FAIL is further down; it points to where the cause is.
-    assert diagnosis.first.check == "training_error" and "normalization" in diagnosis.first.fix
+    assert diagnosis.first.code == "training_error" and "normalization" in diagnosis.first.fix
 
 
 def test_a_gripper_whose_ends_are_swapped_is_recognised(sound):

@@ -1,12 +1,9 @@
 """The latent map, the chunk view and the explorer without a browser: what is drawn is what the latents say."""
 
-<<<<<<< HEAD
+import sys
 import threading
 import time
-=======
-import sys
 from types import SimpleNamespace
->>>>>>> refs/heads/tests
 
 import numpy as np
 import pytest

@@ -18,7 +18,7 @@ class Finding:
 
     Attributes:
         level: `PASS`, `WARN` (look at it) or `FAIL` (do not train on it as it is); `SKIPPED` on a check of the
-            diagnosis that could not be climbed.
+            diagnosis that could not be made.
         code: what was checked and, after a dot, what is wrong, e.g. `"units.degrees"`; of PASS the check alone. Codes
             are stable, wording is not.
         subject: what it is about: a joint, an episode, or `"all"`.

@@ -25,7 +25,8 @@ SHADES = (*qualitative.Safe, *qualitative.Vivid)
 
 def projected(latent_map: LatentMap, method: str, seed: int, cache: Path | None) -> np.ndarray:
     """All points of the map in one plane, `(n + 2m, 2)`: pre-training, adaptation before stage 2, and after it."""
-    points = np.concatenate([latent_map.pretrain_latents.mean, latent_map.adapt_before.mean, latent_map.adapt_after.mean])
+    parts = (latent_map.pretrain_latents, latent_map.adapt_before, latent_map.adapt_after)
+    points = np.concatenate([latents.mean for latents in parts])
     return plane(points, method, seed, cache)
 
 
