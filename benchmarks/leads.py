@@ -98,14 +98,13 @@ def run_seed(experiment: Experiment, sets, seed: int, aligned: Path) -> list[dic
     chunks = chunks_of(list(few), alignment.pretrain_spaces, alignment.config)
     config = alignment.config.with_options(prior="mixture", mmd_reference="modes")
     mixture = left_prior(alignment.pretrain_vae, chunks, config, seed)
-    common = {"energy_at": "x0_hat"}
-    made = Guidance.of(alignment, "paper", lam=1.0, **common)
+    made = Guidance.of(alignment, "auxiliary")
     fields = {name: getattr(made, name) for name in made.__dataclass_fields__}
     random = untrained(alignment, seed).vae
     guided = {
         "α² schedule": Guidance.of(alignment, "paper", lam=2.0, schedule="alpha_squared"),
         "α² schedule, random": Guidance.of(alignment, "paper", lam=2.0, vae=random, schedule="alpha_squared"),
-        "density": Density(**{**fields, "lam": 1.0}, mixture=mixture),
+        "density": Density(**fields, mixture=mixture),
         "retrieved": Towards(**fields, among=latents),
         "retrieved, random": Towards(**fields, among=latents, nearest=False),
     }

@@ -12,19 +12,16 @@ from ate.experiments.stats.comparisons import curve, improvement, paired
 from ate.experiments.stats.power import detectable, seeds_needed
 from ate.experiments.stats.variance_components import PAIRED, crossed, interval
 from ate.experiments.summary import bottom_line, comparison_sentences, control_sentences, grid_sentences, method_rows
+from tests.methods import method as spec
 
 
-def result(method, seed, rate, rollouts=100, meter=(), **more):
+def result(method, seed, rate, rollouts=100, meter=(), encoder="aligned", **more):
     success = tuple(i < round(rate * rollouts) for i in range(rollouts))
-    guided = method != "direct"
     values = {
-        "method": method,
+        "spec": spec(method, 0.0 if method in ("direct", "scratch") else 2.0, encoder=encoder),
         "seed": seed,
         "parameterization": "sample",
         "demonstrations": 5,
-        "lam": 2.0 if guided else 0.0,
-        "clamp": math.inf,
-        "encoder": "aligned" if guided else "none",
         "success": success,
         "closest": (0.1,) * rollouts,
         "loss": ({"step": 1, "loss": 0.5},),
@@ -181,7 +178,7 @@ def test_comparisons_without_baseline_or_with_other_seeds_are_refused():
 
 def test_results_survive_their_tree():
     one = result("ATE", 3, 0.5, meter=({"t_low": 0.0, "t_high": 0.1, "ratio": 0.2, "clamped": 0.0},))
-    assert RunResult.from_tree(one.to_tree()) == one and one.to_tree()["clamp"] is None
+    assert RunResult.from_tree(one.to_tree()) == one and one.to_tree()["spec"]["guidance"]["clamp"] == "inf"
 
 
 def test_rows_and_sentences_with_and_without_a_simulator():

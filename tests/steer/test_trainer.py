@@ -91,7 +91,9 @@ def test_gradients_are_clipped_by_their_norm(setting):
         weights(clipped.policy), weights(by_hand(policy, new, 6, clip=0.05)), atol=2e-6, rtol=1e-5
     )
     assert not torch.equal(weights(clipped.policy), weights(options(setting, steps=6).policy))
-    assert torch.equal(weights(options(setting, steps=6, max_grad_norm=1e6).policy), weights(options(setting, steps=6).policy))
+    assert torch.equal(
+        weights(options(setting, steps=6, max_grad_norm=1e6).policy), weights(options(setting, steps=6).policy)
+    )
 
 
 def test_the_learning_rate_warms_up(setting):

@@ -9,17 +9,17 @@ those it was made in, and other training seeds in the same ones repeat that (`ma
 from collections.abc import Sequence
 
 from ate.errors import InputError
-from ate.experiments.methods import DIRECT
+from ate.experiments.methods import ALIGNED_ENCODERS, DIRECT
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import Difference, differences, verdict
 
-# A gain that these give as well does not come from the alignment: compared with, never chosen.
-CONTROL_ENCODERS = ("none", "random", "identity", "one-stage")
-
 
 def candidates(results: Sequence[RunResult]) -> list[str]:
-    """Methods to choose from: those whose guidance is by an aligned encoder, in order of first appearance."""
-    return list(dict.fromkeys(r.method for r in results if r.encoder not in CONTROL_ENCODERS))
+    """Methods to choose from: those whose guidance is by an aligned encoder, in order of first appearance.
+
+    A gain that other encoders give as well does not come from the alignment: compared with, never chosen.
+    """
+    return list(dict.fromkeys(r.method for r in results if r.encoder in ALIGNED_ENCODERS))
 
 
 def searched(results: Sequence[RunResult], baseline: str = DIRECT) -> list[Difference]:
