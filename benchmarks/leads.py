@@ -64,8 +64,8 @@ class Towards(Guidance):
         return super().gradient(x, a0, noise, self.among[index])
 
     @cached_property
-    def stream(self):
-        return (*super().stream, self.nearest, "towards")
+    def gradient_key(self):
+        return (*super().gradient_key, self.nearest, "towards")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +81,8 @@ class Density(Guidance):
         return -slope if self._weights is None else -slope * self._weights.to(slope)
 
     @cached_property
-    def stream(self):
-        return (*super().stream, "density")
+    def gradient_key(self):
+        return (*super().gradient_key, "density")
 
 
 def run_seed(experiment: Experiment, sets, seed: int, aligned: Path) -> list[dict]:

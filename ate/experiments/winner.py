@@ -89,16 +89,18 @@ def _evidence(row: "Difference") -> dict[str, Any]:
 
 def _statement(row: "Difference", validated: "Difference | None") -> str:
     """What a user has to know before taking the winner for an improvement."""
+    from ate.experiments.stats.comparisons import Verdict
+
     judged = row if validated is None else validated
     seeds = f"{len(judged.by_seed)} {'training' if validated is None else 'held-out'} seeds"
-    said = {
-        "helps": f"It does better than λ = 0 on {seeds}.",
-        "hurts": f"It does worse than λ = 0 on {seeds}: the best cell of this grid is plain fine-tuning.",
-        "cannot tell": f"Not shown to help: {seeds} cannot tell it from λ = 0.",
+    words = {
+        Verdict.HELPS: f"It does better than λ = 0 on {seeds}.",
+        Verdict.HURTS: f"It does worse than λ = 0 on {seeds}: the best cell of this grid is plain fine-tuning.",
+        Verdict.CANNOT_TELL: f"Not shown to help: {seeds} cannot tell it from λ = 0.",
     }[judged.verdict]
     chosen = f" It is the highest of {row.comparisons} cells and was chosen for that"
     rest = "; no held-out seeds have validated it." if validated is None else ", before the held-out seeds were seen."
-    return said + chosen + rest
+    return words + chosen + rest
 
 
 def read_winner(file: str | Path) -> MethodSpec:

@@ -1,4 +1,4 @@
-"""The device a job runs on: a GPU where there is one, `ATE_DEVICE` overrides."""
+"""The device a job runs on: the requested one, else what `ATE_DEVICE` names, else a GPU if there is one."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -11,20 +11,25 @@ from ate.errors import InputError
 from ate.runs.distributed import local_device
 
 
-def device() -> torch.device:
+def device(requested: torch.device | str | None = None) -> torch.device:
     """The device to use.
 
+    Args:
+        requested: a device; None: what `ATE_DEVICE` names, else a GPU if there is one.
+
     Raises:
-        InputError: `ATE_DEVICE` names a device that torch does not have here.
+        InputError: torch does not have the device on this machine.
     """
-    wanted = os.environ.get("ATE_DEVICE")
-    if not wanted:
+    where = "ATE_DEVICE" if requested is None else "device"
+    if requested is None:
+        requested = os.environ.get("ATE_DEVICE")
+    if not requested:
         return local_device("cuda") if torch.cuda.is_available() else torch.device("cpu")
     try:
-        return torch.empty(0, device=wanted).device
+        return torch.empty(0, device=requested).device
     except (RuntimeError, AssertionError) as error:
         raise InputError(
-            repr(wanted), where="ATE_DEVICE", expected="a device of this machine", fix="use cpu or cuda"
+            repr(str(requested)), where=where, expected="a device of this machine", fix="use cpu or cuda"
         ) from error
 
 

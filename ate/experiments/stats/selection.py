@@ -7,11 +7,12 @@ those it was made in, and other training seeds in the same ones repeat that (`ma
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from ate.errors import InputError
 from ate.experiments.methods import ALIGNED_ENCODERS, DIRECT
 from ate.experiments.results import RunResult
-from ate.experiments.stats.comparisons import Difference, differences, verdict
+from ate.experiments.stats.comparisons import Difference, Verdict, differences, verdict
 
 
 def candidates(results: Sequence[RunResult]) -> list[str]:
@@ -88,17 +89,25 @@ def validation(
     return row
 
 
-def outcome(search: Difference, held_out: Difference) -> str:
-    """`"validated"`, `"not validated"` or `"cannot tell"`.
+class Outcome(StrEnum):
+    """What held-out seeds say of a winner."""
 
-    Confirmed where the held-out interval lies above 0. Not validated where it does not and excludes the gain that the
+    VALIDATED = "validated"
+    NOT_VALIDATED = "not validated"
+    CANNOT_TELL = "cannot tell"
+
+
+def outcome(search: Difference, held_out: Difference) -> Outcome:
+    """Whether held-out seeds validate the winner of a search.
+
+    Validated where the held-out interval lies above 0. Not validated where it does not and excludes the gain that the
     search reported, or where that was none. Where it holds both 0 and that gain, the held-out seeds cannot tell.
     """
     if search.mean <= 0:
-        return "not validated"
-    if held_out.verdict == "helps":
-        return "validated"
-    return "not validated" if held_out.high < search.mean else "cannot tell"
+        return Outcome.NOT_VALIDATED
+    if held_out.verdict is Verdict.HELPS:
+        return Outcome.VALIDATED
+    return Outcome.NOT_VALIDATED if held_out.high < search.mean else Outcome.CANNOT_TELL
 
 
 def confirmation_sentence(
