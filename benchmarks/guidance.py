@@ -28,7 +28,7 @@ from ate.steer.batches import TrainingData
 from ate.steer.guidance import Guidance
 from ate.steer.optim_config import OptimConfig
 from ate.steer.prefetch import Prefetcher
-from ate.steer.shifted_target import Shifts
+from ate.steer.shifted_target import ShiftedTargets
 from ate.steer.trainer import GuidedPolicy, Trainer
 
 # Steps of one turn: a multiple of the batches that are prepared at once.
@@ -91,13 +91,13 @@ class Side:
         index, zeros = torch.arange(CHUNKS), torch.zeros(CHUNKS, dtype=torch.long)
         chunks = Chunks(rows, index, zeros, index, zeros, torch.ones(1, FEATURES, dtype=torch.bool), HORIZON)
         data = TrainingData(chunks, index, torch.zeros(CHUNKS, OBSERVATION))
-        shifts = Shifts([] if guidance is None else [guidance], data, path, 0)
-        self.stream = Prefetcher(data, path, batch, 0, shifts)
-        self.learner = Trainer("one", GuidedPolicy(network, guidance), OptimConfig(), shifts, torch.device("cpu"))
+        shifted = ShiftedTargets([] if guidance is None else [guidance], data, path, 0)
+        self.batches = Prefetcher(data, path, batch, 0, shifted)
+        self.trainer = Trainer("one", GuidedPolicy(network, guidance), OptimConfig(), shifted, torch.device("cpu"))
 
     def seconds(self) -> tuple[float, float]:
         """Seconds and processor seconds a step, of `STEPS` steps after as many that fill what is prepared ahead."""
-        with self.stream:
+        with self.batches:
             self.run()
             began, worked = time.perf_counter(), time.process_time()
             self.run()
@@ -105,7 +105,7 @@ class Side:
 
     def run(self) -> None:
         for _ in range(STEPS):
-            self.learner.step([self.stream.take()])
+            self.trainer.step([self.batches.take()])
 
 
 def measured(build: Callable[[], nn.Module], batch: int, rounds: int) -> dict[str, float]:

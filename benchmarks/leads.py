@@ -65,8 +65,8 @@ class Towards(Guidance):
         return super().gradient(x, a0, noise, self.among[index])
 
     @cached_property
-    def stream(self):
-        return (*super().stream, self.nearest, "towards")
+    def gradient_key(self):
+        return (*super().gradient_key, self.nearest, "towards")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,8 @@ class Density(Guidance):
         return -slope if self._weights is None else -slope * self._weights.to(slope)
 
     @cached_property
-    def stream(self):
-        return (*super().stream, "density")
+    def gradient_key(self):
+        return (*super().gradient_key, "density")
 
 
 def run_seed(experiment: Experiment, sets, seed: int, aligned: Path) -> list[dict]:
@@ -99,14 +99,13 @@ def run_seed(experiment: Experiment, sets, seed: int, aligned: Path) -> list[dic
     chunks = chunks_of(list(few), alignment.pretrain_spaces, alignment.config)
     config = alignment.config.with_options(prior="mixture", mmd_reference="modes")
     mixture = fit_prior(alignment.pretrain_vae, chunks, config, seed)
-    common = {"energy_at": "x0_hat"}
-    made = Guidance.of(alignment, "paper", lam=1.0, **common)
+    made = Guidance.of(alignment, "auxiliary")
     fields = {name: getattr(made, name) for name in made.__dataclass_fields__}
     random = untrained(alignment, seed).vae
     guided = {
         "α² schedule": Guidance.of(alignment, "paper", lam=2.0, schedule="alpha_squared"),
         "α² schedule, random": Guidance.of(alignment, "paper", lam=2.0, vae=random, schedule="alpha_squared"),
-        "density": Density(**{**fields, "lam": 1.0}, mixture=mixture),
+        "density": Density(**fields, mixture=mixture),
         "retrieved": Towards(**fields, among=latents),
         "retrieved, random": Towards(**fields, among=latents, nearest=False),
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 from ate.experiments.methods import CONTROLS, DIRECT, evidence
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import ERROR_RATE, Difference, differences, summarise
-from ate.experiments.stats.pooling import Pooled, Study, pooled
+from ate.experiments.stats.pooling import Pooled, pooled
 from ate.experiments.store import load_results
 from ate.experiments.summary import guidance_verdict
 
@@ -21,14 +21,14 @@ PAIRS = (
 )
 
 
-def studies_of(runs: Sequence[Path], first_seed: int = 0) -> dict[tuple[int, int], dict[Study, list[RunResult]]]:
+def studies_of(runs: Sequence[Path], first_seed: int = 0) -> dict[tuple[int, int], dict[str, list[RunResult]]]:
     """Results of the evidence methods by demonstrations and steps, then by study, e.g. `"lift-ur5e sample"`.
 
     Args:
         runs: run directories of `ate compare --methods evidence`.
         first_seed: training seeds below it are left out.
     """
-    groups: dict[tuple[int, int], dict[Study, list[RunResult]]] = {}
+    groups: dict[tuple[int, int], dict[str, list[RunResult]]] = {}
     for run in runs:
         for result in load_results(run / "results"):
             if result.method in METHODS and result.seed >= first_seed:
@@ -43,7 +43,7 @@ def is_complete(results: Sequence[RunResult]) -> bool:
     return len(seeds) == 1
 
 
-def heading(studies: Mapping[Study, Sequence[RunResult]]) -> str:
+def heading(studies: Mapping[str, Sequence[RunResult]]) -> str:
     """Title of the studies of one number of demonstrations and steps, with their number of training seeds."""
     first = next(iter(studies.values()))[0]
     counts = sorted({len({result.seed for result in results}) for results in studies.values()})
@@ -51,7 +51,7 @@ def heading(studies: Mapping[Study, Sequence[RunResult]]) -> str:
     return f"{first.demonstrations} demonstrations, {first.steps} steps, {seeds} seeds a study"
 
 
-def study_table(studies: Mapping[Study, Sequence[RunResult]]) -> str:
+def study_table(studies: Mapping[str, Sequence[RunResult]]) -> str:
     """Markdown: one row a study, success of direct fine-tuning and each method's difference to it in points."""
     others = [method for method in METHODS if method != DIRECT]
     lines = ["| study | direct | " + " | ".join(others) + " |", "|---" * (len(others) + 2) + "|"]
@@ -63,7 +63,7 @@ def study_table(studies: Mapping[Study, Sequence[RunResult]]) -> str:
     return "\n".join(lines)
 
 
-def pooled_table(studies: Mapping[Study, Sequence[RunResult]]) -> str:
+def pooled_table(studies: Mapping[str, Sequence[RunResult]]) -> str:
     """Markdown: each method against direct and each form against its controls, pooled over studies.
 
     Intervals are of 95 %; verdicts are corrected for the number of rows (Bonferroni).

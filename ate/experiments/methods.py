@@ -13,7 +13,8 @@ from ate.steer.guidance_config import PRESETS, GuidanceConfig
 STARTS = ("pretrained", "scratch")
 # Other variants of the alignment; the run's own is "aligned".
 ALIGNED_VARIANTS = tuple(name for name in VARIANTS if name != "paper")
-ENCODERS = ("none", "aligned", *ALIGNED_VARIANTS, "random", "identity", "one-stage")
+ALIGNED_ENCODERS = ("aligned", *ALIGNED_VARIANTS)
+ENCODERS = ("none", *ALIGNED_ENCODERS, "random", "identity", "one-stage")
 # What each form of guidance has to beat, apart from direct fine-tuning.
 CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -1,23 +1,24 @@
 """Summary: results as table rows and as sentences, with and without a simulator."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ate.experiments.methods import CONTROLS, DIRECT
-from ate.experiments.results import RunResult
+from ate.experiments.results import Regime, RunResult
 from ate.experiments.stats.bootstrap import Estimate, interquartile_mean, two_level
-from ate.experiments.stats.comparisons import Difference, differences, improvement, summarise, verdict
+from ate.experiments.stats.comparisons import Difference, Verdict, differences, improvement, summarise, verdict
 from ate.experiments.stats.pairing import gaps, outcomes
 from ate.experiments.stats.selection import confirmation_sentence, searched
 from ate.experiments.stats.variance_components import PAIRED
 from ate.steer.meter import meter_verdict
 
 _WORDS = {
-    "helps": "does better than",
-    "hurts": "does worse than",
-    "cannot tell": "cannot be told apart, at this budget, from",
+    Verdict.HELPS: "does better than",
+    Verdict.HURTS: "does worse than",
+    Verdict.CANNOT_TELL: "cannot be told apart, at this budget, from",
 }
 
 
@@ -26,9 +27,9 @@ def by_condition(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 
     The name is the parameterisation, with demonstrations and steps where the results differ in them.
     """
-    groups: dict[tuple[str, int, int], list[RunResult]] = {}
+    groups: dict[Regime, list[RunResult]] = {}
     for result in results:
-        groups.setdefault((result.parameterization, result.demonstrations, result.steps), []).append(result)
+        groups.setdefault(result.regime, []).append(result)
     several = [len({key[part] for key in groups}) > 1 for part in range(3)]
     names = {
         (kind, demonstrations, steps): ", ".join(
@@ -164,25 +165,21 @@ def grid_sentences(results: Sequence[RunResult], validated: Sequence[RunResult] 
             continue
         rows = searched(mine)
         lines += _search(kind, rows) if len(rows) > 1 else [f"{kind}: {verdict(rows[0])}"]
-        lines += [confirmation_sentence(mine, other) for other in held_out.values() if _matches(mine, other)]
+        # Names of one condition may differ between the two: they depend on what else there is.
+        same = [other for other in held_out.values() if other[0].regime == mine[0].regime]
+        lines += [confirmation_sentence(mine, other) for other in same]
     return lines
 
 
 def _search(kind: str, rows: Sequence[Difference]) -> list[str]:
-    count = {word: sum(row.verdict == word for row in rows) for word in ("helps", "hurts", "cannot tell")}
+    count = Counter(row.verdict for row in rows)
     best, worst = max(rows, key=lambda row: row.mean), min(rows, key=lambda row: row.mean)
     return [
-        f"{kind}: of {len(rows)} cells {count['helps']} help, {count['hurts']} hurt, and for "
-        f"{count['cannot tell']} this budget cannot tell.",
+        f"{kind}: of {len(rows)} cells {count[Verdict.HELPS]} help, {count[Verdict.HURTS]} hurt, and for "
+        f"{count[Verdict.CANNOT_TELL]} this budget cannot tell.",
         f"Highest of {len(rows)}, and so flattered by the choice: {verdict(best)}",
         f"Lowest of {len(rows)}: {verdict(worst)}",
     ]
-
-
-def _matches(one: Sequence[RunResult], other: Sequence[RunResult]) -> bool:
-    """Whether two conditions are the same one; their names need not be, they depend on what else there is."""
-    a, b = one[0], other[0]
-    return (a.parameterization, a.demonstrations, a.steps) == (b.parameterization, b.demonstrations, b.steps)
 
 
 def _errors(kind: str, results: Sequence[RunResult]) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ate.errors import InputError
-from ate.experiments.methods import MethodSpec
+from ate.errors import InputError, unknown
+from ate.experiments.methods import ALIGNED_ENCODERS, MethodSpec
 from ate.runs.files import read_json, write_json
 from ate.steer.guidance_config import GuidanceConfig
 
@@ -89,23 +89,26 @@ def _evidence(row: "Difference") -> dict[str, Any]:
 
 def _statement(row: "Difference", validated: "Difference | None") -> str:
     """What a user has to know before taking the winner for an improvement."""
+    from ate.experiments.stats.comparisons import Verdict
+
     judged = row if validated is None else validated
     seeds = f"{len(judged.by_seed)} {'training' if validated is None else 'held-out'} seeds"
-    said = {
-        "helps": f"It does better than λ = 0 on {seeds}.",
-        "hurts": f"It does worse than λ = 0 on {seeds}: the best cell of this grid is plain fine-tuning.",
-        "cannot tell": f"Not shown to help: {seeds} cannot tell it from λ = 0.",
+    words = {
+        Verdict.HELPS: f"It does better than λ = 0 on {seeds}.",
+        Verdict.HURTS: f"It does worse than λ = 0 on {seeds}: the best cell of this grid is plain fine-tuning.",
+        Verdict.CANNOT_TELL: f"Not shown to help: {seeds} cannot tell it from λ = 0.",
     }[judged.verdict]
     chosen = f" It is the highest of {row.comparisons} cells and was chosen for that"
     rest = "; no held-out seeds have validated it." if validated is None else ", before the held-out seeds were seen."
-    return said + chosen + rest
+    return words + chosen + rest
 
 
 def read_winner(file: str | Path) -> MethodSpec:
     """The method that a winner file describes.
 
     Raises:
-        InputError: no such file, no winner file, an unknown encoder, or a value that guidance does not take.
+        InputError: no such file, no winner file, an encoder that no alignment has, or a value that guidance does not
+            take.
     """
     path = Path(file)
     where = f"winner file {path}"
@@ -117,7 +120,15 @@ def read_winner(file: str | Path) -> MethodSpec:
         raise InputError(str(error), where=where, expected="one JSON object", fix="run notebook 04 again") from error
     if not isinstance(tree, Mapping) or not isinstance(tree.get("guidance"), Mapping) or "encoder" not in tree:
         raise InputError(
-            ", ".join(map(str, tree)) if isinstance(tree, Mapping) else type(tree).__name__,
+            ", ".join(map(str, tree)) or "no field" if isinstance(tree, Mapping) else type(tree).__name__,
             where=where, expected="the fields encoder, guidance and evidence", fix="run notebook 04 again",
         )  # fmt: skip
-    return MethodSpec("ATE", encoder=str(tree["encoder"]), guidance=GuidanceConfig.from_dict(tree["guidance"]))
+    encoder = str(tree["encoder"])
+    if encoder not in ALIGNED_ENCODERS:
+        raise unknown(encoder, ALIGNED_ENCODERS, where=f"{where}, encoder")
+    try:
+        return MethodSpec("ATE", encoder=encoder, guidance=GuidanceConfig.from_dict(tree["guidance"]))
+    except InputError as error:
+        # The same message, with the file that it is about.
+        where = f"{where}, {error.where}"
+        raise InputError(error.got, where=where, expected=error.expected, fix=error.fix) from error

@@ -19,7 +19,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from ate.align.alignment import Alignment
 from ate.errors import InputError
 from ate.policies.noise import guidance_coefficient, target_coefficients
-from ate.steer.finetuning import check_guidance
+from ate.runs.device import pick as pick_device
+from ate.steer.compatibility import check_guidance
 from ate.steer.guidance import Guidance
 from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.hook_points import HookPoint, Step, find_hook_point, unwrapped
@@ -38,10 +39,16 @@ class Attachment:
     """
 
     def __init__(
-        self, hook_point: HookPoint, guidance: Guidance, alignment: Alignment | None, how: dict[str, Any], seed: int
+        self,
+        hook_point: HookPoint,
+        guidance: Guidance,
+        alignment: Alignment | None,
+        units: dict[str, Any],
+        seed: int,
+        device: torch.device | None,
     ) -> None:
         self.hook_point, self.guidance, self.steps = hook_point, guidance, 0
-        self._alignment, self._how, self._seed = alignment, how, seed
+        self._alignment, self._units_options, self._seed, self._device = alignment, units, seed, device
         self._units: Units | None = None
         self._step: Step | None = None
         self._shift: Tensor | None = None
@@ -61,7 +68,8 @@ class Attachment:
     def record(self, step: Step) -> None:
         """Take up what a training step noised."""
         if self._meter is None:
-            self._prepare(step.a0)
+            self._device = self._device or step.a0.device
+            self._prepare(step.a0.to(self._device))
         self._step, self._shift = step, None
 
     @torch.compiler.disable
@@ -87,7 +95,7 @@ class Attachment:
             self._shift = self._shifted(self._step, prediction.detach(), first)
             self.steps += first
         # A block that checkpointing runs a second time gets the same shift.
-        guided = prediction + self._shift.to(prediction.dtype)
+        guided = prediction + self._shift.to(prediction)
         if isinstance(output, Tensor):
             return guided
         output.sample = guided
@@ -108,7 +116,7 @@ class Attachment:
             )
         if self._alignment is None or self.hook_point.kind == "ours":
             return
-        self._units = units_of(self._alignment, a0.shape[2], **self._how)
+        self._units = units_of(self._alignment, a0.shape[2], **self._units_options)
         guided = self._alignment.space.compact.mask
         mask = torch.zeros(a0.shape[2], dtype=torch.bool)
         mask[list(self._units.columns)] = torch.from_numpy(guided)
@@ -129,10 +137,11 @@ class Attachment:
         g, meter = self.guidance, self._meter
         assert meter is not None
         # The encoder computes in float32, whatever the policy trains in, and outside of what checkpointing records.
-        with torch.autocast(prediction.device.type, enabled=False), saved_tensors_hooks(_as_it_is, _as_it_is):
-            dtype = torch.promote_types(step.a0.dtype, torch.float32)
-            a0, noise, prediction = (v.detach().to(dtype) for v in (step.a0, step.noise, prediction))
-            alpha, sigma = step.alpha.to(dtype), step.sigma.to(dtype)
+        place = self._device or step.a0.device
+        dtype = torch.promote_types(step.a0.dtype, torch.float32)
+        with torch.autocast(place.type, enabled=False), saved_tensors_hooks(_as_it_is, _as_it_is):
+            parts = (step.a0, step.noise, prediction, step.alpha, step.sigma)
+            a0, noise, prediction, alpha, sigma = (part.detach().to(place, dtype) for part in parts)
             x = alpha[:, None, None] * a0 + sigma[:, None, None] * noise
             kind = self.hook_point.parameterization
             if g.config.energy_at == "x_t":
@@ -144,7 +153,13 @@ class Attachment:
             if first:
                 p, q = (value[:, None, None] for value in target_coefficients(kind, alpha, sigma))
                 counted = torch.ones(()) if g.mask is None else torch.as_tensor(g.mask, dtype=torch.float32)
-                meter.add(step.level.float(), shift, prediction - p * a0 - q * noise, g.clamped(kg), counted.to(x))
+                meter.add(
+                    step.level.to(a0.device).float(),
+                    shift,
+                    prediction - p * a0 - q * noise,
+                    g.clamped(kg),
+                    counted.to(x),
+                )
         return shift
 
     def _gradient(self, place: Tensor, a0: Tensor, alpha: Tensor | None) -> Tensor:
@@ -174,6 +189,7 @@ def attach(
     joints: Sequence[str] | None = None,
     statistics: tuple[Sequence[float], Sequence[float]] | None = None,
     seed: int = 0,
+    device: torch.device | str | None = None,
     **options: Any,
 ) -> Iterator[Attachment]:
     """Guide a policy's training while the block is entered.
@@ -190,6 +206,7 @@ def attach(
             alignment's.
         statistics: centre and spread that the policy normalised each of `joints` by, where not by the alignment's own.
         seed: of the latent noise for `latent="sample"`; the policy's random numbers are not touched.
+        device: of the encoder and its gradient; None: that of the policy's actions.
         options: of `GuidanceConfig` by name, `lam=2.0, clamp=0.1` say.
 
     Yields:
@@ -197,10 +214,10 @@ def attach(
 
     Raises:
         InputError: no hook_point; other horizon, joints or units than the alignment's; a step without noise level or
-            clean action; or no step at all by the end.
+            clean action; a device that this machine does not have; or no step at all by the end.
     """
     hook_point = find_hook_point(policy, network, scheduler)
-    how = {"joints": joints, "statistics": statistics}
+    place = None if device is None else pick_device(device)
     if isinstance(alignment, Guidance):
         if config is not None or options:
             raise InputError(
@@ -217,7 +234,8 @@ def attach(
             check_guidance(inside, guidance, inside.spaces[0])
         else:
             guidance = replace(guidance, slots=None, mask=None)
-    attachment = Attachment(hook_point, guidance, known, how, seed)
+    units = {"joints": joints, "statistics": statistics}
+    attachment = Attachment(hook_point, guidance, known, units, seed, place)
     handle = hook_point.module.register_forward_hook(attachment.hook)
     try:
         with hook_point.watched(attachment.record):

@@ -18,13 +18,13 @@ from ate.steer.batches import TrainingData
 SAMPLES = 512
 # Observations that are sampled several times over, and how often.
 PLACES, DRAWS = 64, 16
-# What a policy may be asked while it trains.
-ANSWERS = ("error", "success", "closest")
+# What may be measured of a policy while it trains.
+MEASURES = ("error", "success", "closest")
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What every method is asked while it trains.
+    """What is measured of every method while it trains.
 
     Attributes:
         held_out: episodes of the robot that are not trained on.
@@ -66,7 +66,7 @@ class Evaluation:
         """`error`, and with rollouts `success` (a share) and `closest` (metres, mean); the policy stays as it is."""
         was = policy.training
         policy.eval()
-        found = {"error": denoised_error(policy, self.held_out, self.seed)}
+        results = {"error": denoised_error(policy, self.held_out, self.seed)}
         if self.rollouts:
             # Imported here: data without a simulator need no mujoco.
             from ate.sim.rollout import rollout
@@ -80,9 +80,9 @@ class Evaluation:
                 execute=min(self.execute, policy.config.horizon),
                 threads=1,
             )
-            found |= {"success": outcome.rate, "closest": float(outcome.closest.mean())}
+            results |= {"success": outcome.rate, "closest": float(outcome.closest.mean())}
         policy.train(was)
-        return found
+        return results
 
 
 def denoised_error(policy: Policy, held_out: Episodes, seed: int = 0) -> float:

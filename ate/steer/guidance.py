@@ -174,8 +174,8 @@ class Guidance:
         return None if self.mask is None else torch.as_tensor(self.mask, device=self.vae.device).float()
 
     @cached_property
-    def stream(self) -> tuple[object, ...]:
-        """What g depends on: guidances that share it differ in the scale of the shift alone and can share g."""
+    def gradient_key(self) -> tuple[object, ...]:
+        """What g depends on: guidances of one key differ in the scale of the shift alone and share g."""
         mask = None if self.mask is None else tuple(bool(value) for value in self.mask)
         return id(self.vae), self.config.gradient_key, mask, self.slots
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ate.errors import InputError, unknown
-from ate.runs.options import typed
+from ate.runs.options import kinds_of, typed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,7 @@ class GuidanceConfig:
         sign: 1, or −1 to reverse the shift.
 
     Raises:
-        InputError: λ < 0, c ≤ 0, or a value that is not among the choices.
+        InputError: λ < 0 or infinite, c ≤ 0, or a value that is not among the choices.
     """
 
     lam: float = _option(1.0, "λ, strength of guidance; 0 for none.", "λ={:g}")
@@ -72,14 +72,19 @@ class GuidanceConfig:
     sign: int = _option(1, "1, or -1 to reverse the shift.", "sign {:+d}", (1, -1))
 
     def __post_init__(self) -> None:
-        if not self.lam >= 0:
-            raise InputError(str(self.lam), where="guidance, lam", expected="λ ≥ 0", fix="use sign=-1 to reverse it")
+        if not 0 <= self.lam < math.inf:
+            raise InputError(
+                str(self.lam), where="guidance, lam", expected="a finite λ ≥ 0", fix="use sign=-1 to reverse the shift"
+            )
         if not self.clamp > 0:
             raise InputError(str(self.clamp), where="guidance, clamp", expected="c > 0", fix="use inf for no clamp")
         for option in fields(self):
             choices = option.metadata["choices"]
-            if choices and getattr(self, option.name) not in choices:
-                raise unknown(str(getattr(self, option.name)), map(str, choices), where=f"guidance, {option.name}")
+            value = getattr(self, option.name)
+            if choices and value not in choices:
+                raise unknown(str(value), map(str, choices), where=f"guidance, {option.name}")
+            # 2 and 2.0 are one λ, with one key and one text.
+            object.__setattr__(self, option.name, kinds_of(GuidanceConfig)[option.name](value))
 
     @classmethod
     def of(

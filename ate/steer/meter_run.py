@@ -18,7 +18,7 @@ from ate.runs.device import pick as pick_device
 from ate.steer.batches import TrainingData, draw
 from ate.steer.guidance import Guidance
 from ate.steer.meter import FELT_RATIO, GuidanceMeter, meter_sentence, meter_verdict
-from ate.steer.shifted_target import Shifts
+from ate.steer.shifted_target import ShiftedTargets
 
 # A shift of half of the residual competes with the demonstrations.
 LEAST, MOST = FELT_RATIO, 0.5
@@ -75,7 +75,14 @@ class DryRun:
 
 @torch.no_grad()
 def dry_run(
-    policy: Policy, episodes: Episodes, guidance: Guidance, *, batches: int = 32, batch: int = 64, seed: int = 0
+    policy: Policy,
+    episodes: Episodes,
+    guidance: Guidance,
+    *,
+    batches: int = 32,
+    batch: int = 64,
+    seed: int = 0,
+    device: torch.device | str | None = None,
 ) -> DryRun:
     """Measure guidance on a policy as it is.
 
@@ -86,24 +93,28 @@ def dry_run(
         batches: how many.
         batch: samples a batch; matters where the energy is the released one.
         seed: of batches, times and noise.
+        device: to measure on; None: what `ATE_DEVICE` names, else a GPU if there is one.
+
+    Raises:
+        InputError: a device that this machine does not have.
     """
-    device = pick_device()
+    device = pick_device(device)
     policy, space = policy.to(device), policy.spaces[0]
     guidance.vae.to(device)
     data = TrainingData.of(policy, [episodes], [space], device)
     generator = torch.Generator(device).manual_seed(seed)
     free = replace(guidance, config=replace(guidance.config, lam=1.0, clamp=math.inf))
-    shifts = Shifts([free], data, policy.path, seed)
+    shifted = ShiftedTargets([free], data, policy.path, seed)
     meter = GuidanceMeter(device)
     sizes, residuals, counted, weights = [], [], [], []
     was = policy.training
     policy.eval()
     for _ in range(batches):
         drawn = draw(data, policy.path, batch, generator)
-        (prepared,) = shifts.prepare([drawn])
+        (prepared,) = shifted.prepare([drawn])
         prediction = policy(drawn.x, drawn.t, drawn.observation)
         residual = prediction - drawn.target
-        kg, _ = shifts.of(free, prediction, prepared)
+        kg, _ = shifted.of(free, prediction, prepared)
         alpha = policy.path.alpha_sigma(drawn.t)[0]
         meter.add(drawn.t, guidance.scale(kg, alpha), residual, guidance.clamped(kg), drawn.mask)
         sizes.append(kg)

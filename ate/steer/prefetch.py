@@ -1,4 +1,4 @@
-"""The stream of batches that all methods of a training share, drawn ahead where a core is free.
+"""Batches that all methods of a training share, drawn ahead where a core is free.
 
 At the noised chunk k·g does not depend on the policy. Gradients of several batches are therefore taken in one call of
 the encoder, which is cheaper than one call each; and while methods train on them, another thread draws the next ones:
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ate.policies.noise import NoisePath
 from ate.steer.batches import TrainingData, draw
-from ate.steer.shifted_target import Prepared, Shifts
+from ate.steer.shifted_target import Prepared, ShiftedTargets
 
 # Rows of actions in one call of the encoder: a small call wastes time, and on a CPU the hidden layer of a large one
 # leaves the cache of its core (512 rows of 1024 are 2 MB).
@@ -31,16 +31,16 @@ class Prefetcher:
     Its state is that of the batches that were handed out: what is prepared and not yet taken does not count.
     """
 
-    def __init__(self, data: TrainingData, path: NoisePath, size: int, seed: int, shifts: Shifts) -> None:
+    def __init__(self, data: TrainingData, path: NoisePath, size: int, seed: int, shifted: ShiftedTargets) -> None:
         """Batches of `size` rows of `data`, times and noise from one generator of `seed`."""
-        self._data, self._path, self._size, self._shifts = data, path, size, shifts
+        self._data, self._path, self._size, self._shifted = data, path, size, shifted
         self._generators = {
             "batches": torch.Generator(data.observation.device).manual_seed(seed),
-            **{f"latent noise {width}": generator for width, generator in shifts.generators.items()},
+            **{f"latent noise {width}": generator for width, generator in shifted.generators.items()},
         }
         rows = ROWS_AT_ONCE.get(data.observation.device.type, ROWS_AT_ONCE["cpu"])
         fits = max(1, min(MOST_AT_ONCE, rows // (size * data.chunks.length)))
-        self._at_once = fits if shifts.shareable else 1
+        self._at_once = fits if shifted.shareable else 1
         # Batches that are ready, how many of them were taken, and the generators before they were drawn.
         self._ready: Sequence[Prepared] = ()
         self._taken = 0
@@ -56,7 +56,7 @@ class Prefetcher:
 
     def __enter__(self) -> "Prefetcher":
         threads = torch.get_num_threads()
-        if self.device.type == "cpu" and threads > 1 and self._shifts.shareable:
+        if self.device.type == "cpu" and threads > 1 and self._shifted.shareable:
             # Two threads that compute share the cores between them.
             each = threads // 2
             torch.set_num_threads(each)
@@ -108,7 +108,7 @@ class Prefetcher:
         before = self._states()
         generator = self._generators["batches"]
         batches = [draw(self._data, self._path, self._size, generator) for _ in range(self._at_once)]
-        return before, self._shifts.prepare(batches)
+        return before, self._shifted.prepare(batches)
 
     def _states(self) -> dict[str, Tensor]:
         return {name: generator.get_state() for name, generator in self._generators.items()}

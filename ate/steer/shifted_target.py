@@ -1,4 +1,4 @@
-"""Shifts: k·g of every distinct guidance on one batch, worked out once for all methods that can share it."""
+"""ShiftedTargets: k·g of every distinct guidance on one batch, worked out once for all methods that can share it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from ate.steer.guidance import Guidance
 ENCODE_BATCH = 4096
 # As the policy's sampler clips its clean estimates: normalised actions live in [-1, 1].
 ESTIMATE_BOUND = 1.5
-# What guidances that share their k·g have in common (`Guidance.stream`).
+# What guidances that share their k·g have in common (`Guidance.gradient_key`).
 Key = tuple[object, ...]
 
 
@@ -27,8 +27,8 @@ class Prepared:
         batch: the batch.
         alpha: α `(B,)`.
         sigma: σ `(B,)`.
-        noise: latent noise of each guidance that samples its latents, by stream.
-        shared: k·g `(B, S, D)` of each guidance whose energy is taken at the noised chunk, by stream.
+        noise: latent noise of each guidance that samples its latents, by its key.
+        shared: k·g `(B, S, D)` of each guidance whose energy is taken at the noised chunk, by its key.
     """
 
     batch: Batch
@@ -38,15 +38,15 @@ class Prepared:
     shared: Mapping[Key, Tensor]
 
 
-class Shifts:
-    """The shifts of a training run."""
+class ShiftedTargets:
+    """The shift of the target for every guidance of a training."""
 
     def __init__(self, guidances: Sequence[Guidance], data: TrainingData, path: NoisePath, seed: int) -> None:
-        """Encode the data once for `guidances`; noise for sampled latents is drawn from streams of their own of `seed`.
+        """Encode the data once for `guidances`; noise for sampled latents comes from generators of `seed`.
 
-        One stream for each latent width: guidances of one width share their noise, and none sees what else is trained.
+        One generator for each latent width: guidances of one width share their noise, whatever else is trained.
         """
-        self._by_stream = {guidance.stream: guidance for guidance in guidances}
+        self._by_key = {guidance.gradient_key: guidance for guidance in guidances}
         self._path = path
         device = data.observation.device
         sampled = [guidance for guidance in guidances if guidance.config.latent == "sample"]
@@ -54,15 +54,13 @@ class Shifts:
         self.generators = {width: torch.Generator(device).manual_seed(seed + 1) for width in widths}
         # The latent of a0 depends on the data alone: encoded once, gathered every step.
         self._targets = {
-            key: _encode(guidance, data)
-            for key, guidance in self._by_stream.items()
-            if guidance.config.latent == "mean"
+            key: _encode(guidance, data) for key, guidance in self._by_key.items() if guidance.config.latent == "mean"
         }
 
     @property
     def shareable(self) -> bool:
         """Whether some k·g is known before any policy has predicted."""
-        return any(guidance.config.energy_at == "x_t" for guidance in self._by_stream.values())
+        return any(guidance.config.energy_at == "x_t" for guidance in self._by_key.values())
 
     def prepare(self, batches: Sequence[Batch]) -> list[Prepared]:
         """Take up batches: draw their latent noise, and k·g at the noised chunks of all of them at once.
@@ -72,7 +70,7 @@ class Shifts:
         prepared = [self._noised(batch) for batch in batches]
         shared = {
             key: self._gradient(guidance, prepared, torch.cat([part.batch.x for part in prepared]))
-            for key, guidance in self._by_stream.items()
+            for key, guidance in self._by_key.items()
             if guidance.config.energy_at == "x_t"
         }
         sizes = [len(part.batch.x) for part in prepared]
@@ -91,7 +89,7 @@ class Shifts:
         }
         noise = {
             key: drawn[guidance.vae.config.latent]
-            for key, guidance in self._by_stream.items()
+            for key, guidance in self._by_key.items()
             if guidance.config.latent == "sample"
         }
         part = batch.part()
@@ -103,8 +101,8 @@ class Shifts:
         return raw, guidance.scale(raw, prepared.alpha)
 
     def raw(self, guidance: Guidance, predictions: Tensor, prepared: Prepared) -> Tensor:
-        """k·g `(A, B, S, D)` for A methods of guidances that share their stream, by what they predict on a batch."""
-        shared = prepared.shared.get(guidance.stream)
+        """k·g `(A, B, S, D)` for A methods of guidances that share g, by what they predict on a batch."""
+        shared = prepared.shared.get(guidance.gradient_key)
         if shared is not None:
             return shared.expand(predictions.shape)
         count = len(predictions)
@@ -119,13 +117,13 @@ class Shifts:
 
     def _gradient(self, guidance: Guidance, parts: Sequence[Prepared], place: Tensor) -> Tensor:
         """g at a place for each row of the parts, one encoder call for all of them."""
-        key, a0 = guidance.stream, torch.cat([part.batch.a0 for part in parts])
+        key, a0 = guidance.gradient_key, torch.cat([part.batch.a0 for part in parts])
         if guidance.config.latent == "mean":
             index = torch.cat([part.batch.chunk_index for part in parts])
             g = guidance.gradient(place, a0, target=self._targets[key][index])
         else:
             g = guidance.gradient(place, a0, noise=torch.cat([part.noise[key] for part in parts]))
-        # The released energy is a mean over the batch: of the rows of one whole batch, however many are worked on here.
+        # The released energy is a mean over the rows of one whole batch, however many of them are here.
         return g if guidance.config.reduction == "sum" else g * (len(place) / parts[0].batch.size)
 
 

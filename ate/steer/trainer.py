@@ -1,9 +1,10 @@
 """Trainer: one method in training, with its optimiser, schedule, meter and averaged weights."""
 
 import math
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +14,11 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ate.runs.distributed import average, processes, whole
 from ate.runs.loop import Stateful
-from ate.steer.ema import EMA
+from ate.steer.ema import ema
 from ate.steer.guidance import Guidance
 from ate.steer.meter import GuidanceMeter
 from ate.steer.optim_config import OptimConfig
-from ate.steer.shifted_target import Prepared, Shifts
+from ate.steer.shifted_target import Prepared, ShiftedTargets
 
 if TYPE_CHECKING:
     from ate.policies.policy import Policy
@@ -31,66 +32,90 @@ class GuidedPolicy:
     guidance: Guidance | None = None
 
 
-class Trainer:
-    """Trains one method in place, on its process's rows of each batch."""
+class BaseTrainer(ABC):
+    """A module in training: its optimiser, schedule, averaged weights and meter."""
 
-    def __init__(
-        self, name: str, method: GuidedPolicy, optim: OptimConfig, shifts: Shifts, device: torch.device
-    ) -> None:
-        """A method by name; policy and guidance are on the device, and the shifts know the guidance."""
-        self._name, self._method, self._optim, self._shifts = name, method, optim, shifts
-        self._optimizer = optimizer(method.policy.parameters(), optim)
+    def __init__(self, name: str, module: nn.Module, optim: OptimConfig, meter: GuidanceMeter | None) -> None:
+        """Of a module on its device; the name sets its state apart from that of others."""
+        self._name, self._module, self._optim, self._meter = name, module, optim, meter
+        # AdamW works element by element: parameters of several methods may be stacked.
+        self._optimizer = AdamW(
+            module.parameters(), lr=optim.learning_rate, weight_decay=optim.weight_decay, fused=True
+        )  # fmt: skip
         self._schedule = LambdaLR(self._optimizer, optim.learning_rate_factor)
-        self._meter = GuidanceMeter(device) if method.guidance is not None else None
-        self._average = EMA(method.policy, optim.ema) if optim.ema else None
+        self._average = ema(module, optim.ema) if optim.ema else None
 
-    def step(self, batches: Sequence[Prepared]) -> dict[str, Tensor]:
-        """One optimisation step on the mean over batches; returns the loss against the unshifted target."""
-        policy, optim = self._method.policy, self._optim
-        policy.zero_grad(set_to_none=True)
+    def _optimise(self, batches: Sequence[Prepared]) -> Tensor:
+        """One optimisation step on the mean over batches; returns what `_backward` does, their mean."""
+        self._module.zero_grad(set_to_none=True)
         losses = [self._backward(prepared, len(batches)) for prepared in batches]
-        average(policy.parameters())
-        if math.isfinite(optim.max_grad_norm):
-            clip_grad_norm_(policy.parameters(), optim.max_grad_norm)
+        average(self._module.parameters())
+        if math.isfinite(self._optim.max_grad_norm):
+            self._clip()
         self._optimizer.step()
         self._schedule.step()
         if self._average is not None:
-            self._average.update(policy)
-        return {self._name: torch.stack(losses).mean()}
+            self._average.update_parameters(self._module)
+        return torch.stack(losses).mean(0)
+
+    @abstractmethod
+    def _backward(self, prepared: Prepared, batches: int) -> Tensor:
+        """Add one batch's share to the gradient; the loss against the unshifted target, of each method."""
+
+    @abstractmethod
+    def _clip(self) -> None:
+        """Bound the norm of each method's gradient."""
+
+    @property
+    def _result(self) -> nn.Module:
+        """The module: with averaged weights where they are averaged."""
+        return self._module if self._average is None else self._average.module
+
+    def state(self) -> dict[str, Stateful]:
+        """All that a step changes, by name."""
+        parts: dict[str, Stateful | None] = {
+            "policy": self._module, "optimizer": self._optimizer, "schedule": self._schedule, "meter": self._meter,
+            "ema": self._average,
+        }  # fmt: skip
+        return {f"{self._name}/{part}": item for part, item in parts.items() if item is not None}
+
+
+class Trainer(BaseTrainer):
+    """Trains one method in place, on its process's rows of each batch."""
+
+    def __init__(
+        self, name: str, method: GuidedPolicy, optim: OptimConfig, shifted: ShiftedTargets, device: torch.device
+    ) -> None:
+        """A method by name; policy and guidance are on the device, and `shifted` knows the guidance."""
+        super().__init__(name, method.policy, optim, None if method.guidance is None else GuidanceMeter(device))
+        self._policy, self._guidance, self._shifted = method.policy, method.guidance, shifted
+
+    def step(self, batches: Sequence[Prepared]) -> dict[str, Tensor]:
+        """One optimisation step on the mean over batches; returns the loss against the unshifted target."""
+        return {self._name: self._optimise(batches)}
 
     def _backward(self, prepared: Prepared, batches: int) -> Tensor:
-        """Add one batch's share to the gradient; its loss against the unshifted target."""
-        batch, method = prepared.batch, self._method
+        batch = prepared.batch
         with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self._optim.precision == "bfloat16"):
-            prediction = method.policy(batch.x, batch.t, batch.observation).to(batch.x.dtype)
+            prediction = self._policy(batch.x, batch.t, batch.observation).to(batch.x.dtype)
         residual = prediction - batch.target
         error, plain = residual, residual.detach()
-        if method.guidance is not None and self._meter is not None:
-            raw, shift = self._shifts.of(method.guidance, prediction.detach(), prepared)
+        if self._guidance is not None and self._meter is not None:
+            raw, shift = self._shifted.of(self._guidance, prediction.detach(), prepared)
             error = residual + shift
-            clamped = method.guidance.clamped(raw).to(shift.dtype)
+            clamped = self._guidance.clamped(raw).to(shift.dtype)
             self._meter.add(*(whole(part) for part in (batch.t, shift, plain, clamped, batch.mask)))
         # Each process has its rows' part of the sum, and gradients are averaged over processes.
         ((error.square() * batch.mask).sum() / batch.count * (processes() / batches)).backward()
         return (whole(plain).square() * whole(batch.mask)).sum() / batch.count
 
-    def state(self) -> dict[str, Stateful]:
-        """All that a step changes, by name."""
-        parts: dict[str, Stateful | None] = {
-            "policy": self._method.policy, "optimizer": self._optimizer, "schedule": self._schedule,
-            "meter": self._meter, "ema": self._average,
-        }  # fmt: skip
-        return {f"{self._name}/{part}": item for part, item in parts.items() if item is not None}
+    def _clip(self) -> None:
+        clip_grad_norm_(self._policy.parameters(), self._optim.max_grad_norm)
 
     def policies(self) -> dict[str, "Policy"]:
         """The policy by name: with averaged weights where they are averaged."""
-        return {self._name: self._method.policy if self._average is None else self._average.module}
+        return {self._name: cast("Policy", self._result)}
 
     def meters(self) -> dict[str, list[dict[str, float]]]:
         """Rows of the meter by name, none without guidance."""
         return {self._name: self._meter.rows() if self._meter is not None else []}
-
-
-def optimizer(parameters: Iterable[nn.Parameter], optim: OptimConfig) -> AdamW:
-    """AdamW as the optim says; it works element by element, so parameters of several methods may be stacked."""
-    return AdamW(parameters, lr=optim.learning_rate, weight_decay=optim.weight_decay, fused=True)

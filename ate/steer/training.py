@@ -2,8 +2,8 @@
 
     loss = ‖prediction + λ·clamp(k·g) − target‖²
 
-At the noised chunk g does not depend on the policy, so one stream of batches, times, noise and gradients serves every
-method: methods differ in nothing but their weights at the start and their guidance.
+At the noised chunk g does not depend on the policy, so all methods share batches, times, noise and gradients: they
+differ in nothing but their weights at the start and their guidance.
 """
 
 import time
@@ -23,10 +23,10 @@ from ate.runs.files import array_digest, content_key
 from ate.runs.loop import Stateful, train
 from ate.steer.batched_trainer import BatchedTrainer
 from ate.steer.batches import TrainingData
-from ate.steer.evaluation import ANSWERS, Evaluation
+from ate.steer.evaluation import MEASURES, Evaluation
 from ate.steer.optim_config import OptimConfig
 from ate.steer.prefetch import Prefetcher
-from ate.steer.shifted_target import Shifts
+from ate.steer.shifted_target import ShiftedTargets
 from ate.steer.trainer import GuidedPolicy, Trainer
 
 # Metric rows of a training, and rows between two checkpoints.
@@ -38,11 +38,11 @@ class Trained:
     """What training gave.
 
     Attributes:
-        policy: the trained policy; with averaged weights where the optim averages them.
+        policy: the trained policy; with averaged weights where `OptimConfig` asks for them.
         loss: rows with `step` and `loss`, the masked mean squared error against the *unshifted* target.
         meter: rows by noise level (`ate.steer.meter`), empty without guidance.
         seconds: wall time of the whole training, all methods that shared it.
-        evaluation: rows with `step` and what `Evaluation.of` found, empty without one.
+        evaluation: rows with `step` and what `Evaluation.of` measured, empty without one.
     """
 
     policy: Policy
@@ -62,8 +62,9 @@ def train_methods(
     label: str = "train",
     evaluation: Evaluation | None = None,
     stacked: bool | None = None,
+    device: torch.device | str | None = None,
 ) -> dict[str, Trained]:
-    """Train every method in place on one shared stream; methods must share one path.
+    """Train every method in place on the same batches; methods must share one path.
 
     Under `torchrun` each process works on its rows of every batch.
 
@@ -74,45 +75,46 @@ def train_methods(
         optim: steps, batch, learning rate, seed.
         directory: for checkpoints and metrics; training resumes from there.
         label: of the progress bar.
-        evaluation: what to ask of every method while it trains.
+        evaluation: what to measure of every method while it trains.
         stacked: train methods as one batched model (`ate.steer.batched_trainer`), or one after the other within a step;
             by default stacked on a GPU where they are of one network.
+        device: to train on; None: what `ATE_DEVICE` names, else a GPU if there is one.
 
     Raises:
-        InputError: the directory holds a checkpoint of other methods, data or optim; stacked methods of several
-            networks.
+        InputError: the directory holds a checkpoint of other methods, data or optimisation; stacked methods of several
+            networks; or a device that this machine does not have.
     """
     began = time.perf_counter()
-    device = pick_device()
+    device = pick_device(device)
     identity = "" if directory is None else _identity(methods, sets, spaces, optim)
     for method in methods.values():
         _to(method, device)
     first = next(iter(methods.values())).policy
     data = TrainingData.of(first, sets, spaces, device)
-    shifts = Shifts(
+    shifted = ShiftedTargets(
         [method.guidance for method in methods.values() if method.guidance is not None], data, first.path, optim.seed
     )
-    stream = Prefetcher(data, first.path, optim.batch, optim.seed, shifts)
-    learners = _learners(methods, optim, shifts, device, stacked)
+    batches = Prefetcher(data, first.path, optim.batch, optim.seed, shifted)
+    trainers = _trainers(methods, optim, shifted, device, stacked)
 
     def step(_: int) -> dict[str, Tensor]:
-        batches = [stream.take() for _ in range(optim.accumulate)]
-        return {name: loss for learner in learners for name, loss in learner.step(batches).items()}
+        taken = [batches.take() for _ in range(optim.accumulate)]
+        return {name: loss for trainer in trainers for name, loss in trainer.step(taken).items()}
 
-    state: dict[str, Stateful | torch.Generator] = {"stream": stream}
-    state |= {name: item for learner in learners for name, item in learner.state().items()}
+    state: dict[str, Stateful | torch.Generator] = {"batches": batches}
+    state |= {name: item for trainer in trainers for name, item in trainer.state().items()}
     every = max(1, optim.steps // ROWS) if evaluation is None else evaluation.log_every(optim.steps // ROWS)
-    asked = None if evaluation is None else _asked(evaluation, learners, optim.steps)
-    with stream:
+    evaluate = None if evaluation is None else _evaluate(evaluation, trainers, optim.steps)
+    with batches:
         rows = train(
             step, state, optim.steps, directory=directory, identity=identity, log_every=every,
-            checkpoint_every=every * ROWS_PER_CHECKPOINT, label=label, after_log=asked,
+            checkpoint_every=every * ROWS_PER_CHECKPOINT, label=label, after_log=evaluate,
         )  # fmt: skip
     seconds = time.perf_counter() - began
     return {
-        name: Trained(policy.eval(), _column(rows, name), meter, seconds, _answers(rows, name))
-        for learner in learners
-        for (name, policy), meter in zip(learner.policies().items(), learner.meters().values(), strict=True)
+        name: Trained(policy.eval(), _column(rows, name), meter, seconds, _measures(rows, name))
+        for trainer in trainers
+        for (name, policy), meter in zip(trainer.policies().items(), trainer.meters().values(), strict=True)
     }
 
 
@@ -125,24 +127,28 @@ def _to(method: GuidedPolicy, device: torch.device) -> None:
 def _identity(
     methods: Mapping[str, GuidedPolicy], sets: Sequence[Episodes], spaces: Sequence[ActionSpace], optim: OptimConfig
 ) -> str:
-    """SHA-256 over data, statistics, optim, and each method's weights at the start and guidance."""
+    """SHA-256 over data, statistics, optimisation, and each method's weights at the start and guidance."""
     parts: list[object] = [optim.identity, [s.digest for s in sets], [space.to_tree() for space in spaces]]
     for name, method in methods.items():
         g = method.guidance
-        scale = None if g is None else (g.config.key, *g.stream[1:])
+        scale = None if g is None else (g.config.key, *g.gradient_key[1:])
         modules = (method.policy,) if g is None else (method.policy, g.vae)
         weights = (weight.cpu().numpy() for module in modules for weight in module.state_dict().values())
         parts.append([name, method.policy.config, scale, array_digest(*weights)])
     return content_key(parts)
 
 
-def _learners(
-    methods: Mapping[str, GuidedPolicy], optim: OptimConfig, shifts: Shifts, device: torch.device, stacked: bool | None
+def _trainers(
+    methods: Mapping[str, GuidedPolicy],
+    optim: OptimConfig,
+    shifted: ShiftedTargets,
+    device: torch.device,
+    stacked: bool | None,
 ) -> Sequence[Trainer | BatchedTrainer]:
     """One for each method, or one for all."""
     if _stacks(methods, device, stacked):
-        return [BatchedTrainer(methods, optim, shifts, device)]
-    return [Trainer(name, method, optim, shifts, device) for name, method in methods.items()]
+        return [BatchedTrainer(methods, optim, shifted, device)]
+    return [Trainer(name, method, optim, shifted, device) for name, method in methods.items()]
 
 
 def _stacks(methods: Mapping[str, GuidedPolicy], device: torch.device, stacked: bool | None) -> bool:
@@ -158,26 +164,26 @@ def _stacks(methods: Mapping[str, GuidedPolicy], device: torch.device, stacked: 
     return device.type == "cuda" and len(methods) > 1 and len(networks) == 1
 
 
-def _asked(
-    evaluation: Evaluation, learners: Sequence[Trainer | BatchedTrainer], steps: int
+def _evaluate(
+    evaluation: Evaluation, trainers: Sequence[Trainer | BatchedTrainer], steps: int
 ) -> Callable[[int], dict[str, float]]:
-    """What the loop calls at each metric row: the answers of every method where they are due."""
+    """What the loop calls at each metric row: measures of every method where an evaluation is due."""
 
-    def ask(done: int) -> dict[str, float]:
+    def measures(done: int) -> dict[str, float]:
         if done % evaluation.every and done != steps:
             return {}
-        policies = {name: policy for learner in learners for name, policy in learner.policies().items()}
-        found = {name: evaluation.of(policy) for name, policy in policies.items()}
-        return {f"{name}/{key}": value for name, answers in found.items() for key, value in answers.items()}
+        policies = {name: policy for trainer in trainers for name, policy in trainer.policies().items()}
+        results = {name: evaluation.of(policy) for name, policy in policies.items()}
+        return {f"{name}/{key}": value for name, own in results.items() for key, value in own.items()}
 
-    return ask
+    return measures
 
 
 def _column(rows: list[dict[str, float]], name: str) -> list[dict[str, float]]:
     return [{"step": row["step"], "loss": row[name]} for row in rows]
 
 
-def _answers(rows: list[dict[str, float]], name: str) -> list[dict[str, float]]:
-    """The rows at which a method was evaluated, with its answers."""
-    asked = [(row["step"], {key: row[f"{name}/{key}"] for key in ANSWERS if f"{name}/{key}" in row}) for row in rows]
-    return [{"step": step, **answers} for step, answers in asked if answers]
+def _measures(rows: list[dict[str, float]], name: str) -> list[dict[str, float]]:
+    """The rows at which a method was evaluated, with what was measured."""
+    by_step = {row["step"]: {key: row[f"{name}/{key}"] for key in MEASURES if f"{name}/{key}" in row} for row in rows}
+    return [{"step": step, **own} for step, own in by_step.items() if own]

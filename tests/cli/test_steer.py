@@ -29,15 +29,27 @@ def given(make_set, tmp_path):
 
 def test_options_reach_the_training_and_the_card(given, tmp_path):
     words, policy, alignment, new = given
-    more = ["--ema", "0.9", "--warmup", "2", "--accumulate", "2", "--cosine", "--clip", "1", "--evaluate-every", "4"]
-    done = CliRunner().invoke(steer, [*words, *more], catch_exceptions=False)
+    more = [
+        "--ema",
+        "0.9",
+        "--warmup",
+        "2",
+        "--accumulate",
+        "2",
+        "--cosine",
+        "--max-grad-norm",
+        "1",
+        "--evaluate-every",
+        "4",
+    ]
+    done = CliRunner().invoke(steer, [*words, *more, "--evaluate-every", "4"], catch_exceptions=False)
     assert done.exit_code == 0 and "Error on held-out episodes" in done.output
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert [row["step"] for row in card["evaluation"]] == [4, 8]
-    assert (card["config"]["ema"], card["config"]["accumulate"], card["config"]["schedule"]) == (0.9, 2, "cosine")
+    assert (card["config"]["ema"], card["config"]["accumulate"], card["config"]["lr_schedule"]) == (0.9, 2, "cosine")
     train, _ = new.split(0.1, 0)
-    optim = {"ema": 0.9, "warmup": 2, "accumulate": 2, "schedule": "cosine", "clip": 1.0, "steps": 8, "batch": 8}
-    same = finetune(policy, train, Guidance.of(alignment, "paper", lam=1.0, clamp=0.1, energy_at="x0_hat"), **optim)
+    optim = {"ema": 0.9, "warmup": 2, "accumulate": 2, "lr_schedule": "cosine", "max_grad_norm": 1.0, "steps": 8}
+    same = finetune(policy, train, Guidance.of(alignment, clamp=0.1), **optim, batch=8)
     kept = Policy.load(tmp_path / "out" / "policy.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(same.policy.parameters(), kept.parameters(), strict=True))
 

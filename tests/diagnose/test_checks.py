@@ -158,7 +158,7 @@ def test_the_command_says_where_to_look(sound, tmp_path):
     good = CliRunner().invoke(diagnose, ["--policy", str(tmp_path / "good.safetensors"), *common])
     assert good.exit_code == 0, good.output
     checks = json.loads((tmp_path / "checks.json").read_text())["checks"]
-    assert tuple(row["check"] for row in checks) == NAMES
+    assert tuple(row["check"] for row in checks) == tuple(name.replace("_", " ") for name in NAMES)
     assert {row["verdict"] for row in checks} <= {"PASS", "WARN", "SKIPPED"}
     bad = CliRunner().invoke(diagnose, ["--policy", str(tmp_path / "bad.safetensors"), *common])
     assert bad.exit_code == 1

@@ -24,6 +24,7 @@ from ate.experiments.stats.pairing import gaps, outcomes
 from ate.experiments.stats.power import seeds_needed
 from ate.experiments.stats.selection import searched, select, validation
 from ate.experiments.stats.variance_components import PAIRED
+from tests.methods import method as spec
 
 EFFECT = 0.1
 
@@ -65,10 +66,9 @@ class World:
 
 def run(method: int, seed: int, success: np.ndarray) -> RunResult:
     closest, nothing = (0.1,) * len(success), {"joint": 0.01}
-    steered = ("aligned", 1.0) if method else ("none", 0.0)
     return RunResult(
-        f"cell {method}" if method else "direct", seed, "sample", 5, steered[1], math.inf, steered[0],
-        tuple(success.tolist()), closest, (), (), nothing, 1.0,
+        spec(f"cell {method}", 1.0) if method else spec("direct", 0.0), seed, "sample", 5, tuple(success.tolist()),
+        closest, (), (), nothing, 1.0,
     )  # fmt: skip
 
 

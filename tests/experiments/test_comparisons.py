@@ -3,28 +3,23 @@ import re
 
 import numpy as np
 import pytest
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from ate.errors import InputError
 from ate.experiments import RunResult, differences, summarise, verdict, wilson
-from ate.experiments.stats.comparisons import curve, improvement, paired
+from ate.experiments.stats.comparisons import Verdict, curve, improvement, paired
 from ate.experiments.stats.power import detectable, seeds_needed
 from ate.experiments.stats.variance_components import PAIRED, crossed, interval
 from ate.experiments.summary import bottom_line, comparison_sentences, control_sentences, grid_sentences, method_rows
+from tests.methods import method as spec
 
 
-def result(method, seed, rate, rollouts=100, meter=(), **more):
+def result(method, seed, rate, rollouts=100, meter=(), encoder="aligned", **more):
     success = tuple(i < round(rate * rollouts) for i in range(rollouts))
-    guided = method != "direct"
     values = {
-        "method": method,
+        "spec": spec(method, 0.0 if method in ("direct", "scratch") else 2.0, encoder=encoder),
         "seed": seed,
         "parameterization": "sample",
         "demonstrations": 5,
-        "lam": 2.0 if guided else 0.0,
-        "clamp": math.inf,
-        "encoder": "aligned" if guided else "none",
         "success": success,
         "closest": (0.1,) * rollouts,
         "loss": ({"step": 1, "loss": 0.5},),
@@ -35,12 +30,15 @@ def result(method, seed, rate, rollouts=100, meter=(), **more):
     return RunResult(**{**values, **more})
 
 
-def test_wilson_equals_an_independent_one_and_its_ends_are_exact():
-    for k, n in [(43, 100), (0, 10), (10, 10), (1, 1), (799, 800)]:
-        for confidence in (0.95, 0.99):
-            found = stats.binomtest(k, n).proportion_ci(confidence, method="wilson")
-            assert wilson(k, n, confidence) == pytest.approx((found.low, found.high), abs=1e-12)
-    assert wilson(0, 10)[0] == 0 and wilson(10, 10)[1] == 1
+def test_wilson_is_the_score_interval_and_its_ends_are_exact():
+    # Its ends are the shares p with |k/n − p| = z·√(p(1 − p)/n), here solved by hand for z = 1.959964.
+    for k, n in [(43, 100), (2.5, 4), (7.5, 8), (799, 800)]:
+        for p in wilson(k, n):
+            assert abs(k / n - p) == pytest.approx(1.959964 * math.sqrt(p * (1 - p) / n), rel=1e-6)
+    # Without a success the upper end is z²/(n + z²).
+    assert wilson(0, 10) == pytest.approx((0, 3.841459 / 13.841459), rel=1e-6)
+    assert all(wilson(0, n)[0] == 0 and wilson(n, n)[1] == 1 for n in range(1, 101))
+    assert wilson(43, 100, 0.99)[0] < wilson(43, 100)[0] < 0.43
     assert wilson(7, 8)[0] < wilson(7.5, 8)[0] < wilson(8, 8)[0]
 
 
@@ -83,14 +81,23 @@ def test_adjusted_p_values_are_holms():
     rates = {"direct": 0.5, "a": 0.8, "b": 0.62, "c": 0.5, "d": 0.4, "e": 0.53}
     results = [random(method, seed, rate, rng) for method, rate in rates.items() for seed in range(5)]
     rows = differences(results)
-    expected = multipletests([row.p for row in rows], method="holm")[1]
-    assert [row.adjusted for row in rows] == pytest.approx(list(expected)) and rows[0].comparisons == 5
-    assert {row.verdict == "cannot tell" for row in rows if row.adjusted >= 0.05} == {True}
+    assert [row.adjusted for row in rows] == pytest.approx(stepped([row.p for row in rows], 5))
+    assert {row.comparisons for row in rows} == {5}
+    assert {row.verdict is Verdict.CANNOT_TELL for row in rows if row.adjusted >= 0.05} == {True}
     # Comparisons that were made elsewhere count as if they showed nothing.
-    padded = multipletests([*(row.p for row in rows), 1, 1, 1], method="holm")[1]
-    assert [row.adjusted for row in differences(results, methods=8)] == pytest.approx(list(padded[:5]))
-    with pytest.raises(InputError, match="3 for 5 methods"):
+    assert [row.adjusted for row in differences(results, methods=8)] == pytest.approx(stepped([r.p for r in rows], 8))
+    assert stepped([0.01, 0.04, 0.03], 3) == pytest.approx([0.03, 0.06, 0.06])
+    with pytest.raises(InputError) as refused:
         differences(results, methods=3)
+    assert refused.value.got == "3 for 5 methods"
+
+
+def stepped(alone, family):
+    """Holm's adjustment by its definition: the k-th smallest times family − k + 1, and never below its predecessor."""
+    adjusted, least = [0.0] * len(alone), 0.0
+    for rank, index in enumerate(sorted(range(len(alone)), key=alone.__getitem__)):
+        adjusted[index] = least = max(least, min(1.0, alone[index] * (family - rank)))
+    return adjusted
 
 
 def test_the_interval_is_over_seeds_and_rollouts():
@@ -181,7 +188,7 @@ def test_comparisons_without_baseline_or_with_other_seeds_are_refused():
 
 def test_results_survive_their_tree():
     one = result("ATE", 3, 0.5, meter=({"t_low": 0.0, "t_high": 0.1, "ratio": 0.2, "clamped": 0.0},))
-    assert RunResult.from_tree(one.to_tree()) == one and one.to_tree()["clamp"] is None
+    assert RunResult.from_tree(one.to_tree()) == one and one.to_tree()["spec"]["guidance"]["clamp"] == "inf"
 
 
 def test_rows_and_sentences_with_and_without_a_simulator():

@@ -1,18 +1,21 @@
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ate.errors import InputError
-from ate.experiments.export import options, read_preset, save_preset, spec, tidy, winner, write
+from ate.experiments.export import tidy, write
 from ate.experiments.methods import MethodSpec, comparison
 from ate.experiments.settings import settings
-from ate.experiments.stats.baseline import activity, baselines, is_baseline, saturation
+from ate.experiments.stats.baseline import activity, baselines, saturation
 from ate.experiments.stats.comparisons import differences
+from ate.experiments.winner import read_winner, save_winner, winner
 from ate.steer import GuidanceConfig
+from ate.steer.guidance_config import OPTIONS
+from tests.methods import other
 from tests.viz.samples import cells, results
 
 SMOKE = settings({"profile": "smoke"})
@@ -34,7 +37,7 @@ def test_a_row_a_cell_and_seed_with_the_difference_to_its_own_baseline():
         else:
             assert row.difference == pytest.approx(rate[row.method, row.seed] - rate["direct", row.seed])
             assert row.guidance in ("acting", "clamp-dominated")
-    assert {"lam", "clamp", "sign", "energy", "at", "bound", "schedule", "latent", "start", "cell"} <= set(frame)
+    assert {*OPTIONS, "start", "encoder", "cell"} <= set(frame)
     # What the statistics average is what the table holds.
     gaps = {d.method: d.mean for d in differences(runs)}
     assert frame.groupby("method").difference.mean().drop("direct").to_dict() == pytest.approx(gaps)
@@ -49,9 +52,9 @@ def test_baselines_are_of_the_same_budget_and_never_from_scratch():
     # Of the other parameterisation there is no baseline here, so there is nothing to subtract.
     assert scratch.difference.notna().tolist() == (scratch.parameterization == "sample").tolist()
     base = baselines([*runs, *longer])
-    assert len(base) == 4 and all(is_baseline(r) for r in base.values())
+    assert len(base) == 4 and all(r.is_baseline for r in base.values())
     scratch = next(r for r in results() if r.method == "scratch")
-    assert not is_baseline(scratch) and not is_baseline(replace(scratch, method="x", spec={"start": "scratch"}))
+    assert not scratch.is_baseline and not other(scratch, "x").is_baseline
 
 
 def test_the_meter_in_two_numbers():
@@ -66,7 +69,7 @@ def test_the_meter_in_two_numbers():
 
 def test_methods_that_shared_a_training_share_its_seconds():
     runs = [replace(r, seconds=8.0 + r.seed) for r in one_kind(2)]
-    alone = replace(runs[-1], seconds=5.0, method="alone")
+    alone = replace(other(runs[-1], "alone"), seconds=5.0)
     frame = tidy([*runs, alone])
     assert set(frame[frame.method != "alone"].trained_together) == {7}
     assert frame[frame.seed == 1].seconds.iloc[0] == pytest.approx(9 / 7)
@@ -80,7 +83,7 @@ def test_without_a_simulator_the_table_has_errors_and_no_rates():
 
 
 def test_parquet_and_csv_hold_the_same_table(tmp_path):
-    infinite = [replace(r, clamp=math.inf) if r.clamp == 0.5 else r for r in one_kind(2)]
+    infinite = [other(r, clamp=math.inf) if r.clamp == 0.5 else r for r in one_kind(2)]
     frame = tidy(infinite)
     parquet, csv = write(frame, tmp_path)
     assert (parquet.name, csv.name) == ("cells.parquet", "cells.csv")
@@ -95,15 +98,15 @@ def test_the_winner_is_written_with_its_evidence_and_read_back(tmp_path):
     runs = one_kind()
     best = max(differences(runs), key=lambda d: d.mean)
     assert winner(runs) == best
-    tree = save_preset(runs, SMOKE, tmp_path / "winner.json")
+    tree = save_winner(runs, SMOKE, tmp_path / "winner.json")
     evidence = json.loads((tmp_path / "winner.json").read_text())["evidence"]
     assert evidence == tree["evidence"] and evidence["search"]["seeds"] == 3
     assert evidence["search"]["difference"] == pytest.approx(best.mean)
     assert evidence["chosen_among"] == 6 and evidence["verdict"] == best.verdict == "cannot tell"
     assert "Not shown to help" in evidence["statement"] and "no held-out seeds" in evidence["statement"]
-    method = read_preset(tmp_path / "winner.json")
+    method = read_winner(tmp_path / "winner.json")
     cell = next(r for r in runs if r.method == best.method)
-    assert (method.lam, method.clamp, method.encoder) == (cell.lam, cell.clamp, "aligned")
+    assert method == replace(cell.spec, name="ATE")
 
 
 @pytest.mark.parametrize(
@@ -119,76 +122,98 @@ def test_held_out_seeds_have_the_last_word(tmp_path, points, verdict, words):
         for r in one_kind(6)
         if r.method in rates
     ]
-    evidence = save_preset(runs, SMOKE, tmp_path / "x.json", held)["evidence"]
+    evidence = save_winner(runs, SMOKE, tmp_path / "x.json", held)["evidence"]
     assert evidence["verdict"] == verdict and words in evidence["statement"]
     assert "6 held-out seeds" in evidence["statement"] and evidence["search"]["seeds"] == 3
     (row,) = differences(held)
     assert evidence["held_out"]["interval_95"] == [row.low, row.high] and "search" in evidence
-    with pytest.raises(InputError, match="seeds that the search has not seen"):
-        save_preset(runs, SMOKE, tmp_path / "x.json", runs)
+    with pytest.raises(InputError) as refused:
+        save_winner(runs, SMOKE, tmp_path / "x.json", runs)
+    assert refused.value.where == "held-out results"
 
 
 def test_every_option_of_the_winner_travels(tmp_path):
-    method = MethodSpec("x", encoder="mixture", guidance=GuidanceConfig(lam=1.5, clamp=math.inf, sign=-1, reduction="mean", energy_at="x0_hat", clip="norm", schedule="alpha", latent="sample"))  # fmt: skip
-    runs = [r for r in one_kind() if r.lam == 0] + [
-        replace(r, method="x", encoder="mixture", lam=1.5, clamp=math.inf, spec=asdict(method))
-        for r in one_kind()
-        if (r.lam, r.clamp) == (0.5, 0.1)
-    ]
-    save_preset(runs, SMOKE, tmp_path / "x.json")
-    read = read_preset(tmp_path / "x.json")
+    guidance = GuidanceConfig(1.5, math.inf, "x_t", "mean", "sample", "norm", "alpha", -1)
+    method = MethodSpec("x", encoder="mixture", guidance=guidance)
+    runs = [r for r in one_kind() if r.lam == 0]
+    runs += [replace(r, spec=method) for r in one_kind() if (r.lam, r.clamp) == (0.5, 0.1)]
+    save_winner(runs, SMOKE, tmp_path / "x.json")
+    read = read_winner(tmp_path / "x.json")
     assert read == replace(method, name="ATE")
-    ate, control = comparison(read.lam, read.clamp, **options(read))[2:]
+    ate, control = comparison(read.guidance, read.encoder)[2:]
     assert ate == read and control == replace(read, name="random encoder", encoder="random")
-    assert spec(runs[-1])["schedule"] == "alpha"
+    taken = settings({"profile": "smoke", "winner": str(tmp_path / "x.json")})
+    assert (taken.guidance, taken.encoder) == (guidance, "mixture")
 
 
-@pytest.mark.parametrize("broken", ["budgets", "rollouts", "baseline"])
+@pytest.mark.parametrize("broken", ["regimes", "rollouts", "baseline"])
 def test_what_has_no_winner_is_refused(tmp_path, broken):
     runs = {
-        "budgets": cells(),
+        "regimes": cells(),
         "rollouts": [replace(r, success=()) for r in one_kind()],
         "baseline": [r for r in one_kind() if r.lam],
     }[broken]
-    with pytest.raises(InputError, match=r"one budget|without rollouts|'direct' among them"):
-        save_preset(runs, SMOKE, tmp_path / "x.json")
+    with pytest.raises(InputError) as refused:
+        save_winner(runs, SMOKE, tmp_path / "x.json")
+    assert refused.value.where in ("results to choose a winner from", "results to compare")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("encoder", "guidance", "got"),
     [
-        ('{"lam": 1, "clamp": 0.1, "sgin": 1}', "did you mean 'sign'"),
-        ('{"lam": 1}', "no 'clamp'"),
-        ('{"lam": true, "clamp": 1}', "a number above 0"),
-        ('{"lam": "2", "clamp": 1}', "a number above 0"),
-        ('{"lam": 0, "clamp": 1}', "a number above 0"),
-        ('{"lam": Infinity, "clamp": 1}', "a number above 0"),
-        ('{"lam": NaN, "clamp": 1}', "a number above 0"),
-        ('{"lam": 1, "clamp": null, "sign": 2}', "1 or -1"),
-        ('{"lam": 1, "clamp": null, "energy": "sums"}', "did you mean 'sum'"),
-        ('{"lam": 1, "clamp": null, "encoder": "random"}', "valid names are aligned"),
-        ("[1]", "one JSON object"),
-        ("{", "one JSON object"),
+        ("aligned", {"sgin": 1}, "'sgin'"),
+        ("aligned", {"lam": True}, "True"),
+        ("aligned", {"lam": "two"}, "'two'"),
+        ("aligned", {"lam": 0}, "encoder 'aligned' with λ = 0"),
+        ("aligned", {"lam": -1}, "-1.0"),
+        ("aligned", {"lam": math.inf}, "inf"),
+        ("aligned", {"lam": math.nan}, "nan"),
+        ("aligned", {"clamp": None}, "None"),
+        ("aligned", {"sign": 2}, "'2'"),
+        ("aligned", {"reduction": "sums"}, "'sums'"),
+        ("alined", {}, "'alined'"),
+        ("random", {}, "'random'"),
+        (None, {}, "guidance"),
+        ("aligned", None, "encoder"),
     ],
 )
-def test_presets_that_cannot_be_meant_are_refused(tmp_path, content, words):
-    (tmp_path / "p.json").write_text(content)
-    with pytest.raises(InputError, match=words):
-        read_preset(tmp_path / "p.json")
-    with pytest.raises(InputError, match=words):
-        settings({"profile": "smoke", "steer": str(tmp_path / "p.json")})
+def test_winners_that_cannot_be_meant_are_refused(tmp_path, encoder, guidance, got):
+    tree = {name: value for name, value in (("encoder", encoder), ("guidance", guidance)) if value is not None}
+    refused_winner(tmp_path, json.dumps(tree), got)
 
 
-def test_a_study_takes_the_preset_and_what_is_given_beside_it_wins(tmp_path):
-    file = tmp_path / "p.json"
-    file.write_text('{"lam": 0.25, "clamp": null, "sign": -1, "evidence": {"seeds": 3}}')
-    taken = settings({"profile": "smoke", "steer": str(file)})
-    assert (taken.lam, taken.clamp) == (0.25, math.inf) and taken.guidance["sign"] == -1
-    mixed = settings({"profile": "smoke", "steer": str(file), "lam": 3})
-    assert (mixed.lam, mixed.clamp, mixed.guidance["sign"]) == (3.0, math.inf, -1)
-    assert (taken.at, mixed.guidance["at"]) == ("noised", "noised")
-    assert settings({"profile": "smoke", "steer": str(file), "energy_at": "x0_hat"}).guidance["at"] == "estimate"
-    assert SMOKE.guidance == {"energy_at": "x0_hat"} and "-p steer=" in mixed.command("03")
-    with pytest.raises(InputError, match="no such file"):
-        settings({"profile": "smoke", "steer": str(tmp_path / "absent.json")})
+@pytest.mark.parametrize(("content", "got"), [("[1]", "list"), ("{}", "no field")])
+def test_files_that_hold_no_winner_are_refused(tmp_path, content, got):
+    refused_winner(tmp_path, content, got)
+
+
+def test_a_file_that_is_no_json_is_refused(tmp_path):
+    (tmp_path / "winner.json").write_text("{")
+    with pytest.raises(InputError) as refused:
+        read_winner(tmp_path / "winner.json")
+    assert refused.value.where == f"winner file {tmp_path / 'winner.json'}"
+
+
+def refused_winner(folder, content, got):
+    file = folder / "winner.json"
+    file.write_text(content)
+    for read in (read_winner, lambda file: settings({"profile": "smoke", "winner": str(file)})):
+        with pytest.raises(InputError) as refused:
+            read(file)
+        assert refused.value.got == got and str(file) in refused.value.where
+
+
+def test_a_study_takes_the_winner_and_what_is_given_with_it_counts(tmp_path):
+    file = tmp_path / "winner.json"
+    winning = GuidanceConfig(lam=0.25, energy_at="x_t", sign=-1)
+    file.write_text(json.dumps({"encoder": "mixture", "guidance": winning.to_dict(), "evidence": {"seeds": 3}}))
+    taken = settings({"profile": "smoke", "winner": str(file)})
+    assert (taken.guidance, taken.encoder) == (winning, "mixture")
+    mixed = settings({"profile": "smoke", "winner": str(file), "lam": 3})
+    assert mixed.guidance == replace(winning, lam=3.0) and f"winner={file}" in mixed.arguments("03")
+    here = settings({"profile": "smoke", "winner": str(file), "energy_at": "x0_hat"})
+    assert here.guidance == replace(winning, energy_at="x0_hat")
+    with pytest.raises(InputError) as refused:
+        settings({"profile": "smoke", "winner": str(tmp_path / "absent.json")})
+    assert refused.value.got == "no such file"

@@ -7,11 +7,12 @@ from scipy import stats
 from ate.errors import InputError
 from ate.experiments.results import RunResult
 from ate.experiments.stats.pooling import pooled
+from tests.methods import method as spec
 
 
 def result(method, seed, rate, rollouts=100):
     success = tuple(i < round(rate * rollouts) for i in range(rollouts))
-    return RunResult(method, seed, "sample", 5, 0.0, 0.1, "none", success, (), (), (), {}, 0.0)
+    return RunResult(spec(method, 0.0), seed, "sample", 5, success, (), (), (), {}, 0.0)
 
 
 def study(gaps, base=0.5):

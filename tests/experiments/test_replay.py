@@ -7,8 +7,10 @@ import pytest
 from ate.experiments.methods import lambda_clamp
 from ate.experiments.replay import replay
 from ate.experiments.seed_run import run_seed
+from ate.steer import GuidanceConfig
+from tests.methods import other
 
-METHODS = lambda_clamp([2.0], [0.1])
+METHODS = lambda_clamp([2.0], [0.1], GuidanceConfig(energy_at="x_t"))
 
 
 @pytest.fixture
@@ -29,8 +31,9 @@ def test_a_result_of_another_machine_is_told(experiment, done, tmp_path):
 
 
 def test_budget_and_options_are_those_of_the_result(experiment, tmp_path):
-    method = replace(METHODS[1], sign=-1, schedule="alpha")
+    guidance = replace(METHODS[1].guidance, sign=-1, schedule="alpha")
+    method = replace(METHODS[1], guidance=guidance)
     (result,) = run_seed(replace(experiment, steps=5, demonstrations=3), [method], 1, tmp_path / "aligned")
     assert replay(experiment, result, tmp_path / "aligned").faithful
-    forgot = replace(result, spec={**result.spec, "sign": 1})
+    forgot = other(result, sign=1)
     assert not replay(experiment, forgot, tmp_path / "aligned").faithful

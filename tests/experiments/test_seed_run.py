@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -16,19 +18,16 @@ from .conftest import stripped
 
 def test_an_method_does_not_depend_on_its_company(experiment):
     """Whatever shares its stream, a method gives the same bits: encoders of every kind, sampled latents, estimates."""
-    guided = {"lam": 2.0, "clamp": 0.1}
+    guided = GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t")
+    sampled = replace(guided, latent="sample")
     methods = [
-        *comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t")),
-        MethodSpec("identity", encoder="identity", **guided),
-        MethodSpec("sampled", encoder="aligned", **guided, guidance=GuidanceConfig(latent="sample", energy_at="x_t")),
-        MethodSpec(
-            "sampled, random", encoder="random", **guided, guidance=GuidanceConfig(latent="sample", energy_at="x_t")
-        ),
-        MethodSpec(
-            "sampled, identity", encoder="identity", **guided, guidance=GuidanceConfig(latent="sample", energy_at="x_t")
-        ),
+        *comparison(guided),
+        MethodSpec("identity", encoder="identity", guidance=guided),
+        MethodSpec("sampled", encoder="aligned", guidance=sampled),
+        MethodSpec("sampled, random", encoder="random", guidance=sampled),
+        MethodSpec("sampled, identity", encoder="identity", guidance=sampled),
         MethodSpec("auxiliary", encoder="aligned", guidance=GuidanceConfig(energy_at="x0_hat", lam=1.0)),
-        MethodSpec("one-stage", encoder="one-stage", **guided),
+        MethodSpec("one-stage", encoder="one-stage", guidance=guided),
     ]
     together = dict(
         zip([method.name for method in methods], stripped(run_seed(experiment, methods, 1, None)), strict=True)
@@ -89,8 +88,6 @@ def test_unknown_parameterisations_are_refused_before_anything_is_read(tmp_path)
 
 def test_a_reading_that_an_method_names_guides_it(experiment, world, tmp_path):
     """A method of another reading gets that reading's encoder; which is in the identity."""
-    from dataclasses import replace
-
     old, new = load(world / "old"), load(world / "new")
     base = Alignment.load(world / "align")
     other = base.config.with_options(anchor_weight=0.0, adapt_kl_weight=0.5)
@@ -99,12 +96,12 @@ def test_a_reading_that_an_method_names_guides_it(experiment, world, tmp_path):
         MethodSpec("own", encoder="aligned", guidance=GuidanceConfig(lam=2.0, energy_at="x_t")),
         MethodSpec("other", encoder="mixture", guidance=GuidanceConfig(lam=2.0, energy_at="x_t")),
     )
-    named = replace(experiment, readings=(("mixture", str(tmp_path / "other")),))
+    named = replace(experiment, variants=(("mixture", str(tmp_path / "other")),))
     named_cells, cells = ([Contents.of(one).cell(method, 0).key for method in methods] for one in (named, experiment))
     # A reading counts for the methods that name it.
     assert named_cells[0] == cells[0] and named_cells[1] != cells[1]
     own, mixed = run_seed(named, methods, 0, None)
     assert own.open_loop != mixed.open_loop
-    same = replace(experiment, readings=(("mixture", experiment.alignment),))
+    same = replace(experiment, variants=(("mixture", experiment.alignment),))
     one, two = run_seed(same, methods, 0, None)
     assert one.open_loop == two.open_loop

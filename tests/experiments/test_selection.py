@@ -28,7 +28,7 @@ def test_the_highest_difference_wins_and_controls_never_do():
     controls = [
         *drawn({"random encoder": 0.99}, range(6), encoder="random"),
         *drawn({"identity": 0.99}, range(6), encoder="identity"),
-        *drawn({"scratch": 0.99}, range(6), encoder="none", lam=0.0),
+        *drawn({"scratch": 0.99}, range(6)),
     ]
     assert select([*controls, *SEARCH]) == "b" and candidates([*controls, *SEARCH]) == ["a", "b", "c"]
     # The verdicts pay for the controls all the same, as a table of all methods does.

@@ -58,7 +58,7 @@ def test_only_what_is_missing_is_trained(experiment, tmp_path, monkeypatch):
     grown = run(ask(experiment, more), tmp_path, HERE)
     assert asked[1:] == [["new"]]
     assert [r.method for r in grown.results] == ["λ=2, c=0.1", "new", "direct"]
-    assert grown.results[0].spec["name"] == "λ=2, c=0.1"
+    assert grown.results[0].spec == more[0]
     assert replace(grown.results[2]) == whole.results[0]
     (tmp_path / "cells" / f"{whole.results[1].cell[:16]}.json").unlink()
     assert stripped(run(ask(experiment), tmp_path, HERE).results) == stripped(whole.results)
@@ -80,17 +80,20 @@ def test_a_cell_is_named_by_what_its_result_depends_on(experiment, world, tmp_pa
     def key(method=METHODS[2], seed=0, **changed):
         return Contents.of(replace(experiment, **changed)).cell(method, seed).key
 
+    def guided(**options):
+        return replace(METHODS[2], guidance=replace(METHODS[2].guidance, **options))
+
     policy = tmp_path / "policy.safetensors"
     policy.write_bytes((world / "policy.safetensors").read_bytes())
     (tmp_path / "align").symlink_to(world / "align")
     # Where files are does not matter, nor what a method is called, nor whether a number is whole.
     assert base == key(policy=str(policy), alignment=str(tmp_path / "align"))
-    assert base == key(replace(METHODS[2], name="other", lam=2))
+    assert base == key(replace(guided(lam=2), name="other"))
     policy.write_bytes(policy.read_bytes() + b"\n")
     others = [
         key(seed=1),
-        key(replace(METHODS[2], clamp=0.2)),
-        key(replace(METHODS[2], latent="sample")),
+        key(guided(clamp=0.2)),
+        key(guided(latent="sample")),
         key(steps=4),
         key(demonstrations=3),
         key(rollouts=3),
@@ -143,7 +146,7 @@ def test_files_that_cannot_be_read_are_the_failure_of_their_methods(experiment, 
     """A reading of the alignment that is no alignment: found by the method that needs it."""
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "alignment.safetensors").write_bytes(b"not an alignment")
-    named = replace(experiment, readings=(("mixture", str(tmp_path / "broken")),))
+    named = replace(experiment, variants=(("mixture", str(tmp_path / "broken")),))
     methods = [METHODS[0], MethodSpec("mixture", encoder="mixture", guidance=GuidanceConfig(lam=1.0, energy_at="x_t"))]
     found = run(ask(named, methods), tmp_path / "results", HERE)
     assert [r.method for r in found.results] == ["direct"]

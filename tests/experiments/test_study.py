@@ -22,7 +22,8 @@ def study(world, tmp_path):
     chosen = settings(
         {"profile": "smoke", "run": str(tmp_path), "pretrain": str(world / "old"), "adapt": str(world / "new"),
          "held_out": 0.25, "demonstrations": 4, "steps": 3, "batch": 8, "lams": "2", "clamps": "0.1", "seeds": 1,
-         "ablation_seeds": 1, "validation_seeds": 1, "parameterizations": "sample", "executor": "here", "at": "noised"}
+         "ablation_seeds": 1, "validation_seeds": 1, "parameterizations": "sample", "executor": "here",
+         "energy_at": "x_t"}
     )  # fmt: skip
     policies = {"sample": world / "policy.safetensors"}
     alignment = Alignment.load(world / "align")
@@ -35,7 +36,7 @@ def cells(study):
 
 def test_comparison_and_ablation_share_their_cells(study):
     grid = study.ablate()
-    assert [r.method for r in grid] == [DIRECT, "λ=2, c=0.1"] and len(cells(study)) == 2
+    assert [r.method for r in grid] == [DIRECT, "λ=2, c=0.1, energy at x_t"] and len(cells(study)) == 2
     compared = study.compare()
     # Direct and ATE are the grid's; scratch and the control are new.
     assert [r.method for r in compared] == [DIRECT, "scratch", "ATE", "random encoder"] and len(cells(study)) == 4
@@ -46,10 +47,10 @@ def test_comparison_and_ablation_share_their_cells(study):
 
 def test_more_demonstrations_than_there_are_mean_all_of_them(study):
     described = sweep_of(study.settings).with_options({"demonstrations": "4,5,6,50"}, "here")
-    assert [s.demonstrations for s in study.settings_of(described)] == [4, 5, 6]
+    assert [s.demonstrations for s in study.regimes_of(described)] == [4, 5, 6]
     found = study.sweep(described).whole()
     assert [(r.demonstrations, r.method) for r in found] == [
-        (n, method) for n in (4, 5, 6) for method in (DIRECT, "λ=2, c=0.1")
+        (n, method) for n in (4, 5, 6) for method in (DIRECT, "λ=2, c=0.1, energy at x_t")
     ]
 
 
@@ -58,9 +59,9 @@ def test_the_winner_is_confirmed_on_seeds_of_its_own(study, monkeypatch):
     described = Sweep((0.5, 2.0), (0.1,), ("sample",), (4, 5), (3,), seeds=2, validate=3)
     best = {4: "λ=0.5, c=0.1", 5: "λ=2, c=0.1"}
     searched = [
-        RunResult(method=method.name, seed=seed, parameterization="sample", demonstrations=count, lam=method.lam,
-                  clamp=method.clamp, encoder=method.encoder, success=(True, method.name == best[count]),
-                  closest=(0.1, 0.1), loss=(), meter=(), open_loop={}, seconds=1.0, steps=3)
+        RunResult(spec=method, seed=seed, parameterization="sample", demonstrations=count,
+                  success=(True, method.name == best[count]), closest=(0.1, 0.1), loss=(), meter=(), open_loop={},
+                  seconds=1.0, steps=3)
         for count in (4, 5) for method in described.methods for seed in (0, 1)
     ]  # fmt: skip
     asked = []
@@ -83,12 +84,12 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
     file.write_text("lams: [0.5, 2]\nseeds: 1\nsteps: [3, 4]\n")
     given = [str(file), "--profile", "smoke", "--run", str(tmp_path), "--adapt", study.settings.adapt,
              "--axis", "demonstrations=4", "--clamps", "0.1,inf", "--axis", "parameterization=sample",
-             "--axis", "at=noised"]  # fmt: skip
+             "--axis", "energy_at=x_t"]  # fmt: skip
     told = CliRunner().invoke(sweep_command, given)
     assert told.exit_code == 0, told.output
     assert "new, None: 10 cells" in told.output
     assert "sample, 4 demonstrations, 3 steps" in told.output and "sample, 4 demonstrations, 4 steps" in told.output
-    assert "λ=0.5, c=∞" in told.output
+    assert "λ=0.5, c=∞, energy at x_t" in told.output
     keys = ["sweep-sample-4x3", "sweep-sample-4x4"]
     run = RunDirectory(tmp_path)
     assert list(run.headlines()) == list(run.cards()) == keys
@@ -105,16 +106,16 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
     taken = ate.experiments.store.run_seed
 
     def run_seed(experiment, methods, seed, aligned):
-        if any(method.lam == 3 for method in methods):
+        if any(method.guidance.lam == 3 for method in methods):
             raise FloatingPointError("it diverged")
         return taken(experiment, methods, seed, aligned)
 
     monkeypatch.setattr(ate.experiments.store, "run_seed", run_seed)
     told = CliRunner().invoke(sweep_command, [*given, "--lams", "0.5,3", "--clamps", "0.1"])
     assert told.exit_code == 1
-    assert "failed: λ=3, c=0.1, seed 0: FloatingPointError: it diverged" in told.output
+    assert "failed: λ=3, c=0.1, energy at x_t, seed 0: FloatingPointError: it diverged" in told.output
     page = (tmp_path / "report.html").read_text()
-    assert "<td>λ=3, c=0.1</td>" in page and "FloatingPointError: it diverged" in page
+    assert "<td>λ=3, c=0.1, energy at x_t</td>" in page and "FloatingPointError: it diverged" in page
     assert "2 cells have no result; to try them again: ate" in told.output and "λ=0.5, c=0.1" in told.output
 
 
@@ -123,4 +124,4 @@ def test_a_comparison_is_whole_or_says_what_is_missing(study, monkeypatch):
     with pytest.raises(CellsFailed, match="4 of 4 cells have no result"):
         study.compare()
     with pytest.raises(CellsFailed, match="2 of 2"):
-        replace(study, settings=replace(study.settings, lams="1")).ablate()
+        replace(study, settings=replace(study.settings, lams=(1.0,))).ablate()

@@ -14,7 +14,7 @@ from ate.runs.status import Stopped
 from ate.steer import Guidance, finetune
 from ate.steer.batches import TrainingData, draw
 from ate.steer.prefetch import Prefetcher
-from ate.steer.shifted_target import Shifts
+from ate.steer.shifted_target import ShiftedTargets
 
 
 @pytest.fixture
@@ -33,11 +33,13 @@ def setting(make_set):
     return new, policy, vae
 
 
-def stream(setting, latent="sample", energy_at="x_t", size=4, **options):
+def batches(setting, latent="sample", energy_at="x_t", size=4, **options):
     new, policy, vae = setting
     data = TrainingData.of(policy, [new], policy.spaces, torch.device("cpu"))
-    shifts = Shifts([Guidance(vae, "paper", latent=latent, energy_at=energy_at, **options)], data, policy.path, 3)
-    return Prefetcher(data, policy.path, size, 3, shifts)
+    shifted = ShiftedTargets(
+        [Guidance(vae, "paper", latent=latent, energy_at=energy_at, **options)], data, policy.path, 3
+    )
+    return Prefetcher(data, policy.path, size, 3, shifted)
 
 
 def values(prepared):
@@ -50,10 +52,10 @@ def same(one, other):
 
 def test_ahead_or_not_the_batches_are_the_same(setting, threads):
     threads(1)
-    with stream(setting) as alone:
+    with batches(setting) as alone:
         plain = [alone.take() for _ in range(5)]
     threads(2)
-    with stream(setting) as ahead:
+    with batches(setting) as ahead:
         early = [ahead.take() for _ in range(5)]
         assert any(thread.name.startswith("guidance") for thread in threading.enumerate())
         assert torch.get_num_threads() == 1
@@ -67,12 +69,12 @@ def test_ahead_or_not_the_batches_are_the_same(setting, threads):
 def test_a_state_is_of_what_was_taken_not_of_what_is_ready(setting, threads, taken):
     """Eight batches are prepared at once: in the midst of them, at their end, and in the next ones."""
     threads(1 + taken % 2)
-    with stream(setting) as first:
+    with batches(setting) as first:
         for _ in range(taken):
             first.take()
         state = copy.deepcopy(first.state_dict())
         following = [first.take() for _ in range(10)]
-    with stream(setting) as second:
+    with batches(setting) as second:
         second.take()
         second.load_state_dict(state)
         assert all(same(second.take(), one) for one in following)
@@ -83,13 +85,13 @@ def test_batches_prepared_together_are_those_prepared_alone(setting, threads, op
     """One encoder call for many batches: times, noise and chunks bit by bit, gradients up to rounding."""
     threads(1)
     new, policy, _ = setting
-    with stream(setting, **options) as together:
+    with batches(setting, **options) as together:
         found = [together.take() for _ in range(9)]
-    alone = stream(setting, **options)
-    shifts, generator = alone._shifts, torch.Generator().manual_seed(3)
+    alone = batches(setting, **options)
+    shifted, generator = alone._shifted, torch.Generator().manual_seed(3)
     data = TrainingData.of(policy, [new], policy.spaces, torch.device("cpu"))
     for one in found:
-        (single,) = shifts.prepare([draw(data, policy.path, 4, generator)])
+        (single,) = shifted.prepare([draw(data, policy.path, 4, generator)])
         assert torch.equal(one.batch.x, single.batch.x) and torch.equal(one.batch.t, single.batch.t)
         for key, noise in one.noise.items():
             assert torch.equal(noise, single.noise[key])
@@ -100,14 +102,14 @@ def test_batches_prepared_together_are_those_prepared_alone(setting, threads, op
 
 def test_large_batches_are_prepared_one_by_one(setting, threads):
     threads(1)
-    assert stream(setting, size=4)._at_once == 8
-    assert stream(setting, size=16)._at_once == 4  # of 8 rows each: 512 rows at once
-    assert stream(setting, size=1000)._at_once == stream(setting, latent="mean", energy_at="x0_hat")._at_once == 1
+    assert batches(setting, size=4)._at_once == 8
+    assert batches(setting, size=16)._at_once == 4  # of 8 rows each: 512 rows at once
+    assert batches(setting, size=1000)._at_once == batches(setting, latent="mean", energy_at="x0_hat")._at_once == 1
 
 
 def test_nothing_runs_ahead_where_nothing_is_shared(setting, threads):
     threads(2)
-    with stream(setting, latent="mean", energy_at="x0_hat") as plain:
+    with batches(setting, latent="mean", energy_at="x0_hat") as plain:
         plain.take()
         assert torch.get_num_threads() == 2
         assert not any(thread.name.startswith("guidance") for thread in threading.enumerate())
@@ -138,7 +140,7 @@ def test_a_stopped_run_resumes_to_the_same_bits_with_batches_ahead(setting, thre
 
 def test_an_error_in_the_other_thread_reaches_the_caller(setting, threads, monkeypatch):
     threads(2)
-    with stream(setting) as broken:
-        monkeypatch.setattr(broken._shifts, "prepare", lambda batch: 1 / 0)
+    with batches(setting) as broken:
+        monkeypatch.setattr(broken._shifted, "prepare", lambda batch: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             broken.take()

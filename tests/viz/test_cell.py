@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,24 +10,22 @@ import numpy as np
 import pytest
 
 from ate import viz
-from ate.cli.compare import _axes
 from ate.errors import InputError
 from ate.experiments.replay import Replay, telling
-from ate.experiments.settings import Settings, settings
+from ate.experiments.settings import settings
 from ate.experiments.stats.comparisons import differences
 from ate.experiments.study import sweep_of
 from ate.runs.directory import RunDirectory
-from ate.runs.options import pairs, typed
+from ate.runs.options import pairs
 from ate.viz.tables.cell_card import card_rows, command, seed_rows
 from ate.viz.widgets.cell import CellExplorer
+from tests.methods import other
 from tests.viz.samples import cells, rolled_out, sets
 
 
 def one_kind(seeds=3):
     return [
-        replace(r, steps=20, spec={"at": "estimate"}, cell=f"{i:064x}")
-        for i, r in enumerate(cells(seeds))
-        if r.parameterization == "sample"
+        replace(r, steps=20, cell=f"{i:064x}") for i, r in enumerate(cells(seeds)) if r.parameterization == "sample"
     ]
 
 
@@ -122,22 +121,24 @@ def test_clicks_beside_a_cell_do_nothing(study, played):
 def test_the_card_says_what_it_takes_to_repeat_the_cell(study):
     runs = [r for r in one_kind() if (r.lam, r.clamp) == (2.0, 0.1)]
     card = card_rows(study, runs)
-    assert "λ 2, clamp 0.1" in card["guidance"] and "sign 1" in card["guidance"]
+    assert all(text in card["guidance"] for text in ("aligned", *runs[0].spec.guidance.labels().values()))
     assert "5" not in card["seeds"].split("rollouts")[0] and "training 0, 1, 2" in card["seeds"]
     assert all(text in card["hashes"] for text in ("sample-abc", "def", runs[0].cell[:16]))
     words = shlex.split(command(study, runs[0]))
-    given = typed(Settings, pairs([words[i + 1] for i, word in enumerate(words) if word == "-p"], "-p"), "-p")
+    given = pairs([item for word, item in pairwise(words) if word == "-p"], "-p")
     again = settings({"profile": "smoke", "run": str(study.settings.directory), **given})
-    assert (again.lams, again.clamps, again.ablation_seeds, again.at) == ("2.0", "0.1", 3, "estimate")
-    assert "clamps=inf" in command(study, replace(runs[0], clamp=np.inf))
+    assert (again.lams, again.clamps, again.ablation_seeds) == ((2.0,), (0.1,), 3)
+    assert again.guidance == study.settings.guidance
+    assert "clamps=inf" in command(study, other(runs[0], clamp=np.inf))
 
 
 def test_a_cell_of_a_sweep_is_repeated_by_a_sweep(study):
-    one = replace(one_kind()[1], spec={"sign": -1, "encoder": "mixture", "at": "noised"})
+    one = other(one_kind()[1], encoder="mixture", sign=-1, energy_at="x_t")
     words = shlex.split(command(study, one))
     assert words[:2] == ["ate", "sweep"] and {"sign=-1", "encoder=mixture", "steps=20"} <= set(words)
-    swept = sweep_of(study.settings).with_options(_axes([w for w in words if "=" in w]), "options")
-    assert (swept.sign, swept.encoder, swept.at) == ((-1,), ("mixture",), ("noised",))
+    axes = pairs([item for word, item in pairwise(words) if word == "--axis"], "--axis")
+    swept = sweep_of(study.settings).with_options(axes, "options")
+    assert swept.guidance == {"energy_at": ("x_t",), "sign": (-1,)} and swept.encoder == ("mixture",)
     assert (swept.steps, swept.demonstrations, swept.cells) == ((20,), (25,), 1 * 5 * 3)
 
 

@@ -10,6 +10,7 @@ from ate.experiments.results import RunResult
 from ate.runs.directory import RunDirectory
 from ate.runs.files import write_json
 from ate.viz.figures.curve import learning_curve
+from tests.methods import method as spec
 
 RATES = {"direct": {5: 0.3, 25: 0.6}, "scratch": {5: 0.0, 25: 0.1}, "λ=1": {5: 0.5, 25: 0.6}}
 
@@ -17,7 +18,7 @@ RATES = {"direct": {5: 0.3, 25: 0.6}, "scratch": {5: 0.0, 25: 0.1}, "λ=1": {5: 
 def runs(steps=80):
     rng = np.random.default_rng(0)
     return [
-        RunResult(method, seed, "sample", n, float(method == "λ=1"), 0.1, "none",
+        RunResult(spec(method, float(method == "λ=1")), seed, "sample", n,
                   tuple(bool(x) for x in rng.random(50) < rate), (), (), (), {}, 1.0, steps)
         for method, by in RATES.items() for n, rate in by.items() for seed in range(4)
     ]  # fmt: skip

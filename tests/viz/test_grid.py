@@ -12,6 +12,8 @@ from ate.experiments.stats.baseline import activity, saturation
 from ate.experiments.stats.comparisons import differences
 from ate.viz.figures.grid import HATCHED
 from ate.viz.figures.panels import compared, panels
+from tests.methods import method as spec
+from tests.methods import other
 from tests.viz.samples import cells, results, run
 
 
@@ -26,8 +28,8 @@ def settled(seeds=6):
 
     def moved(points, lam, clamp):
         return [
-            replace(one, method=f"{lam}-{clamp}", lam=lam, clamp=clamp, encoder="aligned", meter=run("x", 0, "sample",
-                    0.5, lam, clamp, "aligned").meter, success=tuple(rng.random(100) < np.mean(one.success) + points))
+            replace(one, spec=spec(f"{lam}-{clamp}", lam, clamp), meter=run("x", 0, "sample", 0.5, lam, clamp,
+                    "aligned").meter, success=tuple(rng.random(100) < np.mean(one.success) + points))
             for one in base
         ]  # fmt: skip
 
@@ -67,7 +69,7 @@ def test_the_grid_names_its_baseline_and_hatches_what_it_cannot_tell():
 
 
 def test_a_grid_in_which_all_is_settled_has_no_hatching_and_no_key_for_it():
-    figure = viz.grid([r for r in settled() if not math.isinf(r.clamp)])
+    figure = viz.grid([r for r in settled() if r.is_baseline or not math.isinf(r.clamp)])
     assert hatched(figure) == [] and not any(trace.type == "bar" for trace in figure.data)
 
 
@@ -83,7 +85,7 @@ def test_a_cell_that_lacks_a_seed_is_compared_on_the_seeds_it_has_and_says_so():
     assert sum("2 of 3 seeds" in note.text for note in figure.layout.annotations) == 1
     (panel,), (found,) = panels(runs), compared(panels(runs))
     rate = {(r.lam, r.clamp, r.seed): np.mean(r.success) for r in runs}
-    assert found[2.0, 0.5].mean == pytest.approx(np.mean([rate[2, 0.5, s] - rate[0, 0.1, s] for s in (0, 2)]))
+    assert found[2.0, 0.5].mean == pytest.approx(np.mean([rate[2, 0.5, s] - rate[0, math.inf, s] for s in (0, 2)]))
     assert len(panel.base) == 3 and found[0.5, 0.5].comparisons == 6
 
 
@@ -95,7 +97,7 @@ def test_an_ablation_without_its_baseline_is_refused():
 
 def test_whatever_else_varies_makes_a_panel_of_its_own_and_names_it():
     runs = one_kind(2)
-    reverse = [replace(r, method=f"{r.method}, reversed", spec={"sign": -1}) for r in runs if r.lam]
+    reverse = [other(r, f"{r.method}, reversed", sign=-1) for r in runs if r.lam]
     longer = [replace(r, steps=600) for r in runs]
     every = panels([*runs, *reverse, *longer])
     assert [panel.title for panel in every] == [

@@ -8,12 +8,13 @@ import pytest
 
 from ate import viz
 from ate.experiments.export import tidy
+from tests.methods import other
 from tests.viz.samples import cells
 
 
 def one_kind(seeds=3):
     runs = [r for r in cells(seeds) if r.parameterization == "sample"]
-    return [replace(r, clamp=math.inf) if r.clamp == 0.5 else r for r in runs]
+    return [other(r, clamp=math.inf) if r.clamp == 0.5 else r for r in runs]
 
 
 def axes(figure):
@@ -53,13 +54,13 @@ def test_no_shift_lies_below_every_shift_at_zero():
 
 
 @pytest.mark.parametrize(
-    ("spec", "label", "ticks"),
-    [({"sign": -1}, "sign", ["—", "-1", "1"]), ({"energy": "released"}, "energy", ["—", "released", "sum"])],
+    ("options", "label", "ticks"),
+    [({"sign": -1}, "sign", ["—", "-1", "1"]), ({"reduction": "mean"}, "reduction", ["—", "mean", "sum"])],
 )
-def test_an_option_that_differs_gets_an_axis(spec, label, ticks):
+def test_an_option_that_differs_gets_an_axis(options, label, ticks):
     runs = one_kind(2)
-    other = [replace(r, method=f"{r.method}, other", spec=spec) for r in runs if r.lam]
-    assert list(axes(viz.parallel_coordinates([*runs, *other]))[label].ticktext) == ticks
+    more = [other(r, f"{r.method}, other", **options) for r in runs if r.lam]
+    assert list(axes(viz.parallel_coordinates([*runs, *more]))[label].ticktext) == ticks
     assert label not in axes(viz.parallel_coordinates(runs))
 
 

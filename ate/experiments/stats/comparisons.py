@@ -9,6 +9,7 @@ twenty.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from scipy import stats
@@ -23,6 +24,14 @@ from ate.experiments.stats.variance_components import PAIRED, SINGLE, Spread, cr
 # What a learning curve can be over.
 AXES = ("demonstrations", "steps")
 ERROR_RATE = 0.05
+
+
+class Verdict(StrEnum):
+    """What a difference of success settles at an error rate."""
+
+    HELPS = "helps"
+    HURTS = "hurts"
+    CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Difference:
         low: lower end of its 95 % t interval over training seeds and rollout seeds.
         high: upper end.
         by_seed: the differences by training seed.
-        verdict: `"helps"`, `"hurts"` or `"cannot tell"`, at an error rate shared by `comparisons`.
+        verdict: at an error rate shared by `comparisons`.
         comparisons: how many comparisons the verdict pays for (Holm).
         p: two-sided p of this difference alone.
         adjusted: p times what it pays for the others; the verdict is below 0.05.
@@ -74,7 +83,7 @@ class Difference:
     low: float
     high: float
     by_seed: tuple[float, ...]
-    verdict: str
+    verdict: Verdict
     comparisons: int = 1
     p: float = 1.0
     adjusted: float = 1.0
@@ -106,12 +115,12 @@ class CurvePoint:
 
 def wilson(successes: float, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson score interval of a success rate (Wilson 1927); half successes count as such."""
-    z2 = float(stats.norm.ppf((1 + confidence) / 2)) ** 2
-    failures = trials - successes
-    half = np.sqrt(z2 * (successes * failures / trials + z2 / 4))
-    low, high = (successes + z2 / 2 - half) / (trials + z2), (successes + z2 / 2 + half) / (trials + z2)
+    # Imported here: most of the package compares nothing.
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(successes, trials, 1 - confidence, method="wilson")
     # The ends where all or none succeed are exact; rounding is not.
-    return (0.0 if successes == 0 else float(low)), (1.0 if failures == 0 else float(high))
+    return (0.0 if successes == 0 else float(low)), (1.0 if successes == trials else float(high))
 
 
 def summarise(results: Sequence[RunResult]) -> list[MethodSummary]:
@@ -176,24 +185,21 @@ def differences(results: Sequence[RunResult], baseline: str = "direct", methods:
         pairs.items(), tested, alone, _holm(alone, family), strict=True
     ):
         low, high = interval(mean, spread)
-        said = "cannot tell" if adjusted >= ERROR_RATE else "helps" if mean > 0 else "hurts"
+        judged = Verdict.CANNOT_TELL if adjusted >= ERROR_RATE else Verdict.HELPS if mean > 0 else Verdict.HURTS
         by_seed = tuple(float(gap) for gap in pair.mean(1))
-        rows.append(Difference(name, baseline, mean, low, high, by_seed, said, family, p, adjusted, spread))
+        rows.append(Difference(name, baseline, mean, low, high, by_seed, judged, family, p, adjusted, spread))
     return rows
 
 
 def _holm(alone: Sequence[float], family: int) -> list[float]:
-    """p values adjusted for the family; comparisons that are not among them count as if they showed nothing.
-
-    The k-th smallest pays for those that are not yet told: times family − k + 1, and never below its predecessor.
-    """
-    if family == 1:
+    """p values adjusted for the family; comparisons that are not among them count as if they showed nothing."""
+    if family == 1 or not alone:
         return list(alone)
-    order = np.argsort(alone)
-    paid = np.asarray(alone)[order] * (family - np.arange(len(alone)))
-    adjusted = np.empty(len(alone))
-    adjusted[order] = np.minimum(np.maximum.accumulate(paid), 1)
-    return [float(p) for p in adjusted]
+    from statsmodels.stats.multitest import multipletests
+
+    missing = [1.0] * (family - len(alone))
+    adjusted = multipletests([*alone, *missing], method="holm")[1]
+    return [float(p) for p in adjusted[: len(alone)]]
 
 
 def improvement(by_seed: Sequence[float]) -> Estimate:
@@ -250,7 +256,7 @@ def verdict(row: Difference, effect: float = EFFECT) -> str:
         f"{points} (95 % interval {100 * row.low:+.1f} to {100 * row.high:+.1f}, "
         f"{len(row.by_seed)} paired seeds{each}{paid}): {row.verdict}"
     )
-    if row.verdict != "cannot tell" or row.spread is None:
+    if row.verdict is not Verdict.CANNOT_TELL or row.spread is None:
         return f"{text}."
     return f"{text} with this budget. {_would_settle(row.spread, effect, row.comparisons)}"
 

@@ -13,9 +13,7 @@ import numpy as np
 from scipy import stats
 
 from ate.experiments.results import RunResult
-from ate.experiments.stats.comparisons import differences
-
-Study = str
+from ate.experiments.stats.comparisons import Verdict, differences
 
 
 @dataclass(frozen=True)
@@ -41,18 +39,16 @@ class Pooled:
     studies: int
 
     @property
-    def verdict(self) -> str:
-        """`"helps"`, `"hurts"` or `"cannot tell"` at the interval's own confidence."""
-        return "helps" if self.low > 0 else "hurts" if self.high < 0 else "cannot tell"
+    def verdict(self) -> Verdict:
+        """At the interval's own confidence."""
+        return Verdict.HELPS if self.low > 0 else Verdict.HURTS if self.high < 0 else Verdict.CANNOT_TELL
 
 
-def pooled(
-    studies: Mapping[Study, Sequence[RunResult]], method: str, baseline: str, confidence: float = 0.95
-) -> Pooled:
+def pooled(studies: Mapping[str, Sequence[RunResult]], method: str, baseline: str, confidence: float = 0.95) -> Pooled:
     """Pool the paired differences of `method` to `baseline` over studies.
 
     Args:
-        studies: results by study, each with both methods over the same training seeds.
+        studies: results by name of the study, each with both methods over the same training seeds.
         method: a method.
         baseline: another.
         confidence: of the interval, a t interval with Satterthwaite's degrees of freedom.

@@ -7,19 +7,20 @@ those it was made in, and other training seeds in the same ones repeat that (`ma
 """
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from ate.errors import InputError
-from ate.experiments.methods import DIRECT
+from ate.experiments.methods import ALIGNED_ENCODERS, DIRECT
 from ate.experiments.results import RunResult
-from ate.experiments.stats.comparisons import Difference, differences, verdict
-
-# A gain that these give as well does not come from the alignment: compared with, never chosen.
-CONTROL_ENCODERS = ("none", "random", "identity", "one-stage")
+from ate.experiments.stats.comparisons import Difference, Verdict, differences, verdict
 
 
 def candidates(results: Sequence[RunResult]) -> list[str]:
-    """Methods to choose from: those whose guidance is by an aligned encoder, in order of first appearance."""
-    return list(dict.fromkeys(r.method for r in results if r.encoder not in CONTROL_ENCODERS))
+    """Methods to choose from: those whose guidance is by an aligned encoder, in order of first appearance.
+
+    A gain that other encoders give as well does not come from the alignment: compared with, never chosen.
+    """
+    return list(dict.fromkeys(r.method for r in results if r.encoder in ALIGNED_ENCODERS))
 
 
 def searched(results: Sequence[RunResult], baseline: str = DIRECT) -> list[Difference]:
@@ -88,17 +89,25 @@ def validation(
     return row
 
 
-def outcome(search: Difference, held_out: Difference) -> str:
-    """`"validated"`, `"not validated"` or `"cannot tell"`.
+class Outcome(StrEnum):
+    """What held-out seeds say of a winner."""
 
-    Confirmed where the held-out interval lies above 0. Not validated where it does not and excludes the gain that the
+    VALIDATED = "validated"
+    NOT_VALIDATED = "not validated"
+    CANNOT_TELL = "cannot tell"
+
+
+def outcome(search: Difference, held_out: Difference) -> Outcome:
+    """Whether held-out seeds validate the winner of a search.
+
+    Validated where the held-out interval lies above 0. Not validated where it does not and excludes the gain that the
     search reported, or where that was none. Where it holds both 0 and that gain, the held-out seeds cannot tell.
     """
     if search.mean <= 0:
-        return "not validated"
-    if held_out.verdict == "helps":
-        return "validated"
-    return "not validated" if held_out.high < search.mean else "cannot tell"
+        return Outcome.NOT_VALIDATED
+    if held_out.verdict is Verdict.HELPS:
+        return Outcome.VALIDATED
+    return Outcome.NOT_VALIDATED if held_out.high < search.mean else Outcome.CANNOT_TELL
 
 
 def confirmation_sentence(

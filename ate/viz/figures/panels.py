@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ate.errors import InputError
-from ate.experiments.methods import ALIGNED_VARIANTS
+from ate.experiments.methods import ALIGNED_ENCODERS
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.stats.comparisons import Difference, differences
 from ate.steer import guidance_config
 from ate.viz.figures.steer import titles
 
 Cell = tuple[float, float]
-STEERING = ("aligned", *ALIGNED_VARIANTS)
 # What makes a grid of its own besides its regime: the encoder, and every option of guidance but λ and clamp.
 OPTIONS = guidance_config.OPTIONS[2:]
 WORDS = ("{}", "{} demonstrations", "{} steps", "{} encoder")
@@ -62,7 +61,7 @@ def panels(results: Sequence[RunResult]) -> list[Panel]:
     """
     grids: dict[tuple[Regime, tuple[object, ...]], list[RunResult]] = {}
     for run in results:
-        if run.lam != 0 and run.encoder in STEERING:
+        if run.lam != 0 and run.encoder in ALIGNED_ENCODERS:
             labels = run.spec.guidance.labels(OPTIONS)
             grids.setdefault((run.regime, (run.encoder, *labels.values())), []).append(run)
     named = _titles(list(grids))
@@ -82,7 +81,7 @@ def _panel(title: str, shared: Regime, runs: Sequence[RunResult], results: Seque
     cells: dict[Cell, list[RunResult]] = {}
     for run in sorted(runs, key=lambda run: (run.lam, run.clamp, run.seed)):
         cells.setdefault((run.lam, run.clamp), []).append(run)
-    return Panel(title, base, cells, tuple(r for r in beside if r.lam != 0 and r.encoder not in STEERING))
+    return Panel(title, base, cells, tuple(r for r in beside if r.lam != 0 and r.encoder not in ALIGNED_ENCODERS))
 
 
 def _titles(keys: Sequence[tuple[Regime, tuple[object, ...]]]) -> dict[tuple[Regime, tuple[object, ...]], str]:

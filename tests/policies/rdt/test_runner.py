@@ -10,6 +10,7 @@ from ate.errors import InputError
 from ate.policies.rdt import RDT, Runner, guidance_of, load
 from ate.robots import profile
 from ate.steer import attach
+from ate.steer.guidance_config import PRESETS
 from tests.policies.rdt.tiny import ARM, batch, refused, runner
 
 
@@ -111,11 +112,11 @@ def block(tmp_path):
 
 def test_the_released_block_guides_a_runner(tmp_path, block):
     guidance = guidance_of(tmp_path / "base.yaml", horizon=8)
-    assert (guidance.lam, guidance.clamp, guidance.energy, guidance.latent) == (3.0, 0.1, "released", "sample")
+    assert guidance.config == PRESETS["released"]
     policy, (inputs, a0, noise) = runner(), batch()
     t = torch.tensor([5, 400, 950])
     plain = policy.compute_loss(**inputs, action_gt=a0, noise=noise, timesteps=t)
-    exact = guidance_of(tmp_path / "base.yaml", horizon=8, energy="sum", latent="mean")
+    exact = guidance_of(tmp_path / "base.yaml", horizon=8, reduction="sum", latent="mean")
     with attach(policy, exact) as guided:
         loss = policy.compute_loss(**inputs, action_gt=a0, noise=noise, timesteps=t)
     bar = policy.noise_scheduler.alphas_cumprod[t][:, None, None]
