@@ -1,7 +1,6 @@
 from .display import pick_episode as pick_episode
 from .display import pick_figure as pick_figure
 from .display import progress as progress
-from .display import show as show
 from .display import show_lines as show_lines
 from .display import show_table as show_table
 from .figures.alignment import containment as containment
@@ -35,14 +34,18 @@ from .figures.steer import paired_differences as paired_differences
 from .figures.steer import success as success
 from .figures.triage import joint_comparison as joint_comparison
 from .figures.triage import triage_grid as triage_grid
-from .report.captions import CAPTIONS as CAPTIONS
+from .report.captions import FIGURES as FIGURES
+from .report.picture import Picture as Picture
+from .report.section import Section as Section
 from .report.write import write_report as write_report
 from .tables.diagnosis import show_diagnosis as show_diagnosis
 from .tables.findings import finding_rows as finding_rows
 from .tables.findings import show_verdict as show_verdict
+from .tables.rows import option_rows as option_rows
 from .tables.rows import phase_names as phase_names
 from .tables.rows import set_rows as set_rows
 from .tables.rows import set_sentences as set_sentences
+from .tables.rows import set_totals as set_totals
 from .tables.rows import table as table
 from .widgets.cell import extremes as extremes
 from .widgets.cell import replayed as replayed

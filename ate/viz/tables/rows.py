@@ -1,6 +1,7 @@
 """Tables of a study as plain rows: what notebooks show and headline files keep."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,20 @@ def set_rows(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> lis
             }
         )
     return rows
+
+
+def set_totals(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> dict[str, Any]:
+    """Episodes, steps and chunks of `horizon` rows, over all sets and by role."""
+    *rows, last = set_rows(pretrain, adapt, horizon)
+    chunks = f"chunks of {horizon}"
+    return {
+        "episodes": sum(row["episodes"] for row in (*rows, last)),
+        "steps": sum(row["steps"] for row in (*rows, last)),
+        "pretrain_chunks": sum(row[chunks] for row in rows),
+        "adapt_chunks": last[chunks],
+        "too_short": sum(row["too short"] for row in (*rows, last)),
+        "horizon": horizon,
+    }
 
 
 def set_sentences(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> list[str]:
@@ -72,6 +87,24 @@ def text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 10000 else f"{value:.4g}"
     return "" if value is None else str(value)
+
+
+def option_rows(config: Any) -> list[dict[str, str]]:
+    """One row an option of a configuration: its value, the default, and what it does where its field says so.
+
+    Args:
+        config: a dataclass, e.g. `ate.steer.GuidanceConfig`.
+    """
+    usual = type(config)()
+    return [
+        {
+            "option": option.name,
+            "value": text(getattr(config, option.name)),
+            "default": text(getattr(usual, option.name)),
+            "meaning": option.metadata.get("help", ""),
+        }
+        for option in fields(config)
+    ]
 
 
 def phase_names(episodes: Episodes, index: int = 0) -> tuple[str, ...]:
