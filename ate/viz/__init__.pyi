@@ -23,6 +23,8 @@ from .figures.film import film_strip as film_strip
 from .figures.grid import grid as grid
 from .figures.grid import meter_grid as meter_grid
 from .figures.latent_map import latent_maps as latent_maps
+from .figures.latent_map import projected as projected
+from .figures.latent_map import representatives as representatives
 from .figures.parallel import parallel_coordinates as parallel_coordinates
 from .figures.response import response_curves as response_curves
 from .figures.slots import slot_picture as slot_picture
@@ -34,6 +36,13 @@ from .figures.steer import paired_differences as paired_differences
 from .figures.steer import success as success
 from .figures.triage import joint_comparison as joint_comparison
 from .figures.triage import triage_grid as triage_grid
+from .report.alignment import activity_picture as activity_picture
+from .report.alignment import alignment_numbers as alignment_numbers
+from .report.alignment import chunk_pictures as chunk_pictures
+from .report.alignment import latent_map_pictures as latent_map_pictures
+from .report.alignment import reconstruction_by_split as reconstruction_by_split
+from .report.alignment import reconstruction_picture as reconstruction_picture
+from .report.alignment import walk_picture as walk_picture
 from .report.captions import FIGURES as FIGURES
 from .report.picture import Picture as Picture
 from .report.section import Section as Section
@@ -51,8 +60,6 @@ from .widgets.cell import extremes as extremes
 from .widgets.cell import replayed as replayed
 from .widgets.cell import show_cell as show_cell
 from .widgets.cell import show_cells as show_cells
-from .widgets.explorer import flat as flat
-from .widgets.explorer import representatives as representatives
 from .widgets.explorer import show_explorer as show_explorer
 from .widgets.follow import follow as follow
 from .widgets.follow import train_apart as train_apart

@@ -1,6 +1,7 @@
 """The latent map before and after alignment, side by side in one frame."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from plotly.subplots import make_subplots
 from scipy.stats import gaussian_kde
 
 from ate.align.evaluate.latent_map import LatentMap
+from ate.align.evaluate.projection import plane
 from ate.viz.figures.data import PRETRAIN, labels, set_colors
 from ate.viz.style import INK, SOFT, SVG_POINTS, finish
 
@@ -19,6 +21,18 @@ TITLES = {"before": "Before: as stage 2 found them", "after": "After: aligned"}
 INSIDE = (0.5, 0.8, 0.95)
 GRID = 70
 SHADES = (*qualitative.Safe, *qualitative.Vivid)
+
+
+def projected(latent_map: LatentMap, method: str, seed: int, cache: Path | None) -> np.ndarray:
+    """All points of the map in one plane, `(n + 2m, 2)`: pre-training, adaptation before stage 2, and after it."""
+    parts = (latent_map.pretrain_latents, latent_map.adapt_before, latent_map.adapt_after)
+    return plane(np.concatenate([latents.mean for latents in parts]), method, seed, cache)
+
+
+def representatives(latent_map: LatentMap) -> dict[str, int]:
+    """Three adaptation points by how deep inside pre-training they lie: the deepest, the median, the outermost."""
+    order = latent_map.count + np.argsort(latent_map.depth()[latent_map.count :], kind="stable")
+    return {"deepest inside": int(order[-1]), "median": int(order[len(order) // 2]), "outermost": int(order[0])}
 
 
 def latent_maps(latent_map: LatentMap, planes: np.ndarray, method: str, said: str) -> go.Figure:

@@ -89,22 +89,21 @@ def text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def option_rows(config: Any) -> list[dict[str, str]]:
-    """One row an option of a configuration: its value, the default, and what it does where its field says so.
+def option_rows(config: Any, changed: bool = False) -> list[dict[str, str]]:
+    """One row an option of a configuration: its value, the default, and what it does where its field has a help text.
 
     Args:
         config: a dataclass, e.g. `ate.steer.GuidanceConfig`.
+        changed: only options that differ from the default.
     """
     usual = type(config)()
-    return [
-        {
-            "option": option.name,
-            "value": text(getattr(config, option.name)),
-            "default": text(getattr(usual, option.name)),
-            "meaning": option.metadata.get("help", ""),
-        }
-        for option in fields(config)
-    ]
+    rows = []
+    for option in fields(config):
+        value, default = getattr(config, option.name), getattr(usual, option.name)
+        meaning = {"meaning": option.metadata["help"]} if "help" in option.metadata else {}
+        if not changed or value != default:
+            rows.append({"option": option.name, "value": text(value), "default": text(default), **meaning})
+    return rows
 
 
 def phase_names(episodes: Episodes, index: int = 0) -> tuple[str, ...]:

@@ -12,28 +12,16 @@ import plotly.graph_objects as go
 from IPython.display import HTML, display
 
 from ate.align.evaluate.latent_map import LatentMap
-from ate.align.evaluate.projection import plane
+from ate.align.evaluate.scorecard import Scorecard
 from ate.viz.display import draw, in_batch, show_table
 from ate.viz.figures.chunk import chunk_title, chunk_view, walk_view
-from ate.viz.figures.latent_map import latent_maps
+from ate.viz.figures.latent_map import latent_maps, projected
+from ate.viz.report.alignment import precision_note
 from ate.viz.widgets.widget import FigureWidget
 
 MAPS = {"PCA": "pca", "UMAP, joint fit": "umap"}
 WALK = (-2.0, -1.0, 0.0, 1.0, 2.0)
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-
-
-def flat(latent_map: LatentMap, method: str, seed: int, cache: Path | None) -> np.ndarray:
-    """Coordinates of everything the map shows, in one frame: pre-training, adaptation before, adaptation after."""
-    parts = (latent_map.pretrain_latents, latent_map.adapt_before, latent_map.adapt_after)
-    points = np.concatenate([latents.mean for latents in parts])
-    return plane(points, method, seed, cache)
-
-
-def representatives(latent_map: LatentMap) -> dict[str, int]:
-    """Three adaptation points by how deep inside pre-training they lie: the deepest, the median, the outermost."""
-    order = latent_map.count + np.argsort(latent_map.depth()[latent_map.count :], kind="stable")
-    return {"deepest inside": int(order[-1]), "median": int(order[len(order) // 2]), "outermost": int(order[0])}
 
 
 def selection_rows(latent_map: LatentMap, points: Sequence[int]) -> list[dict[str, Any]]:
@@ -75,19 +63,19 @@ def _range(values: np.ndarray) -> str:
 
 
 def show_explorer(
-    latent_map: LatentMap, said: str, seed: int = 0, cache: Path | None = None, umap: bool = True
+    latent_map: LatentMap, score: Scorecard, seed: int = 0, cache: Path | None = None, umap: bool = True
 ) -> None:
     """Display the explorer; nothing in batch, where the same figures stand still.
 
     Args:
         latent_map: the points.
-        said: the number that stands beside every map.
+        score: of the same alignment; its precision stands above the map.
         seed: of UMAP.
         cache: folder that keeps UMAPs.
         umap: offer one; it is worked out beside the kernel's work and can be chosen when it is ready.
     """
     if not in_batch():
-        display(Explorer(latent_map, said, seed, cache, umap).box)
+        display(Explorer(latent_map, precision_note(score), seed, cache, umap).box)
 
 
 def _slider(name: str, low: float, high: float, step: float) -> widgets.FloatSlider:
@@ -110,7 +98,7 @@ class Explorer:
     def __init__(self, latent_map: LatentMap, said: str, seed: int, cache: Path | None, umap: bool) -> None:
         """Build it with the PCA at once, and with a UMAP as soon as it is worked out."""
         self.latent_map, self.said, self.clicked = latent_map, said, [latent_map.count]
-        self._planes = {"PCA": flat(latent_map, MAPS["PCA"], seed, cache)}
+        self._planes = {"PCA": projected(latent_map, MAPS["PCA"], seed, cache)}
         self.figure = FigureWidget(latent_maps(latent_map, self._planes["PCA"], "PCA", said))
         self.map = widgets.Dropdown(options=["PCA"], value="PCA", description="map")
         self.status = widgets.HTML()
@@ -218,6 +206,6 @@ class Explorer:
     def _add_umap(self, seed: int, cache: Path | None) -> None:
         name = next(name for name in MAPS if name != "PCA")
         self._say("UMAP is being worked out; the PCA is ready.")
-        self._planes[name] = flat(self.latent_map, MAPS[name], seed, cache)
+        self._planes[name] = projected(self.latent_map, MAPS[name], seed, cache)
         self.map.options = list(self._planes)
         self._say("UMAP is ready: choose it as the map.")
