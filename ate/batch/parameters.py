@@ -62,7 +62,10 @@ def _kinds() -> dict[str, type]:
 
 
 def _meanings() -> dict[str, str]:
-    """What each parameter is, in one line: the first sentence of its docstring, or the help of its option."""
+    """What each parameter is, in one line: the first sentence of its docstring, or the help of its option.
+
+    Without an equals sign, because papermill cannot read the parameter of such a line.
+    """
     documented = inspect.getdoc(Settings) or ""
     attributes = documented.split("Attributes:\n", 1)[1]
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE)

@@ -64,12 +64,11 @@ class Settings:
         guidance: of the ATE method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
             `energy_at` …); as a parameter, `guidance` names the preset that they change.
         winner: file that notebook 04 wrote, with encoder and guidance; the options above change it. Empty for none.
-        lams: λ axis of the ablation; λ = 0 always joins.
+        lams: λ axis of the ablation; plain fine-tuning always joins.
         clamps: clamp axis of the ablation.
         ablation_seeds: training seeds of each cell of the ablation.
-        validation_seeds: training seeds after those, for the winner of the ablation and λ = 0; 0 for none.
-        executor: where cells are trained: `here`, `processes`, `submitit-local`, or `slurm:partition=gpu,time=120`. See
-            `ate.experiments.executors`.
+        validation_seeds: training seeds after those, for the winner and plain fine-tuning alone; 0 for none.
+        executor: where cells are trained: `here`, `processes`, `submitit-local` or `slurm`; options as in `ate sweep`.
         train: where notebook 02 trains: in its `kernel`, or in a `child` process that outlives it (JupyterLab only).
         workers: processes for training and rollouts.
         seed: seed of splits, alignment and pre-training.

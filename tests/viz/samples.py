@@ -10,6 +10,7 @@ from ate.data.doctor.report import Triage
 from ate.data.episodes import Episode, Episodes
 from ate.experiments.results import RunResult
 from ate.sim.rollout import Rollouts, Tracks
+from tests.methods import method as spec
 
 
 def episodes(robot: str, arm_joints: int, count: int = 12, seed: int = 0, rate: float | None = 20.0,
@@ -101,8 +102,8 @@ def run(method: str, seed: int, parameterization: str, rate: float, lam: float, 
         for t in level
     ]  # fmt: skip
     return RunResult(
-        method=method, seed=seed, parameterization=parameterization, demonstrations=25, lam=lam,
-        clamp=clamp, encoder=encoder, success=success,
+        spec=spec(method, lam, clamp, encoder), seed=seed, parameterization=parameterization, demonstrations=25,
+        success=success,
         closest=tuple(random.random(len(success)) * 0.1),
         loss=tuple({"step": s, "loss": 0.2 * float(np.exp(-s / 30)) + 0.02 + 0.002 * seed} for s in range(4, 81, 4)),
         meter=tuple(meter) if lam else (), open_loop={j: 0.02 + 0.01 * i for i, j in enumerate(joints)}, seconds=3.0,
