@@ -1,5 +1,6 @@
 """What the notebooks take: clean sources, parameters by name, recordings that no simulator knows."""
 
+import ast
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ import papermill
 import pytest
 
 from ate.batch.notebooks import NOTEBOOKS, execute
-from ate.experiments.settings import ROOT
+from ate.batch.parameters import parameters_cell
+from ate.experiments.settings import ROOT, parameter_kinds
 from ate.runs.directory import RunDirectory
 from tests.conftest import write_episode
 
@@ -24,6 +26,33 @@ def test_sources_are_clean():
         assert not any(line.lstrip().startswith(("def ", "class ")) for c in code for line in c.source.splitlines())
         inferred = papermill.inspect_notebook(str(ROOT / "notebooks" / name))
         assert inferred and all(entry["inferred_type_name"] != "None" for entry in inferred.values())
+
+
+def code_of(name):
+    notebook = nbformat.read(ROOT / "notebooks" / name, as_version=4)
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_all_notebooks_take_the_same_parameters_and_every_setting_is_one():
+    """After a new setting: `python -m ate.batch.parameters`."""
+    for name in NOTEBOOKS.values():
+        parameters, check, *_ = code_of(name)
+        assert parameters == parameters_cell() and check == code_of(NOTEBOOKS["01"])[1]
+        inferred = papermill.inspect_notebook(str(ROOT / "notebooks" / name))
+        assert set(inferred) == set(parameter_kinds())
+        assert all(entry["help"] for entry in inferred.values())
+
+
+def test_cells_are_short_and_leave_the_parameters_alone():
+    """A cell that runs again must find what the first cell said, not what a later one called by the same name."""
+    for name in NOTEBOOKS.values():
+        for source in code_of(name)[1:]:
+            assert len(source.splitlines()) <= 10, source
+            nodes = list(ast.walk(ast.parse(source)))
+            bound = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+            imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
+            bound |= {alias.asname or alias.name for node in imports for alias in node.names}
+            assert not bound & set(parameter_kinds()), source
 
 
 @pytest.mark.kernel
@@ -72,4 +101,4 @@ def test_recordings_without_a_simulator_run_whole(tmp_path):
     assert all(0 < error < 3 for error in errors)
     assert "no simulator" in run.headlines()["03"]["verdict"][1]
     names = {figure["name"] for figure in run.figures()}
-    assert "03_3_open_loop" in names and "03_1_success" not in names
+    assert "03_01_open_loop_error" in names and not any(name.endswith("_success") for name in names)

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.kernel, pytest.mark.slow]
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_inspect_data.ipynb"
 ODD = "episode_0003"
-SHOWN = "viz.show_triage([fresh]"
+SHOWN = "viz.show_triage([adapt_report]"
 # The first grid is that of the adaptation set.
 GRID = ".widget-vbox:has(> .ate-triage)"
 
@@ -87,7 +87,7 @@ def test_a_person_clicks_an_odd_episode_and_excludes_it(tmp_path):
         grid = drawn_again(page)
         assert adapted(run)["episodes"] == 5 and adapted(run)["longest"] < 50
         assert adapted(run)["left_out"] == ODD
-        figure = json.loads((run / "figures" / "01_2_triage.json").read_text())["figure"]
+        figure = json.loads((run / "figures" / "01_02_triage_grid.json").read_text())["figure"]
         assert ODD not in figure and "episode_0004" in figure
         last = grid.locator(".ate-triage button").last
         assert ODD in last.text_content() and "left out" in last.text_content()

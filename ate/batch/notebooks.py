@@ -22,7 +22,7 @@ NOTEBOOKS = {
     "04": "04_ablate_lambda_clamp.ipynb",
 }
 # Parameters that name files: the first three always, the others only with a suffix.
-PATHS = ("pretrain", "adapt", "steer", "exclude", "exclude_pretrain", "robot", "robot_pretrain")
+PATHS = ("pretrain", "adapt", "winner", "exclude", "exclude_pretrain", "robot", "robot_pretrain")
 # Seconds that a kernel may take to start or to send its output: many at once on few cores take minutes.
 TIMEOUT = 600
 # A kernel's ports are chosen before it starts. If another program takes one meanwhile, it dies and is started again.

@@ -38,10 +38,8 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     """
     from ate.experiments.study import prepare
     from ate.experiments.summary import bottom_line, comparison_sentences, control_sentences, method_rows
-    from ate.runs.directory import RunDirectory
-    from ate.viz.report.section import keep_section
+    from ate.viz.report.section import Section, keep_section
     from ate.viz.report.write import write_report
-    from ate.viz.tables.rows import table
 
     chosen = settings({"profile": profile, "run": folder, **given})
     study = prepare(chosen)
@@ -59,11 +57,11 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
         click.echo(line)
     kind = "compare" if methods == COMPARISON else methods
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
-    found = {"title": title, **({"bottom_line": answer} if answer else {}), "verdict": lines, "table": table(rows)}
-    directory = RunDirectory(chosen.directory)
-    card = study.card(_command(), chosen.seeds)
-    keep_section(directory, f"{kind}-{results[0].demonstrations}x{chosen.steps}", results, found, card)
-    click.echo(f"report: {write_report(directory)}")
+    headline = {"title": title, "bottom_line": answer, "verdict": lines, "table": rows}
+    section = Section.begin(chosen, f"{kind}-{results[0].demonstrations}x{chosen.steps}", displayed=False)
+    section.about(study.adapt)
+    keep_section(section, results, headline, study.card(_command(), chosen.seeds))
+    click.echo(f"report: {write_report(section.run)}")
 
 
 @click.command()
@@ -144,9 +142,7 @@ def _report(study: "Study", described: "Sweep", regime: "Regime", results: Seque
     from ate.experiments.study import of_regime
     from ate.experiments.summary import grid_sentences, method_rows, rolled_out
     from ate.experiments.winner import save_winner
-    from ate.runs.directory import RunDirectory
-    from ate.viz.report.section import keep_section
-    from ate.viz.tables.rows import table
+    from ate.viz.report.section import Section, keep_section
 
     mine, other = of_regime(results, regime), of_regime(held_out, regime)
     if not mine:
@@ -159,14 +155,15 @@ def _report(study: "Study", described: "Sweep", regime: "Regime", results: Seque
         click.echo(line)
     kind = regime.parameterization.replace("_", "-")
     key = f"sweep-{kind}-{regime.demonstrations}x{regime.steps}"
-    found: dict[str, Any] = {"title": f"Sweep: {budget}", "verdict": lines, "table": table(rows)}
-    directory = RunDirectory(study.settings.directory)
+    headline: dict[str, Any] = {"title": f"Sweep: {budget}", "verdict": lines, "table": rows}
+    section = Section.begin(study.settings, key, displayed=False)
+    section.about(study.adapt)
     if rolled_out(mine) and len(searched(mine)) > 1:
-        found["winner"] = f"winner-{key}.json"
-        save_winner(mine, study.settings, directory.path / found["winner"], other)
-        click.echo(f"winner: {directory.path / found['winner']}")
-    card = study.card(_command(), described.seeds)
-    keep_section(directory, key, mine, found, card, other)
+        headline["winner"] = f"winner-{key}.json"
+        file = section.run.path / headline["winner"]
+        save_winner(mine, study.settings, file, other)
+        click.echo(f"winner: {file}")
+    keep_section(section, mine, headline, study.card(_command(), described.seeds), other)
 
 
 def _command() -> str:

@@ -8,7 +8,7 @@ import click
 
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.errors import InputError
-from ate.experiments.settings import PROFILES, Settings
+from ate.experiments.settings import PROFILES, parameter_kinds
 from ate.runs.options import pairs, typed
 
 
@@ -19,7 +19,7 @@ from ate.runs.options import pairs, typed
 @click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", help="Any setting of the profile.")
 def run(profile: str, folder: str, only: tuple[str, ...], parameters: tuple[str, ...]) -> None:
     """Execute the notebooks at a profile and write the offline report, also after a failure."""
-    given: dict[str, Any] = {"profile": profile, **typed(Settings, pairs(parameters, "-p"), "-p")}
+    given: dict[str, Any] = {"profile": profile, **typed(parameter_kinds(), pairs(parameters, "-p"), "-p")}
     if folder:
         given["run"] = folder
     start = time.perf_counter()

@@ -1,5 +1,7 @@
 """What a study needs before its methods: the alignment and the pre-trained policies, each made once and read back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ate.align.alignment import Alignment
@@ -18,16 +20,30 @@ from ate.steer.training import OptimConfig
 PRETRAIN_LEARNING_RATE = 1e-3
 
 
-def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> tuple[Alignment, Path]:
-    """Align the sets, or read the alignment back; returns it with the folder that keeps it.
+def align_config(settings: Settings) -> AlignConfig:
+    """The configuration of the alignment: its preset, with the run's chunk length and share of held-out episodes."""
+    return preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
 
-    The folder is named by data, configuration and seed: another setting trains anew beside the old one.
+
+@contextmanager
+def kept_alignment(
+    settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes
+) -> Iterator[Path]:
+    """The folder that keeps an alignment, for `ate.align.fit`, which reads back what is finished there.
+
+    It is named by data, configuration and seed: other settings train in a folder of their own. Another process that
+    wants the same alignment waits here until this one is done.
     """
-    config = preset(settings.align).with_options(chunk=settings.horizon, held_out=settings.held_out)
     folder = alignment_folder(settings, config, sets, adapt)
     RunDirectory(settings.directory).create()
-    # Another process that wants the same waits here, then finds every step done and reads it back.
     with lock(folder, "aligning"):
+        yield folder
+
+
+def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> tuple[Alignment, Path]:
+    """Align the sets, or read the alignment back; returns it with the folder that keeps it."""
+    config = align_config(settings)
+    with kept_alignment(settings, config, sets, adapt) as folder:
         return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
 
 

@@ -26,7 +26,7 @@ from ate.runs.device import one_thread
 from ate.runs.lock import lock
 from ate.sim.tasks import TASKS
 from ate.steer.encoder import Encoder, IdentityEncoder
-from ate.steer.evaluation import open_loop
+from ate.steer.evaluation import open_loop, spread
 from ate.steer.finetuning import finetune_methods
 from ate.steer.guidance import Guidance
 from ate.steer.training import GuidedPolicy, OptimConfig, Trained
@@ -92,6 +92,10 @@ class SeedRun:
     drawn: Episodes
     episodes: Episodes
     held_out: Episodes
+
+    def spread(self) -> dict[str, np.ndarray]:
+        """Spread of the chunks that each method samples for one held-out observation (`ate.steer.spread`)."""
+        return {method: spread(trained.policy, self.held_out) for method, trained in self.trained.items()}
 
 
 def run_seed(

@@ -35,7 +35,7 @@ class Settings:
 
     Attributes:
         profile: `smoke`, `demo` or `paper`.
-        run: folder for results; empty means `runs/<profile>` beside the package.
+        run: folder for results; empty for `runs/<profile>` of the repository.
         pretrain: folder of the pre-training robots (one sub-folder each, or one robot's episodes).
         adapt: folder of the adaptation robot's episodes.
         source: `"qpos"` or `"action"`: the series that chunks are cut from.
@@ -43,33 +43,32 @@ class Settings:
         layout_pretrain: the same for the pre-training data.
         robot: profile of the adaptation robot, by name or file; empty where the files name its joints.
         robot_pretrain: the same for the pre-training robots.
-        joints: columns to take for the whole adaptation robot, names or patterns (`right_*`); empty for all.
+        joints: columns to take as the adaptation robot, names or patterns (`right_*`); empty for all.
         joints_pretrain: the same for the pre-training robots.
-        exclude: episodes of the adaptation robot to leave out: names separated by commas, or the file of an exclude
-            list (`.txt`). What was excluded by clicking in notebook 01 of the same run is always left out too.
+        exclude: episodes of the adaptation robot to leave out, separated by commas, or an exclude list (`.txt`). What
+            was excluded by clicking in notebook 01 of the same run is always left out too.
         exclude_pretrain: the same for the pre-training robots; `panda/episode_0003` where there are several.
-        horizon: S, rows a chunk and actions a policy predicts.
+        horizon: S, rows of a chunk and actions that a policy predicts.
         held_out: share of the episodes kept for validation.
         align: preset of `ate.align.fit`.
-        embedded: most latents drawn in a map.
-        parameterizations: what the policies predict.
+        embedded: largest number of latents in a map.
+        parameterizations: what the policies predict; notebook 04 takes the first.
         width: width of the policy network.
         pretrain_steps: optimisation steps of pre-training.
-        demonstrations: adaptation episodes drawn anew for each training seed.
+        demonstrations: adaptation episodes, drawn for each training seed.
         steps: fine-tuning steps.
-        batch: chunks a step.
+        batch: chunks in a step.
         learning_rate: of AdamW, fine-tuning and pre-training.
         seeds: training seeds.
-        rollouts: fixed rollout seeds a trained policy.
+        rollouts: rollouts of each trained policy, from fixed seeds.
         guidance: of the ATE method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
             `energy_at` …); as a parameter, `guidance` names the preset that they change.
-        winner: file that notebook 04 wrote: encoder and options of guidance where these are not given. Empty for none.
-        lams: λ axis of the ablation; λ = 0 always joins.
+        winner: file that notebook 04 wrote, with encoder and guidance; the options above change it. Empty for none.
+        lams: λ axis of the ablation; plain fine-tuning always joins.
         clamps: clamp axis of the ablation.
         ablation_seeds: training seeds of each cell of the ablation.
-        validation_seeds: training seeds after those, for the winner of the ablation and λ = 0; 0 for none.
-        executor: where cells are trained (`ate.experiments.executors`): `here`, `processes`, `submitit-local`, or a
-            cluster, `slurm:partition=gpu,time=120`.
+        validation_seeds: training seeds after those, for the winner and plain fine-tuning alone; 0 for none.
+        executor: where cells are trained: `here`, `processes`, `submitit-local` or `slurm`; options as in `ate sweep`.
         train: where notebook 02 trains: in its `kernel`, or in a `child` process that outlives it (JupyterLab only).
         workers: processes for training and rollouts.
         seed: seed of splits, alignment and pre-training.

@@ -83,28 +83,32 @@ class Study:
             seed=s.seed,
         )
 
-    def compare(self, methods: str = COMPARISON) -> list[RunResult]:
-        """A set of methods (`ate.experiments.methods.METHOD_SETS`) for every parameterisation.
+    def compare(self, methods: str | Sequence[MethodSpec] = COMPARISON) -> list[RunResult]:
+        """Methods, one of them with λ = 0, for every parameterisation; cells that a sweep has trained are read back.
 
-        `"comparison"`: direct, from scratch, ATE and its random-encoder control; `"evidence"`: every form of guidance
-        with its controls. Cells that a sweep has trained are not trained again.
+        Args:
+            methods: themselves, or the name of a set (`ate.experiments.methods.METHOD_SETS`): `"comparison"`, direct,
+                from scratch, ATE and its random-encoder control; `"evidence"`, every form of guidance with its
+                controls.
 
         Raises:
             InputError: an unknown set.
             CellsFailed: a cell has no result; the others are kept.
         """
-        if methods not in METHOD_SETS:
-            raise unknown(methods, METHOD_SETS, where="set of methods")
-        specs = evidence() if methods == EVIDENCE else self._compared
+        if isinstance(methods, str):
+            if methods not in METHOD_SETS:
+                raise unknown(methods, METHOD_SETS, where="set of methods")
+            methods = evidence() if methods == EVIDENCE else self._compared
+        specs = tuple(methods)
         seeds = tuple(range(self.settings.seeds))
-        requests = [JobSpec(self.experiment(name, specs), tuple(specs), seeds) for name in self.policies]
+        requests = [JobSpec(self.experiment(name, specs), specs, seeds) for name in self.policies]
         return self._run(requests, self.settings.command("03")).whole()
 
-    def train_again(self, seed: int = 0) -> dict[str, SeedRun]:
-        """The comparison's methods of one training seed, trained again bit for bit, by parameterisation."""
-        methods = self._compared
+    def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
+        """Methods of one training seed, trained again bit for bit, by parameterisation."""
         aligned = self.settings.directory / "results" / "aligned"
-        return {name: train_seed(self.experiment(name, methods), methods, seed, aligned) for name in self.policies}
+        specs = tuple(methods)
+        return {name: train_seed(self.experiment(name, specs), specs, seed, aligned) for name in self.policies}
 
     @property
     def _compared(self) -> tuple[MethodSpec, ...]:

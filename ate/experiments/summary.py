@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ate.experiments.methods import CONTROLS, DIRECT
+from ate.experiments.methods import CONTROLS, DIRECT, MethodSpec
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.stats.bootstrap import Estimate, interquartile_mean, two_level
 from ate.experiments.stats.comparisons import Difference, Verdict, differences, improvement, summarise, verdict
 from ate.experiments.stats.pairing import gaps, outcomes
 from ate.experiments.stats.selection import confirmation_sentence, searched
 from ate.experiments.stats.variance_components import PAIRED
+from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.meter import meter_verdict
 
 _WORDS = {
@@ -43,6 +44,37 @@ def by_condition(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 def rolled_out(results: Sequence[RunResult]) -> bool:
     """Whether there are rollouts to judge by, or open-loop errors only."""
     return all(len(result.success) > 0 for result in results)
+
+
+def budget(results: Sequence[RunResult]) -> str:
+    """What results of one regime share, in words: `"25 demonstrations, 80 steps, 4 training seeds × 100 rollouts"`."""
+    first, seeds = results[0], len({result.seed for result in results})
+    rollouts = f"× {len(first.success)} rollouts" if rolled_out(results) else "without a simulator"
+    return f"{first.demonstrations} demonstrations, {first.steps} steps, {seeds} training seeds {rollouts}"
+
+
+def comparison_numbers(results: Sequence[RunResult], guidance: GuidanceConfig) -> dict[str, Any]:
+    """Numbers of the headline of a comparison: what the methods share, and λ and clamp."""
+    return {
+        "demonstrations": results[0].demonstrations,
+        "steps": results[0].steps,
+        "training_seeds": len({result.seed for result in results}),
+        "lambda": guidance.lam,
+        "clamp": str(guidance.clamp),
+    }
+
+
+def method_options(methods: Sequence[MethodSpec]) -> list[dict[str, Any]]:
+    """One row a method: where it starts, and its encoder and guidance."""
+    return [
+        {
+            "method": method.name,
+            "starts from": method.start,
+            "encoder": method.encoder,
+            "guidance": method.guidance.label() if method.guidance.lam else "none (λ = 0)",
+        }
+        for method in methods
+    ]
 
 
 def held_out_error(results: Sequence[RunResult], method: str) -> float:

@@ -77,6 +77,18 @@ def save_winner(
     return tree
 
 
+def keep_winner(results: Sequence["RunResult"], settings: "Settings", held_out: Sequence["RunResult"] = ()) -> str:
+    """Write the winner into the run directory, where there are rollouts to judge by; arguments as `save_winner`.
+
+    Returns:
+        Its guidance and what its evidence says, or that there is none.
+    """
+    if not all(result.success for result in results):
+        return "none: no simulator to judge by"
+    tree = save_winner(results, settings, settings.directory / WINNER, held_out)
+    return f"{GuidanceConfig.from_dict(tree['guidance']).label()}, in {WINNER}. {tree['evidence']['statement']}"
+
+
 def _evidence(row: "Difference") -> dict[str, Any]:
     known = math.isfinite(row.low)
     return {

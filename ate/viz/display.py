@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from IPython import get_ipython
 from IPython.display import HTML, clear_output, display
 
-from ate.runs.directory import RunDirectory
+from ate.viz.report.picture import Picture
 from ate.viz.tables.html import table_html
 from ate.viz.tables.rows import table
 
@@ -56,12 +56,11 @@ def draw(figure: go.Figure) -> None:
         time.sleep(READING * (time.monotonic() - began))
 
 
-def show(figure: go.Figure, run: RunDirectory, name: str, title: str, caption: str) -> None:
-    """Keep a figure in the run directory for the report and display it between its title and its caption."""
-    run.save_figure(name, figure, title=title, caption=caption)
-    display(HTML(f"<h4>{escape(title)}</h4>"))
-    draw(figure)
-    display(HTML(f"<p style='max-width:60em;color:#5c6773'>{escape(caption)}</p>"))
+def show_picture(picture: Picture) -> None:
+    """Display a figure between its title and its caption."""
+    display(HTML(f"<h4>{escape(picture.title)}</h4>"))
+    draw(picture.figure)
+    display(HTML(f"<p style='max-width:60em;color:#5c6773'>{escape(picture.caption)}</p>"))
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -32,7 +32,7 @@ settings = ate.experiments.settings.from_notebook(globals())
 from ate.runs.directory import RunDirectory
 directory = RunDirectory(settings.directory).begin({number!r})
 """
-END = "directory.save_headline({number!r}, {{'verdict': ['Fine.'], 'lam': settings.lam}})"
+END = "directory.save_headline({number!r}, {{'verdict': ['Fine.'], 'lam': settings.guidance.lam}})"
 BAD = "from ate.errors import InputError\nraise InputError('$6', where='here', expected='<7>', fix='do this')"
 KILL = f"import os\nos.kill(os.getpid(), {int(signal.SIGKILL)})"
 
@@ -155,7 +155,7 @@ main(["run", "--profile", "smoke", "--run", sys.argv[2], "--only", "03",
 @pytest.mark.kernel
 @pytest.mark.slow
 def test_runs_at_once_in_one_folder_and_in_several_leave_each_its_own_results(given, write, tmp_path):
-    write("03", "import time\ndirectory.save_headline('first', {'lam': settings.lam})\ntime.sleep(0.5)")
+    write("03", "import time\ndirectory.save_headline('first', {'lam': settings.guidance.lam})\ntime.sleep(0.5)")
     places = {"a": [0.5, 0.75], "b": [1.0]}
     started = [
         (place, subprocess.Popen([sys.executable, "-c", AT_ONCE, str(tmp_path), str(tmp_path / place), str(lam)],

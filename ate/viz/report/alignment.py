@@ -51,12 +51,12 @@ def latent_map_pictures(
     methods = {"PCA": "pca", "UMAP": "umap"} if umap else {"PCA": "pca"}
     return [
         Picture(
-            f"3_map_{number}",
+            f"map_{method}",
             latent_maps(latent_map, projected(latent_map, method, seed, cache), name, precision_note(score)),
             f"Latents before and after alignment, {name}",
             caption,
         )
-        for number, (name, method) in enumerate(methods.items(), 1)
+        for name, method in methods.items()
     ]
 
 
@@ -64,7 +64,7 @@ def chunk_pictures(latent_map: LatentMap) -> list[Picture]:
     """Three adaptation chunks up close: the deepest inside pre-training, the median, the outermost."""
     return [
         Picture(
-            f"4_chunk_{number}",
+            f"chunk_{number}",
             chunk_view(latent_map, point),
             f"The chunk {which}: {chunk_title(latent_map, point)}",
             "Top: joints, recorded and decoded. Bottom: the path of the tool in the base frame, from the first row of "
@@ -78,7 +78,7 @@ def chunk_pictures(latent_map: LatentMap) -> list[Picture]:
 def walk_picture(latent_map: LatentMap, amounts: Sequence[float] = WALK) -> Picture:
     """Decoded chunks along the first principal direction of the adaptation latents, in standard deviations."""
     return Picture(
-        "5_walk",
+        "walk",
         walk_view(latent_map, latent_map.walk(0, amounts), amounts, "σ along the<br>first direction"),
         "What the first latent direction means: decoded chunks along it",
         "From the mean of the aligned latents along their first principal direction, decoded as this robot. If the "
@@ -94,7 +94,7 @@ def activity_picture(alignment: Alignment, pretrain: Sequence[Episodes], adapt: 
     to_normal = kl(mean, std, torch.zeros(1), torch.ones(1)).mean(0).numpy()
     divergence = dict(zip(STAGES, (to_normal, kl_per_dimension(alignment, second)), strict=True))
     return Picture(
-        "6_activity",
+        "activity",
         latent_activity(divergence, {stage: values.mean.var(0) for stage, values in latents.items()}),
         "Information and spread of each latent dimension",
         "Left: KL divergence to the prior of the stage: N(0, I) in stage 1, the aggregated posterior of stage 1 in "
@@ -119,9 +119,26 @@ def reconstruction_by_split(alignment: Alignment, adapt: Episodes) -> dict[str, 
 def reconstruction_picture(errors: Mapping[str, Mapping[str, float]], robot: str) -> Picture:
     """The errors of `reconstruction_by_split` as bars; `robot` is the adaptation robot's name."""
     return Picture(
-        "7_reconstruction",
+        "reconstruction",
         joint_errors(errors),
         f"Reconstruction of {robot}'s chunks",
         "Mean absolute error of decoded posterior means. If the held-out bars are far above the training bars, stage 2 "
         "has too few demonstrations or too many steps.",
     )
+
+
+def alignment_numbers(
+    alignment: Alignment, score: Scorecard, errors: Mapping[str, Mapping[str, float]]
+) -> dict[str, float]:
+    """Headline numbers: precision, tail, active units, and the mean of `reconstruction_by_split` on held-out episodes.
+
+    The error is in the data's units (radians for joints).
+    """
+    return {
+        "precision": score.value("precision"),
+        "tail_below_1_percent_density": score.value("tail below 1 % density"),
+        "active_units_pretrain": int(score.value("active units, pre-training")),
+        "active_units_adapt": int(score.value("active units, adaptation")),
+        "latent_dimensions": alignment.config.latent,
+        "mean_reconstruction_error_held_out": float(np.mean(list(errors[HELD_OUT].values()))),
+    }

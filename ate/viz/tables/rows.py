@@ -1,6 +1,7 @@
 """Tables as plain rows, as notebooks show them and headline files keep them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,20 @@ def set_rows(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> lis
             }
         )
     return rows
+
+
+def set_totals(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> dict[str, Any]:
+    """Episodes, steps and chunks of `horizon` rows, over all sets and by role."""
+    *rows, last = set_rows(pretrain, adapt, horizon)
+    chunks = f"chunks of {horizon}"
+    return {
+        "episodes": sum(row["episodes"] for row in (*rows, last)),
+        "steps": sum(row["steps"] for row in (*rows, last)),
+        "pretrain_chunks": sum(row[chunks] for row in rows),
+        "adapt_chunks": last[chunks],
+        "too_short": sum(row["too short"] for row in (*rows, last)),
+        "horizon": horizon,
+    }
 
 
 def set_sentences(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> list[str]:
@@ -73,6 +88,23 @@ def text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 10000 else f"{value:.4g}"
     return "" if value is None else str(value)
+
+
+def option_rows(config: Any, changed: bool = False) -> list[dict[str, str]]:
+    """One row an option of a configuration: its value, the default, and what it does where its field has a help text.
+
+    Args:
+        config: a dataclass, e.g. `ate.steer.GuidanceConfig`.
+        changed: only options that differ from the default.
+    """
+    usual = type(config)()
+    rows = []
+    for option in fields(config):
+        value, default = getattr(config, option.name), getattr(usual, option.name)
+        meaning = {"meaning": option.metadata["help"]} if "help" in option.metadata else {}
+        if not changed or value != default:
+            rows.append({"option": option.name, "value": text(value), "default": text(default), **meaning})
+    return rows
 
 
 def phase_names(episodes: Episodes, index: int = 0) -> tuple[str, ...]:

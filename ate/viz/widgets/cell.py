@@ -10,12 +10,15 @@ from ate.experiments.methods import clamp_text
 from ate.experiments.replay import Replay, replay_in, telling
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
-from ate.runs.directory import RunDirectory
-from ate.viz.display import draw, in_batch, progress, show, show_table
+from ate.experiments.summary import rolled_out
+from ate.viz.display import draw, in_batch, progress, show_table
 from ate.viz.figures.film import film_strip
 from ate.viz.figures.grid import grid
 from ate.viz.figures.panels import Cell, Panel, compared, panels
 from ate.viz.figures.steer import guidance_anatomy, loss_curves
+from ate.viz.report.captions import FIGURES
+from ate.viz.report.picture import Picture
+from ate.viz.report.section import Section
 from ate.viz.style import INK
 from ate.viz.tables.cell_card import card_html, seed_rows
 from ate.viz.widgets.figure import FigureWidget, Point
@@ -29,7 +32,9 @@ FILM = (
 
 
 def extremes(results: Sequence[RunResult]) -> dict[str, RunResult]:
-    """The cell that lies highest above λ = 0 and the one that lies lowest, each as the run of its first seed."""
+    """The highest and the lowest cell against λ = 0, each by the run of its first seed; none without rollouts."""
+    if not rolled_out(results):
+        return {}
     all_panels = panels(results)
     differences = [
         (difference.mean, panel.cells[cell][0])
@@ -45,30 +50,28 @@ def replayed(study: Study, results: Mapping[str, RunResult]) -> dict[str, Replay
     return {name: replay_in(study, result) for name, result in results.items()}
 
 
-def show_cell(study: Study, results: Sequence[RunResult], done: Replay, run: RunDirectory, name: str) -> None:
-    """Display one cell: its run card, its seeds one by one, its loss against that of λ = 0, and its film strip.
+def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section: Section, which: str) -> None:
+    """Display one cell: its run card, its seeds one by one, its loss and that of λ = 0, and its film strip.
 
     Args:
         study: settings and files.
         results: of the whole ablation.
         done: the cell, trained and rolled out again on one of its seeds.
-        run: keeps the figures for the report.
-        name: under which it keeps them, e.g. `"04_8_highest"`.
+        section: keeps the figures for the report.
+        which: `"highest"` or `"lowest"`: part of titles and file names.
     """
     result = done.result
     panel, cell = _find(panels(results), result)
     runs = panel.cells[cell]
-    title = f"{name.rsplit('_', 1)[-1].capitalize()} cell, {result.method}"
+    title = f"{which.capitalize()} cell, {result.method}"
     display(HTML(card_html(study, runs)))
-    show_table(seed_rows([*panel.base, *runs], result.method))
-    show(
-        loss_curves([*panel.base, *runs]), run, f"{name}_1_loss", f"{title}: loss against that of λ = 0",
-        "Against the unshifted target, on the same batches, noise levels and noise.",
-    )  # fmt: skip
+    section.table(seed_rows([*panel.base, *runs], result.method))
+    losses = loss_curves([*panel.base, *runs])
+    section.show(Picture(f"{which}_loss", losses, f"{title}: loss, and that of λ = 0", FIGURES["loss_curves"].caption))
     if done.rollouts is not None:
         film = film_strip(done.rollouts, telling(done.rollouts.success))
         about = f"{title}: rollouts of training seed {result.seed}"
-        show(film, run, f"{name}_2_film", about, f"{FILM} {_summary(done)}")
+        section.show(Picture(f"{which}_film", film, about, f"{FILM} {_summary(done)}"))
 
 
 def _find(all_panels: Sequence[Panel], result: RunResult) -> tuple[Panel, Cell]:
