@@ -110,9 +110,9 @@ def test_a_process_of_its_own_ends_without_a_traceback(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["-p", "lam=-1"], "λ of 0 or more"),
-        (["-p", "lams=0.5,-2"], "λ of 0 or more"),
-        (["-p", "clamp=0"], "positive clamp"),
+        (["-p", "lam=-1"], "guidance, lam"),
+        (["-p", "lams=0.5,-2"], "guidance, lam"),
+        (["-p", "clamp=0"], "guidance, clamp"),
         (["-p", "align=papr"], "did you mean 'paper'"),
         (["-p", "lamb=2"], "did you mean 'lam'"),
         (["-p", "steps=many"], "steps in -p: got 'many'; expected a whole number"),
