@@ -38,7 +38,7 @@ def test_smaller_effects_and_more_comparisons_need_more_and_rollouts_save_only_s
     planned = plans(SEEN)
     counts = [plan.seeds for plan in planned]
     assert [plan.rollouts for plan in planned] == [25, 50, 100, 200, 400] and counts == sorted(counts, reverse=True)
-    assert counts[2] == seeds_needed(SEEN) and plans[2].total == 100 * counts[2]
+    assert counts[2] == seeds_needed(SEEN) and planned[2].total == 100 * counts[2]
     # The variance between training seeds stays: rollouts without end do not replace it.
     assert seeds_needed(SEEN, rollouts=10**6) > 5
 
