@@ -1,4 +1,4 @@
-"""`ate compare`, `ate sweep`: methods in one budget regime, and many of them in many, without notebooks."""
+"""`ate compare`, `ate sweep`: methods in one regime, and grids of them in several, without notebooks."""
 
 import shlex
 import sys
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--methods", type=click.Choice(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
 @guidance_options
 def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
-    """Methods in one budget regime: success with intervals, paired by training seed.
+    """Methods in one regime: success with intervals, paired by training seed.
 
     `comparison` is direct, from scratch, ATE and its random-encoder control; `evidence` adds every form of guidance
     with the controls that it has to beat.
@@ -98,15 +98,15 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
 
     chosen = settings({"profile": profile, "run": folder, **given})
     described = sweep_of(chosen) if file is None else sweep_of(chosen).read(file)
-    said = {"lams": lams, "clamps": clamps, "seeds": seeds, "validate": validate, **pairs(axes, "--axis")}
-    described = described.with_options({name: value for name, value in said.items() if value is not None}, "options")
+    options = {"lams": lams, "clamps": clamps, "seeds": seeds, "validate": validate, **pairs(axes, "--axis")}
+    described = described.with_options({name: value for name, value in options.items() if value is not None}, "options")
     study = prepare(
         settings({"profile": profile, "run": folder, **given, "parameterizations": described.parameterization})
     )
     command = _command()
     click.echo(f"{study.adapt.robot}, {study.adapt.task}: {described.cells} cells, {chosen.rollouts} rollouts each")
-    found = study.sweep(described, command)
-    results = _whole(found.paired)
+    swept = study.sweep(described, command)
+    results = _whole(swept.paired)
     validated = study.validate_sweep(described, results, command)
     held_out = _whole(validated.paired)
     for regime in study.regimes_of(described):
@@ -114,7 +114,7 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     if results:
         parquet, _ = write(tidy(results), study.settings.directory)
         click.echo(f"table: {parquet}\nreport: {write_report(RunDirectory(study.settings.directory))}")
-    failed = [str(cell) for cell in (*found.failed, *validated.failed)]
+    failed = [str(cell) for cell in (*swept.failed, *validated.failed)]
     for page, failure in execute_sweep(study, described) if notebooks else ():
         click.echo(f"notebook: {page}" if failure is None else f"no notebook: {page}")
         failed += [] if failure is None else [f"{page.parents[1].name}: {failure.type}: {failure.message}"]
@@ -144,26 +144,26 @@ def _report(study: "Study", described: "Sweep", regime: "Regime", results: Seque
     from ate.experiments.winner import save_winner
     from ate.viz.report.section import Section, keep_section
 
-    mine, other = of_regime(results, regime), of_regime(held_out, regime)
-    if not mine:
+    search, validated = of_regime(results, regime), of_regime(held_out, regime)
+    if not search:
         return
-    budget = f"{regime.parameterization}, {regime.demonstrations} demonstrations, {regime.steps} steps"
-    click.echo(f"\n{budget}, {described.seeds} training seeds")
-    rows, lines = method_rows(mine), grid_sentences(mine, other)
+    shared = f"{regime.parameterization}, {regime.demonstrations} demonstrations, {regime.steps} steps"
+    click.echo(f"\n{shared}, {described.seeds} training seeds")
+    rows, lines = method_rows(search), grid_sentences(search, validated)
     _show(rows)
     for line in lines:
         click.echo(line)
     kind = regime.parameterization.replace("_", "-")
     key = f"sweep-{kind}-{regime.demonstrations}x{regime.steps}"
-    headline: dict[str, Any] = {"title": f"Sweep: {budget}", "verdict": lines, "table": rows}
+    headline: dict[str, Any] = {"title": f"Sweep: {shared}", "verdict": lines, "table": rows}
     section = Section.begin(study.settings, key, displayed=False)
     section.about(study.adapt)
-    if rolled_out(mine) and len(searched(mine)) > 1:
+    if rolled_out(search) and len(searched(search)) > 1:
         headline["winner"] = f"winner-{key}.json"
         file = section.run.path / headline["winner"]
-        save_winner(mine, study.settings, file, other)
+        save_winner(search, study.settings, file, validated)
         click.echo(f"winner: {file}")
-    keep_section(section, mine, headline, study.card(_command(), described.seeds), other)
+    keep_section(section, search, headline, study.card(_command(), described.seeds), validated)
 
 
 def _command() -> str:

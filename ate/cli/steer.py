@@ -97,19 +97,20 @@ def steer(
 
 
 def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[str, str]) -> None:
-    """Write policy and card, and say what came of it."""
+    """Write policy and card, and print what training did."""
     from ate.runs.card import card
     from ate.runs.files import write_json
     from ate.steer.meter import meter_verdict
 
     trained.policy.save(where / "policy.safetensors")
-    found = {
+    measured = {
         "meter": trained.meter, "meter_verdict": meter_verdict(trained.meter), "loss": trained.loss,
         "evaluation": trained.evaluation,
     }  # fmt: skip
     command = shlex.join(["ate", *sys.argv[1:]])
     write_json(
-        where / "card.json", {**card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command), **found}
+        where / "card.json",
+        {**card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command), **measured},
     )
     click.echo(f"Guidance over {config['steps']} steps: {meter_verdict(trained.meter)}.")
     click.echo(f"Loss against the demonstrations: {trained.loss[0]['loss']:.4g} to {trained.loss[-1]['loss']:.4g}.")

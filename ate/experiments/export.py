@@ -24,16 +24,16 @@ def tidy(results: Sequence[RunResult]) -> "pandas.DataFrame":
 
     Columns: parameterization, method, seed, demonstrations, steps; every option of the method (`MethodSpec`; an
     infinite clamp is no clamp); successes, rollouts and rate of success, and `difference`, the rate minus that of
-    the λ = 0 run of the same seed and budget (shares, missing without a simulator); `closest`, median closest distance
+    the λ = 0 run of the same seed and regime (shares, missing without a simulator); `closest`, median closest distance
     of tool and object (m); `saturation` and `activity` (`ate.experiments.stats.baseline`), and what the meter says;
     `held_out_error`, mean over joints (rad), and `loss`, the last one logged, against the unshifted target;
-    `trained_together`, methods that shared one training, and `seconds`, its wall time divided by them; `cell`, the hash
+    `trained_together`, methods trained together, and `seconds`, its wall time divided by them; `cell`, the hash
     of what the row depends on.
     """
     import pandas
 
     base = baselines(results)
-    # Methods of one shared stream carry the wall time of the whole, the same to the last bit.
+    # Methods trained together carry the wall time of the whole, the same to the last bit.
     together = [(r.regime, r.seed, r.seconds) for r in results]
     rows = []
     for result, shared in zip(results, together, strict=True):

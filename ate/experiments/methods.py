@@ -120,7 +120,7 @@ def evidence() -> tuple[MethodSpec, ...]:
 def lambda_clamp(
     lams: Sequence[float], clamps: Sequence[float], guidance: GuidanceConfig | None = None
 ) -> tuple[MethodSpec, ...]:
-    """A λ × clamp grid of ATE methods with the λ = 0 baseline, whether λ = 0 was asked for or not.
+    """A λ × clamp grid of ATE methods with the λ = 0 baseline, whether `lams` holds 0 or not.
 
     Args:
         lams: λ axis.
@@ -140,7 +140,7 @@ def lambda_clamp(
         )
     base = guidance or GuidanceConfig()
     grid = [replace(base, lam=lam, clamp=clamp) for lam in axis for clamp in sorted(set(clamps))]
-    return (MethodSpec(DIRECT), *(MethodSpec(one.label(), encoder="aligned", guidance=one) for one in grid))
+    return (MethodSpec(DIRECT), *(MethodSpec(config.label(), encoder="aligned", guidance=config) for config in grid))
 
 
 def clamp_text(clamp: float) -> str:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """What came of a cell this time.
+    """A cell, trained again.
 
     Attributes:
         result: what was kept of it.
         rollouts: all of its rollouts, with their tracks; None without a simulator.
-        faithful: whether the same rollouts succeed as before, and come as close.
+        faithful: whether the same rollouts succeed as in the kept result, and come as close.
     """
 
     result: RunResult
@@ -41,14 +41,14 @@ def replay(experiment: Experiment, result: RunResult, aligned: Path | None) -> R
         aligned: folder that keeps the stage-2 encoders.
     """
     method = result.spec
-    mine = replace(experiment, demonstrations=result.demonstrations, steps=result.steps)
+    experiment = replace(experiment, demonstrations=result.demonstrations, steps=result.steps)
     with one_thread():
-        done = train_seed(mine, [method], result.seed, aligned)
+        done = train_seed(experiment, [method], result.seed, aligned)
         trained = done.trained[method.name]
         if not simulated(done.episodes):
             return Replay(result, None, list(map(dict, result.loss)) == trained.loss)
         # All of them: the noise that a policy draws for one environment depends on how many there are.
-        rollouts = roll_out(mine, trained.policy, done.episodes, result.seed, record=True)
+        rollouts = roll_out(experiment, trained.policy, done.episodes, result.seed, record=True)
     same = tuple(map(bool, rollouts.success)) == result.success
     return Replay(result, rollouts, same and tuple(map(float, rollouts.closest)) == result.closest)
 

@@ -82,8 +82,8 @@ class Sweep:
                 if value not in valid:
                     raise unknown(value, valid, where=f"sweep, {name}")
         for name, least in (("demonstrations", 1), ("steps", 1), ("seeds", 1), ("validate", 0)):
-            given = getattr(self, name)
-            for value in given if isinstance(given, tuple) else (given,):
+            values = getattr(self, name)
+            for value in values if isinstance(values, tuple) else (values,):
                 if value < least:
                     raise InputError(str(value), where=f"sweep, {name}", expected=f"at least {least}", fix="raise it")
         for name, axis in (("control_lams", self.lams), ("control_clamps", self.clamps)):

@@ -83,7 +83,7 @@ class Attachment:
                 raise InputError(
                     "a prediction in training mode, and no noise level or clean action before it",
                     where=f"guidance on {type(module).__name__}",
-                    expected=f"a training step through the policy's own {self.hook_point.kind} hook_point",
+                    expected=f"a training step through the policy's own {self.hook_point.kind} hook point",
                     fix="noise with the policy's own scheduler, put it into eval mode to sample, or pass "
                     "scheduler= and network=",
                 )
@@ -213,7 +213,7 @@ def attach(
         The `Attachment`, with the meter's rows and verdict.
 
     Raises:
-        InputError: no hook_point; other horizon, joints or units than the alignment's; a step without noise level or
+        InputError: no hook point; other horizon, joints or units than the alignment's; a step without noise level or
             clean action; a device that this machine does not have; or no step at all by the end.
     """
     hook_point = find_hook_point(policy, network, scheduler)

@@ -1,6 +1,6 @@
 """Evaluation: denoised chunks against what the demonstrator did next, and rollouts, also while a policy trains.
 
-Everything that is drawn comes from fixed seeds, so that two policies, or one at two steps, differ in nothing else.
+All randomness comes from fixed seeds, so that two policies, or one policy at two steps, differ in nothing else.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ate.errors import InputError
 from ate.policies.policy import Policy
 from ate.steer.batches import TrainingData
 
-# Evenly spread observations are enough: neighbouring steps of one episode say almost the same.
+# Evenly spread observations are enough: neighbouring steps of an episode are almost alike.
 SAMPLES = 512
 # Observations that are sampled several times over, and how often.
 PLACES, DRAWS = 64, 16
@@ -64,7 +64,7 @@ class Evaluation:
 
     def of(self, policy: Policy) -> dict[str, float]:
         """`error`, and with rollouts `success` (a share) and `closest` (metres, mean); the policy stays as it is."""
-        was = policy.training
+        was_training = policy.training
         policy.eval()
         results = {"error": denoised_error(policy, self.held_out, self.seed)}
         if self.rollouts:
@@ -81,7 +81,7 @@ class Evaluation:
                 threads=1,
             )
             results |= {"success": outcome.rate, "closest": float(outcome.closest.mean())}
-        policy.train(was)
+        policy.train(was_training)
         return results
 
 
@@ -90,7 +90,7 @@ def denoised_error(policy: Policy, held_out: Episodes, seed: int = 0) -> float:
 
     Args:
         policy: acting in its first action space.
-        held_out: episodes it has not seen.
+        held_out: episodes it was not trained on.
         seed: of the initial noise.
     """
     predicted, actual = _denoised(policy, held_out, seed)
@@ -103,7 +103,7 @@ def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, fl
 
     Args:
         policy: fine-tuned on this robot (its first action space).
-        held_out: episodes it has not seen.
+        held_out: episodes it was not trained on.
         seed: of the initial noise, so that policies are compared on the same draws.
 
     Returns:
@@ -133,7 +133,7 @@ def spread(policy: Policy, held_out: Episodes, seed: int = 0) -> np.ndarray:
 
     Args:
         policy: acting in its first action space.
-        held_out: episodes it has not seen.
+        held_out: episodes it was not trained on.
         seed: of the initial noise.
 
     Returns:

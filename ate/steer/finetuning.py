@@ -87,11 +87,12 @@ def finetune_methods(
     width = next(iter(methods.values())).policy.config.features
     known = [method.guidance.space for method in methods.values() if method.guidance is not None]
     space = space or next((own for own in known if own is not None), None) or spaces([episodes], width)[0]
-    placed = {name: GuidedPolicy(method.policy, _placed(method.guidance, space)) for name, method in methods.items()}
     check_joints(episodes, space)
-    for method in placed.values():
-        check_guidance(method.policy, method.guidance, space)
-    moved = {name: GuidedPolicy(method.policy.moved_to(space), method.guidance) for name, method in placed.items()}
+    moved = {}
+    for name, method in methods.items():
+        guidance = _placed(method.guidance, space)
+        check_guidance(method.policy, guidance, space)
+        moved[name] = GuidedPolicy(method.policy.moved_to(space), guidance)
     return train_methods(
         moved, [episodes], [space], optim, directory=directory, label=label, evaluation=evaluation, stacked=stacked,
         device=device,

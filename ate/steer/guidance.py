@@ -77,13 +77,13 @@ class Guidance:
         if slots is not None and len(slots) != features:
             raise InputError(
                 f"{len(slots)} slots", where="guidance slots",
-                expected=f"{features}, one a column of the encoder's input",
+                expected=f"{features}, one for each column of the encoder's input",
                 fix="take the slots of the robot's embodiment",
             )  # fmt: skip
         if mask is not None and slots is None and len(mask) != features:
             raise InputError(
                 f"{len(mask)} entries", where="guidance mask",
-                expected=f"{features}, one a column of the action vector",
+                expected=f"{features}, one for each column of the action vector",
                 fix="make the mask from the robot's embodiment",
             )  # fmt: skip
         vae.eval().requires_grad_(False)
@@ -112,10 +112,10 @@ class Guidance:
         """
         mask = alignment.space.mask
         if joints is not None:
-            wanted = np.zeros_like(mask)
+            guided = np.zeros_like(mask)
             index = matching(alignment.joint_names, joints, "joints of guidance")
-            wanted[[alignment.space.embodiment.slots[i] for i in index]] = True
-            mask = mask & wanted
+            guided[[alignment.space.embodiment.slots[i] for i in index]] = True
+            mask = mask & guided
         return cls(
             vae or alignment.vae, config, mask=mask, slots=alignment.space.embodiment.slots, space=alignment.space,
             horizon=alignment.config.chunk, **options,
@@ -155,10 +155,10 @@ class Guidance:
                 fix="map actions into the space the encoder was trained in, or pass slots=",
             )
         with torch.no_grad():
-            wanted = self.latents(a0, noise) if target is None else target
+            goal = self.latents(a0, noise) if target is None else target
         with torch.enable_grad():
             moving = x.detach().requires_grad_(True)
-            squared = (self.latents(moving, noise) - wanted).square()
+            squared = (self.latents(moving, noise) - goal).square()
             energy = squared.sum() if self.config.reduction == "sum" else squared.mean()
             (slope,) = torch.autograd.grad(energy, moving)
         g = -slope

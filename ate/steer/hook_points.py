@@ -1,6 +1,6 @@
-"""Seams: where a policy that we did not write tells what it noised, and which module emits its prediction.
+"""Hook points: where a policy that we did not write shows what it noised, and which module emits its prediction.
 
-A hook_point is found by what a policy has, not by its type, so that nobody's package has to be imported:
+A hook point is found by what a policy has, not by its type, so that nobody's package has to be imported:
 
 | policy | tells a0, noise and level by | prediction comes from |
 |---|---|---|
@@ -74,7 +74,7 @@ def find_hook_point(policy: Any, network: nn.Module | None = None, scheduler: An
         scheduler: the diffusers scheduler that noises in training, where it is not found.
 
     Raises:
-        InputError: no hook_point, or several that could be meant.
+        InputError: no hook point, or several that could be meant.
     """
     policy = unwrapped(policy)
     if isinstance(getattr(policy, "path", None), NoisePath):
@@ -153,21 +153,21 @@ def _flow_vla(owner: Any) -> HookPoint:
     @contextmanager
     def watched(record: Record) -> Iterator[None]:
         @torch.compiler.disable
-        def said(actions: Tensor, noise: Tensor, time: Tensor) -> None:
+        def observe(actions: Tensor, noise: Tensor, time: Tensor) -> None:
             record(Step(actions, noise, 1 - time, time, time))
 
-        def told(*args: Any, **kwargs: Any) -> Any:
+        def recorded(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs)
-            given = bound.arguments
-            actions = given["actions"]
-            if given.get("noise") is None:
-                given["noise"] = owner.sample_noise(actions.shape, actions.device)
-            if given.get("time") is None:
-                given["time"] = owner.sample_time(actions.shape[0], actions.device)
-            said(actions, given["noise"], given["time"])
+            inputs = bound.arguments
+            actions = inputs["actions"]
+            if inputs.get("noise") is None:
+                inputs["noise"] = owner.sample_noise(actions.shape, actions.device)
+            if inputs.get("time") is None:
+                inputs["time"] = owner.sample_time(actions.shape[0], actions.device)
+            observe(actions, inputs["noise"], inputs["time"])
             return forward(*bound.args, **bound.kwargs)
 
-        with _replaced(owner, "forward", told):
+        with _replaced(owner, "forward", recorded):
             yield
 
     return HookPoint("flow VLA", owner.action_out_proj, "flow_noise_at_1", watched)
@@ -180,10 +180,10 @@ def _with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any) -> H
     network = network or _network_of(owner)
     flow = not hasattr(scheduler, "add_noise")
     method = "scale_noise" if flow else "add_noise"
-    said = "flow" if flow else getattr(scheduler.config, "prediction_type", None)
-    if not flow and said not in PREDICTIONS:
+    prediction = "flow" if flow else getattr(scheduler.config, "prediction_type", None)
+    if not flow and prediction not in PREDICTIONS:
         raise InputError(
-            f"prediction_type {said!r}",
+            f"prediction_type {prediction!r}",
             where=type(scheduler).__name__,
             expected=", ".join(PREDICTIONS),
             fix="give the scheduler that training uses",
@@ -193,7 +193,7 @@ def _with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any) -> H
     @contextmanager
     def watched(record: Record) -> Iterator[None]:
         @torch.compiler.disable
-        def told(original_samples: Tensor, second: Any = None, third: Any = None, **named: Any) -> Tensor:
+        def noise_and_record(original_samples: Tensor, second: Any = None, third: Any = None, **named: Any) -> Tensor:
             # add_noise(samples, noise, timesteps) and scale_noise(sample, timestep, noise) differ in order.
             times = named.get("timesteps", named.get("timestep", second if flow else third))
             noise = named.get("noise", third if flow else second)
@@ -202,31 +202,31 @@ def _with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any) -> H
             record(Step(original_samples, noise, alpha, sigma, level))
             return noised(original_samples, times, noise) if flow else noised(original_samples, noise, times)
 
-        with _replaced(scheduler, method, told):
+        with _replaced(scheduler, method, noise_and_record):
             yield
 
-    kind = "flow_noise_at_1" if said == "flow" else PREDICTIONS[str(said)]
+    kind = "flow_noise_at_1" if prediction == "flow" else PREDICTIONS[str(prediction)]
     return HookPoint("scheduler", network, kind, watched)
 
 
 def _levels(noised: Callable[..., Tensor], like: Tensor, times: Tensor, flow: bool) -> tuple[Tensor, Tensor]:
     """α and σ `(B,)` of any schedule, asked of the scheduler itself: what it makes of ones and of zeros."""
-    one = torch.ones(len(like), 1, 1, device=like.device)
-    zero = torch.zeros_like(one)
+    ones = torch.ones(len(like), 1, 1, device=like.device)
+    zeros = torch.zeros_like(ones)
     if flow:
-        return noised(one, times, zero).flatten(), noised(zero, times, one).flatten()
-    return noised(one, zero, times).flatten(), noised(zero, one, times).flatten()
+        return noised(ones, times, zeros).flatten(), noised(zeros, times, ones).flatten()
+    return noised(ones, zeros, times).flatten(), noised(zeros, ones, times).flatten()
 
 
 def _scheduler_of(policy: Any) -> tuple[Any, Any]:
     """The object that holds the training scheduler, and the scheduler."""
     for name in SCHEDULERS:
-        found = {id(s): (o, s) for o in _modules(policy) if _noises(s := getattr(o, name, None))}
-        if len(found) == 1:
-            return next(iter(found.values()))
-        if len(found) > 1:
+        schedulers = {id(s): (o, s) for o in _modules(policy) if _noises(s := getattr(o, name, None))}
+        if len(schedulers) == 1:
+            return next(iter(schedulers.values()))
+        if len(schedulers) > 1:
             raise InputError(
-                f"{len(found)} different schedulers named {name}",
+                f"{len(schedulers)} different schedulers named {name}",
                 where=type(policy).__name__,
                 expected="one that noises in training",
                 fix="pass scheduler= and network=",

@@ -65,9 +65,9 @@ class GuidanceMeter:
 
     def of(self, method: int) -> "GuidanceMeter":
         """The meter of one of several methods."""
-        one = GuidanceMeter(self._sums.device)
-        one._sums.copy_(self._sums[method])
-        return one
+        single = GuidanceMeter(self._sums.device)
+        single._sums.copy_(self._sums[method])
+        return single
 
     def rows(self) -> list[dict[str, float]]:
         """One row a bin that was visited: `t_low`, `t_high`, `ratio`, `clamped`, `cosine`, `samples`, and `idle`.
@@ -118,11 +118,11 @@ def meter_sentence(rows: list[dict[str, float]]) -> str:
         most = max((row["ratio"] for row in rows), default=0.0)
         return f"{verdict}: at no noise level is the shift more than {most:.2g} of the residual, {_idle(idle)}"
     levels = ", ".join(_spans(felt))
-    said = f"{verdict}: felt at noise levels {levels}, up to {max(row['ratio'] for row in felt):.2g} of the residual"
+    text = f"{verdict}: felt at noise levels {levels}, up to {max(row['ratio'] for row in felt):.2g} of the residual"
     if quiet:
-        said += f"; elsewhere at most {max(row['ratio'] for row in quiet):.2g}"
+        text += f"; elsewhere at most {max(row['ratio'] for row in quiet):.2g}"
     clamped = sum(row["clamped"] * row["samples"] for row in felt) / sum(row["samples"] for row in felt)
-    return f"{said}; {clamped:.0%} of its elements there are at the clamp, {_idle(idle)}"
+    return f"{text}; {clamped:.0%} of its elements there are at the clamp, {_idle(idle)}"
 
 
 def _idle(share: float) -> str:

@@ -1,7 +1,7 @@
-"""Proposing λ and clamp: what guidance would do to this policy on these data, before anything is trained.
+"""Dry run of the meter: what guidance would do to this policy on these data, before anything is trained.
 
 A dry run draws the batches that fine-tuning would draw, takes k·g and the policy's residual on them, and changes no
-weight. Every λ and clamp can then be judged on the same numbers: how large the shift is beside the residual it is
+weight. Every λ and clamp can then be judged on the same numbers: how large the shift is against the residual it is
 added to, and how often the clamp decides (`ate.steer.meter`).
 """
 
@@ -28,7 +28,7 @@ QUANTILES = (0.5, 0.9, 0.99)
 
 @dataclass(frozen=True)
 class Choice:
-    """A clamp, and the λ for which the shift acts beside the residual without outweighing it.
+    """A clamp, and the λ for which the shift acts without outweighing the residual.
 
     Attributes:
         clamp: c, normalised action units.
@@ -48,7 +48,7 @@ class DryRun:
     """What guidance would do.
 
     Attributes:
-        rows: of the meter, by noise level, at the λ and clamp that were asked for.
+        rows: of the meter, by noise level, at the guidance's own λ and clamp.
         verdict: `"inactive"`, `"acting"` or `"clamp-dominated"`.
         ratio: RMS shift over RMS residual over all noise levels.
         clamped: share of elements at the clamp over all noise levels.
@@ -63,14 +63,14 @@ class DryRun:
 
     def sentence(self, guidance: Guidance) -> str:
         """In words, for a person who has to choose."""
-        said = (
+        measured = (
             f"{guidance.config.label()}: {meter_sentence(self.rows)}. Over all noise levels the "
             f"shift is {self.ratio:.2g} of the residual, {self.clamped:.0%} of its elements are at the clamp."
         )
         tries = "; ".join(
             f"clamp {c.clamp:.2g} ({c.clamped:.0%} clamped) with λ {c.low:.2g} to {c.high:.2g}" for c in self.choices
         )
-        return f"{said} Worth trying, for a shift of {LEAST:g} to {MOST:g} of the residual: {tries or 'nothing'}."
+        return f"{measured} Worth trying, for a shift of {LEAST:g} to {MOST:g} of the residual: {tries or 'nothing'}."
 
 
 @torch.no_grad()
@@ -91,7 +91,7 @@ def dry_run(
         episodes: of the adaptation robot.
         guidance: encoder and options; λ and clamp are what is judged.
         batches: how many.
-        batch: samples a batch; matters where the energy is the released one.
+        batch: samples a batch; matters where the energy is a mean over the batch.
         seed: of batches, times and noise.
         device: to measure on; None: what `ATE_DEVICE` names, else a GPU if there is one.
 
@@ -106,23 +106,23 @@ def dry_run(
     free = replace(guidance, config=replace(guidance.config, lam=1.0, clamp=math.inf))
     shifted = ShiftedTargets([free], data, policy.path, seed)
     meter = GuidanceMeter(device)
-    sizes, residuals, counted, weights = [], [], [], []
-    was = policy.training
+    gradients, residuals, masks, alphas = [], [], [], []
+    was_training = policy.training
     policy.eval()
     for _ in range(batches):
         drawn = draw(data, policy.path, batch, generator)
         (prepared,) = shifted.prepare([drawn])
         prediction = policy(drawn.x, drawn.t, drawn.observation)
         residual = prediction - drawn.target
-        kg, _ = shifted.of(free, prediction, prepared)
+        kg = shifted.raw(free, prediction[None], prepared)[0]
         alpha = policy.path.alpha_sigma(drawn.t)[0]
         meter.add(drawn.t, guidance.scale(kg, alpha), residual, guidance.clamped(kg), drawn.mask)
-        sizes.append(kg)
+        gradients.append(kg)
         residuals.append(residual)
-        counted.append(drawn.mask.expand(kg.shape))
-        weights.append(alpha)
-    policy.train(was)
-    kg, alpha, mask = torch.cat(sizes), torch.cat(weights), torch.cat(counted)
+        masks.append(drawn.mask.expand(kg.shape))
+        alphas.append(alpha)
+    policy.train(was_training)
+    kg, alpha, mask = torch.cat(gradients), torch.cat(alphas), torch.cat(masks)
     rms = _rms(torch.cat(residuals), mask)
     rows = meter.rows()
     return DryRun(
@@ -139,13 +139,13 @@ def _choices(guidance: Guidance, kg: Tensor, alpha: Tensor, mask: Tensor, residu
     sizes = kg.abs()[mask > 0]
     # torch.quantile refuses more than 16 million values.
     clamps = [float(sizes.sort().values[int(q * (len(sizes) - 1))]) for q in QUANTILES]
-    found = []
+    choices = []
     for clamp in dict.fromkeys(c for c in clamps if c > 0):
-        one = replace(guidance, config=replace(guidance.config, lam=1.0, clamp=clamp))
-        unit = _rms(one.scale(kg, alpha), mask) / residual
+        tried = replace(guidance, config=replace(guidance.config, lam=1.0, clamp=clamp))
+        unit = _rms(tried.scale(kg, alpha), mask) / residual
         if unit > 0:
-            found.append(Choice(clamp, LEAST / unit, MOST / unit, _share(one.clamped(kg), mask)))
-    return found
+            choices.append(Choice(clamp, LEAST / unit, MOST / unit, _share(tried.clamped(kg), mask)))
+    return choices
 
 
 def _rms(values: Tensor, mask: Tensor) -> float:

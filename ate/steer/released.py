@@ -55,15 +55,15 @@ def guidance_of(
     if isinstance(block, (str, Path)):
         where, base = str(block), Path(block).parent
         block = read_mapping(Path(block))
-    said = _checked(block.get("vae", block), where)
-    mask = _mask(said["mask"], robot, where)
-    file = base / said["pretrained_path"]
+    fields = _checked(block.get("vae", block), where)
+    mask = _mask(fields["mask"], robot, where)
+    file = base / fields["pretrained_path"]
     vae = load_released(file)
-    found = {"input_channels": vae.config.features, "latent_dim": vae.config.latent}
-    for name, value in found.items():
-        if said.get(name, value) != value:
+    actual = {"input_channels": vae.config.features, "latent_dim": vae.config.latent}
+    for name, value in actual.items():
+        if fields.get(name, value) != value:
             raise InputError(
-                f"{name}: {said[name]}", where=where, expected=f"{value}, what {file.name} was trained with",
+                f"{name}: {fields[name]}", where=where, expected=f"{value}, what {file.name} was trained with",
                 fix=f"correct {name}, or give the encoder that the block means",
             )  # fmt: skip
     if vae.config.features != RDT_WIDTH:
@@ -78,13 +78,18 @@ def guidance_of(
             f"horizon {horizon}", where=where, expected=f"at most {vae.config.positions - 2}, the encoder's positions",
             fix="align with the policy's horizon",
         )  # fmt: skip
-    own = {"lam": said["lambda"], "clamp": said["clamp"], **options}
+    own = {"lam": fields["lambda"], "clamp": fields["clamp"], **options}
     return Guidance(vae, "released", mask=mask, **own)
 
 
 def _checked(block: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(block, Mapping):
-        raise InputError(f"a {type(block).__name__}", where=where, expected="a block of fields", fix="see FIELDS")
+        raise InputError(
+            f"a {type(block).__name__}",
+            where=where,
+            expected="a block of fields",
+            fix=f"give the fields {', '.join(FIELDS)}",
+        )
     for name, value in block.items():
         if name not in FIELDS:
             raise unknown(str(name), FIELDS, where=where)

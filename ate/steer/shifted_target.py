@@ -1,4 +1,4 @@
-"""ShiftedTargets: k·g of every distinct guidance on one batch, worked out once for all methods that can share it."""
+"""Shifted targets: k·g of every distinct guidance on a batch, computed once for all methods that can share it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -94,11 +94,6 @@ class ShiftedTargets:
         }
         part = batch.part()
         return Prepared(part, *self._path.alpha_sigma(part.t), noise, {})
-
-    def of(self, guidance: Guidance, prediction: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """k·g and the shift `(B, S, D)` of one guidance for a method that predicts `prediction` on a prepared batch."""
-        raw = self.raw(guidance, prediction[None], prepared)[0]
-        return raw, guidance.scale(raw, prepared.alpha)
 
     def raw(self, guidance: Guidance, predictions: Tensor, prepared: Prepared) -> Tensor:
         """k·g `(A, B, S, D)` for A methods of guidances that share g, by what they predict on a batch."""

@@ -101,9 +101,10 @@ class Trainer(BaseTrainer):
         residual = prediction - batch.target
         error, plain = residual, residual.detach()
         if self._guidance is not None and self._meter is not None:
-            raw, shift = self._shifted.of(self._guidance, prediction.detach(), prepared)
+            kg = self._shifted.raw(self._guidance, prediction.detach()[None], prepared)[0]
+            shift = self._guidance.scale(kg, prepared.alpha)
             error = residual + shift
-            clamped = self._guidance.clamped(raw).to(shift.dtype)
+            clamped = self._guidance.clamped(kg).to(shift.dtype)
             self._meter.add(*(whole(part) for part in (batch.t, shift, plain, clamped, batch.mask)))
         # Each process has its rows' part of the sum, and gradients are averaged over processes.
         ((error.square() * batch.mask).sum() / batch.count * (processes() / batches)).backward()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from ate.experiments.stats.power import MOST_SEEDS, POWER, Budget, budgets, detectable, power, seeds_needed
+from ate.experiments.stats.power import MOST_SEEDS, POWER, Plan, detectable, plans, power, seeds_needed
 from ate.experiments.stats.variance_components import Spread
 from tests.experiments.simulated import ACTING, World, planned
 
@@ -35,20 +35,18 @@ def test_a_plan_from_few_seeds_asks_for_more():
 def test_smaller_effects_and_more_comparisons_need_more_and_rollouts_save_only_so_much():
     assert seeds_needed(SEEN, 0.2) < seeds_needed(SEEN, 0.1) < seeds_needed(SEEN, 0.05)
     assert seeds_needed(SEEN, comparisons=1) < seeds_needed(SEEN, comparisons=20)
-    plans = budgets(SEEN)
-    counts = [plan.seeds for plan in plans]
-    assert [plan.rollouts for plan in plans] == [25, 50, 100, 200, 400] and counts == sorted(counts, reverse=True)
-    assert counts[2] == seeds_needed(SEEN) and plans[2].total == 100 * counts[2]
+    planned = plans(SEEN)
+    counts = [plan.seeds for plan in planned]
+    assert [plan.rollouts for plan in planned] == [25, 50, 100, 200, 400] and counts == sorted(counts, reverse=True)
+    assert counts[2] == seeds_needed(SEEN) and planned[2].total == 100 * counts[2]
     # The variance between training seeds stays: rollouts without end do not replace it.
     assert seeds_needed(SEEN, rollouts=10**6) > 5
 
 
 def test_situations_too_few_for_an_effect_are_not_made_up_for_by_seeds():
     few_situations = Spread(8, 10, training=0.0, situation=0.1, chance=0.3)
-    assert seeds_needed(few_situations, 0.05) is None and budgets(few_situations, 0.05, rollouts=[10]) == [
-        Budget(10, None)
-    ]
-    assert Budget(10, None).total is None
+    assert seeds_needed(few_situations, 0.05) is None and plans(few_situations, 0.05, rollouts=[10]) == [Plan(10, None)]
+    assert Plan(10, None).total is None
     assert seeds_needed(few_situations, 0.05, rollouts=2000) < MOST_SEEDS
 
 
@@ -60,7 +58,7 @@ def test_the_detectable_effect_is_the_one_that_this_budget_settles():
 
 def test_one_seed_plans_nothing_and_a_hopeless_budget_sees_nothing():
     one = Spread(1, 100, 0.0, 0.0, 0.3)
-    assert seeds_needed(one) is None and detectable(one) is None and budgets(one, rollouts=[5]) == [Budget(5, None)]
+    assert seeds_needed(one) is None and detectable(one) is None and plans(one, rollouts=[5]) == [Plan(5, None)]
     assert detectable(Spread(2, 2, 0.1, 0.0, 0.5), comparisons=50) is None
 
 

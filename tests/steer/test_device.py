@@ -41,14 +41,3 @@ def test_a_given_device_counts_more_than_the_environments(calls, monkeypatch, na
     with pytest.raises(InputError) as refused:
         calls[name]("abacus")
     assert (refused.value.where, refused.value.got) == ("device", "'abacus'")
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_an_encoder_on_a_gpu_guides_a_policy_on_the_cpu(guidance):
-    policy, losses = DiffusionPolicy(S, D), []
-    for device in (None, "cuda"):
-        with attach(policy, guidance, device=device) as guided:
-            losses.append(policy(*draw()).item())
-        assert guided.guidance.vae.device.type == (device or "cpu")
-        guided.guidance.vae.to("cpu")
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

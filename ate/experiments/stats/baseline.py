@@ -1,4 +1,4 @@
-"""Matched: which λ = 0 run a result is compared with, and the two numbers that say why it did what it did.
+"""Baselines: which λ = 0 run a result is compared with, and the two numbers that say why it did what it did.
 
 A result and its baseline share parameterisation, demonstrations, steps and training seed; they differ in the shift
 alone.

@@ -230,11 +230,11 @@ def curve(results: Sequence[RunResult], over: str = "demonstrations", baseline: 
     at: dict[int, list[RunResult]] = {}
     for result in results:
         at.setdefault(getattr(result, over), []).append(result)
-    tables = {number: outcomes(mine) for number, mine in at.items()}
+    tables = {number: outcomes(own) for number, own in at.items()}
     looks = sum(len(table) - 1 for table in tables.values() if baseline in table)
     points = []
-    for number, mine in sorted(at.items()):
-        rows = differences(mine, baseline, max(looks, 1)) if baseline in tables[number] else []
+    for number, own in sorted(at.items()):
+        rows = differences(own, baseline, max(looks, 1)) if baseline in tables[number] else []
         against = {row.method: row for row in rows}
         for method, table in tables[number].items():
             mean, spread = crossed(np.stack(list(table.values())), SINGLE)

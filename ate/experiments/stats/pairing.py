@@ -53,8 +53,8 @@ def gaps(tables: Mapping[str, Mapping[int, np.ndarray]], method: str, baseline: 
                 expected=f"{'the baseline ' if name == baseline else ''}{name!r} among them",
                 fix="train it with the same seeds",
             )
-    mine, base = tables[method], tables[baseline]
-    shapes = [{seed: len(row) for seed, row in table.items()} for table in (mine, base)]
+    own, base = tables[method], tables[baseline]
+    shapes = [{seed: len(row) for seed, row in table.items()} for table in (own, base)]
     if shapes[0] != shapes[1] or len(set(shapes[0].values())) > 1:
         raise InputError(
             f"{_counts(shapes[0])} of {method!r} against {_counts(shapes[1])} of {baseline!r}",
@@ -62,7 +62,7 @@ def gaps(tables: Mapping[str, Mapping[int, np.ndarray]], method: str, baseline: 
             expected="the same training seeds, each with the same rollout seeds",
             fix="train and roll out both methods with the same seeds",
         )
-    return np.stack([mine[seed] - base[seed] for seed in mine])
+    return np.stack([own[seed] - base[seed] for seed in own])
 
 
 def _counts(shape: Mapping[int, int]) -> str:

@@ -26,7 +26,7 @@ _SHARES = (np.arange(60) + 0.5) / 60
 
 
 @dataclass(frozen=True)
-class Budget:
+class Plan:
     """One way to settle an effect.
 
     Attributes:
@@ -54,8 +54,8 @@ def power(spread: Spread, effect: float, seeds: int, rollouts: int, comparisons:
         comparisons: how many share the error rate of 5 %; Holm's first step, so a little more in truth.
     """
     freedom = spread.seeds - 1
-    seen = spread.rollouts * spread.training + spread.chance
-    possible = seen * freedom / stats.chi2.ppf(_SHARES, freedom)
+    estimated = spread.rollouts * spread.training + spread.chance
+    possible = estimated * freedom / stats.chi2.ppf(_SHARES, freedom)
     training = np.maximum(possible - spread.chance, 0) / spread.rollouts
     error, degrees = spread.error(seeds, rollouts, training)
     # One tail, the one that says "helps"; the other is never the answer that is planned for.
@@ -68,16 +68,16 @@ def seeds_needed(
     effect: float = EFFECT,
     comparisons: int = 1,
     rollouts: int | None = None,
-    wanted: float = POWER,
+    target: float = POWER,
 ) -> int | None:
-    """Fewest training seeds that reach the wanted power; arguments as `power`.
+    """Fewest training seeds that reach a power; arguments as `power`.
 
     Args:
         spread: variance components that were seen.
         effect: to settle.
         comparisons: that share the error rate.
         rollouts: a training seed; None as many as were seen.
-        wanted: power.
+        target: power to reach.
 
     Returns:
         The number, or None where one seed shows no spread, or where `MOST_SEEDS` would not do.
@@ -86,26 +86,26 @@ def seeds_needed(
         return None
     counts = range(2, MOST_SEEDS + 1)
     each = rollouts or spread.rollouts
-    found = bisect_left(counts, wanted, key=lambda count: power(spread, effect, count, each, comparisons))
-    return counts[found] if found < len(counts) else None
+    index = bisect_left(counts, target, key=lambda count: power(spread, effect, count, each, comparisons))
+    return counts[index] if index < len(counts) else None
 
 
-def budgets(
+def plans(
     spread: Spread,
     effect: float = EFFECT,
     comparisons: int = 1,
     rollouts: Sequence[int] = (25, 50, 100, 200, 400),
-    wanted: float = POWER,
-) -> list[Budget]:
+    target: float = POWER,
+) -> list[Plan]:
     """Training seeds needed for each number of rollouts; arguments as `seeds_needed`."""
-    return [Budget(count, seeds_needed(spread, effect, comparisons, count, wanted)) for count in rollouts]
+    return [Plan(count, seeds_needed(spread, effect, comparisons, count, target)) for count in rollouts]
 
 
-def detectable(spread: Spread, comparisons: int = 1, wanted: float = POWER) -> float | None:
-    """Smallest effect that the budget seen settles with the wanted power; None where it settles none."""
+def detectable(spread: Spread, comparisons: int = 1, target: float = POWER) -> float | None:
+    """Smallest effect that the budget seen settles with a power; None where it settles none."""
 
     def short(effect: float) -> float:
-        return power(spread, effect, spread.seeds, spread.rollouts, comparisons) - wanted
+        return power(spread, effect, spread.seeds, spread.rollouts, comparisons) - target
 
     if not spread.known or short(1.0) < 0:
         return None

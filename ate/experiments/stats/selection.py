@@ -29,15 +29,15 @@ def searched(results: Sequence[RunResult], baseline: str = DIRECT) -> list[Diffe
     Raises:
         InputError: no candidate, no rollouts, or seeds that differ.
     """
-    found = candidates(results)
-    if not found:
+    names = candidates(results)
+    if not names:
         raise InputError(
             f"methods {sorted({r.method for r in results})}",
             where="results to choose from",
             expected="at least one method that is guided by an aligned encoder",
             fix="run a λ × clamp grid",
         )
-    return [row for row in differences(results, baseline) if row.method in found]
+    return [row for row in differences(results, baseline) if row.method in names]
 
 
 def select(results: Sequence[RunResult], baseline: str = DIRECT) -> str:
@@ -62,12 +62,12 @@ def validation(
 
     Args:
         results: the search.
-        held_out_results: winner and baseline, with training seeds that the search has not seen and from other start
+        held_out_results: winner and baseline, with training seeds that the search did not use and from other start
             situations (which results do not show).
         baseline: name of the λ = 0 method.
 
     Raises:
-        InputError: held-out seeds that the search has seen, or results without the winner or the baseline.
+        InputError: held-out seeds that the search used, or results without the winner or the baseline.
     """
     winner = select(results, baseline)
     shared = sorted({r.seed for r in results} & {r.seed for r in held_out_results})
@@ -75,7 +75,7 @@ def validation(
         raise InputError(
             f"training seeds {shared} in both",
             where="held-out results",
-            expected="seeds that the search has not seen",
+            expected="seeds that the search did not use",
             fix="train the winner and λ = 0 with other seeds",
         )
     if winner not in {r.method for r in held_out_results}:
@@ -113,15 +113,15 @@ def outcome(search: Difference, held_out: Difference) -> Outcome:
 def confirmation_sentence(
     results: Sequence[RunResult], held_out_results: Sequence[RunResult], baseline: str = DIRECT
 ) -> str:
-    """What the search said of its winner, what the held-out seeds say, and whether that validates it.
+    """The winner's difference in the search and on the held-out seeds, and whether these validate it.
 
     Raises:
         InputError: as `validation`.
     """
     row = validation(results, held_out_results, baseline)
     rows = searched(results, baseline)
-    search = next(found for found in rows if found.method == row.method)
-    said = f"The search put {row.method} highest of {len(rows)} with {100 * search.mean:+.1f} points"
+    search = next(candidate for candidate in rows if candidate.method == row.method)
+    report = f"The search put {row.method} highest of {len(rows)} with {100 * search.mean:+.1f} points"
     if search.mean <= 0:
-        return f"{said}: no cell lies above λ = 0, there is nothing to validate. On held-out seeds, {verdict(row)}"
-    return f"{said}; on held-out seeds: {outcome(search, row)}. {verdict(row)}"
+        return f"{report}: no cell lies above λ = 0, there is nothing to validate. On held-out seeds, {verdict(row)}"
+    return f"{report}; on held-out seeds: {outcome(search, row)}. {verdict(row)}"

@@ -27,9 +27,9 @@ class Panel:
 
     Attributes:
         title: what sets it apart from the other panels, its parameterisation in any case.
-        base: the λ = 0 runs of its budget, one a training seed.
+        base: the λ = 0 runs of its regime, one a training seed.
         cells: runs by λ and clamp.
-        controls: runs of its budget that are guided by an encoder that was not aligned.
+        controls: runs of its regime that are guided by an encoder that was not aligned.
     """
 
     title: str
@@ -69,11 +69,11 @@ def panels(results: Sequence[RunResult]) -> list[Panel]:
 
 
 def _panel(title: str, shared: Regime, runs: Sequence[RunResult], results: Sequence[RunResult]) -> Panel:
-    beside = [r for r in results if r.regime == shared]
-    base = tuple(r for r in beside if r.is_baseline)
+    same = [r for r in results if r.regime == shared]
+    base = tuple(r for r in same if r.is_baseline)
     if not base:
         raise InputError(
-            f"λ in {sorted({r.lam for r in beside})} ({title})",
+            f"λ in {sorted({r.lam for r in same})} ({title})",
             where="results of the ablation",
             expected="λ = 0 among them",
             fix="train the λ = 0 method with the same seeds",
@@ -81,7 +81,7 @@ def _panel(title: str, shared: Regime, runs: Sequence[RunResult], results: Seque
     cells: dict[Cell, list[RunResult]] = {}
     for run in sorted(runs, key=lambda run: (run.lam, run.clamp, run.seed)):
         cells.setdefault((run.lam, run.clamp), []).append(run)
-    return Panel(title, base, cells, tuple(r for r in beside if r.lam != 0 and r.encoder not in ALIGNED_ENCODERS))
+    return Panel(title, base, cells, tuple(r for r in same if r.lam != 0 and r.encoder not in ALIGNED_ENCODERS))
 
 
 def _titles(keys: Sequence[tuple[Regime, tuple[object, ...]]]) -> dict[tuple[Regime, tuple[object, ...]], str]:
@@ -89,14 +89,14 @@ def _titles(keys: Sequence[tuple[Regime, tuple[object, ...]]]) -> dict[tuple[Reg
     kinds = dict(zip(keys, titles(shared[0] for shared, _ in keys), strict=True))
     rows = {key: (kinds[key], *key[0][1:], *key[1]) for key in keys}
     varied = [len({row[i] for row in rows.values()}) > 1 or i == 0 for i in range(len(words))]
-    said = {
+    parts = {
         key: [text.format(value) for text, value, shown in zip(words, row, varied, strict=True) if shown]
         for key, row in rows.items()
     }
-    return {key: ", ".join(parts).replace("_", " ") for key, parts in said.items()}
+    return {key: ", ".join(texts).replace("_", " ") for key, texts in parts.items()}
 
 
-def compared(every: Sequence[Panel]) -> list[dict[Cell, Difference]]:
+def compared(all_panels: Sequence[Panel]) -> list[dict[Cell, Difference]]:
     """Each panel's cells against its λ = 0, on the seeds that a cell has; all cells of all panels share the error rate.
 
     A sweep may have been interrupted, or a cell may have failed: then it has fewer seeds than λ = 0.
@@ -104,19 +104,19 @@ def compared(every: Sequence[Panel]) -> list[dict[Cell, Difference]]:
     Raises:
         InputError: results without rollouts.
     """
-    looks = sum(len(panel.cells) for panel in every)
-    return [_compared(panel, looks) for panel in every]
+    looks = sum(len(panel.cells) for panel in all_panels)
+    return [_compared(panel, looks) for panel in all_panels]
 
 
 def _compared(panel: Panel, looks: int) -> dict[Cell, Difference]:
     by_seeds: dict[frozenset[int], list[Cell]] = {}
     for cell, runs in panel.cells.items():
         by_seeds.setdefault(frozenset(run.seed for run in runs), []).append(cell)
-    found: dict[Cell, Difference] = {}
+    differing: dict[Cell, Difference] = {}
     for seeds, cells in by_seeds.items():
         base = [run for run in panel.base if run.seed in seeds]
         methods = {panel.cells[cell][0].method: cell for cell in cells}
         runs = [run for cell in cells for run in panel.cells[cell]]
         rows = differences([*base, *runs], panel.base[0].method, looks)
-        found |= {methods[row.method]: row for row in rows}
-    return found
+        differing |= {methods[row.method]: row for row in rows}
+    return differing
