@@ -61,7 +61,7 @@ def test_cells_are_short_and_leave_the_parameters_alone():
     ("number", "given", "words"),
     [
         ("01", {"proflie": "smoke"}, "did you mean 'profile'"),
-        ("03", {"steps": "ten"}, "value of type int"),
+        ("03", {"steps": "ten"}, "whole number"),
         ("04", {"lamb": 2}, "did you mean 'lam'"),
     ],
 )
