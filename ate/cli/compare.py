@@ -2,13 +2,14 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ate.cli.guidance_options import guidance_options
+from ate.cli.tables import table_text
 from ate.experiments.methods import COMPARISON, METHOD_SETS
 from ate.experiments.settings import settings
 from ate.runs.options import pairs
@@ -50,7 +51,7 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
         f"guidance: {chosen.guidance.label()}"
     )
     rows = method_rows(results)
-    _show(rows)
+    click.echo(table_text(rows))
     lines = [*comparison_sentences(results), *control_sentences(results)]
     answer = bottom_line(results, study.adapt.robot) if methods == COMPARISON else ""
     for line in [*lines, *([answer] if answer else [])]:
@@ -150,7 +151,7 @@ def _report(study: "Study", described: "Sweep", regime: "Regime", results: Seque
     shared = f"{regime.parameterization}, {regime.demonstrations} demonstrations, {regime.steps} steps"
     click.echo(f"\n{shared}, {described.seeds} training seeds")
     rows, lines = method_rows(search), grid_sentences(search, validated)
-    _show(rows)
+    click.echo(table_text(rows))
     for line in lines:
         click.echo(line)
     kind = regime.parameterization.replace("_", "-")
@@ -169,15 +170,3 @@ def _report(study: "Study", described: "Sweep", regime: "Regime", results: Seque
 def _command() -> str:
     """The command line that asks for the same again."""
     return shlex.join(["ate", *sys.argv[1:]])
-
-
-def _show(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A table in plain text."""
-    widths = {name: max(len(name), *(len(_text(row.get(name, ""))) for row in rows)) for name in rows[0]}
-    click.echo("  ".join(name.ljust(width) for name, width in widths.items()))
-    for row in rows:
-        click.echo("  ".join(_text(row[name]).ljust(width) for name, width in widths.items()))
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -25,10 +25,14 @@ def table_text(rows: Sequence[Mapping[str, Any]], width: int = 0) -> str:
     """
     # Plain text, not pandas: `ate doctor` works without the optional packages.
     names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [["" if row.get(name) is None else str(row[name]) for name in names] for row in rows]
+    cells = [[_text(row.get(name)) for name in names] for row in rows]
     lines = [names, *(_wrapped(cells, names, width) if width else cells)]
     sizes = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(map(str.ljust, line, sizes)).rstrip() for line in lines)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _wrapped(cells: list[list[str]], names: list[str], width: int) -> list[list[str]]:

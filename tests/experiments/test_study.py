@@ -96,7 +96,7 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
     assert run.headlines()[keys[0]]["title"] == "Sweep: sample, 4 demonstrations, 3 steps"
     # Without a simulator there is nothing to colour a grid by; what the meter read is there all the same.
     assert [figure["name"] for figure in run.figures()] == [
-        f"{key}_{place}" for key in keys for place in ("1_meter_grid", "2_cost", "3_parallel_coordinates")
+        f"{key}_{place}" for key in keys for place in ("01_meter_grid", "02_cost", "03_parallel_coordinates")
     ]
     assert f"report: {tmp_path / 'report.html'}" in told.output and (tmp_path / "cells.csv").exists()
     assert keys[1] in (tmp_path / "report.html").read_text()
@@ -115,7 +115,7 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
     assert told.exit_code == 1
     assert "failed: λ=3, c=0.1, energy at x_t, seed 0: FloatingPointError: it diverged" in told.output
     page = (tmp_path / "report.html").read_text()
-    assert "<td>λ=3, c=0.1, energy at x_t</td>" in page and "FloatingPointError: it diverged" in page
+    assert "λ=3, c=0.1, energy at x_t" in page and "FloatingPointError: it diverged" in page
     assert "2 cells have no result; to try them again: ate" in told.output and "λ=0.5, c=0.1" in told.output
 
 
