@@ -15,7 +15,6 @@ from ate.experiments.replay import Replay, telling
 from ate.experiments.settings import settings
 from ate.experiments.stats.comparisons import differences
 from ate.experiments.study import sweep_of
-from ate.runs.directory import RunDirectory
 from ate.runs.options import pairs
 from ate.viz.tables.cell_card import card_rows, command, seed_rows
 from ate.viz.widgets.cell import CellExplorer
@@ -50,10 +49,6 @@ def played(monkeypatch):
     monkeypatch.setattr("ate.viz.widgets.cell.replay_in", again)
     monkeypatch.setattr("ate.viz.widgets.cell.draw", seen.drawn.append)
     monkeypatch.setattr("ate.viz.widgets.cell.show_table", seen.tables.append)
-    monkeypatch.setattr(
-        "ate.viz.widgets.cell.show",
-        lambda figure, run, name, title, caption: run.save_figure(name, figure, title=title, caption=caption),
-    )
     monkeypatch.setattr("ate.viz.widgets.cell.display", lambda shown: seen.html.append(getattr(shown, "data", "")))
     return seen
 
@@ -151,18 +146,18 @@ def test_seeds_one_by_one_are_rows_of_the_tidy_table():
     assert seed_rows(bare, "λ 2, clamp 0.5")[0]["success"] == ""
 
 
-def test_the_highest_and_the_lowest_cell_are_shown_in_batch(study, played, monkeypatch, tmp_path):
+def test_the_highest_and_the_lowest_cell_are_shown_in_batch(study, played, monkeypatch):
     monkeypatch.setenv("ATE_BATCH", "1")
     runs = one_kind()
     found = viz.extremes(runs)
     mean = {d.method: d.mean for d in differences(runs)}
     assert found["highest"].method == max(mean, key=mean.get) and found["lowest"].method == min(mean, key=mean.get)
-    directory = RunDirectory(tmp_path / "run")
+    section = viz.Section.begin(study.settings, "04", displayed=False)
     for which, done in viz.replayed(study, found).items():
-        viz.show_cell(study, runs, done, directory, f"04_8_{which}")
-    names = [figure["name"] for figure in directory.figures()]
-    assert names == [f"04_8_{which}_{part}" for which in ("highest", "lowest") for part in ("1_loss", "2_film")]
-    assert "bit for bit" in directory.figures()[1]["caption"]
+        viz.show_cell(study, runs, done, section, which)
+    names = [figure["name"] for figure in section.run.figures()]
+    assert names == ["04_01_highest_loss", "04_02_highest_film", "04_03_lowest_loss", "04_04_lowest_film"]
+    assert "bit for bit" in section.run.figures()[1]["caption"]
     viz.show_cells(study, runs)  # nothing in batch
     assert len(viz.extremes([r for r in runs if r.lam == 0 or (r.lam, r.clamp) == (2.0, 0.1)])) == 1
 
