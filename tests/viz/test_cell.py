@@ -148,7 +148,7 @@ def test_seeds_one_by_one_are_rows_of_the_tidy_table():
     assert seed_rows(bare, "λ 2, clamp 0.5")[0]["success"] == ""
 
 
-def test_the_highest_and_the_lowest_cell_are_shown_in_batch(study, played, monkeypatch, tmp_path):
+def test_the_highest_and_the_lowest_cell_are_shown_in_batch(study, played, monkeypatch):
     monkeypatch.setenv("ATE_BATCH", "1")
     runs = one_kind()
     found = viz.extremes(runs)
