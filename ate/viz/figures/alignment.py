@@ -9,21 +9,13 @@ from plotly.subplots import make_subplots
 
 from ate.data.doctor.dataset_report import ADAPT
 from ate.viz.figures.data import PRETRAIN
-from ate.viz.style import (
-    BLUE,
-    GREEN,
-    LOG,
-    ORANGE,
-    PINK,
-    RED,
-    SOFT,
-    error_title,
-    faded,
-    finish,
-    short,
-)
+from ate.viz.style import BLUE, GREEN, LOG, ORANGE, PINK, RED, SOFT, error_title, faded, finish, short
 
 TERMS = {"loss": SOFT, "reconstruction": BLUE, "kl": ORANGE, "mmd": GREEN}
+TITLES = {
+    "precision": "Precision: share inside the pre-training manifold (as high as the null is good)",
+    "tail": "Tail: share where pre-training density is below its 1 % quantile (as low as the null is good)",
+}
 STAGES = {"pretrain": "Stage 1: pre-training VAE", "adapt": "Stage 2: adaptation VAE"}
 
 
@@ -43,7 +35,7 @@ def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.
             for prefix, dash, split in (("", "solid", "training"), ("held_", "dash", "held-out")):
                 # A log axis cannot show values that are not positive (an unbiased MMD can be negative).
                 values = [v if (v := row.get(prefix + term)) is not None and v > 0 else None for row in rows]
-                if not any(value is not None for value in values):
+                if not any(values):
                     continue
                 figure.add_scatter(
                     x=steps, y=values, name=f"{term}, {split}", legendgroup=f"{term} {split}", showlegend=col == 1,
@@ -66,7 +58,7 @@ def containment(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     judged = [row for row in rows if row.get("null") is not None and row.get("unit", "share") == "share"]
     figure = make_subplots(
         rows=len(judged), cols=1, vertical_spacing=0.5 / max(len(judged), 1),
-        subplot_titles=[_measure_title(row["measure"]) for row in judged],
+        subplot_titles=[TITLES.get(row["measure"].split()[0], row["measure"]) for row in judged],
     )  # fmt: skip
     for place, row in enumerate(judged, 1):
         low, null, high = (100 * row[key] for key in ("null_low", "null", "null_high"))
@@ -93,14 +85,6 @@ def containment(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         figure.update_yaxes(range=[-1, 1], visible=False, row=place, col=1)
     figure.update_xaxes(title_text="Share of latents (%)", row=max(len(judged), 1), col=1)
     return finish(figure, 120 + 110 * max(len(judged), 1))
-
-
-def _measure_title(measure: str) -> str:
-    known = {
-        "precision": "Precision: share inside the pre-training manifold (as high as the null is good)",
-        "tail": "Tail: share where pre-training density is below its 1 % quantile (as low as the null is good)",
-    }
-    return next((title for name, title in known.items() if measure.startswith(name)), measure)
 
 
 def latent_activity(divergence: Mapping[str, np.ndarray], variance: Mapping[str, np.ndarray]) -> go.Figure:

@@ -21,6 +21,7 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...]], ...] = (
     ("reconstruction", "Reconstruction error<br>(left is better)", (
         ("pca_reconstruction", "PCA of equal dimension", GREEN, "triangle-up-open"),)),
 )  # fmt: skip
+THIS = "this variant, mean and 95 % interval over seeds"
 
 
 def variants(rows: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
@@ -36,38 +37,21 @@ def variants(rows: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
     names = [row["variant"] for row in rows]
     in_legend: set[str] = set()
     for col, (number, _, references) in enumerate(shown, 1):
-        for column, name, color, symbol in references:
-            _points(
-                figure, col, [row[column] for row in rows], names, name, name not in in_legend,
-                {"symbol": symbol, "size": 13, "color": color, "line": {"width": 2.5, "color": color}},
+        marks: list[tuple[str, str, dict[str, Any]]] = [
+            (column, name, {"symbol": symbol, "size": 13, "color": color, "line": {"width": 2.5, "color": color}})
+            for column, name, color, symbol in references
+        ]
+        marks.append((number, THIS, {"symbol": "diamond", "size": 11, "color": INK}))
+        spread = {"type": "data", "array": [row[f"{number}_±"] or 0.0 for row in rows], "color": SOFT, "thickness": 2}
+        for column, name, marker in marks:
+            figure.add_scatter(
+                x=[row[column] for row in rows], y=names, mode="markers", name=name, legendgroup=name, marker=marker,
+                showlegend=name not in in_legend, error_x=spread if name == THIS else None,
+                hovertemplate=f"%{{y}}<br>{name}: %{{x:.4g}}<extra></extra>", row=1, col=col,
             )  # fmt: skip
             in_legend.add(name)
-        values = [row[number] for row in rows]
-        spread = [row[f"{number}_±"] or 0.0 for row in rows]
-        _points(
-            figure, col, values, names, "this variant, mean and 95 % interval over seeds", col == 1,
-            {"symbol": "diamond", "size": 11, "color": INK}, spread,
-        )  # fmt: skip
         # Errors of trained and of untrained networks differ by powers of ten.
         figure.update_xaxes(**(LOG if number == "reconstruction" else {"rangemode": "tozero"}), row=1, col=col)
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1])
     legend = {"orientation": "h", "x": 0, "y": -0.12, "yanchor": "top", "yref": "paper"}
     return finish(figure, 190 + 44 * len(rows), legend=legend, margin={"t": 70, "l": 150})
-
-
-def _points(
-    figure: go.Figure,
-    col: int,
-    values: Sequence[float | None],
-    names: Sequence[str],
-    name: str,
-    first: bool,
-    marker: Mapping[str, Any],
-    spread: Sequence[float] | None = None,
-) -> None:
-    bars = None if spread is None else {"type": "data", "array": list(spread), "color": SOFT, "thickness": 2}
-    figure.add_scatter(
-        x=list(values), y=list(names), mode="markers", name=name, legendgroup=name, showlegend=first,
-        marker=dict(marker),
-        error_x=bars, hovertemplate=f"%{{y}}<br>{name}: %{{x:.4g}}<extra></extra>", row=1, col=col,
-    )  # fmt: skip
