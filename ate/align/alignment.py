@@ -1,9 +1,9 @@
 """Alignment: both Info-VAEs, the prior between them, and all that is needed to use them elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ import torch
 from ate.align.anchors import AnchorPool
 from ate.align.config import AlignConfig
 from ate.align.mixture import Prior, prior_from_tree
+from ate.align.motion import PerChunk
 from ate.align.priors import posteriors
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk, concat
@@ -26,7 +27,7 @@ Sets = Episodes | Sequence[Episodes]
 
 
 @dataclass(frozen=True, eq=False)
-class Latents:
+class Latents(PerChunk):
     """Latents of chunks, and where each chunk is from.
 
     Args:
@@ -47,21 +48,14 @@ class Latents:
     group: np.ndarray
     start: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.mean)
-
-    def take(self, index: np.ndarray) -> "Latents":
-        """The rows at `index`, positions or a boolean mask."""
-        return Latents(**{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
-
     @classmethod
-    def concat(cls, parts: Sequence["Latents"]) -> "Latents":
+    def concat(cls, parts: Sequence[Self]) -> Self:
         """Several sets in a row; `set` and `group` are renumbered consecutively."""
-        columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__}
+        numbers = {}
         for name in ("set", "group"):
             offset = np.cumsum([0, *(getattr(p, name).max() + 1 for p in parts[:-1])])
-            columns[name] = np.concatenate([getattr(p, name) + o for p, o in zip(parts, offset, strict=True)])
-        return cls(**columns)
+            numbers[name] = np.concatenate([getattr(p, name) + o for p, o in zip(parts, offset, strict=True)])
+        return replace(super().concat(parts), **numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,13 +101,12 @@ class Alignment:
     @property
     def device(self) -> torch.device:
         """Where the networks are."""
-        return self.vae.tokens.device
+        return self.vae.device
 
     def to(self, device: torch.device | str) -> "Alignment":
         """Move networks and prior to a device; the networks move in place."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        moved = {"pretrain_vae": self.pretrain_vae.to(device), "vae": self.vae.to(device)}
-        return Alignment(**{**fields, **moved, "prior": self.prior.to(device)})
+        moved = {name: getattr(self, name).to(device) for name in ("pretrain_vae", "vae", "prior")}
+        return replace(self, **moved)
 
     def chunks(self, episodes: Episodes, space: ActionSpace | None = None) -> Chunks:
         """Normalised chunks of the alignment's length: the input of ψ, or of φ in a pre-training space."""
@@ -240,6 +233,11 @@ def as_sets(pretrain: Sets) -> tuple[Episodes, ...]:
     return sets
 
 
+def digests_of(sets: Sequence[Episodes], adapt: Episodes) -> dict[str, str]:
+    """SHA-256 of each pre-training set (`pretrain/0`, …) and of the adaptation set (`adapt`)."""
+    return {**{f"pretrain/{i}": episodes.digest for i, episodes in enumerate(sets)}, "adapt": adapt.digest}
+
+
 def split(episodes: Episodes, config: AlignConfig, seed: int) -> tuple[Episodes, Episodes]:
     """Training and held-out episodes, of those that are long enough for a chunk.
 
@@ -260,8 +258,7 @@ def split(episodes: Episodes, config: AlignConfig, seed: int) -> tuple[Episodes,
 
 def chunks_of(sets: Sequence[Episodes], pretrain_spaces: Sequence[ActionSpace], config: AlignConfig) -> Chunks:
     """Chunks of several robots in one unified vector."""
-    pairs = zip(sets, pretrain_spaces, strict=True)
-    return concat([chunk(episodes, config.chunk, space) for episodes, space in pairs])
+    return concat([chunk(s, config.chunk, space) for s, space in zip(sets, pretrain_spaces, strict=True)])
 
 
 def _where(episodes: Episodes) -> str:

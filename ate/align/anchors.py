@@ -29,6 +29,8 @@ from ate.errors import InputError
 
 ANCHORS = 5
 MOST_CHUNKS = 20_000
+# What of the motion a checkpoint keeps.
+KEPT = ("path", "turn", "opening", "time")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,7 @@ class AnchorPool:
         usable = [(s, space) for s, space in zip(sets, spaces, strict=True) if not why_no_tool(s)]
         if not usable:
             raise _no_tool("pre-training data", sets)
-        random, device = np.random.default_rng(seed), vae.tokens.device
+        random, device = np.random.default_rng(seed), vae.device
         motions, means = [], []
         for episodes, space in usable:
             chunks = chunk(episodes, length, space, device=device)
@@ -80,8 +82,7 @@ class AnchorPool:
         parts = [PATH, TURN, GRIP] if gripper else [PATH, TURN]
         tree = NearestNeighbors(n_neighbors=min(ANCHORS, len(self.mean)), algorithm="brute")
         tree.fit(features(self.motion, self.motion, parts, time=True))
-        rows: np.ndarray = tree.kneighbors(features(motion, self.motion, parts, time=True), return_distance=False)
-        return rows
+        return tree.kneighbors(features(motion, self.motion, parts, time=True), return_distance=False)
 
     def anchors(self, episodes: Episodes, chunks: Chunks) -> "Anchors":
         """The anchors of all `chunks` of these episodes, on the chunks' device."""
@@ -90,14 +91,12 @@ class AnchorPool:
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values and tensors, for a checkpoint."""
-        m = self.motion
-        arrays = {"path": m.path, "turn": m.turn, "opening": m.opening, "time": m.time}
-        return {"mean": self.mean, **{name: torch.from_numpy(array) for name, array in arrays.items()}}
+        return {"mean": self.mean, **{name: torch.from_numpy(getattr(self.motion, name)) for name in KEPT}}
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "AnchorPool":
         """The inverse of `to_tree`."""
-        arrays = {name: tree[name].cpu().numpy() for name in ("path", "turn", "opening", "time")}
+        arrays = {name: tree[name].cpu().numpy() for name in KEPT}
         return cls(Motion(**arrays, phase=np.full(arrays["opening"].shape, "")), tree["mean"])
 
 
@@ -121,7 +120,7 @@ class Anchors:
 def why_no_anchors(sets: Sequence[Episodes], adapt: Episodes) -> str:
     """Why chunks of these sets cannot be matched by motion of the tool; empty where they can."""
     reasons = [why_no_tool(episodes) for episodes in sets]
-    return why_no_tool(adapt) or ("" if not all(reasons) else "; ".join(reasons))
+    return why_no_tool(adapt) or "; ".join(reasons if all(reasons) else ())
 
 
 def pull(mean: Tensor, anchors: Tensor, scale: Tensor) -> Tensor:

@@ -155,9 +155,9 @@ class AlignConfig:
         for name in ("learning_rate", "reconstruction_weight"):
             if not _number(getattr(self, name)) or getattr(self, name) <= 0:
                 raise refused(self, name, "a number above 0")
-        for name in ("weight_decay", "kl_weight", "mmd_weight", "anchor_weight", "adapt_kl_weight"):
-            value = getattr(self, name)
-            if not (value is None and name == "adapt_kl_weight") and not (_number(value) and value >= 0):
+        optional = () if self.adapt_kl_weight is None else ("adapt_kl_weight",)
+        for name in ("weight_decay", "kl_weight", "mmd_weight", "anchor_weight", *optional):
+            if not _number(getattr(self, name)) or getattr(self, name) < 0:
                 raise refused(self, name, "a number of 0 or more")
         if not 0.0 < self.held_out < 1.0:
             raise refused(self, "held_out", "a share in (0, 1)")
@@ -209,7 +209,6 @@ _DEMO = replace(
     adapt_init="pretrained",
 )
 _SMOKE = replace(_DEMO, latent=16, feedforward=32, pretrain_steps=60, adapt_steps=40, batch=32)
-ANCHOR_WEIGHT = 0.1
 _MIXTURE: Mapping[str, Any] = MappingProxyType({"prior": "mixture", "mmd_reference": "modes", "adapt_kl_weight": 3e-2})
 # What each formulation of the method changes in a preset.
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -217,7 +216,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "paper": MappingProxyType({}),
         "released": _RELEASED,
         "mixture": _MIXTURE,
-        "anchored": MappingProxyType({"anchor_weight": ANCHOR_WEIGHT}),
+        "anchored": MappingProxyType({"anchor_weight": 0.1}),
     }
 )
 # Options that stage 1 does not see: alignments that differ in these alone share it.

@@ -6,7 +6,8 @@
 Source: Align-Then-stEer, arXiv 2509.02055, and its released code.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -41,9 +42,8 @@ class Target:
         With samples z (B, d) of the posterior the reverse KL to a mixture is unbiased; without, an upper bound.
         """
         if isinstance(self.prior, Mixture):
-            if self.forward:
-                return self.prior.forward_kl(posterior)
-            return self.prior.kl(posterior, z)[:, None] / posterior.mean.shape[1]
+            width = posterior.mean.shape[1]
+            return self.prior.forward_kl(posterior) if self.forward else self.prior.kl(posterior, z)[:, None] / width
         if self.forward:
             return kl(self.prior.mean, self.prior.std, posterior.mean, posterior.std)
         return kl(posterior.mean, posterior.std, self.prior.mean, self.prior.std)
@@ -53,7 +53,7 @@ class Target:
         if self.occupied and isinstance(self.reference, Mixture):
             # Detach the shares: otherwise the loss would reward moving chunks to broader modes.
             shares = self.reference.responsibilities(posterior).mean(0).detach()
-            return self.reference.reweighted(shares).sample(noise)
+            return replace(self.reference, weights=shares, scores={}).sample(noise)
         return self.reference.sample(noise)
 
 
@@ -91,14 +91,9 @@ def losses(
     terms = {
         "reconstruction": reconstruction(x, decoded, mask),
         "kl": target.kl(posterior, z).mean(),
-        "mmd": mmd(z, reference, config.mmd_kernel, scale=target.reference.moments().std),
+        "mmd": mmd(z, reference, config.mmd_kernel, scale=target.reference.moments.std),
     }
-    total = (
-        config.reconstruction_weight * terms["reconstruction"]
-        + config.kl_weight * terms["kl"]
-        + config.mmd_weight * terms["mmd"]
-    )
     if anchors is not None:
-        terms["anchor"] = pull(posterior.mean, anchors, target.prior.moments().std)
-        total = total + config.anchor_weight * terms["anchor"]
+        terms["anchor"] = pull(posterior.mean, anchors, target.prior.moments.std)
+    total: Any = sum(getattr(config, f"{name}_weight") * term for name, term in terms.items())
     return {"loss": total, **terms}

@@ -25,7 +25,7 @@ Source: the role of the prior is that of Align-Then-stEer, arXiv 2509.02055; the
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -117,17 +117,8 @@ class Mixture:
 
     def forward_kl(self, posterior: Posterior) -> Tensor:
         """KL(p ‖ q) of each chunk and dimension, in nats, (B, d); the constant is divided evenly among dimensions."""
-        moments = self.moments()
         constant = self.negentropy / self.mean.shape[1]
-        return kl(moments.mean, moments.std, posterior.mean, posterior.std) + constant
-
-    def moments(self) -> Gaussian:
-        """The Gaussian of the same mean and variance, (d,) each."""
-        return self._moments
-
-    def reweighted(self, weights: Tensor) -> "Mixture":
-        """The same components in other shares (K,)."""
-        return replace(self, weights=weights, scores={})
+        return kl(self.moments.mean, self.moments.std, posterior.mean, posterior.std) + constant
 
     def to(self, device: torch.device | str) -> "Mixture":
         """The same prior on another device."""
@@ -151,10 +142,11 @@ class Mixture:
             log_r = self.log_responsibilities(mean + std * noise)
             ambiguity.append(-(log_r.exp() * log_r).sum(1).mean())
         within = (self.weights * self.std.log().sum(1)).sum() - (self.weights * self.weights.log()).sum()
-        return self.moments().std.log().sum() - within + (self.weights * torch.stack(ambiguity)).sum()
+        return self.moments.std.log().sum() - within + (self.weights * torch.stack(ambiguity)).sum()
 
     @cached_property
-    def _moments(self) -> Gaussian:
+    def moments(self) -> Gaussian:
+        """The Gaussian of the same mean and variance, (d,) each."""
         weights, mean, std = (x.double() for x in (self.weights[:, None], self.mean, self.std))
         centre = (weights * mean).sum(0)
         variance = (weights * (std.square() + (mean - centre).square())).sum(0)

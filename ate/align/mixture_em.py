@@ -30,7 +30,7 @@ from torch import Tensor
 
 from ate.align.config import AlignConfig
 from ate.align.mixture import Mixture, Prior, as_mixture
-from ate.align.priors import Gaussian, aggregated, aggregated_moments, posteriors, released
+from ate.align.priors import Gaussian, aggregated, posteriors, released
 from ate.align.vae import InfoVAE, Posterior
 from ate.data.chunks import Chunks
 from ate.errors import InputError
@@ -89,7 +89,7 @@ def fit_mixture(
     if len(episode) > most:
         kept = torch.randperm(len(episode), generator=random)[:most].sort().values
     parts: list[Posterior] = []
-    moments = aggregated_moments(_keep(stream, kept, parts))
+    moments = aggregated(_keep(stream, kept, parts))
     if components == 1:
         return as_mixture(moments)
     frame = Gaussian(moments.mean.double(), moments.std.double())
@@ -125,11 +125,10 @@ def fit_prior(vae: InfoVAE, chunks: Chunks, config: AlignConfig, seed: int) -> P
     noise = None
     if config.moment_inputs == "noised":
         noise = torch.Generator(chunks.rows.device).manual_seed(1000 * seed + 250)
+    stream = posteriors(vae, chunks, noise=noise)
     if config.prior == "mixture":
-        stream = posteriors(vae, chunks, noise=noise)
         return fit_mixture(stream, chunks.episode, config.mixture_components, seed)
-    moments = aggregated if config.moments == "aggregated" else released
-    return moments(vae, chunks, noise=noise)
+    return aggregated(stream) if config.moments == "aggregated" else released(stream)
 
 
 def _keep(stream: Iterable[Posterior], kept: Tensor, parts: list[Posterior]) -> Iterator[Posterior]:

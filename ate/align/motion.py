@@ -8,6 +8,7 @@ if it was recorded, else computed by forward kinematics if `ate.robots` has the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Self
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -24,8 +25,24 @@ PHASE, PATH, TURN, GRIP = "phase agreement", "tool displacement", "tool rotation
 UNITS = {PHASE: "share of rows", PATH: "m, RMS difference", TURN: "rad, RMS difference", GRIP: "of 1, RMS difference"}
 
 
+class PerChunk:
+    """Base of dataclasses whose fields are all arrays with one row a chunk."""
+
+    def __len__(self) -> int:
+        return len(next(iter(vars(self).values())))
+
+    def take(self, index: np.ndarray) -> Self:
+        """The chunks at `index`, positions or a boolean mask."""
+        return type(self)(**{name: column[index] for name, column in vars(self).items()})
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        """Several, one after the other."""
+        return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0])})
+
+
 @dataclass(frozen=True, eq=False)
-class Motion:
+class Motion(PerChunk):
     """What N chunks do at R rows each; NaN, or an empty phase, where it was not recorded.
 
     Args:
@@ -41,18 +58,6 @@ class Motion:
     opening: np.ndarray
     phase: np.ndarray
     time: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-    def take(self, index: np.ndarray) -> "Motion":
-        """The chunks at `index`, positions or a boolean mask."""
-        return Motion(**{name: getattr(self, name)[index] for name in self.__dataclass_fields__})
-
-    @classmethod
-    def concat(cls, parts: Sequence["Motion"]) -> "Motion":
-        """Several, one after the other."""
-        return cls(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in cls.__dataclass_fields__})
 
     @property
     def known(self) -> dict[str, np.ndarray]:
@@ -77,7 +82,9 @@ class Motion:
             if gripper:
                 opening[rows_of] = episodes.series(int(i))[:, episodes.joint_names.index(GRIPPER)][index]
             if not why_no_phase(episodes):
-                phase[rows_of] = _phases(episodes, int(i))[index]
+                codes, names = episodes.extra(int(i), "phase"), episodes[int(i)].attributes.get("phase_names", ())
+                named = [names[c] if 0 <= c < len(names) else str(c) for c in codes.astype(int)]
+                phase[rows_of] = np.array(named, dtype="<U32")[index]
         return cls(path, turn, opening, phase, start / np.maximum(episodes.lengths[episode] - length, 1))
 
 
@@ -151,23 +158,19 @@ def features(motion: Motion, reference: Motion, parts: Sequence[str], time: bool
         parts: of `PATH`, `TURN` (as rotation vectors) and `GRIP`.
         time: add the time in the episode as one more part.
     """
-    names = [*parts, "time"] if time else list(parts)
     columns = []
-    for values, scale in zip(_columns(motion, names), _columns(reference, names), strict=True):
+    for name in [*parts, *("time",) * time]:
+        values, scale = _column(motion, name), _column(reference, name)
         spread = np.sqrt(scale.var(0).sum())
         columns.append(values / (spread if spread > 0 else 1.0))
     return np.concatenate(columns, axis=1)
 
 
-def _columns(motion: Motion, names: Sequence[str]) -> list[np.ndarray]:
-    count = len(motion)
-    by_name = {
-        PATH: lambda: motion.path.reshape(count, -1),
-        TURN: lambda: Rotation.from_quat(motion.turn.reshape(-1, 4)).as_rotvec().reshape(count, -1),
-        GRIP: lambda: motion.opening,
-        "time": lambda: motion.time[:, None],
-    }
-    return [by_name[name]() for name in names]
+def _column(motion: Motion, name: str) -> np.ndarray:
+    """One part of the description, (N, F)."""
+    if name == TURN:
+        return Rotation.from_quat(motion.turn.reshape(-1, 4)).as_rotvec().reshape(len(motion), -1)
+    return {PATH: motion.path, GRIP: motion.opening, "time": motion.time}[name].reshape(len(motion), -1)
 
 
 def _poses(episodes: Episodes, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -188,12 +191,6 @@ def _since_start(position: np.ndarray, quaternion: np.ndarray, index: np.ndarray
     first = np.repeat(index[:, 0], index.shape[1])
     turn = (rotation[index.ravel()] * rotation[first].inv()).as_quat()
     return position[index] - position[index[:, :1]], turn.reshape(*index.shape, 4)
-
-
-def _phases(episodes: Episodes, index: int) -> np.ndarray:
-    """Name of the phase of each row, (n,); its number if the file has no names."""
-    codes, names = episodes.extra(index, "phase"), episodes[index].attributes.get("phase_names", ())
-    return np.array([names[c] if 0 <= c < len(names) else str(c) for c in codes.astype(int)], dtype="<U32")
 
 
 def _squares(rows: np.ndarray, reference: np.ndarray) -> np.ndarray:

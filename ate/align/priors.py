@@ -47,6 +47,7 @@ class Gaussian:
         """Samples (n, d) from standard normal noise (n, d)."""
         return self.mean + self.std * noise
 
+    @property
     def moments(self) -> "Gaussian":
         """The Gaussian of the same mean and variance: this one."""
         return self
@@ -70,7 +71,7 @@ def posteriors(
 ) -> Iterator[Posterior]:
     """q(z|a) of all chunks in order, `batch` at a time, without gradients and in evaluation mode.
 
-    With a generator the chunks are noised first as the released code does, see `released`.
+    With a generator, each chunk is noised by 0, 1 or 2 steps of a 10-step cosine schedule first, as released.
     """
     training = vae.training
     vae.eval()
@@ -83,25 +84,11 @@ def posteriors(
         vae.train(training)
 
 
-def aggregated(vae: InfoVAE, chunks: Chunks, batch: int = 1024, noise: torch.Generator | None = None) -> Gaussian:
-    """The Gaussian with the exact mean and variance of the aggregated posterior of all `chunks`, streamed.
+def aggregated(stream: Iterable[Posterior]) -> Gaussian:
+    """The exact mean and variance of the aggregated posterior, over a stream of posteriors.
 
-    `noise` noises the chunks first, as the released code does; None, as in the paper, leaves them clean.
+    Sums are in float64 and merged batch by batch (Chan et al.).
     """
-    return aggregated_moments(posteriors(vae, chunks, batch, noise))
-
-
-def released(vae: InfoVAE, chunks: Chunks, batch: int = 1024, noise: torch.Generator | None = None) -> Gaussian:
-    """Mean of μ and mean of σ over all `chunks`, as in the released code.
-
-    `noise` noises each chunk by 0, 1 or 2 steps of a 10-step cosine schedule first, as released; None
-    leaves the chunks clean.
-    """
-    return released_moments(posteriors(vae, chunks, batch, noise))
-
-
-def aggregated_moments(stream: Iterable[Posterior]) -> Gaussian:
-    """Law of total variance over a stream of posteriors; sums in float64, merged batch by batch (Chan et al.)."""
     count, mean, spread, within = 0, torch.tensor(0.0), torch.tensor(0.0), torch.tensor(0.0)
     dtype = torch.float32
     for posterior in stream:
@@ -116,8 +103,8 @@ def aggregated_moments(stream: Iterable[Posterior]) -> Gaussian:
     return Gaussian(mean.to(dtype), ((within + spread) / count).sqrt().to(dtype))
 
 
-def released_moments(stream: Iterable[Posterior]) -> Gaussian:
-    """Mean of μ and mean of σ over a stream of posteriors, summed in float64."""
+def released(stream: Iterable[Posterior]) -> Gaussian:
+    """Mean of μ and mean of σ over a stream of posteriors, as in the released code; summed in float64."""
     count, mean, std = 0, torch.tensor(0.0), torch.tensor(0.0)
     dtype = torch.float32
     for posterior in stream:

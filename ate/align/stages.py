@@ -6,7 +6,6 @@ Its aggregated posterior becomes the prior. Stage 2 trains ψ on the adaptation 
 Source: Align-Then-stEer, arXiv 2509.02055.
 """
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import torch
 
 from ate.align import priors
-from ate.align.alignment import Alignment, Sets, as_sets, chunks_of, split
+from ate.align.alignment import Alignment, Sets, as_sets, chunks_of, digests_of, split
 from ate.align.anchors import AnchorPool, Anchors
 from ate.align.config import AlignConfig
 from ate.align.config import preset as resolve
@@ -58,8 +57,7 @@ def fit(
             chunk.
     """
     run = _Run.prepare(pretrain, adapt, preset, directory, seed, device)
-    vae, rows = _pretrain(run)
-    return _align(run, vae, rows)
+    return _align(run, *_pretrain(run))
 
 
 def fit_first(
@@ -190,10 +188,8 @@ class _Run:
                 fix="read it with ate.data.load",
             )
         splits = tuple(split(episodes, config, seed) for episodes in (*sets, adapt))
-        keys = [*(f"pretrain/{i}" for i in range(len(sets))), "adapt"]
-        digests = {key: episodes.digest for key, episodes in zip(keys, (*sets, adapt), strict=True)}
-        folder = None if directory is None else Path(directory)
-        return cls(config, seed, splits, spaces([train for train, _ in splits]), digests, folder, pick_device(device))
+        folder, shared = None if directory is None else Path(directory), spaces([train for train, _ in splits])
+        return cls(config, seed, splits, shared, digests_of(sets, adapt), folder, pick_device(device))
 
     def pretrain_chunks(self, part: int) -> Chunks:
         """Chunks of all pre-training robots: of the training episodes (0) or of the held-out ones (1)."""
@@ -203,14 +199,9 @@ class _Run:
 def _pretrain(run: _Run) -> tuple[InfoVAE, Rows]:
     """Stage 1: φ over the unified vector of all pre-training robots, pulled to N(0, I)."""
     config, (train, held) = run.config, (run.pretrain_chunks(0), run.pretrain_chunks(1))
+    positions = max(config.chunk + 2, VAEConfig.positions)
     shape = VAEConfig(
-        train.width,
-        config.latent,
-        config.layers,
-        config.heads,
-        config.feedforward,
-        config.dropout,
-        positions=max(config.chunk + 2, VAEConfig.positions),
+        train.width, config.latent, config.layers, config.heads, config.feedforward, config.dropout, positions
     )
     standard = priors.standard(config.latent).to(run.device)
     return _train(run, "pretrain", None, shape, (train, held), Target(standard, standard))
@@ -220,10 +211,8 @@ def _align(run: _Run, vae: InfoVAE, rows: Rows) -> Alignment:
     """The prior that φ leaves, and stage 2."""
     config = run.config
     prior = fit_prior(vae, run.pretrain_chunks(0), config, run.seed)
-    pool = None
-    if config.anchor_weight:
-        train = [sets[0] for sets in run.splits[:-1]]
-        pool = AnchorPool.of(vae, train, run.spaces[:-1], config.chunk, 1000 * run.seed + 750)
+    train, seed = [sets[0] for sets in run.splits[:-1]], 1000 * run.seed + 750
+    pool = AnchorPool.of(vae, train, run.spaces[:-1], config.chunk, seed) if config.anchor_weight else None
     adapt_vae, adapt_rows = _adapt(run, vae, prior, pool)
     held_out = {key: tuple(e.name for e in held) for key, (_, held) in zip(run.digests, run.splits, strict=True)}
     alignment = Alignment(
@@ -269,7 +258,7 @@ def initial_adapt_vae(pretrain_vae: InfoVAE, slots: Sequence[int], config: Align
 
 
 def _stage_seed(name: str, seed: int) -> int:
-    return 1000 * seed + (0 if name == "pretrain" else 500)
+    return 1000 * seed + 500 * (name == "adapt")
 
 
 def _train(
@@ -286,8 +275,7 @@ def _train(
     stage_seed = _stage_seed(name, run.seed)
     identity = content_key([name, config.to_dict(), run.digests, run.seed])
     with seeded(stage_seed, device):
-        vae = InfoVAE(shape) if start is None else copy.deepcopy(start).requires_grad_(True)
-        vae = vae.to(device)
+        vae = (InfoVAE(shape) if start is None else start).to(device)
         if rank():
             # All processes have the leader's weights, but each its own dropout.
             torch.manual_seed(stage_seed + 10_000 + rank())

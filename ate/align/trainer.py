@@ -38,19 +38,19 @@ class DeadLatent(UserWarning):
     """Hardly any latent dimension carries information about its chunk."""
 
 
+@dataclass
 class Best:
     """The weights with the lowest held-out loss so far; part of a stage's state, so that a resumed run has them.
 
-    Attributes:
+    Args:
         loss: that loss, None before the first row.
         step: steps made by then.
         weights: the state dict of the network.
     """
 
-    def __init__(self) -> None:
-        self.loss: float | None = None
-        self.step = 0
-        self.weights: dict[str, Tensor] = {}
+    loss: float | None = None
+    step: int = 0
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
     def offer(self, loss: float, step: int, vae: InfoVAE) -> None:
         """Keep a copy of the weights if their loss is lower than any before."""
@@ -67,11 +67,11 @@ class Best:
 
     def state_dict(self) -> dict[str, Any]:
         """As plain values and tensors."""
-        return {"loss": self.loss, "step": self.step, "weights": self.weights}
+        return dict(vars(self))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what `state_dict` gave."""
-        self.loss, self.step, self.weights = (state_dict[name] for name in ("loss", "step", "weights"))
+        vars(self).update(state_dict)
 
     @classmethod
     def of(cls, folder: Path) -> "Best":
@@ -80,16 +80,12 @@ class Best:
         Raises:
             InputError: there is none.
         """
-        best = cls()
-        best.load_state_dict(_state(folder)["best"])
-        return best
+        return cls(**_state(folder)["best"])
 
     @classmethod
     def last(cls, folder: Path) -> "Best":
         """The same for the weights of the last step, of no loss."""
-        last = cls()
-        last.weights = _state(folder)["vae"]
-        return last
+        return cls(weights=_state(folder)["vae"])
 
 
 def _state(folder: Path) -> dict[str, Any]:
@@ -102,8 +98,7 @@ def _state(folder: Path) -> dict[str, Any]:
             expected="one of a stage of an alignment",
             fix="train again in another folder",
         )
-    state: dict[str, Any] = tree["state"]
-    return state
+    return tree["state"]
 
 
 @dataclass(frozen=True)
@@ -141,18 +136,11 @@ class Stage:
             self.vae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         forward = network(self.vae, config)
-        shape = (config.batch, config.latent)
-        reference_shape = (config.batch, self.target.reference.noise_width)
 
         def step(i: int) -> Mapping[str, Tensor]:
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * learning_rate_factor(config.schedule, i, self.steps)
-            index = torch.randint(len(self.train), (config.batch,), generator=generator, device=device)
-            noise = torch.randn(shape, generator=generator, device=device)
-            reference = torch.randn(reference_shape, generator=generator, device=device)
-            anchors = None if self.anchors is None else self.anchors[0].gather(index)
-            x, mask = self.train.gather(index), self.train.mask_of(index)
-            terms = losses(forward, x, mask, self.target, noise, reference, config, anchors)
+            terms = losses(forward, config=config, **self._draw(0, config, config.batch, generator))
             optimizer.zero_grad(set_to_none=True)
             terms["loss"].backward()
             average(self.vae.parameters())
@@ -161,16 +149,13 @@ class Stage:
 
         log_every = max(1, self.steps // ROWS_OF_METRICS)
         best = Best()
+        # Dropout's generator is part of the state, or a resumed run would differ.
+        cuda = device.type == "cuda"
+        dropout = torch.cuda.default_generators[device.index or 0] if cuda else torch.default_generator
         self.vae.train()
         rows = loop.train(
             step,
-            {
-                "vae": self.vae,
-                "optimizer": optimizer,
-                "noise": generator,
-                "dropout": _global_generator(device),
-                "best": best,
-            },
+            {"vae": self.vae, "optimizer": optimizer, "noise": generator, "dropout": dropout, "best": best},
             self.steps,
             directory=None if directory is None else directory / self.name,
             identity=self.identity,
@@ -183,6 +168,16 @@ class Stage:
             self.vae.load_state_dict(best.weights)
         self.vae.freeze()
         return rows
+
+    def _draw(self, part: int, config: AlignConfig, count: int, generator: torch.Generator) -> dict[str, Any]:
+        """What `losses` takes besides a network: random chunks, of training (0) or held out (1), and noise."""
+        chunks, device = (self.train, self.held)[part], generator.device
+        index = torch.randint(len(chunks), (count,), generator=generator, device=device)
+        noise = torch.randn((count, config.latent), generator=generator, device=device)
+        reference = torch.randn((count, self.target.reference.noise_width), generator=generator, device=device)
+        anchors = None if self.anchors is None else self.anchors[part].gather(index)
+        random = {"noise": noise, "reference_noise": reference, "anchors": anchors}
+        return {"x": chunks.gather(index), "mask": chunks.mask_of(index), "target": self.target, **random}
 
     def _warn_if_dead(self, done: int, active: float, kl: float) -> None:
         """Warn once, early: a latent without information about its chunk does not recover by further training."""
@@ -199,20 +194,14 @@ class Stage:
 
     def _validation(self, config: AlignConfig, best: Best) -> Callable[[int], Mapping[str, float]]:
         """Held-out terms, without gradients, on the same chunks and noise all through a run; they also go to `best`."""
-        device = self.held.rows.device
-        generator = torch.Generator(device).manual_seed(self.seed + 1)
-        count = max(2, min(VALIDATION_CHUNKS, len(self.held)))
-        index = torch.randint(len(self.held), (count,), generator=generator, device=device)
-        noise = torch.randn((count, config.latent), generator=generator, device=device)
-        reference = torch.randn((count, self.target.reference.noise_width), generator=generator, device=device)
-        x, mask = self.held.gather(index), self.held.mask_of(index)
-        anchors = None if self.anchors is None else self.anchors[1].gather(index)
+        generator = torch.Generator(self.held.rows.device).manual_seed(self.seed + 1)
+        batch = self._draw(1, config, max(2, min(VALIDATION_CHUNKS, len(self.held))), generator)
 
         def validate(done: int) -> Mapping[str, float]:
             self.vae.eval()
             with torch.no_grad():
-                terms = losses(self.vae, x, mask, self.target, noise, reference, config, anchors)
-                active = (self.vae.encode(x).mean.var(0) > ACTIVE_VARIANCE).sum()
+                terms = losses(self.vae, config=config, **batch)
+                active = (self.vae.encode(batch["x"]).mean.var(0) > ACTIVE_VARIANCE).sum()
             self.vae.train()
             best.offer(float(terms["loss"]), done, self.vae)
             self._warn_if_dead(done, float(active), float(terms["kl"]))
@@ -270,10 +259,3 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-def _global_generator(device: torch.device) -> torch.Generator:
-    """The generator of dropout on this device; part of the state, or a resumed run would differ."""
-    if device.type == "cuda":
-        return torch.cuda.default_generators[device.index or 0]
-    return torch.default_generator

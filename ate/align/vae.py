@@ -129,8 +129,7 @@ class LatentAttention(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """What each query receives from z."""
-        attended: Tensor = self.out(self.drop(self.value(z))).unsqueeze(1)
-        return attended
+        return self.out(self.drop(self.value(z))).unsqueeze(1)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         """Checkpoints written before the query and key weights were kept lack them: they load as 0."""
@@ -215,7 +214,14 @@ class InfoVAE(nn.Module):
 
         `lengths` (B,): how many leading rows of each chunk are valid; None: all.
         """
-        self._check(x)
+        if x.dim() != 3 or x.shape[-1] != self.config.features:
+            raise InputError(
+                f"chunks of shape {tuple(x.shape)}",
+                where="InfoVAE.encode",
+                expected=f"(batch, rows, {self.config.features})",
+                fix="encode the actions with the alignment's own action space first",
+            )
+        self._check_length(x.shape[1])
         batch, rows, _ = x.shape
         tokens = torch.cat([self.tokens.expand(batch, -1, -1), self.embed(x)], dim=1)
         tokens = tokens + self.encoder_positions[: rows + READ_OUT_TOKENS]
@@ -259,16 +265,6 @@ class InfoVAE(nn.Module):
         copy = InfoVAE(replace(self.config, features=len(columns))).to(index.device)
         copy.load_state_dict(state)
         return copy
-
-    def _check(self, x: Tensor) -> None:
-        if x.dim() != 3 or x.shape[-1] != self.config.features:
-            raise InputError(
-                f"chunks of shape {tuple(x.shape)}",
-                where="InfoVAE.encode",
-                expected=f"(batch, rows, {self.config.features})",
-                fix="encode the actions with the alignment's own action space first",
-            )
-        self._check_length(x.shape[1])
 
     def _check_length(self, length: int) -> None:
         longest = self.config.positions - READ_OUT_TOKENS

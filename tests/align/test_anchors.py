@@ -12,7 +12,7 @@ from ate.align.anchors import AnchorPool, Anchors, pull
 from ate.align.config import PRESETS
 from ate.align.losses import Target, losses
 from ate.align.motion import PATH
-from ate.align.priors import aggregated, standard
+from ate.align.priors import aggregated, posteriors, standard
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import chunk, concat
 from ate.errors import InputError
@@ -121,7 +121,7 @@ def test_anchored_training_raises_correspondence(tiny):
         start = replace(
             bare,
             config=tiny.with_options(anchor_weight=weight, **options),
-            prior=aggregated(bare.vae, chunks),
+            prior=aggregated(posteriors(bare.vae, chunks)),
             anchors=planted_pool(bare, sets),
         )
         result = ate.align.realign(start, adapt)

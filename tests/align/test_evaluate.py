@@ -86,7 +86,7 @@ def test_controls_keep_stage_one_and_change_the_encoder(alignment, robots):
         assert control.pretrain_vae is alignment.pretrain_vae
         assert not torch.equal(control.vae.embed.weight, alignment.vae.embed.weight)
         assert not control.vae.training
-    moments = alone.prior.moments()
+    moments = alone.prior.moments
     assert float(moments.mean.abs().max()) == 0.0 and float(moments.std.min()) == 1.0
     assert alone.metrics["adapt"] and not blank.metrics["adapt"]
     assert torch.equal(untrained(alignment).vae.embed.weight, blank.vae.embed.weight)

@@ -172,7 +172,7 @@ def test_released_preset_sets_all_that_differs_in_the_release(robots, tiny):
     result = ate.align.fit(*robots, preset=tiny.with_options(**switches))
     train = [s.split(tiny.held_out, 0)[0] for s in robots[0]]
     chunks = concat([result.chunks(s, sp) for s, sp in zip(train, result.pretrain_spaces, strict=True)])
-    assert (result.prior.std < aggregated(result.pretrain_vae, chunks).std).float().mean() > 0.5
+    assert (result.prior.std < aggregated(posteriors(result.pretrain_vae, chunks)).std).float().mean() > 0.5
 
 
 def test_kl_direction_swaps_the_arguments():

@@ -56,8 +56,8 @@ def test_samples_have_the_shares_and_moments_of_the_mixture():
     mixture = three(spread=6.0)
     z = mixture.sample(torch.randn(100_000, mixture.noise_width, generator=generator(), dtype=torch.float64))
     torch.testing.assert_close(mixture.responsibilities(z).mean(0), mixture.weights, atol=6e-3, rtol=0)
-    torch.testing.assert_close(z.mean(0), mixture.moments().mean, atol=0.1, rtol=0)
-    torch.testing.assert_close(z.std(0), mixture.moments().std, rtol=0.02, atol=0)
+    torch.testing.assert_close(z.mean(0), mixture.moments.mean, atol=0.1, rtol=0)
+    torch.testing.assert_close(z.std(0), mixture.moments.std, rtol=0.02, atol=0)
 
 
 def test_one_component_is_the_gaussian_without_any_noise():
@@ -129,7 +129,7 @@ def test_forward_kl_is_right_and_pulls_like_its_gaussian():
     mean = q.mean.clone().requires_grad_()
     pulls = [
         torch.autograd.grad(Target(p, p, forward=True).kl(Posterior(mean, q.std)).sum(), mean)[0]
-        for p in (mixture, mixture.moments())
+        for p in (mixture, mixture.moments)
     ]
     torch.testing.assert_close(*pulls)
 
@@ -159,7 +159,7 @@ def settle(target, start, weight, steps=250, batch=64):
         q = Posterior(mean[index], log_std[index].exp())
         z = q.sample(torch.randn(batch, 2, generator=g))
         reference = target.sample(torch.randn(batch, target.reference.noise_width, generator=g), q)
-        loss = target.kl(q, z).mean() + weight * mmd(z, reference, scale=target.reference.moments().std)
+        loss = target.kl(q, z).mean() + weight * mmd(z, reference, scale=target.reference.moments.std)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -172,7 +172,7 @@ def test_a_subset_settles_in_its_mode_of_a_mixture_but_not_of_its_gaussian(weigh
     centres = torch.tensor([[-6.0, 0.0], [6.0, 0.0]])
     mixture = Mixture(torch.tensor([0.5, 0.5]), centres, torch.ones(2, 2))
     start = centres[1] + torch.tensor([-2.0, 1.0]) + 0.3 * torch.randn(64, 2, generator=generator(1))
-    gaussian = mixture.moments()
+    gaussian = mixture.moments
     in_mode = settle(Target(mixture, mixture, occupied=True), start, weight)
     astray = settle(Target(gaussian, gaussian), start, weight)
     distance = [(m - centres[1]).norm(dim=1).mean().item() for m in (in_mode, astray)]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ate.align.mixture_em import FLOOR, fit_mixture
-from ate.align.priors import aggregated_moments
+from ate.align.priors import aggregated
 from ate.align.vae import Posterior
 from ate.errors import InputError
 
@@ -32,7 +32,7 @@ def stream(mean, std, batch=100):
 @pytest.mark.parametrize("batch", [100, 77])
 def test_one_component_fitted_is_the_aggregated_posterior(batch):
     mean, std, episode, _ = planted(3)
-    expected = aggregated_moments(stream(mean, std, batch))
+    expected = aggregated(stream(mean, std, batch))
     found = fit_mixture(stream(mean, std, batch), episode, components=1)
     assert torch.equal(found.mean[0], expected.mean) and torch.equal(found.std[0], expected.std)
     assert found.weights.tolist() == [1.0]
@@ -51,8 +51,8 @@ def test_planted_modes_are_found_and_counted():
 @pytest.mark.parametrize("components", [2, 5])
 def test_any_number_keeps_the_moments(components):
     mean, std, episode, _ = planted(3)
-    found = fit_mixture(stream(mean, std), episode, components=components).moments()
-    expected = aggregated_moments(stream(mean, std))
+    found = fit_mixture(stream(mean, std), episode, components=components).moments
+    expected = aggregated(stream(mean, std))
     torch.testing.assert_close(found.mean, expected.mean, atol=1e-4, rtol=1e-5)
     torch.testing.assert_close(found.std, expected.std)
 
@@ -83,7 +83,7 @@ def test_collapsed_latents_give_one_sound_mode():
 def test_variance_has_a_floor():
     mean = torch.tensor([[-5.0, 0.0], [5.0, 1e-3]]).repeat(50, 1)
     found = fit_mixture(stream(mean, torch.full_like(mean, 1e-6)), torch.arange(100) % 4, components=2)
-    expected = math.sqrt(FLOOR) * aggregated_moments(stream(mean, torch.full_like(mean, 1e-6))).std
+    expected = math.sqrt(FLOOR) * aggregated(stream(mean, torch.full_like(mean, 1e-6))).std
     torch.testing.assert_close(found.std, expected.expand(2, 2), rtol=1e-4, atol=0)
     assert torch.isfinite(found.log_prob(torch.randn(5, 2))).all()
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ate.align.priors import aggregated, aggregated_moments, released, released_moments, released_noise_levels
+from ate.align.priors import aggregated, posteriors, released, released_noise_levels
 from ate.align.released.weights import from_released
 from ate.align.vae import Posterior
 from ate.data.chunks import Chunks
@@ -39,7 +39,7 @@ def as_chunks(x):
 @pytest.mark.parametrize("batch", [8, 7, 1000])
 def test_moments_of_a_network_as_released(case, vae, batch):
     chunks = as_chunks(torch.cat([case["val"], case["train"]]))
-    exact, theirs = aggregated(vae, chunks, batch), released(vae, chunks, batch)
+    exact, theirs = (moments(posteriors(vae, chunks, batch)) for moments in (aggregated, released))
     close(exact.mean, case["trained300_true_agg_mean"])
     close(exact.std, case["trained300_true_agg_std"])
     close(theirs.mean, case["trained300_nonoise_mu"])
@@ -52,7 +52,7 @@ def test_noised_moments_as_released(case, vae):
     keep = released_noise_levels()[case["trained300_timesteps"]][..., None, None]
     with torch.no_grad():
         stream = [vae.encode(b) for b in keep.sqrt() * x + (1 - keep).sqrt() * case["trained300_noise"]]
-    theirs = released_moments(stream)
+    theirs = released(stream)
     close(theirs.mean, case["trained300_returned_mu"])
     close(theirs.std, case["trained300_returned_std"])
 
@@ -67,7 +67,7 @@ def test_aggregated_moments_by_sampling():
     generator = torch.Generator().manual_seed(0)
     mean = 3.0 + 2.0 * torch.randn(1000, 4, generator=generator)
     std = 0.5 + torch.rand(1000, 4, generator=generator)
-    found = aggregated_moments(Posterior(m, s) for m, s in zip(mean.split(64), std.split(64), strict=True))
+    found = aggregated(Posterior(m, s) for m, s in zip(mean.split(64), std.split(64), strict=True))
     samples = mean + std * torch.randn(400, 1000, 4, generator=generator)
     torch.testing.assert_close(found.mean, samples.mean((0, 1)), rtol=5e-3, atol=5e-3)
     torch.testing.assert_close(found.std, samples.flatten(0, 1).std(0), rtol=5e-3, atol=5e-3)
@@ -76,10 +76,10 @@ def test_aggregated_moments_by_sampling():
 def test_moments_far_from_zero_keep_their_digits():
     mean = 1e3 + torch.randn(512, 3, generator=torch.Generator().manual_seed(0))
     std = torch.full((512, 3), 1e-3)
-    found = aggregated_moments([Posterior(mean[:100], std[:100]), Posterior(mean[100:], std[100:])])
+    found = aggregated([Posterior(mean[:100], std[:100]), Posterior(mean[100:], std[100:])])
     torch.testing.assert_close(found.std, (mean.double().var(0, correction=0) + 1e-6).sqrt().float())
 
 
 def test_nothing_to_take_moments_of():
     with pytest.raises(InputError, match="no chunks"):
-        aggregated_moments([])
+        aggregated([])

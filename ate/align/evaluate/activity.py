@@ -8,7 +8,6 @@ import torch
 
 from ate.align.alignment import Alignment, Latents
 from ate.align.divergences import kl
-from ate.align.mixture import Prior
 from ate.align.priors import Gaussian
 from ate.align.trainer import ACTIVE_VARIANCE
 
@@ -23,11 +22,6 @@ def spread_ratio(pretrain: np.ndarray, adapt: np.ndarray) -> float:
     return float(adapt.var(0).sum() / max(pretrain.var(0).sum(), np.finfo(np.float32).tiny))
 
 
-def prior_moments(prior: Prior) -> Gaussian:
-    """The Gaussian with the prior's mean and variance in each dimension, on the CPU."""
-    return prior.moments().to("cpu")
-
-
 def latent_moments(latents: Latents) -> Gaussian:
     """The Gaussian with the moments of the aggregated posterior of these chunks."""
     mean, std = (torch.from_numpy(x).double() for x in (latents.mean, latents.std))
@@ -37,7 +31,7 @@ def latent_moments(latents: Latents) -> Gaussian:
 
 def kl_per_dimension(alignment: Alignment, latents: Latents) -> np.ndarray:
     """KL(q_ψ(z|a) ‖ prior) of each dimension, mean over chunks, (d,), in nats; of a mixture, its moments."""
-    prior = prior_moments(alignment.prior)
+    prior = alignment.prior.moments.to("cpu")
     return kl(torch.from_numpy(latents.mean), torch.from_numpy(latents.std), prior.mean, prior.std).mean(0).numpy()
 
 

@@ -18,7 +18,7 @@ from scipy import stats
 from ate.align import priors
 from ate.align.alignment import Alignment, Sets, as_sets, chunks_of, split
 from ate.align.anchors import why_no_anchors
-from ate.align.evaluate.correspondence import Correspondence, correspondence
+from ate.align.evaluate.correspondence import correspondence
 from ate.align.evaluate.mode_occupancy import mode_report
 from ate.align.evaluate.scorecard import Scorecard, scorecard
 from ate.align.evaluate.variants import VariantConfig, train_variants
@@ -80,9 +80,8 @@ def run_benchmark(
         InputError: from reading, training or evaluating.
     """
     tasks = [(robot, seed) for robot in adapt for seed in seeds]
-    jobs = (
-        joblib.delayed(_rows_of_seed)(tuple(pretrain), robot, tuple(variants), seed, directory) for robot, seed in tasks
-    )
+    work = joblib.delayed(_rows_of_seed)
+    jobs = (work(tuple(pretrain), robot, tuple(variants), seed, directory) for robot, seed in tasks)
     with joblib.parallel_config("loky", n_jobs=min(workers, len(tasks)), inner_max_num_threads=1):
         return [row for rows in joblib.Parallel()(jobs) for row in rows]
 
@@ -97,10 +96,8 @@ def _rows_of_seed(
     folder = directory / f"{robot.robot}-{seed}-{key[:12]}"
     reason = why_no_anchors(sets, robot)
     left_out = [variant for variant in variants if variant.config.anchor_weight and reason]
-    absent = {**dict.fromkeys(VERDICTS, NOT_AVAILABLE), "reasons": reason}
-    rows: list[dict[str, Any]] = [
-        {"variant": variant.name, "seed": seed, "robot": robot.robot, **absent} for variant in left_out
-    ]
+    absent = {"seed": seed, "robot": robot.robot, **dict.fromkeys(VERDICTS, NOT_AVAILABLE), "reasons": reason}
+    rows: list[dict[str, Any]] = [{"variant": variant.name, **absent} for variant in left_out]
     mixtures: dict[str, Mixture] = {}
     trained = [variant for variant in variants if variant not in left_out]
     for variant, alignment in train_variants(trained, sets, robot, folder, seed):
@@ -131,16 +128,16 @@ def row_of(alignment: Alignment, pretrain: Sets, adapt: Episodes, modes: Mixture
     row = {
         "robot": adapt.robot,
         **_scores(scorecard(alignment, pretrain, adapt, seed)),
-        "effective_modes": occupancy["effective modes"]["value"],
-        "effective_modes_null": occupancy["effective modes"]["null"],
         "modes": len(report.modes),
-        "outside_modes": occupancy["share outside all modes"]["value"],
-        "outside_modes_null": occupancy["share outside all modes"]["null"],
         "correspondence": str(agreement.code),
         "correspondence_reasons": agreement.verdict,
     }
+    for name, measure in (("effective_modes", "effective modes"), ("outside_modes", "share outside all modes")):
+        row |= {name: occupancy[measure]["value"], f"{name}_null": occupancy[measure]["null"]}
     for name, measure in (("displacement", PATH), ("rotation", TURN)):
-        row |= _agreement(name, agreement, measure)
+        numbers = agreement.row(measure)
+        row |= {name: numbers["value"], f"{name}_p": numbers["p_same_time"]}
+        row |= {f"{name}_{key}": numbers[key] for key in ("same_time", "chance", "oracle", "pretrain")}
     return {key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in row.items()}
 
 
@@ -152,16 +149,6 @@ def _scores(card: Scorecard) -> dict[str, Any]:
         if column in WITH_NULL:
             values[f"{column}_null"] = rows[measure]["null"]
     return {**values, "unit": rows["reconstruction error, mean"]["unit"], "reasons": card.verdict}
-
-
-def _agreement(name: str, agreement: Correspondence, measure: str) -> dict[str, Any]:
-    row = agreement.row(measure)
-    references = ("same_time", "chance", "oracle", "pretrain")
-    return {
-        name: row["value"],
-        **{f"{name}_{reference}": row[reference] for reference in references},
-        f"{name}_p": row["p_same_time"],
-    }
 
 
 def over_seeds(rows: Sequence[Mapping[str, Any]], baseline: str = "paper") -> list[dict[str, Any]]:

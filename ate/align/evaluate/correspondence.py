@@ -85,26 +85,17 @@ class Correspondence:
 
 
 @dataclass(frozen=True, eq=False)
-class _Side:
-    """Chunks of one or more robots: latent means and standard deviations (N, d), set and episode (N,), motion."""
+class _Side(Motion):
+    """Motion of chunks of one or more robots: latent means and deviations (N, d), set and episode (N,)."""
 
     mean: np.ndarray
     std: np.ndarray
     set: np.ndarray
     group: np.ndarray
-    motion: Motion
-
-    def take(self, index: np.ndarray) -> "_Side":
-        return _Side(self.mean[index], self.std[index], self.set[index], self.group[index], self.motion.take(index))
 
 
 def correspondence(
-    alignment: Alignment,
-    pretrain: Sets,
-    adapt: Episodes,
-    seed: int = 0,
-    neighbours: int = 5,
-    permutations: int = 499,
+    alignment: Alignment, pretrain: Sets, adapt: Episodes, seed: int = 0, neighbours: int = 5, permutations: int = 499
 ) -> Correspondence:
     """Compare what adaptation chunks do with what their nearest pre-training chunks in the latent do.
 
@@ -129,16 +120,18 @@ def correspondence(
     reference, held_out = _pretrain_sides(alignment, sets, random)
     queries = _side(alignment, alignment.vae, adapt, alignment.space.compact, None, MOST_CHUNKS, random)
     scale = np.sqrt(reference.mean.var(0) + (reference.std**2).mean(0))
-    pairs = differences(queries.motion, reference.motion)
+    pairs = differences(queries, reference)
     near = _nearest(queries.mean / scale, reference.mean / scale, neighbours)
-    oracle = _oracle(queries.motion, reference.motion, neighbours)
+    oracle = _oracle(queries, reference, neighbours)
     of_pretrain = _pretrain_values(held_out, reference, scale, neighbours)
-    missing = _missing(sets, adapt)
-    permute = nulls.permutations(queries.group, queries.motion.time)
+    why = [why_missing(episodes) for episodes in (adapt, *sets)]
+    reasons = {name: "; ".join(dict.fromkeys(w[name] for w in why if w[name])) for name in UNITS}
+    missing = {name: text for name, text in reasons.items() if text}
+    permute = nulls.permutations(queries.group, queries.time)
     rows = []
     for measure, unit in UNITS.items():
         table = pairs[measure]
-        if not np.isfinite(table[np.arange(len(near))[:, None], near]).any():
+        if not np.isfinite(np.take_along_axis(table, near, 1)).any():
             missing.setdefault(measure, "no pair of neighbours has it")
             rows.append(_row(measure, unit))
             continue
@@ -190,8 +183,7 @@ def _pretrain_sides(
         vae, most = alignment.pretrain_vae, max(1, MOST_CHUNKS // (2 * len(sets)))
         parts.append(_side(alignment, vae, episodes, space, None, max(1, int(quota[number])), random, number))
         tested.append(_side(alignment, vae, episodes, space, held if held.any() else None, most, random, number))
-    columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("mean", "std", "set", "group")}
-    return _Side(**columns, motion=Motion.concat([p.motion for p in parts])), tuple(tested)
+    return _Side.concat(parts), tuple(tested)
 
 
 def _side(
@@ -214,15 +206,14 @@ def _side(
     mean, std = (
         torch.cat([getattr(p, name) for p in stream]).cpu().numpy().astype(np.float64) for name in ("mean", "std")
     )
-    motion = Motion.of(episodes, episode[index], start[index], chunks.length)
-    return _Side(mean, std, np.full(len(index), number), episode[index], motion)
+    motion = vars(Motion.of(episodes, episode[index], start[index], chunks.length))
+    return _Side(**motion, mean=mean, std=std, set=np.full(len(index), number), group=episode[index])
 
 
 def _nearest(points: np.ndarray, reference: np.ndarray, neighbours: int) -> np.ndarray:
     """Rows of the reference nearest to each point, (N, k)."""
     count = min(neighbours, len(reference))
-    rows: np.ndarray = NearestNeighbors(n_neighbors=count).fit(reference).kneighbors(points, return_distance=False)
-    return rows
+    return NearestNeighbors(n_neighbors=count).fit(reference).kneighbors(points, return_distance=False)
 
 
 def _oracle(adapt: Motion, pretrain: Motion, neighbours: int) -> np.ndarray | None:
@@ -244,25 +235,18 @@ def _pretrain_values(
     by_measure: dict[str, list[float]] = {measure: [] for measure in UNITS}
     for side in held_out:
         others = reference.take(reference.set != side.set[0])
-        if not len(others.mean):
+        if not len(others):
             continue
         near = _nearest(side.mean / scale, others.mean / scale, neighbours)
-        for measure, table in differences(side.motion, others.motion).items():
-            if np.isfinite(table[np.arange(len(near))[:, None], near]).any():
+        for measure, table in differences(side, others).items():
+            if np.isfinite(np.take_along_axis(table, near, 1)).any():
                 by_measure[measure].append(_mean(table, near))
     return {name: (float(np.mean(v)), min(v), max(v)) for name, v in by_measure.items() if v}
 
 
-def _missing(sets: Sequence[Episodes], adapt: Episodes) -> dict[str, str]:
-    """Why a measure leaves robots out, by measure."""
-    reasons = [why_missing(episodes) for episodes in (adapt, *sets)]
-    by_measure = {name: "; ".join(dict.fromkeys(why[name] for why in reasons if why[name])) for name in UNITS}
-    return {name: text for name, text in by_measure.items() if text}
-
-
 def _mean(table: np.ndarray, near: np.ndarray) -> float:
     """Mean over chunks and their neighbours, of the pairs that have a number."""
-    return float(np.nanmean(table[np.arange(len(near))[:, None], near]))
+    return float(np.nanmean(np.take_along_axis(table, near, 1)))
 
 
 def _row(

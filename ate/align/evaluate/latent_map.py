@@ -21,9 +21,7 @@ from ate.align.evaluate.projection import balanced
 from ate.align.mixture import Prior
 from ate.align.motion import Motion
 from ate.align.stages import initial_adapt_vae
-from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
-from ate.data.space import ActionSpace
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +93,7 @@ class LatentMap:
     @cached_property
     def scale(self) -> np.ndarray:
         """√(Var[μ] + E[σ²]) over pre-training, (d,)."""
-        scale: np.ndarray = np.sqrt(self.pretrain_latents.mean.var(0) + (self.pretrain_latents.std**2).mean(0))
-        return scale
+        return np.sqrt(self.pretrain_latents.mean.var(0) + (self.pretrain_latents.std**2).mean(0))
 
     @cached_property
     def _tree(self) -> NearestNeighbors:
@@ -108,24 +105,13 @@ class LatentMap:
 
     def time(self) -> np.ndarray:
         """Where in its episode each point's chunk starts, 0 to 1, (N,)."""
-        length = self.alignment.config.chunk
-        parts = []
-        for latents, sets in ((self.pretrain_latents, self.pretrain), (self.adapt_after, (self.adapt,))):
-            lengths = [{item.name: len(item) for item in episodes} for episodes in sets]
-            steps = np.array([lengths[s][e] for s, e in zip(latents.set, latents.episode, strict=True)])
-            parts.append(latents.start / np.maximum(steps - length, 1))
-        return np.concatenate(parts)
+        starts = np.array([start for *_, start in self._places])
+        steps = np.array([len(episodes[index]) for episodes, index, _ in self._places])
+        return starts / np.maximum(steps - self.alignment.config.chunk, 1)
 
     def tasks(self) -> np.ndarray:
         """Task of each point's episode, (N,)."""
-        tasks = []
-        for latents, sets in ((self.pretrain_latents, self.pretrain), (self.adapt_after, (self.adapt,))):
-            names = [
-                {item.name: str(item.attributes.get("task") or episodes.task or "unknown") for item in episodes}
-                for episodes in sets
-            ]
-            tasks += [names[s][e] for s, e in zip(latents.set, latents.episode, strict=True)]
-        return np.array(tasks)
+        return np.array([str(s[i].attributes.get("task") or s.task or "unknown") for s, i, _ in self._places])
 
     def mode(self, name: str = "after") -> np.ndarray:
         """The likeliest mode of each point, int (N,), `before` or `after` stage 2."""
@@ -162,11 +148,17 @@ class LatentMap:
 
     def where(self, point: int) -> tuple[Episodes, int, int]:
         """Set, position of the episode in it, and first row of a point's chunk."""
-        side, sets = (self.pretrain_latents, self.pretrain) if point < self.count else (self.adapt_after, (self.adapt,))
-        row = point if point < self.count else point - self.count
-        episodes = sets[int(side.set[row])]
-        index = next(i for i, item in enumerate(episodes) if item.name == side.episode[row])
-        return episodes, index, int(side.start[row])
+        return self._places[point]
+
+    @cached_property
+    def _places(self) -> list[tuple[Episodes, int, int]]:
+        """The same of all points."""
+        places = []
+        for side, sets in ((self.pretrain_latents, self.pretrain), (self.adapt_after, (self.adapt,))):
+            index = [{item.name: i for i, item in enumerate(episodes)} for episodes in sets]
+            rows = zip(side.set, side.episode, side.start.tolist(), strict=True)
+            places += [(sets[s], index[s][name], start) for s, name, start in rows]
+        return places
 
     def chunk(self, point: int) -> np.ndarray:
         """The recorded values of a point's chunk, `(S, dof)` in the data's units."""
@@ -183,24 +175,19 @@ class LatentMap:
 
     def decoded(self, latents: np.ndarray, robot: int | None = None) -> np.ndarray:
         """Chunks `(n, S, dof)` decoded from latents `(n, d)`: by ψ, or by φ for the pre-training robot of this set."""
-        vae, space = self._decoder(robot)
+        vae, space = self.alignment.vae, self.alignment.space.compact
+        if robot is not None:
+            vae, space = self.alignment.pretrain_vae, self.alignment.spaces_of(self.pretrain)[robot]
         with torch.no_grad():
             z = torch.from_numpy(np.asarray(latents, np.float32)).to(self.alignment.device)
             chunks = vae.decode(z, self.alignment.config.chunk)
-        values: np.ndarray = space.decode(chunks).cpu().numpy()
-        return values
+        return space.decode(chunks).cpu().numpy()
 
     def reconstruction(self, point: int) -> np.ndarray:
         """The chunk decoded from a point's mean latent, `(S, dof)`, by φ or ψ as the point's own."""
         latent = self.side("after").mean[point]
         robot = int(self.pretrain_latents.set[point]) if point < self.count else None
-        decoded: np.ndarray = self.decoded(latent[None], robot)[0]
-        return decoded
-
-    def _decoder(self, robot: int | None) -> tuple[InfoVAE, ActionSpace]:
-        if robot is None:
-            return self.alignment.vae, self.alignment.space.compact
-        return self.alignment.pretrain_vae, self.alignment.spaces_of(self.pretrain)[robot]
+        return self.decoded(latent[None], robot)[0]
 
     @cached_property
     def directions(self) -> tuple[np.ndarray, np.ndarray]:

@@ -134,28 +134,26 @@ def composition(
         InputError: not one task a set.
     """
     members = membership(prior, latents) if known is None else known
-    weights = as_mixture(prior).weights.tolist()
     names = np.char.add(np.char.add(latents.robot.astype(str), "/"), latents.episode.astype(str))
-    of_task = _tasks(latents, tasks)
+    sets = int(latents.set.max()) + 1
+    if len(tasks) not in (0, sets):
+        raise InputError(
+            f"{len(tasks)} tasks for {sets} sets",
+            where="composition of modes",
+            expected="one task a set, or none",
+            fix="name the task of each pre-training set in order",
+        )
     modes = []
-    for k, weight in enumerate(weights):
+    for k, weight in enumerate(as_mixture(prior).weights.tolist()):
         share = members.probability[:, k]
         parts = share / max(share.sum(), np.finfo(float).tiny)
-        episodes = _shares(latents.group.astype(str), parts)
-        entropy = entropy_of(np.array(list(episodes.values())))
-        named = dict(list(_shares(names, parts).items())[:NAMED])
-        modes.append(
-            Mode(
-                k,
-                weight,
-                float(share.mean()),
-                _shares(latents.robot, parts),
-                _shares(of_task, parts) if len(tasks) else {},
-                named,
-                math.exp(entropy),
-                _quartiles(latents.start, parts),
-            )
+        entropy = entropy_of(np.array(list(_shares(latents.group.astype(str), parts).values())))
+        robots, by_task = (
+            _shares(latents.robot, parts),
+            _shares(np.array(tasks)[latents.set], parts) if len(tasks) else {},
         )
+        named, start = dict(list(_shares(names, parts).items())[:NAMED]), _quartiles(latents.start, parts)
+        modes.append(Mode(k, weight, float(share.mean()), robots, by_task, named, math.exp(entropy), start))
     return tuple(modes)
 
 
@@ -221,16 +219,8 @@ def occupancy_table(
     for name, (measure, unit) in measures.items():
         values = [measure(sample) for sample in samples]
         low, high = np.quantile(values, [0.05, 0.95])
-        rows.append(
-            {
-                "measure": name,
-                "value": measure(adapt),
-                "null": float(np.mean(values)),
-                "null_low": float(low),
-                "null_high": float(high),
-                "unit": unit,
-            }
-        )
+        null_row = {"null": float(np.mean(values)), "null_low": float(low), "null_high": float(high)}
+        rows.append({"measure": name, "value": measure(adapt), **null_row, "unit": unit})
     return tuple(rows)
 
 
@@ -261,18 +251,6 @@ def _held(alignment: Alignment, sets: Sequence[Episodes], latents: Latents) -> n
         kept = alignment.held_out.get(f"pretrain/{position}", ())
         result |= (latents.set == i) & np.isin(latents.episode, list(kept))
     return result
-
-
-def _tasks(latents: Latents, tasks: Sequence[str]) -> np.ndarray:
-    count = int(latents.set.max()) + 1
-    if len(tasks) and len(tasks) != count:
-        raise InputError(
-            f"{len(tasks)} tasks for {count} sets",
-            where="composition of modes",
-            expected="one task a set, or none",
-            fix="name the task of each pre-training set in order",
-        )
-    return np.array(tasks)[latents.set] if len(tasks) else np.empty(0, str)
 
 
 def _shares(names: np.ndarray, parts: np.ndarray) -> dict[str, float]:

@@ -47,15 +47,13 @@ def plane(points: np.ndarray, method: str = "pca", seed: int = 0, cache: Path | 
     if method not in METHODS:
         raise unknown(method, METHODS, where="embedding method")
     if method == "pca":
-        flat: np.ndarray = PCA(2, svd_solver="full").fit_transform(points)
-        return flat
+        return PCA(2, svd_solver="full").fit_transform(points)
     neighbours = min(NEIGHBOURS, len(points) - 1)
     settings = [list(points.shape), str(points.dtype), seed, neighbours, version("umap-learn")]
     key = content_key([*settings, array_digest(points)])[:16]
     file = None if cache is None else cache / f"umap-{key}.safetensors"
     if file is not None and file.exists():
-        cached: np.ndarray = checkpoint.load(file)["plane"].numpy()
-        return cached
+        return checkpoint.load(file)["plane"].numpy()
     from umap import UMAP
 
     flat = np.asarray(UMAP(n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(points))

@@ -18,14 +18,7 @@ from typing import Any
 import numpy as np
 
 from ate.align.alignment import Alignment, Latents, Sets, as_sets
-from ate.align.evaluate.activity import (
-    active_units,
-    gap,
-    kl_per_dimension,
-    latent_moments,
-    prior_moments,
-    spread_ratio,
-)
+from ate.align.evaluate.activity import active_units, gap, kl_per_dimension, latent_moments, spread_ratio
 from ate.align.evaluate.containment import Band, Containment, band, containment, splits
 from ate.align.evaluate.reconstruction import joint_units, pca_error, reconstruction_error
 from ate.align.evaluate.two_sample import differences
@@ -109,9 +102,8 @@ def scorecard(alignment: Alignment, pretrain: Sets, adapt: Episodes, seed: int =
         *_outside(outside),
         *_reconstruction(alignment, adapt, pretrain_latents.mean.shape[1], seed),
     ]
-    return Scorecard(
-        *verdict(pretrain_latents.mean, adapt_latents.mean, contained, unseen, outside), tuple(rows), outside
-    )
+    code, reasons = verdict(pretrain_latents.mean, adapt_latents.mean, contained, unseen, outside)
+    return Scorecard(code, reasons, tuple(rows), outside)
 
 
 def verdict(
@@ -149,11 +141,11 @@ def _no_tail(contained: Containment, unseen: UnseenMode | None) -> bool:
     The tail has one density threshold for all modes, which a robot that only visits a sparse mode exceeds. Far chunks,
     measured in the local spacing, then decide.
     """
-    if unseen is not None and unseen.p < LEVEL:
-        return False
-    return contained.tail <= contained.tail_null[2] + TAIL_SLACK or (
-        unseen is not None and unseen.attainable <= LEVEL and unseen.share <= unseen.null[2] + TAIL_SLACK
-    )
+    none = contained.tail <= contained.tail_null[2] + TAIL_SLACK
+    if unseen is None:
+        return none
+    local = unseen.attainable <= LEVEL and unseen.share <= unseen.null[2] + TAIL_SLACK
+    return unseen.p >= LEVEL and (none or local)
 
 
 def _alive(alignment: Alignment, pretrain: Latents, adapt: Latents, seed: int) -> Iterator[dict[str, Any]]:
@@ -167,7 +159,7 @@ def _alive(alignment: Alignment, pretrain: Latents, adapt: Latents, seed: int) -
     yield _row("spread, adaptation / pre-training", spread_ratio(pretrain.mean, adapt.mean), null, width, True)
     null = band(np.array([kl_per_dimension(alignment, pretrain.take(rest)).mean() for rest in held]))
     yield _row("KL to prior, per dimension", float(kl_per_dimension(alignment, adapt).mean()), null, "nats", False)
-    prior = prior_moments(alignment.prior)
+    prior = alignment.prior.moments.to("cpu")
     gaps = _gaps(gap(latent_moments(adapt), prior))
     nulls = [_gaps(gap(latent_moments(pretrain.take(rest)), prior)) for rest in held]
     units = {"mean gap": "prior std, root mean square", "variance": "of the prior's, geometric mean", "KL": "nats, sum"}
@@ -230,7 +222,7 @@ def _reconstruction(alignment: Alignment, adapt: Episodes, dimension: int, seed:
 
 
 def _interval(numbers: Band) -> str:
-    return f"{numbers[0]:.2f} ({numbers[1]:.2f} to {numbers[2]:.2f})"
+    return "{:.2f} ({:.2f} to {:.2f})".format(*numbers)
 
 
 def _unseen_text(unseen: UnseenMode | None) -> str:
@@ -253,13 +245,5 @@ def _outside_text(outside: Outliers | None) -> str:
 
 
 def _row(measure: str, value: float, null: Band | None, unit: str, in_verdict: bool) -> dict[str, Any]:
-    mean, low, high = null or (None, None, None)
-    return {
-        "measure": measure,
-        "value": value,
-        "null": mean,
-        "null_low": low,
-        "null_high": high,
-        "unit": unit,
-        "in_verdict": in_verdict,
-    }
+    band_of_null = zip(("null", "null_low", "null_high"), null or (None, None, None), strict=True)
+    return {"measure": measure, "value": value, **dict(band_of_null), "unit": unit, "in_verdict": in_verdict}

@@ -63,10 +63,7 @@ def differences(
         most = min(MOST_COMPARED, len(held), len(adapt), int(half.sum()))
         a, b, c = (random.permutation(rows)[:most] for rows in (np.flatnonzero(half), held, np.arange(len(adapt))))
         values.append(
-            (
-                _all(pretrain[a], group[a], adapt[c], adapt_group[c]),
-                _all(pretrain[a], group[a], pretrain[b], group[b]),
-            )
+            (_all(pretrain[a], group[a], adapt[c], adapt_group[c]), _all(pretrain[a], group[a], pretrain[b], group[b]))
         )
     measured, null = np.array(values).transpose(1, 2, 0)
     return Differences(
@@ -95,14 +92,14 @@ def mmd_p_value(
     first = int(names[0].max()) + 1
     row = np.concatenate([names[0], names[1] + first])
     member = np.eye(int(row.max()) + 1)[row]
-    sums, size = member.T @ _kernel(points, points) @ member, member.sum(0)
+    kernel = multiscale_kernel(torch.from_numpy(points), torch.from_numpy(points)).numpy()
+    sums, size = member.T @ kernel @ member, member.sum(0)
     labels = np.zeros((1 + permutations, len(size)))
     labels[0, :first] = 1.0
     order = random.random((permutations, len(size))).argsort(1)
     np.put_along_axis(labels[1:], order[:, :first], 1.0, axis=1)
     row_sums, n, m = labels @ sums, labels @ size, (1.0 - labels) @ size
-    within = (row_sums * labels).sum(1)
-    across = (row_sums * (1.0 - labels)).sum(1)
+    within, across = (row_sums * labels).sum(1), (row_sums * (1.0 - labels)).sum(1)
     other = sums.sum() - within - 2.0 * across
     # The kernel of a point with itself is 1.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -158,7 +155,3 @@ def _all(x: np.ndarray, x_group: np.ndarray, y: np.ndarray, y_group: np.ndarray)
         classifier_area(x, x_group, y, y_group),
         coverage(x, y),
     ]
-
-
-def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return multiscale_kernel(torch.from_numpy(x), torch.from_numpy(y)).numpy()

@@ -90,12 +90,11 @@ def unseen_mode(
     Raises:
         InputError: fewer than four pre-training episodes.
     """
-    enough_episodes(group)
-    random = np.random.default_rng(seed)
-    folds = min(FOLDS, len(np.unique(group)))
+    episodes, random = len(enough_episodes(group)), np.random.default_rng(seed)
+    folds = min(FOLDS, episodes)
     pretrain_fold, adapt_fold = _folds(group, folds, random), _folds(adapt_group, folds, random)
     # One cap for all episodes of both sides, or episodes would no longer be exchangeable.
-    cap = max(1, MOST_TESTED // (len(np.unique(group)) + len(np.unique(adapt_group))))
+    cap = max(1, MOST_TESTED // (episodes + len(np.unique(adapt_group))))
     sides = ((pretrain, group, pretrain_fold), (adapt, adapt_group, adapt_fold))
     tested = []
     for fold in range(folds):
@@ -147,12 +146,9 @@ def _folds(group: np.ndarray, folds: int, random: np.random.Generator) -> np.nda
 
 def _by_episode(points: np.ndarray, group: np.ndarray, far: Far, cap: int, random: np.random.Generator) -> np.ndarray:
     """Far chunks and chunks of each episode, (n_episodes, 2), at most `cap` chunks of each."""
-    kept = np.concatenate(
-        [random.permutation(np.flatnonzero(group == episode))[:cap] for episode in np.unique(group)]
-        or [np.empty(0, int)]
-    )
-    if not len(kept):
+    if not len(group):
         return np.empty((0, 2))
+    kept = np.concatenate([random.permutation(np.flatnonzero(group == name))[:cap] for name in np.unique(group)])
     _, row = np.unique(group[kept], return_inverse=True)
     return np.column_stack([np.bincount(row, far(points[kept])), np.bincount(row)])
 
@@ -233,12 +229,10 @@ def outliers(alignment: Alignment, pretrain: Latents, adapt: Latents, episodes: 
 
 def votes(pretrain: np.ndarray, group: np.ndarray, adapt: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Whether most of five splits of pre-training (N, d), episodes `group`, find each of `adapt` (M, d) far, (M,)."""
-    ballots = [
-        Far.beyond(subsample(pretrain[half], random), subsample(pretrain[quarter], random), OUTSIDE_TAIL)(
-            adapt.astype(np.float64)
-        )
-        for half, quarter, _ in splits(group, random)
-    ]
+    ballots = []
+    for half, quarter, _ in splits(group, random):
+        far = Far.beyond(subsample(pretrain[half], random), subsample(pretrain[quarter], random), OUTSIDE_TAIL)
+        ballots.append(far(adapt.astype(np.float64)))
     return np.mean(ballots, axis=0) > 0.5
 
 

@@ -111,21 +111,16 @@ def read_seed_config(paths: Sequence[str | Path]) -> SeedConfig:
             raise InputError(f"no {field_name}", where=names, expected="the folder of a data set", fix="add it")
     if values.get("SA_step", 1) != 1:
         raise InputError(
-            str(values["SA_step"]),
-            where=f"SA_step in {names}",
-            expected="1",
-            fix="set it to 1: each step is one batch",
+            str(values["SA_step"]), where=f"SA_step in {names}", expected="1", fix="set it to 1: each step is one batch"
         )
     if values.get("start_stage", "Stage1") not in STAGES:
         raise unknown(str(values["start_stage"]), STAGES, where=f"start_stage in {names}")
     resume, directory = values.get("resume", False), values.get("directory")
     second = values.get("start_stage") == "Stage2"
     if (resume or second) and not directory:
+        got = f"{'start_stage: Stage2' if second else 'resume'} without pretrained_model_dir"
         raise InputError(
-            "start_stage: Stage2 without pretrained_model_dir" if second else "resume without pretrained_model_dir",
-            where=names,
-            expected="the folder of the run to go on from",
-            fix="add pretrained_model_dir",
+            got, where=names, expected="the folder of the run to go on from", fix="add pretrained_model_dir"
         )
     notes = [f"{name} has no effect: {why}" for name, why in WITHOUT_EFFECT.items() if name in values]
     if values.get("wandb_flag"):

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ate.align.alignment import FILE, Alignment
+from ate.align.alignment import FILE, Alignment, digests_of
 from ate.align.config import AlignConfig
 from ate.align.evaluate.scorecard import scorecard
 from ate.align.released.config import SeedConfig
 from ate.align.released.weights import export_released
 from ate.align.stages import fit, fit_first
 from ate.align.trainer import Best
-from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
 from ate.data.loading import load, load_sets
 from ate.data.space import spaces
@@ -86,15 +85,11 @@ class Job:
         if not leader():
             return []
         for stage, vae in networks.items():
-            files += self._export(stage, vae)
-        sets = (*self.pretrain, self.adapt)
-        keys = [*(f"pretrain/{i}" for i in range(len(self.pretrain))), "adapt"]
-        hashes = {key: episodes.digest for key, episodes in zip(keys, sets, strict=True)}
-        write_json(
-            self.folder / CARD,
-            card(self.config.to_dict(), seeds={"seed": self.seed}, hashes=hashes, command=self.command),
-        )
-        return [*files, self.folder / CARD]
+            for name, best in (("Best", Best.of(self.folder / stage)), ("Last", Best.last(self.folder / stage))):
+                files.append(export_released(best.into(vae), self.folder / f"vae_{stage}_{name}.pth"))
+        hashes, file = digests_of(self.pretrain, self.adapt), self.folder / CARD
+        write_json(file, card(self.config.to_dict(), seeds={"seed": self.seed}, hashes=hashes, command=self.command))
+        return [*files, file]
 
     def verdict(self) -> str:
         """The scorecard's verdict on what `run` trained.
@@ -105,12 +100,6 @@ class Job:
         if self.alignment is None:
             raise InputError("no alignment", where="job", expected="both stages trained", fix="call run first")
         return scorecard(self.alignment, self.pretrain, self.adapt, self.seed).verdict
-
-    def _export(self, stage: str, vae: InfoVAE) -> list[Path]:
-        """Best and Last weights of a stage for the release."""
-        best, end = Best.of(self.folder / stage), Best.last(self.folder / stage)
-        networks = {"Best": best.into(vae), "Last": end.into(vae)}
-        return [export_released(net, self.folder / f"vae_{stage}_{name}.pth") for name, net in networks.items()]
 
 
 def _folder(file: SeedConfig, out: Path | None) -> Path:

@@ -43,9 +43,12 @@ INNER = {
 ENCODER_NORMS = {"norm2": "feedforward_norm"}
 DECODER_NORMS = {"norm2": "latent_norm", "norm3": "feedforward_norm"}
 CROSS_ATTENTION = "multihead_attn.in_proj_"
+# What turns the name of a value weight into that of the query and key rows above it in the released weight.
+QUERY_KEY = (".value.", ".query_key_")
 NUMBERED = re.compile(r"(?:encoder|decoder)\.(?:input_blocks|output_blocks|linear_blocks)\.(\d+)\..+")
 SIZES = ("skel_embedding.weight", "encoder.middle_block.linear1.weight", "query_pos_encoder.pe")
 MOST_NAMED = 5
+AGAIN = "save it again as model.state_dict()"
 BLOCK = re.compile(r"(encoder|decoder)\.(input_blocks\.(\d+)|middle_block|output_blocks\.(\d+))\.(.+)")
 
 
@@ -68,19 +71,11 @@ def load_released(path: str | Path, heads: int = RELEASED_HEADS, dropout: float 
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise InputError(
-            "a file torch cannot read as plain weights",
-            where=str(file),
-            expected="a state dict of tensors",
-            fix="save it again as model.state_dict()",
-        ) from error
+        got = "a file torch cannot read as plain weights"
+        raise InputError(got, where=str(file), expected="a state dict of tensors", fix=AGAIN) from error
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise InputError(
-            "something other than a dict of tensors",
-            where=str(file),
-            expected="a state dict",
-            fix="save it again as model.state_dict()",
-        )
+        got = "something other than a dict of tensors"
+        raise InputError(got, where=str(file), expected="a state dict", fix=AGAIN)
     return from_released(content, heads=heads, dropout=dropout, where=str(file))
 
 
@@ -186,7 +181,7 @@ def _own_values(key: str, halves: int, value: Tensor) -> dict[str, Tensor]:
         return {name: value.squeeze(1)}
     if CROSS_ATTENTION in key:
         query_key, used = value.split([2 * len(value) // 3, len(value) // 3])
-        return {_query_key_name(name): query_key, name: used}
+        return {name.replace(*QUERY_KEY): query_key, name: used}
     return {name: value}
 
 
@@ -195,12 +190,7 @@ def _released_value(key: str, halves: int, own: Mapping[str, Tensor]) -> Tensor:
     name = our_name(key, halves)
     if key.endswith(".pe"):
         return own[name].unsqueeze(1)
-    return torch.cat([own[_query_key_name(name)], own[name]]) if CROSS_ATTENTION in key else own[name]
-
-
-def _query_key_name(name: str) -> str:
-    """`….latent_attention.value.weight` -> the name of the query and key rows above it in the released weight."""
-    return name.replace(".value.", ".query_key_")
+    return torch.cat([own[name.replace(*QUERY_KEY)], own[name]]) if CROSS_ATTENTION in key else own[name]
 
 
 def _config(weights: Mapping[str, Tensor], halves: int, heads: int, dropout: float, where: str) -> VAEConfig:
@@ -213,15 +203,8 @@ def _config(weights: Mapping[str, Tensor], halves: int, heads: int, dropout: flo
             expected="(latent, features), (feed-forward, latent) and (positions, 1, latent)",
             fix="check that the weights are an Info-VAE's",
         )
-    return VAEConfig(
-        features=shapes[0][1],
-        latent=shapes[0][0],
-        layers=2 * halves + 1,
-        heads=heads,
-        feedforward=shapes[1][0],
-        dropout=dropout,
-        positions=shapes[2][0],
-    )
+    (latent, features), (feedforward, _), (positions, *_) = shapes
+    return VAEConfig(features, latent, 2 * halves + 1, heads, feedforward, dropout, positions)
 
 
 def _listed(names: Sequence[str]) -> str:

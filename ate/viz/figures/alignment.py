@@ -9,22 +9,28 @@ from plotly.subplots import make_subplots
 
 from ate.data.doctor.dataset_report import ADAPT
 from ate.viz.figures.data import PRETRAIN
-from ate.viz.style import (
-    BLUE,
-    GREEN,
-    LOG,
-    ORANGE,
-    PINK,
-    RED,
-    SOFT,
-    error_title,
-    faded,
-    finish,
-    short,
-)
+from ate.viz.style import BLUE, GREEN, INK, LOG, ORANGE, PINK, RED, SOFT, error_title, faded, finish, short
 
 TERMS = {"loss": SOFT, "reconstruction": BLUE, "kl": ORANGE, "mmd": GREEN}
+TITLES = {
+    "precision": "Precision: share inside the pre-training manifold (as high as the null is good)",
+    "tail": "Tail: share where pre-training density is below its 1 % quantile (as low as the null is good)",
+}
 STAGES = {"pretrain": "Stage 1: pre-training VAE", "adapt": "Stage 2: adaptation VAE"}
+# Panel: its number, a title with the better direction, and its references: column, name, colour and mark.
+PANELS: tuple[tuple[str, str, tuple[tuple[str, str, str, str], ...]], ...] = (
+    ("precision", "Inside: precision<br>(share, right is better)", (
+        ("precision_null", "held-out pre-training", BLUE, "line-ns-open"),)),
+    ("outside_modes", "Outside all modes<br>(share, left is better)", (
+        ("outside_modes_null", "held-out pre-training", BLUE, "line-ns-open"),)),
+    ("displacement", "Neighbours' tool apart<br>(m, left is better)", (
+        ("displacement_oracle", "nearest by motion itself", GREEN, "triangle-up-open"),
+        ("displacement_pretrain", "a pre-training robot", BLUE, "line-ns-open"),
+        ("displacement_same_time", "same time, any episode", ORANGE, "x-thin-open"))),
+    ("reconstruction", "Reconstruction error<br>(left is better)", (
+        ("pca_reconstruction", "PCA of equal dimension", GREEN, "triangle-up-open"),)),
+)  # fmt: skip
+THIS_VARIANT = "this variant, mean and 95 % interval over seeds"
 
 
 def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.Figure:
@@ -43,7 +49,7 @@ def training_curves(metrics: Mapping[str, Sequence[Mapping[str, float]]]) -> go.
             for prefix, dash, split in (("", "solid", "training"), ("held_", "dash", "held-out")):
                 # A log axis cannot show values that are not positive (an unbiased MMD can be negative).
                 values = [v if (v := row.get(prefix + term)) is not None and v > 0 else None for row in rows]
-                if not any(value is not None for value in values):
+                if not any(values):
                     continue
                 figure.add_scatter(
                     x=steps, y=values, name=f"{term}, {split}", legendgroup=f"{term} {split}", showlegend=col == 1,
@@ -66,7 +72,7 @@ def containment(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     judged = [row for row in rows if row.get("null") is not None and row.get("unit", "share") == "share"]
     figure = make_subplots(
         rows=len(judged), cols=1, vertical_spacing=0.5 / max(len(judged), 1),
-        subplot_titles=[_measure_title(row["measure"]) for row in judged],
+        subplot_titles=[TITLES.get(row["measure"].split()[0], row["measure"]) for row in judged],
     )  # fmt: skip
     for place, row in enumerate(judged, 1):
         low, null, high = (100 * row[key] for key in ("null_low", "null", "null_high"))
@@ -93,14 +99,6 @@ def containment(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
         figure.update_yaxes(range=[-1, 1], visible=False, row=place, col=1)
     figure.update_xaxes(title_text="Share of latents (%)", row=max(len(judged), 1), col=1)
     return finish(figure, 120 + 110 * max(len(judged), 1))
-
-
-def _measure_title(measure: str) -> str:
-    known = {
-        "precision": "Precision: share inside the pre-training manifold (as high as the null is good)",
-        "tail": "Tail: share where pre-training density is below its 1 % quantile (as low as the null is good)",
-    }
-    return next((title for name, title in known.items() if measure.startswith(name)), measure)
 
 
 def latent_activity(divergence: Mapping[str, np.ndarray], variance: Mapping[str, np.ndarray]) -> go.Figure:
@@ -145,3 +143,36 @@ def joint_errors(errors: Mapping[str, Mapping[str, float]]) -> go.Figure:
     title = error_title({joint for table in errors.values() for joint in table})
     figure.update_yaxes(title=title, rangemode="tozero")
     return finish(figure, 400, barmode="group", margin={"t": 20})
+
+
+def variants(rows: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
+    """Alignments of one adaptation robot, a panel for each question; means over training seeds, 95 % t intervals.
+
+    Args:
+        rows: of `ate.align.evaluate.benchmark.over_seeds`, all of one robot; panels without a number are left out.
+        unit: of the reconstruction error.
+    """
+    shown = [panel for panel in PANELS if any(row[panel[0]] is not None for row in rows)]
+    titles = [title.replace("error<br>(", f"error<br>({unit}, ") for _, title, _ in shown]
+    figure = make_subplots(1, len(shown), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.05)
+    names = [row["variant"] for row in rows]
+    in_legend: set[str] = set()
+    for col, (number, _, references) in enumerate(shown, 1):
+        marks: list[tuple[str, str, dict[str, Any]]] = [
+            (column, name, {"symbol": symbol, "size": 13, "color": color, "line": {"width": 2.5, "color": color}})
+            for column, name, color, symbol in references
+        ]
+        marks.append((number, THIS_VARIANT, {"symbol": "diamond", "size": 11, "color": INK}))
+        spread = {"type": "data", "array": [row[f"{number}_±"] or 0.0 for row in rows], "color": SOFT, "thickness": 2}
+        for column, name, marker in marks:
+            figure.add_scatter(
+                x=[row[column] for row in rows], y=names, mode="markers", name=name, legendgroup=name, marker=marker,
+                showlegend=name not in in_legend, error_x=spread if name == THIS_VARIANT else None,
+                hovertemplate=f"%{{y}}<br>{name}: %{{x:.4g}}<extra></extra>", row=1, col=col,
+            )  # fmt: skip
+            in_legend.add(name)
+        # Errors of trained and of untrained networks differ by powers of ten.
+        figure.update_xaxes(**(LOG if number == "reconstruction" else {"rangemode": "tozero"}), row=1, col=col)
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1])
+    legend = {"orientation": "h", "x": 0, "y": -0.12, "yanchor": "top", "yref": "paper"}
+    return finish(figure, 190 + 44 * len(rows), legend=legend, margin={"t": 70, "l": 150})

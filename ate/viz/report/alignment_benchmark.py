@@ -5,7 +5,7 @@ from typing import Any
 
 from ate.align.evaluate.benchmark import NOT_AVAILABLE
 from ate.runs.directory import RunDirectory
-from ate.viz.figures.alignment_benchmark import variants as variants_figure
+from ate.viz.figures.alignment import variants as variants_figure
 from ate.viz.report.write import write_report
 from ate.viz.tables.rows import table
 
