@@ -117,12 +117,7 @@ def downward(yaw: Array) -> Array:
     """Tool rotations (..., 3, 3) with z down and the fingers along world y, then turned by `yaw` about world z."""
     cos, sin, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
     return np.stack(
-        [
-            np.stack([cos, sin, zero], -1),
-            np.stack([sin, -cos, zero], -1),
-            np.stack([zero, zero, zero - 1], -1),
-        ],
-        -2,
+        [np.stack([cos, sin, zero], -1), np.stack([sin, -cos, zero], -1), np.stack([zero, zero, zero - 1], -1)], -2
     )
 
 

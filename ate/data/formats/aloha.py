@@ -35,7 +35,7 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 
 def _episode(file: Path, source: str) -> Episode:
     with hdf5.opened(file) as handle:
-        qpos = hdf5.matrix(handle, _QPOS, file)
+        qpos = hdf5.series(handle, _QPOS, file, matrix=True)
         if qpos is None:
             raise InputError(
                 f"datasets and groups {hdf5.keys(handle)}",

@@ -71,6 +71,17 @@ def unreadable(error: BaseException, file: Path, expected: str) -> InputError:
     )
 
 
+def small_text(file: Path, most: int, wrong: Callable[[str, str], InputError]) -> str:
+    """A text file of at most `most` bytes; `wrong` makes the error from what was got and where."""
+    try:
+        size = file.stat().st_size
+        if size > most:
+            raise wrong(f"{size / 2**20:,.0f} MiB", str(file))
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise wrong(f"a file that cannot be read ({error})", str(file)) from error
+
+
 def text(value: Any) -> str:
     """A string; HDF5 gives fixed-length strings as bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

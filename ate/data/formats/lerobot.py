@@ -80,9 +80,9 @@ def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str,
     series = {"qpos": _series(meta, place, footer, _STATE)}
     left = pair(series, others, source, where)
     used = (_STATE, _ACTION) if "action" in series else (_STATE,)
-    left += [
-        key for key in [*footer.columns, *footer.others, *_elsewhere(meta, footer)] if key not in (_STATE, _ACTION)
-    ]
+    # Features that are not in the parquet file are videos.
+    present = dict.fromkeys([*footer.columns, *footer.others, *meta.features])
+    left += [key for key in present if key not in (_STATE, _ACTION)]
     keys = Keys(used, () if _ACTION in meta.features else (_ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
     return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task}, keys)
@@ -118,11 +118,6 @@ def _footer(file: Path, footers: dict[Path, Footer | InputError]) -> Footer:
     if isinstance(footer, InputError):
         raise footer
     return footer
-
-
-def _elsewhere(meta: Meta, footer: Footer) -> list[str]:
-    """Features that are not in the parquet file: videos."""
-    return [key for key in meta.features if key not in footer.columns and key not in footer.others]
 
 
 def _attributes(meta: Meta) -> dict[str, Any]:

@@ -96,14 +96,9 @@ def footer(file: Path) -> Footer:
         InputError: it cannot be read.
     """
     with opened(file) as handle:
-        columns, others = {}, []
-        for field in handle.schema_arrow:
-            kind = _kind(field.type)
-            if kind:
-                columns[field.name] = kind
-            else:
-                others.append(field.name)
-        return Footer(int(handle.metadata.num_rows), columns, tuple(others))
+        kinds = {field.name: _kind(field.type) for field in handle.schema_arrow}
+        columns = {name: kind for name, kind in kinds.items() if kind}
+        return Footer(int(handle.metadata.num_rows), columns, tuple(name for name in kinds if name not in columns))
 
 
 def _kind(arrow_type: Any) -> str:

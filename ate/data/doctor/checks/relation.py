@@ -216,8 +216,8 @@ def _unlike(data: ExaminedSet, j: int, relation: str, r: float) -> Finding:
     near = float(data.near_ranges[j])
     if min(spans) < near and max(spans) < HELD * near:
         return data.finding(
-            j, PASS, "relation", f"held: the action stays within {spans[1]:.2g}, the state within {spans[0]:.2g}",
-        )  # fmt: skip
+            j, PASS, "relation", f"held: the action stays within {spans[1]:.2g}, the state within {spans[0]:.2g}"
+        )
     if spans[1] < CONSTANT_RANGE:
         relation = f"the action stands at {float(np.nanmedian(data.facts.other[:, j])):.4g} while the state moves"
     return data.finding(
