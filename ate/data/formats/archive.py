@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from ate.data.formats.layout import MOST_BYTES, unreadable
+from ate.data.formats.layout import MOST_BYTES, refusing
 from ate.errors import InputError
 
 # Deflate packs at most about 1,032 to 1.
@@ -53,15 +53,10 @@ def opened(file: Path) -> Iterator[ZipFile]:
     Raises:
         InputError: it is no archive, cut off, packed in a way that cannot be read, or protected.
     """
+    # NotImplementedError and RecursionError are kinds of RuntimeError.
     wrong = (BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError)
-    try:
-        with ZipFile(file) as handle:
-            yield handle
-    except InputError:
-        raise
-    except (*wrong, zlib.error, struct.error) as error:
-        # NotImplementedError and RecursionError are kinds of RuntimeError.
-        raise unreadable(error, file, "an npz file of numpy") from error
+    with refusing(file, "an npz file of numpy", *wrong, zlib.error, struct.error), ZipFile(file) as handle:
+        yield handle
 
 
 def headers(handle: ZipFile, file: Path) -> dict[str, Header]:

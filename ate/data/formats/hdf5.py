@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, text, texts, unreadable
+from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, refusing, text, texts
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -20,6 +20,7 @@ MOST_PACKED = 1100
 _DEEPEST, _MOST_KEYS = 3, 200
 # Files that are opened to recognise a layout.
 _LOOKED_AT = 5
+_REPORTED = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
 _TEXTS = ("robot", "task", "units", "converted", "origin")
 _LISTS = ("joint_names", "action_names", "phase_names")
 
@@ -31,14 +32,9 @@ def opened(file: Path) -> Iterator[h5py.File]:
     Raises:
         InputError: HDF5 cannot open or read it.
     """
-    try:
-        # Recordings often lie on read-only or network disks, where locks are refused.
-        with h5py.File(file, "r", locking="best-effort") as handle:
-            yield handle
-    except InputError:
-        raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
-        raise unreadable(error, file, "an HDF5 file") from error
+    # Recordings often lie on read-only or network disks, where locks are refused.
+    with refusing(file, "an HDF5 file", *_REPORTED), h5py.File(file, "r", locking="best-effort") as handle:
+        yield handle
 
 
 def evidence(

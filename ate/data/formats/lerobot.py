@@ -1,6 +1,8 @@
 """LeRobot v2.0, v2.1 and v3: parquet files with `observation.state` and `action`, and JSON in `meta/`."""
 
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +48,18 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
             fix="name the joint positions so when recording, or convert the set with its own tools",
         )
     shared = _attributes(meta)
-    footers: dict[Path, Footer | InputError] = {}
+    footer = cache(parquet.footer)
     waiting: list[Place | tuple[str, InputError]] = list(meta.places())
-    listed: dict[Path, int] = {}
+    listed: Counter[Path] = Counter()
     for place in waiting:
         if isinstance(place, Place):
-            listed[place.file] = listed.get(place.file, 0) + place.length
+            listed[place.file] += place.length
     for place in waiting:
         if not isinstance(place, Place):
             yield Broken(place[0], path / lerobot_meta.INFO, place[1])
             continue
         try:
-            yield _episode(meta, place, _footer(place.file, footers), listed[place.file], source, shared)
+            yield _episode(meta, place, footer(place.file), listed[place.file], source, shared)
         except InputError as error:
             yield Broken(lerobot_meta.name(place.number), place.file, error)
 
@@ -106,18 +108,6 @@ def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
         )
     window = parquet.Window(place.file, feature, width, place.first, place.number)
     return Series((place.length, width), where, window)
-
-
-def _footer(file: Path, footers: dict[Path, Footer | InputError]) -> Footer:
-    if file not in footers:
-        try:
-            footers[file] = parquet.footer(file)
-        except InputError as error:
-            footers[file] = error
-    footer = footers[file]
-    if isinstance(footer, InputError):
-        raise footer
-    return footer
 
 
 def _attributes(meta: Meta) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache
 
-from ate.data.formats.layout import MOST_BYTES, unreadable
+from ate.data.formats.layout import MOST_BYTES, refusing
 from ate.errors import InputError
 
 # Neighbouring episodes share a row group, which is packed as a whole: what was unpacked is kept for the next.
@@ -47,7 +47,9 @@ def opened(file: Path) -> Iterator[Any]:
         InputError: it is missing or unreadable.
     """
     library = arrow(str(file))
-    try:
+    # Errors of the library are kinds of these; an overflow is a count that no file can hold.
+    wrong = (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, OverflowError)
+    with refusing(file, "a parquet file", *wrong):
         stamp = _stamp(file)
         with _lock:
             held = _parsed.get(stamp)
@@ -61,11 +63,6 @@ def opened(file: Path) -> Iterator[Any]:
                 with _lock:
                     _parsed[stamp] = (handle.metadata, np.cumsum([0, *counts], dtype=np.int64))
             yield handle
-    except InputError:
-        raise
-    # Errors of the library are kinds of these; an overflow is a count that no file can hold.
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, OverflowError) as error:
-        raise unreadable(error, file, "a parquet file") from error
 
 
 def _stamp(file: Path) -> _Stamp:
