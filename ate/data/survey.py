@@ -69,15 +69,12 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     usable = [item for item in present if isinstance(item, Episode)]
     widths = [item.series[source].shape[1] for item in usable]
     width = max(set(widths), key=widths.count, default=0)
-    odd = {
-        item.name: _odd_width(item, source, width, usable) for item in usable if item.series[source].shape[1] != width
-    }
+    odd = {i.name: _odd_width(i, source, width, usable) for i in usable if i.series[source].shape[1] != width}
     broken = tuple(i for i in (odd.get(item.name, item) for item in present) if isinstance(i, Broken))
     kept = tuple(item for item in usable if item.name not in odd)
     entries = tuple(_entry(item, source, left_out, odd) for item in items)
     ledger = Ledger(reader.NAME, evidence, entries)
-    episodes = _episodes(kept, data, known, ledger) if kept else None
-    return Survey(episodes, broken, ledger)
+    return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
 
 
 def _tried(item: Episode | Broken, step: Callable[[Episode], Episode]) -> Episode | Broken:

@@ -83,7 +83,7 @@ def _examine(data: Source, robot: str, others: tuple[ExaminedSet, ...], horizon:
         findings += against.check(examined)
     else:
         findings += values.damaged(examined)
-    ordered = sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
+    findings.sort(key=lambda finding: -LEVELS.index(finding.level))
     readable = {summary.name for summary in facts.summaries}
     lost += [
         Triage(item.name, str(item.path), len(item), float("inf"), {}, ("cannot be read",))
@@ -95,7 +95,7 @@ def _examine(data: Source, robot: str, others: tuple[ExaminedSet, ...], horizon:
         episodes.robot,
         episodes.source,
         episodes.joint_names,
-        tuple(ordered),
+        tuple(findings),
         (*lost, *rows),
         ledger,
         ", ".join(other.path for other in others),

@@ -134,10 +134,9 @@ class Window:
             rows = self._rows(handle, self.column, self.width, start, stop)
             if self.episode >= 0 and "episode_index" in handle.schema_arrow.names:
                 owners = self._rows(handle, "episode_index", 1, start, stop)
-                if (owners != self.episode).any():
-                    raise self._wrong(
-                        f"rows of episode {int(owners[owners != self.episode][0])}", f"episode {self.episode}"
-                    )
+                odd = owners[owners != self.episode]
+                if len(odd):
+                    raise self._wrong(f"rows of episode {int(odd[0])}", f"episode {self.episode}")
             return rows
 
     def _rows(self, handle: Any, column: str, width: int, start: int, stop: int) -> np.ndarray:
@@ -189,9 +188,9 @@ class Window:
             raise self._wrong(f"{values.null_count} rows without a value", "a value in every row")
         if _kind(values.type) == "list":
             lengths = values.value_lengths().to_numpy(zero_copy_only=False)
-            if (lengths != width).any():
-                odd = int(lengths[lengths != width][0])
-                raise self._wrong(f"a row of {odd} numbers", f"{width} numbers in every row")
+            odd = lengths[lengths != width]
+            if len(odd):
+                raise self._wrong(f"a row of {int(odd[0])} numbers", f"{width} numbers in every row")
             values = values.flatten()
             if values.null_count:
                 raise self._wrong(f"{values.null_count} empty numbers", "a number in every place")
