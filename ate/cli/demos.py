@@ -1,5 +1,6 @@
 """`ate demos`: record demonstrations, record the shipped sets again, or verify robots on tasks."""
 
+import os
 from pathlib import Path
 
 import click
@@ -13,9 +14,7 @@ from ate.errors import InputError
 @click.option("--episodes", default=50, show_default=True, help="Successful episodes to record, or seeds to verify.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the set.")
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="New folder [default: demos/<task>/<robot>, demos with --all].",
+    "--out", type=click.Path(path_type=Path), help="New folder [default: demos/<task>/<robot>, demos with --all]."
 )
 @click.option("--all", "everything", is_flag=True, help="Record every shipped set, with SHA256SUMS.")
 @click.option("--verify", "check", is_flag=True, help="Record nothing: print success of expert and replay.")
@@ -34,7 +33,11 @@ def demos(
     from ate.sim import demos as recorder
 
     if check:
-        _table(robots, tasks, episodes, processes)
+        chosen = robots or tuple(recorder.ROBOTS), tasks or tuple(recorder.TASKS)
+        rows = recorder.verify(*chosen, episodes, processes or os.cpu_count() or 1)
+        click.echo(f"{'task':8}{'robot':10}{'expert':>10}{'commands':>10}{'measured':>10}   of {episodes} seeds")
+        for row in rows:
+            click.echo(f"{row.task:8}{row.robot:10}{row.expert:>10}{row.replay:>10}{row.measured:>10}")
     elif everything:
         root = recorder.record_all(out or Path("demos"), processes)
         click.echo(f"recorded every set into {root}, checksums in {root / 'SHA256SUMS'}")
@@ -48,17 +51,3 @@ def demos(
             )
         folder = recorder.record(out or Path("demos") / tasks[0] / robots[0], robots[0], tasks[0], episodes, seed)
         click.echo(f"recorded {episodes} episodes into {folder}")
-
-
-def _table(robots: tuple[str, ...], tasks: tuple[str, ...], seeds: int, processes: int | None) -> None:
-    """Print successes of expert, replayed commands and replayed measured positions."""
-    import os
-
-    from ate.robots.kinematic_table import ROBOTS
-    from ate.sim.demos import verify
-    from ate.sim.tasks import TASKS
-
-    rows = verify(robots or tuple(ROBOTS), tasks or tuple(TASKS), seeds, processes or os.cpu_count() or 1)
-    click.echo(f"{'task':8}{'robot':10}{'expert':>10}{'commands':>10}{'measured':>10}   of {seeds} seeds")
-    for row in rows:
-        click.echo(f"{row.task:8}{row.robot:10}{row.expert:>10}{row.replay:>10}{row.measured:>10}")

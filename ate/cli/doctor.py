@@ -64,9 +64,8 @@ def _write(reports: Sequence[Report], exclude_out: Path | None, json_out: Path |
     if exclude_out is not None:
         from ate.data import excludes
 
-        several = len(reports) > 1
         names = {
-            f"{Path(report.path).name}/{name}" if several else name: reason
+            f"{Path(report.path).name}/{name}" if len(reports) > 1 else name: reason
             for report in reports
             for name, reason in report.exclude.items()
         }
@@ -104,14 +103,10 @@ def _show(report: Report, everything: bool) -> None:
         click.echo(textwrap.fill(line, terminal_width(), subsequent_indent="  "))
     rows = report.rows(everything)
     if rows:
-        click.echo("")
-        click.echo(findings_text(rows, terminal_width()))
+        click.echo(f"\n{findings_text(rows, terminal_width())}")
     counts = report.counts()
-    click.echo("")
-    click.echo(
-        f"{report.level}: {counts[FAIL]} FAIL, {counts[WARN]} WARN, {counts[PASS]} PASS; {VERDICTS[report.level]}."
-    )
-    click.echo("")
+    verdict = f"{counts[FAIL]} FAIL, {counts[WARN]} WARN, {counts[PASS]} PASS; {VERDICTS[report.level]}"
+    click.echo(f"\n{report.level}: {verdict}.\n")
 
 
 def findings_text(rows: Sequence[Mapping[str, str]], width: int) -> str:

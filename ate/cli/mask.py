@@ -42,18 +42,15 @@ def mask_command(slots: str | None, robot: str | None) -> None:
 
 
 def _parse(text: str) -> list[int]:
+    reason = "not a list of whole numbers"
     try:
         tree = json.loads(text)
+        if isinstance(tree, list) and all(isinstance(item, int) and abs(item) < 2**31 for item in tree):
+            return [int(item) for item in tree]
     except (ValueError, RecursionError) as error:
-        raise _bad(text, str(error)) from error
-    if not isinstance(tree, list) or not all(isinstance(item, int) and abs(item) < 2**31 for item in tree):
-        raise _bad(text, "not a list of whole numbers")
-    return [int(item) for item in tree]
-
-
-def _bad(text: str, reason: str) -> InputError:
+        reason = str(error)
     shown = text if len(text) <= 60 else f"{text[:57]}…"
-    return InputError(
+    raise InputError(
         f"{shown!r} ({reason})",
         where="ate mask, SLOTS",
         expected="a list of slots such as [0, 1, 2]",

@@ -25,7 +25,7 @@ def pick(item: Episode, source: str, joints: Sequence[str], profile: "Profile | 
         item: the whole episode.
         source: `qpos` or `action`.
         joints: names, or patterns such as `right_*`; a pattern may match nothing where another one matches.
-        body: names the columns of recordings that do not.
+        profile: names the columns of recordings that do not.
 
     Raises:
         InputError: no column has a name, a joint is not there, or nothing matches.
@@ -49,7 +49,9 @@ def pick(item: Episode, source: str, joints: Sequence[str], profile: "Profile | 
                 fix="name the robot's profile, or write joint_names into the file",
             )
         index = matching(names, joints, f"{item.path}, episode {item.name}, {name!r}")
-        series[name] = _columns(series[name], index)
+        whole = series[name]
+        fetch = partial(_picked, whole, tuple(index))
+        series[name] = Series((len(whole), len(index)), whole.where, fetch, whole.exact)
         attributes[attribute] = tuple(names[i] for i in index)
     return replace(item, series=series, attributes=attributes)
 
@@ -72,10 +74,6 @@ def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[in
             fix="change the pattern",
         )  # fmt: skip
     return index
-
-
-def _columns(series: Series, index: list[int]) -> Series:
-    return Series((len(series), len(index)), series.where, partial(_picked, series, tuple(index)), series.exact)
 
 
 def _picked(series: Series, index: tuple[int, ...], start: int, stop: int) -> np.ndarray:

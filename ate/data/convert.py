@@ -5,10 +5,9 @@ are converted only where a robot's profile declares what was recorded.
 """
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import h5py
@@ -47,18 +46,23 @@ def convert(episodes: Episodes, out: Path, profile: "Profile | None" = None, roo
     near = out.resolve().parent
     while not near.is_dir():
         near = near.parent
-    work = _work_folder(near, out)
     try:
-        for number, item in enumerate(episodes):
-            _write(work / f"episode_{number:04d}.hdf5", item, episodes, converted)
-        # Made for its owner only; a finished set is like any other folder.
-        work.chmod(0o777 & ~_umask())
-        out.resolve().parent.mkdir(parents=True, exist_ok=True)
-        os.replace(work, out.resolve())
+        with TemporaryDirectory(prefix=".converting-", dir=near, ignore_cleanup_errors=True) as work:
+            for number, item in enumerate(episodes):
+                _write(Path(work, f"episode_{number:04d}.hdf5"), item, episodes, converted)
+            # Made for its owner only; a finished set is like any other folder.
+            mask = os.umask(0o077)
+            os.umask(mask)
+            os.chmod(work, 0o777 & ~mask)
+            out.resolve().parent.mkdir(parents=True, exist_ok=True)
+            os.replace(work, out.resolve())
     except OSError as error:
-        raise _unwritable(out, error) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        raise InputError(
+            f"a folder that cannot be written ({error})",
+            where=str(out),
+            expected="a place that may be written to, with room for the converted episodes",
+            fix="name another folder, or make room",
+        ) from error
     return episodes.ledger
 
 
@@ -83,33 +87,9 @@ def _check_target(out: Path, root: Path | None) -> None:
         )
 
 
-def _work_folder(near: Path, out: Path) -> Path:
-    try:
-        return Path(mkdtemp(prefix=".converting-", dir=near))
-    except OSError as error:
-        raise _unwritable(out, error) from error
-
-
-def _unwritable(out: Path, error: OSError) -> InputError:
-    return InputError(
-        f"a folder that cannot be written ({error})",
-        where=str(out),
-        expected="a place that may be written to, with room for the converted episodes",
-        fix="name another folder, or make room",
-    )
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
 def _write(file: Path, item: Episode, episodes: Episodes, profile: "Profile | None") -> None:
     names = {name: _names(item, name, episodes) for name in ("qpos", "action")}
-    declared: dict[str, Sequence[Joint | None]] = {}
-    if profile is not None:
-        declared = _declared(item, names, profile)
+    declared = {} if profile is None else _declared(item, names, profile)
     with h5py.File(file, "w") as handle:
         for name, series in item.series.items():
             dataset = handle.create_dataset(name, series.shape, series.read(0, 1).dtype)
@@ -177,16 +157,14 @@ def _attributes(
 def _record_conversion(
     handle: h5py.File, item: Episode, declared: "Mapping[str, Sequence[Joint | None]]", profile: "Profile"
 ) -> None:
-    units = [joint.quantity for joint in declared["qpos"] if joint is not None]
-    handle.attrs["units"] = ", ".join(dict.fromkeys(units))
+    handle.attrs["units"] = ", ".join(dict.fromkeys(joint.quantity for joint in declared["qpos"] if joint is not None))
     notes = [
         f"{joint.name} of {name} from {joint.unit}, slope {joint.affine[0]:g}, offset {joint.affine[1]:g}"
         for name, joints in declared.items()
         for joint in joints
         if joint is not None and joint.affine != (1.0, 0.0)
     ]
-    left = [name for name in ("qpos", "action") if name in item.series and name not in declared]
-    notes += [f"{name} as recorded" for name in left]
+    notes += [f"{name} as recorded" for name in ("qpos", "action") if name in item.series and name not in declared]
     handle.attrs["converted"] = _storable(f"as profile {profile.name} declares: {'; '.join(notes) or 'nothing'}")
 
 

@@ -34,12 +34,8 @@ def read(path: str | Path) -> dict[str, str]:
         raise _no_list(file, "bytes that are not text") from error
     if not lines or lines[0].strip() != HEAD:
         raise _no_list(file, f"a first line {lines[0][:40]!r}" if lines else "an empty file")
-    reasons: dict[str, str] = {}
-    for line in lines[1:]:
-        name, _, reason = line.partition("#")
-        if name.strip():
-            reasons[name.strip()] = reason.strip()
-    return reasons
+    parts = (line.partition("#") for line in lines[1:])
+    return {name.strip(): reason.strip() for name, _, reason in parts if name.strip()}
 
 
 def names(given: str) -> tuple[str, ...]:

@@ -48,11 +48,9 @@ class DataSet:
         if not folder.is_dir() or _holds_recordings(folder):
             return ()
         folders = sorted(child for child in folder.iterdir() if child.is_dir() and _holds_recordings(child))
-        return tuple(self._child(folder) for folder in folders)
-
-    def _child(self, folder: Path) -> "DataSet":
-        names = (Path(name) for name in self.exclude)
-        return replace(self, path=str(folder), exclude=tuple(n.name for n in names if n.parent.name == folder.name))
+        left = [Path(name) for name in self.exclude]
+        excludes = [tuple(item.name for item in left if item.parent.name == child.name) for child in folders]
+        return tuple(replace(self, path=str(f), exclude=names) for f, names in zip(folders, excludes, strict=True))
 
     def load(self, strict: bool = True) -> Episodes:
         """Read one robot's episodes; values stay on disk until they are asked for.
@@ -117,6 +115,5 @@ def load_sets(
 
 
 def _holds_recordings(folder: Path) -> bool:
-    if (folder / "meta" / "info.json").is_file():
-        return True
-    return any(file.suffix.lower() in SUFFIXES and file.is_file() for file in folder.iterdir())
+    recordings = (file.suffix.lower() in SUFFIXES and file.is_file() for file in folder.iterdir())
+    return (folder / "meta" / "info.json").is_file() or any(recordings)

@@ -113,10 +113,10 @@ def spaces(sets: Sequence[Episodes], width: int | None = None) -> tuple[ActionSp
 
 def check_joints(episodes: Episodes, space: ActionSpace) -> None:
     """Refuse episodes whose joints or series are not those of the space."""
-    expected, found = space.embodiment.joint_names, episodes.joint_names
-    if found != expected or episodes.source != space.source:
+    expected, got = space.embodiment.joint_names, episodes.joint_names
+    if got != expected or episodes.source != space.source:
         raise InputError(
-            f"joints {', '.join(found)} from {episodes.source!r}",
+            f"joints {', '.join(got)} from {episodes.source!r}",
             where=f"episodes of {episodes.robot} ({episodes[0].path.parent})" if len(episodes) else "an empty set",
             expected=f"joints {', '.join(expected)} from {space.source!r}",
             fix="pass episodes of the robot and series that the statistics belong to",

@@ -1,6 +1,6 @@
 """The survey of a path: every episode indexed, usable or broken, in the named or recognised layout."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -47,29 +47,34 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     source = data.source
     if source not in SOURCES:
         raise InputError(repr(source), where="source", expected="'qpos' or 'action'", fix=nearest(source, SOURCES))
-    profile = _profile(data.robot)
-    reader, evidence = _reader(Path(data.path), data.layout)
-    items = list(_index(reader, Path(data.path), source, profile))
+    known = None
+    if data.robot:
+        from ate.robots.profile import profile
+
+        known = profile(data.robot)
+    path = Path(data.path)
+    reader, evidence = _reader(path, data.layout)
+    # Only tables without a header need names for their columns.
+    arguments = (path, source, known) if reader.NAME == "csv" else (path, source)
+    items: list[Episode | Broken] = list(reader.index(*arguments))
     if not items:
-        raise _nothing(Path(data.path), reader)
+        raise _nothing(path, reader)
     check_exclude(data.path, data.exclude, [item.name for item in items])
     left_out = {stem(name) for name in data.exclude}
     if data.joints:
-        items = _ordered([_tried(item, lambda e: pick(e, source, data.joints, profile)) for item in items], source)
+        items = _ordered([_tried(item, lambda e: pick(e, source, data.joints, known)) for item in items], source)
     if values:
         items = [_tried(item, lambda e: _read_through(e, source)) for item in items]
     present = [item for item in items if stem(item.name) not in left_out]
     usable = [item for item in present if isinstance(item, Episode)]
-    width = _common([item.series[source].shape[1] for item in usable])
-    odd = {
-        item.name: _odd_width(item, source, width, usable) for item in usable if item.series[source].shape[1] != width
-    }
-    broken = tuple(odd.get(i.name) or i for i in present if isinstance(i, Broken) or i.name in odd)
+    widths = [item.series[source].shape[1] for item in usable]
+    width = max(set(widths), key=widths.count, default=0)
+    odd = {i.name: _odd_width(i, source, width, usable) for i in usable if i.series[source].shape[1] != width}
+    broken = tuple(i for i in (odd.get(item.name, item) for item in present) if isinstance(i, Broken))
     kept = tuple(item for item in usable if item.name not in odd)
     entries = tuple(_entry(item, source, left_out, odd) for item in items)
     ledger = Ledger(reader.NAME, evidence, entries)
-    episodes = _episodes(kept, data, profile, ledger) if kept else None
-    return Survey(episodes, tuple(b for b in broken if isinstance(b, Broken)), ledger)
+    return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
 
 
 def _tried(item: Episode | Broken, step: Callable[[Episode], Episode]) -> Episode | Broken:
@@ -109,19 +114,6 @@ def _leave_out(item: Episode) -> str:
     return f"exclude {item.name}, or move it to a set of its own"
 
 
-def _profile(robot: str) -> "Profile | None":
-    if not robot:
-        return None
-    from ate.robots.profile import profile
-
-    return profile(robot)
-
-
-def _index(reader: ModuleType, path: Path, source: str, profile: "Profile | None") -> Iterable[Episode | Broken]:
-    # Only tables without a header need names for their columns.
-    return reader.index(path, source, profile) if reader.NAME == "csv" else reader.index(path, source)
-
-
 def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
     """The module that reads this path, and why it is that one."""
     if not path.exists():
@@ -135,13 +127,11 @@ def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
         if layout not in LAYOUTS:
             raise unknown(layout, LAYOUTS, where="layout")
         return import_module(f"ate.data.formats.{layout}"), "as asked for"
-    readers = [import_module(f"ate.data.formats.{name}") for name in LAYOUTS]
-    for reader in readers:
+    for reader in (import_module(f"ate.data.formats.{name}") for name in LAYOUTS):
         evidence = reader.looks(path)
         if evidence:
             return reader, evidence
-    native = next(reader for reader in readers if reader.NAME == "native")
-    return native, "no other layout was recognised"
+    return import_module("ate.data.formats.native"), "no other layout was recognised"
 
 
 def _nothing(path: Path, reader: ModuleType) -> InputError:
@@ -172,10 +162,6 @@ def check_exclude(path: str | Path, exclude: Sequence[str], names: Sequence[str]
                 expected="the name of an episode file",
                 fix=nearest(stem(name), stems),
             )
-
-
-def _common(widths: Sequence[int]) -> int:
-    return max(set(widths), key=list(widths).count) if widths else 0
 
 
 def _odd_width(item: Episode, source: str, width: int, usable: Sequence[Episode]) -> Broken:

@@ -106,15 +106,7 @@ _TABLE = (
         "Franka Control Interface documentation, 'Robot and interface specifications' (modified DH table, joint and "
         "torque limits); mass from the Panda data sheet",
         from_mdh(
-            [
-                (0, 0, 0.333),
-                (-H, 0, 0),
-                (H, 0, 0.316),
-                (H, 0.0825, 0),
-                (-H, -0.0825, 0.384),
-                (H, 0, 0),
-                (H, 0.088, 0),
-            ]
+            [(0, 0, 0.333), (-H, 0, 0), (H, 0, 0.316), (H, 0.0825, 0), (-H, -0.0825, 0.384), (H, 0, 0), (H, 0.088, 0)]
         ),
         [87] * 4 + [12] * 3,
         18.0,

@@ -76,28 +76,12 @@ def quaternion(matrix: Array) -> Array:
     Of the four equivalent formulas the one with the largest divisor is taken, row by row (Shepperd 1978).
     """
     m = matrix
-    diagonal = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    squares = np.stack(
-        [
-            1 + diagonal[0] + diagonal[1] + diagonal[2],
-            1 + diagonal[0] - diagonal[1] - diagonal[2],
-            1 - diagonal[0] + diagonal[1] - diagonal[2],
-            1 - diagonal[0] - diagonal[1] + diagonal[2],
-        ],
-        axis=-1,
-    )
+    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    squares = np.stack([1 + xx + yy + zz, 1 + xx - yy - zz, 1 - xx + yy - zz, 1 - xx - yy + zz], axis=-1)
     x, y, z = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
     xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
     w4, x4, y4, z4 = (squares[..., i] for i in range(4))
-    rows = np.stack(
-        [
-            np.stack([w4, x, y, z], -1),
-            np.stack([x, x4, xy, xz], -1),
-            np.stack([y, xy, y4, yz], -1),
-            np.stack([z, xz, yz, z4], -1),
-        ],
-        axis=-2,
-    )
+    rows = np.stack([w4, x, y, z, x, x4, xy, xz, y, xy, y4, yz, z, xz, yz, z4], -1).reshape(*squares.shape, 4)
     best = np.argmax(squares, axis=-1)[..., None, None]
     chosen = np.take_along_axis(rows, best, axis=-2)[..., 0, :]
     chosen = chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
@@ -116,14 +100,7 @@ def jacobian(arm: Robot, q: Array) -> tuple[Array, Array]:
 def downward(yaw: Array) -> Array:
     """Tool rotations (..., 3, 3) with z down and the fingers along world y, then turned by `yaw` about world z."""
     cos, sin, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
-    return np.stack(
-        [
-            np.stack([cos, sin, zero], -1),
-            np.stack([sin, -cos, zero], -1),
-            np.stack([zero, zero, zero - 1], -1),
-        ],
-        -2,
-    )
+    return np.stack([cos, sin, zero, sin, -cos, zero, zero, zero, zero - 1], -1).reshape(*np.shape(yaw), 3, 3)
 
 
 def toward(arm: Robot, q: Array, position: Array, matrix: Array, rest: Array, iterations: int = 3) -> Array:

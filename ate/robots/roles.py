@@ -42,7 +42,8 @@ def roles(names: Sequence[str], profile: Profile | None = None) -> tuple[Role | 
     if profile is not None:
         joints = profile.match(names)
         return tuple(None if joint is None else Role(joint.arm, joint.part, joint.index) for joint in joints)
-    if _unnamed(names):
+    numbers = [NUMBERED.fullmatch(name.strip()) for name in names]
+    if [int(match[1]) for match in numbers if match] == list(range(len(names))):
         return (None,) * len(names)
     parts = [_part(name) for name in names]
     sides = [_side(name) for name in names]
@@ -69,11 +70,6 @@ def roles(names: Sequence[str], profile: Profile | None = None) -> tuple[Role | 
 def two_armed(roles: Sequence[Role | None]) -> bool:
     """Whether there are joints of both arms."""
     return {"left", "right"} <= {role.arm for role in roles if role is not None and role.part == "arm"}
-
-
-def _unnamed(names: Sequence[str]) -> bool:
-    numbers = [NUMBERED.fullmatch(name.strip()) for name in names]
-    return all(numbers) and [int(match[1]) for match in numbers if match] == list(range(len(names)))
 
 
 def _words(name: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Slot masks over RDT's 128 slots: made from names, and checks of one that was typed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,8 +76,8 @@ def _places(given: Sequence[int] | np.ndarray) -> list[int]:
     if values.dtype.kind == "b" or (len(values) > 2 and np.isin(values, (0, 1)).all()):
         if len(values) != RDT_WIDTH:
             raise _not_a_mask(f"{len(values)} values of 0 and 1")
-        return [int(place) for place in np.flatnonzero(values)]
-    return [int(place) for place in values]
+        values = np.flatnonzero(values)
+    return values.tolist()
 
 
 def _not_a_mask(got: str) -> InputError:
@@ -102,20 +102,15 @@ def _entries(places: list[int]) -> list[Oddity]:
     return odd
 
 
-def _run(prefix: str) -> list[int]:
-    return [place for place, name in enumerate(SLOTS) if name.startswith(prefix)]
-
-
-def _used(inside: list[int], prefix: str) -> list[int]:
-    run = set(_run(prefix))
-    return [place for place in inside if place in run]
+def _used(inside: Iterable[int], prefix: str) -> list[int]:
+    return [place for place in inside if SLOTS[place].startswith(prefix)]
 
 
 def _gaps(inside: list[int]) -> list[Oddity]:
     odd = []
     for arm in ("right", "left"):
         for part in ("arm_joint", "gripper_joint", "arm_velocity", "gripper_velocity"):
-            run, used = _run(f"{arm}_{part}_"), _used(inside, f"{arm}_{part}_")
+            run, used = (_used(places, f"{arm}_{part}_") for places in (range(RDT_WIDTH), inside))
             if not used:
                 continue
             start = tuple(range(run[0], used[0]))
@@ -154,31 +149,26 @@ def _kinds(inside: list[int]) -> list[Oddity]:
     if reserved:
         odd.append(Oddity("reserved", reserved, f"{_list(reserved)} reserved: no joint is ever there"))
     joints = any("_joint_" in SLOTS[place] for place in inside)
-    for what, mark in (("velocities", "velocity"), ("end-effector poses", "end_effector")):
-        mixed = tuple(place for place in inside if mark in SLOTS[place] and not SLOTS[place].startswith("base"))
-        mixed = tuple(place for place in mixed if mark != "velocity" or "end_effector" not in SLOTS[place])
+    arms = [place for place in inside if not SLOTS[place].startswith("base")]
+    poses = tuple(place for place in arms if "end_effector" in SLOTS[place])
+    speeds = tuple(place for place in arms if "velocity" in SLOTS[place] and place not in poses)
+    for what, mixed in (("velocities", speeds), ("end-effector poses", poses)):
         if mixed and joints:
-            odd.append(
-                Oddity("mixed", mixed, f"{_named(mixed)} guided together with joint positions: {what} are not joints")
-            )
+            text = f"{_named(mixed)} guided together with joint positions: {what} are not joints"
+            odd.append(Oddity("mixed", mixed, text))
     return odd
 
 
 def _robot(inside: list[int], profile: Profile) -> list[Oddity]:
     odd = []
-    wanted: dict[int, str] = {}
-    allowed: set[int] = set()
-    for joint, role in zip(profile.joints, roles([j.name for j in profile.joints], profile), strict=True):
-        place = rdt_place(role)
-        if place is not None:
-            allowed.add(place)
-            if not joint.optional:
-                wanted[place] = joint.name
+    places = [rdt_place(role) for role in roles([joint.name for joint in profile.joints], profile)]
+    joints = [(place, j) for place, j in zip(places, profile.joints, strict=True) if place is not None]
+    wanted = {place: joint.name for place, joint in joints if not joint.optional}
     missing = tuple(place for place in sorted(wanted) if place not in inside)
     if missing:
         named = ", ".join(f"{wanted[place]} ({SLOTS[place]}, slot {place})" for place in missing)
         odd.append(Oddity("missing", missing, f"{profile.name} has {named}: left out"))
-    extra = tuple(place for place in inside if place not in allowed)
+    extra = tuple(place for place in inside if place not in places)
     if extra:
         odd.append(Oddity("extra", extra, f"{profile.name} has no joint in {_named(extra)}"))
     return odd

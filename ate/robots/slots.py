@@ -17,10 +17,9 @@ STARTS = {"right": 0, "left": 50}
 
 
 def _arm_names(arm: str) -> Iterator[str]:
-    for part, kind, count in (
-        ("arm", "joint", 10), ("gripper", "joint", 5), ("arm", "velocity", 10), ("gripper", "velocity", 5)
-    ):  # fmt: skip
-        yield from (f"{arm}_{part}_{kind}_{i}" for i in range(count))
+    for kind in ("joint", "velocity"):
+        for part, count in (("arm", 10), ("gripper", 5)):
+            yield from (f"{arm}_{part}_{kind}_{i}" for i in range(count))
     yield from (f"{arm}_end_effector_position_{axis}" for axis in "xyz")
     yield from (f"{arm}_end_effector_rotation_{i}" for i in range(6))
     yield from (f"{arm}_end_effector_velocity_{axis}" for axis in "xyz")
@@ -30,8 +29,8 @@ def _arm_names(arm: str) -> Iterator[str]:
 def _table() -> tuple[str, ...]:
     names = [f"reserved_{i}" for i in range(RDT_WIDTH)]
     for arm, start in STARTS.items():
-        for offset, name in enumerate(_arm_names(arm)):
-            names[start + offset] = name
+        inside = list(_arm_names(arm))
+        names[start : start + len(inside)] = inside
     names[100:103] = ["base_velocity_x", "base_velocity_y", "base_angular_velocity"]
     return tuple(names)
 
@@ -63,10 +62,7 @@ def slot_name(place: int) -> str:
     """The name of a slot in RDT's vector, e.g. `left_arm_joint_0` for 50."""
     if not 0 <= place < RDT_WIDTH:
         raise InputError(
-            str(place),
-            where="slot of the unified vector",
-            expected=f"0 to {RDT_WIDTH - 1}",
-            fix="slots count from 0",
+            str(place), where="slot of the unified vector", expected=f"0 to {RDT_WIDTH - 1}", fix="slots count from 0"
         )
     return SLOTS[place]
 
@@ -93,9 +89,7 @@ def embodiment(robot: Profile | str, names: Sequence[str] | None = None, layout:
     columns = profile.joint_names if names is None and profile is not None else tuple(names or ())
     label = profile.name if profile is not None else str(robot)
     _check_layout(layout)
-    if layout == "rdt":
-        return _rdt(label, columns, profile)
-    return _compact([label], [columns], [profile], None)[0]
+    return _rdt(label, columns, profile) if layout == "rdt" else _compact([label], [columns], [profile], None)[0]
 
 
 def unify(
@@ -171,7 +165,8 @@ def _compact(
 ) -> tuple[Embodiment, ...]:
     all_roles = [_compact_roles(names, profile) for names, profile in zip(columns, profiles, strict=True)]
     if not any(two_armed(row) for row in all_roles):
-        all_roles = [_one_arm(row) for row in all_roles]
+        # The only arm is the right one, whatever its columns are called.
+        all_roles = [[r if r.arm == "none" else Role("right", r.part, r.index) for r in row] for row in all_roles]
     widest = {key: max((_counts(row).get(key, 0) for row in all_roles), default=0) for key in _ORDER}
     needed = sum(widest.values())
     if width is not None and width < needed:
@@ -212,25 +207,15 @@ def _compact_roles(names: Sequence[str], profile: Profile | None) -> list[Role]:
     known = roles(names, profile)
     if profile is None and not two_armed(known):
         # One arm without a profile: all columns but the gripper keep their order from slot 0 on.
-        arm = (
-            "left" if any(role is not None and (role.arm, role.part) == ("left", "arm") for role in known) else "right"
-        )
-        return _numbered([(arm, "gripper" if name == GRIPPER else "arm") for name in names])
+        lefts = [role for role in known if role is not None and (role.arm, role.part) == ("left", "arm")]
+        parts = ["gripper" if name == GRIPPER else "arm" for name in names]
+        return [Role("left" if lefts else "right", part, parts[:i].count(part)) for i, part in enumerate(parts)]
     rest = iter(range(len(names)))
     return [
         role if role is not None and (role.arm, role.part) in _ORDER and role.part != "other"
         else Role("none", "other", next(rest))
         for role in known
     ]  # fmt: skip
-
-
-def _numbered(places: Sequence[tuple[str, str]]) -> list[Role]:
-    return [Role(*place, places[:i].count(place)) for i, place in enumerate(places)]
-
-
-def _one_arm(row: Sequence[Role]) -> list[Role]:
-    """The only arm is the right one, whatever its columns are called."""
-    return [role if role.arm == "none" else Role("right", role.part, role.index) for role in row]
 
 
 def _check_layout(layout: str) -> None:

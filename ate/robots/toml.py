@@ -2,7 +2,6 @@
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ def read(path: Path) -> Profile:
     tree = _tree(path)
     where = str(path)
     _refuse_unknown(tree, [field.name for field in fields(Profile)], where)
-    texts = {key: _text(tree.get(key, path.stem if key == "name" else ""), key, where) for key in _profile_texts()}
+    named = [field.name for field in fields(Profile) if field.name in TEXTS]
+    texts = {key: _text(tree.get(key, path.stem if key == "name" else ""), key, where) for key in named}
     rows = tree.get("joints")
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise _bad(rows, where, "joints", "a list of tables, one a column")
@@ -37,10 +37,6 @@ def read(path: Path) -> Profile:
     if rate is not None and not (_number(rate, "rate_hz", where) > 0):
         raise _bad(rate, where, "rate_hz", "steps a second above 0")
     return Profile(**texts, rate_hz=None if rate is None else float(rate), joints=joints)
-
-
-def _profile_texts() -> Iterable[str]:
-    return (field.name for field in fields(Profile) if field.name in TEXTS)
 
 
 def _tree(path: Path) -> dict[str, Any]:
@@ -115,12 +111,8 @@ def _refuse_nonsense(joint: Joint, where: str) -> None:
     if joint.closed is not None and joint.part != "gripper":
         raise _bad(f"closed in part {joint.part!r}", where, "closed", "closed and open of grippers only")
     if joint.closed is not None and (joint.zero, joint.sign) != (0.0, 1):
-        raise _bad(
-            "closed and open together with zero or sign",
-            where,
-            "zero, sign",
-            "closed and open alone, which give zero and sign",
-        )
+        expected = "closed and open alone, which give zero and sign"
+        raise _bad("closed and open together with zero or sign", where, "zero, sign", expected)
     if joint.unit == "ticks" and joint.ticks_per_turn is None and joint.closed is None:
         raise _bad("unit = 'ticks'", where, "ticks_per_turn", "how many ticks make a turn")
     if joint.unit != "ticks" and joint.ticks_per_turn is not None:
@@ -138,8 +130,7 @@ def _refuse_clashes(joints: tuple[Joint, ...], where: str) -> None:
         raise _bad(f"{', '.join(map(repr, twice))} twice", where, "name, aliases", "every name and alias once")
     places = Counter((joint.arm, joint.part, joint.index) for joint in joints if not joint.optional)
     for joint in joints:
-        place = (joint.arm, joint.part, joint.index)
-        if not joint.optional and places[place] > 1:
+        if not joint.optional and places[joint.arm, joint.part, joint.index] > 1:
             raise _bad(f"index {joint.index} twice in {joint.arm} {joint.part}", f"{where}, joint {joint.name!r}",
                        "index", "a place of its own for every joint that is not optional")  # fmt: skip
     if not places:

@@ -12,11 +12,10 @@ Recording is deterministic: the same call on the same machine and versions write
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import h5py
 import joblib
@@ -107,10 +106,7 @@ def _verify_one(robot_name: str, task_name: str, seeds: int, threads: int | None
 
 
 def verify(
-    robots: Sequence[str] = tuple(ROBOTS),
-    tasks: Sequence[str] = tuple(TASKS),
-    seeds: int = 50,
-    processes: int = 1,
+    robots: Sequence[str] = tuple(ROBOTS), tasks: Sequence[str] = tuple(TASKS), seeds: int = 50, processes: int = 1
 ) -> list[Verified]:
     """Expert and replay successes of every robot × task over seeds 0..seeds-1; unknown names raise `InputError`."""
     pairs = [(robot(name).name, task(task_name).name) for task_name in tasks for name in robots]
@@ -161,10 +157,9 @@ def record(
         kept += [demo for demo in demos if demo.success]
         failed += [demo.seed for demo in demos if not demo.success]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent, ignore_cleanup_errors=True) as temporary:
         for i, demo in enumerate(kept):
-            _write(temporary / f"episode_{i:04d}.hdf5", robot_name, task_name, demo)
+            _write(Path(temporary, f"episode_{i:04d}.hdf5"), robot_name, task_name, demo)
         manifest = {
             "robot": robot_name,
             "task": task_name,
@@ -174,14 +169,11 @@ def record(
             "failed_seeds": failed,
             "mujoco": engine().__version__,
         }
-        write_json(temporary / "manifest.json", manifest)
-        temporary.chmod(0o755)
+        write_json(Path(temporary, "manifest.json"), manifest)
+        os.chmod(temporary, 0o755)
         if folder.exists():
             folder.rmdir()
         os.replace(temporary, folder)
-    finally:
-        # Gone already where it became the folder.
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
@@ -213,17 +205,15 @@ def _write(path: Path, robot_name: str, task_name: str, demo: Demo) -> None:
     signs = np.sign((turn[1:] * turn[:-1]).sum(axis=1))
     turn[1:] *= np.cumprod(signs)[:, None]
     turn *= np.sign(turn[0, np.argmax(np.abs(turn[0]))])
-    texts = {"robot": robot_name, "task": task_name, "units": "rad"}
     names = {"joint_names": robot(robot_name).joint_names, "phase_names": PHASE_NAMES, "state_names": STATE_NAMES}
+    texts = {"robot": robot_name, "task": task_name, "units": "rad", **names}
     with _create(path) as file:
         file["qpos"] = demo.qpos
         file["action"] = demo.action
         file["state"] = demo.state
         file["ee_pose"] = np.concatenate([position, turn], axis=1).astype(np.float32)
         file["phase"] = demo.phase
-        for key, text in texts.items():
-            file.attrs[key] = np.bytes_(text)
-        for key, values in names.items():
+        for key, values in texts.items():
             file.attrs[key] = np.array(values, dtype="S")
         file.attrs["seed"] = demo.seed
         file.attrs["rate_hz"] = RATE_HZ

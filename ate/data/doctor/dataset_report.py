@@ -143,10 +143,8 @@ def rdt_bodies(sets: Sequence[DatasetReport]) -> tuple[Embodiment, ...]:
     """The robots in RDT's 128 slots; empty unless each has a profile that places all its columns."""
     shown = [(item.readable, item.profile) for item in sets if item.readable is not None]
     profiles = [known for _, known in shown]
-    if None in profiles:
-        return ()
     try:
-        return unify([episodes for episodes, _ in shown], layout="rdt", profiles=profiles)
+        return () if None in profiles else unify([item for item, _ in shown], layout="rdt", profiles=profiles)
     except InputError:
         # A column without a place in that vector: the compact map shows it all the same.
         return ()

@@ -1,6 +1,6 @@
 """The examination: survey a path, gather its facts, run every check, sort what they find."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,11 +68,12 @@ def _examine(data: Source, robot: str, others: tuple[ExaminedSet, ...], horizon:
     if horizon < 1:
         raise InputError(str(horizon), where="horizon", expected="at least 1", fix="give a chunk length in steps")
     path, episodes, broken, ledger = _read(data, robot)
+    findings = _broken(broken)
+    lost = [Triage(b.name, str(b.path), 0, float("inf"), {}, (f"cannot be used: {b.error.got}",)) for b in broken]
     if episodes is None:
-        return Report(path, robot, "qpos", (), tuple(_broken(broken)), _unusable(broken), ledger)
+        return Report(path, robot, "qpos", (), tuple(findings), tuple(lost), ledger)
     examined = _examined(path, episodes, robot, horizon, others)
     facts = examined.facts
-    findings = list(_broken(broken))
     rows: tuple[Triage, ...] = ()
     if facts.summaries:
         rows = outliers.triage(examined)
@@ -82,20 +83,20 @@ def _examine(data: Source, robot: str, others: tuple[ExaminedSet, ...], horizon:
         findings += against.check(examined)
     else:
         findings += values.damaged(examined)
-    ordered = sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
+    findings.sort(key=lambda finding: -LEVELS.index(finding.level))
     readable = {summary.name for summary in facts.summaries}
-    lost = tuple(
+    lost += [
         Triage(item.name, str(item.path), len(item), float("inf"), {}, ("cannot be read",))
         for item in episodes
         if item.name not in readable
-    )
+    ]
     return Report(
         path,
         episodes.robot,
         episodes.source,
         episodes.joint_names,
-        tuple(ordered),
-        (*_unusable(broken), *lost, *rows),
+        tuple(findings),
+        (*lost, *rows),
         ledger,
         ", ".join(other.path for other in others),
         {"profile": examined.robot, "sampled_rows": len(facts.rows), "stride": facts.stride, "horizon": horizon},
@@ -148,19 +149,10 @@ def _examined(path: str, episodes: Episodes, robot: str, horizon: int, others: t
     return ExaminedSet(path, episodes, gather(episodes), known, joints_of(episodes, known), horizon, others)
 
 
-def _broken(broken: Sequence[Broken]) -> Iterator[Finding]:
+def _broken(broken: Sequence[Broken]) -> list[Finding]:
+    findings = []
     for item in broken:
-        error = item.error
-        yield Finding(
-            FAIL, item.code, item.name, f"{error.where}: {error.got}", error.expected, error.fix,
-            episodes=(item.name,), exclude=True,
-        )  # fmt: skip
-    if not broken:
-        yield Finding(PASS, "files", "all files", "every episode could be opened, all of one width")
-
-
-def _unusable(broken: Sequence[Broken]) -> tuple[Triage, ...]:
-    return tuple(
-        Triage(item.name, str(item.path), 0, float("inf"), {}, (f"cannot be used: {item.error.got}",))
-        for item in broken
-    )
+        got = f"{item.error.where}: {item.error.got}"
+        wrong = Finding(FAIL, item.code, item.name, got, item.error.expected, item.error.fix)
+        findings.append(replace(wrong, episodes=(item.name,), exclude=True))
+    return findings or [Finding(PASS, "files", "all files", "every episode could be opened, all of one width")]

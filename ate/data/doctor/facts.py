@@ -1,15 +1,14 @@
 """Facts: one pass over the episodes, one of them in memory at a time, and an evenly strided sample of their rows."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ate.data.doctor.damage import damage
 from ate.data.doctor.episode_summary import EpisodeSummary, summarize
 from ate.data.doctor.lags import Lags
 from ate.data.doctor.quaternions import Quaternions
-from ate.data.doctor.report import Finding
+from ate.data.doctor.report import FAIL, Finding
 from ate.data.episodes import Episode, Episodes
 from ate.errors import InputError
 
@@ -18,6 +17,8 @@ MOST_ROWS = 200_000
 MOST_CELLS = 4_000_000
 # Episodes, evenly spread, from which the usual step of each joint is taken beforehand.
 USUAL_EPISODES = 16
+# More columns than this in one episode are reported together.
+MOST_NAMED = 8
 
 
 @dataclass(eq=False)
@@ -107,7 +108,7 @@ def _readable(item: Episode, episodes: Episodes, facts: Facts) -> dict[str, np.n
             names = () if name == episodes.source else item.column_names(name)
             if not names and series.shape[1:] == (episodes.dof,):
                 names = episodes.joint_names
-            facts.damaged += damage(item, name, names, error)
+            facts.damaged += _damage(item, name, names, error)
     return readable
 
 
@@ -120,9 +121,8 @@ def _usual(episodes: Episodes) -> np.ndarray:
         except InputError:
             # The pass itself reports it.
             continue
-        steps = np.diff(rows.astype(np.float64), axis=0)
-        total += (steps**2).sum(0)
-        count += len(steps)
+        total += (np.diff(rows.astype(np.float64), axis=0) ** 2).sum(0)
+        count += max(len(rows) - 1, 0)
     return np.sqrt(total / max(count, 1))
 
 
@@ -148,13 +148,52 @@ class _Sample:
             self._parts[name].append(values)
 
     def fill(self, facts: Facts, dof: int) -> None:
-        for name, kind in (("rows", np.float32), ("steps", np.float32)):
-            setattr(facts, name, np.concatenate([np.zeros((0, dof), kind), *self._parts[name]]))
-        facts.episode = np.concatenate([np.zeros(0, int), *self._parts["episode"]])
-        for name, values in self._complete():
-            setattr(facts, name, values)
+        wide = np.zeros((0, dof), np.float32)
+        empty: dict[str, list[np.ndarray]] = {"rows": [wide], "steps": [wide], "episode": [np.zeros(0, int)]}
+        for name, parts in self._parts.items():
+            # A companion or phases count only where all episodes have them.
+            if name in empty or len(parts) == len(self._parts["rows"]) > 0:
+                setattr(facts, name, np.concatenate([*empty.get(name, []), *parts]))
 
-    def _complete(self) -> Iterator[tuple[str, np.ndarray]]:
-        for name in ("other", "phase"):
-            if self._parts[name] and len(self._parts[name]) == len(self._parts["rows"]):
-                yield name, np.concatenate(self._parts[name])
+
+def _damage(item: Episode, series: str, names: Sequence[str], error: InputError) -> list[Finding]:
+    """What is wrong with a series that could not be read: one finding a joint where the values tell."""
+    held = item.series[series]
+    whole = Finding(
+        FAIL, "values.unreadable", item.name, f"{series!r}: {error.got} ({error.where})", error.expected, error.fix,
+        episodes=(item.name,), exclude=True,
+    )  # fmt: skip
+    try:
+        with np.errstate(over="ignore"):
+            values = np.asarray(held.fetch(0, len(held)))
+            rows = values.astype(np.float32)
+    except (InputError, ValueError, TypeError):
+        return [whole]
+    bad = ~np.isfinite(rows)
+    if rows.ndim != 2 or not bad.any():
+        return [whole]
+    columns = np.flatnonzero(bad.any(axis=0)).tolist()
+    findings = []
+    for column in columns[:MOST_NAMED]:
+        name = names[column] if len(names) == rows.shape[1] else f"column {column}"
+        findings.append(_column(item, series, name, values[:, column], np.flatnonzero(bad[:, column])))
+    return [*findings, whole] if len(columns) > MOST_NAMED else findings
+
+
+def _column(item: Episode, series: str, name: str, values: np.ndarray, at: np.ndarray) -> Finding:
+    nan, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
+    huge = len(at) - nan - infinite
+    kinds = [f"{count} {kind}" for count, kind in ((nan, "NaN"), (infinite, "infinite")) if count]
+    if huge:
+        kinds.append(f"{huge} beyond what float32 holds (up to {np.abs(values[at]).max():.3g})")
+    return Finding(
+        FAIL,
+        "values.nan" if nan else "values.infinite" if infinite else "values.huge",
+        f"{name} in {item.path.name}",
+        f"{' and '.join(kinds)} in {series!r} of {item.name}, {item.path}: the first at row {at[0]} of {len(values)}",
+        "finite numbers",
+        f"exclude {item.name}, or repair {name} there (interpolate over short gaps, never fill with zeros)",
+        joint=name,
+        episodes=(item.name,),
+        exclude=True,
+    )

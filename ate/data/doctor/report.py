@@ -47,8 +47,7 @@ class Finding:
 
     def row(self) -> dict[str, str]:
         """The finding as a row of a table."""
-        names = ("level", "check", "subject", "got", "expected", "fix")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in ("level", "check", "subject", "got", "expected", "fix")}
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,6 @@ def merged(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     alike: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
         key = tuple(value for name, value in row.items() if name != "subject")
-        if key in alike:
-            alike[key]["subject"] += f", {row['subject']}"
-        else:
-            alike[key] = dict(row)
+        first = alike.get(key)
+        alike[key] = {**row, "subject": f"{first['subject']}, {row['subject']}" if first else row["subject"]}
     return list(alike.values())

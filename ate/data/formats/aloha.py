@@ -2,9 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import h5py
 
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
@@ -35,7 +32,7 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 
 def _episode(file: Path, source: str) -> Episode:
     with hdf5.opened(file) as handle:
-        qpos = hdf5.matrix(handle, _QPOS, file)
+        qpos = hdf5.series(handle, _QPOS, file, matrix=True)
         if qpos is None:
             raise InputError(
                 f"datasets and groups {hdf5.keys(handle)}",
@@ -49,16 +46,12 @@ def _episode(file: Path, source: str) -> Episode:
         used = (_QPOS, _ACTION) if "action" in series else (_QPOS,)
         left += [key for key in present if key not in (_QPOS, _ACTION)]
         keys = Keys(used, () if _ACTION in present else (_ACTION,), tuple(left))
-        return Episode(file.stem, file, series, _attributes(handle, qpos), keys)
-
-
-def _attributes(handle: h5py.File, qpos: Series) -> dict[str, Any]:
-    known = hdf5.attributes(handle)
+        known = hdf5.attributes(handle)
     if "joint_names" not in known and _is_aloha(qpos.shape):
         from ate.robots.profile import profile
 
         known["joint_names"] = profile("aloha").joint_names
-    return known
+    return Episode(file.stem, file, series, known, keys)
 
 
 def _is_aloha(shape: tuple[int, ...]) -> bool:

@@ -13,13 +13,12 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 from numpy.lib import format as npy
 
-from ate.data.formats.layout import MOST_BYTES, unreadable
+from ate.data.formats.layout import MOST_BYTES, refusing
 from ate.errors import InputError
 
 # Deflate packs at most about 1,032 to 1.
 _MOST_PACKED = 1100
 _MOST_MEMBERS = 10_000
-_SUFFIX = ".npy"
 _STEP = 16 * 2**20
 
 
@@ -54,15 +53,10 @@ def opened(file: Path) -> Iterator[ZipFile]:
     Raises:
         InputError: it is no archive, cut off, packed in a way that cannot be read, or protected.
     """
+    # NotImplementedError and RecursionError are kinds of RuntimeError.
     wrong = (BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError)
-    try:
-        with ZipFile(file) as handle:
-            yield handle
-    except InputError:
-        raise
-    except (*wrong, zlib.error, struct.error) as error:
-        # NotImplementedError and RecursionError are kinds of RuntimeError.
-        raise unreadable(error, file, "an npz file of numpy") from error
+    with refusing(file, "an npz file of numpy", *wrong, zlib.error, struct.error), ZipFile(file) as handle:
+        yield handle
 
 
 def headers(handle: ZipFile, file: Path) -> dict[str, Header]:
@@ -81,14 +75,22 @@ def headers(handle: ZipFile, file: Path) -> dict[str, Header]:
         )
     by_key = {}
     for member in members:
-        if not member.filename.endswith(_SUFFIX):
+        key = member.filename.removesuffix(".npy")
+        if key == member.filename:
             continue
-        key = member.filename.removesuffix(_SUFFIX)
         with handle.open(member) as stream:
             header = _header(stream, member.filename)
         # Objects are refused where they are used; their header does not give their size.
         if not header.dtype.hasobject:
-            _check_size(header, member.file_size, member.compress_size, f"{file}, array {key!r}")
+            promised, stored, packed = header.offset + header.bytes, member.file_size, member.compress_size
+            if promised != stored or stored > _MOST_PACKED * max(packed, 1) or promised > MOST_BYTES:
+                raise InputError(
+                    f"shape {header.shape} of {header.dtype} ({promised:,} bytes) with {stored:,} bytes stored in "
+                    f"{packed:,}",
+                    where=f"{file}, array {key!r}",
+                    expected=f"as many bytes as the header promises, at most {MOST_BYTES // 2**30} GiB",
+                    fix="the archive was cut off or its header is wrong: save it again, or exclude it",
+                )
         by_key[key] = header
     return by_key
 
@@ -151,14 +153,3 @@ def _header(stream: IO[bytes], member: str) -> Header:
     if any(not 0 <= size <= 2**62 for size in shape):
         raise ValueError(f"{member}: shape {shape}")
     return Header(member, tuple(int(size) for size in shape), dtype, bool(fortran), stream.tell())
-
-
-def _check_size(header: Header, stored: int, packed: int, where: str) -> None:
-    promised = header.offset + header.bytes
-    if promised != stored or stored > _MOST_PACKED * max(packed, 1) or promised > MOST_BYTES:
-        raise InputError(
-            f"shape {header.shape} of {header.dtype} ({promised:,} bytes) with {stored:,} bytes stored in {packed:,}",
-            where=where,
-            expected=f"as many bytes as the header promises, at most {MOST_BYTES // 2**30} GiB",
-            fix="the archive was cut off or its header is wrong: save it again, or exclude it",
-        )

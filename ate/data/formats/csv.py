@@ -61,7 +61,7 @@ def _episode(file: Path, source: str, profile: "Profile | None") -> Episode:
     if commanded:
         attributes["action_names"] = tuple(names[i][len(_ACTIONS[0]) :] for i in commanded)
     if clock is not None:
-        attributes |= _rate(file, head, names, clock)
+        attributes |= clock_rate(Rows(file, head, names, (clock,))(0, min(head.rows, _TIMED))[:, 0])
     if not head.header and profile is not None:
         attributes["robot"] = profile.name
     missing = () if commanded else ("action_…",)
@@ -72,10 +72,6 @@ def _series(file: Path, head: Table, names: tuple[str, ...], columns: list[int])
     picked = tuple(columns)
     where = f"{file}, columns {', '.join(names[i] for i in picked)}" if len(picked) < 9 else str(file)
     return Series((head.rows, len(picked)), where, Rows(file, head, names, picked))
-
-
-def _rate(file: Path, head: Table, names: tuple[str, ...], clock: int) -> dict[str, float]:
-    return clock_rate(Rows(file, head, names, (clock,))(0, min(head.rows, _TIMED))[:, 0])
 
 
 def _names(head: Table, file: Path, profile: "Profile | None") -> tuple[str, ...]:

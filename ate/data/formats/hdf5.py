@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, text, texts, unreadable
+from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, refusing, text, texts
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -20,6 +20,7 @@ MOST_PACKED = 1100
 _DEEPEST, _MOST_KEYS = 3, 200
 # Files that are opened to recognise a layout.
 _LOOKED_AT = 5
+_REPORTED = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
 _TEXTS = ("robot", "task", "units", "converted", "origin")
 _LISTS = ("joint_names", "action_names", "phase_names")
 
@@ -31,14 +32,9 @@ def opened(file: Path) -> Iterator[h5py.File]:
     Raises:
         InputError: HDF5 cannot open or read it.
     """
-    try:
-        # Recordings often lie on read-only or network disks, where locks are refused.
-        with h5py.File(file, "r", locking="best-effort") as handle:
-            yield handle
-    except InputError:
-        raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
-        raise unreadable(error, file, "an HDF5 file") from error
+    # Recordings often lie on read-only or network disks, where locks are refused.
+    with refusing(file, "an HDF5 file", *_REPORTED), h5py.File(file, "r", locking="best-effort") as handle:
+        yield handle
 
 
 def evidence(
@@ -90,32 +86,20 @@ def member(handle: h5py.Group, key: str, file: Path) -> Any:
 
 def link(group: h5py.Group, name: str) -> int | None:
     """The kind of link under a name, None where there is none."""
-    if not group.id.links.exists(name.encode()):
-        return None
-    return int(group.id.links.get_info(name.encode()).type)
+    links, key = group.id.links, name.encode()
+    return int(links.get_info(key).type) if links.exists(key) else None
 
 
-def series(handle: h5py.File, key: str, file: Path, exact: bool = False) -> Series | None:
+def series(handle: h5py.Group, key: str, file: Path, exact: bool = False, matrix: bool = False) -> Series | None:
     """The dataset at `key` as a series that reads its own rows later; None where there is none.
 
     Raises:
-        InputError: it is no dataset, takes its values from other files, or promises values it does not hold.
+        InputError: it is no dataset, takes its values from other files, or promises values it does not hold; or it is
+            no numeric matrix `(n_steps, width)` where `matrix` asks for one.
     """
-    item = member(handle, key, file)
-    return None if item is None else _series(item, key, file, exact)
-
-
-def matrix(handle: h5py.File, key: str, file: Path) -> Series | None:
-    """As `series`, and a numeric matrix `(n_steps, width)`."""
     item = member(handle, key, file)
     if item is None:
         return None
-    values = _series(item, key, file, False)
-    check_matrix(values.shape, item.id.dtype, values.where)
-    return values
-
-
-def _series(item: Any, key: str, file: Path, exact: bool) -> Series:
     where = f"{file}, dataset {key!r}"
     if not isinstance(item, h5py.Dataset):
         raise InputError(
@@ -126,7 +110,16 @@ def _series(item: Any, key: str, file: Path, exact: bool) -> Series:
         raise _elsewhere("values that are kept in other files", file, key)
     # A dataset of no space at all (null) has no shape.
     shape = tuple(item.id.shape or ())
-    _check_stored(shape, item, where)
+    promised, stored = math.prod(shape) * item.id.dtype.itemsize, int(item.id.get_storage_size())
+    if promised > MOST_PACKED * max(stored, 1):
+        raise InputError(
+            f"shape {shape} with {stored} bytes stored",
+            where=where,
+            expected="values for every row",
+            fix="the recording was cut off or its header is wrong: record it again, or exclude this episode",
+        )
+    if matrix:
+        check_matrix(shape, item.id.dtype, where)
     return Series(shape, where, Rows(file, (key,)), exact)
 
 
@@ -178,17 +171,6 @@ def keys(handle: h5py.Group, prefix: str = "", depth: int = 0) -> list[str]:
         if len(names) > _MOST_KEYS:
             return [*names[:_MOST_KEYS], "…"]
     return names
-
-
-def _check_stored(shape: tuple[int, ...], dataset: h5py.Dataset, where: str) -> None:
-    promised, stored = math.prod(shape) * dataset.id.dtype.itemsize, int(dataset.id.get_storage_size())
-    if promised > MOST_PACKED * max(stored, 1):
-        raise InputError(
-            f"shape {shape} with {stored} bytes stored",
-            where=where,
-            expected="values for every row",
-            fix="the recording was cut off or its header is wrong: record it again, or exclude this episode",
-        )
 
 
 def _elsewhere(got: str, file: Path, key: str) -> InputError:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ate.data.formats.layout import small_text
 from ate.errors import InputError
 
 # Metadata of real sets are some megabytes, a line of them some kilobytes.
@@ -30,7 +31,7 @@ def read_object(file: Path) -> dict[str, Any]:
     Raises:
         InputError: the file is missing, unreadable, too large, no JSON or no object.
     """
-    return _object(parse(_text(file), str(file)), str(file))
+    return _object(parse(small_text(file, MOST_BYTES, _unreadable), str(file)), str(file))
 
 
 def read_lines(file: Path) -> Iterator[dict[str, Any]]:
@@ -57,16 +58,6 @@ def _object(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _unreadable(f"a {type(value).__name__}", where)
     return value
-
-
-def _text(file: Path) -> str:
-    try:
-        size = file.stat().st_size
-        if size > MOST_BYTES:
-            raise _unreadable(f"{size / 2**20:,.0f} MiB", str(file))
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(f"a file that cannot be read ({error})", str(file)) from error
 
 
 def _unreadable(got: str, where: str) -> InputError:

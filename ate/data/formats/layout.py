@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,32 @@ def each_file(
             yield Broken(file.stem, file, error)
 
 
-def unreadable(error: BaseException, file: Path, expected: str) -> InputError:
-    """The error of a file that a library refuses, with the first line of what the library reports."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
-    return InputError(
-        f"a file that cannot be read ({reason})",
-        where=str(file),
-        expected=expected,
-        fix="copy the file again, or exclude it",
-    )
+@contextmanager
+def refusing(file: Path, expected: str, *errors: type[Exception]) -> Iterator[None]:
+    """Errors of a library that reads a file become one that names the file, with the first line of what it reports."""
+    try:
+        yield
+    except InputError:
+        raise
+    except errors as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise InputError(
+            f"a file that cannot be read ({reason})",
+            where=str(file),
+            expected=expected,
+            fix="copy the file again, or exclude it",
+        ) from error
+
+
+def small_text(file: Path, most: int, wrong: Callable[[str, str], InputError]) -> str:
+    """A text file of at most `most` bytes; `wrong` makes the error from what was got and where."""
+    try:
+        size = file.stat().st_size
+        if size > most:
+            raise wrong(f"{size / 2**20:,.0f} MiB", str(file))
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise wrong(f"a file that cannot be read ({error})", str(file)) from error
 
 
 def text(value: Any) -> str:

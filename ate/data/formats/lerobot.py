@@ -1,6 +1,8 @@
 """LeRobot v2.0, v2.1 and v3: parquet files with `observation.state` and `action`, and JSON in `meta/`."""
 
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +48,18 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
             fix="name the joint positions so when recording, or convert the set with its own tools",
         )
     shared = _attributes(meta)
-    footers: dict[Path, Footer | InputError] = {}
+    footer = cache(parquet.footer)
     waiting: list[Place | tuple[str, InputError]] = list(meta.places())
-    listed: dict[Path, int] = {}
+    listed: Counter[Path] = Counter()
     for place in waiting:
         if isinstance(place, Place):
-            listed[place.file] = listed.get(place.file, 0) + place.length
+            listed[place.file] += place.length
     for place in waiting:
         if not isinstance(place, Place):
             yield Broken(place[0], path / lerobot_meta.INFO, place[1])
             continue
         try:
-            yield _episode(meta, place, _footer(place.file, footers), listed[place.file], source, shared)
+            yield _episode(meta, place, footer(place.file), listed[place.file], source, shared)
         except InputError as error:
             yield Broken(lerobot_meta.name(place.number), place.file, error)
 
@@ -80,9 +82,9 @@ def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str,
     series = {"qpos": _series(meta, place, footer, _STATE)}
     left = pair(series, others, source, where)
     used = (_STATE, _ACTION) if "action" in series else (_STATE,)
-    left += [
-        key for key in [*footer.columns, *footer.others, *_elsewhere(meta, footer)] if key not in (_STATE, _ACTION)
-    ]
+    # Features that are not in the parquet file are videos.
+    present = dict.fromkeys([*footer.columns, *footer.others, *meta.features])
+    left += [key for key in present if key not in (_STATE, _ACTION)]
     keys = Keys(used, () if _ACTION in meta.features else (_ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
     return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task}, keys)
@@ -106,23 +108,6 @@ def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
         )
     window = parquet.Window(place.file, feature, width, place.first, place.number)
     return Series((place.length, width), where, window)
-
-
-def _footer(file: Path, footers: dict[Path, Footer | InputError]) -> Footer:
-    if file not in footers:
-        try:
-            footers[file] = parquet.footer(file)
-        except InputError as error:
-            footers[file] = error
-    footer = footers[file]
-    if isinstance(footer, InputError):
-        raise footer
-    return footer
-
-
-def _elsewhere(meta: Meta, footer: Footer) -> list[str]:
-    """Features that are not in the parquet file: videos."""
-    return [key for key in meta.features if key not in footer.columns and key not in footer.others]
 
 
 def _attributes(meta: Meta) -> dict[str, Any]:

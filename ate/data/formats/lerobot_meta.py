@@ -4,7 +4,7 @@ Versions 2.0 and 2.1 list episodes in `episodes.jsonl`, version 3 in parquet fil
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -93,9 +93,7 @@ class Meta:
         Raises:
             InputError: the list of episodes cannot be read.
         """
-        if self.version.startswith("v3"):
-            return _packed(self)
-        return _one_each(self)
+        return _packed(self) if self.version.startswith("v3") else _one_each(self)
 
 
 def read(root: Path) -> Meta:
@@ -137,7 +135,7 @@ def _one_each(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
 
 
 def _packed(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
-    library = parquet.arrow(str(meta.root))
+    parquet.arrow(str(meta.root))
     folder = meta.root / "meta" / "episodes"
     files = sorted(folder.rglob("*.parquet"), key=lambda file: natural(str(file))) if folder.is_dir() else []
     if not files:
@@ -146,7 +144,7 @@ def _packed(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
     known: dict[tuple[int, int], Path] = {}
     for listing in files:
         confined(meta.root, str(listing.relative_to(meta.root)), str(listing))
-        for row in _rows(library, listing):
+        for row in _rows(listing):
             number, length, chunk, index = (row[key] for key in _V3_COLUMNS)
             if not all(_whole(value, _MOST) for value in (number, chunk, index)) or not _whole(length, 2**40):
                 yield f"entry of {listing.name}", _odd(f"{row!r:.200}", str(listing), "whole numbers")
@@ -164,7 +162,7 @@ def _packed(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
             yield Place(number, file, length, first, False, _task(row.get("tasks")))
 
 
-def _rows(library: Any, listing: Path) -> Iterator[dict[str, Any]]:
+def _rows(listing: Path) -> Iterator[dict[str, Any]]:
     with parquet.opened(listing) as handle:
         there = handle.schema_arrow.names
         missing = [key for key in _V3_COLUMNS if key not in there]
@@ -195,10 +193,7 @@ def _file(meta: Meta, usual: str, numbers: Mapping[str, int]) -> Path:
 
 
 def _task(tasks: Any) -> str | None:
-    if isinstance(tasks, str):
-        return tasks
-    texts: Sequence[Any] = tasks if isinstance(tasks, list) else []
-    return next((text for text in texts if isinstance(text, str)), None)
+    return next((text for text in (tasks if isinstance(tasks, list) else [tasks]) if isinstance(text, str)), None)
 
 
 def _whole(value: Any, most: int) -> TypeGuard[int]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from ate.data.formats.layout import small_text
 from ate.errors import InputError
 
 # Meshes and textures are files of their own; what remains is small.
@@ -57,14 +58,7 @@ def read(file: Path) -> Model:
     Raises:
         InputError: the file is missing, too large, no XML text, or no model whose addresses can be computed.
     """
-    try:
-        size = file.stat().st_size
-        if size > MOST_BYTES:
-            raise _odd(f"{size / 2**20:,.0f} MiB", str(file))
-        xml = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _odd(f"a file that cannot be read ({error})", str(file)) from error
-    return parse(xml, str(file))
+    return parse(small_text(file, MOST_BYTES, _odd), str(file))
 
 
 def parse(xml: str, where: str) -> Model:

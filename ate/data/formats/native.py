@@ -5,8 +5,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
-
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import pair
@@ -31,9 +29,15 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 
 def _episode(file: Path, source: str) -> Episode:
     with hdf5.opened(file) as handle:
-        qpos = hdf5.matrix(handle, "qpos", file)
+        qpos = hdf5.series(handle, "qpos", file, matrix=True)
         if qpos is None:
-            raise _no_qpos(handle, file)
+            keys = sorted(hdf5.keys(handle))
+            raise InputError(
+                f"datasets and groups {keys}" if keys else "an empty file",
+                where=str(file),
+                expected="a root dataset 'qpos' of shape (n_steps, dof)",
+                fix="write the joint positions to 'qpos', one row a step, or name another layout",
+            )
         companions = {name: hdf5.series(handle, name, file, exact=name == "phase") for name in COMPANIONS}
         action = companions["action"]
         if source == "action" and action is not None:
@@ -43,15 +47,5 @@ def _episode(file: Path, source: str) -> Episode:
         present = hdf5.keys(handle)
         missing = tuple(name for name in COMPANIONS if name not in present)
         left += [key for key in present if key not in ("qpos", *COMPANIONS)]
-        keys = Keys(tuple(series), missing, tuple(left))
-        return Episode(file.stem, file, series, hdf5.attributes(handle), keys)
-
-
-def _no_qpos(handle: h5py.File, file: Path) -> InputError:
-    keys = sorted(hdf5.keys(handle))
-    return InputError(
-        f"datasets and groups {keys}" if keys else "an empty file",
-        where=str(file),
-        expected="a root dataset 'qpos' of shape (n_steps, dof)",
-        fix="write the joint positions to 'qpos', one row a step, or name another layout",
-    )
+        used = Keys(tuple(series), missing, tuple(left))
+        return Episode(file.stem, file, series, hdf5.attributes(handle), used)

@@ -52,7 +52,15 @@ def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
             )
         action = next((key for key in _ACTION if key in headers), None)
         wanted = {"qpos": qpos, "action": action, **{k: k for k in _COMPANIONS if k in headers and k != qpos}}
-        _check(headers[qpos], file, qpos)
+        where = f"{file}, array {qpos!r}"
+        if headers[qpos].dtype.hasobject:
+            raise InputError(
+                "an array of Python objects, as ragged episodes become",
+                where=where,
+                expected="numbers of shape (n_steps, dof)",
+                fix="save one archive an episode, or all rows in one array with 'episode_ends'",
+            )
+        check_matrix(headers[qpos].shape, headers[qpos].dtype, where)
         attributes = _attributes(handle, headers, file)
         ends = _ends(handle, headers, headers[qpos].shape[0], file) if _ENDS in headers else None
     if ends is None:
@@ -95,32 +103,19 @@ def _series(
     return Series((stop - start, *header.shape[1:]), f"{file}, array {key!r}", Rows(file, header, start), exact)
 
 
-def _check(header: Header, file: Path, key: str) -> None:
-    where = f"{file}, array {key!r}"
-    if header.dtype.hasobject:
-        raise InputError(
-            "an array of Python objects, as ragged episodes become",
-            where=where,
-            expected="numbers of shape (n_steps, dof)",
-            fix="save one archive an episode, or all rows in one array with 'episode_ends'",
-        )
-    check_matrix(header.shape, header.dtype, where)
-
-
 def _ends(handle: ZipFile, headers: dict[str, Header], rows: int, file: Path) -> list[int]:
     header = headers[_ENDS]
-    where = f"{file}, array {_ENDS!r}"
     usable = len(header.shape) == 1 and header.dtype.kind in "iu" and 0 < header.shape[0] <= _MOST_EPISODES
     values = archive.values(handle, header, file).astype(np.int64) if usable else np.empty(0, np.int64)
     if not usable or (np.diff(values, prepend=0) <= 0).any() or values[-1] != rows:
         last = f", the last {values[-1]}" if len(values) else ""
         raise InputError(
             f"shape {header.shape} of type {header.dtype}{last}",
-            where=where,
+            where=f"{file}, array {_ENDS!r}",
             expected=f"rising row numbers, the last {rows}, the rows of qpos",
             fix="write the row after the last of each episode",
         )
-    return [int(value) for value in values]
+    return values.tolist()
 
 
 def _attributes(handle: ZipFile, headers: dict[str, Header], file: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache
 
-from ate.data.formats.layout import MOST_BYTES, unreadable
+from ate.data.formats.layout import MOST_BYTES, refusing
 from ate.errors import InputError
 
 # Neighbouring episodes share a row group, which is packed as a whole: what was unpacked is kept for the next.
@@ -47,7 +47,9 @@ def opened(file: Path) -> Iterator[Any]:
         InputError: it is missing or unreadable.
     """
     library = arrow(str(file))
-    try:
+    # Errors of the library are kinds of these; an overflow is a count that no file can hold.
+    wrong = (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, OverflowError)
+    with refusing(file, "a parquet file", *wrong):
         stamp = _stamp(file)
         with _lock:
             held = _parsed.get(stamp)
@@ -61,11 +63,6 @@ def opened(file: Path) -> Iterator[Any]:
                 with _lock:
                     _parsed[stamp] = (handle.metadata, np.cumsum([0, *counts], dtype=np.int64))
             yield handle
-    except InputError:
-        raise
-    # Errors of the library are kinds of these; an overflow is a count that no file can hold.
-    except (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, OverflowError) as error:
-        raise unreadable(error, file, "a parquet file") from error
 
 
 def _stamp(file: Path) -> _Stamp:
@@ -96,14 +93,9 @@ def footer(file: Path) -> Footer:
         InputError: it cannot be read.
     """
     with opened(file) as handle:
-        columns, others = {}, []
-        for field in handle.schema_arrow:
-            kind = _kind(field.type)
-            if kind:
-                columns[field.name] = kind
-            else:
-                others.append(field.name)
-        return Footer(int(handle.metadata.num_rows), columns, tuple(others))
+        kinds = {field.name: _kind(field.type) for field in handle.schema_arrow}
+        columns = {name: kind for name, kind in kinds.items() if kind}
+        return Footer(int(handle.metadata.num_rows), columns, tuple(name for name in kinds if name not in columns))
 
 
 def _kind(arrow_type: Any) -> str:
@@ -142,10 +134,9 @@ class Window:
             rows = self._rows(handle, self.column, self.width, start, stop)
             if self.episode >= 0 and "episode_index" in handle.schema_arrow.names:
                 owners = self._rows(handle, "episode_index", 1, start, stop)
-                if (owners != self.episode).any():
-                    raise self._wrong(
-                        f"rows of episode {int(owners[owners != self.episode][0])}", f"episode {self.episode}"
-                    )
+                odd = owners[owners != self.episode]
+                if len(odd):
+                    raise self._wrong(f"rows of episode {int(odd[0])}", f"episode {self.episode}")
             return rows
 
     def _rows(self, handle: Any, column: str, width: int, start: int, stop: int) -> np.ndarray:
@@ -197,9 +188,9 @@ class Window:
             raise self._wrong(f"{values.null_count} rows without a value", "a value in every row")
         if _kind(values.type) == "list":
             lengths = values.value_lengths().to_numpy(zero_copy_only=False)
-            if (lengths != width).any():
-                odd = int(lengths[lengths != width][0])
-                raise self._wrong(f"a row of {odd} numbers", f"{width} numbers in every row")
+            odd = lengths[lengths != width]
+            if len(odd):
+                raise self._wrong(f"a row of {int(odd[0])} numbers", f"{width} numbers in every row")
             values = values.flatten()
             if values.null_count:
                 raise self._wrong(f"{values.null_count} empty numbers", "a number in every place")

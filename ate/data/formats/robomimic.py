@@ -38,52 +38,45 @@ def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group,
     here = f"{tree.ROOT}/{name}"
     obs = hdf5.member(group, "obs", file)
     wanted = [form.format(arm) for arm in range(_ARMS) for form in (_JOINTS, _GRIPPER)]
-    parts = {key: hdf5.matrix(obs, key, file) for key in wanted} if isinstance(obs, h5py.Group) else {}
+    parts = {key: hdf5.series(obs, key, file, matrix=True) for key in wanted} if isinstance(obs, h5py.Group) else {}
     present = {key: series for key, series in parts.items() if series is not None}
     if _JOINTS.format(0) not in present:
         raise InputError(
-            f"datasets {', '.join(tree.names(obs)) if isinstance(obs, h5py.Group) else ', '.join(tree.names(group))}",
+            f"datasets {', '.join(tree.names(obs if isinstance(obs, h5py.Group) else group))}",
             where=f"{file}, {here}",
             expected=f"joint positions in 'obs/{_JOINTS.format(0)}'",
             fix=f"extract the low-dimensional observations with joint positions, or exclude {prefix}{name}",
         )
-    series = {"qpos": _beside(present, file, here)}
+    rows = {len(part) for part in present.values()}
+    if len(rows) > 1:
+        raise InputError(
+            ", ".join(f"{len(part)} rows in {key}" for key, part in present.items()),
+            where=f"{file}, {here}/obs",
+            expected="as many rows of the gripper as of the joints",
+            fix="exclude this demonstration",
+        )
+    keys = tuple(f"{here}/obs/{key}" for key in present)
+    shape = (rows.pop(), sum(part.shape[1] for part in present.values()))
+    series = {"qpos": Series(shape, f"{file}, datasets {', '.join(keys)}", hdf5.Rows(file, keys))}
     action = tree.companion(group.file, f"{here}/actions", file)
     left = pair(series, {"action": action}, source, f"{file}, {here}")
     used = (*(f"obs/{key}" for key in present), *(["actions"] if "action" in series else []))
     others = [*(f"obs/{key}" for key in tree.names(obs)), *(key for key in tree.names(group) if key != "obs")]
     missing = [f"obs/{key}" for key in wanted[:2] if key not in present]
-    if not {"actions"} & set(others):
-        missing.append("actions")
+    missing += [] if "actions" in others else ["actions"]
     left += [key for key in others if key not in (*used, "actions")]
     attributes = {**shared, "joint_names": _joint_names(present, shared.get("robot"))}
     return Episode(f"{prefix}{name}", file, series, attributes, Keys(used, tuple(missing), tuple(left)))
 
 
-def _beside(parts: dict[str, Series], file: Path, here: str) -> Series:
-    rows = {len(series) for series in parts.values()}
-    keys = tuple(f"{here}/obs/{key}" for key in parts)
-    where = f"{file}, datasets {', '.join(keys)}"
-    if len(rows) > 1:
-        raise InputError(
-            f"{', '.join(f'{len(series)} rows in {key}' for key, series in parts.items())}",
-            where=f"{file}, {here}/obs",
-            expected="as many rows of the gripper as of the joints",
-            fix="exclude this demonstration",
-        )
-    return Series((rows.pop(), sum(series.shape[1] for series in parts.values())), where, hdf5.Rows(file, keys))
-
-
 def _joint_names(parts: dict[str, Series], robot: Any) -> tuple[str, ...]:
     names = []
     for key, series in parts.items():
-        arm = key.split("_")[0]
-        if robot == "Panda" and arm == "robot0":
+        form, first = f"{key}_{{}}", 0
+        if robot == "Panda" and key.startswith("robot0_"):
             # As the simulator's own model of this arm calls them.
-            form = "robot0_joint{}" if key.endswith("joint_pos") else "gripper0_finger_joint{}"
-            names += [form.format(i + 1) for i in range(series.shape[1])]
-        else:
-            names += [f"{key}_{i}" for i in range(series.shape[1])]
+            form, first = "robot0_joint{}" if key.endswith("joint_pos") else "gripper0_finger_joint{}", 1
+        names += [form.format(i + first) for i in range(series.shape[1])]
     return tuple(names)
 
 

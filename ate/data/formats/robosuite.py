@@ -50,7 +50,7 @@ def _episode(
 ) -> Episode:
     model = _model(group, data, file, name, models)
     here = f"{tree.ROOT}/{name}"
-    states = hdf5.matrix(group, _STATES, file)
+    states = hdf5.series(group, _STATES, file, matrix=True)
     if states is None:
         raise InputError(
             f"datasets {', '.join(tree.names(group)) or 'none'}",
@@ -76,39 +76,34 @@ def _episode(
     left += [_noted(group, other, file) for other in present if other not in (_STATES, _ACTIONS)]
     used = (_STATES, _MODEL, *([_ACTIONS] if "action" in series else []))
     keys = Keys(used, () if _ACTIONS in present else (_ACTIONS,), tuple(left))
-    attributes = {**shared, **_timed(group), "joint_names": tuple(joint.name for joint in robot)}
     slides = any(joint.kind == "slide" for joint in robot)
-    attributes["units"] = "rad (hinges), m (slides)" if slides else "rad"
+    attributes = {
+        **shared,
+        **clock_rate(np.asarray(group[_STATES][:_TIMED, 0], dtype=float)),
+        "joint_names": tuple(joint.name for joint in robot),
+        "units": "rad (hinges), m (slides)" if slides else "rad",
+    }
     return Episode(f"{prefix}{name}", file, series, attributes, keys)
 
 
 def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: dict[str, Model]) -> Model:
     holder = next((g for g in (group, data) if h5py.h5a.exists(g.id, _MODEL.encode())), None)
     where = f"{file}, attribute {_MODEL!r} of {tree.ROOT}/{name}"
-    if holder is None:
-        raise _no_model("no such attribute", where)
-    model_file = text(holder.attrs[_MODEL])
-    if model_file not in models:
-        if model_file.lstrip().startswith("<"):
-            models[model_file] = mujoco_model.parse(model_file, where)
+    given = None if holder is None else text(holder.attrs[_MODEL])
+    inline = given is not None and given.lstrip().startswith("<")
+    if given is None or (not inline and ("\0" in given or len(given) > 1000)):
+        raise InputError(
+            "no such attribute" if given is None else f"{len(given)} characters that name no file",
+            where=where,
+            expected="the model's XML, or the name of its file in models/",
+            fix="put the model that was recorded next to the states, or exclude the demonstration",
+        )
+    if given not in models:
+        if inline:
+            models[given] = mujoco_model.parse(given, where)
         else:
-            models[model_file] = mujoco_model.read(_model_file(file, model_file, where))
-    return models[model_file]
-
-
-def _model_file(file: Path, name: str, where: str) -> Path:
-    if "\0" in name or len(name) > 1000:
-        raise _no_model(f"{len(name)} characters that name no file", where)
-    return confined(file.parent / "models", name, where)
-
-
-def _no_model(got: str, where: str) -> InputError:
-    return InputError(
-        got,
-        where=where,
-        expected="the model's XML, or the name of its file in models/",
-        fix="put the model that was recorded next to the states, or exclude the demonstration",
-    )
+            models[given] = mujoco_model.read(confined(file.parent / "models", given, where))
+    return models[given]
 
 
 def _noted(group: h5py.Group, name: str, file: Path) -> str:
@@ -118,10 +113,6 @@ def _noted(group: h5py.Group, name: str, file: Path) -> str:
     item = hdf5.member(group, name, file)
     shape = tuple(item.id.shape or ()) if isinstance(item, h5py.Dataset) else None
     return f"{name} (shape {shape})" if shape is not None and 0 in shape else name
-
-
-def _timed(group: h5py.Group) -> dict[str, float]:
-    return clock_rate(np.asarray(group[_STATES][:_TIMED, 0], dtype=float))
 
 
 def _attributes(data: h5py.Group) -> dict[str, Any]:

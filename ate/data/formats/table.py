@@ -133,9 +133,7 @@ def _cells(line: bytes, file: Path) -> tuple[tuple[str, ...], str]:
 
 def _lines(stream: io.BufferedReader, begin: int) -> tuple[int, tuple[int, ...], int]:
     """Rows from here to the end, the byte at which every 4096th begins, and the byte after the last one's text."""
-    rows, marks, here, last = 0, [begin], begin, begin
-    written = 0
-    tail = b""
+    rows, marks, here, last, written = 0, [begin], begin, begin, 0
     while part := stream.read(_STEP):
         stripped = part.rstrip()
         breaks = np.flatnonzero(np.frombuffer(part, np.uint8) == 10)
@@ -146,9 +144,8 @@ def _lines(stream: io.BufferedReader, begin: int) -> tuple[int, tuple[int, ...],
         if stripped:
             last = here + len(stripped)
             rows = written - int((breaks >= len(stripped)).sum()) + 1
-            tail = stripped
         here += len(part)
-    return (rows, tuple(mark for mark in marks if mark < last), last) if tail else (0, (begin,), begin)
+    return (rows, tuple(mark for mark in marks if mark < last), last) if rows else (0, (begin,), begin)
 
 
 def _is_number(cell: str) -> bool:

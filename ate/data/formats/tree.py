@@ -10,7 +10,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import natural
 from ate.data.formats.jsonfile import parse
-from ate.data.formats.layout import Broken, check_matrix, listed, text
+from ate.data.formats.layout import Broken, listed, text
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -30,9 +30,7 @@ def companion(handle: h5py.Group, key: str, file: Path) -> Series | str | None:
     shape = tuple(item.id.shape or ())
     if len(shape) != 2 or 0 in shape:
         return f"shape {shape}"
-    series = hdf5.series(handle, key, file)
-    check_matrix(shape, item.id.dtype, f"{file}, dataset {key!r}")
-    return series
+    return hdf5.series(handle, key, file, matrix=True)
 
 
 def index(path: Path, reader: Callable[[Path, h5py.Group], Callable[..., Episode]]) -> Iterator[Episode | Broken]:
@@ -67,17 +65,15 @@ def demos(handle: h5py.File, file: Path) -> list[str]:
         InputError: there is no group `data`, nothing in it, or it is a link.
     """
     group = hdf5.member(handle, ROOT, file)
-    names = []
-    if isinstance(group, h5py.Group):
-        names = [raw.decode("utf-8", "replace") for raw in group.id]
-    if not names:
+    inside = list(names(group)) if isinstance(group, h5py.Group) else []
+    if not inside:
         raise InputError(
             f"datasets and groups {hdf5.keys(handle)}",
             where=str(file),
             expected="a group 'data' with one group a demonstration",
             fix="name another layout, or exclude this file",
         )
-    return sorted(names, key=natural)
+    return sorted(inside, key=natural)
 
 
 def demo(data: h5py.Group, name: str, file: Path) -> h5py.Group:
@@ -124,6 +120,5 @@ def names(group: h5py.Group) -> Iterator[str]:
 
 def robots(value: Any) -> str | None:
     """`"Panda"`, or `"Panda+Sawyer"` for two, from what environments write under `robots`."""
-    listed = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    names = [part for part in listed if isinstance(part, str)]
-    return "+".join(names) or None
+    parts = value if isinstance(value, list) else [value]
+    return "+".join(part for part in parts if isinstance(part, str)) or None

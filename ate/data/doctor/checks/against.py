@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ate.data.doctor.checks.pairs import Pair, distance, pairs
-from ate.data.doctor.checks.swaps import swaps
+from ate.data.doctor.checks.distances import distance, outside
+from ate.data.doctor.checks.pairs import Pair, pairs, swaps
 from ate.data.doctor.examined_set import ExaminedSet
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
@@ -76,12 +76,9 @@ def _pair(data: ExaminedSet, pair: Pair) -> Iterator[Finding]:
                 "one constant", f"find out why {name} stands elsewhere; a network never saw it move",
             )  # fmt: skip
         return
-    turned = _turned(data, pair)
-    scaled = _scaled(data, pair)
-    if turned is not None:
-        yield turned
-    elif scaled is not None:
-        yield scaled
+    wrong = _turned(data, pair) or _scaled(data, pair)
+    if wrong is not None:
+        yield wrong
     else:
         judged = "like the pre-training set" if pair.named else "not judged, no joint of that name was pre-trained on"
         yield data.finding(
@@ -152,10 +149,12 @@ def _scaled(data: ExaminedSet, pair: Pair) -> Finding | None:
 
 def _worst(data: ExaminedSet, paired: list[Pair]) -> Iterator[Finding]:
     """Share of rows outside of the pre-training set's 1–99 % range; the joint where it is largest."""
-    shares = {data.names[pair.joint]: _outside(pair) for pair in paired if pair.other_spread > pair.least}
+    shares = {
+        data.names[pair.joint]: outside(pair.own, pair.other) for pair in paired if pair.other_spread > pair.least
+    }
     if not shares:
         return
-    worst = max(shares, key=lambda name: shares[name])
+    worst = max(shares, key=shares.__getitem__)
     same = all(pair.named or data.is_gripper(pair.joint) for pair in paired)
     each = ", ".join(f"{name} {100 * share:.0f} %" for name, share in sorted(shares.items(), key=lambda x: -x[1]))
     if same and shares[worst] > OUTSIDE:
@@ -167,8 +166,3 @@ def _worst(data: ExaminedSet, paired: list[Pair]) -> Iterator[Finding]:
     else:
         note = "" if same else " (joints of unlike robots, paired by slot)"
         yield Finding(PASS, "against_range", worst, f"rows outside of the 1–99 % range: {each}{note}", joint=worst)
-
-
-def _outside(pair: Pair) -> float:
-    low, high = np.quantile(pair.other, [0.01, 0.99])
-    return float(((pair.own < low) | (pair.own > high)).mean())

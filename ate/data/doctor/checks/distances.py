@@ -55,13 +55,33 @@ def joint_distances(
     own = np.concatenate(_sampled(adapt, 1, rng))
     distances = []
     for j, (name, slot) in enumerate(zip(adapt.joint_names, bodies[-1].slots, strict=True)):
-        columns = [
-            [rows[:, body.slots.index(slot)] for rows in group]
+        parts = [
+            rows[:, body.slots.index(slot)]
             for group, body in zip(groups, bodies[:-1], strict=True)
             if slot in body.slots
+            for rows in group
         ]
-        distances.append(_distance(name, slot, columns, own[:, j], len(adapt), draws, rng))
+        if not parts:
+            distances.append(JointDistance(name, slot, np.nan, np.nan, np.nan, np.nan))
+            continue
+        rows, null = np.concatenate(parts), list(_null(parts, len(adapt), draws, rng)) or [np.nan]
+        median, high = float(np.median(null)), float(np.quantile(null, 0.95))
+        away, share = distance(rows, own[:, j]), outside(own[:, j], rows)
+        distances.append(JointDistance(name, slot, away, median, high, share))
     return tuple(distances)
+
+
+def distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Wasserstein-1 distance in data units."""
+    from scipy.stats import wasserstein_distance
+
+    return float(wasserstein_distance(a, b))
+
+
+def outside(own: np.ndarray, other: np.ndarray) -> float:
+    """Share of `own` outside the 1–99 % range of `other`."""
+    low, high = np.quantile(other, [0.01, 0.99])
+    return float(((own < low) | (own > high)).mean())
 
 
 def _sampled(episodes: Episodes, sets: int, rng: np.random.Generator) -> list[np.ndarray]:
@@ -75,40 +95,11 @@ def _sampled(episodes: Episodes, sets: int, rng: np.random.Generator) -> list[np
     return parts
 
 
-def _distance(
-    name: str,
-    slot: int,
-    columns: list[list[np.ndarray]],
-    own: np.ndarray,
-    count: int,
-    draws: int,
-    rng: np.random.Generator,
-) -> JointDistance:
-    if not columns:
-        return JointDistance(name, slot, np.nan, np.nan, np.nan, np.nan)
-    from scipy.stats import wasserstein_distance
-
-    parts = [part for group in columns for part in group]
-    rows = np.concatenate(parts)
-    low, high = np.quantile(rows, [0.01, 0.99])
-    null = list(_null(parts, count, draws, rng))
-    return JointDistance(
-        name,
-        slot,
-        float(wasserstein_distance(rows, own)),
-        float(np.median(null)) if null else np.nan,
-        float(np.quantile(null, 0.95)) if null else np.nan,
-        float(((own < low) | (own > high)).mean()),
-    )
-
-
 def _null(parts: list[np.ndarray], count: int, draws: int, rng: np.random.Generator) -> Iterator[float]:
-    from scipy.stats import wasserstein_distance
-
     size = min(count, len(parts) // 2)
     if not size:
         return
     for _ in range(draws):
         order = rng.permutation(len(parts))
         held, rest = ([parts[i] for i in order[:size]], [parts[i] for i in order[size:]])
-        yield float(wasserstein_distance(np.concatenate(held), np.concatenate(rest)))
+        yield distance(np.concatenate(held), np.concatenate(rest))

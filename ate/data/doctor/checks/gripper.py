@@ -84,11 +84,10 @@ def _range(data: ExaminedSet, j: int) -> Iterator[Finding]:
         return
     hundred = TURNING < high <= 100 * (1 + SLACK) and low >= -SLACK * high
     factor = "0–100, per cent" if hundred else "ticks, degrees or mm"
+    expected = "an opening from 0 (closed) to 1 (open)"
     if joint is not None:
-        expected = f"{joint.closed:g} (closed) to {joint.open:g} (open)" if joint.closed is not None else "0 to 1"
-        expected += f", as profile {data.robot} declares"
-    else:
-        expected = "an opening from 0 (closed) to 1 (open)"
+        ends_of = f"{joint.closed:g} (closed) to {joint.open:g} (open)" if joint.closed is not None else "0 to 1"
+        expected = f"{ends_of}, as profile {data.robot} declares"
     fix = "divide by 100" if hundred else "scale it to an opening"
     yield data.finding(
         j, FAIL, "gripper.percent" if hundred else "gripper.scale", f"{span}: {factor}", expected,

@@ -20,8 +20,6 @@ PILED = 0.05
 
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint and kind; grippers may close in a step."""
-    if not data.facts.summaries:
-        return
     usual = np.quantile(np.abs(data.facts.steps), 0.99, axis=0)
     # A joint that wraps once an episode does so in several per cent of the steps.
     common = np.quantile(np.abs(data.facts.steps), 0.75, axis=0)

@@ -13,12 +13,7 @@ MAD = 1.4826
 ODD = 8.0
 # Measures, and what deviation of each is at least one "deviation": sets of near-identical episodes would otherwise
 # make an outlier of every other one. Steps and jerk are compared as logarithms.
-FLOORS = {
-    "length": 0.07, "jerk": 0.15, "stillness": 0.03, "largest step": 0.2,
-    "repeated rows": 0.01,
-}  # fmt: skip
-
-
+FLOORS = {"length": 0.07, "jerk": 0.15, "stillness": 0.03, "largest step": 0.2, "repeated rows": 0.01}
 # With fewer episodes there is no telling what is usual.
 FEWEST = 8
 POSES = ("start pose", "end pose")
@@ -29,8 +24,6 @@ END = 0.15
 def triage(data: ExaminedSet) -> tuple[Triage, ...]:
     """Every episode that could be read, the oddest first."""
     summaries = data.facts.summaries
-    if not summaries:
-        return ()
     raw = _measures(data)
     scores = {name: values if name in POSES else _robust(values, FLOORS[name]) for name, values in raw.items()}
     rows = []

@@ -1,13 +1,21 @@
-"""Pairs: a joint of this set and the same joint of the pre-training sets, by name, else by its unified slot."""
+"""Pairs: a joint here and the same one of the pre-training sets, by name or unified slot; and columns exchanged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ate.data.doctor.checks.distances import MOST_ROWS
+from ate.data.doctor.checks.distances import MOST_ROWS, distance
 from ate.data.doctor.examined_set import ExaminedSet
+from ate.data.doctor.report import FAIL, Finding
 from ate.errors import InputError
+
+# Rows a joint: every joint is compared with every other.
+ROWS = 400
+# The exchanged columns must together lie this much closer than as they stand.
+CLOSER = 0.4
+# And the plain distances be this share of the joints' spread at least: alike joints have no order.
+APART = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +65,6 @@ def thinned(rows: np.ndarray, most: int = MOST_ROWS) -> np.ndarray:
     return rows[:: max(-(-len(rows) // most), 1)]
 
 
-def distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Wasserstein-1 distance in data units."""
-    from scipy.stats import wasserstein_distance
-
-    return float(wasserstein_distance(a, b))
-
-
 def _pair(data: ExaminedSet, j: int, columns: Sequence[tuple[int, int]], named: bool) -> Pair:
     most = max(MOST_ROWS // len(columns), 200)
     others = [thinned(data.against[i].facts.rows[:, c], most) for i, c in columns]
@@ -107,3 +108,48 @@ def _slots(data: ExaminedSet) -> list[tuple[int, ...]] | None:
         # Without places joints pair by name alone.
         return None
     return [body.slots for body in bodies]
+
+
+def swaps(data: ExaminedSet, paired: list[Pair]) -> Iterator[Finding]:
+    """Joints whose columns were exchanged, each with the one it fits; only among joints that share names."""
+    from scipy.optimize import linear_sum_assignment
+
+    named = [pair for pair in paired if pair.named and not np.isnan(pair.spread)]
+    if len(named) < 2:
+        return
+    own = [thinned(pair.own, ROWS) for pair in named]
+    other = [thinned(pair.other, ROWS) for pair in named]
+    cost = np.array([[distance(a, b) for b in other] for a in own])
+    _, columns = linear_sum_assignment(cost)
+    for group in _cycles(columns.tolist()):
+        plain = sum(cost[i, i] for i in group)
+        crossed = sum(cost[i, columns[i]] for i in group)
+        spread = sum(max(named[i].spread, named[i].other_spread) for i in group)
+        if crossed < CLOSER * plain and plain > APART * spread:
+            for i in group:
+                yield _swap(data, named, i, int(columns[i]), cost)
+
+
+def _cycles(mapping: list[int]) -> list[list[int]]:
+    """Groups of joints that are exchanged among themselves."""
+    left, groups = {i for i, k in enumerate(mapping) if i != k}, []
+    while left:
+        group = [min(left)]
+        while mapping[group[-1]] != group[0]:
+            group.append(mapping[group[-1]])
+        left -= set(group)
+        groups.append(group)
+    return groups
+
+
+def _swap(data: ExaminedSet, named: list[Pair], i: int, k: int, cost: np.ndarray) -> Finding:
+    name, fits = data.names[named[i].joint], data.names[named[k].joint]
+    own, other = ({side for side in ("left", "right") if side in joint.lower()} for joint in (name, fits))
+    arms = own and other and own != other
+    return Finding(
+        FAIL, "against_order.left_right" if arms else "against_order.columns", name,
+        f"{'left and right swapped' if arms else 'columns swapped'}: {name} fits {fits} of the pre-training set "
+        f"({cost[i, k]:.3g} away, from {name} itself {cost[i, i]:.3g})",
+        f"{name} like {name} there", f"move the column of {name} to {fits}" + (", arm by arm" if arms else ""),
+        joint=name,
+    )  # fmt: skip

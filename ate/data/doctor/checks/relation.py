@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ate.data.doctor.examined_set import CONSTANT_RANGE, ExaminedSet, listed
+from ate.data.doctor.lags import Lags
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
 # Share of the rows that must agree exactly for a copy: recorders leave out the last row at most.
@@ -33,36 +34,33 @@ HELD = 3.0
 
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint, and one on the lag of all."""
-    other = data.companion
-    if data.facts.other is None:
-        some = sum(item.has(other) for item in data.episodes)
+    companion, other, lags = data.companion, data.facts.other, data.facts.lags
+    if other is None:
+        some = sum(item.has(companion) for item in data.episodes)
         level = WARN if some else PASS
-        recorded = (
-            f"{other!r} recorded in {some} of {len(data.episodes)} episodes" if some else f"no {other!r} recorded"
-        )
+        share = f"{companion!r} recorded in {some} of {len(data.episodes)} episodes"
+        recorded = share if some else f"no {companion!r} recorded"
         yield Finding(
             level, "relation.missing" if some else "relation", "all joints", f"{recorded}: not compared",
-            f"{other!r} in all episodes or in none", "record it in all episodes" if some else "",
+            f"{companion!r} in all episodes or in none", "record it in all episodes" if some else "",
         )  # fmt: skip
         return
-    lags = data.facts.lags
     if lags is None:
-        yield _widths(data, other, data.facts.other)
+        yield _widths(data, companion, other)
         return
     if not lags.count:
         yield Finding(PASS, "relation", "all joints", "episodes too short to compare action with state")
         return
-    swapped = list(_swapped(data))
-    yield from swapped
+    yield from _swapped(data, other)
     close = []
     for j in range(len(data.names)):
-        finding = _joint(data, j) if data.moves[j] else None
+        finding = _joint(data, j, lags, other) if data.moves[j] else None
         if finding is not None:
             yield finding
             if finding.level == PASS and not data.is_gripper(j):
                 close.append(j)
     if close:
-        yield from _lag(data, np.array(close))
+        yield from _lag(data, lags, np.array(close))
 
 
 def _widths(data: ExaminedSet, other: str, values: np.ndarray) -> Finding:
@@ -95,12 +93,11 @@ def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(scale > 1e-9, a.T @ b / np.where(scale > 1e-9, scale, 1), 0.0)
 
 
-def _swapped(data: ExaminedSet) -> Iterator[Finding]:
+def _swapped(data: ExaminedSet, other: np.ndarray) -> Iterator[Finding]:
     """Columns of the action that follow another joint than the one they stand for."""
     from scipy.optimize import linear_sum_assignment
 
-    assert data.facts.other is not None
-    state, command = (data.facts.rows, data.facts.other)
+    state, command = data.facts.rows, other
     if data.episodes.source == "action":
         state, command = command, state
     tie = _correlations(command, state)
@@ -115,10 +112,8 @@ def _swapped(data: ExaminedSet) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _joint(data: ExaminedSet, j: int) -> Finding:
-    lags, name = data.facts.lags, data.names[j]
-    assert lags is not None
-    copy = _copied(data, j)
+def _joint(data: ExaminedSet, j: int, lags: Lags, other: np.ndarray) -> Finding:
+    name, copy = data.names[j], _copied(data, j, lags, other)
     if copy is not None:
         return copy
     _, var_q, both = lags.moments
@@ -141,18 +136,18 @@ def _joint(data: ExaminedSet, j: int) -> Finding:
             f"convert {name} of the series in degrees by π/180",
         )  # fmt: skip
     if r > SAME and abs(slope - 1) < SLOPE:
-        return _offset(data, j, relation)
-    return _unlike(data, j, relation, r)
+        return _offset(data, j, other, relation)
+    return _unlike(data, j, other, relation, r)
 
 
-def _copied(data: ExaminedSet, j: int) -> Finding | None:
-    lags = data.facts.lags
-    assert lags is not None
+def _copied(data: ExaminedSet, j: int, lags: Lags, other: np.ndarray) -> Finding | None:
     equal = lags.equal[:, j]
     best = int(equal.argmax())
     k = int(lags.offsets[best])
+    here, there = data.facts.rows[:, j].astype(np.float64), other[:, j].astype(np.float64)
+    residue = float(np.nanmean((there - here) ** 2) / max(here.var(), 1e-12))
     # A joint that rests most of the time equals itself at every lag.
-    if not data.is_gripper(j) and _residue(data, j) < ROUNDED:
+    if not data.is_gripper(j) and residue < ROUNDED:
         best, k = lags.most, 0
     elif equal[best] < COPIED or (k != 0 and equal[best] - np.median(equal) < 0.1) or data.is_gripper(j):
         return None
@@ -176,21 +171,13 @@ def _copied(data: ExaminedSet, j: int) -> Finding | None:
     )  # fmt: skip
 
 
-def _residue(data: ExaminedSet, j: int) -> float:
-    """Mean square of action[t] − qpos[t] as a share of the variance of qpos."""
-    assert data.facts.other is not None
-    here, there = data.facts.rows[:, j].astype(np.float64), data.facts.other[:, j].astype(np.float64)
-    return float(np.nanmean((there - here) ** 2) / max(here.var(), 1e-12))
-
-
-def _offset(data: ExaminedSet, j: int, relation: str) -> Finding:
+def _offset(data: ExaminedSet, j: int, other: np.ndarray, relation: str) -> Finding:
     """On frames in which nothing moves, target and measurement should agree."""
     name = data.names[j]
-    assert data.facts.other is not None
     still = (np.abs(data.facts.steps) <= 0.1 * data.facts.usual).all(axis=1)
     span = float(data.facts.quantile(0.99)[j] - data.facts.quantile(0.01)[j])
     if still.sum() >= 20:
-        gap = float(np.nanmedian((data.facts.other[still, j] - data.facts.rows[still, j]).astype(np.float64)))
+        gap = float(np.nanmedian((other[still, j] - data.facts.rows[still, j]).astype(np.float64)))
         gap = gap if data.episodes.source == "qpos" else -gap
         if abs(gap) > max(OFFSET * span, 1e-3):
             return data.finding(
@@ -201,10 +188,9 @@ def _offset(data: ExaminedSet, j: int, relation: str) -> Finding:
     return data.finding(j, PASS, "relation", relation)
 
 
-def _unlike(data: ExaminedSet, j: int, relation: str, r: float) -> Finding:
-    assert data.facts.other is not None
+def _unlike(data: ExaminedSet, j: int, other: np.ndarray, relation: str, r: float) -> Finding:
     if data.episodes.source == "qpos":
-        change = _correlations(data.facts.other[:, [j]], data.facts.steps[:, [j]])[0, 0]
+        change = _correlations(other[:, [j]], data.facts.steps[:, [j]])[0, 0]
         if abs(change) > max(abs(r), 0.7):
             return data.finding(
                 j, WARN, "relation.delta",
@@ -212,14 +198,14 @@ def _unlike(data: ExaminedSet, j: int, relation: str, r: float) -> Finding:
                 "a delta or a speed", "absolute targets",
                 "use source qpos, or add the action to the position before use",
             )  # fmt: skip
-    spans = [float(np.ptp(np.nanquantile(v[:, j], [0.01, 0.99]))) for v in (data.facts.rows, data.facts.other)]
+    spans = [float(np.ptp(np.nanquantile(v[:, j], [0.01, 0.99]))) for v in (data.facts.rows, other)]
     near = float(data.near_ranges[j])
     if min(spans) < near and max(spans) < HELD * near:
         return data.finding(
-            j, PASS, "relation", f"held: the action stays within {spans[1]:.2g}, the state within {spans[0]:.2g}",
-        )  # fmt: skip
+            j, PASS, "relation", f"held: the action stays within {spans[1]:.2g}, the state within {spans[0]:.2g}"
+        )
     if spans[1] < CONSTANT_RANGE:
-        relation = f"the action stands at {float(np.nanmedian(data.facts.other[:, j])):.4g} while the state moves"
+        relation = f"the action stands at {float(np.nanmedian(other[:, j])):.4g} while the state moves"
     return data.finding(
         j, WARN, "relation.scale" if r > ANOTHER else "relation.unrelated",
         f"{relation}: action {'on another scale than' if r > ANOTHER else 'does not follow from'} state "
@@ -228,9 +214,7 @@ def _unlike(data: ExaminedSet, j: int, relation: str, r: float) -> Finding:
     )  # fmt: skip
 
 
-def _lag(data: ExaminedSet, close: np.ndarray) -> Iterator[Finding]:
-    lags = data.facts.lags
-    assert lags is not None
+def _lag(data: ExaminedSet, lags: Lags, close: np.ndarray) -> Iterator[Finding]:
     best = lags.best()[close]
     misfit = 1 - lags.correlation[:, close] ** 2
     # A joint that creeps fits at any lag: no evidence.

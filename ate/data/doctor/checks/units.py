@@ -29,8 +29,7 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
     suspects = _suspects(data)
     arm = [j for j in range(len(data.names)) if not data.is_gripper(j)]
     # A joint that happens to stay within a few degrees looks like radians: the other joints decide.
-    suspected = {j: suspects[j] for j in arm if j in suspects}
-    all_degrees = sum(kind == "degrees" for kind in suspected.values()) > 0.5 * sum(data.moves[j] for j in arm)
+    all_degrees = sum(suspects.get(j) == "degrees" for j in arm) > 0.5 * sum(data.moves[j] for j in arm)
     for j in arm:
         kind = suspects.get(j, "")
         if not kind and all_degrees and _expected(data, j) == "rad" and data.moves[j]:
@@ -48,15 +47,16 @@ def _suspects(data: ExaminedSet) -> dict[int, str]:
     low, high = data.facts.low, data.facts.high
     whole = (data.facts.rows == np.round(data.facts.rows)).all(axis=0)
     speed = np.quantile(np.abs(data.facts.steps), 0.95, axis=0) * (data.episodes.rate_hz or 0.0)
-    for j, name in enumerate(data.names):
-        joint, size = data.joints[j], max(-low[j], high[j])
-        unit = _expected(data, j)
-        if size <= 1e-3 or data.is_gripper(j) or name in _quaternion_columns(data):
+    quaternions = data.facts.quaternions.get(data.episodes.source)
+    turning = {start + i for start in (quaternions.starts if quaternions is not None else []) for i in range(4)}
+    for j, joint in enumerate(data.joints):
+        size, unit = max(-low[j], high[j]), _expected(data, j)
+        if size <= 1e-3 or data.is_gripper(j) or j in turning:
             continue
         if whole[j] and low[j] >= 0 and high[j] - low[j] > 10 and high[j] > 180 and unit != "ticks":
             suspects[j] = "ticks"
         elif unit == "rad" and joint is not None and joint.low is not None and joint.high is not None:
-            if _outside(data, j, 1.0) and _outside(data, j, 1.0) > 1 and not _outside(data, j, PER_DEGREE):
+            if _outside(data, j, 1.0) > 1 and not _outside(data, j, PER_DEGREE):
                 suspects[j] = "degrees"
             elif _outside(data, j, 1.0) and _outside(data, j, -1.0) == 0:
                 suspects[j] = "sign"
@@ -69,12 +69,6 @@ def _suspects(data: ExaminedSet) -> dict[int, str]:
         # All of the joints within ± 6.3° at once is no motion worth recording.
         suspects |= dict.fromkeys(degrees, "radians")
     return suspects
-
-
-def _quaternion_columns(data: ExaminedSet) -> set[str]:
-    quaternions = data.facts.quaternions.get(data.episodes.source)
-    starts = quaternions.starts if quaternions is not None else []
-    return {data.names[start + i] for start in starts for i in range(4)}
 
 
 def _outside(data: ExaminedSet, j: int, factor: float) -> float:
@@ -139,9 +133,7 @@ def _unit(data: ExaminedSet, j: int, kind: str) -> Finding:
             j, FAIL, "units.unknown", f"{span}: neither radians nor degrees", expected,
             f"find out what {name} is recorded in and convert it, {declare}",
         )  # fmt: skip
-    return data.finding(
-        j, FAIL, "units.degrees", got, expected, f"multiply {name} by π/180, {declare}: unit = \"{fix}\"",
-    )  # fmt: skip
+    return data.finding(j, FAIL, "units.degrees", got, expected, f'multiply {name} by π/180, {declare}: unit = "{fix}"')
 
 
 def _limits(data: ExaminedSet, j: int) -> Finding:
