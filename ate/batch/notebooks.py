@@ -55,7 +55,7 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     chosen = settings(given)
     directory = RunDirectory(chosen.directory)
     # Imported here: it imports torch, and a mistyped name should be refused without that wait.
-    from ate.experiments.preflight import preflight
+    from ate.experiments.preparation import preflight
 
     preflight(chosen, strict=tuple(numbers) != ("01",))
     # A notebook has another working folder, so relative paths of the command line are resolved here.

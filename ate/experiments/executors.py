@@ -54,15 +54,13 @@ class Executor:
             raise unknown(self.kind, KINDS, where="executor")
         where = f"executor {self.kind!r}"
         if self.options and not KINDS[self.kind]:
-            raise InputError(
-                ", ".join(self.options), where=where, expected="no options", fix="set the number of workers instead"
-            )
+            fix = "set the number of workers instead"
+            raise InputError(", ".join(self.options), where=where, expected="no options", fix=fix)
         options = typed(KINDS[self.kind], self.options, where)
         for name, value in options.items():
             if value == "" or (not isinstance(value, str) and value <= 0):
-                raise InputError(
-                    repr(value), where=f"{name} in {where}", expected="a name, or a number above 0", fix="correct it"
-                )
+                expected = "a name, or a number above 0"
+                raise InputError(repr(value), where=f"{name} in {where}", expected=expected, fix="correct it")
         if options.get("per", PER[0]) not in PER:
             raise unknown(options["per"], PER, where=f"per in {where}")
         if self.workers < 1:
@@ -138,12 +136,8 @@ def _pool(jobs: Sequence[Job], chosen: Sequence[int], workers: int) -> Iterator[
     with ExitStack() as interrupted:
         # Interrupted in between, workers do not go on with what nobody waits for.
         interrupted.callback(pool.shutdown, kill_workers=True)
-        futures = {pool.submit(_call, jobs[index]): index for index in chosen}
+        futures = {pool.submit(jobs[index]): index for index in chosen}
         for future in as_completed(futures):
             yield futures[future], JobFailure.of(future)
         interrupted.pop_all()
     pool.shutdown()
-
-
-def _call(job: Job) -> None:
-    job()

@@ -17,11 +17,7 @@ ALIGNED_ENCODERS = ("aligned", *ALIGNED_VARIANTS)
 ENCODERS = ("none", *ALIGNED_ENCODERS, "random", "identity", "one-stage")
 # What each form of guidance has to beat, apart from direct fine-tuning.
 CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "ATE": ("random encoder",),
-        "ATE paper": ("paper, random", "paper, identity"),
-        "auxiliary": ("auxiliary, random",),
-    }
+    {"ATE": ("random encoder",), "ATE paper": ("paper, random", "paper, identity"), "auxiliary": ("auxiliary, random",)}
 )
 COMPARISON, EVIDENCE = "comparison", "evidence"
 METHOD_SETS = (COMPARISON, EVIDENCE)

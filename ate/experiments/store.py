@@ -8,9 +8,10 @@ Cells of one training seed and setting are trained together on the same batches,
 The hash does not include machine or library versions: use another run directory for another installation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,50 +30,6 @@ ELSEWHERE = ("policy", "alignment", "variants", "adapt")
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What the files of an experiment hold, read once for all of its cells.
-
-    Attributes:
-        experiment: whose files.
-        policy: SHA-256 of the pre-trained policy's checkpoint.
-        alignment: SHA-256 of the run's alignment.
-        variants: the same of every other reading, by name.
-        data: digest of the adaptation robot's episodes.
-    """
-
-    experiment: Experiment
-    policy: str
-    alignment: str
-    variants: Mapping[str, str]
-    data: str
-
-    @classmethod
-    def of(cls, experiment: Experiment) -> "Contents":
-        """Read them."""
-        variants = {name: file_digest(Path(folder) / FILE) for name, folder in experiment.variants}
-        alignment = file_digest(Path(experiment.alignment) / FILE)
-        return cls(
-            experiment, file_digest(Path(experiment.policy)), alignment, variants, experiment.adapt.load().digest
-        )
-
-    def cell(self, method: MethodSpec, seed: int) -> "Cell":
-        """One cell; methods that differ in their names alone are the same one."""
-        settings = {k: v for k, v in asdict(self.experiment).items() if k not in ELSEWHERE}
-        depends = {
-            "format": FORMAT,
-            "settings": settings,
-            "method": {**method.to_tree(), "name": ""},
-            "seed": seed,
-            "policy": self.policy,
-            "alignment": self.alignment,
-            "variant": self.variants.get(method.encoder, ""),
-            "data": self.data,
-        }
-        key = content_key(depends)
-        return Cell(method, seed, key)
-
-
-@dataclass(frozen=True)
 class Cell:
     """One method and training seed of an experiment.
 
@@ -85,6 +42,23 @@ class Cell:
     method: MethodSpec
     seed: int
     key: str
+
+
+def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Sequence[int]) -> list[Cell]:
+    """Cells of an experiment, seed by seed; methods that differ in their names alone have one key."""
+    variants = {name: file_digest(Path(folder) / FILE) for name, folder in experiment.variants}
+    shared = {
+        "format": FORMAT,
+        "settings": {name: value for name, value in asdict(experiment).items() if name not in ELSEWHERE},
+        "policy": file_digest(Path(experiment.policy)),
+        "alignment": file_digest(Path(experiment.alignment) / FILE),
+        "data": experiment.adapt.load().digest,
+    }
+    cells = []
+    for seed, method in product(seeds, methods):
+        own = {"method": {**method.to_tree(), "name": ""}, "variant": variants.get(method.encoder, ""), "seed": seed}
+        cells.append(Cell(method, seed, content_key({**shared, **own})))
+    return cells
 
 
 @dataclass(frozen=True)

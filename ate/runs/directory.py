@@ -26,12 +26,7 @@ FORMAT = 2
 # Written by every version; a folder that has one of them and no run.json is of an earlier one.
 CONTENTS = ("headlines", "results", "align")
 # Title of each notebook, by its number.
-TITLES = {
-    "01": "Inspect the data",
-    "02": "Align the latents",
-    "03": "Steer the policy",
-    "04": "Ablate λ and clamp",
-}
+TITLES = {"01": "Inspect the data", "02": "Align the latents", "03": "Steer the policy", "04": "Ablate λ and clamp"}
 
 
 @dataclass(frozen=True)
