@@ -8,8 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ate.errors import InputError
-from ate.experiments.executors import Executor
-from ate.experiments.jobs import LOST, RAISED, JobFailure
+from ate.experiments.executors import LOST, RAISED, Executor, JobFailure
 from ate.experiments.methods import STARTS, MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment
@@ -42,12 +41,8 @@ class JobSpec:
         names = [method.name for method in self.methods]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated or not self.methods:
-            raise InputError(
-                f"{', '.join(map(repr, repeated))} more than once" if repeated else "no methods",
-                where="methods",
-                expected="methods of different names",
-                fix="name each method once",
-            )
+            got = f"{', '.join(map(repr, repeated))} more than once" if repeated else "no methods"
+            raise InputError(got, where="methods", expected="methods of different names", fix="name each method once")
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,6 @@ def draw_demonstrations(pool: Episodes, count: int, seed: int) -> Episodes:
 
 
 def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder: Path | None) -> Encoder | None:
-    """The encoder that a method names, for one alignment and draw."""
     match name:
         case "none":
             return None

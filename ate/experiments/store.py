@@ -20,7 +20,7 @@ from ate.errors import InputError
 from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, run_seed
-from ate.runs.files import content_key, file_digest, read_json, write_json
+from ate.runs.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from ate.runs.lock import lock
 
 # Part of every hash: raised when the same settings come to mean another result.
@@ -91,12 +91,9 @@ class Store:
         """
         result = RunResult.from_tree(read_json(self.file(cell)))
         if result.cell != cell.key:
-            raise InputError(
-                f"the result of cell {result.cell[:SHOWN] or 'none'}",
-                where=str(self.file(cell)),
-                expected=f"that of {cell.key[:SHOWN]}",
-                fix="remove the file; the cell is then trained again",
-            )
+            got, expected = f"the result of cell {result.cell[:SHOWN] or 'none'}", f"that of {cell.key[:SHOWN]}"
+            fix = "remove the file; the cell is then trained again"
+            raise InputError(got, where=str(self.file(cell)), expected=expected, fix=fix)
         return replace(result, spec=cell.method)
 
     def write(self, cell: Cell, result: RunResult) -> None:
@@ -151,19 +148,14 @@ class SeedJob:
                 locks.enter_context(lock(store.folder / "locks", f"training seed {cell.seed}", name=cell.key[:SHOWN]))
             missing = self.missing
             for cell in missing:
-                _remove_leftovers(store.file(cell))
+                # No other process writes a cell whose lock is held.
+                remove_leftovers(store.file(cell).parent, store.file(cell).name)
             if not missing:
                 return
             methods = [cell.method for cell in missing]
             results = run_seed(self.experiment, methods, missing[0].seed, store.folder / "aligned")
             for cell, result in zip(missing, results, strict=True):
                 store.write(cell, result)
-
-
-def _remove_leftovers(file: Path) -> None:
-    """Remove temporary files of a writer that was killed; no other process writes a cell whose lock is held."""
-    for leftover in file.parent.glob(f".{file.name}.*.tmp"):
-        leftover.unlink(missing_ok=True)
 
 
 def load_results(directory: Path) -> list[RunResult]:
