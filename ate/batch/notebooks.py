@@ -55,7 +55,7 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     chosen = settings(given)
     directory = RunDirectory(chosen.directory)
     # Imported here: it imports torch, and a mistyped name should be refused without that wait.
-    from ate.experiments.preflight import preflight
+    from ate.experiments.preparation import preflight
 
     preflight(chosen, strict=tuple(numbers) != ("01",))
     # A notebook has another working folder, so relative paths of the command line are resolved here.
@@ -84,10 +84,9 @@ def _execute(number: str, directory: RunDirectory, parameters: Mapping[str, Any]
 
     source = ROOT / "notebooks" / NOTEBOOKS[number]
     if not source.exists():
-        raise InputError(
-            "no such file", where=str(source), expected="the notebooks next to the package",
-            fix="install from a clone with `pip install -e .`, as `make venv` does",
-        )  # fmt: skip
+        expected = "the notebooks next to the package"
+        fix = "install from a clone with `pip install -e .`, as `make venv` does"
+        raise InputError("no such file", where=str(source), expected=expected, fix=fix)
     output = directory.path / "notebooks" / NOTEBOOKS[number]
     output.parent.mkdir(parents=True, exist_ok=True)
     directory.begin(number)
@@ -108,18 +107,11 @@ def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> Non
     """
     import papermill
 
+    options = {"kernel_name": "python3", "log_output": False, "start_timeout": TIMEOUT, "iopub_timeout": TIMEOUT}
     output.unlink(missing_ok=True)
     for attempt in range(STARTS):
         try:
-            papermill.execute_notebook(
-                source,
-                output,
-                parameters,
-                kernel_name="python3",
-                log_output=False,
-                start_timeout=TIMEOUT,
-                iopub_timeout=TIMEOUT,
-            )
+            papermill.execute_notebook(source, output, parameters, **options)
             return
         except RuntimeError:
             if attempt == STARTS - 1 or _last_begun(_read(output)) is not None:

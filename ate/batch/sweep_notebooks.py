@@ -14,7 +14,7 @@ from typing import Any
 
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.errors import InputError
-from ate.experiments.jobs import JobFailure
+from ate.experiments.executors import JobFailure
 from ate.experiments.results import Regime
 from ate.experiments.settings import PROFILES, Settings
 from ate.experiments.study import Study
@@ -46,14 +46,9 @@ class NotebookCell:
     @property
     def key(self) -> str:
         """Names its folder."""
-        words = [
-            *self.guidance.labels(("lam", "clamp")).values(),
-            *self.guidance.labels(self.guidance.unusual()).values(),
-        ]
-        name = "_".join(word.replace("λ=", "lam").replace("c=", "clamp").replace("∞", "inf") for word in words)
-        return (
-            f"{self.regime.parameterization}_{self.regime.demonstrations}x{self.regime.steps}_{name.replace(' ', '-')}"
-        )
+        name = "_".join(self.guidance.labels(("lam", "clamp", *self.guidance.unusual())).values())
+        name = name.replace("λ=", "lam").replace("c=", "clamp").replace("∞", "inf").replace(" ", "-")
+        return f"{self.regime.parameterization}_{self.regime.demonstrations}x{self.regime.steps}_{name}"
 
     @property
     def folder(self) -> Path:
@@ -86,7 +81,9 @@ class NotebookCell:
             if not link.is_symlink():
                 link.symlink_to(Path(os.path.relpath(shared, self.folder)))
         execute([NUMBER], self._parameters())
-        write_text(self.html, _page(self.notebook))
+        from nbconvert import HTMLExporter
+
+        write_text(self.html, HTMLExporter().from_filename(str(self.notebook))[0])
 
     def _parameters(self) -> Mapping[str, Any]:
         """Parameters of the notebook: the sweep's settings, with one guidance and the seeds of the search."""
@@ -100,9 +97,8 @@ class NotebookCell:
             run=str(self.folder),
             executor="here",
         )
-        usual = PROFILES[chosen.profile].parameters
-        given = chosen.parameters
-        return {name: value for name, value in given.items() if value != usual[name] or name in ("profile", "run")}
+        usual = {**PROFILES[chosen.profile].parameters, "profile": None, "run": None}
+        return {name: value for name, value in chosen.parameters.items() if value != usual[name]}
 
 
 def notebook_cells(sweep: Sweep, settings: Settings, regimes: tuple[Regime, ...]) -> tuple[NotebookCell, ...]:
@@ -117,12 +113,9 @@ def notebook_cells(sweep: Sweep, settings: Settings, regimes: tuple[Regime, ...]
         InputError: the sweep varies what notebook 03 has no parameter for.
     """
     if sweep.encoder != ("aligned",) or sweep.controls:
-        raise InputError(
-            f"encoders {', '.join((*sweep.encoder, *sweep.controls))}",
-            where="notebooks of a sweep",
-            expected="the run's own alignment alone: notebook 03 has controls of its own",
-            fix="sweep encoders and controls without notebooks",
-        )
+        got, where = f"encoders {', '.join((*sweep.encoder, *sweep.controls))}", "notebooks of a sweep"
+        expected = "the run's own alignment alone: notebook 03 has controls of its own"
+        raise InputError(got, where=where, expected=expected, fix="sweep encoders and controls without notebooks")
     grid = [method for method in sweep.methods if method.encoder == "aligned"]
     return tuple(NotebookCell(settings, regime, method.guidance, sweep.seeds) for regime in regimes for method in grid)
 
@@ -138,10 +131,3 @@ def execute_sweep(study: Study, sweep: Sweep) -> list[tuple[Path, JobFailure | N
     ended = dict(study.executor.run(missing, study.settings.directory / "results" / "jobs"))
     failures = {cell.key: ended[index] for index, cell in enumerate(missing)}
     return [(cell.html, failures.get(cell.key)) for cell in cells]
-
-
-def _page(notebook: Path) -> str:
-    from nbconvert import HTMLExporter
-
-    page, _ = HTMLExporter().from_filename(str(notebook))
-    return str(page)

@@ -47,15 +47,13 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     results = _whole(lambda: study.compare(methods))
     click.echo(
         f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
-        f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts; "
-        f"guidance: {chosen.guidance.label()}"
+        f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts; guidance: {chosen.guidance.label()}"
     )
     rows = method_rows(results)
     click.echo(table_text(rows))
     lines = [*comparison_sentences(results), *control_sentences(results)]
     answer = bottom_line(results, study.adapt.robot) if methods == COMPARISON else ""
-    for line in [*lines, *([answer] if answer else [])]:
-        click.echo(line)
+    click.echo("\n".join([*lines, answer] if answer else lines))
     kind = "compare" if methods == COMPARISON else methods
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
     headline = {"title": title, "bottom_line": answer, "verdict": lines, "table": rows}
@@ -97,13 +95,12 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     from ate.runs.directory import RunDirectory
     from ate.viz.report.write import write_report
 
-    chosen = settings({"profile": profile, "run": folder, **given})
+    given |= {"profile": profile, "run": folder}
+    chosen = settings(given)
     described = sweep_of(chosen) if file is None else sweep_of(chosen).read(file)
     options = {"lams": lams, "clamps": clamps, "seeds": seeds, "validate": validate, **pairs(axes, "--axis")}
     described = described.with_options({name: value for name, value in options.items() if value is not None}, "options")
-    study = prepare(
-        settings({"profile": profile, "run": folder, **given, "parameterizations": described.parameterization})
-    )
+    study = prepare(settings({**given, "parameterizations": described.parameterization}))
     command = _command()
     click.echo(f"{study.adapt.robot}, {study.adapt.task}: {described.cells} cells, {chosen.rollouts} rollouts each")
     swept = study.sweep(described, command)
@@ -151,9 +148,7 @@ def _report(study: "Study", described: "Sweep", regime: "Regime", results: Seque
     shared = f"{regime.parameterization}, {regime.demonstrations} demonstrations, {regime.steps} steps"
     click.echo(f"\n{shared}, {described.seeds} training seeds")
     rows, lines = method_rows(search), grid_sentences(search, validated)
-    click.echo(table_text(rows))
-    for line in lines:
-        click.echo(line)
+    click.echo("\n".join([table_text(rows), *lines]))
     kind = regime.parameterization.replace("_", "-")
     key = f"sweep-{kind}-{regime.demonstrations}x{regime.steps}"
     headline: dict[str, Any] = {"title": f"Sweep: {shared}", "verdict": lines, "table": rows}

@@ -22,24 +22,19 @@ def evidence(runs: tuple[Path, ...], first_seed: int, each: bool) -> None:
         return
     groups = studies_of(runs, first_seed)
     if not groups:
-        raise InputError(
-            "no result of an evidence method",
-            where=", ".join(map(str, runs)),
-            expected="run directories of a comparison of the evidence methods",
-            fix="ate compare --methods evidence --run RUN",
-        )
+        where, expected = ", ".join(map(str, runs)), "run directories of a comparison of the evidence methods"
+        fix = "ate compare --methods evidence --run RUN"
+        raise InputError("no result of an evidence method", where=where, expected=expected, fix=fix)
     for (demonstrations, steps), studies in groups.items():
         complete = {name: results for name, results in studies.items() if is_complete(results)}
         for name in studies.keys() - complete.keys():
-            click.echo(
-                f"{name}, {demonstrations} demonstrations, {steps} steps: left out, methods lack seeds", err=True
-            )
+            shared = f"{demonstrations} demonstrations, {steps} steps"
+            click.echo(f"{name}, {shared}: left out, methods lack seeds", err=True)
         if complete:
             click.echo(f"\n## {heading(complete)}\n\n{study_table(complete)}\n\n{pooled_table(complete)}")
 
 
 def _each(runs: tuple[Path, ...], first_seed: int) -> None:
-    """Success and differences of every method of each run."""
     from ate.errors import InputError
     from ate.experiments.evidence import run_differences
     from ate.experiments.stats.comparisons import summarise, verdict
@@ -48,12 +43,10 @@ def _each(runs: tuple[Path, ...], first_seed: int) -> None:
     for run in runs:
         results = [result for result in load_results(run / "results") if result.seed >= first_seed]
         if not results:
-            raise InputError(
-                f"no result with a training seed of {first_seed} or above",
-                where=str(run),
-                expected="a run directory of ate compare or ate sweep",
-                fix="lower --first-seed, or train more seeds with ate sweep --seeds",
-            )
+            got = f"no result with a training seed of {first_seed} or above"
+            expected = "a run directory of ate compare or ate sweep"
+            fix = "lower --first-seed, or train more seeds with ate sweep --seeds"
+            raise InputError(got, where=str(run), expected=expected, fix=fix)
         click.echo(f"{run.name}:")
         for row in summarise(results):
             click.echo(f"{row.method}: {row.successes} of {row.trials}, {100 * row.rate:.1f} %")

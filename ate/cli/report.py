@@ -49,13 +49,9 @@ def curve(run: Path) -> None:
                     line += f"({100 * point.low:.1f} to {100 * point.high:.1f})"
                     lines.append(line + (f"; {verdict(point.difference)}" if point.difference else ""))
     if not lines:
-        raise InputError(
-            f"{len(results)} results of one number of demonstrations and steps",
-            where=str(run),
-            expected="rollouts at two or more numbers of demonstrations, or of steps",
-            fix="ate sweep --axis demonstrations=5,10,25,50 --axis controls=scratch --run RUN",
-        )
+        got = f"{len(results)} results of one number of demonstrations and steps"
+        expected = "rollouts at two or more numbers of demonstrations, or of steps"
+        fix = "ate sweep --axis demonstrations=5,10,25,50 --axis controls=scratch --run RUN"
+        raise InputError(got, where=str(run), expected=expected, fix=fix)
     directory.save_headline("curve", {"title": "Learning curves", "verdict": lines})
-    for line in lines:
-        click.echo(line)
-    click.echo(f"report: {write_report(directory)}")
+    click.echo("\n".join([*lines, f"report: {write_report(directory)}"]))

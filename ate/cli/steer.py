@@ -69,10 +69,8 @@ def steer(
     from ate.steer.optim_config import OptimConfig
 
     if not policy_file.is_file():
-        raise InputError(
-            "no such file", where=str(policy_file), expected="the checkpoint of a policy",
-            fix="give a policy.safetensors, e.g. of runs/demo/policies",
-        )  # fmt: skip
+        fix = "give a policy.safetensors, e.g. of runs/demo/policies"
+        raise InputError("no such file", where=str(policy_file), expected="the checkpoint of a policy", fix=fix)
     optim = {name: options.pop(name) for name in OPTIM} | {"lr_schedule": "cosine" if cosine else "constant"}
     OptimConfig.of(optim)
     alignment, policy, episodes = Alignment.load(folder), Policy.load(policy_file), load(adapt)
@@ -103,16 +101,12 @@ def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[
     from ate.steer.meter import meter_verdict
 
     trained.policy.save(where / "policy.safetensors")
-    measured = {
-        "meter": trained.meter, "meter_verdict": meter_verdict(trained.meter), "loss": trained.loss,
-        "evaluation": trained.evaluation,
-    }  # fmt: skip
+    said = meter_verdict(trained.meter)
+    measured = {"meter": trained.meter, "meter_verdict": said, "loss": trained.loss, "evaluation": trained.evaluation}
     command = shlex.join(["ate", *sys.argv[1:]])
-    write_json(
-        where / "card.json",
-        {**card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command), **measured},
-    )
-    click.echo(f"Guidance over {config['steps']} steps: {meter_verdict(trained.meter)}.")
+    recorded = card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command)
+    write_json(where / "card.json", {**recorded, **measured})
+    click.echo(f"Guidance over {config['steps']} steps: {said}.")
     click.echo(f"Loss against the demonstrations: {trained.loss[0]['loss']:.4g} to {trained.loss[-1]['loss']:.4g}.")
     if trained.evaluation:
         first, last = trained.evaluation[0], trained.evaluation[-1]

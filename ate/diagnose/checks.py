@@ -90,11 +90,10 @@ def diagnose_seed(trained: SeedRun, method: str, seed: int = 0) -> Diagnosis:
 
 def _require_columns(episodes: Episodes, space: ActionSpace) -> None:
     """Numbers of columns must agree; other names or units are for the checks to report."""
-    columns = {episodes.dof, episodes[0].series["qpos"].shape[1]}
-    if columns != {len(space.embodiment.slots)}:
-        raise InputError(
-            f"{' and '.join(map(str, sorted(columns)))} columns",
-            where=f"episodes of {episodes.robot} ({episodes[0].path.parent})",
-            expected=f"{len(space.embodiment.slots)} columns, as the policy has for {space.embodiment.name}",
-            fix="give recordings of the robot that the policy was trained on, with the same columns in all series",
-        )
+    columns, wanted = {episodes.dof, episodes[0].series["qpos"].shape[1]}, len(space.embodiment.slots)
+    if columns != {wanted}:
+        got = f"{' and '.join(map(str, sorted(columns)))} columns"
+        where = f"episodes of {episodes.robot} ({episodes[0].path.parent})"
+        expected = f"{wanted} columns, as the policy has for {space.embodiment.name}"
+        fix = "give recordings of the robot that the policy was trained on, with the same columns in all series"
+        raise InputError(got, where=where, expected=expected, fix=fix)

@@ -4,7 +4,7 @@ A missed grasp loses the episode, so recall bounds success.
 """
 
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, pairwise
 
 import numpy as np
 
@@ -82,31 +82,21 @@ def count(predictions: Predictions, seed: int, near: int) -> EventCounts:
 def _courses(predictions: Predictions, column: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """The recorded and the predicted course of a column in each episode, both from the same pose on."""
     first_rows, execute = predictions.first_rows, predictions.execute
-    queries = [
-        np.arange(first, first + steps, execute)
-        for first, steps in zip(first_rows, predictions.episodes.lengths, strict=True)
-    ]
+    spans = zip(first_rows, predictions.episodes.lengths, strict=True)
+    queries = [np.arange(first, first + steps, execute) for first, steps in spans]
     rows = np.concatenate(queries)
     recorded = predictions.recorded(rows)[:, :execute, column]
     predicted = predictions.predict(predictions.observation(rows), seed)[:, :execute, column]
     ends = np.cumsum([len(query) for query in queries])[:-1]
     start = predictions.pose(first_rows)[:, column]
-    return [
-        (np.append(pose, true), np.append(pose, guess))
-        for pose, true, guess in zip(start, np.split(recorded, ends), np.split(predicted, ends), strict=True)
-    ]
+    courses = zip(start, np.split(recorded, ends), np.split(predicted, ends), strict=True)
+    return [(np.append(pose, true), np.append(pose, guess)) for pose, true, guess in courses]
 
 
 def events(course: np.ndarray, low: float, high: float) -> list[tuple[int, bool]]:
     """Steps at which a course `(n,)` opens (True) or closes (False); between `low` and `high` nothing changes."""
-    changes: list[tuple[int, bool]] = []
-    is_open: bool | None = None
-    for step, value in enumerate(course):
-        following = True if value > high else False if value < low else is_open
-        if is_open is not None and following is not None and following != is_open:
-            changes.append((step, following))
-        is_open = following
-    return changes
+    known = [(step, bool(value > high)) for step, value in enumerate(course) if value > high or value < low]
+    return [(step, opening) for (_, before), (step, opening) in pairwise(known) if opening != before]
 
 
 def matched(recorded: list[tuple[int, bool]], predicted: list[tuple[int, bool]], near: int) -> int:

@@ -59,10 +59,8 @@ def check(predictions: Predictions, seed: int) -> Finding:
     if not state.used:
         level = FAIL if state.change <= 1 else WARN
         got += ": it acts on its own joints alone (causal confusion)" if qpos.used else ": it uses neither"
-        fix = (
-            "check that the state reaches the network and varies between episodes; then drop out or blur qpos in "
-            "training, so that copying it does not pay"
-        )  # fmt: skip
+        fix = "check that the state reaches the network and varies between episodes; "
+        fix += "then drop out or blur qpos in training, so that copying it does not pay"
     elif not qpos.used:
         level, got = WARN, f"{got}: it does not use where its joints are"
         fix = "fine where the state determines the pose; otherwise check that qpos reaches the network"

@@ -37,10 +37,8 @@ def errors(predictions: Predictions, mean_chunk: np.ndarray, seed: int) -> Error
         "hold": predictions.pose(rows)[:, None],
         "mean": mean_chunk[None],
     }
-    means = {
-        name: predictions.episode_means(np.abs(chunk - recorded).mean(axis=1), rows)[:, moving]
-        for name, chunk in chunks.items()
-    }
+    distances = {name: np.abs(chunk - recorded).mean(axis=1) for name, chunk in chunks.items()}
+    means = {name: predictions.episode_means(values, rows)[:, moving] for name, values in distances.items()}
     joints = tuple(compress(predictions.episodes.joint_names, moving))
     return Errors(joints, spread=predictions.spread[moving], **means)
 
@@ -95,9 +93,8 @@ def held_out(measured: Errors | None, in_training: Errors, training_check: Findi
 
 def overfitting(measured: Errors, in_training: Errors) -> float:
     """The policy's held-out error as a multiple of its training error, in spreads of the joints."""
-    return float(
-        measured.scores(measured.policy).mean() / max(in_training.scores(in_training.policy).mean(), 1e-12)
-    )  # fmt: skip
+    error, least = (errors.scores(errors.policy).mean() for errors in (measured, in_training))
+    return float(error / max(least, 1e-12))
 
 
 def _expected(what: str) -> str:
@@ -105,7 +102,6 @@ def _expected(what: str) -> str:
 
 
 def _judge(measured: Errors) -> tuple[str, str]:
-    """Level, and the errors in words."""
     scores = {name: measured.scores(getattr(measured, name)) for name in ("policy", "hold", "mean")}
     best = min(("hold", "mean"), key=lambda name: float(scores[name].mean()))
     gain, low, _ = paired(scores[best] - scores["policy"])

@@ -46,24 +46,20 @@ def _replayed(episodes: Episodes, seeds: list[int]) -> Finding:
     ]
     assert episodes.task is not None
     successes = replay(episodes.robot, episodes.task, demos, measured, threads=1)
-    level = level_of(successes / len(demos))
-    return Finding(
-        level, NAME, episodes.robot,
-        f"{share_text(successes, len(demos))} of the episodes succeed when their "
-        f"{'measured positions' if measured else 'commands'} are sent again",
-        f"{100 * GOOD:.0f} % or more, in the simulator; imitation is hardly better than its demonstrations",
-        "" if level == PASS else "run ate doctor on the recordings: units, joint order, gripper; or learn from the "
-        "other series (source qpos or action)",
-    )  # fmt: skip
+    level, sent = level_of(successes / len(demos)), "measured positions" if measured else "commands"
+    got = f"{share_text(successes, len(demos))} of the episodes succeed when their {sent} are sent again"
+    expected = f"{100 * GOOD:.0f} % or more, in the simulator; imitation is hardly better than its demonstrations"
+    fix = "run ate doctor on the recordings: units, joint order, gripper; or learn from the other series "
+    fix += "(source qpos or action)"
+    return Finding(level, NAME, episodes.robot, got, expected, "" if level == PASS else fix)
 
 
 def _tracked(episodes: Episodes, why: str) -> Finding:
     """The doctor's findings on commands against measurements, as one."""
     if not (episodes.has("action") and episodes.has("qpos")):
-        return Finding(
-            SKIPPED, NAME, episodes.robot, f"{why}, and there are no commands to compare with the positions", "",
-            "record commands as well, or replay one episode on the robot, slowly",
-        )  # fmt: skip
+        got = f"{why}, and there are no commands to compare with the positions"
+        fix = "record commands as well, or replay one episode on the robot, slowly"
+        return Finding(SKIPPED, NAME, episodes.robot, got, "", fix)
     report = examine(episodes)
     findings = [*report.of("relation"), *report.of("lag")]
     level = max((finding.level for finding in findings), key=LEVELS.index, default=SKIPPED)

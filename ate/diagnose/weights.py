@@ -26,20 +26,17 @@ LEAST = 256
 INITIAL = 0.01
 UNIFORM = (nn.Linear, nn.Conv1d, nn.ConvTranspose1d)
 NORMS = (nn.LayerNorm, nn.GroupNorm)
+MISSING, UNRELATED = "missing from the start, or of another shape", "uncorrelated with the start"
 FAULTS = {
     "not finite": (FAIL, "load an earlier checkpoint; lower the learning rate or clip gradients"),
     "all zero": (FAIL, "its checkpoint lacks this layer, or it was initialised to zero and never trained"),
-    "missing from the start, or of another shape": (
-        FAIL, "load weights of the same architecture; a loader that is not strict skips what does not fit",
-    ),
-    "uncorrelated with the start": (
-        FAIL, "this layer was not loaded: compare the names in the checkpoint with those of the model",
-    ),
+    MISSING: (FAIL, "load weights of the same architecture; a loader that is not strict skips what does not fit"),
+    UNRELATED: (FAIL, "this layer was not loaded: compare the names in the checkpoint with those of the model"),
     "as initialised": (FAIL, "this layer was re-initialised after training or is left out by the optimiser"),
     "all of them as at the start": (FAIL, "nothing was trained, or the start was loaded instead of the result"),
     "as at the start": (WARN, "frozen: right if it was meant, a mistake of the optimiser if not"),
     "norms as initialised": (WARN, "no gradient has reached it: is it left out?"),
-}  # fmt: skip
+}
 """Level and fix of each fault."""
 
 
@@ -71,16 +68,12 @@ def faults(policy: Policy, start: Policy | None) -> dict[str, list[str]]:
     names = {
         "not finite": [n for n, w in weights.items() if not torch.isfinite(w).all()],
         "all zero": [n for n, w in weights.items() if w.ndim > 1 and not w.any()],
-        "missing from the start, or of another shape": [
-            n for n, w in weights.items() if initial and (n not in initial or initial[n].shape != w.shape)
-        ],
-        "uncorrelated with the start": [
-            n for n, w in weights.items() if n in initial and _uncorrelated(w, initial[n])
-        ],
+        MISSING: [n for n, w in weights.items() if initial and (n not in initial or initial[n].shape != w.shape)],
+        UNRELATED: [n for n, w in weights.items() if n in initial and _uncorrelated(w, initial[n])],
         "as initialised": list(_initialised(policy)),
         "all of them as at the start" if len(same) == len(weights) else "as at the start": same,
         "norms as initialised": list(_untouched_norms(policy)),
-    }  # fmt: skip
+    }
     return {fault: layers for fault, layers in names.items() if layers}
 
 
@@ -112,7 +105,6 @@ def _initialised(policy: Policy) -> Iterator[str]:
 
 
 def _untouched_norms(policy: Policy) -> Iterator[str]:
-    """Norms whose scale is exactly 1 and shift exactly 0."""
     for name, module in policy.named_modules():
         if not isinstance(module, NORMS) or module.weight is None or module.bias is None:
             continue

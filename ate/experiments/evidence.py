@@ -39,8 +39,7 @@ def studies_of(runs: Sequence[Path], first_seed: int = 0) -> dict[tuple[int, int
 
 def is_complete(results: Sequence[RunResult]) -> bool:
     """Whether a study has all evidence methods, each with the same training seeds."""
-    seeds = {frozenset(r.seed for r in results if r.method == method) for method in METHODS}
-    return len(seeds) == 1
+    return len({frozenset(r.seed for r in results if r.method == method) for method in METHODS}) == 1
 
 
 def heading(studies: Mapping[str, Sequence[RunResult]]) -> str:

@@ -1,20 +1,23 @@
 """Executors: where jobs run. The same jobs go to this process, to other processes of this machine, or to a cluster.
 
+A job takes no arguments and writes its results to files. A job that fails is returned as a `JobFailure`, not raised, so
+that the others continue.
+
 `"here"`             this process, one job after the other
 `"processes"`        processes of this machine
 `"submitit-local"`   processes that submitit starts, as it would on a cluster
 `"slurm"`            a Slurm cluster, through submitit; `"slurm:partition=gpu,time=120,cpus=2,mem=8"`
 """
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ate.errors import InputError, unknown
-from ate.experiments.jobs import LOST, Job, JobFailure
 from ate.runs.options import pairs, typed
 
 # The options of each kind, and their types.
@@ -28,6 +31,46 @@ KINDS: Mapping[str, Mapping[str, type]] = {
     },
 }  # fmt: skip
 PER = ("group", "cell")
+# A job raised an error of its own, or it never came back.
+RAISED, LOST = "raised", "lost"
+
+
+class Job(Protocol):
+    """What an executor runs: importable and picklable."""
+
+    @property
+    def key(self) -> str:
+        """The same for the same work, in every process."""
+
+    def __call__(self) -> None:
+        """Do what is not done yet."""
+
+
+@dataclass(frozen=True)
+class JobFailure:
+    """Why a job gave no result.
+
+    Attributes:
+        kind: `"raised"`: it ended by an error of its own; `"lost"`: it was killed or cancelled, or never came back.
+        type: of the error.
+        message: in words.
+        trace: traceback, or the end of its log.
+    """
+
+    kind: str
+    type: str
+    message: str
+    trace: str
+
+    @classmethod
+    def of(cls, future: "Future[None]") -> "JobFailure | None":
+        """How a job ended, waiting for its end; None where it succeeded."""
+        error = future.exception()
+        if error is None:
+            return None
+        kind = LOST if isinstance(error, BrokenExecutor) else RAISED
+        message = " ".join(str(error).split()) or "no message"
+        return cls(kind, type(error).__name__, message, "".join(traceback.format_exception(error)))
 
 
 @dataclass(frozen=True)
@@ -54,15 +97,13 @@ class Executor:
             raise unknown(self.kind, KINDS, where="executor")
         where = f"executor {self.kind!r}"
         if self.options and not KINDS[self.kind]:
-            raise InputError(
-                ", ".join(self.options), where=where, expected="no options", fix="set the number of workers instead"
-            )
+            fix = "set the number of workers instead"
+            raise InputError(", ".join(self.options), where=where, expected="no options", fix=fix)
         options = typed(KINDS[self.kind], self.options, where)
         for name, value in options.items():
             if value == "" or (not isinstance(value, str) and value <= 0):
-                raise InputError(
-                    repr(value), where=f"{name} in {where}", expected="a name, or a number above 0", fix="correct it"
-                )
+                expected = "a name, or a number above 0"
+                raise InputError(repr(value), where=f"{name} in {where}", expected=expected, fix="correct it")
         if options.get("per", PER[0]) not in PER:
             raise unknown(options["per"], PER, where=f"per in {where}")
         if self.workers < 1:
@@ -138,12 +179,8 @@ def _pool(jobs: Sequence[Job], chosen: Sequence[int], workers: int) -> Iterator[
     with ExitStack() as interrupted:
         # Interrupted in between, workers do not go on with what nobody waits for.
         interrupted.callback(pool.shutdown, kill_workers=True)
-        futures = {pool.submit(_call, jobs[index]): index for index in chosen}
+        futures = {pool.submit(jobs[index]): index for index in chosen}
         for future in as_completed(futures):
             yield futures[future], JobFailure.of(future)
         interrupted.pop_all()
     pool.shutdown()
-
-
-def _call(job: Job) -> None:
-    job()

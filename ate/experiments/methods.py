@@ -17,11 +17,7 @@ ALIGNED_ENCODERS = ("aligned", *ALIGNED_VARIANTS)
 ENCODERS = ("none", *ALIGNED_ENCODERS, "random", "identity", "one-stage")
 # What each form of guidance has to beat, apart from direct fine-tuning.
 CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "ATE": ("random encoder",),
-        "ATE paper": ("paper, random", "paper, identity"),
-        "auxiliary": ("auxiliary, random",),
-    }
+    {"ATE": ("random encoder",), "ATE paper": ("paper, random", "paper, identity"), "auxiliary": ("auxiliary, random",)}
 )
 COMPARISON, EVIDENCE = "comparison", "evidence"
 METHOD_SETS = (COMPARISON, EVIDENCE)
@@ -55,17 +51,13 @@ class MethodSpec:
     guidance: GuidanceConfig = field(default=PLAIN)
 
     def __post_init__(self) -> None:
-        if self.start not in STARTS:
-            raise unknown(self.start, STARTS, where=f"method {self.name!r}, start")
-        if self.encoder not in ENCODERS:
-            raise unknown(self.encoder, ENCODERS, where=f"method {self.name!r}, encoder")
+        for name, value, valid in (("start", self.start, STARTS), ("encoder", self.encoder, ENCODERS)):
+            if value not in valid:
+                raise unknown(value, valid, where=f"method {self.name!r}, {name}")
         if (self.encoder == "none") != (self.guidance.lam == 0):
-            raise InputError(
-                f"encoder {self.encoder!r} with λ = {self.guidance.lam:g}",
-                where=f"method {self.name!r}",
-                expected="an encoder exactly where λ > 0",
-                fix="λ = 0 is the direct method; name an encoder for the rest",
-            )
+            got, where = f"encoder {self.encoder!r} with λ = {self.guidance.lam:g}", f"method {self.name!r}"
+            fix = "λ = 0 is the direct method; name an encoder for the rest"
+            raise InputError(got, where=where, expected="an encoder exactly where λ > 0", fix=fix)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -132,12 +124,9 @@ def lambda_clamp(
     """
     axis = sorted({lam for lam in lams if lam != 0})
     if not axis or not clamps:
-        raise InputError(
-            f"λ {list(lams)} and clamps {list(clamps)}",
-            where="λ × clamp grid",
-            expected="at least one λ above 0 and one clamp",
-            fix="give, say, lams 0.5,2 and clamps 0.1,inf",
-        )
+        got, expected = f"λ {list(lams)} and clamps {list(clamps)}", "at least one λ above 0 and one clamp"
+        fix = "give, say, lams 0.5,2 and clamps 0.1,inf"
+        raise InputError(got, where="λ × clamp grid", expected=expected, fix=fix)
     base = guidance or GuidanceConfig()
     grid = [replace(base, lam=lam, clamp=clamp) for lam in axis for clamp in sorted(set(clamps))]
     return (MethodSpec(DIRECT), *(MethodSpec(config.label(), encoder="aligned", guidance=config) for config in grid))

@@ -1,4 +1,4 @@
-"""What a study needs before its methods: the alignment and the pre-trained policies, each made once and read back."""
+"""What a study needs before its methods: checks, and alignment and policies, each made once and read back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,9 +7,14 @@ from pathlib import Path
 from ate.align.alignment import Alignment
 from ate.align.config import AlignConfig, preset
 from ate.align.stages import fit
+from ate.data.chunks import chunk
 from ate.data.episodes import Episodes
+from ate.errors import unknown
+from ate.experiments.executors import Executor
 from ate.experiments.settings import Settings
+from ate.policies.noise import PARAMETERIZATIONS
 from ate.policies.policy import build
+from ate.robots import unify
 from ate.runs.directory import RunDirectory
 from ate.runs.files import content_key
 from ate.runs.lock import lock
@@ -18,6 +23,29 @@ from ate.steer.training import OptimConfig
 
 # Pre-training starts from nothing and can take larger steps than fine-tuning, annealed to zero.
 PRETRAIN_LEARNING_RATE = 1e-3
+
+
+def preflight(settings: Settings, strict: bool = True) -> None:
+    """Check the run directory's format, read the data and check every name and length; writes nothing.
+
+    Args:
+        settings: what is about to run.
+        strict: refuse sets with bad episodes; inspecting them is what notebook 01 is for.
+
+    Raises:
+        InputError: the first thing that is wrong, with file or parameter, and the way out.
+    """
+    RunDirectory(settings.directory)
+    for name in settings.parameterizations:
+        if name not in PARAMETERIZATIONS:
+            raise unknown(name, PARAMETERIZATIONS, where="parameter parameterizations")
+    Executor.parse(settings.executor, settings.workers)
+    align_config(settings)
+    sets = settings.pretrain_data.load_sets(strict)
+    adapt = settings.adapt_data.load(strict)
+    for episodes in (*sets, adapt):
+        chunk(episodes, settings.horizon)
+    unify([*sets, adapt])
 
 
 def align_config(settings: Settings) -> AlignConfig:
@@ -66,8 +94,7 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
         settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, lr_schedule="cosine", seed=settings.seed
     )
     parts = [optim, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
-    identity = content_key(parts)
-    folder = settings.directory / "policies" / f"{parameterization}-{identity[:12]}"
+    folder = settings.directory / "policies" / f"{parameterization}-{content_key(parts)[:12]}"
     file = folder / "policy.safetensors"
     with lock(folder, f"pre-training the {parameterization} policy"):
         if not file.exists():

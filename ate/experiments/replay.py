@@ -32,6 +32,7 @@ class Replay:
     faithful: bool
 
 
+@one_thread()
 def replay(experiment: Experiment, result: RunResult, aligned: Path | None) -> Replay:
     """Train the method of one result again on its seed, and roll it out from the same seeds.
 
@@ -42,13 +43,12 @@ def replay(experiment: Experiment, result: RunResult, aligned: Path | None) -> R
     """
     method = result.spec
     experiment = replace(experiment, demonstrations=result.demonstrations, steps=result.steps)
-    with one_thread():
-        done = train_seed(experiment, [method], result.seed, aligned)
-        trained = done.trained[method.name]
-        if not simulated(done.episodes):
-            return Replay(result, None, list(map(dict, result.loss)) == trained.loss)
-        # All of them: the noise that a policy draws for one environment depends on how many there are.
-        rollouts = roll_out(experiment, trained.policy, done.episodes, result.seed, record=True)
+    done = train_seed(experiment, [method], result.seed, aligned)
+    trained = done.trained[method.name]
+    if not simulated(done.episodes):
+        return Replay(result, None, list(map(dict, result.loss)) == trained.loss)
+    # All of them: the noise that a policy draws for one environment depends on how many there are.
+    rollouts = roll_out(experiment, trained.policy, done.episodes, result.seed, record=True)
     same = tuple(map(bool, rollouts.success)) == result.success
     return Replay(result, rollouts, same and tuple(map(float, rollouts.closest)) == result.closest)
 

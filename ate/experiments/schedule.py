@@ -8,12 +8,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ate.errors import InputError
-from ate.experiments.executors import Executor
-from ate.experiments.jobs import LOST, RAISED, JobFailure
+from ate.experiments.executors import LOST, RAISED, Executor, JobFailure
 from ate.experiments.methods import STARTS, MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment
-from ate.experiments.store import Cell, Contents, SeedJob, Store
+from ate.experiments.store import Cell, SeedJob, Store, cells_of
 
 
 class CellsFailed(RuntimeError):
@@ -42,12 +41,8 @@ class JobSpec:
         names = [method.name for method in self.methods]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated or not self.methods:
-            raise InputError(
-                f"{', '.join(map(repr, repeated))} more than once" if repeated else "no methods",
-                where="methods",
-                expected="methods of different names",
-                fix="name each method once",
-            )
+            got = f"{', '.join(map(repr, repeated))} more than once" if repeated else "no methods"
+            raise InputError(got, where="methods", expected="methods of different names", fix="name each method once")
 
 
 @dataclass(frozen=True)
@@ -65,9 +60,8 @@ class FailedCell:
     file: Path
 
     def __str__(self) -> str:
-        return (
-            f"{self.cell.method.name}, seed {self.cell.seed}: {self.failure.type}: {self.failure.message} ({self.file})"
-        )
+        where = f"{self.cell.method.name}, seed {self.cell.seed}"
+        return f"{where}: {self.failure.type}: {self.failure.message} ({self.file})"
 
 
 @dataclass(frozen=True)
@@ -105,26 +99,19 @@ class SweepResult:
         if not self.failed:
             return list(self.results)
         paired: list[RunResult] = []
-        for results in _by_setting(self.results).values():
+        for regime in dict.fromkeys(r.regime for r in self.results):
+            results = [r for r in self.results if r.regime == regime]
             seeds = {r.seed for r in results if r.encoder == "none" and r.spec.start == STARTS[0]}
             if not seeds:
                 return self.whole()
-            methods = {r.method for r in results}
-            methods = {name for name in methods if seeds <= {r.seed for r in results if r.method == name}}
-            paired += [r for r in results if r.seed in seeds and r.method in methods]
+            trained = {r.method: {s.seed for s in results if s.method == r.method} for r in results}
+            paired += [r for r in results if r.seed in seeds and seeds <= trained[r.method]]
         if not paired:
             return self.whole()
         left_out = dict.fromkeys(f"{r.method}, seed {r.seed}" for r in self.results if r not in paired)
         lines = ["cells failed:", *map(str, self.failed), f"also left out: {'; '.join(left_out) or 'nothing'}"]
         warnings.warn("\n".join(lines), CellsMissing, stacklevel=2)
         return paired
-
-
-def _by_setting(results: Iterable[RunResult]) -> dict[tuple[str, int, int], list[RunResult]]:
-    settings: dict[tuple[str, int, int], list[RunResult]] = {}
-    for r in results:
-        settings.setdefault((r.parameterization, r.demonstrations, r.steps), []).append(r)
-    return settings
 
 
 def run(requests: Sequence[JobSpec], folder: Path, executor: Executor, command: str = "") -> SweepResult:
@@ -142,7 +129,7 @@ def run(requests: Sequence[JobSpec], folder: Path, executor: Executor, command: 
     Raises:
         InputError: the executor is not installed, or files of the experiment cannot be read.
     """
-    requested = [(request.experiment, _cells(request)) for request in requests]
+    requested = [(job.experiment, cells_of(job.experiment, job.methods, job.seeds)) for job in requests]
     jobs = [
         SeedJob(experiment, tuple(cell for cell in cells if cell.seed == seed), str(folder))
         for experiment, cells in requested
@@ -158,15 +145,10 @@ def run(requests: Sequence[JobSpec], folder: Path, executor: Executor, command: 
     return _gather((cell for _, cells in requested for cell in cells), Store(folder), reasons, command)
 
 
-def _cells(request: JobSpec) -> list[Cell]:
-    contents = Contents.of(request.experiment)
-    return [contents.cell(method, seed) for seed in request.seeds for method in request.methods]
-
-
 def _train(jobs: Sequence[SeedJob], folder: Path, executor: Executor, label: str) -> list[tuple[SeedJob, JobFailure]]:
     """Jobs that failed, each with its failure."""
-    ended = executor.run(jobs, folder / "jobs")
-    ended = tqdm(ended, total=len(jobs), desc=label, mininterval=2.0, disable=not jobs)
+    running = executor.run(jobs, folder / "jobs")
+    ended = tqdm(running, total=len(jobs), desc=label, mininterval=2.0, disable=not jobs)
     return [(jobs[index], failure) for index, failure in ended if failure is not None and jobs[index].missing]
 
 

@@ -2,10 +2,11 @@
 
 One seed draws its demonstrations, aligns stage 2 on those demonstrations alone (what a user with that few would
 have), trains every method on one shared stream, and rolls all of them out from the same fixed seeds. What a method
-gives does not depend on the methods beside it.
+gives does not depend on the methods trained with it.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,11 +105,10 @@ def run_seed(
     """All methods of one training seed, trained, then rolled out one after the other; arguments as `train_seed`."""
     done = train_seed(experiment, methods, seed, aligned)
     for method in methods:
-        with one_thread():
-            result = _result(experiment, method, seed, done)
-        yield result
+        yield _result(experiment, method, seed, done)
 
 
+@one_thread()
 def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None) -> SeedRun:
     """Train all methods of one training seed, on one thread: the bits do not depend on where it happens.
 
@@ -118,11 +118,6 @@ def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int,
         seed: draws demonstrations, stage 2, batches, times and noise.
         aligned: folder that keeps the stage-2 encoders, one for each alignment and draw, or None.
     """
-    with one_thread():
-        return _train(experiment, methods, seed, aligned)
-
-
-def _train(experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None) -> SeedRun:
     episodes = experiment.adapt.load()
     pool, held_out = episodes.split(experiment.held_out, experiment.seed)
     drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
@@ -134,11 +129,12 @@ def _train(experiment: Experiment, methods: Sequence[MethodSpec], seed: int, ali
     for name, other in experiment.variants:
         if any(method.encoder == name for method in methods):
             encoders[name] = _realigned(other, drawn, seed, aligned)[0].vae
-    starts = {method.name: _start(policy, method, seed) for method in methods}
-    built = {
-        method.name: GuidedPolicy(starts[method.name], _guidance(alignment, method, encoders[method.encoder]))
-        for method in methods
-    }
+    starts = {method.name: policy if method.start == "pretrained" else policy.fresh(seed) for method in methods}
+    built = {}
+    for method in methods:
+        encoder = encoders[method.encoder]
+        guidance = None if encoder is None else Guidance.of(alignment, method.guidance, vae=encoder)
+        built[method.name] = GuidedPolicy(starts[method.name], guidance)
     trained = finetune_methods(built, drawn, optim, space=alignment.space, label=f"seed {seed}")
     return SeedRun(trained, starts, drawn, episodes, held_out)
 
@@ -146,10 +142,8 @@ def _train(experiment: Experiment, methods: Sequence[MethodSpec], seed: int, ali
 def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) -> tuple[Alignment, Path | None]:
     """An alignment with stage 2 on the demonstrations drawn, and the folder that keeps it."""
     folder = None if aligned is None else aligned / f"{Path(stored).name}-{drawn.digest[:12]}-{seed}"
-    if folder is None:
-        return realign(Alignment.load(stored), drawn, seed=seed), None
     # The same draw serves other methods as well, maybe in another process.
-    with lock(folder, f"aligning the demonstrations of seed {seed}"):
+    with nullcontext() if folder is None else lock(folder, f"aligning the demonstrations of seed {seed}"):
         return realign(Alignment.load(stored), drawn, seed=seed, directory=folder), folder
 
 
@@ -159,12 +153,7 @@ def draw_demonstrations(pool: Episodes, count: int, seed: int) -> Episodes:
     return pool.select(np.sort(order[:count]))
 
 
-def _start(policy: Policy, method: MethodSpec, seed: int) -> Policy:
-    return policy if method.start == "pretrained" else policy.fresh(seed)
-
-
 def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder: Path | None) -> Encoder | None:
-    """The encoder that a method names, for one alignment and draw."""
     match name:
         case "none":
             return None
@@ -173,17 +162,9 @@ def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder
         case "identity":
             return IdentityEncoder(alignment.vae.config.features, alignment.config.chunk)
         case "one-stage":
-            if folder is None:
-                return fit_one_stage(alignment, drawn, seed=seed).vae
-            with lock(folder, f"training the one-stage encoder of seed {seed}"):
+            with nullcontext() if folder is None else lock(folder, f"training the one-stage encoder of seed {seed}"):
                 return fit_one_stage(alignment, drawn, seed=seed, directory=folder).vae
     return alignment.vae
-
-
-def _guidance(alignment: Alignment, method: MethodSpec, encoder: Encoder | None) -> Guidance | None:
-    if encoder is None:
-        return None
-    return Guidance.of(alignment, method.guidance, vae=encoder)
 
 
 def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: int, record: bool = False) -> "Rollouts":
@@ -214,21 +195,17 @@ def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: i
     )
 
 
+@one_thread()
 def _result(experiment: Experiment, method: MethodSpec, seed: int, done: SeedRun) -> RunResult:
     trained, episodes = done.trained[method.name], done.episodes
-    success: tuple[bool, ...] = ()
-    closest: tuple[float, ...] = ()
-    if simulated(episodes):
-        outcome = roll_out(experiment, trained.policy, episodes, seed)
-        success = tuple(bool(value) for value in outcome.success)
-        closest = tuple(float(value) for value in outcome.closest)
+    outcome = roll_out(experiment, trained.policy, episodes, seed) if simulated(episodes) else None
     return RunResult(
         spec=method,
         seed=seed,
         parameterization=trained.policy.config.parameterization,
         demonstrations=len(done.drawn),
-        success=success,
-        closest=closest,
+        success=() if outcome is None else tuple(map(bool, outcome.success)),
+        closest=() if outcome is None else tuple(map(float, outcome.closest)),
         loss=tuple(trained.loss),
         meter=tuple(trained.meter),
         open_loop=open_loop(trained.policy, done.held_out, seed),

@@ -159,8 +159,8 @@ class Settings:
     @property
     def recorded(self) -> dict[str, Any]:
         """Every setting, and the episodes that are left out for whatever reason, for a run card."""
-        left_out = {"left_out": self.adapt_data.exclude, "left_out_pretrain": self.pretrain_data.exclude}
-        return {**self.parameters, **{name: list(episodes) for name, episodes in left_out.items()}}
+        adapt, pretrain = list(self.adapt_data.exclude), list(self.pretrain_data.exclude)
+        return {**self.parameters, "left_out": adapt, "left_out_pretrain": pretrain}
 
     def _left_out(self, given: str, clicked: str) -> tuple[str, ...]:
         """Names given as a parameter or in a list, and those of the run's own list."""
@@ -191,9 +191,8 @@ PROFILES: dict[str, Settings] = {
     "demo": Settings(profile="demo"),
     "paper": Settings(
         profile="paper", align="paper", embedded=10000, width=1024, pretrain_steps=100000, demonstrations=50,
-        steps=2000, seeds=8, lams=(0.25, 0.5, 1.0, 2.0, 4.0),
-        clamps=(0.02, 0.05, 0.1, 0.5, math.inf), ablation_seeds=8,
-        validation_seeds=8,
+        steps=2000, seeds=8, lams=(0.25, 0.5, 1.0, 2.0, 4.0), clamps=(0.02, 0.05, 0.1, 0.5, math.inf),
+        ablation_seeds=8, validation_seeds=8,
     ),
 }  # fmt: skip
 
@@ -236,24 +235,14 @@ def from_notebook(namespace: Mapping[str, Any]) -> Settings:
     instead of ignored. Where the cells run again in one kernel, what later cells left behind is no parameter.
     """
     plain = (str, int, float, bool, list, dict, tuple, type(None))
-    again = any(isinstance(value, Settings) for value in namespace.values())
-    valid = parameter_kinds()
     # IPython's own: In, Out and names with an underscore.
-    return settings(
-        {
-            name: value
-            for name, value in namespace.items()
-            if isinstance(value, plain)
-            and not name.startswith("_")
-            and name not in ("In", "Out")
-            and (name in valid or not again)
-        }
-    )
+    own = [name for name in namespace if not name.startswith("_") and name not in ("In", "Out")]
+    if any(isinstance(value, Settings) for value in namespace.values()):
+        own = [name for name in own if name in parameter_kinds()]
+    return settings({name: namespace[name] for name in own if isinstance(namespace[name], plain)})
 
 
 def _text(value: Any) -> Any:
-    return (
-        ",".join(f"{part:g}" if isinstance(part, float) else part for part in value)
-        if isinstance(value, tuple)
-        else value
-    )
+    if not isinstance(value, tuple):
+        return value
+    return ",".join(f"{part:g}" if isinstance(part, float) else part for part in value)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from ate.errors import InputError
-from ate.experiments.jobs import LOST, RAISED, Job, JobFailure
+from ate.experiments.executors import LOST, RAISED, Job, JobFailure
 from ate.runs.files import read_json, write_json
 
-RECORDS = "submitted"
+RECORDS, WHERE = "submitted", "executor 'slurm'"
 # Minutes a job may take, if the option is not given.
 TIME = 240
 # Seconds between two looks for results, and between two calls of squeue.
@@ -70,16 +70,12 @@ def _check_installed(slurm: bool) -> None:
     try:
         import submitit  # noqa: F401
     except ImportError as error:
-        raise InputError(
-            "no submitit", where="executor", expected="the extra `cluster`", fix="pip install 'ate[cluster]'"
-        ) from error
+        fix = "pip install 'ate[cluster]'"
+        raise InputError("no submitit", where="executor", expected="the extra `cluster`", fix=fix) from error
     if slurm and not (shutil.which("sbatch") and shutil.which("squeue")):
-        raise InputError(
-            "no sbatch or squeue on the path",
-            where="executor 'slurm'",
-            expected="a machine that submits to a Slurm cluster",
-            fix="log in to one, or use the executor processes",
-        )
+        expected = "a machine that submits to a Slurm cluster"
+        fix = "log in to one, or use the executor processes"
+        raise InputError("no sbatch or squeue on the path", where=WHERE, expected=expected, fix=fix)
 
 
 def _executor(folder: Path, slurm: bool, options: Mapping[str, Any]) -> Any:
@@ -136,12 +132,9 @@ def _attached(jobs: Sequence[Job], folder: Path) -> dict[int, Any]:
     queue = _queue() if records else set()
     known = {index: read_json(file)["job"] for index, file in records.items()}
     if queue is None:
-        raise InputError(
-            "no answer from squeue",
-            where="executor 'slurm'",
-            expected="a cluster that answers, because jobs were submitted before",
-            fix="try again when its controller is up",
-        )
+        expected = "a cluster that answers, because jobs were submitted before"
+        fix = "try again when its controller is up"
+        raise InputError("no answer from squeue", where=WHERE, expected=expected, fix=fix)
     return {index: submitit.SlurmJob(folder, job) for index, job in known.items() if job in queue}
 
 
@@ -152,15 +145,11 @@ def _submit(jobs: Sequence[Job], executor: Any) -> list[Any]:
         return []
     try:
         with executor.batch():
-            handles = [executor.submit(Requeued(job)) for job in jobs]
+            return [executor.submit(Requeued(job)) for job in jobs]
     except (FailedJobError, FailedSubmissionError) as error:
-        raise InputError(
-            " ".join(str(error).split()),
-            where="executor 'slurm'",
-            expected="jobs that sbatch accepts",
-            fix="correct partition, account or limits: --executor slurm:partition=…,time=…",
-        ) from error
-    return handles
+        got = " ".join(str(error).split())
+        fix = "correct partition, account or limits: --executor slurm:partition=…,time=…"
+        raise InputError(got, where=WHERE, expected="jobs that sbatch accepts", fix=fix) from error
 
 
 def _record(folder: Path, job: Job) -> Path:
@@ -170,10 +159,8 @@ def _record(folder: Path, job: Job) -> Path:
 def _queue() -> set[str] | None:
     """Ids of the jobs that are queued or running, arrays one by one; None where the controller does not answer."""
     answer = subprocess.run(["squeue", "--array", "--noheader", "--format=%i"], capture_output=True, text=True)
-    if answer.returncode != 0:
-        return None
     # Some versions show an array of one job under its own number, others under array and index.
-    return set(answer.stdout.split())
+    return set(answer.stdout.split()) if answer.returncode == 0 else None
 
 
 def _has_result(handle: Any) -> bool:

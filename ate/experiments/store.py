@@ -8,9 +8,10 @@ Cells of one training seed and setting are trained together on the same batches,
 The hash does not include machine or library versions: use another run directory for another installation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,57 +20,13 @@ from ate.errors import InputError
 from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, run_seed
-from ate.runs.files import content_key, file_digest, read_json, write_json
+from ate.runs.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from ate.runs.lock import lock
 
 # Part of every hash: raised when the same settings come to mean another result.
 FORMAT = 1
 SHOWN = 16
 ELSEWHERE = ("policy", "alignment", "variants", "adapt")
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What the files of an experiment hold, read once for all of its cells.
-
-    Attributes:
-        experiment: whose files.
-        policy: SHA-256 of the pre-trained policy's checkpoint.
-        alignment: SHA-256 of the run's alignment.
-        variants: the same of every other reading, by name.
-        data: digest of the adaptation robot's episodes.
-    """
-
-    experiment: Experiment
-    policy: str
-    alignment: str
-    variants: Mapping[str, str]
-    data: str
-
-    @classmethod
-    def of(cls, experiment: Experiment) -> "Contents":
-        """Read them."""
-        variants = {name: file_digest(Path(folder) / FILE) for name, folder in experiment.variants}
-        alignment = file_digest(Path(experiment.alignment) / FILE)
-        return cls(
-            experiment, file_digest(Path(experiment.policy)), alignment, variants, experiment.adapt.load().digest
-        )
-
-    def cell(self, method: MethodSpec, seed: int) -> "Cell":
-        """One cell; methods that differ in their names alone are the same one."""
-        settings = {k: v for k, v in asdict(self.experiment).items() if k not in ELSEWHERE}
-        depends = {
-            "format": FORMAT,
-            "settings": settings,
-            "method": {**method.to_tree(), "name": ""},
-            "seed": seed,
-            "policy": self.policy,
-            "alignment": self.alignment,
-            "variant": self.variants.get(method.encoder, ""),
-            "data": self.data,
-        }
-        key = content_key(depends)
-        return Cell(method, seed, key)
 
 
 @dataclass(frozen=True)
@@ -85,6 +42,23 @@ class Cell:
     method: MethodSpec
     seed: int
     key: str
+
+
+def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Sequence[int]) -> list[Cell]:
+    """Cells of an experiment, seed by seed; methods that differ in their names alone have one key."""
+    variants = {name: file_digest(Path(folder) / FILE) for name, folder in experiment.variants}
+    shared = {
+        "format": FORMAT,
+        "settings": {name: value for name, value in asdict(experiment).items() if name not in ELSEWHERE},
+        "policy": file_digest(Path(experiment.policy)),
+        "alignment": file_digest(Path(experiment.alignment) / FILE),
+        "data": experiment.adapt.load().digest,
+    }
+    cells = []
+    for seed, method in product(seeds, methods):
+        own = {"method": {**method.to_tree(), "name": ""}, "variant": variants.get(method.encoder, ""), "seed": seed}
+        cells.append(Cell(method, seed, content_key({**shared, **own})))
+    return cells
 
 
 @dataclass(frozen=True)
@@ -117,12 +91,9 @@ class Store:
         """
         result = RunResult.from_tree(read_json(self.file(cell)))
         if result.cell != cell.key:
-            raise InputError(
-                f"the result of cell {result.cell[:SHOWN] or 'none'}",
-                where=str(self.file(cell)),
-                expected=f"that of {cell.key[:SHOWN]}",
-                fix="remove the file; the cell is then trained again",
-            )
+            got, expected = f"the result of cell {result.cell[:SHOWN] or 'none'}", f"that of {cell.key[:SHOWN]}"
+            fix = "remove the file; the cell is then trained again"
+            raise InputError(got, where=str(self.file(cell)), expected=expected, fix=fix)
         return replace(result, spec=cell.method)
 
     def write(self, cell: Cell, result: RunResult) -> None:
@@ -177,19 +148,14 @@ class SeedJob:
                 locks.enter_context(lock(store.folder / "locks", f"training seed {cell.seed}", name=cell.key[:SHOWN]))
             missing = self.missing
             for cell in missing:
-                _remove_leftovers(store.file(cell))
+                # No other process writes a cell whose lock is held.
+                remove_leftovers(store.file(cell).parent, store.file(cell).name)
             if not missing:
                 return
             methods = [cell.method for cell in missing]
             results = run_seed(self.experiment, methods, missing[0].seed, store.folder / "aligned")
             for cell, result in zip(missing, results, strict=True):
                 store.write(cell, result)
-
-
-def _remove_leftovers(file: Path) -> None:
-    """Remove temporary files of a writer that was killed; no other process writes a cell whose lock is held."""
-    for leftover in file.parent.glob(f".{file.name}.*.tmp"):
-        leftover.unlink(missing_ok=True)
 
 
 def load_results(directory: Path) -> list[RunResult]:

@@ -13,18 +13,8 @@ from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
 from ate.errors import unknown
 from ate.experiments.executors import Executor
-from ate.experiments.methods import (
-    ALIGNED_VARIANTS,
-    COMPARISON,
-    DIRECT,
-    EVIDENCE,
-    METHOD_SETS,
-    MethodSpec,
-    comparison,
-    evidence,
-)
-from ate.experiments.preflight import preflight
-from ate.experiments.preparation import align_robots, alignment_folder, pretrain_policy
+from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, EVIDENCE, MethodSpec, comparison, evidence
+from ate.experiments.preparation import align_robots, alignment_folder, preflight, pretrain_policy
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.schedule import JobSpec, SweepResult, run
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
@@ -96,9 +86,10 @@ class Study:
             CellsFailed: a cell has no result; the others are kept.
         """
         if isinstance(methods, str):
-            if methods not in METHOD_SETS:
-                raise unknown(methods, METHOD_SETS, where="set of methods")
-            methods = evidence() if methods == EVIDENCE else self._compared
+            sets = {COMPARISON: comparison(self.settings.guidance, self.settings.encoder), EVIDENCE: evidence()}
+            if methods not in sets:
+                raise unknown(methods, sets, where="set of methods")
+            methods = sets[methods]
         specs = tuple(methods)
         seeds = tuple(range(self.settings.seeds))
         requests = [JobSpec(self.experiment(name, specs), specs, seeds) for name in self.policies]
@@ -109,10 +100,6 @@ class Study:
         aligned = self.settings.directory / "results" / "aligned"
         specs = tuple(methods)
         return {name: train_seed(self.experiment(name, specs), specs, seed, aligned) for name in self.policies}
-
-    @property
-    def _compared(self) -> tuple[MethodSpec, ...]:
-        return comparison(self.settings.guidance, self.settings.encoder)
 
     def card(self, command: str, training_seeds: int) -> dict[str, Any]:
         """The run card of results of this study (`ate.runs.card`).
@@ -145,8 +132,7 @@ class Study:
         Raises:
             CellsFailed: a cell has no result.
         """
-        sweep = sweep_of(self.settings)
-        return self.validate_sweep(sweep, results, self.settings.command("04")).whole()
+        return self.validate_sweep(sweep_of(self.settings), results, self.settings.command("04")).whole()
 
     def sweep(self, sweep: Sweep, command: str = "") -> SweepResult:
         """The search: all methods of all regimes, on the search seeds.
@@ -155,16 +141,13 @@ class Study:
             sweep: its parameterisations are among the study's policies.
             command: the command line that asks for the same again, for reports of failures.
         """
-        requests = [self._request(one, sweep.methods, sweep.search_seeds) for one in self.regimes_of(sweep)]
+        requests = [self._request(regime, sweep.methods, sweep.search_seeds) for regime in self.regimes_of(sweep)]
         return self._run(requests, command)
 
     def regimes_of(self, sweep: Sweep) -> tuple[Regime, ...]:
         """Its regimes, each once; more demonstrations than there are mean all of them."""
-        return tuple(
-            dict.fromkeys(
-                regime._replace(demonstrations=self._drawn(regime.demonstrations)) for regime in sweep.regimes
-            )
-        )
+        drawn = (regime._replace(demonstrations=self._drawn(regime.demonstrations)) for regime in sweep.regimes)
+        return tuple(dict.fromkeys(drawn))
 
     def validate_sweep(self, sweep: Sweep, results: Sequence[RunResult], command: str = "") -> SweepResult:
         """The winner of each regime and its λ = 0 method, on the held-out seeds of the sweep and from other starts.
@@ -182,10 +165,11 @@ class Study:
 
         methods = {method.name: method for method in sweep.methods}
         requests = []
-        for one in self.regimes_of(sweep):
-            mine = of_regime(results, one)
-            if mine:
-                held_out = self._request(one, (methods[DIRECT], methods[select(mine)]), sweep.held_out_seeds)
+        for regime in self.regimes_of(sweep):
+            searched = of_regime(results, regime)
+            if searched:
+                pair = methods[DIRECT], methods[select(searched)]
+                held_out = self._request(regime, pair, sweep.held_out_seeds)
                 # From the same start situations a winner that suits those would be validated too often.
                 elsewhere = replace(held_out.experiment, first_rollout=self.settings.rollouts)
                 requests.append(replace(held_out, experiment=elsewhere))

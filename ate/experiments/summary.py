@@ -31,14 +31,12 @@ def by_condition(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     groups: dict[Regime, list[RunResult]] = {}
     for result in results:
         groups.setdefault(result.regime, []).append(result)
-    several = [len({key[part] for key in groups}) > 1 for part in range(3)]
-    names = {
-        (kind, demonstrations, steps): ", ".join(
-            [kind, *[f"{demonstrations} demonstrations"] * several[1], *[f"{steps} steps"] * several[2]]
-        )
-        for kind, demonstrations, steps in groups
-    }
-    return {names[key]: mine for key, mine in groups.items()}
+    several = [len(set(values)) > 1 for values in zip(*groups, strict=True)]
+    named = {}
+    for (kind, demonstrations, steps), group in groups.items():
+        words = [f"{demonstrations} demonstrations"] * several[1] + [f"{steps} steps"] * several[2]
+        named[", ".join([kind, *words])] = group
+    return named
 
 
 def rolled_out(results: Sequence[RunResult]) -> bool:
@@ -92,18 +90,18 @@ def method_rows(results: Sequence[RunResult]) -> list[dict[str, Any]]:
     """One row a condition and method.
 
     Success with its Wilson interval and interquartile mean over seeds; paired difference to direct with its t interval
-    over training seeds and rollout seeds and, beside it, the two-level bootstrap's; probability of improvement;
-    verdict; held-out error; what the meter says of the guidance.
+    over training seeds and rollout seeds, and the two-level bootstrap's; probability of improvement; verdict; held-out
+    error; what the meter says of the guidance.
     """
     rows = []
-    for kind, mine in by_condition(results).items():
-        judged = rolled_out(mine)
-        compared = {row.method: row for row in differences(mine)} if judged else {}
-        for method in dict.fromkeys(result.method for result in mine):
+    for kind, group in by_condition(results).items():
+        judged = rolled_out(group)
+        compared = {row.method: row for row in differences(group)} if judged else {}
+        for method in dict.fromkeys(result.method for result in group):
             row: dict[str, Any] = {"policy": kind, "method": method}
             if judged:
-                row |= _success(mine, method) | _compared(mine, compared.get(method))
-            row |= {"held-out error": held_out_error(mine, method), "guidance": guidance_verdict(mine, method)}
+                row |= _success(group, method) | _compared(group, compared.get(method))
+            row |= {"held-out error": held_out_error(group, method), "guidance": guidance_verdict(group, method)}
             rows.append(row)
     return rows
 
@@ -138,29 +136,29 @@ def _compared(results: Sequence[RunResult], row: Difference | None) -> dict[str,
 def comparison_sentences(results: Sequence[RunResult]) -> list[str]:
     """One sentence a method and parameterisation, each with interval, seeds and what the meter says."""
     lines = []
-    for kind, mine in by_condition(results).items():
-        if rolled_out(mine):
-            for row in differences(mine):
-                meter = guidance_verdict(mine, row.method)
-                lines.append(f"{kind}: {verdict(row)}" + (f" Guidance: {meter}." if meter != "none" else ""))
-        else:
-            lines.append(_errors(kind, mine))
+    for kind, group in by_condition(results).items():
+        if not rolled_out(group):
+            lines.append(_errors(kind, group))
+            continue
+        for row in differences(group):
+            meter = guidance_verdict(group, row.method)
+            lines.append(f"{kind}: {verdict(row)}" + (f" Guidance: {meter}." if meter != "none" else ""))
     return lines
 
 
 def bottom_line(results: Sequence[RunResult], robot: str) -> str:
     """The answer in one sentence a parameterisation: ATE against direct *and* against its random-encoder control."""
     answers = []
-    for kind, mine in by_condition(results).items():
-        if not rolled_out(mine):
-            direct, ate, control = (held_out_error(mine, method) for method in (DIRECT, "ATE", "random encoder"))
+    for kind, group in by_condition(results).items():
+        if not rolled_out(group):
+            direct, ate, control = (held_out_error(group, method) for method in (DIRECT, "ATE", "random encoder"))
             answers.append(
                 f"{kind}: held-out error {direct:.3g} direct, {ate:.3g} with ATE, {control:.3g} with a random encoder; "
                 "without a simulator there is no success to judge by"
             )
             continue
-        to_direct = next(row for row in differences(mine) if row.method == "ATE")
-        pair = [result for result in mine if result.method in ("ATE", "random encoder")]
+        to_direct = next(row for row in differences(group) if row.method == "ATE")
+        pair = [result for result in group if result.method in ("ATE", "random encoder")]
         (to_control,) = differences(pair, baseline="random encoder")
         answers.append(
             f"{kind}: it {_WORDS[to_direct.verdict]} direct fine-tuning ({_points(to_direct)}) and "
@@ -172,12 +170,11 @@ def bottom_line(results: Sequence[RunResult], robot: str) -> str:
 def control_sentences(results: Sequence[RunResult]) -> list[str]:
     """Each form of guidance against its controls, one sentence a pair and parameterisation; none without rollouts."""
     lines = []
-    for kind, mine in by_condition(results).items():
-        methods = {result.method for result in mine}
-        pairs = [(form, control) for form, controls in CONTROLS.items() for control in controls]
-        for form, control in pairs:
-            if {form, control} <= methods and rolled_out(mine):
-                (row,) = differences([r for r in mine if r.method in (form, control)], baseline=control)
+    for kind, group in by_condition(results).items():
+        methods = {result.method for result in group}
+        for form, control in ((form, control) for form, controls in CONTROLS.items() for control in controls):
+            if {form, control} <= methods and rolled_out(group):
+                (row,) = differences([r for r in group if r.method in (form, control)], baseline=control)
                 lines.append(f"{kind}: {verdict(row)}")
     return lines
 
@@ -191,15 +188,15 @@ def grid_sentences(results: Sequence[RunResult], validated: Sequence[RunResult] 
     """
     lines = []
     held_out = by_condition(validated or [])
-    for kind, mine in by_condition(results).items():
-        if not rolled_out(mine):
-            lines.append(_errors(kind, mine))
+    for kind, group in by_condition(results).items():
+        if not rolled_out(group):
+            lines.append(_errors(kind, group))
             continue
-        rows = searched(mine)
+        rows = searched(group)
         lines += _search(kind, rows) if len(rows) > 1 else [f"{kind}: {verdict(rows[0])}"]
         # Names of one condition may differ between the two: they depend on what else there is.
-        same = [other for other in held_out.values() if other[0].regime == mine[0].regime]
-        lines += [confirmation_sentence(mine, other) for other in same]
+        same = [other for other in held_out.values() if other[0].regime == group[0].regime]
+        lines += [confirmation_sentence(group, other) for other in same]
     return lines
 
 
@@ -217,10 +214,8 @@ def _search(kind: str, rows: Sequence[Difference]) -> list[str]:
 def _errors(kind: str, results: Sequence[RunResult]) -> str:
     methods = dict.fromkeys(result.method for result in results)
     parts = [f"{method} {held_out_error(results, method):.4g}" for method in methods]
-    guided = {
-        method: guidance_verdict(results, method) for method in methods if guidance_verdict(results, method) != "none"
-    }
-    said = ", ".join(f"{method} {meter}" for method, meter in guided.items())
+    meters = {method: guidance_verdict(results, method) for method in methods}
+    said = ", ".join(f"{method} {meter}" for method, meter in meters.items() if meter != "none")
     return f"{kind}: mean held-out error {', '.join(parts)} (no simulator, against {DIRECT}). Guidance: {said}."
 
 
@@ -232,6 +227,6 @@ def _interval(row: Difference) -> str:
     return f"{100 * row.low:+.1f} to {100 * row.high:+.1f}" if np.isfinite(row.low) else "none"
 
 
-def _estimate(found: Estimate, form: str, scale: float = 1.0) -> str:
-    value, low, high = (form.format(scale * number) for number in (found.value, found.low, found.high))
-    return f"{value} ({low} to {high})" if found.known else value
+def _estimate(estimate: Estimate, form: str, scale: float = 1.0) -> str:
+    value, low, high = (form.format(scale * number) for number in (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})" if estimate.known else value

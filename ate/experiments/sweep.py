@@ -73,10 +73,8 @@ class Sweep:
         axes = {name: getattr(self, name) for name in ("parameterization", "demonstrations", "steps", "encoder")}
         for name, values in {**axes, **self.guidance}.items():
             if not values:
-                raise InputError(
-                    "no value", where=f"sweep, {name}", expected="at least one",
-                    fix=f"leave {name} away, or give a value",
-                )  # fmt: skip
+                fix = f"leave {name} away, or give a value"
+                raise InputError("no value", where=f"sweep, {name}", expected="at least one", fix=fix)
         for name, valid in (("parameterization", PARAMETERIZATIONS), ("encoder", ENCODERS[1:]), ("controls", CONTROLS)):
             for value in getattr(self, name):
                 if value not in valid:
@@ -87,14 +85,11 @@ class Sweep:
                 if value < least:
                     raise InputError(str(value), where=f"sweep, {name}", expected=f"at least {least}", fix="raise it")
         for name, axis in (("control_lams", self.lams), ("control_clamps", self.clamps)):
-            strange = set(getattr(self, name)) - set(axis)
+            strange = sorted(set(getattr(self, name)) - set(axis))
             if strange:
-                raise InputError(
-                    ", ".join(f"{value:g}" for value in sorted(strange)),
-                    where=f"sweep, {name}",
-                    expected=f"values of the sweep, {', '.join(f'{value:g}' for value in axis)}",
-                    fix="a control is compared with the method that it is a control of: sweep that value too",
-                )
+                got, swept = (", ".join(f"{value:g}" for value in values) for values in (strange, axis))
+                fix = "a control is compared with the method that it is a control of: sweep that value too"
+                raise InputError(got, where=f"sweep, {name}", expected=f"values of the sweep, {swept}", fix=fix)
         # Building the methods checks what is left: λ, clamps and the options of guidance.
         _ = self.methods
 
@@ -121,12 +116,8 @@ class Sweep:
     @property
     def regimes(self) -> tuple[Regime, ...]:
         """Each comparison of the sweep."""
-        return tuple(
-            Regime(kind, count, steps)
-            for kind in dict.fromkeys(self.parameterization)
-            for count in dict.fromkeys(self.demonstrations)
-            for steps in dict.fromkeys(self.steps)
-        )
+        points = product(self.parameterization, self.demonstrations, self.steps)
+        return tuple(dict.fromkeys(Regime(*point) for point in points))
 
     @property
     def search_seeds(self) -> tuple[int, ...]:
@@ -159,8 +150,8 @@ class Sweep:
         own = {name: value for name, value in values.items() if name in kinds}
         changed = {name: value for name, value in values.items() if name in axes}
         # In the order of the fields, so that the same sweep lists its methods in one order.
-        guidance = {name: {**self.guidance, **changed}[name] for name in AXES if name in {**self.guidance, **changed}}
-        return replace(self, **own, guidance=guidance)
+        named = {**self.guidance, **changed}
+        return replace(self, **own, guidance={name: named[name] for name in AXES if name in named})
 
     def read(self, path: Path) -> "Sweep":
         """This sweep with the fields of a YAML file.

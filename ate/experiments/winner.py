@@ -23,17 +23,14 @@ def winner(results: Sequence["RunResult"]) -> "Difference":
     """The cell that `ate.experiments.stats.selection.select` names, against λ = 0; its own seeds flatter it.
 
     Raises:
-        InputError: no rollouts, several regimes, or no cell beside λ = 0.
+        InputError: no rollouts, several regimes, or no cell but λ = 0.
     """
     from ate.experiments.stats.selection import searched
 
     if len({r.regime for r in results}) > 1:
-        raise InputError(
-            f"{len({r.regime for r in results})} regimes",
-            where="results to choose a winner from",
-            expected="one parameterisation, number of demonstrations and of steps",
-            fix="choose among the results of one regime",
-        )
+        got, where = f"{len({r.regime for r in results})} regimes", "results to choose a winner from"
+        expected = "one parameterisation, number of demonstrations and of steps"
+        raise InputError(got, where=where, expected=expected, fix="choose among the results of one regime")
     return max(searched(results), key=lambda row: row.mean)
 
 
@@ -58,21 +55,21 @@ def save_winner(
 
     row = winner(results)
     validated = validation(results, held_out) if held_out else None
-    mine = [r for r in results if r.method == row.method]
+    won = next(r for r in results if r.method == row.method)
     judged = row if validated is None else validated
     evidence = {
         "robot_data": settings.adapt,
-        "parameterization": mine[0].parameterization,
-        "demonstrations": mine[0].demonstrations,
-        "steps": mine[0].steps,
-        "rollouts_a_seed": len(mine[0].success),
+        "parameterization": won.parameterization,
+        "demonstrations": won.demonstrations,
+        "steps": won.steps,
+        "rollouts_a_seed": len(won.success),
         "chosen_among": row.comparisons,
         "search": _evidence(row),
         "held_out": None if validated is None else _evidence(validated),
         "verdict": judged.verdict,
         "statement": _statement(row, validated),
     }
-    tree = {"encoder": mine[0].encoder, "guidance": mine[0].spec.guidance.to_dict(), "evidence": evidence}
+    tree = {"encoder": won.encoder, "guidance": won.spec.guidance.to_dict(), "evidence": evidence}
     write_json(file, tree)
     return tree
 
@@ -90,13 +87,8 @@ def keep_winner(results: Sequence["RunResult"], settings: "Settings", held_out: 
 
 
 def _evidence(row: "Difference") -> dict[str, Any]:
-    known = math.isfinite(row.low)
-    return {
-        "seeds": len(row.by_seed),
-        "difference": row.mean,
-        "interval_95": [row.low, row.high] if known else None,
-        "verdict": row.verdict,
-    }
+    interval = [row.low, row.high] if math.isfinite(row.low) else None
+    return {"seeds": len(row.by_seed), "difference": row.mean, "interval_95": interval, "verdict": row.verdict}
 
 
 def _statement(row: "Difference", validated: "Difference | None") -> str:
@@ -131,10 +123,9 @@ def read_winner(file: str | Path) -> MethodSpec:
     except ValueError as error:
         raise InputError(str(error), where=where, expected="one JSON object", fix="run notebook 04 again") from error
     if not isinstance(tree, Mapping) or not isinstance(tree.get("guidance"), Mapping) or "encoder" not in tree:
-        raise InputError(
-            ", ".join(map(str, tree)) or "no field" if isinstance(tree, Mapping) else type(tree).__name__,
-            where=where, expected="the fields encoder, guidance and evidence", fix="run notebook 04 again",
-        )  # fmt: skip
+        got = ", ".join(map(str, tree)) or "no field" if isinstance(tree, Mapping) else type(tree).__name__
+        expected = "the fields encoder, guidance and evidence"
+        raise InputError(got, where=where, expected=expected, fix="run notebook 04 again")
     encoder = str(tree["encoder"])
     if encoder not in ALIGNED_ENCODERS:
         raise unknown(encoder, ALIGNED_ENCODERS, where=f"{where}, encoder")

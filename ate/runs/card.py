@@ -4,6 +4,7 @@ import math
 import platform
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,12 +16,10 @@ def card(
     config: Mapping[str, Any], *, seeds: Mapping[str, Any], hashes: Mapping[str, str], command: str
 ) -> dict[str, Any]:
     """A run's card: config, seeds, hashes of data and statistics, versions, command, and time of writing."""
-    versions = {}
+    versions = dict.fromkeys(PACKAGES, "not installed")
     for package in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
     return {
         "command": command,
         # JSON has no infinity; a clamp may be infinite.

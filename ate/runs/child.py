@@ -5,6 +5,7 @@ what was started. Every training below that folder reports its progress there (`
 """
 
 import json
+import math
 import subprocess
 import sys
 import time
@@ -43,10 +44,9 @@ class Child:
         """
         child = cls(Path(folder))
         if child.alive:
-            raise InputError(
-                f"a run that is alive (process {child.process['pid']})", where=str(folder), expected="no run",
-                fix="follow or stop it (ate watch), or choose another folder",
-            )  # fmt: skip
+            got = f"a run that is alive (process {child.process['pid']})"
+            fix = "follow or stop it (ate watch), or choose another folder"
+            raise InputError(got, where=str(folder), expected="no run", fix=fix)
         child.folder.mkdir(parents=True, exist_ok=True)
         line = [sys.executable, "-m", "ate", *command]
         with (child.folder / LOG).open("ab") as log:
@@ -66,9 +66,8 @@ class Child:
         """
         child = cls(Path(folder))
         if not (child.folder / PROCESS).exists() and not child._statuses():
-            raise InputError(
-                "no run", where=str(folder), expected="a folder that a run has written to", fix="start one there"
-            )
+            expected = "a folder that a run has written to"
+            raise InputError("no run", where=str(folder), expected=expected, fix="start one there")
         return child
 
     @property
@@ -83,9 +82,7 @@ class Child:
         process = self.process
         if process.get("pid") in _own:
             return self.code is None
-        if process and alive(process):
-            return True
-        return any(training(file.parent) for file in self.folder.rglob(STATUS))
+        return bool(process and alive(process)) or any(training(file.parent) for file in self.folder.rglob(STATUS))
 
     @property
     def code(self) -> int | None:
@@ -130,9 +127,9 @@ class Child:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for its end; returns whether it has ended."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = math.inf if timeout is None else time.monotonic() + timeout
         while self.alive:
-            if end is not None and time.monotonic() > end:
+            if time.monotonic() > end:
                 return False
             time.sleep(0.1)
         return True

@@ -30,12 +30,8 @@ def pick(device: str | torch.device | None = None) -> torch.device:
     try:
         return torch.empty(0, device=requested).device
     except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            repr(str(requested)),
-            where="device" if device else "ATE_DEVICE",
-            expected="a device of this machine",
-            fix="use cpu or cuda",
-        ) from error
+        got, where = repr(str(requested)), "device" if device else "ATE_DEVICE"
+        raise InputError(got, where=where, expected="a device of this machine", fix="use cpu or cuda") from error
 
 
 @contextmanager

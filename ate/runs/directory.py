@@ -26,12 +26,7 @@ FORMAT = 2
 # Written by every version; a folder that has one of them and no run.json is of an earlier one.
 CONTENTS = ("headlines", "results", "align")
 # Title of each notebook, by its number.
-TITLES = {
-    "01": "Inspect the data",
-    "02": "Align the latents",
-    "03": "Steer the policy",
-    "04": "Ablate λ and clamp",
-}
+TITLES = {"01": "Inspect the data", "02": "Align the latents", "03": "Steer the policy", "04": "Ablate λ and clamp"}
 
 
 @dataclass(frozen=True)
@@ -49,17 +44,13 @@ class RunDirectory:
 
     def __post_init__(self) -> None:
         file = self.path / "run.json"
-        if file.exists():
-            found = read_json(file)["format"]
-        else:
-            found = 1 if any((self.path / name).exists() for name in CONTENTS) else FORMAT
-        if found != FORMAT:
-            raise InputError(
-                f"a run folder of another version of ate (format {found})",
-                where=str(self.path),
-                expected=f"a folder of this version (format {FORMAT}), or none",
-                fix="name a new folder with --run (-r run in papermill), or remove this one",
-            )
+        written = 1 if any((self.path / name).exists() for name in CONTENTS) else FORMAT
+        written = read_json(file)["format"] if file.exists() else written
+        if written != FORMAT:
+            got = f"a run folder of another version of ate (format {written})"
+            expected = f"a folder of this version (format {FORMAT}), or none"
+            fix = "name a new folder with --run (-r run in papermill), or remove this one"
+            raise InputError(got, where=str(self.path), expected=expected, fix=fix)
 
     def create(self) -> "RunDirectory":
         """Make the folder, and say in it that it is of this version."""
@@ -76,12 +67,10 @@ class RunDirectory:
         """
         run = cls(Path(path))
         if not run.headlines() and not run.failures():
-            raise InputError(
-                "a folder without headlines" if run.path.is_dir() else "no such folder",
-                where=str(path),
-                expected="the folder of a run, with headlines/01.json and so on",
-                fix="run the notebooks first (make run), then name runs/<name>",
-            )
+            got = "a folder without headlines" if run.path.is_dir() else "no such folder"
+            expected = "the folder of a run, with headlines/01.json and so on"
+            fix = "run the notebooks first (make run), then name runs/<name>"
+            raise InputError(got, where=str(path), expected=expected, fix=fix)
         return run
 
     def begin(self, notebook: str) -> "RunDirectory":
@@ -90,11 +79,10 @@ class RunDirectory:
         Checkpoints and results stay: they are named by what they depend on.
         """
         self.create()
-        shown = (f"{kind}/{notebook}.json" for kind in ("headlines", "cards", "failures"))
-        for pattern in (f"figures/{notebook}_*.json", *shown):
-            for file in self.path.glob(pattern):
-                # Another process may begin the same notebook.
-                file.unlink(missing_ok=True)
+        shown = [self.path / kind / f"{notebook}.json" for kind in ("headlines", "cards", "failures")]
+        for file in (*shown, *self.path.glob(f"figures/{notebook}_*.json")):
+            # Another process may begin the same notebook.
+            file.unlink(missing_ok=True)
         return self
 
     def folder(self, name: str) -> Path:
@@ -103,8 +91,8 @@ class RunDirectory:
 
     def save_figure(self, name: str, figure: Any, *, title: str, caption: str) -> None:
         """Keep a plotly figure under `name`, e.g. `"02_latents"`; the report shows them in the order of names."""
-        figure = {"name": name, "title": title, "caption": caption, "figure": figure.to_json()}
-        self._write("figures", name, figure)
+        content = {"name": name, "title": title, "caption": caption, "figure": figure.to_json()}
+        self._write("figures", name, content)
 
     def figures(self) -> list[dict[str, Any]]:
         """All kept figures, sorted by name."""
@@ -146,7 +134,6 @@ class RunDirectory:
         write_json(self.folder(kind) / f"{name}.json", dict(content))
 
     def _read(self, kind: str) -> dict[str, Any]:
-        """All files of a kind by name, in the order of names."""
         contents = {}
         for file in sorted((self.path / kind).glob("*.json")):
             # Another process may have just removed it.

@@ -68,10 +68,8 @@ def mine(batch: Tensor) -> Tensor:
     """
     count = processes()
     if len(batch) % count:
-        raise InputError(
-            f"a batch of {len(batch)}", where=f"{count} processes", expected=f"a multiple of {count}",
-            fix="change the option batch, or the number of processes",
-        )  # fmt: skip
+        got, fix = f"a batch of {len(batch)}", "change the option batch, or the number of processes"
+        raise InputError(got, where=f"{count} processes", expected=f"a multiple of {count}", fix=fix)
     return batch if count == 1 else batch.chunk(count)[rank()]
 
 

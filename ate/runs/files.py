@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, flush it to disk, then rename it to `path`."""
+    """Let `write` fill a temporary file next to `path`, flush it to disk, then rename it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name that no other process, thread or machine takes: several may write one path, and the last one stays.
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
@@ -28,9 +28,9 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files that a killed writer left; only where no other process writes."""
-    for temporary in folder.glob(".*.tmp"):
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove temporary files of `name` that a killed writer left; only where no other process writes."""
+    for temporary in folder.glob(f".{name}.*.tmp"):
         temporary.unlink(missing_ok=True)
 
 

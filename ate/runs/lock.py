@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,9 @@ def lock(folder: Path, purpose: str, *, name: str = LOCK, wait: bool = True) -> 
         file.acquire(timeout=GRACE)
     except Timeout as error:
         if not wait:
-            raise _refused(folder, _holder(record)) from error
+            got, expected = f"a folder that is in use by {_holder(record)}", "a folder that no other process works in"
+            fix = "follow or stop it (ate watch), or choose another folder"
+            raise InputError(got, where=str(folder), expected=expected, fix=fix) from error
         tqdm.write(f"waiting for {_holder(record)}, in {folder}", file=sys.stderr)
         file.acquire()
         waited = True
@@ -85,12 +87,11 @@ def identity(pid: int) -> dict[str, Any]:
 
     The system gives the number of a process that ended to another one.
     """
-    try:
+    created = None
+    with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        ended = process.status() == psutil.STATUS_ZOMBIE
-        return {"pid": pid, "created": None if ended else process.create_time()}
-    except psutil.NoSuchProcess:
-        return {"pid": pid, "created": None}
+        created = None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    return {"pid": pid, "created": created}
 
 
 def alive(process: dict[str, Any]) -> bool:
@@ -109,16 +110,6 @@ def _read(record: Path) -> dict[str, Any] | None:
 
 
 def _holder(record: Path) -> str:
-    holder = _read(record)
-    if holder is None:
+    if (holder := _read(record)) is None:
         return "another process"
     return f"process {holder['pid']} on {holder['host']}, which is {holder['purpose']}"
-
-
-def _refused(folder: Path, holder: str) -> InputError:
-    return InputError(
-        f"a folder that is in use by {holder}",
-        where=str(folder),
-        expected="a folder that no other process works in",
-        fix="follow or stop it (ate watch), or choose another folder",
-    )

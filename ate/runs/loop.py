@@ -145,21 +145,16 @@ def _resume(directory: Path | None, state: State, identity: str) -> Progress:
     if not (directory / LAST).exists():
         return Progress()
     tree = checkpoint.load(directory / LAST)
-    fix = "choose another run directory, or remove this checkpoint"
+    got = expected = ""
     if tree["identity"] != identity:
-        raise InputError(
-            f"a checkpoint of another run (identity {tree['identity'][:12] or 'none'})",
-            where=str(directory / LAST),
-            expected=f"data and configuration with identity {identity[:12] or 'none'}",
-            fix=fix,
-        )
-    if tree["state"].keys() != state.keys():
-        raise InputError(
-            f"a checkpoint of another version, which holds {', '.join(tree['state'])}",
-            where=str(directory / LAST),
-            expected=", ".join(state),
-            fix=fix,
-        )
+        got = f"a checkpoint of another run (identity {tree['identity'][:12] or 'none'})"
+        expected = f"data and configuration with identity {identity[:12] or 'none'}"
+    elif tree["state"].keys() != state.keys():
+        got = f"a checkpoint of another version, which holds {', '.join(tree['state'])}"
+        expected = ", ".join(state)
+    if got:
+        fix = "choose another run directory, or remove this checkpoint"
+        raise InputError(got, where=str(directory / LAST), expected=expected, fix=fix)
     for name, item in state.items():
         saved = tree["state"][name]
         if isinstance(item, torch.Generator):

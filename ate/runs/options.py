@@ -75,7 +75,8 @@ def convert(value: Any, kind: Any, where: str) -> Any:
         # Of `float | None` the number: None is what leaving the option away means.
         kind = next(part for part in get_args(kind) if part is not type(None))
     if get_origin(kind) is tuple:
-        return _many(value, get_args(kind)[0], where)
+        items = names(value) if isinstance(value, str) else value if isinstance(value, (list, tuple)) else [value]
+        return tuple(dict.fromkeys(convert(item, get_args(kind)[0], where) for item in items))
     if isinstance(value, bool) is not (kind is bool) and not isinstance(value, str) and kind in WORDS:
         raise _refused(value, kind, where)
     # Imported here: no module pays for pydantic that reads nothing.
@@ -88,13 +89,6 @@ def convert(value: Any, kind: Any, where: str) -> Any:
     if isinstance(result, float) and math.isnan(result):
         raise _refused(value, kind, where)
     return result
-
-
-def _many(value: Any, kind: Any, where: str) -> tuple[Any, ...]:
-    if isinstance(value, str):
-        value = names(value)
-    items = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(dict.fromkeys(convert(item, kind, where) for item in items))
 
 
 def _refused(value: Any, kind: Any, where: str) -> InputError:

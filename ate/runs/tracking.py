@@ -126,35 +126,26 @@ def _tables(headlines: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, M
 
 
 def _module(name: str) -> ModuleType:
+    where = f"tracker {name!r}"
     try:
         module = import_module(name)
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"no module {error.name!r}", where=f"tracker {name!r}", expected="a module with wandb's interface",
-            fix="pip install 'ate[track]' for trackio, or pip install wandb",
-        ) from error  # fmt: skip
+        got, fix = f"no module {error.name!r}", "pip install 'ate[track]' for trackio, or pip install wandb"
+        raise InputError(got, where=where, expected="a module with wandb's interface", fix=fix) from error
     if not all(callable(getattr(module, part, None)) for part in ("init", "Table")):
-        raise InputError(
-            "a module without init and Table", where=f"tracker {name!r}", expected="wandb's interface",
-            fix="name wandb, trackio, or a module like them",
-        )  # fmt: skip
+        got, fix = "a module without init and Table", "name wandb, trackio, or a module like them"
+        raise InputError(got, where=where, expected="wandb's interface", fix=fix)
     return module
 
 
 @contextmanager
 def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
     """Set environment variables inside a block; None unsets one."""
-    saved = {name: os.environ.get(name) for name in values}
-    for name, value in values.items():
-        _set(name, value)
+    saved = {name: os.environ.pop(name, None) for name in values}
+    os.environ.update({name: value for name, value in values.items() if value is not None})
     try:
         yield
     finally:
-        for name, value in saved.items():
-            _set(name, value)
-
-
-def _set(name: str, value: str | None) -> None:
-    os.environ.pop(name, None)
-    if value is not None:
-        os.environ[name] = value
+        for name in values:
+            os.environ.pop(name, None)
+        os.environ.update({name: value for name, value in saved.items() if value is not None})

@@ -41,10 +41,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError("nothing" if content is None else f"a {type(content).__name__}")
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(
-            " ".join(str(error).split()),
-            where=str(path),
-            expected=f"one YAML document of `field: value`, at most {LARGEST} bytes",
-            fix="correct the file; write every field once, with its value",
-        ) from error
+        got, expected = " ".join(str(error).split()), f"one YAML document of `field: value`, at most {LARGEST} bytes"
+        fix = "correct the file; write every field once, with its value"
+        raise InputError(got, where=str(path), expected=expected, fix=fix) from error
     return content

@@ -5,8 +5,7 @@ import os
 import pytest
 
 from ate.errors import InputError
-from ate.experiments.executors import Executor
-from ate.experiments.jobs import LOST, RAISED
+from ate.experiments.executors import LOST, RAISED, Executor
 
 from .jobs import Note
 

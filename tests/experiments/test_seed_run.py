@@ -9,7 +9,7 @@ from ate.errors import InputError
 from ate.experiments import MethodSpec, comparison
 from ate.experiments.seed_run import draw_demonstrations, run_seed, simulated
 from ate.experiments.settings import SHIPPED, settings
-from ate.experiments.store import Contents
+from ate.experiments.store import cells_of
 from ate.experiments.study import prepare
 from ate.steer import GuidanceConfig
 
@@ -97,7 +97,7 @@ def test_a_reading_that_an_method_names_guides_it(experiment, world, tmp_path):
         MethodSpec("other", encoder="mixture", guidance=GuidanceConfig(lam=2.0, energy_at="x_t")),
     )
     named = replace(experiment, variants=(("mixture", str(tmp_path / "other")),))
-    named_cells, cells = ([Contents.of(one).cell(method, 0).key for method in methods] for one in (named, experiment))
+    named_cells, cells = ([cell.key for cell in cells_of(shared, methods, [0])] for shared in (named, experiment))
     # A reading counts for the methods that name it.
     assert named_cells[0] == cells[0] and named_cells[1] != cells[1]
     own, mixed = run_seed(named, methods, 0, None)

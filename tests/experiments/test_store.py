@@ -8,7 +8,7 @@ import pytest
 from ate.errors import InputError
 from ate.experiments import Executor, JobSpec, MethodSpec, comparison
 from ate.experiments.schedule import CellsFailed, CellsMissing, run
-from ate.experiments.store import Contents, SeedJob, Store
+from ate.experiments.store import SeedJob, Store, cells_of
 from ate.runs.files import write_json
 from ate.steer import GuidanceConfig
 
@@ -75,10 +75,10 @@ def test_one_method_twice_under_two_names_is_one_cell(experiment, tmp_path):
 
 
 def test_a_cell_is_named_by_what_its_result_depends_on(experiment, world, tmp_path):
-    base = Contents.of(experiment).cell(METHODS[2], 0).key
+    base = cells_of(experiment, METHODS[2:3], [0])[0].key
 
     def key(method=METHODS[2], seed=0, **changed):
-        return Contents.of(replace(experiment, **changed)).cell(method, seed).key
+        return cells_of(replace(experiment, **changed), [method], [seed])[0].key
 
     def guided(**options):
         return replace(METHODS[2], guidance=replace(METHODS[2].guidance, **options))
@@ -174,8 +174,7 @@ def test_what_cannot_be_paired_is_left_out_with_a_warning(experiment, tmp_path, 
 
 
 def test_a_group_that_is_done_trains_nothing_and_removes_what_killed_writers_left(experiment, tmp_path, monkeypatch):
-    contents = Contents.of(experiment)
-    group = SeedJob(experiment, tuple(contents.cell(method, 0) for method in METHODS[:2]), str(tmp_path))
+    group = SeedJob(experiment, tuple(cells_of(experiment, METHODS[:2], [0])), str(tmp_path))
     store = Store(tmp_path)
     leftover = tmp_path / "cells" / f".{store.file(group.cells[0]).name}.17.tmp"
     leftover.parent.mkdir()
@@ -191,7 +190,7 @@ def test_a_group_that_is_done_trains_nothing_and_removes_what_killed_writers_lef
 
 def test_a_file_of_another_cell_is_refused(experiment, tmp_path):
     found = run(ask(experiment, METHODS[:1]), tmp_path, HERE).results[0]
-    cell = Contents.of(experiment).cell(METHODS[0], 0)
+    cell = cells_of(experiment, METHODS[:1], [0])[0]
     write_json(Store(tmp_path).file(cell), replace(found, cell="0" * 64).to_tree())
     with pytest.raises(InputError, match="the result of cell 0000"):
         run(ask(experiment, METHODS[:1]), tmp_path, HERE)

@@ -1,4 +1,4 @@
-"""Resampling: intervals that assume no distribution, beside the t intervals that the verdict uses.
+"""Resampling: intervals that assume no distribution, next to the t intervals that the verdict uses.
 
 Percentile bootstrap; with few training seeds its percentiles are too narrow, so they are set where a t interval's would
 be (expanded percentiles, Hesterberg 2015). Below five seeds no percentile reaches that far, and no interval is given:
@@ -52,11 +52,9 @@ def interquartile_mean(by_seed: Sequence[float]) -> Estimate:
     value = float(middle(by_seed))
     if len(by_seed) < LEAST_SEEDS or np.ptp(by_seed) == 0:
         return Estimate(value, float("-inf"), float("inf"))
-    level = expanded(len(by_seed))
-    found = stats.bootstrap(
-        (by_seed,), middle, n_resamples=DRAWS, confidence_level=level, method="percentile", rng=0
-    ).confidence_interval  # fmt: skip
-    return Estimate(value, float(found.low), float(found.high))
+    options = {"n_resamples": DRAWS, "confidence_level": expanded(len(by_seed)), "method": "percentile", "rng": 0}
+    low, high = stats.bootstrap((by_seed,), middle, **options).confidence_interval
+    return Estimate(value, float(low), float(high))
 
 
 def two_level(outcomes: np.ndarray, table: Sequence[float], seed: int = 0) -> Estimate:

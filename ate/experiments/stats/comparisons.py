@@ -171,19 +171,14 @@ def differences(results: Sequence[RunResult], baseline: str = "direct", methods:
     names = [name for name in tables if name != baseline]
     family = max(len(names), 1) if methods is None else methods
     if family != 1 and family < len(names):
-        raise InputError(
-            f"{family} for {len(names)} methods",
-            where="comparisons that share the error rate",
-            expected=f"{len(names)} or more, or 1",
-            fix="leave it out",
-        )
+        got, expected = f"{family} for {len(names)} methods", f"{len(names)} or more, or 1"
+        raise InputError(got, where="comparisons that share the error rate", expected=expected, fix="leave it out")
     pairs = {name: gaps(tables, name, baseline) for name in names}
     tested = [crossed(pair, PAIRED) for pair in pairs.values()]
     alone = [p_value(mean, spread) for mean, spread in tested]
     rows = []
-    for (name, pair), (mean, spread), p, adjusted in zip(
-        pairs.items(), tested, alone, _holm(alone, family), strict=True
-    ):
+    judgements = zip(pairs.items(), tested, alone, _holm(alone, family), strict=True)
+    for (name, pair), (mean, spread), p, adjusted in judgements:
         low, high = interval(mean, spread)
         judged = Verdict.CANNOT_TELL if adjusted >= ERROR_RATE else Verdict.HELPS if mean > 0 else Verdict.HURTS
         by_seed = tuple(float(gap) for gap in pair.mean(1))
@@ -252,10 +247,8 @@ def verdict(row: Difference, effect: float = EFFECT) -> str:
         return f"{points}; {count} no interval: cannot tell."
     each = f" × {row.spread.rollouts} rollouts" if row.spread else ""
     paid = f", p = {row.adjusted:.2g} after Holm over {row.comparisons} comparisons" if row.comparisons > 1 else ""
-    text = (
-        f"{points} (95 % interval {100 * row.low:+.1f} to {100 * row.high:+.1f}, "
-        f"{len(row.by_seed)} paired seeds{each}{paid}): {row.verdict}"
-    )
+    ends = f"95 % interval {100 * row.low:+.1f} to {100 * row.high:+.1f}"
+    text = f"{points} ({ends}, {len(row.by_seed)} paired seeds{each}{paid}): {row.verdict}"
     if row.verdict is not Verdict.CANNOT_TELL or row.spread is None:
         return f"{text}."
     return f"{text} with this budget. {_would_settle(row.spread, effect, row.comparisons)}"

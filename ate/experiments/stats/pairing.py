@@ -11,6 +11,8 @@ import numpy as np
 from ate.errors import InputError
 from ate.experiments.results import RunResult
 
+WHERE = "results to compare"
+
 
 def outcomes(results: Sequence[RunResult]) -> dict[str, dict[int, np.ndarray]]:
     """Success of every rollout, 0 or 1, `(R,)`, by method (in order of first appearance) and training seed (ascending).
@@ -22,14 +24,12 @@ def outcomes(results: Sequence[RunResult]) -> dict[str, dict[int, np.ndarray]]:
     for result in results:
         table = tables.setdefault(result.method, {})
         if not result.success or result.seed in table:
-            raise InputError(
-                f"training seed {result.seed} of {result.method!r} {'twice' if result.success else 'without rollouts'}",
-                where="results to compare",
-                expected="rollouts of each method and training seed, once",
-                fix="compare one parameterisation, number of demonstrations and of steps at a time"
-                if result.success
-                else "roll out in a robot and task of ate.sim, or judge by held-out errors",
-            )
+            expected, wrong = "rollouts of each method and training seed, once", "without rollouts"
+            fix = "roll out in a robot and task of ate.sim, or judge by held-out errors"
+            if result.success:
+                wrong, fix = "twice", "compare one parameterisation, number of demonstrations and of steps at a time"
+            got = f"training seed {result.seed} of {result.method!r} {wrong}"
+            raise InputError(got, where=WHERE, expected=expected, fix=fix)
         table[result.seed] = np.asarray(result.success, float)
     return {method: dict(sorted(table.items())) for method, table in tables.items()}
 
@@ -47,21 +47,16 @@ def gaps(tables: Mapping[str, Mapping[int, np.ndarray]], method: str, baseline: 
     """
     for name in (method, baseline):
         if name not in tables:
-            raise InputError(
-                f"methods {sorted(tables)}",
-                where="results to compare",
-                expected=f"{'the baseline ' if name == baseline else ''}{name!r} among them",
-                fix="train it with the same seeds",
-            )
+            expected = f"{'the baseline ' if name == baseline else ''}{name!r} among them"
+            fix = "train it with the same seeds"
+            raise InputError(f"methods {sorted(tables)}", where=WHERE, expected=expected, fix=fix)
     own, base = tables[method], tables[baseline]
     shapes = [{seed: len(row) for seed, row in table.items()} for table in (own, base)]
     if shapes[0] != shapes[1] or len(set(shapes[0].values())) > 1:
-        raise InputError(
-            f"{_counts(shapes[0])} of {method!r} against {_counts(shapes[1])} of {baseline!r}",
-            where="results to compare",
-            expected="the same training seeds, each with the same rollout seeds",
-            fix="train and roll out both methods with the same seeds",
-        )
+        got = f"{_counts(shapes[0])} of {method!r} against {_counts(shapes[1])} of {baseline!r}"
+        expected = "the same training seeds, each with the same rollout seeds"
+        fix = "train and roll out both methods with the same seeds"
+        raise InputError(got, where=WHERE, expected=expected, fix=fix)
     return np.stack([own[seed] - base[seed] for seed in own])
 
 

@@ -63,12 +63,10 @@ def pooled(studies: Mapping[str, Sequence[RunResult]], method: str, baseline: st
         gaps.append(np.asarray(row.by_seed))
     means = np.array([g.mean() for g in gaps])
     parts = np.array([g.var(ddof=1) / len(g) if len(g) > 1 else np.inf for g in gaps])
-    error = float(np.sqrt(parts.sum())) / len(gaps)
-    if not 0 < error < np.inf:
-        # One seed, or no spread at all, is no certainty.
-        low, high = float("-inf"), float("inf")
-    else:
+    mean, error = float(means.mean()), float(np.sqrt(parts.sum())) / len(gaps)
+    # One seed, or no spread at all, is no certainty.
+    half = float("inf")
+    if 0 < error < np.inf:
         freedom = parts.sum() ** 2 / sum(p**2 / (len(g) - 1) for p, g in zip(parts, gaps, strict=True))
         half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
-        low, high = float(means.mean()) - half, float(means.mean()) + half
-    return Pooled(method, baseline, float(means.mean()), low, high, int((means > 0).sum()), len(gaps))
+    return Pooled(method, baseline, mean, mean - half, mean + half, int((means > 0).sum()), len(gaps))

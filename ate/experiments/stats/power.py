@@ -64,11 +64,7 @@ def power(spread: Spread, effect: float, seeds: int, rollouts: int, comparisons:
 
 
 def seeds_needed(
-    spread: Spread,
-    effect: float = EFFECT,
-    comparisons: int = 1,
-    rollouts: int | None = None,
-    target: float = POWER,
+    spread: Spread, effect: float = EFFECT, comparisons: int = 1, rollouts: int | None = None, target: float = POWER
 ) -> int | None:
     """Fewest training seeds that reach a power; arguments as `power`.
 

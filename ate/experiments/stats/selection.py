@@ -31,12 +31,9 @@ def searched(results: Sequence[RunResult], baseline: str = DIRECT) -> list[Diffe
     """
     names = candidates(results)
     if not names:
-        raise InputError(
-            f"methods {sorted({r.method for r in results})}",
-            where="results to choose from",
-            expected="at least one method that is guided by an aligned encoder",
-            fix="run a λ × clamp grid",
-        )
+        got, where = f"methods {sorted({r.method for r in results})}", "results to choose from"
+        expected = "at least one method that is guided by an aligned encoder"
+        raise InputError(got, where=where, expected=expected, fix="run a λ × clamp grid")
     return [row for row in differences(results, baseline) if row.method in names]
 
 
@@ -71,20 +68,15 @@ def validation(
     """
     winner = select(results, baseline)
     shared = sorted({r.seed for r in results} & {r.seed for r in held_out_results})
+    trained = sorted({r.method for r in held_out_results})
     if shared:
-        raise InputError(
-            f"training seeds {shared} in both",
-            where="held-out results",
-            expected="seeds that the search did not use",
-            fix="train the winner and λ = 0 with other seeds",
-        )
-    if winner not in {r.method for r in held_out_results}:
-        raise InputError(
-            f"methods {sorted({r.method for r in held_out_results})}",
-            where="held-out results",
-            expected=f"the winner {winner!r} among them",
-            fix="train it with the held-out seeds; the choice changes when the search grows",
-        )
+        got, expected = f"training seeds {shared} in both", "seeds that the search did not use"
+        fix = "train the winner and λ = 0 with other seeds"
+        raise InputError(got, where="held-out results", expected=expected, fix=fix)
+    if winner not in trained:
+        got, expected = f"methods {trained}", f"the winner {winner!r} among them"
+        fix = "train it with the held-out seeds; the choice changes when the search grows"
+        raise InputError(got, where="held-out results", expected=expected, fix=fix)
     (row,) = differences([r for r in held_out_results if r.method in (winner, baseline)], baseline)
     return row
 
