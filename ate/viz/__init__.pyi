@@ -27,11 +27,11 @@ from .figures.latent_map import representatives as representatives
 from .figures.parallel import parallel_coordinates as parallel_coordinates
 from .figures.response import response_curves as response_curves
 from .figures.slots import slot_picture as slot_picture
-from .figures.spread import sampled_spread as sampled_spread
 from .figures.steer import guidance_anatomy as guidance_anatomy
 from .figures.steer import loss_curves as loss_curves
 from .figures.steer import open_loop_error as open_loop_error
 from .figures.steer import paired_differences as paired_differences
+from .figures.steer import sampled_spread as sampled_spread
 from .figures.steer import success as success
 from .figures.triage import joint_comparison as joint_comparison
 from .figures.triage import triage_grid as triage_grid
@@ -43,7 +43,7 @@ from .report.alignment import reconstruction_by_split as reconstruction_by_split
 from .report.alignment import reconstruction_picture as reconstruction_picture
 from .report.alignment import walk_picture as walk_picture
 from .report.captions import FIGURES as FIGURES
-from .report.picture import Picture as Picture
+from .report.captions import Picture as Picture
 from .report.section import Section as Section
 from .report.write import write_report as write_report
 from .tables.diagnosis import show_diagnosis as show_diagnosis

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from IPython import get_ipython
 from IPython.display import HTML, clear_output, display
 
-from ate.viz.report.picture import Picture
+from ate.viz.report.captions import Picture
 from ate.viz.tables.html import table_html
 from ate.viz.tables.rows import table
 
@@ -100,27 +100,23 @@ def progress() -> Iterator[None]:
 
 def pick_figure(options: Mapping[str, Any], make: Callable[[Any], go.Figure], label: str, first: str = "") -> None:
     """A drop-down that draws `make(options[selected])`, at first that of `first`; nothing in batch."""
-    if in_batch():
-        return
-    import ipywidgets as widgets
-
-    value = first or next(iter(options))
-    _redrawing(widgets.Dropdown(options=list(options), value=value), label, lambda name: make(options[name]))
+    if not in_batch():
+        value = first or next(iter(options))
+        _redrawing("Dropdown", label, lambda name: make(options[name]), options=list(options), value=value)
 
 
 def pick_episode(count: int, make: Callable[[int], go.Figure], label: str = "episode", first: int = 0) -> None:
     """A slider over episodes 0 … count − 1 that draws `make(index)`, at first that of `first`; nothing in batch."""
-    if in_batch():
-        return
-    import ipywidgets as widgets
-
-    _redrawing(widgets.IntSlider(min(first, count - 1), 0, count - 1, continuous_update=False), label, make)
+    if not in_batch():
+        place = {"value": min(first, count - 1), "min": 0, "max": count - 1}
+        _redrawing("IntSlider", label, make, **place, continuous_update=False)
 
 
-def _redrawing(control: Any, label: str, make: Callable[[Any], go.Figure]) -> None:
+def _redrawing(kind: str, label: str, make: Callable[[Any], go.Figure], **options: Any) -> None:
     """Display a control and, below it, the figure of its value; errors of `make` are shown there too."""
     import ipywidgets as widgets
 
+    control = getattr(widgets, kind)(**options)
     control.description, control.style.description_width = label, "initial"
     output = widgets.Output()
 

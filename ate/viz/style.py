@@ -3,7 +3,7 @@
 Colours are those of Okabe and Ito (2008), distinguishable with all common forms of colour blindness.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import plotly.graph_objects as go
@@ -12,9 +12,7 @@ INK, SOFT, GRID, BAND = "#1f2a36", "#5c6773", "#e4e8ec", "#eef1f4"
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#7A4B1E",
 )  # fmt: skip
-ROBOTS = {
-    "panda": BLUE, "sawyer": ORANGE, "iiwa14": GREEN, "xarm7": PINK, "xarm6": SKY, "ur5e": RED, "gen3": BROWN,
-}  # fmt: skip
+ROBOTS = {"panda": BLUE, "sawyer": ORANGE, "iiwa14": GREEN, "xarm7": PINK, "xarm6": SKY, "ur5e": RED, "gen3": BROWN}
 METHODS = {"direct": "#3b4754", "scratch": "#a3acb5", "ATE": BLUE, "random encoder": ORANGE}
 SPARE = (GREEN, PINK, SKY, RED, BROWN, "#6A51A3", "#B8A600", ORANGE, BLUE)
 # Colours of clamps in ablations; λ is shown by the tint.
@@ -85,23 +83,10 @@ def unit(joint: str) -> str:
     return "m" if "finger" in name else "rad"
 
 
-UNIT_TITLES = {"rad": "Position (rad)", "m": "Position (m)", "open": "Gripper opening (0 closed, 1 open)"}
-UNIT_SHORT = {"rad": "Position (rad)", "m": "Position (m)", "open": "Opening (0 to 1)"}
-
-
 def short(name: str, length: int = 16) -> str:
     """A name that fits under an axis. Its end is kept, because joints differ there, without a final `_joint`."""
     name = name.removesuffix("_joint")
     return name if len(name) <= length else "…" + name[-(length - 1) :]
-
-
-def slot_labels(names: Sequence[Sequence[str]]) -> list[str]:
-    """Label of each unified slot: the first robot's joint there that is not `"-"`, made unique."""
-    labels: list[str] = []
-    for slot, column in enumerate(zip(*names, strict=True)):
-        label = short(next((name for name in column if name != "-"), f"slot {slot}"))
-        labels.append(label if label not in labels else f"{label} ({slot})")
-    return labels
 
 
 def signed(value: float) -> str:

@@ -9,8 +9,9 @@ from ate.experiments.methods import comparison
 from ate.experiments.stats.comparisons import differences
 from ate.robots import unify
 from ate.steer import GuidanceConfig
+from ate.viz.figures.data import slot_labels
 from ate.viz.figures.steer import clamp_colors, method_colors
-from ate.viz.style import METHODS, ROBOTS, TEMPLATE, colors, slot_labels, tinted, unit
+from ate.viz.style import METHODS, ROBOTS, TEMPLATE, colors, tinted, unit
 from tests.viz.samples import cells, episodes, figures, metrics, results, sets
 
 

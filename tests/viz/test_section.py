@@ -4,8 +4,7 @@ import pytest
 
 from ate import viz
 from ate.experiments.settings import settings
-from ate.viz.report.captions import FIGURES
-from ate.viz.report.picture import Picture
+from ate.viz.report.captions import FIGURES, Picture
 from ate.viz.report.section import COMPARED, SWEPT, Section, keep_section
 from ate.viz.report.write import write_report
 from tests.viz.samples import cells, results, sets

@@ -1,6 +1,7 @@
 """One chunk up close: its joints with limits and reconstruction, and its nearest pre-training chunks; and walks."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -9,10 +10,9 @@ from plotly.subplots import make_subplots
 
 from ate.align.evaluate.latent_map import LatentMap
 from ate.data.episodes import Episodes
-from ate.robots import Profile
 from ate.robots.profile import available, profile
 from ate.viz.figures.data import labels, set_colors
-from ate.viz.figures.episode import joint_limits, near_range, panel_title
+from ate.viz.figures.episode import joint_limits, panel_titles, ranges
 from ate.viz.style import BLUE, INK, RED, SOFT, finish
 
 COLUMNS = 4
@@ -28,26 +28,20 @@ def chunk_view(latent_map: LatentMap, point: int) -> go.Figure:
         point: which of them.
     """
     episodes = latent_map.where(point)[0]
-    values, decoded = latent_map.chunk(point), latent_map.reconstruction(point)
     near, distance = latent_map.neighbours(point, NEIGHBOURS)
-    rows = -(-episodes.dof // COLUMNS)
-    limits = joint_limits(episodes, _profile(episodes))
-    titles = _titles(episodes)
-    titles += [""] * (rows * COLUMNS - episodes.dof) + [f"tool, {axis} (m)" for axis in AXES] + ["where in its episode"]
-    figure = make_subplots(
-        rows + 1, COLUMNS, subplot_titles=titles, horizontal_spacing=0.06, vertical_spacing=0.5 / (rows + 2)
-    )
-    time = np.arange(len(values)) / (episodes.rate_hz or 1.0)
-    for column, limit in enumerate(limits):
-        place = {"row": column // COLUMNS + 1, "col": column % COLUMNS + 1}
-        _joint(figure, time, values[:, column], decoded[:, column], limit, column == 0, place)
-    _tools(figure, latent_map, point, near, rows + 1, episodes)
-    _origins(figure, latent_map, near, distance, rows + 1)
-    figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=rows)
-    figure.update_xaxes(title_font={"size": 12}, title_standoff=4, tickfont={"size": 11})
-    figure.update_yaxes(tickfont={"size": 11}, nticks=5)
-    legend = {"orientation": "h", "x": 0, "y": 1.0 + 60 / (170 * (rows + 1)), "yanchor": "bottom"}
-    finish(figure, 150 + 175 * (rows + 1), margin={"t": 110, "l": 55}, legend=legend)
+    row = -(-episodes.dof // COLUMNS) + 1
+    recorded = {"name": "recorded", "line": {"color": BLUE, "width": 3}}
+    decoded = {"name": "decoded from its latent", "line": {"color": INK, "width": 2.2, "dash": "6px,3px"}}
+    curves = [(latent_map.chunk(point), recorded), (latent_map.reconstruction(point), decoded)]
+    below = [*(f"tool, {axis} (m)" for axis in AXES), "where in its episode"]
+    figure = _joints(episodes, curves, 0.5 / (row + 1), below)
+    names = labels(latent_map.pretrain, latent_map.adapt)
+    palette = set_colors(names)
+    whose = [names[int(latent_map.pretrain_latents.set[i])] for i in near]
+    _tools(figure, latent_map, [*near, point], [*whose, "this chunk"], palette, row, episodes)
+    _origins(figure, latent_map, near, distance, whose, palette, row)
+    legend = {"orientation": "h", "x": 0, "y": 1.0 + 60 / (170 * row), "yanchor": "bottom"}
+    finish(figure, 150 + 175 * row, margin={"t": 110, "l": 55}, legend=legend)
     return figure.update_annotations(font_size=12)
 
 
@@ -73,73 +67,46 @@ def walk_view(latent_map: LatentMap, chunks: np.ndarray, amounts: Sequence[float
     """
     episodes = latent_map.adapt
     rows = -(-episodes.dof // COLUMNS)
-    figure = make_subplots(
-        rows, COLUMNS, subplot_titles=_titles(episodes),
-        horizontal_spacing=0.06, vertical_spacing=0.3 / rows,
-    )  # fmt: skip
     span = np.ptp(amounts) or 1.0
     shades = sample_colorscale("Viridis", [float((a - min(amounts)) / span) for a in amounts])
-    time = np.arange(chunks.shape[1]) / (episodes.rate_hz or 1.0)
-    limits = joint_limits(episodes, _profile(episodes))
-    for column, limit in enumerate(limits):
-        place = {"row": column // COLUMNS + 1, "col": column % COLUMNS + 1}
-        for amount, chunk, shade in zip(amounts, chunks, shades, strict=True):
-            figure.add_scatter(
-                x=time, y=chunk[:, column], mode="lines", line={"color": shade, "width": 2}, name=f"{amount:g}",
-                legendgroup=f"{amount:g}", showlegend=column == 0, **place,
-            )  # fmt: skip
-        _limits(figure, chunks[..., column], limit, place)
-    figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=rows)
-    figure.update_xaxes(title_font={"size": 12}, title_standoff=4, tickfont={"size": 11})
-    figure.update_yaxes(tickfont={"size": 11}, nticks=5)
+    named = [(f"{amount:g}", {"color": shade, "width": 2}) for amount, shade in zip(amounts, shades, strict=True)]
+    styles = [{"name": name, "legendgroup": name, "line": line} for name, line in named]
+    figure = _joints(episodes, list(zip(chunks, styles, strict=True)), 0.3 / rows)
     finish(figure, 120 + 185 * rows, legend={"title": what}, margin={"t": 50, "l": 55})
     return figure.update_annotations(font_size=12)
 
 
-def _titles(episodes: Episodes) -> list[str]:
-    """Each joint's name, unit and limits, as far as a profile tells them."""
-    known = _profile(episodes)
-    joints = (None,) * episodes.dof if known is None else known.match(episodes.joint_names)
-    named = zip(episodes.joint_names, joints, joint_limits(episodes, known), strict=True)
-    return [panel_title(name, joint, limit, COLUMNS) for name, joint, limit in named]
-
-
-def _profile(episodes: Episodes) -> Profile | None:
-    return profile(episodes.robot) if episodes.robot in available() else None
-
-
-def _joint(
-    figure: go.Figure,
-    time: np.ndarray,
-    values: np.ndarray,
-    decoded: np.ndarray,
-    limit: tuple[float, float],
-    first: bool,
-    place: dict[str, int],
-) -> None:
-    line = {"mode": "lines", "showlegend": first, **place}
-    figure.add_scatter(x=time, y=values, name="recorded", line={"color": BLUE, "width": 3}, **line)
-    dashed = {"color": INK, "width": 2.2, "dash": "6px,3px"}
-    figure.add_scatter(x=time, y=decoded, name="decoded from its latent", line=dashed, **line)
-    _limits(figure, np.concatenate([values, decoded]), limit, place)
-
-
-def _limits(figure: go.Figure, values: np.ndarray, limit: tuple[float, float], place: dict[str, int]) -> None:
-    """The joint's limits where they are near the movement; far ones would flatten it."""
-    for end in limit:
-        if not np.isnan(end):
-            figure.add_hline(y=end, line={"color": RED, "width": 1.5, "dash": "6px,4px"}, **place)
-    figure.update_yaxes(range=near_range(values.ravel(), limit), **place)
+def _joints(
+    episodes: Episodes, curves: Sequence[tuple[np.ndarray, dict[str, Any]]], gap: float, below: Sequence[str] = ()
+) -> go.Figure:
+    """Chunks `(S, dof)` in their styles, a panel for each joint with those limits that are near the movement."""
+    known = profile(episodes.robot) if episodes.robot in available() else None
+    rows = -(-episodes.dof // COLUMNS)
+    titles = [*panel_titles(episodes, known, COLUMNS), *[""] * (rows * COLUMNS - episodes.dof), *below]
+    figure = make_subplots(
+        rows + bool(below), COLUMNS, subplot_titles=titles, horizontal_spacing=0.06, vertical_spacing=gap
+    )
+    time = np.arange(len(curves[0][0])) / (episodes.rate_hz or 1.0)
+    for column, limit in enumerate(joint_limits(episodes, known)):
+        place = {"row": column // COLUMNS + 1, "col": column % COLUMNS + 1}
+        for values, style in curves:
+            figure.add_scatter(x=time, y=values[:, column], mode="lines", showlegend=column == 0, **style, **place)
+        for end in limit:
+            if not np.isnan(end):
+                figure.add_hline(y=end, line={"color": RED, "width": 1.5, "dash": "6px,4px"}, **place)
+        near = ranges(np.concatenate([values[:, column] for values, _ in curves]), [], limit)[0]
+        figure.update_yaxes(range=near, **place)
+    figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=rows)
+    figure.update_xaxes(title_font={"size": 12}, title_standoff=4, tickfont={"size": 11})
+    return figure.update_yaxes(tickfont={"size": 11}, nticks=5)
 
 
 def _tools(
-    figure: go.Figure, latent_map: LatentMap, point: int, near: np.ndarray, row: int, episodes: Episodes
-) -> None:
+    figure: go.Figure, latent_map: LatentMap, points: Sequence[int], whose: Sequence[str], palette: dict[str, str],
+    row: int, episodes: Episodes,
+) -> None:  # fmt: skip
     """Path of the tool from the chunk's first row, in the frame of each robot's base, the point's own on top."""
-    motion = latent_map.motion([*near, point])
-    names = labels(latent_map.pretrain, latent_map.adapt)
-    palette = set_colors(names)
-    whose = [names[int(latent_map.pretrain_latents.set[i])] for i in near] + ["this chunk"]
+    motion = latent_map.motion(points)
     if not np.isfinite(motion.path[-1]).all():
         figure.add_annotation(
             text="the tool of this robot is not known", x=0.5, y=0.5, xref="x domain", yref="y domain", showarrow=False,
@@ -161,14 +128,15 @@ def _tools(
         figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=row, col=col)
 
 
-def _origins(figure: go.Figure, latent_map: LatentMap, near: np.ndarray, distance: np.ndarray, row: int) -> None:
+def _origins(
+    figure: go.Figure, latent_map: LatentMap, near: np.ndarray, distance: np.ndarray, whose: Sequence[str],
+    palette: dict[str, str], row: int,
+) -> None:  # fmt: skip
     """A bar for each neighbour: which part of its episode it is, with its distance in the latent."""
-    names = labels(latent_map.pretrain, latent_map.adapt)
-    palette = set_colors(names)
     length = latent_map.alignment.config.chunk
-    for place, (i, far) in enumerate(zip(near, distance, strict=True)):
+    for place, (i, far, name) in enumerate(zip(near, distance, whose, strict=True)):
         episodes, index, start = latent_map.where(int(i))
-        steps, name = len(episodes[index]), names[int(latent_map.pretrain_latents.set[i])]
+        steps = len(episodes[index])
         label = f"{name} {episodes[index].name.removeprefix('episode_')}"
         figure.add_bar(
             x=[length / steps], base=[start / steps], y=[f"{place + 1}"], orientation="h",

@@ -33,9 +33,7 @@ def cost(results: Sequence[RunResult]) -> go.Figure:
     rolled = bool(cells.rollouts.sum())
     totals = [f"Training: {frame.seconds.sum():,.0f} s in all, {len(frame)} trainings"]
     totals += [f"Rollouts: {int(frame.rollouts.sum()):,} in all"] if rolled else []
-    figure = make_subplots(
-        rows=len(totals), cols=1, shared_xaxes=True, vertical_spacing=0.14, subplot_titles=totals,
-    )  # fmt: skip
+    figure = make_subplots(rows=len(totals), cols=1, shared_xaxes=True, vertical_spacing=0.14, subplot_titles=totals)
     palette = method_colors(results)
     figure.add_bar(
         x=place, y=cells["mean"], showlegend=False, marker={"color": [palette[name] for name in names]}, row=1, col=1,

@@ -10,23 +10,10 @@ from plotly.subplots import make_subplots
 from ate.data.doctor.dataset_report import ADAPT
 from ate.data.episodes import Episodes
 from ate.robots import Embodiment, unify
-from ate.viz.style import (
-    BAND,
-    BLUE,
-    RED,
-    ROBOTS,
-    SOFT,
-    SPARE,
-    UNIT_SHORT,
-    UNIT_TITLES,
-    colors,
-    faded,
-    finish,
-    slot_labels,
-    unit,
-    wrapped,
-)
+from ate.viz.style import BAND, BLUE, RED, ROBOTS, SOFT, SPARE, colors, faded, finish, short, unit, wrapped
 
+UNIT_TITLES = {"rad": "Position (rad)", "m": "Position (m)", "open": "Gripper opening (0 closed, 1 open)"}
+UNIT_SHORT = {"rad": "Position (rad)", "m": "Position (m)", "open": "Opening (0 to 1)"}
 # A log axis where lengths spread further than this.
 LOG_SPREAD = 8
 PANEL_SLOTS = 10
@@ -117,6 +104,15 @@ def joint_distributions(pretrain: Sequence[Episodes], adapt: Episodes) -> go.Fig
             title_text=f"Joint (slot by slot, named as on {adapt.robot})" if panel == titled else None, **place,
         )  # fmt: skip
     return finish(figure, 470 if side_by_side else 130 + 300 * len(panels), boxmode="group", margin={"t": 20})
+
+
+def slot_labels(names: Sequence[Sequence[str]]) -> list[str]:
+    """Label of each unified slot: the first robot's joint there that is not `"-"`, made unique."""
+    labels: list[str] = []
+    for slot, column in enumerate(zip(*names, strict=True)):
+        label = short(next((name for name in column if name != "-"), f"slot {slot}"))
+        labels.append(label if label not in labels else f"{label} ({slot})")
+    return labels
 
 
 def _panels(embodiments: Sequence[Embodiment]) -> list[tuple[str, list[int]]]:

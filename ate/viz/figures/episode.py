@@ -43,16 +43,15 @@ def episode_joints(episodes: Episodes, index: int, profile: Profile | None = Non
     time = np.arange(len(values)) / (episodes.rate_hz or 1.0)
     low, middle, high = set_band(episodes)
     stage = np.linspace(0, time[-1] if len(time) else 0, POINTS)
-    joints, limits = _joints(episodes, profile), joint_limits(episodes, profile)
+    limits = joint_limits(episodes, profile)
     columns = 3 if episodes.dof <= 9 else 4 if episodes.dof <= 16 else 6
     rows = -(-episodes.dof // columns)
     height = min(160 + rows * max(105, min(205, 1050 // rows)), 1190)
-    named = zip(episodes.joint_names, joints, limits, strict=True)
     # Narrow panels need a larger share of their width for the tick labels.
     gap = (0.2 if columns < 6 else 0.36) / columns
     figure = make_subplots(
         rows, columns, horizontal_spacing=gap, vertical_spacing=68 / (height - 180) if rows > 1 else 0,
-        subplot_titles=[panel_title(name, joint, limit, columns) for name, joint, limit in named],
+        subplot_titles=panel_titles(episodes, profile, columns),
     )  # fmt: skip
     near, whole = {}, {}
     for column, limit in enumerate(limits):
@@ -66,19 +65,12 @@ def episode_joints(episodes: Episodes, index: int, profile: Profile | None = Non
         )  # fmt: skip
         _draw_limits(figure, time, values[:, column], limit, **place)
         axis = f"yaxis{column + 1 if column else ''}"
-        near[f"{axis}.range"], whole[f"{axis}.range"] = _ranges(values[:, column], band, limit)
+        near[f"{axis}.range"], whole[f"{axis}.range"] = ranges(values[:, column], band, limit)
         figure.update_yaxes(range=near[f"{axis}.range"], **place)
-    if np.isnan(limits).all():
-        return _framed(figure, episodes, columns, height, [])
-    key = {"color": RED, "width": 1.5, "dash": DASH}
-    figure.add_scatter(x=[None], y=[None], mode="lines", line=key, name="limit of the robot")
-    return _framed(figure, episodes, columns, height, [near, whole])
-
-
-def _framed(
-    figure: go.Figure, episodes: Episodes, columns: int, height: int, views: list[dict[str, list[float]]]
-) -> go.Figure:
-    """Titles, legend, and where limits are known the buttons that show the whole range."""
+    views = [] if np.isnan(limits).all() else [near, whole]
+    if views:
+        key = {"color": RED, "width": 1.5, "dash": DASH}
+        figure.add_scatter(x=[None], y=[None], mode="lines", line=key, name="limit of the robot")
     for col in range(1, min(columns, episodes.dof) + 1):
         last = (episodes.dof - col) // columns + 1
         figure.update_xaxes(title_text="Time (s)" if episodes.rate_hz else "Step", row=last, col=col)
@@ -88,8 +80,7 @@ def _framed(
     buttons = [{"label": name, "method": "relayout", "args": [view]} for name, view in zip(labels, views, strict=False)]
     menu = {"type": "buttons", "direction": "right", "buttons": buttons, "x": 1, "xanchor": "right", "y": 1,
             "yanchor": "bottom", "pad": {"b": 78}, "font": {"size": 11}}  # fmt: skip
-    above = 1 + 44 / (height - 180)
-    legend = {"orientation": "h", "x": 0, "y": above, "yanchor": "bottom"}
+    legend = {"orientation": "h", "x": 0, "y": 1 + 44 / (height - 180), "yanchor": "bottom"}
     finish(figure, height, margin={"t": 130, "b": 50, "l": 50}, updatemenus=[menu] if views else [], legend=legend)
     return figure.update_annotations(font_size=12)
 
@@ -119,11 +110,10 @@ def set_band(episodes: Episodes) -> np.ndarray:
         except InputError:
             continue
         stages.append(rows[np.linspace(0, len(rows) - 1, POINTS).round().astype(int)])
-    stack = np.array(stages).reshape(len(stages), POINTS, episodes.dof)
+    stack = np.array(stages or [np.full((POINTS, episodes.dof), np.nan)])
     # A column that is nowhere a number has no quantiles, and none is drawn.
-    empty = np.isnan(stack).all(axis=0) if len(stack) else np.ones((POINTS, episodes.dof), dtype=bool)
-    filled = np.where(empty, 0.0, stack) if len(stack) else np.zeros((1, POINTS, episodes.dof))
-    band = np.nanquantile(filled, [0.01, 0.5, 0.99], axis=0)
+    empty = np.isnan(stack).all(axis=0)
+    band = np.nanquantile(np.where(empty, 0.0, stack), [0.01, 0.5, 0.99], axis=0)
     band[:, empty] = np.nan
     return band
 
@@ -135,11 +125,6 @@ def _joints(episodes: Episodes, profile: Profile | None) -> tuple[Joint | None, 
 def joint_limits(episodes: Episodes, profile: Profile | None) -> list[tuple[float, float]]:
     """Lowest and highest value of each joint in the units of the recording, NaN where unknown."""
     return [_limits(joint) for joint in _joints(episodes, profile)]
-
-
-def near_range(values: np.ndarray, limit: tuple[float, float]) -> list[float]:
-    """The range of a movement, with a limit that is close to it."""
-    return _ranges(values, [], limit)[0]
 
 
 def _limits(joint: Joint | None) -> tuple[float, float]:
@@ -155,16 +140,21 @@ def _limits(joint: Joint | None) -> tuple[float, float]:
     return (ends[0], ends[1]) if slope > 0 else (ends[1], ends[0])
 
 
-def panel_title(name: str, joint: Joint | None, limit: tuple[float, float], columns: int) -> str:
-    """The joint, its unit where a profile tells it, and its limits."""
+def panel_titles(episodes: Episodes, profile: Profile | None, columns: int) -> list[str]:
+    """Each joint, its unit where a profile tells it, and its limits."""
     length = {3: 26, 4: 20}.get(columns, 16)
-    title = f"<b>{short(name, length)}</b>" + (f" ({UNITS[joint.unit]})" if joint is not None else "")
-    known = [_number(end) for end in limit if not np.isnan(end)]
-    return f"{title}<br>limits {' to '.join(known)}" if known else title
+    titles = []
+    for name, joint, limit in zip(
+        episodes.joint_names, _joints(episodes, profile), joint_limits(episodes, profile), strict=True
+    ):
+        known = " to ".join(_number(end) for end in limit if not np.isnan(end))
+        unit = f" ({UNITS[joint.unit]})" if joint is not None else ""
+        titles.append(f"<b>{short(name, length)}</b>{unit}" + (f"<br>limits {known}" if known else ""))
+    return titles
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−") if abs(value) >= 100 else f"{value:.2f}".replace("-", "−")
+    return format(value, ".4g" if abs(value) >= 100 else ".2f").replace("-", "−")
 
 
 def _thinned(column: np.ndarray) -> np.ndarray:
@@ -182,7 +172,7 @@ def _thinned(column: np.ndarray) -> np.ndarray:
     return np.array(sorted(kept))
 
 
-def _ranges(column: np.ndarray, band: list[np.ndarray], limit: tuple[float, float]) -> tuple[list[float], list[float]]:
+def ranges(column: np.ndarray, band: list[np.ndarray], limit: tuple[float, float]) -> tuple[list[float], list[float]]:
     """The range of the movement, with a limit that is close to it, and the range with all limits."""
     seen = np.concatenate([column, *band])
     seen = seen[~np.isnan(seen)]

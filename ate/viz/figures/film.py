@@ -12,7 +12,7 @@ from ate.sim.tasks import RATE_HZ, TASKS
 from ate.viz.style import BLUE, GREEN, ORANGE, SOFT, faded, finish
 
 if TYPE_CHECKING:
-    from ate.sim.rollout import Rollouts, Tracks
+    from ate.sim.rollout import Rollouts
 
 MOMENTS = 5
 # Which of x, y, z is horizontal and which vertical on the page.
@@ -37,8 +37,13 @@ def film_strip(rollouts: "Rollouts", which: Sequence[int], moments: int = MOMENT
     Raises:
         InputError: they were not recorded.
     """
+    if rollouts.tracks is None:
+        raise InputError(
+            "rollouts without tracks", where="film strip", expected="recorded rollouts", fix="pass record=True"
+        )
     rows = [(index, view) for index in which for view in VIEWS]
-    times = {index: _times(rollouts, index, moments) for index in which}
+    # Control steps, from 0 to the rollout's last.
+    times = {i: np.linspace(0, int(rollouts.steps[i]), moments).round().astype(int).tolist() for i in which}
     spans = _spans(rollouts, which)
     heights = [spans[VIEWS[view][1]][1] - spans[VIEWS[view][1]][0] for _, view in rows]
     pixels = COLUMN / (spans[0][1] - spans[0][0])
@@ -64,42 +69,33 @@ def film_strip(rollouts: "Rollouts", which: Sequence[int], moments: int = MOMENT
     finish(figure, height, margin={"t": 96}, legend={"orientation": "h", "x": 0, "y": 1, "yref": "container",
                                                      "yanchor": "top"})  # fmt: skip
     for place, index in enumerate(which):
-        _headline(figure, rollouts, index, 2 * place + 1, moments)
+        seconds = int(rollouts.steps[index]) / RATE_HZ
+        outcome = f"succeeded after {seconds:.1f} s" if rollouts.success[index] else "failed"
+        what = f"seed {int(rollouts.seeds[index])}: {outcome}, tool within {100 * rollouts.closest[index]:.1f} cm"
+        first: Any = figure.get_subplot(2 * place + 1, 1)
+        figure.add_annotation(
+            x=0, xref="paper", y=first.yaxis.domain[1], yref="paper", yshift=32, xanchor="left", showarrow=False,
+            text=f"<b>rollout {what}</b>", font={"size": 13, "color": SOFT},
+        )  # fmt: skip
     return figure
-
-
-def _times(rollouts: "Rollouts", index: int, moments: int) -> list[int]:
-    """Control steps, from 0 to the rollout's last."""
-    return [int(step) for step in np.linspace(0, int(rollouts.steps[index]), moments).round()]
 
 
 def _spans(rollouts: "Rollouts", which: Sequence[int]) -> list[list[float]]:
     """Ends of x, y and z in metres that hold everything these rollouts show."""
-    tracks = _tracks(rollouts)
+    tracks: Any = rollouts.tracks
     parts = [part[list(which)].reshape(-1, 3) for part in (tracks.tool, tracks.object)]
-    if _has_goal(rollouts):
+    if TASKS[rollouts.task].goal is not None:
         parts.append(tracks.goal[list(which)])
     points = np.concatenate(parts)
     low, high = points.min(0) - ROOM, points.max(0) + ROOM
     return [[float(a), float(b)] for a, b in zip(low, high, strict=True)]
 
 
-def _tracks(rollouts: "Rollouts") -> "Tracks":
-    if rollouts.tracks is None:
-        raise InputError(
-            "rollouts without tracks", where="film strip", expected="recorded rollouts", fix="pass record=True"
-        )
-    return rollouts.tracks
-
-
-def _has_goal(rollouts: "Rollouts") -> bool:
-    return TASKS[rollouts.task].goal is not None
-
-
 def _moment(
     figure: go.Figure, rollouts: "Rollouts", index: int, step: int, view: tuple[int, int], place: dict[str, int]
 ) -> None:
-    tracks, (across, up) = _tracks(rollouts), view
+    tracks: Any = rollouts.tracks
+    across, up = view
     first = place == {"row": 1, "col": 1}
     for name, path, color, dash, symbol in (
         ("object", tracks.object[index], ORANGE, "dot", "square"),
@@ -116,20 +112,9 @@ def _moment(
             marker={"size": 11, "color": color, "symbol": symbol},
             hovertemplate=f"{name}: %{{x:.3f}} m, %{{y:.3f}} m<extra></extra>", **place,
         )  # fmt: skip
-    if _has_goal(rollouts):
+    if TASKS[rollouts.task].goal is not None:
         figure.add_scatter(
             x=tracks.goal[index : index + 1, across], y=tracks.goal[index : index + 1, up], mode="markers", name="goal",
             marker={"size": 11, "color": GREEN, "symbol": "x-thin", "line": {"width": 3, "color": GREEN}},
             showlegend=first, legendgroup="goal", hoverinfo="skip", **place,
         )  # fmt: skip
-
-
-def _headline(figure: go.Figure, rollouts: "Rollouts", index: int, row: int, moments: int) -> None:
-    """What a rollout is, above its first row."""
-    outcome = f"succeeded after {int(rollouts.steps[index]) / RATE_HZ:.1f} s" if rollouts.success[index] else "failed"
-    text = f"rollout seed {int(rollouts.seeds[index])}: {outcome}, tool within {100 * rollouts.closest[index]:.1f} cm"
-    first: Any = figure.get_subplot(row, 1)
-    figure.add_annotation(
-        x=0, xref="paper", y=first.yaxis.domain[1], yref="paper", yshift=32, xanchor="left", showarrow=False,
-        text=f"<b>{text}</b>", font={"size": 13, "color": SOFT},
-    )  # fmt: skip

@@ -33,7 +33,9 @@ def grid(results: Sequence[RunResult]) -> go.Figure:
     comparisons = compared(grids)
     # Small differences must not look large: the scale spans at least ±20 points.
     most = max([20.0, *(abs(100 * row.mean) for cells in comparisons for row in cells.values())])
-    figure = _planes(grids, [_difference_title(panel) for panel in grids])
+    figure = make_subplots(
+        rows=len(grids), cols=1, vertical_spacing=_gap(grids), subplot_titles=[_difference_title(p) for p in grids]
+    )
     for row, (panel, cells) in enumerate(zip(grids, comparisons, strict=True), 1):
         figure.add_heatmap(
             **_axes(panel, {cell: 100 * difference.mean for cell, difference in cells.items()}),
@@ -43,14 +45,27 @@ def grid(results: Sequence[RunResult]) -> go.Figure:
             showscale=row == 1, colorbar=_bar("points", 0.5), name=panel.title,
         )  # fmt: skip
     _name_axes(figure, grids)
-    finish(figure, _height(grids), plot_bgcolor=GRID, margin={"t": 84}, legend=_key())
+    # The legend is at the left, because plotly's own buttons appear at the right.
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "yref": "container"}
+    finish(figure, _height(grids), plot_bgcolor=GRID, margin={"t": 84}, legend=legend)
     for row, (panel, cells) in enumerate(zip(grids, comparisons, strict=True), 1):
         for cell, difference in cells.items():
-            _write(figure, panel, cell, _cell_text(difference, len(panel.base)), row)
+            # Category axes count from 0.
+            x, y = panel.lams.index(cell[0]), panel.clamps.index(cell[1])
+            # An annotation, not the cell's own text: it is drawn above the hatching, with a background.
+            figure.add_annotation(
+                x=x, y=y, text=_cell_text(difference, len(panel.base)), showarrow=False,
+                font={"size": 13, "color": INK}, bgcolor="rgba(255,255,255,0.82)", borderpad=3, row=row, col=1,
+            )  # fmt: skip
             if difference.verdict == "cannot tell":
-                _hatch(figure, panel, cell, row)
+                _hatch(figure, x, y, WIDTH / len(panel.lams), row)
     if any(difference.verdict == "cannot tell" for cells in comparisons for difference in cells.values()):
-        _hatch_key(figure)
+        # The legend entry of the hatching; shapes cannot have one with a pattern.
+        figure.add_bar(
+            x=[None], y=[None], name=f"hatched: {HATCHED}", showlegend=True, hoverinfo="skip", row=1, col=1,
+            marker={"color": "white", "line": {"color": SOFT, "width": 1},
+                    "pattern": {"shape": "/", "fgcolor": SOFT, "size": 6, "solidity": 0.25}},
+        )  # fmt: skip
     return figure
 
 
@@ -90,10 +105,6 @@ def _mean(runs: Sequence[RunResult], read: Callable[[RunResult], float | None], 
     if not len(values):
         return float("nan")
     return float(values.mean() if scale is None else np.exp(scale(values).mean()))
-
-
-def _planes(grids: Sequence[Panel], words: Sequence[str]) -> go.Figure:
-    return make_subplots(rows=len(grids), cols=1, vertical_spacing=_gap(grids), subplot_titles=list(words))
 
 
 def _height(grids: Sequence[Panel]) -> int:
@@ -154,23 +165,7 @@ def _hover(panel: Panel, cell: Cell, row: Difference) -> str:
     )
 
 
-def _place(panel: Panel, cell: Cell) -> tuple[int, int]:
-    """Column and row of a cell; category axes count from 0."""
-    return panel.lams.index(cell[0]), panel.clamps.index(cell[1])
-
-
-def _write(figure: go.Figure, panel: Panel, cell: Cell, text: str, row: int) -> None:
-    x, y = _place(panel, cell)
-    # An annotation, not the cell's own text: it is drawn above the hatching, with a background.
-    figure.add_annotation(
-        x=x, y=y, text=text, showarrow=False, font={"size": 13, "color": INK}, bgcolor="rgba(255,255,255,0.82)",
-        borderpad=3, row=row, col=1,
-    )  # fmt: skip
-
-
-def _hatch(figure: go.Figure, panel: Panel, cell: Cell, row: int) -> None:
-    x, y = _place(panel, cell)
-    width = WIDTH / len(panel.lams)
+def _hatch(figure: go.Figure, x: int, y: int, width: float, row: int) -> None:
     # Cells are wider than high; this slope in cell units is 45° on the page.
     slope, parts = width / ROW, []
     for start in np.arange(-1 / slope, 1, APART / width)[1:]:
@@ -182,17 +177,3 @@ def _hatch(figure: go.Figure, panel: Panel, cell: Cell, row: int) -> None:
         type="path", path="".join(parts), line={"color": "rgba(31,42,54,0.38)", "width": 1}, layer="above",
         name=HATCHED, row=row, col=1,
     )  # fmt: skip
-
-
-def _hatch_key(figure: go.Figure) -> None:
-    """A legend entry for the hatching; shapes cannot have one with a pattern."""
-    figure.add_bar(
-        x=[None], y=[None], name=f"hatched: {HATCHED}", showlegend=True, hoverinfo="skip", row=1, col=1,
-        marker={"color": "white", "line": {"color": SOFT, "width": 1},
-                "pattern": {"shape": "/", "fgcolor": SOFT, "size": 6, "solidity": 0.25}},
-    )  # fmt: skip
-
-
-def _key() -> dict[str, Any]:
-    """At the left: the right is where plotly's own buttons appear."""
-    return {"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "yref": "container"}

@@ -55,16 +55,28 @@ def latent_maps(latent_map: LatentMap, planes: np.ndarray, method: str, note: st
     )  # fmt: skip
     contours, texts = _contours(planes[:n]), hover_texts(latent_map)
     rows: list[np.ndarray] = []
+    kind = go.Scatter if 2 * len(robots) <= SVG_POINTS else go.Scattergl
     for col, panel in enumerate(PANELS, 1):
         places = np.concatenate([planes[:n], planes[n : n + m] if panel == "before" else planes[n + m :]])
         for name in names:
             members = np.flatnonzero(robots == name)
             rows.append(members)
-            dots = _dots(latent_map, places[members], members, name, palette[name], texts[members], col == 1)
+            adapt = bool(len(members)) and members[0] >= n
+            marker: dict[str, Any] = {"size": 5, "opacity": 0.5, "color": palette[name], "colorscale": "Viridis"}
+            if adapt:
+                marker |= {"size": 6, "opacity": 0.7, "symbol": "diamond", "line": {"color": "white", "width": 0.6}}
+            dots = kind(
+                x=places[members, 0], y=places[members, 1], mode="markers", name=name, legendgroup=name,
+                showlegend=col == 1, marker=marker, customdata=members, text=texts[members],
+                hovertemplate="%{text}<extra></extra>",
+                selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.15}},
+            )  # fmt: skip
             figure.add_trace(dots, 1, col)
         for contour in contours:
             figure.add_trace(contour, 1, col)
-        _axes(figure, method, col)
+    unit = "latent units" if method == "PCA" else "arbitrary units"
+    figure.update_xaxes(title_text=f"{method} 1 ({unit})", zeroline=False)
+    figure.update_yaxes(title_text=f"{method} 2 ({unit})", zeroline=False, row=1, col=1)
     _menu(figure, _colourings(latent_map, robots, palette), rows)
     figure.add_annotation(
         text=note, xref="paper", yref="paper", x=0, y=1, yanchor="bottom", yshift=28, showarrow=False, align="left"
@@ -84,22 +96,6 @@ def hover_texts(latent_map: LatentMap) -> np.ndarray:
     ])  # fmt: skip
 
 
-def _dots(
-    latent_map: LatentMap, places: np.ndarray, rows: np.ndarray, name: str, color: str, texts: np.ndarray, legend: bool
-) -> Any:
-    adapt = bool(len(rows)) and rows[0] >= latent_map.count
-    marker: dict[str, Any] = {"size": 6 if adapt else 5, "opacity": 0.7 if adapt else 0.5, "color": color}
-    marker["colorscale"] = "Viridis"
-    if adapt:
-        marker |= {"symbol": "diamond", "line": {"color": "white", "width": 0.6}}
-    kind = go.Scatter if 2 * len(latent_map.side("after")) <= SVG_POINTS else go.Scattergl
-    return kind(
-        x=places[:, 0], y=places[:, 1], mode="markers", name=name, legendgroup=name, showlegend=legend, marker=marker,
-        customdata=rows, text=texts, hovertemplate="%{text}<extra></extra>",
-        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.15}},
-    )  # fmt: skip
-
-
 def _contours(points: np.ndarray) -> list[go.Contour]:
     """Lines around the densest places that hold 50, 80 and 95 % of the pre-training points (Gaussian kernels)."""
     low, high = points.min(0), points.max(0)
@@ -108,24 +104,15 @@ def _contours(points: np.ndarray) -> list[go.Contour]:
     kernel = gaussian_kde(points.T)
     density = kernel(np.stack(np.meshgrid(x, y)).reshape(2, -1)).reshape(GRID, GRID)
     own = np.sort(kernel(points.T))[::-1]
-    lines = []
-    for share in INSIDE:
-        level = float(own[min(int(share * len(own)), len(own) - 1)])
-        lines.append(
-            go.Contour(
-                x=x, y=y, z=density, showscale=False, hoverinfo="skip", name=f"{share:.0%} of {PRETRAIN}",
-                contours={"start": level, "end": level, "size": 1, "coloring": "lines"}, line={"width": 2.4},
-                colorscale=[[0, INK], [1, INK]], showlegend=False, opacity=1.25 - share,
-            )
-        )  # fmt: skip
-    return lines
-
-
-def _axes(figure: go.Figure, method: str, col: int) -> None:
-    names = [f"{method} {i}" + (" (latent units)" if method == "PCA" else " (arbitrary units)") for i in (1, 2)]
-    figure.update_xaxes(title_text=names[0], zeroline=False, row=1, col=col)
-    if col == 1:
-        figure.update_yaxes(title_text=names[1], zeroline=False, row=1, col=col)
+    levels = {share: float(own[min(int(share * len(own)), len(own) - 1)]) for share in INSIDE}
+    return [
+        go.Contour(
+            x=x, y=y, z=density, showscale=False, hoverinfo="skip", name=f"{share:.0%} of {PRETRAIN}",
+            contours={"start": level, "end": level, "size": 1, "coloring": "lines"}, line={"width": 2.4},
+            colorscale=[[0, INK], [1, INK]], showlegend=False, opacity=1.25 - share,
+        )
+        for share, level in levels.items()
+    ]  # fmt: skip
 
 
 def _colourings(latent_map: LatentMap, robots: np.ndarray, palette: dict[str, str]) -> dict[str, list[np.ndarray]]:

@@ -105,18 +105,16 @@ def compared(all_panels: Sequence[Panel]) -> list[dict[Cell, Difference]]:
         InputError: results without rollouts.
     """
     looks = sum(len(panel.cells) for panel in all_panels)
-    return [_compared(panel, looks) for panel in all_panels]
-
-
-def _compared(panel: Panel, looks: int) -> dict[Cell, Difference]:
-    by_seeds: dict[frozenset[int], list[Cell]] = {}
-    for cell, runs in panel.cells.items():
-        by_seeds.setdefault(frozenset(run.seed for run in runs), []).append(cell)
-    differing: dict[Cell, Difference] = {}
-    for seeds, cells in by_seeds.items():
-        base = [run for run in panel.base if run.seed in seeds]
-        methods = {panel.cells[cell][0].method: cell for cell in cells}
-        runs = [run for cell in cells for run in panel.cells[cell]]
-        rows = differences([*base, *runs], panel.base[0].method, looks)
-        differing |= {methods[row.method]: row for row in rows}
-    return differing
+    by_panel: list[dict[Cell, Difference]] = []
+    for panel in all_panels:
+        by_seeds: dict[frozenset[int], list[list[RunResult]]] = {}
+        for runs in panel.cells.values():
+            by_seeds.setdefault(frozenset(run.seed for run in runs), []).append(runs)
+        differing: dict[Cell, Difference] = {}
+        for seeds, cells in by_seeds.items():
+            base = [run for run in panel.base if run.seed in seeds]
+            methods = {runs[0].method: (runs[0].lam, runs[0].clamp) for runs in cells}
+            rows = differences([*base, *(run for runs in cells for run in runs)], panel.base[0].method, looks)
+            differing |= {methods[row.method]: row for row in rows}
+        by_panel.append(differing)
+    return by_panel

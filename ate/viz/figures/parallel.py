@@ -47,7 +47,9 @@ def parallel_coordinates(results: Sequence[RunResult]) -> go.Figure:
         values = scale * frame[name]
         # An axis on which all lines meet says nothing.
         if values.notna().all() and values.nunique() > 1:
-            dimensions.append({"label": label, "values": values.tolist(), "range": _range(values)})
+            low, high = float(values.min()), float(values.max())
+            room = 0.05 * (high - low) or 0.5
+            dimensions.append({"label": label, "values": values.tolist(), "range": [low - room, high + room]})
         if name == "saturation" and not plain.all():
             dimensions.append(_shift(frame))
     shown = frame.difference.notna().all()
@@ -71,7 +73,9 @@ def _ordinal(values: "pandas.Series", name: str) -> dict[str, Any]:
     known = sorted(value for value in values.unique() if not (isinstance(value, float) and math.isnan(value)))
     missing = bool(values.isna().any())
     places = {value: place + missing for place, value in enumerate(known)}
-    text = [_text(name, value) for value in known]
+    text = [f"{v:g}" if isinstance(v, (int, float)) else str(v).replace("_", " ") for v in known]
+    if name == "clamp":
+        text = ["none" if math.isinf(value) else f"{value:g}" for value in known]
     return {
         "label": NAMES.get(name, name),
         "values": [places.get(value, 0) for value in values],
@@ -79,12 +83,6 @@ def _ordinal(values: "pandas.Series", name: str) -> dict[str, Any]:
         "ticktext": ["—", *text] if missing else text,
         "range": [-0.3, len(known) + missing - 0.7],
     }
-
-
-def _text(name: str, value: Any) -> str:
-    if name == "clamp" and math.isinf(value):
-        return "none"
-    return f"{value:g}" if isinstance(value, (int, float)) else str(value).replace("_", " ")
 
 
 def _shift(frame: "pandas.DataFrame") -> dict[str, Any]:
@@ -100,9 +98,3 @@ def _shift(frame: "pandas.DataFrame") -> dict[str, Any]:
         "ticktext": ["0", *(f"{10.0**power:g}" for power in decades)],
         "range": [none - 0.2, high + 0.2],
     }
-
-
-def _range(values: "pandas.Series") -> list[float]:
-    low, high = float(values.min()), float(values.max())
-    room = 0.05 * (high - low) or 0.5
-    return [low - room, high + room]

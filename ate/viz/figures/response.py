@@ -29,7 +29,8 @@ def response_curves(results: Sequence[RunResult]) -> go.Figure:
     span the seeds.
     """
     all_panels = panels(results)
-    colors = clamp_colors([run for panel in all_panels for runs in panel.cells.values() for run in runs])
+    steered = [run for panel in all_panels for runs in panel.cells.values() for run in runs]
+    colors = clamp_colors(steered)
     figure = make_subplots(
         rows=3, cols=len(all_panels), shared_xaxes=True, shared_yaxes=True,
         vertical_spacing=0.05, horizontal_spacing=0.04, row_heights=ROOM,
@@ -51,7 +52,10 @@ def response_curves(results: Sequence[RunResult]) -> go.Figure:
         figure.update_xaxes(tickvals=ticks, ticktext=[f"{lam:g}" for lam in ticks], col=col)
     figure.update_xaxes(title_text="λ", row=3)
     figure.update_yaxes(range=[-4, 104], ticksuffix=" %", row=1)
-    figure.update_yaxes(**LOG, range=_decades(all_panels), row=2)
+    # Powers of ten; 10⁻³ (inactive) and 1 (outweighs) are always in view.
+    seen = [np.log10(value) for value in map(activity, steered) if value is not None]
+    ends = [float(np.floor(min([*seen, -3.0]))) - 0.2, float(np.ceil(max([*seen, 0.0]))) + 0.2]
+    figure.update_yaxes(**LOG, range=ends, row=2)
     figure.update_yaxes(range=[-0.06, 1.06], tickformat=".0%", row=3)
     for row, title in enumerate(("Success", "Shift / residual", "Clamped"), 1):
         figure.update_yaxes(title_text=title, row=row, col=1)
@@ -104,10 +108,3 @@ def _controls(figure: go.Figure, panel: Panel, colors: dict[float, str], col: in
                     "line": {"width": 2}},
             showlegend=col == 1, hovertemplate=f"{method}: %{{y:.1f}} %<extra></extra>", row=1, col=col,
         )  # fmt: skip
-
-
-def _decades(all_panels: Sequence[Panel]) -> list[float]:
-    """Ends of the axis of shift over residual, powers of ten; 10⁻³ (inactive) and 1 (outweighs) are always in view."""
-    values = [activity(run) for panel in all_panels for runs in panel.cells.values() for run in runs]
-    seen = [np.log10(value) for value in values if value is not None]
-    return [float(np.floor(min([*seen, -3.0]))) - 0.2, float(np.ceil(max([*seen, 0.0]))) + 0.2]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -69,35 +70,30 @@ def _kind(name: str) -> str:
 
 def _label(place: int, joint: str) -> str:
     """Text of a cell: the slot and, if there is room, the joint or the part that starts there."""
+    slot = slot_name(place)
     if joint != "-":
-        name = joint.removeprefix(f"{_kind(slot_name(place))}_")
         # Two lines fit; joints differ in the end of their names.
+        name = joint.removeprefix(f"{_kind(slot)}_")
         return "<br>".join([f"<b>{place}</b>", *wrapped(name, 9).split("<br>")[-2:]])
-    if slot_name(place) == "base_velocity_x":
+    if slot == "base_velocity_x":
         return f"{place}<br>base"
-    start = next((text for mark, text in PARTS.items() if _starts(place, mark)), "")
+    start = next((text for mark, text in PARTS.items() if slot.endswith((f"_{mark}_0", f"_{mark}_x"))), "")
     return f"{place}<br>{start}" if start else str(place)
 
 
-def _starts(place: int, mark: str) -> bool:
-    name = slot_name(place)
-    return name.endswith((f"_{mark}_0", f"_{mark}_x"))
-
-
 def _sheet(figure: go.Figure, row: int, body: Embodiment) -> None:
-    shades = []
-    for color in KINDS.values():
-        shades += [tinted(color, 0.86), tinted(color, 0.35)]
+    shades = [tinted(color, white) for color in KINDS.values() for white in (0.86, 0.35)]
     values, texts, hovers = [], [], []
     for place, joint in enumerate(body.slot_names):
         name = slot_name(place)
         values.append(2 * list(KINDS).index(_kind(name)) + (joint != "-"))
         texts.append(_label(place, joint))
         hovers.append(f"slot {place}, {name}<br>{'masked' if joint == '-' else joint}")
+    sheets = [np.reshape(cells, (ROWS, COLUMNS)).tolist() for cells in (values, texts, hovers)]
     count = len(shades)
     scale = [[(i + edge) / count, shade] for i, shade in enumerate(shades) for edge in (0, 1)]
     figure.add_heatmap(
-        z=_rows(values), text=_rows(texts), customdata=_rows(hovers), texttemplate="%{text}",
+        z=sheets[0], text=sheets[1], customdata=sheets[2], texttemplate="%{text}",
         textfont={"size": 10, "color": INK}, colorscale=scale, zmin=-0.5, zmax=count - 0.5, showscale=False,
         xgap=2, ygap=2, hovertemplate="%{customdata}<extra></extra>", row=row, col=1,
     )  # fmt: skip
@@ -119,7 +115,3 @@ def _compare(figure: go.Figure, row: int, body: Embodiment, mask: Sequence[int],
         if legend:
             figure.add_scatter(x=[None], y=[None], mode="lines", name=title,
                                line={"color": color, "width": 3, "dash": dash})  # fmt: skip
-
-
-def _rows(cells: Sequence[object]) -> list[list[object]]:
-    return [list(cells[start : start + COLUMNS]) for start in range(0, RDT_WIDTH, COLUMNS)]

@@ -8,21 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ate.experiments.results import RunResult
-from ate.experiments.stats.comparisons import Difference, differences, summarise
-from ate.viz.style import (
-    CLAMPS,
-    LOG,
-    METHODS,
-    SOFT,
-    colors,
-    error_title,
-    faded,
-    finish,
-    nested,
-    short,
-    signed,
-    tinted,
-)
+from ate.experiments.stats.comparisons import differences, summarise
+from ate.viz.style import CLAMPS, LOG, METHODS, SOFT, colors, error_title, faded, finish, nested, short, signed, tinted
 
 LEAST = 1e-6
 # Distance of the dots of single seeds from the mark of their mean, in rows or columns of methods.
@@ -84,8 +71,8 @@ def success(results: Sequence[RunResult]) -> go.Figure:
                 hovertemplate=f"{row.method}: {row.successes} of {row.trials} rollouts<extra></extra>",
             )  # fmt: skip
             figure.add_annotation(
-                x=place, y=100 * row.high, text=f"{100 * row.rate:.0f} %", yshift=13, showarrow=False, row=1, col=col,
-            )  # fmt: skip
+                x=place, y=100 * row.high, text=f"{100 * row.rate:.0f} %", yshift=13, showarrow=False, row=1, col=col
+            )
         figure.update_xaxes(
             title_text="Method", range=[-0.5, len(methods) - 0.6], tickvals=list(range(len(methods))),
             ticktext=[row.method for row in methods], zeroline=False, row=1, col=col,
@@ -113,7 +100,11 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
         rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True, shared_xaxes="all"
     )
     compared = {name: differences(panel_results, baseline) for name, panel_results in panels.items()}
-    span = _span([row for rows in compared.values() for row in rows])
+    # From the lowest to the highest end of any interval or seed, zero included, with room for labels.
+    points = [[*row.by_seed, row.low, row.high] for rows in compared.values() for row in rows]
+    ends = [0.0, *(100 * value for values in points for value in values if np.isfinite(value))]
+    room = 0.12 * max(max(ends) - min(ends), 10.0)
+    span = [min(ends) - room, max(ends) + room]
     for col, rows in enumerate(compared.values(), 1):
         for place, row in enumerate(rows):
             seeds = [100 * value for value in row.by_seed]
@@ -145,14 +136,6 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
         )  # fmt: skip
     methods = max(len(_methods(panel_results)) for panel_results in panels.values())
     return finish(figure, 180 + 70 * methods)
-
-
-def _span(rows: Sequence[Difference]) -> list[float]:
-    """Points from the lowest to the highest end of any interval or seed, zero included, with room for labels."""
-    ends = [100 * value for row in rows for value in (*row.by_seed, row.low, row.high) if np.isfinite(value)]
-    low, high = min([0.0, *ends]), max([0.0, *ends])
-    room = 0.12 * max(high - low, 10.0)
-    return [low - room, high + room]
 
 
 def loss_curves(results: Sequence[RunResult]) -> go.Figure:
@@ -205,8 +188,8 @@ def guidance_anatomy(results: Sequence[RunResult]) -> go.Figure:
     palette = method_colors(results)
     columns = max(len(panels), 1)
     figure = make_subplots(
-        rows=2, cols=columns, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.08,
-    )  # fmt: skip
+        rows=2, cols=columns, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.08
+    )
     named: set[str] = set()
     for col, panel_results in enumerate(panels.values(), 1):
         methods = _methods(panel_results)
@@ -239,8 +222,8 @@ def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
     panels = {name: runs for name, runs in facets(results).items() if any(run.open_loop for run in runs)}
     palette = method_colors(results)
     figure = make_subplots(
-        rows=max(len(panels), 1), cols=1, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.12,
-    )  # fmt: skip
+        rows=max(len(panels), 1), cols=1, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.12
+    )
     for row, panel_results in enumerate(panels.values(), 1):
         for method, runs in _methods(panel_results).items():
             tables = [run.open_loop for run in runs if run.open_loop]
@@ -258,3 +241,22 @@ def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
         figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)
     figure.update_xaxes(title_text="Joint", tickangle=-30, row=max(len(panels), 1), col=1)
     return finish(figure, 140 + 300 * max(len(panels), 1), barmode="group")
+
+
+def sampled_spread(spreads: Mapping[str, Mapping[str, np.ndarray]]) -> go.Figure:
+    """Spread of chunks sampled for the same observation: a box for each method, a panel for each parameterisation.
+
+    Args:
+        spreads: spread of each observation `(n,)` (`ate.steer.spread`), by parameterisation and method.
+    """
+    methods = list(dict.fromkeys(method for panel in spreads.values() for method in panel))
+    palette = colors(methods, METHODS)
+    figure = make_subplots(rows=1, cols=len(spreads), subplot_titles=titles(spreads), shared_yaxes=True)
+    for column, panel in enumerate(spreads.values(), 1):
+        for method, values in panel.items():
+            figure.add_box(
+                y=values, name=method, marker={"color": palette[method], "size": 3}, boxpoints="outliers",
+                showlegend=False, row=1, col=column,
+            )  # fmt: skip
+    figure.update_yaxes(title_text="Spread, normalised units", rangemode="tozero", row=1, col=1)
+    return finish(figure, 380)

@@ -83,11 +83,7 @@ def _deviation(triage: Triage, name: str) -> float:
 def _hover(triage: Triage) -> str:
     odd = f"oddness {triage.oddness:.1f}" if isfinite(triage.oddness) else UNUSABLE
     head = f"<b>{triage.episode}</b>, {triage.steps:,} steps, {odd}"
-    return "<br>".join([head, *(_folded(reason) for reason in triage.reasons)])
-
-
-def _folded(sentence: str, width: int = 90) -> str:
-    return "<br>".join(wrap(sentence, width))
+    return "<br>".join([head, *("<br>".join(wrap(reason, 90)) for reason in triage.reasons)])
 
 
 def _cut(sentence: str, length: int) -> str:
@@ -125,7 +121,8 @@ def joint_comparison(pretrain: Sequence[Episodes], adapt: Episodes, distances: S
         both = [adapt_values[:, column], *parts]
         edges = np.linspace(min(p.min() for p in both), max(max(p.max() for p in both), both[0].min() + 1e-6), BINS + 1)
         sides = [("pre-training", np.concatenate(parts), SOFT)] if parts else []
-        for name, values, color in (*sides, ("adaptation", adapt_values[:, column], RED if _apart(joint) else BLUE)):
+        sides.append(("adaptation", adapt_values[:, column], RED if joint.distance > joint.null_high else BLUE))
+        for name, values, color in sides:
             share = 100 * np.histogram(values, edges)[0] / len(values)
             figure.add_scatter(
                 x=edges, y=[*share, share[-1]], mode="lines", fill="tozeroy", fillcolor=faded(color, 0.3),
@@ -152,10 +149,6 @@ def _beyond(joint: JointDistance) -> float:
     if not isfinite(joint.distance):
         return -1.0
     return joint.distance / max(joint.null_high, 1e-12) if isfinite(joint.null_high) else joint.distance
-
-
-def _apart(joint: JointDistance) -> bool:
-    return bool(joint.distance > joint.null_high)
 
 
 def _compared(joint: JointDistance, columns: int) -> str:

@@ -16,7 +16,7 @@ from ate.data.episodes import Episodes
 from ate.viz.figures.alignment import joint_errors, latent_activity
 from ate.viz.figures.chunk import chunk_title, chunk_view, walk_view
 from ate.viz.figures.latent_map import latent_maps, projected, representatives
-from ate.viz.report.picture import Picture
+from ate.viz.report.captions import Picture
 
 # Steps along a latent direction, in standard deviations.
 WALK = (-2.0, -1.0, 0.0, 1.0, 2.0)

@@ -5,13 +5,33 @@ A name in braces is filled in by `ate.viz.report.section.Section`: `{robot}` and
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
+
+import plotly.graph_objects as go
 
 
 class Words(NamedTuple):
     """Title and caption of a figure."""
 
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with the words that belong to it, which a section keeps and displays together.
+
+    Attributes:
+        name: of the file, without number and ending.
+        figure: the drawing.
+        title: above it.
+        caption: below it: what is drawn, and how to read it.
+    """
+
+    name: str
+    figure: go.Figure
     title: str
     caption: str
 

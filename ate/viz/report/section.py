@@ -26,8 +26,7 @@ from ate.viz.figures.panels import panels
 from ate.viz.figures.parallel import parallel_coordinates
 from ate.viz.figures.response import response_curves
 from ate.viz.figures.steer import guidance_anatomy, loss_curves, open_loop_error, paired_differences, success
-from ate.viz.report.captions import FIGURES
-from ate.viz.report.picture import Picture
+from ate.viz.report.captions import FIGURES, Picture
 from ate.viz.tables.rows import table
 
 # What the report shows of a comparison, and of a sweep: there only what stays legible with hundreds of cells.
@@ -88,7 +87,8 @@ class Section:
             words: for names in braces that neither `about` nor results give.
         """
         entry = entry or draw.__name__
-        results = _results(arguments)
+        first = arguments[0] if arguments else ()
+        results = first if isinstance(first, (list, tuple)) and first and isinstance(first[0], RunResult) else ()
         known = {**self.words, **_words_of(results), **words}
         title, caption = (text.format_map(known) for text in FIGURES[entry])
         if draw in ROLLED_OUT and not rolled_out(results):
@@ -135,7 +135,12 @@ class Section:
         """
         self.lines(verdict, bottom_line)
         lead = {"bottom_line": bottom_line} if bottom_line else {}
-        self.run.save_headline(self.key, {**lead, "verdict": list(verdict), **_plain(numbers)})
+        tables = {
+            name: table(value)
+            for name, value in numbers.items()
+            if isinstance(value, (list, tuple)) and value and all(isinstance(row, Mapping) for row in value)
+        }
+        self.run.save_headline(self.key, {**lead, "verdict": list(verdict), **numbers, **tables})
         self.run.save_card(self.key, card)
 
 
@@ -164,12 +169,6 @@ def keep_section(
     section.finish(card, **headline)
 
 
-def _results(arguments: Sequence[Any]) -> list[RunResult]:
-    """The results among the arguments of a figure, empty where it shows something else."""
-    first = arguments[0] if arguments else ()
-    return list(first) if isinstance(first, (list, tuple)) and first and isinstance(first[0], RunResult) else []
-
-
 def _words_of(results: Sequence[RunResult]) -> dict[str, Any]:
     if not results:
         return {}
@@ -180,12 +179,3 @@ def _words_of(results: Sequence[RunResult]) -> dict[str, Any]:
         "seeds": len({result.seed for result in results}),
         "guidance": guided.pop() if len(guided) == 1 else "by method",
     }
-
-
-def _plain(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers for JSON: rows as tables."""
-    return {name: table(value) if _are_rows(value) else value for name, value in numbers.items()}
-
-
-def _are_rows(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(row, Mapping) for row in value)

@@ -39,7 +39,7 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
     template = environment.get_template("report.html")
     html = template.render(
         title=", ".join(item.path.name for item in runs),
-        runs=[_run(item, number) for number, item in enumerate(runs)],
+        runs=[_run(item, f"run{number}") for number, item in enumerate(runs)],
         # plotly's own library; plotly guarantees that it may stand in a script element.
         plotly=Markup(get_plotlyjs()),
     )
@@ -51,15 +51,10 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
 # Parts of headline files that are sentences, not numbers.
 SENTENCES = ("title", "verdict", "bottom_line")
 # Parts of a card, in the order in which they are shown.
-CARD = {
-    "seeds": "Seeds",
-    "hashes": "What it was made from, by hash",
-    "versions": "Versions",
-    "config": "Settings",
-}
+CARD = {"seeds": "Seeds", "hashes": "What it was made from, by hash", "versions": "Versions", "config": "Settings"}
 
 
-def _run(run: RunDirectory, number: int) -> dict[str, Any]:
+def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
     headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
     failed = {failure.notebook for failure in failures}
     keys = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
@@ -72,65 +67,48 @@ def _run(run: RunDirectory, number: int) -> dict[str, Any]:
         "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in keys] if set(keys) & set(TITLES) else [],
         "bottom_lines": [headlines[key]["bottom_line"] for key in keys if "bottom_line" in headlines.get(key, {})],
         "notebooks": [
-            {**_notebook(key, headlines.get(key), cards.get(key), figures, f"run{number}"), "failed": key in failed}
+            _notebook(key, headlines.get(key, {}), cards.get(key, {}), figures, prefix) | {"failed": key in failed}
             for key in keys
         ],
-    }  # fmt: skip
+    }
 
 
 def _failed_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     command = Markup("<code>{}</code>").format(cell["command"])
-    reason = f"{cell['type']}: {cell['message']}"
-    return {"method": cell["method"], "seed": cell["seed"], "why": reason, "the next try": command}
+    why = f"{cell['type']}: {cell['message']}"
+    return {"method": cell["method"], "seed": cell["seed"], "why": why, "the next try": command}
 
 
 def _notebook(
-    key: str,
-    headline: Mapping[str, Any] | None,
-    card: Mapping[str, Any] | None,
-    figures: Sequence[Mapping[str, Any]],
-    prefix: str,
+    key: str, headline: Mapping[str, Any], card: Mapping[str, Any], figures: Sequence[Mapping[str, Any]], prefix: str
 ) -> dict[str, Any]:
-    headline = headline or {}
-    own = [figure for figure in figures if figure["name"].startswith(f"{key}_")]
-    tables = {name: value for name, value in headline.items() if _is_table(value)}
+    tables = {n: v for n, v in headline.items() if isinstance(v, Mapping) and {"columns", "rows"} <= set(v)}
+    verdict = headline.get("verdict", [])
     return {
         "key": key,
         "id": f"{prefix}-{key}",
         "label": f"{key} · {TITLES[key]}" if key in TITLES else headline.get("title", key),
-        "verdict": _sentences(headline.get("verdict", [])),
+        "verdict": [verdict] if isinstance(verdict, str) else list(verdict),
         "numbers": _numbers({n: v for n, v in headline.items() if n not in {*tables, *SENTENCES}}),
         "tables": tables,
         "figures": [
-            {"id": f"{prefix}-{figure['name']}", "name": figure["name"], "title": figure["title"],
-             "caption": figure["caption"], "json": safe_json(figure["figure"])}
-            for figure in own
+            {**figure, "id": f"{prefix}-{figure['name']}", "json": safe_json(figure["figure"])}
+            for figure in figures
+            if figure["name"].startswith(f"{key}_")
         ],
-        "card": [] if card is None else _card(card),
-        "command": None if card is None else card.get("command"),
+        "card": _card(card),
+        "command": card.get("command"),
     }  # fmt: skip
 
 
-def _sentences(value: str | Sequence[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
-
-
 def _card(card: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """A run card as titled groups of names and values."""
-    return [
-        (title, [(name, _listed(value)) for name, value in card[key].items()])
+    """A run card as titled groups of names and values, in full, because settings must be repeated exactly."""
+    groups = [
+        (title, [(n, ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v)) for n, v in card[key].items()])
         for key, title in CARD.items()
         if card.get(key)
-    ] + ([("Written", [("at", str(card["written"]))])] if "written" in card else [])
-
-
-def _listed(value: Any) -> str:
-    """A value of a card, in full, because settings must be repeated exactly."""
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, Mapping) and {"columns", "rows"} <= set(value)
+    ]
+    return [*groups, ("Written", [("at", str(card["written"]))])] if "written" in card else groups
 
 
 def _numbers(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

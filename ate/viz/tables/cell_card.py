@@ -56,11 +56,8 @@ def command(study: Study, result: RunResult) -> str:
     """The command that repeats a cell and its λ = 0 with the same seeds. Existing results are read."""
     settings, guidance = study.settings, result.spec.guidance
     lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
-    other = [
-        f"{name}={getattr(guidance, name)}"
-        for name in AXES
-        if getattr(guidance, name) != getattr(settings.guidance, name)
-    ]
+    own = {name: getattr(guidance, name) for name in AXES}
+    other = [f"{name}={value}" for name, value in own.items() if value != getattr(settings.guidance, name)]
     other += [f"encoder={result.encoder}"] if result.encoder not in ("none", "aligned") else []
     if not other:
         kind = (result.parameterization,)

@@ -25,19 +25,20 @@ MOST_ROWS = 40
 def show_verdict(sets: Sequence[DatasetReport]) -> None:
     """Display the doctor's findings: a line for each set, then FAIL and WARN rows; passed checks are folded."""
     for examined in sets:
-        display(HTML(_banner(examined)))
-    findings = [(examined.label, finding) for examined in sets for finding in examined.report.findings]
+        report, counts = examined.report, examined.report.counts()
+        summary = ", ".join(f"{counts[level]} {level}" for level in (FAIL, WARN, PASS))
+        against = f", against {report.against}" if report.against else ""
+        line = Markup("{}: {}. {}<br><span style='font-size:90%'>{}{}</span>")
+        message = line.format(examined.label, summary, ADVICE[report.level], report.path, against)
+        display(HTML(banner_html(report.level, message)))
+    label = [examined.label if len(sets) > 1 else "" for examined in sets]
+    findings = [(name, f) for name, examined in zip(label, sets, strict=True) for f in examined.report.findings]
     passed = [pair for pair in findings if pair[1].level == PASS]
     # Sorting is stable: within a level the doctor's own order stays.
-    troubled = sorted(
-        (pair for pair in findings if pair[1].level != PASS), key=lambda pair: -LEVELS.index(pair[1].level)
-    )
-    several = len(sets) > 1
-    shown = _table(troubled[:MOST_ROWS], several) if troubled else Markup("")
+    troubled = sorted((p for p in findings if p[1].level != PASS), key=lambda pair: -LEVELS.index(pair[1].level))
+    shown = _table(troubled[:MOST_ROWS]) if troubled else Markup("")
     rest = troubled[MOST_ROWS:]
-    display(
-        HTML(shown + _folded(f"{len(rest)} more", rest, several) + _folded(f"{len(passed)} passed", passed, several))
-    )
+    display(HTML(shown + _folded(f"{len(rest)} more", rest) + _folded(f"{len(passed)} passed", passed)))
 
 
 def finding_rows(sets: Sequence[DatasetReport]) -> list[dict[str, Any]]:
@@ -47,34 +48,19 @@ def finding_rows(sets: Sequence[DatasetReport]) -> list[dict[str, Any]]:
     return rows or [{"level": PASS, "set": "all", "got": "nothing to mend"}]
 
 
-def _banner(examined: DatasetReport) -> Markup:
-    report = examined.report
-    counts = report.counts()
-    summary = ", ".join(f"{counts[level]} {level}" for level in (FAIL, WARN, PASS))
-    against = f", against {report.against}" if report.against else ""
-    line = Markup("{}: {}. {}<br><span style='font-size:90%'>{}{}</span>")
-    return banner_html(report.level, line.format(examined.label, summary, ADVICE[report.level], report.path, against))
+def _table(findings: Sequence[tuple[str, Finding]]) -> Markup:
+    rows = [
+        {
+            "level": level_html(row["level"]),
+            "check": row["check"],
+            "subject": f"{row['set']}: {row['subject']}" if row["set"] else row["subject"],
+            **{name: row[name] for name in ("got", "expected", "fix")},
+        }
+        for row in merged([{"set": label, **finding.row()} for label, finding in findings])
+    ]
+    return table_html(table(rows), WIDTHS)
 
 
-def _table(rows: Sequence[tuple[str, Finding]], several: bool) -> Markup:
-    shown = merged([{"set": label if several else "", **finding.row()} for label, finding in rows])
-    return table_html(
-        table(
-            [
-                {
-                    "level": level_html(row["level"]),
-                    "check": row["check"],
-                    "subject": f"{row['set']}: {row['subject']}" if row["set"] else row["subject"],
-                    **{name: row[name] for name in ("got", "expected", "fix")},
-                }
-                for row in shown
-            ]
-        ),
-        WIDTHS,
-    )
-
-
-def _folded(title: str, rows: Sequence[tuple[str, Finding]], several: bool) -> Markup:
-    if not rows:
-        return Markup("")
-    return Markup("<details><summary>{}</summary>{}</details>").format(title, _table(rows, several))
+def _folded(title: str, rows: Sequence[tuple[str, Finding]]) -> Markup:
+    folded = Markup("<details><summary>{}</summary>{}</details>")
+    return folded.format(title, _table(rows)) if rows else Markup("")

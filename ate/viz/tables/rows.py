@@ -64,8 +64,7 @@ def set_sentences(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -
     ]
     rates = {row["set"]: row["rate (Hz)"] for row in rows}
     if len(set(rates.values())) > 1:
-        units = {name: rate if isinstance(rate, str) else f"{rate:g} Hz" for name, rate in rates.items()}
-        listed = ", ".join(f"{name} {rate}" for name, rate in units.items())
+        listed = ", ".join(f"{n} {rate if isinstance(rate, str) else f'{rate:g} Hz'}" for n, rate in rates.items())
         lines.append(
             f"WARNING, rates differ ({listed}): a chunk of {horizon} rows has a different duration on these robots, so "
             "the latent space compares movements of different speed. Resample the recordings to one rate."

@@ -16,8 +16,7 @@ from ate.viz.figures.film import film_strip
 from ate.viz.figures.grid import grid
 from ate.viz.figures.panels import Cell, Panel, compared, panels
 from ate.viz.figures.steer import guidance_anatomy, loss_curves
-from ate.viz.report.captions import FIGURES
-from ate.viz.report.picture import Picture
+from ate.viz.report.captions import FIGURES, Picture
 from ate.viz.report.section import Section
 from ate.viz.style import INK
 from ate.viz.tables.cell_card import card_html, seed_rows
@@ -61,7 +60,8 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section:
         which: `"highest"` or `"lowest"`: part of titles and file names.
     """
     result = done.result
-    panel, cell = _find(panels(results), result)
+    cell = (result.lam, result.clamp)
+    panel = next(panel for panel in panels(results) if result in panel.cells.get(cell, ()))
     runs = panel.cells[cell]
     title = f"{which.capitalize()} cell, {result.method}"
     display(HTML(card_html(study, runs)))
@@ -72,11 +72,6 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section:
         film = film_strip(done.rollouts, telling(done.rollouts.success))
         about = f"{title}: rollouts of training seed {result.seed}"
         section.show(Picture(f"{which}_film", film, about, f"{FILM} {_summary(done)}"))
-
-
-def _find(all_panels: Sequence[Panel], result: RunResult) -> tuple[Panel, Cell]:
-    cell = (result.lam, result.clamp)
-    return next((panel, cell) for panel in all_panels if result in panel.cells.get(cell, ()))
 
 
 def _summary(done: Replay) -> str:
@@ -169,10 +164,7 @@ class CellExplorer:
             self.card.clear_output(wait=True)
             display(HTML(card_html(self.study, runs)))
             show_table(seed_rows([*panel.base, *runs], runs[0].method))
-        for output, figure in (
-            (self.loss, loss_curves([*panel.base, *runs])),
-            (self.meter, guidance_anatomy(runs)),
-        ):
+        for output, figure in ((self.loss, loss_curves([*panel.base, *runs])), (self.meter, guidance_anatomy(runs))):
             with output:
                 output.clear_output(wait=True)
                 draw(figure.update_layout(legend={"orientation": "h", "x": 0, "y": -0.15}))

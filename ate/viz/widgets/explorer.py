@@ -27,11 +27,9 @@ def selection_rows(latent_map: LatentMap, points: Sequence[int]) -> list[dict[st
     """Summary of selected points, pre-training and adaptation in a row each: robots, episodes, modes, errors."""
     side, mode, depth, time = latent_map.side("after"), latent_map.mode(), latent_map.depth(), latent_map.time()
     rows = []
-    for name, inside in (
-        ("pre-training", lambda i: i < latent_map.count),
-        ("adaptation", lambda i: i >= latent_map.count),
-    ):
-        members = np.array([i for i in points if inside(i)], int)
+    chosen = np.array(points, int)
+    adapted = chosen >= latent_map.count
+    for name, members in (("pre-training", chosen[~adapted]), ("adaptation", chosen[adapted])):
         if not len(members):
             continue
         # A sample is enough for a mean, and a lasso may hold thousands.
@@ -53,7 +51,7 @@ def selection_rows(latent_map: LatentMap, points: Sequence[int]) -> list[dict[st
 
 
 def _counts(values: np.ndarray) -> str:
-    return ", ".join(f"{name} {count}" for name, count in Counter(str(v) for v in values).most_common(4))
+    return ", ".join(f"{name} {count}" for name, count in Counter(map(str, values)).most_common(4))
 
 
 def _range(values: np.ndarray) -> str:
@@ -109,17 +107,8 @@ class Explorer:
         self.amount.observe(self._guarded(self._walked), names="value")
         self.share.observe(self._guarded(self._interpolated), names="value")
         walks = widgets.HBox([self.direction, self.amount, self.share])
-        self.box = widgets.VBox(
-            [
-                widgets.HBox([self.map, self.status]),
-                self.figure,
-                self.errors,
-                self.summary,
-                self.chunk,
-                walks,
-                self.walk,
-            ]
-        )
+        head = widgets.HBox([self.map, self.status])
+        self.box = widgets.VBox([head, self.figure, self.errors, self.summary, self.chunk, walks, self.walk])
         self.box.add_class("ate-explorer")
         self._say("Click a point to see its chunk. Draw around points to see a summary of them.")
         self._guarded(self._show)()

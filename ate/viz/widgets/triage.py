@@ -1,5 +1,6 @@
 """The triage grid: a button for each episode, its joints on a click, and a switch that excludes it."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
@@ -20,7 +21,7 @@ from ate.viz.style import RED, SOFT
 
 MOST_BUTTONS = 120
 COLOURS = {"ordinary": "#dbe7ef", "odd": "#f6d9a8", "cannot be used": "#f0a58f"}
-OUT = "left out"
+OUT, EXCLUDE = "left out", "Exclude this episode"
 AGAIN = "It takes effect when the cells above run again: Kernel, Restart Kernel and Run All Cells."
 
 
@@ -70,10 +71,7 @@ class TriageGrid:
         shown = list(self.triage.values())[:MOST_BUTTONS]
         self.buttons = {triage.episode: self._button(triage) for triage in shown}
         self.switch = widgets.ToggleButton(
-            description="Exclude this episode",
-            icon="ban",
-            disabled=True,
-            layout={"width": "220px", "margin": "8px 2px"},
+            description=EXCLUDE, icon="ban", disabled=True, layout={"width": "220px", "margin": "8px 2px"}
         )
         self.status = widgets.HTML(_note("Click an episode to see its joints."))
         self.output = widgets.Output()
@@ -82,21 +80,29 @@ class TriageGrid:
         more = [widgets.HTML(_note(f"{rest:,} more episodes, less odd than these, have no button."))] if rest else []
         grid = widgets.Box(list(self.buttons.values()), layout={"flex_flow": "row wrap", "width": "100%"})
         grid.add_class("ate-triage")
-        self.box = widgets.VBox(
-            [widgets.HTML(_legend(listed, self)), grid, *more, self.switch, self.status, self.output]
-        )
+        chip = "<span style='background:{};padding:1px 8px;margin-right:10px'>{}</span>"
+        chips = "".join(chip.format(colour, kind) for kind, colour in COLOURS.items())
+        counts = Counter(map(_kind, self.triage.values()))
+        summary = ", ".join(f"{counts[kind]:,} {kind}" for kind in COLOURS if counts[kind])
+        out = len(set(listed) | self.by_parameter)
+        summary += f"; {out:,} left out" if out else ""
+        text = f"{chips}<s>left out</s> &nbsp; {summary}. The number is the oddness."
+        parts = [widgets.HTML(_note(text)), grid, *more, self.switch, self.status, self.output]
+        self.box = widgets.VBox(parts)
+
+    def _entries(self) -> dict[str, str]:
+        return excludes.read(self.file) if self.file.exists() else {}
 
     def _listed(self) -> dict[str, str]:
         """Names on the list that are of this set, without their prefix, with the reasons."""
-        names = excludes.read(self.file) if self.file.exists() else {}
-        prefix = self.examined.prefix
+        names, prefix = self._entries(), self.examined.prefix
         return {stem(n.removeprefix(prefix)): reason for n, reason in names.items() if n.startswith(prefix)}
 
     def _button(self, triage: Triage) -> widgets.Button:
         button = widgets.Button(layout={"width": "auto", "margin": "2px", "border": "2px solid transparent"})
         button.tooltip = "\n".join(triage.reasons) or "ordinary"
         button.style.button_color = COLOURS[_kind(triage)]
-        button.on_click(lambda _: self._clicked(triage))
+        button.on_click(lambda _: self._guarded(self._click, triage))
         self._label(button, triage)
         return button
 
@@ -110,27 +116,22 @@ class TriageGrid:
 
     def _guarded(self, act: Callable[..., None], *arguments: object) -> bool:
         """Do it and say whether it was done; bad data stand in the status line, any other error below it."""
-        done = False
         with self.output:
             try:
                 act(*arguments)
-                done = True
+                return True
             except InputError as error:
                 self.status.value = f"<p style='color:{RED};max-width:60em'><b>{escape(str(error))}</b></p>"
-        return done
-
-    def _clicked(self, triage: Triage) -> None:
-        self._guarded(self._click, triage)
+        return False
 
     def _click(self, triage: Triage) -> None:
         for name, button in self.buttons.items():
             button.layout.border = f"2px solid {'#1f2a36' if name == triage.episode else 'transparent'}"
         self.output.clear_output()
         self.chosen = triage
-        out = stem(triage.episode) in self._listed()
         by_parameter = stem(triage.episode) in self.by_parameter
         self.switch.disabled = by_parameter
-        self.switch.value = out or by_parameter
+        self.switch.value = by_parameter or stem(triage.episode) in self._listed()
         self._name_switch()
         why = "; ".join(triage.reasons) or "nothing odd about it"
         message = f"<b>{escape(triage.episode)}</b>, {triage.steps:,} steps: {escape(why)}."
@@ -159,7 +160,7 @@ class TriageGrid:
 
     def _write(self, triage: Triage, leave_out: bool) -> None:
         """Bring the list to what the switch says; a list that says so already is left alone."""
-        names = excludes.read(self.file) if self.file.exists() else {}
+        names = self._entries()
         entries = [n for n in names if stem(n) == f"{self.examined.prefix}{stem(triage.episode)}"]
         if bool(entries) == leave_out:
             return
@@ -174,7 +175,7 @@ class TriageGrid:
         self.status.value = _note(f"<b>{escape(triage.episode)}</b> {did} {escape(str(self.file))}. {AGAIN}")
 
     def _name_switch(self) -> None:
-        self.switch.description = "Excluded; take it back" if self.switch.value else "Exclude this episode"
+        self.switch.description = "Excluded; take it back" if self.switch.value else EXCLUDE
         self.switch.icon = "undo" if self.switch.value else "ban"
 
 
@@ -182,11 +183,10 @@ def _all_episodes(examined: DatasetReport) -> list[Triage]:
     """All episodes of a set, the oddest first; those that are left out already were not measured and go last."""
     measured = sorted(examined.report.triage, key=lambda triage: -triage.oddness)
     known = {stem(triage.episode) for triage in measured}
-    others = [(i.name, str(i.path), len(i)) for i in examined.all or ()] + [
-        (i.name, str(i.path), 0) for i in examined.broken
-    ]
-    left = [Triage(name, file, n, -1.0, {}, ("left out, not measured",)) for name, file, n in others
-            if stem(name) not in known]  # fmt: skip
+    others = [(i.name, str(i.path), len(i)) for i in examined.all or ()]
+    others += [(i.name, str(i.path), 0) for i in examined.broken]
+    reasons = ("left out, not measured",)
+    left = [Triage(name, file, n, -1.0, {}, reasons) for name, file, n in others if stem(name) not in known]
     return [*measured, *left]
 
 
@@ -198,16 +198,3 @@ def _kind(triage: Triage) -> str:
 
 def _note(html: str) -> str:
     return f"<div style='max-width:70em;line-height:1.4'>{html}</div>"
-
-
-def _legend(listed: dict[str, str], grid: TriageGrid) -> str:
-    chips = "".join(
-        f"<span style='background:{colour};padding:1px 8px;margin-right:10px'>{kind}</span>"
-        for kind, colour in COLOURS.items()
-    )
-    counts = [_kind(triage) for triage in grid.triage.values()]
-    summary = ", ".join(f"{counts.count(kind):,} {kind}" for kind in COLOURS if counts.count(kind))
-    out = len(set(listed) | grid.by_parameter)
-    return _note(
-        f"{chips}<s>left out</s> &nbsp; {summary}{f'; {out:,} left out' if out else ''}. The number is the oddness."
-    )
