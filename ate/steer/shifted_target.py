@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from ate.policies.noise import NoisePath, estimate_coefficient, split
+from ate.policies.policy import CLIP
 from ate.runs.distributed import mine
 from ate.steer.batches import Batch, TrainingData
 from ate.steer.guidance import Guidance
 
 ENCODE_BATCH = 4096
-# As the policy's sampler clips its clean estimates: normalised actions live in [-1, 1].
-ESTIMATE_BOUND = 1.5
 # What guidances that share their k·g have in common (`Guidance.gradient_key`).
 Key = tuple[object, ...]
 
@@ -141,7 +140,7 @@ def at_estimate(
         gradient: g at a place `(B, S, D)`.
     """
     estimate, _ = split(parameterization, x, prediction, alpha, sigma)
-    clipped = estimate.clamp(-ESTIMATE_BOUND, ESTIMATE_BOUND)
+    clipped = estimate.clamp(-CLIP, CLIP)  # as the policy's sampler does
     # Clipping stops the gradient of what is beyond.
     inside = (estimate == clipped).to(estimate.dtype)
     return estimate_coefficient(parameterization, alpha, sigma)[:, None, None] * gradient(clipped) * inside
