@@ -49,10 +49,10 @@ def finetune(
     Raises:
         InputError: horizon or action space of policy and guidance differ, or an option is unknown or out of range.
     """
+    methods, optim = {"policy": GuidedPolicy(policy, guidance)}, OptimConfig.of(options)
     return finetune_methods(
-        {"policy": GuidedPolicy(policy, guidance)}, episodes, OptimConfig.of(options), space=space, directory=directory,
-        evaluation=evaluation, device=device,
-    )["policy"]  # fmt: skip
+        methods, episodes, optim, space=space, directory=directory, evaluation=evaluation, device=device
+    )["policy"]
 
 
 def finetune_methods(
@@ -114,5 +114,4 @@ def pretrain(
     """
     methods = {"policy": GuidedPolicy(copy.deepcopy(policy))}
     label = f"pre-train {policy.config.parameterization}"
-    trained = train_methods(methods, sets, policy.spaces, optim, directory=directory, label=label, device=device)
-    return trained["policy"]
+    return train_methods(methods, sets, policy.spaces, optim, directory=directory, label=label, device=device)["policy"]

@@ -26,14 +26,14 @@ class Prepared:
         batch: the batch.
         alpha: α `(B,)`.
         sigma: σ `(B,)`.
-        noise: latent noise of each guidance that samples its latents, by its key.
+        noise: for guidances that sample their latents, `(B, d)` by the width d.
         shared: k·g `(B, S, D)` of each guidance whose energy is taken at the noised chunk, by its key.
     """
 
     batch: Batch
     alpha: Tensor
     sigma: Tensor
-    noise: Mapping[Key, Tensor]
+    noise: Mapping[int, Tensor]
     shared: Mapping[Key, Tensor]
 
 
@@ -82,14 +82,9 @@ class ShiftedTargets:
 
     def _noised(self, batch: Batch) -> Prepared:
         """A batch with its latent noise, of this process's rows."""
-        drawn = {
+        noise = {
             width: mine(torch.randn((len(batch.x), width), generator=generator, device=batch.x.device))
             for width, generator in self.generators.items()
-        }
-        noise = {
-            key: drawn[guidance.vae.config.latent]
-            for key, guidance in self._by_key.items()
-            if guidance.config.latent == "sample"
         }
         part = batch.part()
         return Prepared(part, *self._path.alpha_sigma(part.t), noise, {})
@@ -111,12 +106,13 @@ class ShiftedTargets:
 
     def _gradient(self, guidance: Guidance, parts: Sequence[Prepared], place: Tensor) -> Tensor:
         """g at a place for each row of the parts, one encoder call for all of them."""
-        key, a0 = guidance.gradient_key, torch.cat([part.batch.a0 for part in parts])
+        a0 = torch.cat([part.batch.a0 for part in parts])
         if guidance.config.latent == "mean":
             index = torch.cat([part.batch.chunk_index for part in parts])
-            g = guidance.gradient(place, a0, target=self._targets[key][index])
+            g = guidance.gradient(place, a0, target=self._targets[guidance.gradient_key][index])
         else:
-            g = guidance.gradient(place, a0, noise=torch.cat([part.noise[key] for part in parts]))
+            width = guidance.vae.config.latent
+            g = guidance.gradient(place, a0, noise=torch.cat([part.noise[width] for part in parts]))
         # The released energy is a mean over the rows of one whole batch, however many of them are here.
         return g if guidance.config.reduction == "sum" else g * (len(place) / parts[0].batch.size)
 

@@ -87,20 +87,7 @@ def train_methods(
     began = time.perf_counter()
     device = pick_device(device)
     identity = "" if directory is None else _identity(methods, sets, spaces, optim)
-    guidances = [method.guidance for method in methods.values() if method.guidance is not None]
-    for method in methods.values():
-        method.policy.to(device).train()
-    for guidance in guidances:
-        guidance.vae.to(device)
-    first = next(iter(methods.values())).policy
-    data = TrainingData.of(first, sets, spaces, device)
-    shifted = ShiftedTargets(guidances, data, first.path, optim.seed)
-    batches = Prefetcher(data, first.path, optim.batch, optim.seed, shifted)
-    trainers: Sequence[Trainer | BatchedTrainer]
-    if _stacks(methods, device, stacked):
-        trainers = [BatchedTrainer(methods, optim, shifted, device)]
-    else:
-        trainers = [Trainer(name, method, optim, shifted, device) for name, method in methods.items()]
+    batches, trainers = _on_device(methods, sets, spaces, optim, device, stacked)
 
     def step(_: int) -> dict[str, Tensor]:
         taken = [batches.take() for _ in range(optim.accumulate)]
@@ -123,6 +110,29 @@ def train_methods(
         for trainer in trainers
         for (name, policy), meter in zip(trainer.policies().items(), trainer.meters().values(), strict=True)
     }
+
+
+def _on_device(
+    methods: Mapping[str, GuidedPolicy],
+    sets: Sequence[Episodes],
+    spaces: Sequence[ActionSpace],
+    optim: OptimConfig,
+    device: torch.device,
+    stacked: bool | None,
+) -> tuple[Prefetcher, Sequence[Trainer | BatchedTrainer]]:
+    """The batches, and one trainer for each method or one for all."""
+    guidances = [method.guidance for method in methods.values() if method.guidance is not None]
+    for method in methods.values():
+        method.policy.to(device).train()
+    for guidance in guidances:
+        guidance.vae.to(device)
+    first = next(iter(methods.values())).policy
+    data = TrainingData.of(first, sets, spaces, device)
+    shifted = ShiftedTargets(guidances, data, first.path, optim.seed)
+    batches = Prefetcher(data, first.path, optim.batch, optim.seed, shifted)
+    if _stacks(methods, device, stacked):
+        return batches, [BatchedTrainer(methods, optim, shifted, device)]
+    return batches, [Trainer(name, method, optim, shifted, device) for name, method in methods.items()]
 
 
 def _identity(
