@@ -62,10 +62,7 @@ class PolicyConfig:
             raise unknown(self.network, NETWORKS, where="policy network")
         if self.network == "unet" and self.horizon % 4:
             raise InputError(
-                str(self.horizon),
-                where="policy horizon",
-                expected="a multiple of 4 for the U-Net",
-                fix="use the MLP",
+                str(self.horizon), where="policy horizon", expected="a multiple of 4 for the U-Net", fix="use the MLP"
             )
 
 

@@ -139,7 +139,7 @@ class Attachment:
         # The encoder computes in float32, whatever the policy trains in, and outside of what checkpointing records.
         place = self._device or step.a0.device
         dtype = torch.promote_types(step.a0.dtype, torch.float32)
-        with torch.autocast(place.type, enabled=False), saved_tensors_hooks(_as_it_is, _as_it_is):
+        with torch.autocast(place.type, enabled=False), saved_tensors_hooks(_itself, _itself):
             parts = (step.a0, step.noise, prediction, step.alpha, step.sigma)
             a0, noise, prediction, alpha, sigma = (part.detach().to(place, dtype) for part in parts)
             x = alpha[:, None, None] * a0 + sigma[:, None, None] * noise
@@ -153,13 +153,8 @@ class Attachment:
             if first:
                 p, q = (value[:, None, None] for value in target_coefficients(kind, alpha, sigma))
                 counted = torch.ones(()) if g.mask is None else torch.as_tensor(g.mask, dtype=torch.float32)
-                meter.add(
-                    step.level.to(a0.device).float(),
-                    shift,
-                    prediction - p * a0 - q * noise,
-                    g.clamped(kg),
-                    counted.to(x),
-                )
+                level, residual = step.level.to(a0.device).float(), prediction - p * a0 - q * noise
+                meter.add(level, shift, residual, g.clamped(kg), counted.to(x))
         return shift
 
     def _gradient(self, place: Tensor, a0: Tensor, alpha: Tensor | None) -> Tensor:
@@ -174,7 +169,7 @@ class Attachment:
         return g.gradient(units.enter(place, alpha), units.enter(a0), noise) * units.scale.to(place)
 
 
-def _as_it_is(tensor: Tensor) -> Tensor:
+def _itself(tensor: Tensor) -> Tensor:
     return tensor
 
 
@@ -217,31 +212,20 @@ def attach(
             clean action; a device that this machine does not have; or no step at all by the end.
     """
     hook_point = find_hook_point(policy, network, scheduler)
-    place = None if device is None else pick_device(device)
     if isinstance(alignment, Guidance):
         if config is not None or options:
-            raise InputError(
-                "a Guidance together with a configuration or options",
-                where="attach",
-                expected="a Guidance that says all of it itself",
-                fix="set them in the Guidance, or give the alignment",
-            )
+            raise InputError("a Guidance and options", where="attach", expected="a Guidance only", fix="set them in it")
         guidance, known = alignment, None
     else:
         guidance, known = Guidance.of(alignment, config, **options), alignment
         if hook_point.kind == "ours":
-            inside = unwrapped(policy)
-            check_guidance(inside, guidance, inside.spaces[0])
+            check_guidance(unwrapped(policy), guidance, unwrapped(policy).spaces[0])
         else:
             guidance = replace(guidance, slots=None, mask=None)
-    units = {"joints": joints, "statistics": statistics}
+    units, place = {"joints": joints, "statistics": statistics}, None if device is None else pick_device(device)
     attachment = Attachment(hook_point, guidance, known, units, seed, place)
-    handle = hook_point.module.register_forward_hook(attachment.hook)
-    try:
-        with hook_point.watched(attachment.record):
-            yield attachment
-    finally:
-        handle.remove()
+    with hook_point.module.register_forward_hook(attachment.hook), hook_point.watched(attachment.record):
+        yield attachment
     if attachment.steps == 0:
         raise InputError(
             "no guided step",

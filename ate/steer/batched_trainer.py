@@ -69,14 +69,11 @@ class BatchedTrainer(BaseTrainer):
 
     def _backward(self, prepared: Prepared, batches: int) -> Tensor:
         batch = prepared.batch
-
-        def predict(weights: dict[str, Tensor]) -> Tensor:
-            inputs = (batch.x, batch.t, batch.observation)
-            prediction: Tensor = functional_call(self._network, weights, inputs)
-            return prediction
-
+        inputs = (batch.x, batch.t, batch.observation)
         with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self._optim.precision == "bfloat16"):
-            predictions = vmap(predict)(self._stack.by_name()).to(batch.x.dtype)
+            predictions = vmap(lambda weights: functional_call(self._network, weights, inputs))(
+                self._stack.by_name()
+            ).to(batch.x.dtype)
         residual = predictions - batch.target
         plain = residual.detach()
         shift, clamped = self._shift(predictions.detach(), prepared)

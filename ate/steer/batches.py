@@ -1,7 +1,7 @@
 """Training batches: what a step needs, drawn on the device that trains."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.policies.noise import NoisePath
 from ate.policies.policy import Policy
-from ate.runs.distributed import mine, processes
+from ate.runs.distributed import mine
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +86,7 @@ class Batch:
 
     def part(self) -> "Batch":
         """This process's rows, where several share the work."""
-        if processes() == 1:
-            return self
-        names = [field.name for field in fields(self) if field.name not in ("count", "size")]
-        rows: dict[str, Any] = {name: mine(getattr(self, name)) for name in names}
+        rows: Any = {name: mine(value) for name, value in vars(self).items() if name not in ("count", "size")}
         return replace(self, **rows)
 
 
@@ -103,14 +100,5 @@ def draw(data: TrainingData, path: NoisePath, size: int, generator: torch.Genera
     # Unused slots carry no noise either: to the encoder and the network they are 0, as they are at inference.
     noise = torch.randn(a0.shape, generator=generator, device=device) * mask
     t = path.time(torch.rand(size, generator=generator, device=device))
-    return Batch(
-        chunk_index=index,
-        a0=a0,
-        x=path.noised(a0, noise, t),
-        t=t,
-        target=path.target(a0, noise, t),
-        observation=data.observation[rows],
-        mask=mask,
-        count=mask.sum() * a0.shape[1],
-        size=size,
-    )
+    x, target, count = path.noised(a0, noise, t), path.target(a0, noise, t), mask.sum() * a0.shape[1]
+    return Batch(index, a0, x, t, target, data.observation[rows], mask, count, size)

@@ -50,12 +50,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Flat:
-    """Sizes of the identity encoder.
-
-    Attributes:
-        features: D.
-        latent: S·D.
-    """
+    """Sizes of the identity encoder: D and S·D."""
 
     features: int
     latent: int

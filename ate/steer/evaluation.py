@@ -93,8 +93,7 @@ def denoised_error(policy: Policy, held_out: Episodes, seed: int = 0) -> float:
         held_out: episodes it was not trained on.
         seed: of the initial noise.
     """
-    predicted, actual = _denoised(policy, held_out, seed)
-    mask = torch.from_numpy(policy.spaces[0].mask).to(predicted.device)
+    predicted, actual, mask = _denoised(policy, held_out, seed)
     return float((predicted - actual).abs()[..., mask].mean())
 
 
@@ -111,21 +110,24 @@ def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, fl
         moved in training are left out: their error of 0 says nothing.
     """
     space = policy.spaces[0]
-    predicted, actual = (space.decode(chunks).cpu().numpy() for chunks in _denoised(policy, held_out, seed))
+    predicted, actual = (space.decode(chunks).cpu().numpy() for chunks in _denoised(policy, held_out, seed)[:2])
     errors = np.abs(predicted - actual).mean(axis=(0, 1))
     named = zip(space.embodiment.joint_names, errors, space.normalizer.constant, strict=True)
     return {name: float(error) for name, error, constant in named if not constant}
 
 
-def _denoised(policy: Policy, held_out: Episodes, seed: int) -> tuple[Tensor, Tensor]:
-    """Denoised and recorded chunks, each `(n, S, D)` normalised, for evenly spread observations."""
+def _denoised(
+    policy: Policy, held_out: Episodes, seed: int, places: int = SAMPLES, draws: int = 1
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Chunks denoised for evenly spread observations `(n·draws, S, D)`, recorded ones `(n, S, D)`, and the mask."""
     space = policy.spaces[0]
     device = next(policy.parameters()).device
     data = TrainingData.of(policy, [held_out], [space], device)
-    rows = torch.linspace(0, len(data) - 1, min(SAMPLES, len(data)), device=device).long()
+    rows = torch.linspace(0, len(data) - 1, min(places, len(data)), device=device).long()
     mask = torch.from_numpy(space.mask).to(device)
-    predicted = policy.denoise(data.observation[rows], mask, torch.Generator().manual_seed(seed))
-    return predicted, data.chunks.gather(data.chunk_of[rows])
+    observation = data.observation[rows].repeat_interleave(draws, 0)
+    predicted = policy.denoise(observation, mask, torch.Generator().manual_seed(seed))
+    return predicted, data.chunks.gather(data.chunk_of[rows]), mask
 
 
 def spread(policy: Policy, held_out: Episodes, seed: int = 0) -> np.ndarray:
@@ -140,12 +142,6 @@ def spread(policy: Policy, held_out: Episodes, seed: int = 0) -> np.ndarray:
         Standard deviation over 16 draws, mean over S steps and the joints that move, normalised units: one value for
         each of at most 64 evenly spread observations.
     """
-    space = policy.spaces[0]
-    device = next(policy.parameters()).device
-    data = TrainingData.of(policy, [held_out], [space], device)
-    rows = torch.linspace(0, len(data) - 1, min(PLACES, len(data)), device=device).long()
-    mask = torch.from_numpy(space.mask).to(device)
-    observation = data.observation[rows].repeat_interleave(DRAWS, 0)
-    chunks = policy.denoise(observation, mask, torch.Generator().manual_seed(seed))
-    deviation = chunks[..., mask].unflatten(0, (len(rows), DRAWS)).std(1)
+    chunks, recorded, mask = _denoised(policy, held_out, seed, PLACES, DRAWS)
+    deviation = chunks[..., mask].unflatten(0, (len(recorded), DRAWS)).std(1)
     return deviation.mean((1, 2)).cpu().numpy()

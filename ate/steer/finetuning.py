@@ -49,12 +49,10 @@ def finetune(
     Raises:
         InputError: horizon or action space of policy and guidance differ, or an option is unknown or out of range.
     """
-    methods = {"policy": GuidedPolicy(policy, guidance)}
-    optim = OptimConfig.of(options)
-    trained = finetune_methods(
+    methods, optim = {"policy": GuidedPolicy(policy, guidance)}, OptimConfig.of(options)
+    return finetune_methods(
         methods, episodes, optim, space=space, directory=directory, evaluation=evaluation, device=device
-    )
-    return trained["policy"]
+    )["policy"]
 
 
 def finetune_methods(
@@ -85,12 +83,15 @@ def finetune_methods(
             fix="fine-tune diffusion and flow policies in two calls",
         )
     width = next(iter(methods.values())).policy.config.features
-    known = [method.guidance.space for method in methods.values() if method.guidance is not None]
-    space = space or next((own for own in known if own is not None), None) or spaces([episodes], width)[0]
+    known = (method.guidance.space for method in methods.values() if method.guidance is not None)
+    space = space or next(filter(None, known), None) or spaces([episodes], width)[0]
     check_joints(episodes, space)
     moved = {}
     for name, method in methods.items():
-        guidance = _placed(method.guidance, space)
+        guidance, slots = method.guidance, space.embodiment.slots
+        # An encoder over the robot's own columns finds them in the unified vector.
+        if guidance and guidance.slots is None and guidance.vae.config.features == len(slots) != space.width:
+            guidance = replace(guidance, slots=slots)
         check_guidance(method.policy, guidance, space)
         moved[name] = GuidedPolicy(method.policy.moved_to(space), guidance)
     return train_methods(
@@ -113,13 +114,4 @@ def pretrain(
     """
     methods = {"policy": GuidedPolicy(copy.deepcopy(policy))}
     label = f"pre-train {policy.config.parameterization}"
-    trained = train_methods(methods, sets, policy.spaces, optim, directory=directory, label=label, device=device)
-    return trained["policy"]
-
-
-def _placed(guidance: Guidance | None, space: ActionSpace) -> Guidance | None:
-    """Guidance that knows its slots: an encoder over the robot's own columns finds them in the unified vector."""
-    if guidance is None or guidance.slots is not None:
-        return guidance
-    own = guidance.vae.config.features == len(space.embodiment.slots) != space.width
-    return replace(guidance, slots=space.embodiment.slots) if own else guidance
+    return train_methods(methods, sets, policy.spaces, optim, directory=directory, label=label, device=device)["policy"]

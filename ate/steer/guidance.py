@@ -200,12 +200,7 @@ class Guidance:
         return max(1, len(columns))
 
     def shift(
-        self,
-        x: Tensor,
-        a0: Tensor,
-        k: Tensor | float,
-        noise: Tensor | None = None,
-        alpha: Tensor | None = None,
+        self, x: Tensor, a0: Tensor, k: Tensor | float, noise: Tensor | None = None, alpha: Tensor | None = None
     ) -> Tensor:
         """The shift of x's shape: what is added to the prediction, or taken from the target.
 

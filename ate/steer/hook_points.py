@@ -11,8 +11,8 @@ A hook point is found by what a policy has, not by its type, so that nobody's pa
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -114,14 +114,8 @@ class _WatchedPath(NoisePath):
 
 
 def _ours(policy: Any) -> HookPoint:
-    @contextmanager
-    def watched(record: Record) -> Iterator[None]:
-        path = policy.path
-        policy.path = _WatchedPath(**{f.name: getattr(path, f.name) for f in fields(path)}, record=record)
-        try:
-            yield
-        finally:
-            policy.path = path
+    def watched(record: Record) -> AbstractContextManager[None]:
+        return _replaced(policy, "path", _WatchedPath(**vars(policy.path), record=record))
 
     return HookPoint("ours", policy.network, policy.path.parameterization, watched)
 
@@ -150,8 +144,7 @@ def _flow_vla(owner: Any) -> HookPoint:
             fix="check the version of the package",
         )
 
-    @contextmanager
-    def watched(record: Record) -> Iterator[None]:
+    def watched(record: Record) -> AbstractContextManager[None]:
         @torch.compiler.disable
         def observe(actions: Tensor, noise: Tensor, time: Tensor) -> None:
             record(Step(actions, noise, 1 - time, time, time))
@@ -167,8 +160,7 @@ def _flow_vla(owner: Any) -> HookPoint:
             observe(actions, inputs["noise"], inputs["time"])
             return forward(*bound.args, **bound.kwargs)
 
-        with _replaced(owner, "forward", recorded):
-            yield
+        return _replaced(owner, "forward", recorded)
 
     return HookPoint("flow VLA", owner.action_out_proj, "flow_noise_at_1", watched)
 
@@ -190,8 +182,7 @@ def _with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any) -> H
         )
     noised = getattr(scheduler, method)
 
-    @contextmanager
-    def watched(record: Record) -> Iterator[None]:
+    def watched(record: Record) -> AbstractContextManager[None]:
         @torch.compiler.disable
         def noise_and_record(original_samples: Tensor, second: Any = None, third: Any = None, **named: Any) -> Tensor:
             # add_noise(samples, noise, timesteps) and scale_noise(sample, timestep, noise) differ in order.
@@ -202,8 +193,7 @@ def _with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any) -> H
             record(Step(original_samples, noise, alpha, sigma, level))
             return noised(original_samples, times, noise) if flow else noised(original_samples, noise, times)
 
-        with _replaced(scheduler, method, noise_and_record):
-            yield
+        return _replaced(scheduler, method, noise_and_record)
 
     kind = "flow_noise_at_1" if prediction == "flow" else PREDICTIONS[str(prediction)]
     return HookPoint("scheduler", network, kind, watched)

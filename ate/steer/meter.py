@@ -39,19 +39,16 @@ class GuidanceMeter:
             mask: elements that count, broadcastable to `(B, S, D)`.
         """
         weight = mask.expand(shift.shape).to(shift.dtype)
-        moved, missed = ((value.square() * weight).sum((-2, -1)) for value in (shift, residual))
-        rows = torch.stack(
-            [
-                moved,
-                missed,
-                (clamped * weight).sum((-2, -1)),
-                weight.sum((-2, -1)),
-                (shift * residual * weight).sum((-2, -1)),
-                torch.ones_like(t).expand(shift.shape[:-2]),
-                (moved < ACTIVE_RATIO**2 * missed).to(t.dtype),
-            ],
-            -2,
-        ).double()
+        summed = (
+            shift.square() * weight,
+            residual.square() * weight,
+            clamped * weight,
+            weight,
+            shift * residual * weight,
+        )
+        moved, missed, *others = (value.sum((-2, -1)) for value in summed)
+        samples, idle = torch.ones_like(t).expand(moved.shape), (moved < ACTIVE_RATIO**2 * missed).to(t.dtype)
+        rows = torch.stack([moved, missed, *others, samples, idle], -2).double()
         bins = (t * BINS).ceil().long().sub(1).clamp(0, BINS - 1)
         self._sums.index_add_(-1, bins, rows.detach())
 
@@ -74,24 +71,19 @@ class GuidanceMeter:
 
         `idle` is the share of samples whose shift is below 1e-3 of their residual.
         """
-        shift, residual, clamped, count, dot, samples, idle = self._sums.cpu().tolist()
-        rows = []
-        for i in range(BINS):
-            if samples[i] == 0 or count[i] == 0:
-                continue
-            both = math.sqrt(shift[i] * residual[i])
-            rows.append(
-                {
-                    "t_low": i / BINS,
-                    "t_high": (i + 1) / BINS,
-                    "ratio": math.sqrt(shift[i] / residual[i]) if residual[i] > 0 else 0.0,
-                    "clamped": clamped[i] / count[i],
-                    "cosine": dot[i] / both if both > 0 else 0.0,
-                    "samples": samples[i],
-                    "idle": idle[i] / samples[i],
-                }
-            )
-        return rows
+        return [
+            {
+                "t_low": i / BINS,
+                "t_high": (i + 1) / BINS,
+                "ratio": math.sqrt(shift / residual) if residual > 0 else 0.0,
+                "clamped": clamped / count,
+                "cosine": dot / both if (both := math.sqrt(shift * residual)) > 0 else 0.0,
+                "samples": samples,
+                "idle": idle / samples,
+            }
+            for i, (shift, residual, clamped, count, dot, samples, idle) in enumerate(self._sums.T.tolist())
+            if samples and count
+        ]
 
 
 def meter_verdict(rows: list[dict[str, float]]) -> str:

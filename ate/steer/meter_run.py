@@ -106,7 +106,7 @@ def dry_run(
     free = replace(guidance, config=replace(guidance.config, lam=1.0, clamp=math.inf))
     shifted = ShiftedTargets([free], data, policy.path, seed)
     meter = GuidanceMeter(device)
-    gradients, residuals, masks, alphas = [], [], [], []
+    parts = []
     was_training = policy.training
     policy.eval()
     for _ in range(batches):
@@ -117,13 +117,10 @@ def dry_run(
         kg = shifted.raw(free, prediction[None], prepared)[0]
         alpha = policy.path.alpha_sigma(drawn.t)[0]
         meter.add(drawn.t, guidance.scale(kg, alpha), residual, guidance.clamped(kg), drawn.mask)
-        gradients.append(kg)
-        residuals.append(residual)
-        masks.append(drawn.mask.expand(kg.shape))
-        alphas.append(alpha)
+        parts.append((kg, residual, drawn.mask.expand(kg.shape), alpha))
     policy.train(was_training)
-    kg, alpha, mask = torch.cat(gradients), torch.cat(alphas), torch.cat(masks)
-    rms = _rms(torch.cat(residuals), mask)
+    kg, residual, mask, alpha = (torch.cat(part) for part in zip(*parts, strict=True))
+    rms = _rms(residual, mask)
     rows = meter.rows()
     return DryRun(
         rows,

@@ -48,21 +48,15 @@ class OptimConfig:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch", 1), ("accumulate", 1), ("warmup", 0)):
-            if getattr(self, name) < least:
-                raise InputError(
-                    str(getattr(self, name)), where=name, expected=f"at least {least}", fix=f"raise {name}"
-                )
-        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
-            raise InputError(
-                str(self.learning_rate), where="learning_rate", expected="a positive number", fix="use 3e-4"
-            )
-        if not self.max_grad_norm > 0:
-            raise InputError(
-                str(self.max_grad_norm), where="max_grad_norm", expected="a positive norm", fix="use inf for no bound"
-            )
-        if not 0 <= self.ema < 1:
-            raise InputError(str(self.ema), where="ema", expected="a decay in [0, 1)", fix="use 0.999, or 0 for none")
+        least = {"steps": 1, "batch": 1, "accumulate": 1, "warmup": 0}
+        for name, ok, expected, fix in (
+            *((name, getattr(self, name) >= low, f"at least {low}", f"raise {name}") for name, low in least.items()),
+            ("learning_rate", 0 < self.learning_rate < math.inf, "a positive number", "use 3e-4"),
+            ("max_grad_norm", self.max_grad_norm > 0, "a positive norm", "use inf for no bound"),
+            ("ema", 0 <= self.ema < 1, "a decay in [0, 1)", "use 0.999, or 0 for none"),
+        ):
+            if not ok:
+                raise InputError(str(getattr(self, name)), where=name, expected=expected, fix=fix)
         for name, valid in (("lr_schedule", LR_SCHEDULES), ("precision", PRECISIONS)):
             if getattr(self, name) not in valid:
                 raise unknown(getattr(self, name), valid, where=name)

@@ -9,7 +9,6 @@ without.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -49,14 +48,9 @@ class Prefetcher:
         self._pending: Future[tuple[Mapping[str, Tensor], list[Prepared]]] | None = None
         self._closing = ExitStack()
 
-    @property
-    def device(self) -> torch.device:
-        """Where batches are."""
-        return self._data.observation.device
-
     def __enter__(self) -> "Prefetcher":
         threads = torch.get_num_threads()
-        if self.device.type == "cpu" and threads > 1 and self._shifted.shareable:
+        if self._data.observation.device.type == "cpu" and threads > 1 and self._shifted.shareable:
             # Two threads that compute share the cores between them.
             each = threads // 2
             torch.set_num_threads(each)
@@ -65,9 +59,7 @@ class Prefetcher:
             self._closing.callback(self._pool.shutdown, cancel_futures=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closing.close()
         self._pool = self._pending = None
 

@@ -33,10 +33,7 @@ FIELDS: Mapping[str, tuple[type, ...]] = MappingProxyType(
 
 
 def guidance_of(
-    block: str | Path | Mapping[str, Any],
-    horizon: int,
-    robot: Profile | None = None,
-    **options: Any,
+    block: str | Path | Mapping[str, Any], horizon: int, robot: Profile | None = None, **options: Any
 ) -> Guidance:
     """Guidance as a released configuration describes it.
 
@@ -117,10 +114,4 @@ def _mask(given: Sequence[int], robot: Profile | None, where: str) -> np.ndarray
         )
     values = np.asarray(given)
     flags = len(values) == RDT_WIDTH and np.isin(values, (0, 1)).all()
-    return values.astype(bool) if flags else _dense([int(value) for value in given])
-
-
-def _dense(slots: Sequence[int]) -> np.ndarray:
-    mask = np.zeros(RDT_WIDTH, bool)
-    mask[list(slots)] = True
-    return mask
+    return values.astype(bool) if flags else np.isin(np.arange(RDT_WIDTH), values.astype(int))

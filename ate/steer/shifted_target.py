@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from ate.policies.noise import NoisePath, estimate_coefficient, split
+from ate.policies.policy import CLIP
 from ate.runs.distributed import mine
 from ate.steer.batches import Batch, TrainingData
 from ate.steer.guidance import Guidance
 
 ENCODE_BATCH = 4096
-# As the policy's sampler clips its clean estimates: normalised actions live in [-1, 1].
-ESTIMATE_BOUND = 1.5
 # What guidances that share their k·g have in common (`Guidance.gradient_key`).
 Key = tuple[object, ...]
 
@@ -27,14 +26,14 @@ class Prepared:
         batch: the batch.
         alpha: α `(B,)`.
         sigma: σ `(B,)`.
-        noise: latent noise of each guidance that samples its latents, by its key.
+        noise: for guidances that sample their latents, `(B, d)` by the width d.
         shared: k·g `(B, S, D)` of each guidance whose energy is taken at the noised chunk, by its key.
     """
 
     batch: Batch
     alpha: Tensor
     sigma: Tensor
-    noise: Mapping[Key, Tensor]
+    noise: Mapping[int, Tensor]
     shared: Mapping[Key, Tensor]
 
 
@@ -83,14 +82,9 @@ class ShiftedTargets:
 
     def _noised(self, batch: Batch) -> Prepared:
         """A batch with its latent noise, of this process's rows."""
-        drawn = {
+        noise = {
             width: mine(torch.randn((len(batch.x), width), generator=generator, device=batch.x.device))
             for width, generator in self.generators.items()
-        }
-        noise = {
-            key: drawn[guidance.vae.config.latent]
-            for key, guidance in self._by_key.items()
-            if guidance.config.latent == "sample"
         }
         part = batch.part()
         return Prepared(part, *self._path.alpha_sigma(part.t), noise, {})
@@ -112,12 +106,13 @@ class ShiftedTargets:
 
     def _gradient(self, guidance: Guidance, parts: Sequence[Prepared], place: Tensor) -> Tensor:
         """g at a place for each row of the parts, one encoder call for all of them."""
-        key, a0 = guidance.gradient_key, torch.cat([part.batch.a0 for part in parts])
+        a0 = torch.cat([part.batch.a0 for part in parts])
         if guidance.config.latent == "mean":
             index = torch.cat([part.batch.chunk_index for part in parts])
-            g = guidance.gradient(place, a0, target=self._targets[key][index])
+            g = guidance.gradient(place, a0, target=self._targets[guidance.gradient_key][index])
         else:
-            g = guidance.gradient(place, a0, noise=torch.cat([part.noise[key] for part in parts]))
+            width = guidance.vae.config.latent
+            g = guidance.gradient(place, a0, noise=torch.cat([part.noise[width] for part in parts]))
         # The released energy is a mean over the rows of one whole batch, however many of them are here.
         return g if guidance.config.reduction == "sum" else g * (len(place) / parts[0].batch.size)
 
@@ -141,7 +136,7 @@ def at_estimate(
         gradient: g at a place `(B, S, D)`.
     """
     estimate, _ = split(parameterization, x, prediction, alpha, sigma)
-    clipped = estimate.clamp(-ESTIMATE_BOUND, ESTIMATE_BOUND)
+    clipped = estimate.clamp(-CLIP, CLIP)  # as the policy's sampler does
     # Clipping stops the gradient of what is beyond.
     inside = (estimate == clipped).to(estimate.dtype)
     return estimate_coefficient(parameterization, alpha, sigma)[:, None, None] * gradient(clipped) * inside

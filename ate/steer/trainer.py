@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from ate.runs.distributed import average, processes, whole
 from ate.runs.loop import Stateful
-from ate.steer.ema import ema
 from ate.steer.guidance import Guidance
 from ate.steer.meter import GuidanceMeter
 from ate.steer.optim_config import OptimConfig
@@ -120,3 +120,16 @@ class Trainer(BaseTrainer):
     def meters(self) -> dict[str, list[dict[str, float]]]:
         """Rows of the meter by name, none without guidance."""
         return {self._name: self._meter.rows() if self._meter is not None else []}
+
+
+def ema(module: nn.Module, decay: float) -> AveragedModel:
+    """The average of a module's weights, in its own `module`: avg ← β·avg + (1 − β)·weights, the first update a copy.
+
+    β = min(decay, (1 + n)/(10 + n)) after n updates, with a decay in (0, 1): the ramp of diffusers' `EMAModel`.
+    """
+
+    def update(average: PARAM_LIST, weights: PARAM_LIST, updates: Tensor | int) -> None:
+        beta = min(decay, (1 + int(updates)) / (10 + int(updates)))
+        torch._foreach_lerp_(average, weights, 1.0 - beta)
+
+    return AveragedModel(module, multi_avg_fn=update).requires_grad_(False)

@@ -87,15 +87,7 @@ def train_methods(
     began = time.perf_counter()
     device = pick_device(device)
     identity = "" if directory is None else _identity(methods, sets, spaces, optim)
-    for method in methods.values():
-        _to(method, device)
-    first = next(iter(methods.values())).policy
-    data = TrainingData.of(first, sets, spaces, device)
-    shifted = ShiftedTargets(
-        [method.guidance for method in methods.values() if method.guidance is not None], data, first.path, optim.seed
-    )
-    batches = Prefetcher(data, first.path, optim.batch, optim.seed, shifted)
-    trainers = _trainers(methods, optim, shifted, device, stacked)
+    batches, trainers = _on_device(methods, sets, spaces, optim, device, stacked)
 
     def step(_: int) -> dict[str, Tensor]:
         taken = [batches.take() for _ in range(optim.accumulate)]
@@ -103,25 +95,44 @@ def train_methods(
 
     state: dict[str, Stateful | torch.Generator] = {"batches": batches}
     state |= {name: item for trainer in trainers for name, item in trainer.state().items()}
-    every = max(1, optim.steps // ROWS) if evaluation is None else evaluation.log_every(optim.steps // ROWS)
-    evaluate = None if evaluation is None else _evaluate(evaluation, trainers, optim.steps)
+    every, evaluate = max(1, optim.steps // ROWS), None
+    if evaluation is not None:
+        every, evaluate = evaluation.log_every(every), _evaluate(evaluation, trainers, optim.steps)
     with batches:
         rows = train(
             step, state, optim.steps, directory=directory, identity=identity, log_every=every,
             checkpoint_every=every * ROWS_PER_CHECKPOINT, label=label, after_log=evaluate,
         )  # fmt: skip
     seconds = time.perf_counter() - began
+    losses = {name: [{"step": row["step"], "loss": row[name]} for row in rows] for name in methods}
     return {
-        name: Trained(policy.eval(), _column(rows, name), meter, seconds, _measures(rows, name))
+        name: Trained(policy.eval(), losses[name], meter, seconds, _measures(rows, name))
         for trainer in trainers
         for (name, policy), meter in zip(trainer.policies().items(), trainer.meters().values(), strict=True)
     }
 
 
-def _to(method: GuidedPolicy, device: torch.device) -> None:
-    method.policy.to(device).train()
-    if method.guidance is not None:
-        method.guidance.vae.to(device)
+def _on_device(
+    methods: Mapping[str, GuidedPolicy],
+    sets: Sequence[Episodes],
+    spaces: Sequence[ActionSpace],
+    optim: OptimConfig,
+    device: torch.device,
+    stacked: bool | None,
+) -> tuple[Prefetcher, Sequence[Trainer | BatchedTrainer]]:
+    """The batches, and one trainer for each method or one for all."""
+    guidances = [method.guidance for method in methods.values() if method.guidance is not None]
+    for method in methods.values():
+        method.policy.to(device).train()
+    for guidance in guidances:
+        guidance.vae.to(device)
+    first = next(iter(methods.values())).policy
+    data = TrainingData.of(first, sets, spaces, device)
+    shifted = ShiftedTargets(guidances, data, first.path, optim.seed)
+    batches = Prefetcher(data, first.path, optim.batch, optim.seed, shifted)
+    if _stacks(methods, device, stacked):
+        return batches, [BatchedTrainer(methods, optim, shifted, device)]
+    return batches, [Trainer(name, method, optim, shifted, device) for name, method in methods.items()]
 
 
 def _identity(
@@ -136,19 +147,6 @@ def _identity(
         weights = (weight.cpu().numpy() for module in modules for weight in module.state_dict().values())
         parts.append([name, method.policy.config, scale, array_digest(*weights)])
     return content_key(parts)
-
-
-def _trainers(
-    methods: Mapping[str, GuidedPolicy],
-    optim: OptimConfig,
-    shifted: ShiftedTargets,
-    device: torch.device,
-    stacked: bool | None,
-) -> Sequence[Trainer | BatchedTrainer]:
-    """One for each method, or one for all."""
-    if _stacks(methods, device, stacked):
-        return [BatchedTrainer(methods, optim, shifted, device)]
-    return [Trainer(name, method, optim, shifted, device) for name, method in methods.items()]
 
 
 def _stacks(methods: Mapping[str, GuidedPolicy], device: torch.device, stacked: bool | None) -> bool:
@@ -172,15 +170,10 @@ def _evaluate(
     def measures(done: int) -> dict[str, float]:
         if done % evaluation.every and done != steps:
             return {}
-        policies = {name: policy for trainer in trainers for name, policy in trainer.policies().items()}
-        results = {name: evaluation.of(policy) for name, policy in policies.items()}
-        return {f"{name}/{key}": value for name, own in results.items() for key, value in own.items()}
+        policies = [item for trainer in trainers for item in trainer.policies().items()]
+        return {f"{name}/{key}": value for name, policy in policies for key, value in evaluation.of(policy).items()}
 
     return measures
-
-
-def _column(rows: list[dict[str, float]], name: str) -> list[dict[str, float]]:
-    return [{"step": row["step"], "loss": row[name]} for row in rows]
 
 
 def _measures(rows: list[dict[str, float]], name: str) -> list[dict[str, float]]:

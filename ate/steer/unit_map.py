@@ -119,7 +119,10 @@ def check_fit(alignment: Alignment, chunks: Tensor, where: str) -> None:
     error = (alignment.vae.decode(posterior.mean, chunks.shape[1]) - chunks).square().mean((0, 1)).sqrt()
     moving = torch.from_numpy(~alignment.space.normalizer.constant).to(error.device)
     worst = int((error * moving).argmax())
-    if float(error[worst]) > max(MISFIT, THRICE * _left_in_training(alignment)):
+    # What the last SmoothL1 in training stands for, as RMS over all joints; 0 where no metrics were kept.
+    rows = reversed(alignment.metrics.get("adapt", []))
+    left = math.sqrt(2 * next((row["reconstruction"] for row in rows if "reconstruction" in row), 0.0))
+    if float(error[worst]) > max(MISFIT, THRICE * left):
         values = chunks[..., worst]
         raise InputError(
             f"actions of joint {alignment.space.embodiment.joint_names[worst]!r} from {float(values.min()):.3g} to "
@@ -128,10 +131,3 @@ def check_fit(alignment: Alignment, chunks: Tensor, where: str) -> None:
             expected="values that the alignment was trained on, in [-1, 1] by its statistics",
             fix="pass joints= in the policy's order and statistics= that it normalised by",
         )
-
-
-def _left_in_training(alignment: Alignment) -> float:
-    """RMS that its last SmoothL1 in training stands for, over all joints; 0 where no metrics were kept."""
-    rows = alignment.metrics.get("adapt", [])
-    left = next((row["reconstruction"] for row in reversed(rows) if "reconstruction" in row), 0.0)
-    return math.sqrt(2 * left)

@@ -195,7 +195,7 @@ def test_a_seam_that_is_not_there_is_named(vae, guidance):
     policy.model = policy.velocity
     with pytest.raises(InputError, match="no noise level or clean action"), attach(policy, guidance):
         policy.model(torch.zeros(B, S, D), torch.zeros(B))
-    with pytest.raises(InputError, match="says all of it itself"), attach(policy, guidance, lam=1.0):
+    with pytest.raises(InputError, match="a Guidance only"), attach(policy, guidance, lam=1.0):
         pass
 
 

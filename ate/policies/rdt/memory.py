@@ -82,12 +82,9 @@ class MemoryNeed:
         )
 
     def __str__(self) -> str:
-        def gib(value: int) -> str:
-            return f"{value / 2**30:.2f}"
-
-        return (
-            f"{gib(self.total)} GiB: weights {gib(self.weights)}, gradients {gib(self.gradients)}, "
-            f"optimizer {gib(self.optimizer)}, activations {self.batch} × {gib(self.activations)}"
+        parts = self.total, self.weights, self.gradients, self.optimizer, self.activations
+        return "{} GiB: weights {}, gradients {}, optimizer {}, activations {batch} × {}".format(
+            *(f"{part / 2**30:.2f}" for part in parts), batch=self.batch
         )
 
 
@@ -133,15 +130,8 @@ def memory_need(
             activations += 2 * (without - activations) // config.depth
     parameters = sum(parameter.numel() for parameter in runner.parameters())
     trained = sum(parameter.numel() for parameter in runner.parameters() if parameter.requires_grad)
-    return MemoryNeed(
-        parameters=parameters,
-        trained=trained,
-        weights=per_weight * parameters,
-        gradients=per_gradient * trained,
-        optimizer=per_moment * trained,
-        activations=activations,
-        batch=batch,
-    )
+    sizes = per_weight * parameters, per_gradient * trained, per_moment * trained
+    return MemoryNeed(parameters, trained, *sizes, activations, batch)
 
 
 def kept_per_sample(runner: Runner, words: int, dtype: torch.dtype) -> int:

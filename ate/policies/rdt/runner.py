@@ -185,11 +185,7 @@ def _schedulers(c: RunnerConfig) -> tuple[Any, Any]:
         raise InputError(
             "no diffusers", where="RDT runner", expected="its noise schedules", fix="pip install 'ate[rdt]'"
         ) from error
-    shared: dict[str, Any] = {
-        "num_train_timesteps": c.num_train_timesteps,
-        "beta_schedule": c.beta_schedule,
-        "prediction_type": c.prediction_type,
-    }
+    shared: Any = {name: getattr(c, name) for name in ("num_train_timesteps", "beta_schedule", "prediction_type")}
     # Always on the CPU: `load` and `memory_need` build the network on the meta device.
     with torch.device("cpu"):
         return DDPMScheduler(clip_sample=False, **shared), DPMSolverMultistepScheduler(**shared)

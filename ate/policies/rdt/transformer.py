@@ -83,7 +83,14 @@ class RDT(nn.Module):
         Raises:
             InputError: numbers of tokens that the position embeddings do not have.
         """
-        self._check(x, lang_c, img_c)
+        language, images = self.lang_cond_pos_embed.shape[1], self.img_cond_pos_embed.shape[1]
+        if x.shape[1] != self.horizon + 1 or lang_c.shape[1] > language or img_c.shape[1] != images:
+            raise InputError(
+                f"{x.shape[1]} state and action tokens, {lang_c.shape[1]} of language, {img_c.shape[1]} of images",
+                where="RDT",
+                expected=f"{self.horizon + 1}, at most {language}, and {images}",
+                fix="cut the instruction, pad absent cameras, and give chunks of the policy's horizon",
+            )
         time = self.t_embedder(t)[:, None].expand(len(x), -1, -1)
         tokens = torch.cat([time, self.freq_embedder(freq)[:, None], x], 1) + self.x_pos_embed
         conditions = (
@@ -97,13 +104,3 @@ class RDT(nn.Module):
             else:
                 tokens = block(tokens, condition, mask)
         return self.final_layer(tokens)[:, -self.horizon :]
-
-    def _check(self, x: Tensor, lang_c: Tensor, img_c: Tensor) -> None:
-        language, images = self.lang_cond_pos_embed.shape[1], self.img_cond_pos_embed.shape[1]
-        if x.shape[1] != self.horizon + 1 or lang_c.shape[1] > language or img_c.shape[1] != images:
-            raise InputError(
-                f"{x.shape[1]} state and action tokens, {lang_c.shape[1]} of language, {img_c.shape[1]} of images",
-                where="RDT",
-                expected=f"{self.horizon + 1}, at most {language}, and {images}",
-                fix="cut the instruction, pad absent cameras, and give chunks of the policy's horizon",
-            )
