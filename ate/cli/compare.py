@@ -125,7 +125,7 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
 
 def _whole(ask: Callable[[], "list[RunResult]"]) -> "list[RunResult]":
     """Results, or exit code 1 with the cells that have none."""
-    from ate.experiments.schedule import CellsFailed
+    from ate.experiments.dispatch import CellsFailed
 
     try:
         return ask()

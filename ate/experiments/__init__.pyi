@@ -1,3 +1,5 @@
+from .dispatch import JobSpec as JobSpec
+from .dispatch import SweepResult as SweepResult
 from .executors import Executor as Executor
 from .export import tidy as tidy
 from .export import write as write
@@ -8,8 +10,6 @@ from .preparation import align_config as align_config
 from .preparation import align_robots as align_robots
 from .preparation import kept_alignment as kept_alignment
 from .results import RunResult as RunResult
-from .schedule import JobSpec as JobSpec
-from .schedule import SweepResult as SweepResult
 from .seed_run import Experiment as Experiment
 from .seed_run import simulated as simulated
 from .settings import from_notebook as from_notebook

@@ -12,11 +12,11 @@ from ate.align.config import VARIANTS
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
 from ate.errors import unknown
+from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
 from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, EVIDENCE, MethodSpec, comparison, evidence
 from ate.experiments.preparation import align_robots, alignment_folder, preflight, pretrain_policy
 from ate.experiments.results import Regime, RunResult
-from ate.experiments.schedule import JobSpec, SweepResult, run
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
 from ate.experiments.settings import Settings
 from ate.experiments.sweep import Sweep

@@ -19,7 +19,7 @@ from ate.runs.files import read_json
 
 # Forks of a server that has imported torch start in a tenth of a second.
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["ate.experiments.schedule", "benchmarks.soaks.kill_sweep"])
+CONTEXT.set_forkserver_preload(["ate.experiments.dispatch", "benchmarks.soaks.kill_sweep"])
 
 
 class Running(Protocol):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ate.experiments import Executor, JobSpec, MethodSpec, comparison
-from ate.experiments.schedule import run
+from ate.experiments.dispatch import run
 from ate.steer import GuidanceConfig
 from benchmarks.soaks.kill_sweep import Fork, cells, compared, soak
 

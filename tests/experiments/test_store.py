@@ -7,7 +7,7 @@ import pytest
 
 from ate.errors import InputError
 from ate.experiments import Executor, JobSpec, MethodSpec, comparison
-from ate.experiments.schedule import CellsFailed, CellsMissing, run
+from ate.experiments.dispatch import CellsFailed, CellsMissing, run
 from ate.experiments.store import SeedJob, Store, cells_of
 from ate.runs.files import write_json
 from ate.steer import GuidanceConfig

@@ -9,8 +9,8 @@ from ate.align import Alignment
 from ate.cli.compare import sweep as sweep_command
 from ate.data import load
 from ate.experiments import RunResult, Sweep
+from ate.experiments.dispatch import CellsFailed, SweepResult
 from ate.experiments.methods import DIRECT
-from ate.experiments.schedule import CellsFailed, SweepResult
 from ate.experiments.settings import settings
 from ate.experiments.study import Study, sweep_of
 from ate.runs.directory import RunDirectory
