@@ -1,7 +1,8 @@
 """Episodes made on the spot, so that every test knows the truth behind its data."""
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -25,6 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if marks := {mark.name for mark in item.iter_markers()} & {"kernel", "browser", "slow"}:
             marked[item.path] = max(marked.get(item.path, 0), len(marks))
     items.sort(key=lambda item: -marked.get(item.path, 0))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _frozen_garbage() -> Iterator[None]:
+    """statsmodels collects garbage in every correction: up to 0.3 s each, unless what is there already is frozen."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def write_episode(folder: Path, index: int, qpos: np.ndarray, **more: object) -> Path:

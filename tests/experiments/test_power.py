@@ -62,7 +62,6 @@ def test_one_seed_plans_nothing_and_a_hopeless_budget_sees_nothing():
     assert detectable(Spread(2, 2, 0.1, 0.0, 0.5), comparisons=50) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("comparisons", [1, 5])
 def test_plans_keep_their_power_in_new_runs(comparisons):
     """150 plans, each from a pilot of its own; `make truth` does 1,000 and 20 comparisons."""

@@ -107,7 +107,6 @@ def test_seeds_alone_are_misled_by_start_situations():
     assert told.over_seeds < 85 < told.interval
 
 
-@pytest.mark.slow
 def test_an_effect_is_chosen_and_confirmed():
     _, chosen, validated = found(ACTING, 30)
     # One of 20 cells 10 points above the others, whose differences have a standard error of about 3 over 8 seeds.
