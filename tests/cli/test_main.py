@@ -101,6 +101,7 @@ def test_bad_data_end_with_one_message_and_nothing_written(ate_here, tmp_path, m
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_ends_without_a_traceback(tmp_path):
     done = ate("run", "--profile", "smoke", "--run", tmp_path / "run", "-p", f"adapt={nan(tmp_path / 'data')}")
     assert done.returncode == 2 and done.stderr.startswith("Error:") and "Traceback" not in done.stderr
@@ -193,6 +194,7 @@ def test_import_is_light():
     assert eval(done.stdout) == {"ate", "lazy_loader"}
 
 
+@pytest.mark.slow
 def test_core_rooms_import_without_extras():
     code = (
         "import sys\nfor absent in ('plotly', 'mujoco', 'umap', 'pandas', 'papermill'): sys.modules[absent] = None\n"

@@ -33,6 +33,8 @@ from tests.diagnose.faults import (
     trained,
 )
 
+# Each trains a small policy.
+pytestmark = pytest.mark.slow
 NAMES = (
     "replay", "training_error", "held_out_error", "gripper_timing", "stuck_at_start", "input_ablation", "weights",
     "normalization",
