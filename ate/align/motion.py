@@ -15,8 +15,8 @@ from scipy.spatial.transform import Rotation
 
 from ate.data.episodes import Episodes
 from ate.robots import GRIPPER
+from ate.robots.chain import forward_kinematics
 from ate.robots.kinematic_table import ROBOTS
-from ate.robots.kinematics import forward_kinematics
 from ate.robots.profile import available, profile
 
 # A chunk is described by at most so many of its rows, evenly spaced, including the first and the last.

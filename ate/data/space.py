@@ -52,6 +52,11 @@ class ActionSpace:
         """The loss mask: true in slots that hold a joint which moves, bool `(width,)`; constant joints have no loss."""
         return self.embodiment.scatter(~self.normalizer.constant)
 
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Columns of the data."""
+        return self.embodiment.joint_names
+
     def encode(self, values: Array) -> Array:
         """Raw `(…, dof)` in data units → normalised unified `(…, width)`.
 
@@ -62,8 +67,11 @@ class ActionSpace:
             self._watch_constants(values)
         return self.embodiment.scatter(self.normalizer.normalize(values))
 
-    def decode(self, values: Array) -> Array:
-        """Normalised unified `(…, width)` → raw `(…, dof)` in data units."""
+    def decode(self, values: Array, start: np.ndarray | None = None) -> Array:
+        """Normalised unified `(…, S, width)` → raw `(…, S, dof)` in data units.
+
+        `start` `(…, dof)`, the joints before the first row, is for spaces whose joints depend on it.
+        """
         return self.normalizer.denormalize(self.embodiment.gather(values))
 
     def _watch_constants(self, values: np.ndarray) -> None:
@@ -113,7 +121,7 @@ def spaces(sets: Sequence[Episodes], width: int | None = None) -> tuple[ActionSp
 
 def check_joints(episodes: Episodes, space: ActionSpace) -> None:
     """Refuse episodes whose joints or series are not those of the space."""
-    expected, got = space.embodiment.joint_names, episodes.joint_names
+    expected, got = space.joint_names, episodes.joint_names
     if got != expected or episodes.source != space.source:
         raise InputError(
             f"joints {', '.join(got)} from {episodes.source!r}",

@@ -21,6 +21,7 @@ from ate.data.episodes import Episodes
 from ate.data.normalize import Normalizer, fit_rows
 from ate.data.passport import Passport
 from ate.data.space import ActionSpace, spaces
+from ate.data.tool_space import space_of
 from ate.errors import InputError, unknown
 from ate.policies.networks import ConvUNet, ResidualMLP
 from ate.policies.noise import NoisePath
@@ -138,7 +139,7 @@ class Policy(nn.Module):
         device = next(self.parameters()).device
         observation = torch.from_numpy(self.observation(qpos, state, space)).to(device)
         mask = torch.from_numpy(space.mask).to(device)
-        return space.decode(self.denoise(observation, mask, generator)).cpu().numpy()
+        return space.decode(self.denoise(observation, mask, generator), qpos).cpu().numpy()
 
     def moved_to(self, space: ActionSpace) -> "Policy":
         """A copy with the same weights that acts in another space of the same width."""
@@ -183,7 +184,7 @@ class Policy(nn.Module):
         state = None if tree["state"] is None else Normalizer.from_tree(tree["state"])
         # `hidden` was called `width` up to version 0.1.
         config = {"hidden" if name == "width" else name: value for name, value in tree["config"].items()}
-        policy = cls(PolicyConfig(**config), [ActionSpace.from_tree(space) for space in tree["spaces"]], state)
+        policy = cls(PolicyConfig(**config), [space_of(space) for space in tree["spaces"]], state)
         for passport, stored in zip(policy.passports, tree["passports"], strict=True):
             passport.check_tree(stored, where=str(file))
         policy.load_state_dict(tree["weights"])

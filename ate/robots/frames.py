@@ -1,63 +1,131 @@
-"""The makers' ways to write a chain of joints, turned into one form.
+"""Frames: robots meet in one frame, and their tools in one convention.
 
-`frames[i]` is the fixed transform from the frame of joint i-1 (after its rotation) to the frame of joint i (before
-its rotation by q_i about its own z), and `flange` what follows the last joint:
+    shared pose of the tool = base · T(q) · tool
 
-    modified DH (Craig)   Rx(α) Tx(a) Tz(d) Rz(θ0) · Rz(q)        rows (α, a, d[, θ0])
-    standard DH           Rz(θ0 + q) Tz(d) Tx(a) Rx(α)            rows (θ0, d, a, α)
-    URDF origins          T(xyz) R(rpy) · Rz(q)                   rows (xyz, rpy)
+`base` is where the robot's base stands in the frame that all robots share (a base, a table, a camera); `tool` turns the
+robot's own tool frame into the convention: z is the direction of approach, y the line on which the fingers move, the
+origin between their pads. A gripper with two equal fingers looks the same after half a turn about z; which of the two a
+robot's postures stand for is part of `tool`. The opening of a gripper is 0 when closed and 1 when open.
 
-Metres and radians.
+A row of tool motion is ten numbers: position (3), first and second column of the rotation (6), opening (1).
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ate.errors import InputError
+from ate.robots import chain
+from ate.robots.inverse import Residual, follow, residual
+from ate.robots.kinematic_table import ROBOTS
+from ate.robots.kinematics import Kinematics
 
 Array = NDArray[np.float64]
+Values = TypeVar("Values", np.ndarray, Tensor)
+TOOL_NAMES = ("x", "y", "z", "r11", "r21", "r31", "r12", "r22", "r32", "opening")
+POSITION, TURN, OPENING = slice(0, 3), slice(3, 9), 9
+HALF_TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def rotation(axis: int, angle: float) -> Array:
-    """(4, 4) rotation by `angle` radians about axis 0, 1 or 2."""
-    result = np.eye(4)
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    # exact zeros and ones for multiples of a quarter turn keep the chains free of 1e-17 crumbs
-    cos, sin = (float(np.round(v, 15)) for v in (np.cos(angle), np.sin(angle)))
-    result[i, i] = result[j, j] = cos
-    result[i, j], result[j, i] = -sin, sin
-    return result
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """A robot where it stands, with its tool in the convention.
 
-
-def translation(x: float, y: float, z: float) -> Array:
-    """(4, 4) translation in metres."""
-    result = np.eye(4)
-    result[:3, 3] = x, y, z
-    return result
-
-
-def from_mdh(rows: Sequence[Sequence[float]]) -> tuple[Array, Array]:
-    """Frames (n, 4, 4) and flange (4, 4) from modified DH rows (α, a, d[, θ0]) of joints 1..n."""
-    frames = [
-        rotation(0, alpha) @ translation(a, 0, 0) @ translation(0, 0, d) @ rotation(2, sum(offset))
-        for alpha, a, d, *offset in rows
-    ]
-    return np.array(frames), np.eye(4)
-
-
-def from_dh(rows: Sequence[Sequence[float]], base: Array) -> tuple[Array, Array]:
-    """Frames (n, 4, 4) and flange (4, 4) from standard DH rows (θ0, d, a, α); `base` (4, 4) stands before joint 1.
-
-    What a row does after its joint belongs to the next frame, and after the last joint to the flange.
+    Attributes:
+        kinematics: of the robot.
+        base: (4, 4) pose of its base in the shared frame, metres.
+        tool: (4, 4) pose of the conventional tool in the robot's own tool frame.
     """
-    frames, after = [], base
-    for theta, d, a, alpha in rows:
-        frames.append(after @ rotation(2, theta))
-        after = translation(0, 0, d) @ translation(a, 0, 0) @ rotation(0, alpha)
-    return np.array(frames), after
+
+    kinematics: Kinematics
+    base: Array
+    tool: Array
+
+    @classmethod
+    def of(
+        cls,
+        robot: str | Path | Kinematics,
+        tool: str | None = None,
+        base: ArrayLike | None = None,
+        turn: ArrayLike | None = None,
+    ) -> "Placement":
+        """A robot placed in the shared frame.
+
+        Args:
+            robot: a built-in robot, a URDF or MJCF file, or kinematics.
+            tool: link of the tool, of a file.
+            base: (4, 4) pose of the base in the shared frame. None: a built-in robot stands where its simulated scene
+                puts it on the table, any other one in the origin.
+            turn: (4, 4) pose of the conventional tool in the robot's tool frame. None: of a built-in robot the half
+                turn that its home posture needs, else the identity.
+
+        Raises:
+            InputError: as `Kinematics.of`, or a pose that is none.
+        """
+        kinematics = robot if isinstance(robot, Kinematics) else Kinematics.of(robot, tool)
+        table = ROBOTS.get(kinematics.name) if isinstance(robot, str) else None
+        place, convention = np.eye(4), np.eye(4)
+        if table is not None:
+            place[:3, 3] = table.base
+            _, matrix = chain.pose(table, chain.home(table.name))
+            # In the home posture the fingers move along the y axis of the table, whichever of them is on the left.
+            convention = HALF_TURN if matrix[1, 1] > 0 else np.eye(4)
+        return cls(kinematics, _pose(base, place, "base"), _pose(turn, convention, "turn"))
+
+    def forward(self, qpos: Values) -> tuple[Values, Values]:
+        """Position (…, 3) and rotation (…, 3, 3) of the conventional tool in the shared frame; as `Kinematics`."""
+        position, rotation = self.kinematics.forward(qpos)
+        base, tool = _like(self.base, position), _like(self.tool, position)
+        moved = (rotation @ tool[:3, 3]) + position
+        return (base[:3, :3] @ moved[..., None])[..., 0] + base[:3, 3], base[:3, :3] @ rotation @ tool[:3, :3]
+
+    def own(self, position: Array, rotation: Array) -> tuple[Array, Array]:
+        """The inverse change of frames: poses of the robot's own tool in the frame of its base."""
+        matrix = self.base[:3, :3].T @ rotation @ self.tool[:3, :3].T
+        return (position - self.base[:3, 3]) @ self.base[:3, :3] - matrix @ self.tool[:3, 3], matrix
+
+    def rows(self, arm: Values, opening: Values) -> Values:
+        """Tool motion (…, 10) of arm joints (…, n) and openings (…,)."""
+        position, rotation = self.forward(arm)
+        parts = [position, rotation[..., 0], rotation[..., 1], opening[..., None]]
+        return torch.cat(parts, -1) if isinstance(position, Tensor) else np.concatenate(parts, -1)
+
+    def follow(self, rows: Array, start: Array, period: float | None = None) -> tuple[Array, Residual]:
+        """Joints (E, T, n) that follow tool motions (E, T, 10) from a start (n,) or (E, n), and what they miss."""
+        position, rotation = self.own(rows[..., POSITION], rotation_of(rows[..., TURN]))
+        q = follow(self.kinematics, position, rotation, start, period)
+        return q, residual(self.kinematics, q, position, rotation)
 
 
-def from_origins(rows: Sequence[tuple[Sequence[float], Sequence[float]]]) -> tuple[Array, Array]:
-    """Frames (n, 4, 4) and flange (4, 4) from URDF joint origins (xyz metres, rpy radians about fixed axes)."""
-    frames = [translation(*xyz) @ rotation(2, rpy[2]) @ rotation(1, rpy[1]) @ rotation(0, rpy[0]) for xyz, rpy in rows]
-    return np.array(frames), np.eye(4)
+def rotation_of(columns: Array) -> Array:
+    """Rotation matrices (…, 3, 3) of their first two columns (…, 6), made orthonormal (Gram and Schmidt)."""
+    x = columns[..., :3] / np.maximum(np.linalg.norm(columns[..., :3], axis=-1, keepdims=True), 1e-9)
+    y = columns[..., 3:] - (columns[..., 3:] * x).sum(-1, keepdims=True) * x
+    y = y / np.maximum(np.linalg.norm(y, axis=-1, keepdims=True), 1e-9)
+    return np.stack([x, y, np.cross(x, y)], -1)
+
+
+def _pose(given: ArrayLike | None, default: Array, name: str) -> Array:
+    if given is None:
+        return default
+    pose = np.asarray(given, float)
+    rigid = pose.shape == (4, 4) and np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-6)
+    if not rigid or np.linalg.det(pose[:3, :3]) < 0:
+        raise InputError(
+            np.array2string(pose, precision=3),
+            where=f"placement, {name}",
+            expected="a pose: (4, 4) with a rotation in its upper left",
+            fix="give a rotation matrix and a translation in metres",
+        )
+    return pose
+
+
+def _like(pose: Array, other: Values) -> Values:
+    if isinstance(other, Tensor):
+        return torch.as_tensor(pose, dtype=other.dtype, device=other.device)
+    return pose

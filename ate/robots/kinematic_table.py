@@ -1,8 +1,8 @@
 """Seven arms as a table of published kinematic facts; nothing here needs a simulator.
 
-Every arm is a chain of joints that turn about their own z axis; `ate.robots.frames` turns the makers' conventions into
-that one form. Lengths in metres, angles in radians, torques in N m, masses in kg. Joint names and limits are read from
-the profiles in `builtin/`.
+Every arm is a chain of joints that turn about their own z axis; `ate.robots.denavit_hartenberg` turns the makers'
+conventions into that one form. Lengths in metres, angles in radians, torques in N m, masses in kg. Joint names and
+limits are read from the profiles in `builtin/`.
 
 The robots are faithful in kinematics and simplified in dynamics: frames and joint limits are the published ones,
 while `mass` (one number an arm, spread along its capsules) and `torque` (peak or rated, as makers differ in what they
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import unknown
+from ate.robots.denavit_hartenberg import from_dh, from_mdh, from_origins, rotation, translation
 from ate.robots.embodiment import GRIPPER
-from ate.robots.frames import from_dh, from_mdh, from_origins, rotation, translation
 from ate.robots.profile import BUILTIN, limits
 from ate.robots.toml import read
 

@@ -1,149 +1,243 @@
-"""From joint angles to poses and back, in numpy: T(q) = Π frames[i] · Rz(q_i) · flange · tool.
+"""Kinematics by screw axes: the product of exponentials.
 
-All functions are batched over leading dimensions, in radians and metres, in the frame of the robot's base
-(its mounting plate), z up. The tool point lies between the pads of the common gripper, `TOOL` metres from the flange.
+    T(q) = Π_i exp(ξ_i · e_i) · M        e = coupling · q − zero
+
+ξ_i = (ω_i, v_i) is the screw of one moving joint in the base frame: a unit ω_i with v_i = −ω_i × (a point of the axis)
+for a hinge, ω_i = 0 with a unit v_i for a slide. `e` are the exponents, one a moving joint; `coupling` is the identity
+unless one joint mimics another. Batched over leading dimensions and differentiable in torch, on the device of its
+input. Radians and metres, in the frame of the robot's base.
+
+Source: Lynch and Park, Modern Robotics, chapters 4 to 6.
 """
 
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from ate.errors import InputError
-from ate.robots.kinematic_table import Robot, robot
+from ate.robots import chain
+from ate.robots.kinematic_table import ROBOTS, Robot
 
 Array = NDArray[np.float64]
-TOOL = 0.105
-HOME_POSITION = np.array([-0.05, 0.0, 0.20])
-"""Tool position of every robot's home posture in the table frame, metres."""
-DAMPING = 0.01
-ROTATION_WEIGHT = 0.5
-LARGEST_TURN = 0.2
+Values = TypeVar("Values", np.ndarray, Tensor)
+ARRAYS = ("screws", "mount", "coupling", "zero", "limits", "speed", "rest")
 
 
-def joint_frames(arm: Robot, q: Array) -> tuple[Array, Array]:
-    """Frames (..., n, 4, 4) after each joint and the tool frame (..., 4, 4), for arm joints q (..., n)."""
-    cos, sin = np.cos(q), np.sin(q)
-    current = np.broadcast_to(np.eye(4), (*q.shape[:-1], 4, 4))
-    frames = np.empty((*q.shape, 4, 4))
-    for i in range(arm.joints):
-        before = current @ arm.frames[i]
-        c, s = cos[..., i, None], sin[..., i, None]
-        current = before.copy()
-        current[..., 0] = before[..., 0] * c + before[..., 1] * s
-        current[..., 1] = before[..., 1] * c - before[..., 0] * s
-        frames[..., i, :, :] = current
-    mount = arm.flange.copy()
-    mount[:3, 3] += TOOL * mount[:3, 2]
-    return frames, current @ mount
+@dataclass(frozen=True, eq=False)
+class Kinematics:
+    """From joints to the pose of the tool, for one robot.
 
-
-def pose(arm: Robot, q: Array) -> tuple[Array, Array]:
-    """Tool position (..., 3) metres and rotation matrix (..., 3, 3) in the base frame."""
-    _, tool = joint_frames(arm, q)
-    return tool[..., :3, 3], tool[..., :3, :3]
-
-
-def forward_kinematics(name: str | Robot, q: ArrayLike) -> tuple[Array, Array]:
-    """Tool position and orientation in the robot's base frame.
-
-    Args:
-        name: a robot or its name.
-        q: (..., n) arm joints in radians; a trailing gripper column (..., n + 1) is ignored.
-
-    Returns:
-        position (..., 3) in metres and unit quaternion wxyz (..., 4) with w >= 0.
-
-    Raises:
-        InputError: unknown robot, or the wrong number of joints.
+    Attributes:
+        name: of the robot.
+        joint_names: the n joints that move the tool, in the order of q.
+        screws: (m, 6) ω and v of each moving joint, base frame, in the order from base to tool.
+        mount: (4, 4) pose M of the tool where all exponents are 0.
+        coupling: (m, n) exponents by joints; the identity without mimic joints.
+        zero: (m,) subtracted from them, radians or metres.
+        limits: (n, 2) lowest and highest position; infinite where not known.
+        speed: (n,) highest speed, rad/s or m/s; infinite where not known.
+        rest: (n,) posture that joints which the tool does not need are pulled to.
     """
-    arm = robot(name) if isinstance(name, str) else name
-    angles = np.asarray(q, dtype=float)
-    if angles.ndim == 0 or angles.shape[-1] not in (arm.joints, arm.dof):
-        raise InputError(
-            f"an array of shape {angles.shape}",
-            where=f"forward_kinematics of {arm.name}",
-            expected=f"{arm.joints} arm joints (and optionally the gripper) in the last dimension",
-            fix="pass joint positions in the order of Robot.joint_names",
-        )
-    position, matrix = pose(arm, angles[..., : arm.joints])
-    return position, quaternion(matrix)
+
+    name: str
+    joint_names: tuple[str, ...]
+    screws: Array
+    mount: Array
+    coupling: Array
+    zero: Array
+    limits: Array
+    speed: Array
+    rest: Array
+
+    @classmethod
+    def of(cls, robot: str | Path | Robot, tool: str | None = None) -> "Kinematics":
+        """Kinematics of a built-in robot by name, or of a URDF or MJCF file.
+
+        Args:
+            robot: a name of `ate.robots.kinematic_table`, or the path of a `.urdf`, `.xml` or `.mjcf` file.
+            tool: link (or site) whose frame is the tool, of files; None takes the last link of the longest chain. The
+                tool of a built-in robot is the point between the pads of the common gripper.
+
+        Raises:
+            InputError: an unknown robot, a file that cannot be read, or a link that it does not have.
+        """
+        if isinstance(robot, Robot) or (isinstance(robot, str) and robot in ROBOTS):
+            return _of_table(robot if isinstance(robot, Robot) else ROBOTS[robot])
+        from ate.robots.model_file import read_kinematics
+
+        return read_kinematics(robot, tool)
+
+    @property
+    def joints(self) -> int:
+        """How many joints move the tool, n."""
+        return len(self.joint_names)
+
+    def forward(self, qpos: Values) -> tuple[Values, Values]:
+        """Position (…, 3) in metres and rotation matrix (…, 3, 3) of the tool, in the base frame.
+
+        Args:
+            qpos: (…, n) joints; a trailing gripper column (…, n + 1) is ignored. Arrays give arrays of float64, tensors
+                give tensors of their own type and device, with gradients.
+
+        Raises:
+            InputError: another number of columns.
+        """
+        q = self._arm(qpos)
+        rotation, position = self._compose(*self._exponentials(q))
+        return _like(position, qpos), _like(rotation, qpos)
+
+    def jacobian(self, qpos: Values) -> tuple[Values, Values, Values]:
+        """Geometric Jacobian (…, 6, n), linear rows first, with position and rotation of the tool as `forward`."""
+        q = self._arm(qpos)
+        turns, shifts = self._exponentials(q)
+        screws, coupling = self._constants(q)[0], self._constants(q)[2]
+        columns = [screws[0].expand(*q.shape[:-1], 6)]
+        rotation, position = turns[0], shifts[0]
+        for screw, turn, shift in zip(screws[1:], turns[1:], shifts[1:], strict=True):
+            omega = rotation @ screw[:3]
+            columns.append(torch.cat([omega, rotation @ screw[3:] + torch.linalg.cross(position, omega)], -1))
+            rotation, position = rotation @ turn, _point(rotation, position, shift)
+        rotation, position = self._mounted(rotation, position)
+        spatial = torch.stack(columns, -1)
+        linear = spatial[..., 3:, :] + torch.linalg.cross(spatial[..., :3, :], position[..., None], dim=-2)
+        jacobian = torch.cat([linear, spatial[..., :3, :]], -2) @ coupling
+        return _like(jacobian, qpos), _like(position, qpos), _like(rotation, qpos)
+
+    def inverse(self, position: ArrayLike, rotation: ArrayLike, start: ArrayLike) -> Array:
+        """Joints (N, n) that put the tool at N poses, each found on its own from its start, within the limits.
+
+        Args:
+            position: (N, 3) metres, base frame.
+            rotation: (N, 3, 3).
+            start: (n,) or (N, n) where the search starts; redundant joints are pulled to `rest`.
+
+        Poses out of reach end as near as damped steps get: see `ate.robots.inverse.residual`.
+        """
+        from ate.robots.inverse import solve
+
+        return solve(self, np.asarray(position, float), np.asarray(rotation, float), np.asarray(start, float))
+
+    @classmethod
+    def identify(cls, qpos: ArrayLike, position: ArrayLike, rotation: ArrayLike) -> "Kinematics":
+        """Kinematics from recorded joints and tool poses, by least squares (`ate.robots.identify`).
+
+        Args:
+            qpos: (N, n) arm joints, radians.
+            position: (N, 3) of the tool, metres, in any fixed frame, which becomes the base frame.
+            rotation: (N, 3, 3).
+
+        Raises:
+            InputError: too few rows, or joints that do not explain the poses within 15 mm.
+        """
+        from ate.robots.identify import identify
+
+        return identify(np.asarray(qpos, float), np.asarray(position, float), np.asarray(rotation, float)).kinematics
+
+    def renamed(self, name: str, joint_names: tuple[str, ...]) -> "Kinematics":
+        """The same kinematics under another name, with joints called what the recordings call them."""
+        if len(joint_names) != self.joints:
+            raise InputError(
+                f"{len(joint_names)} joint names",
+                where=f"kinematics of {self.name}",
+                expected=f"{self.joints}",
+                fix="name every joint that moves the tool",
+            )
+        return replace(self, name=name, joint_names=joint_names)
+
+    def to_tree(self) -> dict[str, Any]:
+        """Plain values, for a checkpoint."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in own.items()}
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> "Kinematics":
+        """The inverse of `to_tree`."""
+        arrays = {name: np.asarray(tree[name], float) for name in ARRAYS}
+        return cls(name=tree["name"], joint_names=tuple(tree["joint_names"]), **arrays)
+
+    def _arm(self, qpos: np.ndarray | Tensor) -> Tensor:
+        values = qpos if isinstance(qpos, Tensor) else torch.as_tensor(np.asarray(qpos, dtype=np.float64))
+        if values.ndim == 0 or values.shape[-1] not in (self.joints, self.joints + 1):
+            raise InputError(
+                f"an array of shape {tuple(values.shape)}",
+                where=f"kinematics of {self.name}",
+                expected=f"{self.joints} joints (and optionally the gripper) in the last dimension",
+                fix=f"pass {', '.join(self.joint_names)}",
+            )
+        return values[..., : self.joints]
+
+    @cached_property
+    def _kept(self) -> dict[tuple[torch.device, torch.dtype], tuple[Tensor, ...]]:
+        return {}
+
+    def _constants(self, like: Tensor) -> tuple[Tensor, ...]:
+        """Screws, [ω], coupling, zero and mount on the device and of the type of a tensor; each made once."""
+        key = (like.device, like.dtype)
+        if key not in self._kept:
+            hats = np.array([_hat(screw[:3]) for screw in self.screws])
+            arrays = (self.screws, hats, self.coupling, self.zero, self.mount)
+            self._kept[key] = tuple(torch.as_tensor(a, device=like.device, dtype=like.dtype) for a in arrays)
+        return self._kept[key]
+
+    def _exponentials(self, q: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Rotations (…, 3, 3) and translations (…, 3) of the exponential of every moving joint."""
+        screws, hats, coupling, zero, _ = self._constants(q)
+        e = (q @ coupling.T - zero)[..., None]
+        sine, versine = torch.sin(e), 1 - torch.cos(e)
+        eye = torch.eye(3, device=q.device, dtype=q.dtype)
+        rotations, translations = [], []
+        for i, (hat, v) in enumerate(zip(hats, screws[:, 3:], strict=True)):
+            s, c, angle = sine[..., i, :], versine[..., i, :], e[..., i, :]
+            once, twice = hat @ v, hat @ hat @ v
+            rotations.append(eye + s[..., None] * hat + c[..., None] * (hat @ hat))
+            translations.append(angle * v + c * once + (angle - s) * twice)
+        return rotations, translations
+
+    def _compose(self, turns: list[Tensor], shifts: list[Tensor]) -> tuple[Tensor, Tensor]:
+        rotation, position = turns[0], shifts[0]
+        for turn, shift in zip(turns[1:], shifts[1:], strict=True):
+            rotation, position = rotation @ turn, _point(rotation, position, shift)
+        return self._mounted(rotation, position)
+
+    def _mounted(self, rotation: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+        mount = self._constants(rotation)[4]
+        return rotation @ mount[:3, :3], rotation @ mount[:3, 3] + position
 
 
-def quaternion(matrix: Array) -> Array:
-    """Unit quaternions wxyz (..., 4), w >= 0, of rotation matrices (..., 3, 3).
-
-    Of the four equivalent formulas the one with the largest divisor is taken, row by row (Shepperd 1978).
-    """
-    m = matrix
-    xx, yy, zz = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    squares = np.stack([1 + xx + yy + zz, 1 + xx - yy - zz, 1 - xx + yy - zz, 1 - xx - yy + zz], axis=-1)
-    x, y, z = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
-    xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
-    w4, x4, y4, z4 = (squares[..., i] for i in range(4))
-    rows = np.stack([w4, x, y, z, x, x4, xy, xz, y, xy, y4, yz, z, xz, yz, z4], -1).reshape(*squares.shape, 4)
-    best = np.argmax(squares, axis=-1)[..., None, None]
-    chosen = np.take_along_axis(rows, best, axis=-2)[..., 0, :]
-    chosen = chosen / np.linalg.norm(chosen, axis=-1, keepdims=True)
-    return np.where(chosen[..., :1] < 0, -chosen, chosen)
+def _point(rotation: Tensor, position: Tensor, shift: Tensor) -> Tensor:
+    return (rotation @ shift[..., None])[..., 0] + position
 
 
-def jacobian(arm: Robot, q: Array) -> tuple[Array, Array]:
-    """Geometric Jacobian (..., 6, n) of the tool (linear rows first) and the tool frame (..., 4, 4)."""
-    frames, tool = joint_frames(arm, q)
-    axes = frames[..., :3, 2]
-    arms = tool[..., None, :3, 3] - frames[..., :3, 3]
-    rows = np.concatenate([np.cross(axes, arms), axes], axis=-1)
-    return np.swapaxes(rows, -1, -2), tool
+def _hat(omega: Array) -> Array:
+    x, y, z = omega
+    return np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
 
 
-def downward(yaw: Array) -> Array:
-    """Tool rotations (..., 3, 3) with z down and the fingers along world y, then turned by `yaw` about world z."""
-    cos, sin, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
-    return np.stack([cos, sin, zero, sin, -cos, zero, zero, zero, zero - 1], -1).reshape(*np.shape(yaw), 3, 3)
+def _like(values: Tensor, given: Values) -> Values:
+    return values if isinstance(given, Tensor) else values.numpy()
 
 
-def toward(arm: Robot, q: Array, position: Array, matrix: Array, rest: Array, iterations: int = 3) -> Array:
-    """Damped least-squares steps from q (N, n) to a tool pose in the base frame; joints (N, n) within limits.
-
-    Δq = Jᵀ (J Jᵀ + λ² I)⁻¹ e + (I − J⁺ J) g (rest − q), with rotation rows weighted and |Δq| bounded. The second
-    term pulls joints that the tool does not need to the posture `rest` (n,) (null-space projection, Liégeois 1977).
-    """
-    weight = np.array([1.0] * 3 + [ROTATION_WEIGHT] * 3)[:, None]
-    for _ in range(iterations):
-        rows, tool = jacobian(arm, q)
-        turn = 0.5 * np.cross(tool[..., :3, :3], matrix, axis=-2).sum(axis=-1)
-        error = np.concatenate([position - tool[..., :3, 3], turn], axis=-1)[..., None] * weight
-        weighted = rows * weight
-        transposed = np.swapaxes(weighted, -1, -2)
-        square = weighted @ transposed + DAMPING**2 * np.eye(6)
-        pull = 0.05 * (rest - q)[..., None]
-        step = pull + transposed @ np.linalg.solve(square, error - weighted @ pull)
-        largest = np.maximum(1.0, np.abs(step).max(axis=-2, keepdims=True) / LARGEST_TURN)
-        q = np.clip(q + (step / largest)[..., 0], arm.limits[:, 0], arm.limits[:, 1])
-    return q
-
-
-@cache
-def home(name: str) -> Array:
-    """Arm joints (n,) of the common home pose: tool at `HOME_POSITION`, pointing down, fingers along y.
-
-    The fingers are alike, so of the two yaws half a turn apart the one nearer to the robot's seed posture is taken.
-    """
-    arm = robot(name)
-    seed = arm.seed[None]
-    _, matrix = pose(arm, seed)
-    choices = downward(np.array([0.0, np.pi]))
-    nearer = choices[np.argmax(np.einsum("kij,ij->k", choices, matrix[0]))]
-    solution = toward(arm, seed, HOME_POSITION - arm.base, nearer[None], arm.seed, iterations=400)[0]
-    position, reached = pose(arm, solution)
-    miss = np.abs(position + arm.base - HOME_POSITION).max() + np.abs(reached - nearer).max()
-    if miss > 1e-3:
-        raise InputError(
-            f"a residual of {miss:.4f}",
-            where=f"home posture of {name}",
-            expected="the common home pose within a millimetre",
-            fix="give the robot table a seed posture nearer to it",
-        )
-    solution.flags.writeable = False
-    return solution
+def _of_table(arm: Robot) -> Kinematics:
+    """Screws of a robot of the table: every joint turns about the z axis of its own frame at q = 0."""
+    frames, tool = chain.joint_frames(arm, np.zeros(arm.joints))
+    axes, points = frames[:, :3, 2], frames[:, :3, 3]
+    rest = chain.home(arm.name) if ROBOTS.get(arm.name) is arm else arm.seed
+    n = arm.joints
+    return Kinematics(
+        name=arm.name,
+        joint_names=arm.joint_names[:-1],
+        screws=np.concatenate([axes, np.cross(points, axes)], axis=1),
+        mount=tool,
+        coupling=np.eye(n),
+        zero=np.zeros(n),
+        limits=arm.limits,
+        speed=np.full(n, np.inf),
+        rest=np.asarray(rest, float),
+    )

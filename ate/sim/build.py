@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from ate.errors import InputError
 from ate.robots import GRIPPER
+from ate.robots.chain import home, quaternion
 from ate.robots.kinematic_table import Robot, robot
-from ate.robots.kinematics import home, quaternion
 from ate.sim.tasks import Task, task
 
 Array = NDArray[np.float64]

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import InputError
+from ate.robots.chain import forward_kinematics
 from ate.robots.kinematic_table import ROBOTS, robot
-from ate.robots.kinematics import forward_kinematics
 from ate.runs.files import file_digest, write_json
 from ate.sim.build import engine
 from ate.sim.environments import Environments

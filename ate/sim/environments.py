@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ate.errors import InputError
+from ate.robots.chain import home, pose
 from ate.robots.kinematic_table import robot
-from ate.robots.kinematics import home, pose
 from ate.sim.build import GRIP_FORCE, GRIP_KP, GRIP_KV, STROKE, SUBSTEPS, TRANSMISSION, build_model, engine
 from ate.sim.tasks import observation, start, succeeded, task
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ate.robots.chain import downward, home, pose, toward
 from ate.robots.kinematic_table import robot
-from ate.robots.kinematics import downward, home, pose, toward
 from ate.sim.tasks import GOAL, OBJECT, TOOL, task
 
 Array = NDArray[np.float64]

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 from ate.errors import InputError
-from ate.robots.frames import from_dh, from_mdh
-from ate.robots.kinematic_table import ROBOTS, robot
-from ate.robots.kinematics import (
+from ate.robots.chain import (
     HOME_POSITION,
     TOOL,
     downward,
@@ -21,6 +19,8 @@ from ate.robots.kinematics import (
     quaternion,
     toward,
 )
+from ate.robots.denavit_hartenberg import from_dh, from_mdh
+from ate.robots.kinematic_table import ROBOTS, robot
 
 # Flange position with all joints at zero, metres, as the makers state or draw it (not computed here).
 PUBLISHED_ZERO = {
@@ -216,7 +216,7 @@ def test_table_needs_no_simulator():
     code = (
         "import sys; sys.modules['mujoco'] = None\n"
         "import ate.sim, ate.robots.kinematic_table, ate.sim.tasks, ate.sim.expert, ate.cli.demos\n"
-        "from ate.robots.kinematics import forward_kinematics\n"
+        "from ate.robots.chain import forward_kinematics\n"
         "forward_kinematics('sawyer', [0.0] * 7)\n"
         "from ate.sim.build import build_model\n"
         "from ate.errors import InputError\n"

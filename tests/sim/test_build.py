@@ -6,8 +6,8 @@ import pytest
 mujoco = pytest.importorskip("mujoco", reason="the simulator is an extra")
 
 from ate.errors import InputError  # noqa: E402
+from ate.robots.chain import TOOL, forward_kinematics, home  # noqa: E402
 from ate.robots.kinematic_table import ROBOTS, robot  # noqa: E402
-from ate.robots.kinematics import TOOL, forward_kinematics, home  # noqa: E402
 from ate.sim.build import STROKE, build_model  # noqa: E402
 from ate.sim.tasks import TASKS  # noqa: E402
 

@@ -13,8 +13,8 @@ pytest.importorskip("mujoco", reason="the simulator is an extra")
 
 from ate.cli.demos import demos as command
 from ate.errors import InputError
+from ate.robots.chain import forward_kinematics
 from ate.robots.kinematic_table import ROBOTS, robot
-from ate.robots.kinematics import forward_kinematics
 from ate.sim import demos as recorder
 from ate.sim.demos import ADAPT, PRETRAIN, Demo, first_seed, record, verify, write_checksums
 from ate.sim.tasks import TASKS

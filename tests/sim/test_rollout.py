@@ -6,8 +6,8 @@ import pytest
 pytest.importorskip("mujoco", reason="the simulator is an extra")
 
 from ate.errors import InputError
+from ate.robots.chain import home, pose
 from ate.robots.kinematic_table import robot
-from ate.robots.kinematics import home, pose
 from ate.sim.demos import demonstrate
 from ate.sim.environments import Environments
 from ate.sim.rollout import rollout, rollout_many
