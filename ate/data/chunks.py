@@ -104,7 +104,7 @@ def chunk(
     first = np.cumsum([0, *(lengths + padding)[:-1]])
     offset = np.concatenate([np.arange(count) for count in counts])
     width = episodes.dof if space is None else space.width
-    mask = np.ones(width, bool) if space is None else space.mask
+    mask = np.ones(width, bool) if space is None else space.loss_mask
     starts = torch.from_numpy(np.repeat(first, counts) + offset)
     chunks = Chunks(
         rows=torch.empty((int((lengths + padding).sum()), width), dtype=torch.float32, device=device),
