@@ -139,12 +139,9 @@ def concat(parts: Sequence[Chunks]) -> Chunks:
     """
     shapes = {(part.width, part.length) for part in parts}
     if len(shapes) != 1:
-        raise InputError(
-            f"(width, length) pairs {sorted(shapes)}",
-            where="chunks to be joined",
-            expected="one width and one length",
-            fix="map all sets into one unified vector with ate.data.spaces",
-        )
+        got = f"(width, length) pairs {sorted(shapes)}"
+        fix = "map all sets into one unified vector with ate.data.spaces"
+        raise InputError(got, where="chunks to be joined", expected="one width and one length", fix=fix)
     fields: dict[str, list[Tensor]] = {"starts": [], "episode": [], "group": []}
     row = episode = group = 0
     for part in parts:

@@ -112,12 +112,9 @@ def series(handle: h5py.Group, key: str, file: Path, exact: bool = False, matrix
     shape = tuple(item.id.shape or ())
     promised, stored = math.prod(shape) * item.id.dtype.itemsize, int(item.id.get_storage_size())
     if promised > MOST_PACKED * max(stored, 1):
-        raise InputError(
-            f"shape {shape} with {stored} bytes stored",
-            where=where,
-            expected="values for every row",
-            fix="the recording was cut off or its header is wrong: record it again, or exclude this episode",
-        )
+        got = f"shape {shape} with {stored} bytes stored"
+        fix = "the recording was cut off or its header is wrong: record it again, or exclude this episode"
+        raise InputError(got, where=where, expected="values for every row", fix=fix)
     if matrix:
         check_matrix(shape, item.id.dtype, where)
     return Series(shape, where, Rows(file, (key,)), exact)
@@ -174,9 +171,5 @@ def keys(handle: h5py.Group, prefix: str = "", depth: int = 0) -> list[str]:
 
 
 def _elsewhere(got: str, file: Path, key: str) -> InputError:
-    return InputError(
-        got,
-        where=f"{file}, {key!r}",
-        expected="values inside this file",
-        fix="copy the values into the file (h5repack or h5copy), or exclude it",
-    )
+    fix = "copy the values into the file (h5repack or h5copy), or exclude it"
+    return InputError(got, where=f"{file}, {key!r}", expected="values inside this file", fix=fix)

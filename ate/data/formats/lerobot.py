@@ -67,12 +67,9 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str, shared: dict[str, Any]) -> Episode:
     where = f"{place.file}, episode {place.number}"
     if footer.rows != listed:
-        raise InputError(
-            f"{footer.rows:,} rows",
-            where=str(place.file),
-            expected=f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it",
-            fix="fetch the file again, or exclude this episode",
-        )
+        expected = f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it"
+        fix = "fetch the file again, or exclude this episode"
+        raise InputError(f"{footer.rows:,} rows", where=str(place.file), expected=expected, fix=fix)
     others: dict[str, Series | str | None] = {"action": None}
     if _ACTION in meta.features and (_ACTION in footer.columns or _ACTION in footer.others):
         try:

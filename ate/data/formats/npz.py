@@ -44,22 +44,16 @@ def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
         headers = archive.headers(handle, file)
         qpos = next((key for key in _QPOS if key in headers), None)
         if qpos is None:
-            raise InputError(
-                f"arrays {', '.join(sorted(headers))[:500] or 'none'}",
-                where=str(file),
-                expected=f"joint positions under one of {', '.join(_QPOS)}",
-                fix="save them as 'qpos', one row a step and one column a joint",
-            )
+            got = f"arrays {', '.join(sorted(headers))[:500] or 'none'}"
+            fix = "save them as 'qpos', one row a step and one column a joint"
+            raise InputError(got, where=str(file), expected=f"joint positions under one of {', '.join(_QPOS)}", fix=fix)
         action = next((key for key in _ACTION if key in headers), None)
         wanted = {"qpos": qpos, "action": action, **{k: k for k in _COMPANIONS if k in headers and k != qpos}}
         where = f"{file}, array {qpos!r}"
         if headers[qpos].dtype.hasobject:
-            raise InputError(
-                "an array of Python objects, as ragged episodes become",
-                where=where,
-                expected="numbers of shape (n_steps, dof)",
-                fix="save one archive an episode, or all rows in one array with 'episode_ends'",
-            )
+            got = "an array of Python objects, as ragged episodes become"
+            fix = "save one archive an episode, or all rows in one array with 'episode_ends'"
+            raise InputError(got, where=where, expected="numbers of shape (n_steps, dof)", fix=fix)
         check_matrix(headers[qpos].shape, headers[qpos].dtype, where)
         attributes = _attributes(handle, headers, file)
         ends = _ends(handle, headers, headers[qpos].shape[0], file) if _ENDS in headers else None

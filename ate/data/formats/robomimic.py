@@ -49,12 +49,9 @@ def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group,
         )
     rows = {len(part) for part in present.values()}
     if len(rows) > 1:
-        raise InputError(
-            ", ".join(f"{len(part)} rows in {key}" for key, part in present.items()),
-            where=f"{file}, {here}/obs",
-            expected="as many rows of the gripper as of the joints",
-            fix="exclude this demonstration",
-        )
+        got = ", ".join(f"{len(part)} rows in {key}" for key, part in present.items())
+        expected = "as many rows of the gripper as of the joints"
+        raise InputError(got, where=f"{file}, {here}/obs", expected=expected, fix="exclude this demonstration")
     keys = tuple(f"{here}/obs/{key}" for key in present)
     shape = (rows.pop(), sum(part.shape[1] for part in present.values()))
     series = {"qpos": Series(shape, f"{file}, datasets {', '.join(keys)}", hdf5.Rows(file, keys))}

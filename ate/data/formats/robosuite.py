@@ -52,12 +52,8 @@ def _episode(
     here = f"{tree.ROOT}/{name}"
     states = hdf5.series(group, _STATES, file, matrix=True)
     if states is None:
-        raise InputError(
-            f"datasets {', '.join(tree.names(group)) or 'none'}",
-            where=f"{file}, {here}",
-            expected=f"flattened simulator states in {_STATES!r}",
-            fix=f"exclude {prefix}{name}",
-        )
+        got, fix = f"datasets {', '.join(tree.names(group)) or 'none'}", f"exclude {prefix}{name}"
+        raise InputError(got, where=f"{file}, {here}", expected=f"flattened simulator states in {_STATES!r}", fix=fix)
     robot = model.driven
     if states.shape[1] != model.width or not robot:
         raise InputError(
@@ -92,12 +88,9 @@ def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: d
     given = None if holder is None else text(holder.attrs[_MODEL])
     inline = given is not None and given.lstrip().startswith("<")
     if given is None or (not inline and ("\0" in given or len(given) > 1000)):
-        raise InputError(
-            "no such attribute" if given is None else f"{len(given)} characters that name no file",
-            where=where,
-            expected="the model's XML, or the name of its file in models/",
-            fix="put the model that was recorded next to the states, or exclude the demonstration",
-        )
+        got = "no such attribute" if given is None else f"{len(given)} characters that name no file"
+        fix = "put the model that was recorded next to the states, or exclude the demonstration"
+        raise InputError(got, where=where, expected="the model's XML, or the name of its file in models/", fix=fix)
     if given not in models:
         if inline:
             models[given] = mujoco_model.parse(given, where)
