@@ -97,6 +97,11 @@ def texts(value: Any) -> tuple[str, ...]:
     return tuple(text(name) for name in np.ravel(np.asarray(value, dtype=object)))
 
 
+def known(**values: Any) -> dict[str, Any]:
+    """The values that are there: attributes that a file does not give are absent, not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def rate(attributes: Mapping[str, Any]) -> float | None:
     """Steps a second: from `rate_hz`, `fps`, `control_freq`, or a median time step in seconds `median_dt`."""
     for name in RATES[:-1]:

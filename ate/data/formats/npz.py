@@ -11,7 +11,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import archive
 from ate.data.formats.archive import Header, Rows
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, check_matrix, counted, each_file, listed, rate, texts
+from ate.data.formats.layout import Broken, check_matrix, counted, each_file, known, listed, rate, texts
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -119,7 +119,7 @@ def _attributes(handle: ZipFile, headers: dict[str, Header], file: Path) -> dict
         # Names and numbers are short; anything else under these keys is not what they mean.
         if header is not None and header.dtype.kind in "UfiuS" and header.bytes <= 2**20 and header.bytes:
             arrays[key] = archive.values(handle, header, file)
-    known: dict[str, Any] = {k: str(v.ravel()[0]) for k, v in arrays.items() if k in ("robot", "task", "units")}
-    known |= {k: texts(v if v.ndim else str(v)) for k, v in arrays.items() if k.endswith("_names")}
+    described = {k: str(v.ravel()[0]) for k, v in arrays.items() if k in ("robot", "task", "units")}
+    named = {k: texts(v if v.ndim else str(v)) for k, v in arrays.items() if k.endswith("_names")}
     hertz = rate({k: v.ravel()[0] for k, v in arrays.items() if k in ("rate_hz", "fps")})
-    return known if hertz is None else {**known, "rate_hz": hertz}
+    return known(**described, **named, rate_hz=hertz)

@@ -15,7 +15,7 @@ import numpy as np
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, mujoco_model, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, clock_rate, confined, text
+from ate.data.formats.layout import Broken, clock_rate, confined, known, text
 from ate.data.formats.mujoco_model import Model
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -110,11 +110,5 @@ def _noted(group: h5py.Group, name: str, file: Path) -> str:
 
 def _attributes(data: h5py.Group) -> dict[str, Any]:
     environment = tree.json_attribute(data, "env_info", "env_args")
-    known: dict[str, Any] = {}
-    task = environment.get("env_name")
-    if h5py.h5a.exists(data.id, b"env"):
-        task = text(data.attrs["env"])
-    if isinstance(task, str):
-        known["task"] = task
-    robot = tree.robots(environment.get("robots"))
-    return known if robot is None else {**known, "robot": robot}
+    task = text(data.attrs["env"]) if h5py.h5a.exists(data.id, b"env") else environment.get("env_name")
+    return known(task=task if isinstance(task, str) else None, robot=tree.robots(environment.get("robots")))
