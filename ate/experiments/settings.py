@@ -187,7 +187,8 @@ class Settings:
 
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
-        profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64, demonstrations=5, steps=20, seeds=2,
+        profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
+        demonstrations=5, steps=20, seeds=2,
         rollouts=10, lams=(0.5, 2.0), clamps=(0.1, 0.5), ablation_seeds=2, validation_seeds=2,
     ),
     "demo": Settings(profile="demo"),

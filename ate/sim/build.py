@@ -44,12 +44,8 @@ def engine() -> Any:
     try:
         import mujoco
     except ImportError as error:
-        raise InputError(
-            "no module named mujoco",
-            where="ate.sim",
-            expected="MuJoCo 4.0 or newer, which runs the simulated robots",
-            fix="pip install 'ate[sim]'",
-        ) from error
+        expected, fix = "MuJoCo 4.0 or newer, which runs the simulated robots", "pip install 'ate[sim]'"
+        raise InputError("no module named mujoco", where="ate.sim", expected=expected, fix=fix) from error
     return mujoco
 
 
