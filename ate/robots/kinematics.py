@@ -173,14 +173,16 @@ class Kinematics:
         return replace(self, name=name, joint_names=joint_names)
 
     def to_tree(self) -> dict[str, Any]:
-        """Plain values, for a checkpoint."""
+        """Plain values, for a file; None for what is infinite, which JSON does not hold."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in own.items()}
+        return {name: _finite(value) if isinstance(value, np.ndarray) else value for name, value in own.items()}
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "Kinematics":
         """The inverse of `to_tree`."""
         arrays = {name: np.asarray(tree[name], float) for name in ARRAYS}
+        for name, endless in (("limits", np.array([-np.inf, np.inf])), ("speed", np.array(np.inf))):
+            arrays[name] = np.where(np.isnan(arrays[name]), endless, arrays[name])
         return cls(name=tree["name"], joint_names=tuple(tree["joint_names"]), **arrays)
 
     def _arm(self, qpos: np.ndarray | Tensor) -> Tensor:
@@ -243,6 +245,12 @@ def _hat(omega: Array) -> Array:
 
 def _like(values: Tensor, given: Values) -> Values:
     return values if isinstance(given, Tensor) else values.numpy()
+
+
+def _finite(values: Array) -> list[Any]:
+    plain = values.astype(object)
+    plain[~np.isfinite(values)] = None
+    return list(plain.tolist())
 
 
 def _of_table(arm: Robot) -> Kinematics:

@@ -12,6 +12,7 @@ Source: Lynch and Park, Modern Robotics, chapters 3 and 4; damped steps after Le
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ Array = NDArray[np.float64]
 STEPS = 60
 # Where the linear fit around the mean posture leads nowhere, so many random sets of axes are fitted to the rotations of
 # so many rows, until one explains them within so many radians.
-AXES, ROWS, TURNED = 80, 100, 0.05
+AXES, ROWS, TURNED = 60, 100, 0.05
 # Metres of root mean square error above which a fit has led nowhere.
 ASTRAY = 5e-3
 # Metres that a radian of the tool counts before the residuals themselves say how much.
@@ -50,7 +51,7 @@ class Poses:
     position: Array
     rotation: Array
 
-    def take(self, rows: Array) -> "Poses":
+    def take(self, rows: NDArray[Any]) -> "Poses":
         """Some of the rows, by position or mask."""
         return Poses(self.qpos[rows], self.position[rows], self.rotation[rows])
 
