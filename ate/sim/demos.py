@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from ate.errors import InputError
 from ate.robots.chain import forward_kinematics
+from ate.robots.engine import engine
 from ate.robots.kinematic_table import ROBOTS, robot
 from ate.runs.files import file_digest, write_json
-from ate.sim.build import engine
 from ate.sim.environments import Environments
 from ate.sim.expert import PHASE_NAMES, Expert
 from ate.sim.tasks import RATE_HZ, STATE_NAMES, TASKS, task

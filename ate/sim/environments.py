@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from ate.errors import InputError
 from ate.robots.chain import home, pose
+from ate.robots.engine import engine
 from ate.robots.kinematic_table import robot
-from ate.sim.build import GRIP_FORCE, GRIP_KP, GRIP_KV, STROKE, SUBSTEPS, TRANSMISSION, build_model, engine
+from ate.sim.build import GRIP_FORCE, GRIP_KP, GRIP_KV, STROKE, SUBSTEPS, TRANSMISSION, build_model
 from ate.sim.tasks import observation, start, succeeded, task
 
 Array = NDArray[np.float64]
