@@ -92,8 +92,8 @@ class Kinematics:
     @property
     def slides(self) -> NDArray[np.bool_]:
         """Which of them slide, bool (n,): positions in metres; the others turn."""
-        turning = self.screws[:, :3].any(axis=1)
-        slides: NDArray[np.bool_] = np.logical_not(((self.coupling != 0) & turning[:, None]).any(axis=0))
+        turning = np.linalg.norm(self.screws[:, :3], axis=1) > 0
+        slides: NDArray[np.bool_] = ~((self.coupling != 0) & turning[:, None]).any(axis=0)
         return slides
 
     def forward(self, qpos: Values) -> tuple[Values, Values]:
