@@ -14,6 +14,7 @@ from ate.data.space import ActionSpace
 from ate.policies.noise import NoisePath
 from ate.policies.policy import Policy
 from ate.runs.distributed import mine
+from ate.steer.replay import Replay
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +25,15 @@ class TrainingData:
         chunks: all chunks, episode ends padded with their last row.
         chunk_of: the chunk that each observation predicts, int64 `(N,)`.
         observation: network inputs `(N, o)`.
+        own: how many of them are demonstrations; those of a replay come after them.
+        replayed: rows of a batch that are drawn from the replay, as a share.
     """
 
     chunks: Chunks
     chunk_of: Tensor
     observation: Tensor
+    own: int = 0
+    replayed: float = 0.0
 
     def __len__(self) -> int:
         return len(self.chunk_of)
@@ -56,6 +61,32 @@ class TrainingData:
                 observations.append(policy.observation(episodes[i].qpos, state, space))
         observation = torch.from_numpy(np.concatenate(observations))
         return cls(concat(parts).to(device), torch.cat(indices).to(device), observation.to(device))
+
+    @classmethod
+    def mixed(
+        cls,
+        policy: Policy,
+        sets: Sequence[Episodes],
+        spaces: Sequence[ActionSpace],
+        replay: Replay | None,
+        device: torch.device,
+    ) -> "TrainingData":
+        """Demonstrations, then the episodes of a replay, of which every batch gets its share."""
+        if replay is None:
+            return cls.of(policy, sets, spaces, device)
+        replay.check(policy)
+        data = cls.of(policy, [*sets, *replay.sets], [*spaces, *replay.spaces], device)
+        return replace(data, own=int(sum(episodes.lengths.sum() for episodes in sets)), replayed=replay.share)
+
+    def rows(self, size: int, generator: torch.Generator) -> Tensor:
+        """Rows of a batch, `(size,)`: demonstrations first, then the replay's share."""
+        device = self.observation.device
+        if not self.replayed:
+            return torch.randint(len(self), (size,), generator=generator, device=device)
+        count = max(1, round(self.replayed * size))
+        demonstrations = torch.randint(self.own, (size - count,), generator=generator, device=device)
+        others = torch.randint(self.own, len(self), (count,), generator=generator, device=device)
+        return torch.cat([demonstrations, others])
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +124,7 @@ class Batch:
 def draw(data: TrainingData, path: NoisePath, size: int, generator: torch.Generator) -> Batch:
     """Draw a batch: rows, times and noise all from one generator on the data's device."""
     device = data.observation.device
-    rows = torch.randint(len(data), (size,), generator=generator, device=device)
+    rows = data.rows(size, generator)
     index = data.chunk_of[rows]
     a0 = data.chunks.gather(index)
     mask = data.chunks.mask_of(index).to(a0.dtype)

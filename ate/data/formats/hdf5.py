@@ -22,7 +22,7 @@ _DEEPEST, _MOST_KEYS = 3, 200
 _LOOKED_AT = 5
 _REPORTED = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
 _TEXTS = ("robot", "task", "units", "converted", "origin")
-_LISTS = ("joint_names", "action_names", "phase_names")
+_LISTS = ("joint_names", "action_names", "state_names", "phase_names")
 
 
 @contextmanager
