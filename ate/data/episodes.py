@@ -33,7 +33,7 @@ class Episode:
             `state (n_steps, k)`, `ee_pose (n_steps, 7)`, `phase (n_steps,)`; radians (metres for sliding joints), the
             gripper's opening in [0, 1], unless the robot's profile says otherwise.
         attributes: what the file says of itself: `robot`, `task`, `rate_hz`, `units`, `joint_names`, `action_names`,
-            `phase_names`, `seed`.
+            `state_names`, `phase_names`, `seed`.
         keys: what its reader found, missed and left.
     """
 

@@ -154,7 +154,7 @@ class Kinematics:
     def to_tree(self) -> dict[str, Any]:
         """Plain values, for a checkpoint."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in own.items()}
+        return {name: _plain(value) if isinstance(value, np.ndarray) else value for name, value in own.items()}
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "Kinematics":
@@ -209,6 +209,12 @@ class Kinematics:
     def _mounted(self, rotation: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
         mount = self._constants(rotation)[4]
         return rotation @ mount[:3, :3], rotation @ mount[:3, 3] + position
+
+
+def _plain(values: Array) -> list[Any]:
+    """Nested lists of numbers; the infinite ones, which JSON lacks, as text that numpy reads back."""
+    plain: list[Any] = np.where(np.isfinite(values), values.astype(object), values.astype(str)).tolist()
+    return plain
 
 
 def _point(rotation: Tensor, position: Tensor, shift: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.policies.noise import NoisePath
 from ate.policies.policy import Policy
+from ate.policies.preconditioning import lead
 from ate.runs.distributed import mine
 from ate.steer.replay import Replay
 
@@ -25,6 +26,7 @@ class TrainingData:
         chunks: all chunks, episode ends padded with their last row.
         chunk_of: the chunk that each observation predicts, int64 `(N,)`.
         observation: network inputs `(N, o)`.
+        noise: deviation of the noise that each robot's observations get in training `(robots, o)`; None for none.
         own: how many of them are demonstrations; those of a replay come after them.
         replayed: rows of a batch that are drawn from the replay, as a share.
     """
@@ -32,6 +34,7 @@ class TrainingData:
     chunks: Chunks
     chunk_of: Tensor
     observation: Tensor
+    noise: Tensor | None = None
     own: int = 0
     replayed: float = 0.0
 
@@ -42,25 +45,23 @@ class TrainingData:
     def of(
         cls, policy: Policy, sets: Sequence[Episodes], spaces: Sequence[ActionSpace], device: torch.device
     ) -> "TrainingData":
-        """Pair every recorded step with the next S actions.
-
-        Measured positions lead by one step: the row measured at t + 1 is what a position servo should be told
-        at t. Commands are recorded beside the observation they answer and do not lead.
-        """
+        """Pair every recorded step with the S actions that answer it (`ate.policies.preconditioning.lead`)."""
         parts, observations, indices, base = [], [], [], 0
         for episodes, space in zip(sets, spaces, strict=True):
             part = chunk(episodes, policy.config.horizon, space, pad_end=True)
-            lead = 1 if episodes.source == "qpos" else 0
             last = torch.from_numpy(episodes.lengths)[part.episode] - 1
             # An episode's last row has no successor: it holds its place.
-            indices.append(base + torch.arange(len(part)) + torch.where(part.offset < last, lead, 0))
+            indices.append(base + torch.arange(len(part)) + torch.where(part.offset < last, lead(episodes), 0))
             base += len(part)
             parts.append(part)
             for i in range(len(episodes)):
                 state = episodes.extra(i, "state") if policy.config.state else None
                 observations.append(policy.observation(episodes[i].qpos, state, space))
         observation = torch.from_numpy(np.concatenate(observations))
-        return cls(concat(parts).to(device), torch.cat(indices).to(device), observation.to(device))
+        noise = None
+        if policy.config.joint_noise:
+            noise = torch.from_numpy(np.stack([policy.noise(space) for space in spaces])).to(device)
+        return cls(concat(parts).to(device), torch.cat(indices).to(device), observation.to(device), noise)
 
     @classmethod
     def mixed(
@@ -87,6 +88,15 @@ class TrainingData:
         demonstrations = torch.randint(self.own, (size - count,), generator=generator, device=device)
         others = torch.randint(self.own, len(self), (count,), generator=generator, device=device)
         return torch.cat([demonstrations, others])
+
+    def observed(self, rows: Tensor, index: Tensor, generator: torch.Generator) -> Tensor:
+        """Network inputs `(B, o)` at rows `(B,)` whose chunks are at `index (B,)`, with their noise of training."""
+        observation = self.observation[rows]
+        if self.noise is None:
+            return observation
+        # Joints that are seen inexactly, with actions as they were: a rollout drifts from its demonstrations.
+        unit = torch.randn(observation.shape, generator=generator, device=observation.device)
+        return observation + unit * self.noise[self.chunks.group[index]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,4 +142,5 @@ def draw(data: TrainingData, path: NoisePath, size: int, generator: torch.Genera
     noise = torch.randn(a0.shape, generator=generator, device=device) * mask
     t = path.time(torch.rand(size, generator=generator, device=device))
     x, target, count = path.noised(a0, noise, t), path.target(a0, noise, t), mask.sum() * a0.shape[1]
-    return Batch(index, a0, x, t, target, data.observation[rows], mask, count, size)
+    observation = data.observed(rows, index, generator)
+    return Batch(index, a0, x, t, target, observation, mask, count, size)

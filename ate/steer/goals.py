@@ -46,7 +46,7 @@ class Goals:
         Raises:
             InputError: a retargeted episode that the sets do not hold, or a robot that the alignment does not know.
         """
-        spaces = alignment.pretrain_inputs(pretrain)
+        spaces = alignment.spaces_of(pretrain)
         parts = {
             f"{episodes.robot}/{episodes[i].name}": (episodes.select([i]), space)
             for episodes, space in zip(pretrain, spaces, strict=True)
@@ -92,9 +92,7 @@ class Goals:
         other = np.empty(len(lengths), np.int64)
         other[order] = np.roll(order, 1)
         first = np.cumsum([0, *lengths[:-1]])
-        rows = [
-            first[o] + np.arange(n) * lengths[o] // n for n, o in zip(lengths, other, strict=True)
-        ]
+        rows = [first[o] + np.arange(n) * lengths[int(o)] // n for n, o in zip(lengths, other, strict=True)]
         index = torch.from_numpy(np.concatenate(rows)).to(self.latents.device)
         return Goals(self.latents[index], self.weights[index])
 

@@ -132,7 +132,7 @@ class Guidance:
             guided[[alignment.space.embodiment.slots[i] for i in index]] = True
             mask = mask & guided
         return cls(
-            vae or alignment.vae, config, mask=mask, slots=alignment.space.embodiment.slots, space=alignment.space,
+            vae or alignment.encoder, config, mask=mask, slots=alignment.space.embodiment.slots, space=alignment.space,
             horizon=alignment.config.chunk, goals=goals, **options,
         )  # fmt: skip
 

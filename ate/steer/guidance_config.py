@@ -202,8 +202,8 @@ def rms(kg: "Tensor", guided: int) -> "Tensor":
 
 
 OPTIONS = tuple(option.name for option in fields(GuidanceConfig))
-# `tool-motion` needs the pre-training robots' episodes in the new robot's joints (`ate.steer.retarget`); the others need
-# demonstrations alone. `paper` and `released` set all that the paper and the released code do otherwise than the default.
+# `tool-motion` needs the pre-training robots' episodes in the new robot's joints (`ate.steer.retarget`), the others
+# demonstrations alone. `paper` and `released` set all that paper and released code do otherwise than the default.
 PRESETS: Mapping[str, GuidanceConfig] = MappingProxyType(
     {
         "auxiliary": GuidanceConfig(),

@@ -82,4 +82,5 @@ class GuidedSource:
         noise = torch.randn(a0.shape, generator=self.generator, device=device) * mask
         steps = torch.arange(size, device=device) * LEVELS // size
         count = mask.sum() * a0.shape[1]
-        return GuidedRows(index, a0, noise, steps, data.observation[rows], mask, count, size).part()
+        observation = data.observed(rows, index, self.generator)
+        return GuidedRows(index, a0, noise, steps, observation, mask, count, size).part()

@@ -58,8 +58,9 @@ def retarget(
 
     The tool moves as it did; the gripper's opening, scene, phase and task are copied. Columns of the state that hold
     the tool's pose (by their names, `tool_x` … `object_tool_z`) become those of the new robot's own tool. Kept episodes
-    carry `retargeted_from` (robot), `retargeted_file`, `retargeted_episode`, `residual_mm`, `residual_deg` and `reached`
-    among their attributes; episodes that the new robot cannot follow are left out, with the reason in the ledger.
+    say where they are from in their attributes (`retargeted_from`, a robot, `retargeted_file`, `retargeted_episode`)
+    and how well they are followed (`residual_mm`, `residual_deg`, the largest of all rows, and `reached`, a share of
+    rows); episodes that the new robot cannot follow are left out, with the reason in the ledger.
 
     Args:
         pretrain: one set, or one a robot.

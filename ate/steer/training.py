@@ -71,7 +71,9 @@ def train_methods(
 
     Methods of one replay differ in nothing but their weights at the start and their guidance; those with a replay in
     their batches see other batches than those without, from the same seed (`finetune_methods` takes them apart). Rows
-    for guidance at pre-training observations come besides, from a generator of their own. Under `torchrun` each process works on its rows of every batch.
+    for guidance at pre-training observations come besides, from a generator of their own.
+
+    Under `torchrun` each process works on its rows of every batch.
 
     Args:
         methods: by name; each policy is trained in place.
@@ -194,7 +196,8 @@ def _stacks(methods: Mapping[str, GuidedPolicy], device: torch.device, stacked: 
     if stacked and guided:
         raise InputError(
             "guidance at pre-training observations", where="methods to be stacked",
-            expected="guidance at demonstrations: there each policy denoises chunks of its own", fix="leave stacked out",
+            expected="guidance at demonstrations: elsewhere each policy denoises chunks of its own",
+            fix="leave stacked out",
         )  # fmt: skip
     if stacked is not None:
         return stacked

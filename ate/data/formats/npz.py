@@ -24,7 +24,7 @@ _QPOS = ("qpos", "observations/qpos", "joint_positions", "state")
 _ACTION = ("action", "actions")
 _COMPANIONS = ("state", "ee_pose", "phase")
 _ENDS = "episode_ends"
-_DESCRIBING = ("robot", "task", "units", "rate_hz", "fps", "joint_names", "action_names", "phase_names")
+_DESCRIBING = ("robot", "task", "units", "rate_hz", "fps", "joint_names", "action_names", "state_names", "phase_names")
 _MOST_EPISODES = 10**7
 
 
