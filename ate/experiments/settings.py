@@ -15,7 +15,7 @@ from typing import Any
 from ate.data import excludes
 from ate.data.loading import DataSet
 from ate.errors import InputError, unknown
-from ate.experiments.methods import CLAMPED_PAPER, lambda_clamp
+from ate.experiments.methods import CLAMPED_PAPER, TOOL_MOTION, lambda_clamp
 from ate.experiments.winner import read_winner
 from ate.runs.options import kinds_of, names, typed
 from ate.steer.guidance_config import OPTIONS, GuidanceConfig
@@ -58,7 +58,8 @@ class Settings:
         demonstrations: adaptation episodes, drawn for each training seed.
         steps: fine-tuning steps.
         batch: chunks in a step.
-        learning_rate: of AdamW, fine-tuning and pre-training.
+        learning_rate: of AdamW, in fine-tuning.
+        lr_schedule: of the learning rate in fine-tuning, `constant`, or `cosine` to zero.
         seeds: training seeds.
         rollouts: rollouts of each trained policy, from fixed seeds.
         guidance: of the ATE method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
@@ -97,10 +98,11 @@ class Settings:
     demonstrations: int = 25
     steps: int = 80
     batch: int = 64
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
+    lr_schedule: str = "cosine"
     seeds: int = 4
     rollouts: int = 100
-    guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
+    guidance: GuidanceConfig = TOOL_MOTION
     winner: str = ""
     lams: tuple[float, ...] = (0.5, 2.0)
     clamps: tuple[float, ...] = (0.02, 0.1, math.inf)
@@ -147,8 +149,10 @@ class Settings:
 
     @property
     def encoder(self) -> str:
-        """Encoder of the ATE method: the winner's where there is one."""
-        return read_winner(self.winner).encoder if self.winner else "aligned"
+        """Encoder of the guided method: the winner's where there is one."""
+        if self.winner:
+            return read_winner(self.winner).encoder
+        return "motion" if self.guidance.at_pretraining else "aligned"
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -21,3 +21,4 @@ from .retargeting import residual_rows as residual_rows
 from .retargeting import retarget as retarget
 from .trainer import GuidedPolicy as GuidedPolicy
 from .training import Trained as Trained
+from .translation import translate as translate
