@@ -28,6 +28,7 @@ from ate.policies.noise import NoisePath
 from ate.policies.observation import StateFeatures
 from ate.policies.preconditioning import ANCHORS, Preconditioned, deviation
 from ate.robots import GRIPPER
+from ate.robots.frames import OPENING, TOOL_NAMES
 from ate.runs import checkpoint
 
 NETWORKS = ("mlp", "unet")
@@ -141,7 +142,7 @@ class Policy(nn.Module):
     def noise(self, space: ActionSpace) -> np.ndarray:
         """Deviation of the noise on each number of an observation in training, float32 `(o,)`; see `joint_noise`."""
         n, e = space.normalizer, space.embodiment
-        arm = ~n.constant & (np.array(e.joint_names) != GRIPPER)
+        arm = ~n.constant & ~np.isin(e.joint_names, (GRIPPER, TOOL_NAMES[OPENING]))
         unit = np.where(arm, self.config.joint_noise / np.where(arm, n.half_range, 1.0), 0.0).astype(np.float32)
         noise = np.zeros(self.observed, np.float32)
         noise[: self.config.features] = e.scatter(unit)

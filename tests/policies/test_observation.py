@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ate.policies import Policy, build
-from ate.policies.observation import StateFeatures, offsets
+from ate.policies.observation import StateFeatures, points
 from ate.runs import checkpoint
 from ate.steer.batches import TrainingData, draw
 
@@ -24,10 +24,12 @@ def named(episodes, names):
     return replace(episodes, items=tuple(items))
 
 
-def test_offsets_are_found_by_name():
+def test_points_are_found_by_name_the_tool_first():
     # The goal has no y and z; `object_tool` is an offset already.
-    assert offsets(NAMES) == ((4, 0), (5, 1), (6, 2))
-    assert offsets(()) == () == offsets(("x", "y", "z"))
+    assert points(NAMES) == {"tool": (0, 1, 2), "object": (4, 5, 6)}
+    names = ("goal_x", "goal_y", "goal_z", "tool_x", "tool_y", "tool_z")
+    assert list(points(names)) == ["tool", "goal"]
+    assert points(()) == {} == points(("x", "y", "z"))
 
 
 def test_fine_features_are_saturated_offsets_in_metres(make_set):
@@ -43,6 +45,33 @@ def test_fine_features_are_saturated_offsets_in_metres(make_set):
     np.testing.assert_allclose(fine[1], [0, 0, -np.tanh(10), 0, 0, -np.tanh(30)], atol=1e-6)
 
 
+def test_the_line_from_object_to_goal_says_where_the_tool_is(make_set):
+    names = tuple(f"{word}_{axis}" for word in ("tool", "object", "goal") for axis in "xyz")
+    features = StateFeatures.of([named(make_set("six"), names)], fine=True)
+    turn = np.deg2rad(30.0)
+    along, left = np.array([np.cos(turn), np.sin(turn), 0]), np.array([-np.sin(turn), np.cos(turn), 0])
+    thing = np.array([0.01, -0.02, 0.02])
+    state = np.concatenate([thing - 0.03 * along + 0.01 * left, thing, thing + 0.12 * along])[None]
+    line = features(state)[0, len(names) + 3 * 6 :]
+    np.testing.assert_allclose(line[:3], along, atol=1e-5)
+    np.testing.assert_allclose(line[3:5], [-0.5, np.sqrt(3) / 2], atol=1e-5)  # 120°
+    np.testing.assert_allclose(line[5:7], [np.tanh(-1), np.tanh(-3)], atol=1e-5)
+    np.testing.assert_allclose(line[7:], [*np.tanh(left / 3), *np.tanh(left)], atol=1e-5)
+
+
+def test_a_point_that_never_moves_has_no_fine_features(make_set):
+    names = tuple(f"{word}_{axis}" for word in ("tool", "object", "goal") for axis in "xyz")
+    episodes = named(make_set("six"), names)
+    still = []
+    for item in episodes:
+        state = item.read("state").copy()
+        state[:, 6:] = 0.0
+        again = type(item).of(item.name, item.path, qpos=item.qpos, state=state)
+        still.append(replace(again, attributes=item.attributes))
+    features = StateFeatures.of([replace(episodes, items=tuple(still))], fine=True)
+    assert features.points == ((0, 1, 2), (3, 4, 5)) and features.tool
+
+
 def test_the_tools_own_rotation_is_left_out_where_tool_motion_says_it(make_set):
     episodes = named(make_set("six"), NAMES)
     assert StateFeatures.of([episodes], own_tool=False).kept == (0, 1, 2, 4, 5, 6, 7, 8)
@@ -51,7 +80,7 @@ def test_the_tools_own_rotation_is_left_out_where_tool_motion_says_it(make_set):
 
 def test_a_state_without_names_is_given_whole(make_set):
     features = StateFeatures.of([make_set("six")], fine=True, own_tool=False)
-    assert features.offsets == () and features.kept == tuple(range(5))
+    assert features.points == () and features.kept == tuple(range(5))
     assert StateFeatures.of([make_set("bare", state=False)], fine=True) is None
 
 
@@ -93,7 +122,7 @@ def test_a_checkpoint_of_version_0_1_acts_as_it_did(make_set, tmp_path):
     tree = checkpoint.load(tmp_path / "p.safetensors")
     for name in ("film", "anchor", "robots", "joint_noise"):
         del tree["config"][name]
-    for name in ("kept", "offsets"):
+    for name in ("kept", "points", "tool"):
         del tree["state"][name]
     checkpoint.save(tmp_path / "earlier.safetensors", tree)
     qpos, state = episodes[0].qpos[:3], episodes.extra(0, "state")[:3]

@@ -80,7 +80,7 @@ def test_without_the_network_the_prediction_is_the_mean_of_a_gaussian(name):
 @pytest.mark.parametrize("name", PARAMETERIZATIONS)
 @pytest.mark.parametrize("time", [0.0, 1.0])
 def test_predictions_are_finite_at_both_ends_of_the_path(name, time):
-    module, path, _, x, _, observation = case(name, value=0.5)
+    module, _, _, x, _, observation = case(name, value=0.5)
     t = torch.full((ROWS,), time, dtype=torch.float64)
     prediction = module(x, t, observation)
     assert prediction.isfinite().all() and float(prediction.abs().max()) < 100
