@@ -1,7 +1,7 @@
 """Materials: what the methods of one training seed are made of, each made once and only where a method asks for it.
 
-The normaliser is one for all methods that act in joints: a method that also sees the retargeted episodes would otherwise
-have another unit of error, and of noise, than direct fine-tuning.
+The normaliser is one for all methods that act in joints: a method that also sees the retargeted episodes would have
+another unit of error, and of noise, than direct fine-tuning.
 """
 
 from collections.abc import Sequence

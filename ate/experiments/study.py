@@ -255,7 +255,14 @@ def prepare(settings: Settings) -> Study:
     adapt = settings.adapt_data.load()
     alignment, folder = align_robots(settings, sets, adapt)
     width = alignment.space.width
-    jobs = (joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted)
-    with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(wanted)), inner_max_num_threads=1):
+    study = Study(settings, sets, adapt, alignment, folder, {})
+    jobs = [joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted]
+    if study.placed:
+        data = settings.pretrain_data
+        places = tuple(place for episodes in sets if (place := placement(data, episodes.robot)) is not None)
+        jobs += [joblib.delayed(pretrain_policy)(settings, sets, width, name, places) for name in wanted]
+    with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(jobs)), inner_max_num_threads=1):
         files = joblib.Parallel()(jobs)
-    return Study(settings, sets, adapt, alignment, folder, dict(zip(wanted, files, strict=True)))
+    own, tool = files[: len(wanted)], files[len(wanted) :]
+    joints = dict(zip(wanted, own, strict=True))
+    return replace(study, policies=joints, tool_policies=dict(zip(wanted, tool, strict=False)))
