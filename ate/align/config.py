@@ -20,6 +20,7 @@ from typing import Any
 
 from ate.errors import InputError, unknown
 
+READ_OUTS = ("shared", "own")
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "kl_direction": ("reverse", "forward"),
@@ -33,6 +34,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "keep": ("last", "best"),
         "prior": ("gaussian", "mixture"),
         "columns": ("joints", "tool"),
+        "read_out": READ_OUTS,
+        "linear": ("none", "pca"),
         "precision": ("auto", "float32", "bfloat16"),
         "compile": ("none", "inductor", "aot_eager"),
     }
@@ -110,6 +113,9 @@ class AlignConfig:
         mixture_components: components of the mixture; 0 chooses by held-out likelihood.
         adapt_kl_weight: stage 2; weight of the KL there, None for the same as in stage 1.
         anchor_weight: stage 2; weight of the distance to pre-training chunks of equal tool motion, 0 for none.
+        read_out: of μ and log σ²: the tokens themselves, `shared` as published, or an `own` linear map each.
+        linear: `pca` gives both stages a linear path that starts as the whitened PCA of their training chunks (turned
+            towards the latents of stage 1 where stage 2 starts from its weights), with the transformer gated from 0.
         columns: what the networks see of a robot: its `joints`, or the motion of its `tool` by its kinematics.
         precision: of the networks' products while training: `auto` takes bfloat16 on GPUs that have it; losses stay
             in float32.
@@ -144,6 +150,8 @@ class AlignConfig:
     mixture_components: int = 0
     adapt_kl_weight: float | None = None
     anchor_weight: float = 0.0
+    read_out: str = "shared"
+    linear: str = "none"
     columns: str = "joints"
     precision: str = "auto"
     compile: str = "none"

@@ -6,7 +6,6 @@ Its aggregated posterior becomes the prior. Stage 2 trains ψ on the adaptation 
 Source: Align-Then-stEer, arXiv 2509.02055.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +16,13 @@ from ate.align.alignment import Alignment, Sets, split
 from ate.align.anchors import AnchorPool, Anchors
 from ate.align.config import AlignConfig
 from ate.align.inputs import Inputs, Placements, placement_of
+from ate.align.linear_code import turned, whitened_pca
 from ate.align.losses import Target
 from ate.align.mixture import Prior
 from ate.align.mixture_em import fit_prior
 from ate.align.trainer import Stage, seeded, steps_of
 from ate.align.vae import InfoVAE, VAEConfig
-from ate.data.chunks import Chunks
+from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace, spaces
 from ate.data.tool_space import ToolSpace
@@ -178,8 +178,9 @@ def _pretrain(run: Inputs) -> tuple[InfoVAE, Rows]:
     config, (train, held) = run.config, (run.pretrain_chunks(0), run.pretrain_chunks(1))
     positions = max(config.chunk + 2, VAEConfig.positions)
     shape = VAEConfig(
-        train.width, config.latent, config.layers, config.heads, config.feedforward, config.dropout, positions
-    )
+        train.width, config.latent, config.layers, config.heads, config.feedforward, config.dropout, positions,
+        config.read_out, config.chunk if config.linear == "pca" else 0,
+    )  # fmt: skip
     standard = priors.standard(config.latent).to(run.device)
     return _train(run, "pretrain", None, shape, (train, held), Target(standard, standard))
 
@@ -229,14 +230,29 @@ def _adapt(run: Inputs, pretrain_vae: InfoVAE, prior: Prior, pool: AnchorPool | 
     return _train(run, "adapt", start, shape, (train, held), target, anchors)
 
 
-def initial_adapt_vae(pretrain_vae: InfoVAE, slots: Sequence[int], config: AlignConfig, seed: int) -> InfoVAE:
-    """ψ as stage 2 starts from it, frozen: what adaptation latents are *before* alignment."""
+def started(start: InfoVAE | None, shape: VAEConfig, train: Chunks) -> InfoVAE:
+    """A network as its training begins, on the device of the chunks: `start`, or random weights.
+
+    A linear path begins as the whitened PCA of the training chunks; that of `start` is turned towards its latents.
+    """
+    vae = (InfoVAE(shape) if start is None else start).to(train.rows.device)
+    if vae.linear is not None:
+        code = whitened_pca(train, shape.latent)
+        vae.linear.start(code if start is None else turned(code, train, start))
+    return vae
+
+
+def initial_adapt_vae(alignment: Alignment, adapt: Episodes) -> InfoVAE:
+    """ψ as stage 2 started from it, frozen: what adaptation latents are *before* alignment."""
+    config, phi = alignment.config, alignment.pretrain_vae
     if config.adapt_init == "shared":
-        return pretrain_vae
-    if config.adapt_init == "pretrained":
-        return pretrain_vae.restricted(slots).freeze()
-    with seeded(_stage_seed("adapt", seed), pretrain_vae.device):
-        return InfoVAE(replace(pretrain_vae.config, features=len(slots))).to(pretrain_vae.device).freeze()
+        return phi
+    space = alignment.seen[-1]
+    train = chunk(split(adapt, config, alignment.seed)[0], config.chunk, space.compact, device=phi.device)
+    slots = space.embodiment.slots
+    with seeded(_stage_seed("adapt", alignment.seed), phi.device):
+        start = phi.restricted(slots) if config.adapt_init == "pretrained" else None
+        return started(start, replace(phi.config, features=len(slots)), train).freeze()
 
 
 def _stage_seed(name: str, seed: int) -> int:
@@ -257,7 +273,7 @@ def _train(
     stage_seed = _stage_seed(name, run.seed)
     identity = content_key([name, *run.identity])
     with seeded(stage_seed, device):
-        vae = (InfoVAE(shape) if start is None else start).to(device)
+        vae = started(start, shape, train)
         if rank():
             # All processes have the leader's weights, but each its own dropout.
             torch.manual_seed(stage_seed + 10_000 + rank())

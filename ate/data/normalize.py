@@ -33,12 +33,8 @@ class Normalizer:
 
     def __post_init__(self) -> None:
         if self.low.shape != self.high.shape or self.low.ndim != 1 or np.any(self.low > self.high):
-            raise InputError(
-                f"low {self.low.shape} and high {self.high.shape}",
-                where="normaliser",
-                expected="two vectors of one width with low <= high",
-                fix="fit the normaliser on episodes",
-            )
+            got, fix = f"low {self.low.shape} and high {self.high.shape}", "fit the normaliser on episodes"
+            raise InputError(got, where="normaliser", expected="two vectors of one width with low <= high", fix=fix)
 
     @property
     def constant(self) -> np.ndarray:

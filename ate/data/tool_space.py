@@ -64,7 +64,7 @@ class ToolSpace(ActionSpace):
         return self
 
     @property
-    def mask(self) -> np.ndarray:
+    def loss_mask(self) -> np.ndarray:
         """The loss mask, bool `(10,)`: all but the opening of a robot without a gripper column."""
         mask = np.ones(WIDTH, bool)
         mask[OPENING] = GRIPPER in self.columns

@@ -11,6 +11,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ate.align.alignment import Alignment
 from ate.align.evaluate.variants import fit_one_stage, untrained
 from ate.align.stages import realign
@@ -200,12 +202,21 @@ class Materials:
 
     def _identified(self) -> Episodes:
         """Retargeted by what the demonstrations tell of the robot's kinematics, standing where it is known to."""
-        from ate.robots.identify import identify_episodes
+        from scipy.spatial.transform import Rotation
+
+        from ate.robots.identify import identify
 
         known = _adapt_placement(self.experiment, self.episodes)
-        kinematics = identify_episodes(self.drawn).kinematics
+        names = known.kinematics.joint_names
+        arm = [self.drawn.joint_names.index(name) for name in names]
+        qpos = np.concatenate([item.qpos[:, arm] for item in self.drawn]).astype(float)
+        poses = np.concatenate([item.read("ee_pose") for item in self.drawn]).astype(float)
+        episode = np.repeat(np.arange(len(self.drawn)), self.drawn.lengths)
+        # Recorded as x y z, then w x y z.
+        rotation = Rotation.from_quat(poses[:, [4, 5, 6, 3]]).as_matrix()
+        found = identify(qpos, poses[:, :3], rotation, episode, joint_names=names, name=self.episodes.robot)
         return retarget(
-            self.sets, replace(known, kinematics=kinematics), joint_names=self.episodes.joint_names,
+            self.sets, replace(known, kinematics=found.kinematics), joint_names=self.episodes.joint_names,
             placements=_placements(_pretrain_data(self.experiment), self.sets),
         )  # fmt: skip
 

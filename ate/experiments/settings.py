@@ -197,8 +197,8 @@ class Settings:
 
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
-        profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64, steps=20, seeds=2,
-        rollouts=10, lams=(3.0, 10.0), ablation_seeds=2, validation_seeds=2,
+        profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
+        demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(3.0, 10.0), ablation_seeds=2, validation_seeds=2,
     ),
     "demo": Settings(profile="demo"),
     "paper": Settings(

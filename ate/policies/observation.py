@@ -123,7 +123,7 @@ def _saturated(offset: Rows) -> Rows:
 
 
 def _line(start: Rows, end: Rows, tool: Rows | None) -> list[Rows]:
-    """Direction of the line between two points `(n, 3)` and its fourth harmonic, and where the tool is along and off it."""
+    """Direction of the line between two points `(n, 3)`, its fourth harmonic, and the tool along and off it."""
     apart = end - start
     unit = apart / np.maximum(np.linalg.norm(apart, axis=-1, keepdims=True), NEAREST)
     angle = 4 * np.arctan2(apart[:, 1], apart[:, 0])

@@ -177,7 +177,7 @@ class Policy(nn.Module):
         space = space or self.spaces[0]
         device = next(self.parameters()).device
         observation = torch.from_numpy(self.observation(qpos, state, space)).to(device)
-        mask = torch.from_numpy(space.mask).to(device)
+        mask = torch.from_numpy(space.loss_mask).to(device)
         return space.decode(self.denoise(observation, mask, generator), qpos).cpu().numpy()
 
     def moved_to(self, space: ActionSpace) -> "Policy":

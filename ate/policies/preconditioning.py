@@ -74,7 +74,7 @@ def deviation(sets: Sequence[Episodes], spaces: Sequence[ActionSpace], horizon: 
             for s in range(horizon):
                 following = np.minimum(np.arange(last + 1) + lead(episodes) + s, last)
                 total[s] += np.square(rows[following] - m).sum(0)
-            count += (last + 1) * space.mask
+            count += (last + 1) * space.loss_mask
     known = np.sqrt(total / np.maximum(count, 1))
     return torch.from_numpy(np.where(count > 0, known, 1.0).astype(np.float32))
 

@@ -69,7 +69,7 @@ class Placement:
             InputError: as `Kinematics.of`, or a pose that is none.
         """
         kinematics = robot if isinstance(robot, Kinematics) else Kinematics.of(robot, tool)
-        table = ROBOTS.get(kinematics.name) if isinstance(robot, str) else None
+        table = ROBOTS.get(robot) if isinstance(robot, str) else None
         place, convention = np.eye(4), np.eye(4)
         if table is not None:
             place[:3, 3] = table.base

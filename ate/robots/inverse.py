@@ -41,7 +41,7 @@ class Residual:
 def residual(kinematics: Kinematics, q: Array, position: Array, rotation: Array) -> Residual:
     """How far the tool at joints q (…, n) is from poses (…, 3) and (…, 3, 3)."""
     reached, matrix = kinematics.forward(q)
-    return Residual(np.linalg.norm(position - reached, axis=-1), np.linalg.norm(_turn(matrix, rotation), axis=-1))
+    return Residual(np.linalg.norm(position - reached, axis=-1), np.linalg.norm(turn(matrix, rotation), axis=-1))
 
 
 def solve(kinematics: Kinematics, position: Array, rotation: Array, start: Array) -> Array:
@@ -116,7 +116,7 @@ def _step(kinematics: Kinematics, q: Array, position: Array, rotation: Array, ga
     weight = np.array([1.0] * 3 + [ROTATION_WEIGHT] * 3)[:, None]
     low, high = _limits(kinematics)
     jacobian, reached, matrix = kinematics.jacobian(q)
-    error = np.concatenate([position - reached, _turn(matrix, rotation)], axis=-1)[..., None] * weight
+    error = np.concatenate([position - reached, turn(matrix, rotation)], axis=-1)[..., None] * weight
     rows = jacobian * weight
     downhill = (np.swapaxes(rows, -1, -2) @ error)[..., 0]
     blocked = ((q <= low) & (downhill < 0)) | ((q >= high) & (downhill > 0))
@@ -130,7 +130,7 @@ def _step(kinematics: Kinematics, q: Array, position: Array, rotation: Array, ga
     return np.clip(q + step / largest, low, high), np.sqrt(squared[..., 0, 0])
 
 
-def _turn(matrix: Array, wanted: Array) -> Array:
+def turn(matrix: Array, wanted: Array) -> Array:
     """Rotation vectors (…, 3) in the base frame that turn `matrix` into `wanted`, exact up to half a turn."""
     relative = wanted @ np.swapaxes(matrix, -1, -2)
     skew = np.stack(

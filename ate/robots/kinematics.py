@@ -21,7 +21,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ate.errors import InputError
+from ate.errors import InputError, unknown
 from ate.robots import chain
 from ate.robots.kinematic_table import ROBOTS, Robot
 
@@ -61,18 +61,27 @@ class Kinematics:
         """Kinematics of a built-in robot by name, or of a URDF or MJCF file.
 
         Args:
-            robot: a name of `ate.robots.kinematic_table`, or the path of a `.urdf`, `.xml` or `.mjcf` file.
-            tool: link (or site) whose frame is the tool, of files; None takes the last link of the longest chain. The
-                tool of a built-in robot is the point between the pads of the common gripper.
+            robot: a name of `ate.robots.kinematic_table`, or the path of a `.urdf`, `.xml` or `.mjcf` file, or of a
+                `.json` file that `ate identify` wrote.
+            tool: link (or site) whose frame is the tool, of models; None chooses at the end of the longest chain (see
+                `ate.robots.tool_link`). The tool of a built-in robot is the point between the pads of the common
+                gripper.
 
         Raises:
             InputError: an unknown robot, a file that cannot be read, or a link that it does not have.
         """
         if isinstance(robot, Robot) or (isinstance(robot, str) and robot in ROBOTS):
-            return _of_table(robot if isinstance(robot, Robot) else ROBOTS[robot])
-        from ate.robots.model_file import read_kinematics
+            arm = robot if isinstance(robot, Robot) else ROBOTS[robot]
+            if tool is not None:
+                raise InputError(f"tool {tool!r}", where=f"kinematics of {arm.name}, which is built in",
+                                 expected="no tool: it lies between the pads of the common gripper",
+                                 fix="leave the tool out, or give the robot's URDF")  # fmt: skip
+            return _of_table(arm)
+        from ate.robots.model_file import is_model, read_kinematics
 
-        return read_kinematics(robot, tool)
+        if is_model(robot):
+            return read_kinematics(robot, tool)
+        raise unknown(str(robot), ROBOTS, where="robot (built in, or a .urdf, .xml, .mjcf or .json file)")
 
     @property
     def joints(self) -> int:
@@ -109,6 +118,18 @@ class Kinematics:
         linear = spatial[..., 3:, :] + torch.linalg.cross(spatial[..., :3, :], position[..., None], dim=-2)
         jacobian = torch.cat([linear, spatial[..., :3, :]], -2) @ coupling
         return _like(jacobian, qpos), _like(position, qpos), _like(rotation, qpos)
+
+    def products(self, qpos: Values) -> tuple[Values, Values]:
+        """Products of the first 1 … m exponentials: rotations (…, m, 3, 3) and translations (…, m, 3), base frame.
+
+        The i-th moves whatever the first i joints move from where it is when all exponents are 0.
+        """
+        turns, shifts = self._exponentials(self._arm(qpos))
+        rotations, positions = turns[:1], shifts[:1]
+        for turn, shift in zip(turns[1:], shifts[1:], strict=True):
+            positions.append(_point(rotations[-1], positions[-1], shift))
+            rotations.append(rotations[-1] @ turn)
+        return _like(torch.stack(rotations, -3), qpos), _like(torch.stack(positions, -2), qpos)
 
     def inverse(self, position: ArrayLike, rotation: ArrayLike, start: ArrayLike) -> Array:
         """Joints (N, n) that put the tool at N poses, each found on its own from its start, within the limits.
@@ -152,7 +173,7 @@ class Kinematics:
         return replace(self, name=name, joint_names=joint_names)
 
     def to_tree(self) -> dict[str, Any]:
-        """Plain values, for a checkpoint."""
+        """Plain values, for a checkpoint or a file."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: _plain(value) if isinstance(value, np.ndarray) else value for name, value in own.items()}
 

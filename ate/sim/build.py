@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ate.errors import InputError
 from ate.robots import GRIPPER
 from ate.robots.chain import home, quaternion
+from ate.robots.engine import engine
 from ate.robots.kinematic_table import Robot, robot
 from ate.sim.tasks import Task, task
 
@@ -37,20 +37,6 @@ TRANSMISSION = 4000.0
 PAD_HALF = (0.010, 0.006, 0.030)
 PAD_Z = 0.090
 TABLE, OBJECT, ARM = 1, 2, 4
-
-
-def engine() -> Any:
-    """The mujoco module, or an `InputError` with the command that installs it."""
-    try:
-        import mujoco
-    except ImportError as error:
-        raise InputError(
-            "no module named mujoco",
-            where="ate.sim",
-            expected="MuJoCo 4.0 or newer, which runs the simulated robots",
-            fix="pip install 'ate[sim]'",
-        ) from error
-    return mujoco
 
 
 def _links(mujoco: Any, spec: Any, arm: Robot) -> Any:

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from ate.errors import InputError
 from ate.robots.chain import forward_kinematics
+from ate.robots.engine import engine
 from ate.robots.kinematic_table import ROBOTS, robot
 from ate.runs.files import file_digest, write_json
-from ate.sim.build import engine
 from ate.sim.environments import Environments
 from ate.sim.expert import PHASE_NAMES, Expert
 from ate.sim.tasks import RATE_HZ, STATE_NAMES, TASKS, task
@@ -138,12 +138,8 @@ def record(
     folder = Path(out)
     robot(robot_name), task(task_name)
     if not 1 <= episodes <= 5000 or seed < 0:
-        raise InputError(
-            f"episodes={episodes}, seed={seed}",
-            where="record",
-            expected="1 to 5000 episodes, a seed >= 0",
-            fix="choose again",
-        )
+        got = f"episodes={episodes}, seed={seed}"
+        raise InputError(got, where="record", expected="1 to 5000 episodes, a seed >= 0", fix="choose again")
     _refuse_existing(folder)
     kept: list[Demo] = []
     failed: list[int] = []
@@ -179,12 +175,8 @@ def record(
 
 def _refuse_existing(folder: Path) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(
-            "something already there",
-            where=str(folder),
-            expected="a new or empty folder",
-            fix="name another one or move it away",
-        )
+        fix = "name another one or move it away"
+        raise InputError("something already there", where=str(folder), expected="a new or empty folder", fix=fix)
 
 
 def _create(path: Path) -> h5py.File:

@@ -14,7 +14,7 @@ from ate.data.space import ActionSpace
 from ate.policies.noise import NoisePath
 from ate.policies.policy import Policy
 from ate.policies.preconditioning import lead
-from ate.runs.distributed import mine
+from ate.runs.distributed import own_rows
 from ate.steer.replay import Replay
 
 
@@ -127,7 +127,7 @@ class Batch:
 
     def part(self) -> "Batch":
         """This process's rows, where several share the work."""
-        rows: Any = {name: mine(value) for name, value in vars(self).items() if name not in ("count", "size")}
+        rows: Any = {name: own_rows(value) for name, value in vars(self).items() if name not in ("count", "size")}
         return replace(self, **rows)
 
 

@@ -132,7 +132,7 @@ def _denoised(
     device = next(policy.parameters()).device
     data = TrainingData.of(policy, [held_out], [space], device)
     rows = _places(len(data), places).to(device)
-    mask = torch.from_numpy(space.mask).to(device)
+    mask = torch.from_numpy(space.loss_mask).to(device)
     observation = data.observation[rows].repeat_interleave(draws, 0)
     predicted = policy.denoise(observation, mask, torch.Generator().manual_seed(seed))
     return predicted, data.chunks.gather(data.chunk_of[rows]), mask

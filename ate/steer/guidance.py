@@ -125,7 +125,7 @@ class Guidance:
         Raises:
             InputError: a name or pattern that no joint of the alignment has, or as the class.
         """
-        mask = alignment.space.mask
+        mask = alignment.space.loss_mask
         if joints is not None:
             guided = np.zeros_like(mask)
             index = matching(alignment.joint_names, joints, "joints of guidance")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ate.runs.distributed import mine
+from ate.runs.distributed import own_rows
 from ate.steer.batches import TrainingData
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class GuidedRows:
 
     def part(self) -> "GuidedRows":
         """This process's rows, where several share the work."""
-        rows: Any = {name: mine(value) for name, value in vars(self).items() if name not in ("count", "size")}
+        rows: Any = {name: own_rows(value) for name, value in vars(self).items() if name not in ("count", "size")}
         return replace(self, **rows)
 
     @torch.no_grad()

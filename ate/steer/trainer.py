@@ -14,7 +14,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
-from ate.runs.distributed import average, processes, whole
+from ate.runs.distributed import all_rows, average, processes
 from ate.runs.loop import Stateful
 from ate.steer.goals import Goals
 from ate.steer.guidance import Guidance
@@ -122,13 +122,13 @@ class Trainer(BaseTrainer):
             shift = self._guidance.scale(kg, prepared.alpha)
             error = residual + shift
             clamped = self._guidance.clamped(kg).to(shift.dtype)
-            self._meter.add(*(whole(part) for part in (batch.t, shift, plain, clamped, batch.mask)))
+            self._meter.add(*(all_rows(part) for part in (batch.t, shift, plain, clamped, batch.mask)))
         # Each process has its rows' part of the sum, and gradients are averaged over processes.
         ((error.square() * batch.mask).sum() / batch.count * (processes() / batches)).backward()
         if self._guidance is not None and self._meter is not None and prepared.guided is not None:
             pull = self._pull(self._guidance, self._meter, prepared.guided)
             (pull * (processes() / batches)).backward()
-        return (whole(plain).square() * whole(batch.mask)).sum() / batch.count
+        return (all_rows(plain).square() * all_rows(batch.mask)).sum() / batch.count
 
     def _pull(self, guidance: Guidance, meter: GuidanceMeter, rows: GuidedRows) -> Tensor:
         """A number, 0-d, with the gradient of λ·‖E_ψ(â0) − E_φ(a_pre)‖² over all numbers of the rows.
@@ -145,7 +145,7 @@ class Trainer(BaseTrainer):
         noise = (x - alpha[:, None, None] * rows.a0) / sigma[:, None, None]
         residual = known - path.target(rows.a0, noise, t)
         clamped = guidance.clamped(kg).to(shift.dtype)
-        meter.add(*(whole(part) for part in (t, shift, residual, clamped, rows.mask)))
+        meter.add(*(all_rows(part) for part in (t, shift, residual, clamped, rows.mask)))
         return ((prediction - known + shift).square() * rows.mask).sum() / rows.count
 
     def _clip(self) -> None:

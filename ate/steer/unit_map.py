@@ -118,7 +118,7 @@ def check_fit(alignment: Alignment, chunks: Tensor, where: str) -> None:
     seen, space = alignment.inputs(chunks), alignment.seen[-1].compact
     posterior = alignment.vae.encode(seen)
     error = (alignment.vae.decode(posterior.mean, seen.shape[1]) - seen).square().mean((0, 1)).sqrt()
-    moving = torch.from_numpy(space.mask).to(error.device)
+    moving = torch.from_numpy(space.loss_mask).to(error.device)
     worst = int((error * moving).argmax())
     # What the last SmoothL1 in training stands for, as RMS over all columns; 0 where no metrics were kept.
     rows = reversed(alignment.metrics.get("adapt") or alignment.metrics.get("pretrain", []))

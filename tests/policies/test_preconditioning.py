@@ -114,7 +114,7 @@ def test_deviation_is_that_of_plain_loops(make_set, source, anchor):
         for s in range(S):
             squares = []
             for episodes, space in zip(sets, known, strict=True):
-                if not space.mask[column]:
+                if not space.loss_mask[column]:
                     continue
                 for i, episode in enumerate(episodes):
                     series, q = space.encode(episodes.series(i)), space.encode(episode.qpos)
@@ -128,7 +128,7 @@ def test_deviation_is_that_of_plain_loops(make_set, source, anchor):
 def test_deviations_have_a_floor_and_unused_slots_one(make_set):
     episodes = make_set("six", joints=6)
     s = deviation([episodes], spaces([episodes], 9), S, "qpos")
-    unused = ~spaces([episodes], 9)[0].mask
+    unused = ~spaces([episodes], 9)[0].loss_mask
     assert unused.any() and (s[:, torch.from_numpy(unused)] == 1).all()
     module = Preconditioned(torch.nn.Identity(), NoisePath("sample"), "qpos", torch.zeros(S, D))
     assert (module.deviation == LEAST_DEVIATION).all()

@@ -71,9 +71,7 @@ class LatentMap:
         """
         sets = as_sets(pretrain)
         pretrain_latents, adapt_after = alignment.encode_pretrain(sets), alignment.encode(adapt)
-        slots = alignment.seen[-1].embodiment.slots
-        initial = initial_adapt_vae(alignment.pretrain_vae, slots, alignment.config, alignment.seed)
-        adapt_before = replace(alignment, vae=initial).encode(adapt)
+        adapt_before = replace(alignment, vae=initial_adapt_vae(alignment, adapt)).encode(adapt)
         pretrain_rows, adapt_rows = balanced(len(pretrain_latents), len(adapt_after), seed, most)
         return cls(
             alignment,
