@@ -21,6 +21,7 @@ COMMANDS = {
     "evidence": ("ate.cli.evidence", "evidence"),
     "mask": ("ate.cli.mask", "mask_command"),
     "report": ("ate.cli.report", "report"),
+    "retarget": ("ate.cli.retarget", "retarget"),
     "run": ("ate.cli.run", "run"),
     "steer": ("ate.cli.steer", "steer"),
     "sweep": ("ate.cli.compare", "sweep"),

@@ -4,7 +4,6 @@ The normaliser is one for all methods that act in joints: a method that also see
 another unit of error, and of noise, than direct fine-tuning.
 """
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -19,13 +18,12 @@ from ate.align.stages import realign
 from ate.data.episodes import Episodes
 from ate.data.loading import DataSet
 from ate.data.normalize import fit_rows
+from ate.data.placements import placement, placements
 from ate.data.space import ActionSpace, spaces
 from ate.data.tool_space import ToolSpace
 from ate.errors import InputError
 from ate.experiments.methods import ALIGNED_VARIANTS, MethodSpec
 from ate.policies.policy import Policy
-from ate.robots.frames import Placement
-from ate.robots.kinematic_table import ROBOTS
 from ate.runs.files import content_key
 from ate.runs.lock import lock
 from ate.steer.encoder import Encoder, IdentityEncoder
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
     from ate.experiments.seed_run import Experiment
 
 RETARGETED = "retargeted"
-# Files that say how a robot moves, where a profile's name goes.
-MODELS = (".urdf", ".xml", ".mjcf", ".json")
 
 
 @dataclass(eq=False)
@@ -147,7 +143,7 @@ class Materials:
                 "a policy that acts in joints", where=self.experiment.tool_policy,
                 expected="one pre-trained in tool space", fix="pre-train it with ate.data.tool_spaces",
             )  # fmt: skip
-        return space.of_robot(self.episodes, _adapt_placement(self.experiment, self.episodes))
+        return space.of_robot(self.episodes, placement(self.experiment.adapt, self.episodes.robot))
 
     def _encoder(self, name: str) -> tuple[Alignment, Encoder]:
         """An encoder with the alignment whose robot, horizon and goals it has."""
@@ -206,7 +202,7 @@ class Materials:
 
         from ate.robots.identify import identify
 
-        known = _adapt_placement(self.experiment, self.episodes)
+        known = placement(self.experiment.adapt, self.episodes.robot)
         names = known.kinematics.joint_names
         arm = [self.drawn.joint_names.index(name) for name in names]
         qpos = np.concatenate([item.qpos[:, arm] for item in self.drawn]).astype(float)
@@ -217,18 +213,8 @@ class Materials:
         found = identify(qpos, poses[:, :3], rotation, episode, joint_names=names, name=self.episodes.robot)
         return retarget(
             self.sets, replace(known, kinematics=found.kinematics), joint_names=self.episodes.joint_names,
-            placements=_placements(_pretrain_data(self.experiment), self.sets),
+            placements=placements(_pretrain_data(self.experiment), self.sets),
         )  # fmt: skip
-
-
-def placement(data: DataSet, robot: str) -> Placement | None:
-    """Where a robot of a data set stands: by the model file that is named as its profile, or a built-in one by name.
-
-    None where neither tells its kinematics.
-    """
-    if data.robot.endswith(MODELS):
-        return Placement.of(Path(data.robot))
-    return Placement.of(robot) if robot in ROBOTS else None
 
 
 def retargeted(experiment: "Experiment") -> Episodes:
@@ -257,24 +243,5 @@ def _sets(data: DataSet) -> tuple[Episodes, ...]:
 @lru_cache(2)
 def _retargeted(data: DataSet, adapt: DataSet) -> Episodes:
     sets, episodes = _sets(data), adapt.load()
-    target = _known_placement(adapt, episodes.robot)
-    return retarget(sets, target, joint_names=episodes.joint_names, placements=_placements(data, sets))
-
-
-def _placements(data: DataSet, sets: Sequence[Episodes]) -> dict[str, Placement]:
-    return {episodes.robot: _known_placement(data, episodes.robot) for episodes in sets}
-
-
-def _adapt_placement(experiment: "Experiment", episodes: Episodes) -> Placement:
-    return _known_placement(experiment.adapt, episodes.robot)
-
-
-def _known_placement(data: DataSet, robot: str) -> Placement:
-    known = placement(data, robot)
-    if known is None:
-        raise InputError(
-            f"robot {robot!r} without kinematics", where=data.path,
-            expected="a built-in robot, or a model file (URDF or MJCF) as its profile",
-            fix="name the file, robot=arm.urdf, or leave out methods that retarget",
-        )  # fmt: skip
-    return known
+    target = placement(adapt, episodes.robot)
+    return retarget(sets, target, joint_names=episodes.joint_names, placements=placements(data, sets))

@@ -12,10 +12,11 @@ from ate.align.alignment import FILE, Alignment
 from ate.align.config import VARIANTS
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
+from ate.data.placements import is_placed, placement
 from ate.errors import unknown
 from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
-from ate.experiments.materials import RETARGETED, placement
+from ate.experiments.materials import RETARGETED
 from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, MethodSpec, method_set
 from ate.experiments.preparation import align_robots, alignment_folder, preflight, pretrain_policy
 from ate.experiments.results import Regime, RunResult
@@ -190,7 +191,7 @@ class Study:
         """Whether the kinematics of all its robots are known."""
         s = self.settings
         own = [(s.adapt_data, self.adapt), *((s.pretrain_data, episodes) for episodes in self.pretrain)]
-        return all(placement(data, episodes.robot) is not None for data, episodes in own)
+        return all(is_placed(data, episodes.robot) for data, episodes in own)
 
     def _drawn(self, demonstrations: int) -> int:
         pool, _ = self.adapt.split(self.settings.held_out, self.settings.seed)
@@ -259,7 +260,7 @@ def prepare(settings: Settings) -> Study:
     jobs = [joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted]
     if study.placed:
         data = settings.pretrain_data
-        places = tuple(place for episodes in sets if (place := placement(data, episodes.robot)) is not None)
+        places = tuple(placement(data, episodes.robot) for episodes in sets)
         jobs += [joblib.delayed(pretrain_policy)(settings, sets, width, name, places) for name in wanted]
     with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(jobs)), inner_max_num_threads=1):
         files = joblib.Parallel()(jobs)
