@@ -80,13 +80,16 @@ class Placement:
 
     def forward(self, qpos: Values) -> tuple[Values, Values]:
         """Position (…, 3) and rotation (…, 3, 3) of the conventional tool in the shared frame; as `Kinematics`."""
-        position, rotation = self.kinematics.forward(qpos)
+        return self.shared(*self.kinematics.forward(qpos))
+
+    def shared(self, position: Values, rotation: Values) -> tuple[Values, Values]:
+        """Poses (…, 3) and (…, 3, 3) of the robot's own tool, base frame → of the conventional tool, shared frame."""
         base, tool = self._poses(position)
         moved = (rotation @ tool[:3, 3]) + position
         return (base[:3, :3] @ moved[..., None])[..., 0] + base[:3, 3], base[:3, :3] @ rotation @ tool[:3, :3]
 
     def own(self, position: Array, rotation: Array) -> tuple[Array, Array]:
-        """The inverse change of frames: poses of the robot's own tool in the frame of its base."""
+        """The inverse of `shared`: poses of the robot's own tool in the frame of its base."""
         matrix = self.base[:3, :3].T @ rotation @ self.tool[:3, :3].T
         return (position - self.base[:3, 3]) @ self.base[:3, :3] - matrix @ self.tool[:3, 3], matrix
 

@@ -24,6 +24,7 @@ from torch import Tensor
 from ate.errors import InputError, unknown
 from ate.robots import chain
 from ate.robots.kinematic_table import ROBOTS, Robot
+from ate.robots.model_text import is_model
 
 Array = NDArray[np.float64]
 Values = TypeVar("Values", np.ndarray, Tensor)
@@ -77,9 +78,9 @@ class Kinematics:
                                  expected="no tool: it lies between the pads of the common gripper",
                                  fix="leave the tool out, or give the robot's URDF")  # fmt: skip
             return _of_table(arm)
-        from ate.robots.model_file import is_model, read_kinematics
-
         if is_model(robot):
+            from ate.robots.model_file import read_kinematics
+
             return read_kinematics(robot, tool)
         raise unknown(str(robot), ROBOTS, where="robot (built in, or a .urdf, .xml, .mjcf or .json file)")
 
@@ -87,6 +88,13 @@ class Kinematics:
     def joints(self) -> int:
         """How many joints move the tool, n."""
         return len(self.joint_names)
+
+    @property
+    def slides(self) -> NDArray[np.bool_]:
+        """Which of them slide, bool (n,): positions in metres; the others turn."""
+        turning = np.linalg.norm(self.screws[:, :3], axis=1) > 0
+        slides: NDArray[np.bool_] = ~((self.coupling != 0) & turning[:, None]).any(axis=0)
+        return slides
 
     def forward(self, qpos: Values) -> tuple[Values, Values]:
         """Position (…, 3) in metres and rotation matrix (…, 3, 3) of the tool, in the base frame.

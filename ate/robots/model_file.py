@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ate.errors import InputError, unknown
 from ate.robots.kinematics import Kinematics
-from ate.robots.model_text import SUFFIXES, compiled
+from ate.robots.model_text import compiled
 from ate.robots.posture import posture
 from ate.robots.tool_link import Link, default_tool
 
@@ -34,7 +34,6 @@ class ModelFile:
         path: the file.
         kinematics: from the base to the tool.
         tool: name of the tool's link or site.
-        slides: names of the joints that slide; all others turn.
         links: link that each moving joint moves, in the order of `kinematics.screws`.
         others: joints of the robot that do not move the tool.
     """
@@ -42,15 +41,8 @@ class ModelFile:
     path: Path
     kinematics: Kinematics
     tool: str
-    slides: tuple[str, ...]
     links: tuple[str, ...]
     others: tuple[str, ...]
-
-
-def is_model(robot: str | Path) -> bool:
-    """Whether this is the path of a file with kinematics, by its suffix, or of any file that exists."""
-    path = Path(robot)
-    return path.suffix.lower() in (*SUFFIXES, ".xacro", ".json") or path.is_file()
 
 
 def read_kinematics(path: str | Path, tool: str | None = None) -> Kinematics:
@@ -98,8 +90,8 @@ def read_model(path: str | Path, tool: str | None = None) -> ModelFile:
     chosen = _chosen(links, tool, file)
     body = links[chosen].parent if links[chosen].site else chosen
     joints = _joints(model, body, file)
-    kinds = {_name(model, j): KINDS[int(model.jnt_type[j])] for j in joints}
-    _refuse_lost(urdf, set(kinds), file)
+    moving = {_name(model, j) for j in joints}
+    _refuse_lost(urdf, moving, file)
     leaders, coupling, zero = _coupled(model, joints, file)
     names = tuple(_name(model, j) for j in leaders)
     screws, mount = _frames(model, joints, body, chosen - model.nbody if links[chosen].site else None)
@@ -110,10 +102,9 @@ def read_model(path: str | Path, tool: str | None = None) -> ModelFile:
     bare = Kinematics(name, names, screws, mount, coupling, zero, limits, _speeds(urdf, names), np.zeros(n))
     key = [float(keys[0][model.jnt_qposadr[j]]) for j in leaders] if keys and len(keys[0]) == model.nq else None
     rest = np.clip(key, *limits.T) if key is not None else posture(bare)
-    others = tuple(_name(model, j) for j in range(model.njnt) if _name(model, j) not in {*names, *kinds})
-    slides = tuple(name for name in names if kinds.get(name) == KINDS[SLIDE])
+    others = tuple(_name(model, j) for j in range(model.njnt) if _name(model, j) not in {*names, *moving})
     moved = tuple(links[int(model.jnt_bodyid[j])].name for j in joints)
-    return ModelFile(file, replace(bare, rest=rest), links[chosen].name, slides, moved, others)
+    return ModelFile(file, replace(bare, rest=rest), links[chosen].name, moved, others)
 
 
 def _title(model: Any) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ate.errors import InputError, unknown
+from ate.robots.model_text import is_model
 
 BUILTIN = Path(__file__).parent / "builtin"
 SCALES = {"rad": 1.0, "deg": np.pi / 180, "m": 1.0, "mm": 1e-3, "fraction": 1.0, "percent": 1e-2}
@@ -167,7 +168,10 @@ def available() -> Mapping[str, Path]:
 
 
 def profile(name: str | Path) -> Profile:
-    """The profile of that name, or of a `.toml` file.
+    """The profile of that name, of a `.toml` file, or of a model: URDF, MJCF, or what `ate identify` wrote.
+
+    A model gives its arm's joints with names and limits, recorded in rad (m where they slide), and an optional column
+    `gripper`.
 
     Raises:
         InputError: no such robot (with the nearest name), or the file cannot be used (with the joint and field).
@@ -176,7 +180,11 @@ def profile(name: str | Path) -> Profile:
 
     if str(name).endswith(".toml"):
         return read(Path(name).expanduser())
+    if is_model(name):
+        from ate.robots.model_profile import model_profile
+
+        return model_profile(Path(name).expanduser())
     files = available()
     if name not in files:
-        raise unknown(str(name), files, where=f"robot (built in, or a .toml file in {folder()})")
+        raise unknown(str(name), files, where=f"robot (built in, a .toml file in {folder()}, or a URDF)")
     return read(files[str(name)])
