@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from ate.data.episodes import Episode, Episodes
-from ate.data.ledger import Ledger
 from ate.data.formats import lerobot_writer, robomimic_writer
+from ate.data.ledger import Ledger
 from ate.errors import InputError, unknown
 from ate.runs.files import write_json
 

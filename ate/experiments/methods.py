@@ -21,6 +21,8 @@ GOALS = ("encoded", "own", "shuffled")
 DIRECT, SCRATCH, RETARGET, TOOL_SPACE = "direct", "scratch", "retarget", "tool space"
 GUIDED, SHIFT, UNTRAINED = "tool-motion guidance", "published shift", "untrained encoder"
 GUIDED_DEMONSTRATIONS = "guidance at demonstrations"
+# What is recommended, in the order in which answers name it.
+FORMS = (RETARGET, GUIDED, GUIDED_DEMONSTRATIONS, TOOL_SPACE)
 # What each form has to beat, apart from direct fine-tuning.
 CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

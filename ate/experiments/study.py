@@ -14,6 +14,7 @@ from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
 from ate.data.placements import is_placed, placement
 from ate.errors import unknown
+from ate.experiments.base_policy import BaseSuccess, base_success
 from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
 from ate.experiments.materials import RETARGETED
@@ -105,6 +106,14 @@ class Study:
         seeds = tuple(range(self.settings.seeds))
         requests = [JobSpec(self.experiment(name, specs), specs, seeds) for name in self.policies]
         return self._run(requests, self.settings.command("03")).whole()
+
+    def bases(self) -> list[BaseSuccess]:
+        """Each pre-trained policy on its own robots, kept in the run directory; none without a simulator.
+
+        Where one of them fails its own robots the study cannot judge what it hands over, and says so first.
+        """
+        files = [*self.policies.values(), *self.tool_policies.values()]
+        return [found for file in files if (found := base_success(file, self.pretrain)) is not None]
 
     def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
         """Methods of one training seed, trained again bit for bit, by parameterisation."""

@@ -136,8 +136,9 @@ class GuidanceConfig:
         return replace(config, **typed(GuidanceConfig, options or {}, "guidance"))
 
     def label(self) -> str:
-        """λ and clamp, and every other option that differs from the default: `"λ=2, c=0.1, energy at x_t"`."""
-        return ", ".join([*self.labels(("lam", "clamp")).values(), *self.labels(self.unusual()).values()])
+        """λ and clamp, and every other option that differs from the usual: `"λ=2, c=0.1, energy at x_t"`."""
+        others = [name for name in self.unusual() if (name, self.reduction) != ("reduction", "precision")]
+        return ", ".join([*self.labels(("lam", "clamp")).values(), *self.labels(others).values()])
 
     def labels(self, names: Iterable[str] | None = None) -> dict[str, str]:
         """Options in words by name, all of them where no names are given."""
