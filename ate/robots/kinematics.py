@@ -92,9 +92,8 @@ class Kinematics:
     @property
     def slides(self) -> NDArray[np.bool_]:
         """Which of them slide, bool (n,): positions in metres; the others turn."""
-        turning = self.screws[:, :3].any(axis=1)
-        slides: NDArray[np.bool_] = np.logical_not(((self.coupling != 0) & turning[:, None]).any(axis=0))
-        return slides
+        turning = np.abs(self.screws[:, :3]).max(axis=1)
+        return np.asarray(turning @ np.abs(self.coupling) == 0)
 
     def forward(self, qpos: Values) -> tuple[Values, Values]:
         """Position (…, 3) in metres and rotation matrix (…, 3, 3) of the tool, in the base frame.
@@ -194,7 +193,7 @@ class Kinematics:
         return cls(name=tree["name"], joint_names=tuple(tree["joint_names"]), **arrays)
 
     def _arm(self, qpos: np.ndarray | Tensor) -> Tensor:
-        values = qpos if isinstance(qpos, Tensor) else torch.as_tensor(np.asarray(qpos, dtype=np.float64))
+        values = qpos if isinstance(qpos, Tensor) else torch.as_tensor(np.require(qpos, np.float64, "W"))
         if values.ndim == 0 or values.shape[-1] not in (self.joints, self.joints + 1):
             raise InputError(
                 f"an array of shape {tuple(values.shape)}",
