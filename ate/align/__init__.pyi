@@ -1,5 +1,4 @@
 from .alignment import Alignment as Alignment
-from .alignment import Latents as Latents
 from .config import AlignConfig as AlignConfig
 from .evaluate.benchmark import reference_mixture as reference_mixture
 from .evaluate.correspondence import Correspondence as Correspondence
@@ -10,6 +9,7 @@ from .evaluate.scorecard import Scorecard as Scorecard
 from .evaluate.scorecard import scorecard as scorecard
 from .evaluate.variants import fit_one_stage as fit_one_stage
 from .evaluate.variants import untrained as untrained
+from .latents import Latents as Latents
 from .mixture import Mixture as Mixture
 from .mixture_em import fit_mixture as fit_mixture
 from .released.weights import export_released as export_released

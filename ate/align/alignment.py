@@ -2,22 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ate.align.anchors import AnchorPool
 from ate.align.config import AlignConfig
+from ate.align.latents import Latents
 from ate.align.mixture import Prior, prior_from_tree
-from ate.align.motion import PerChunk
 from ate.align.priors import posteriors
+from ate.align.tool_encoder import ToolEncoder
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk, concat
 from ate.data.episodes import Episodes
 from ate.data.passport import Passport
 from ate.data.space import ActionSpace, check_joints
+from ate.data.tool_space import ToolSpace
 from ate.errors import InputError
 from ate.runs import checkpoint
 from ate.runs.device import pick as pick_device
@@ -27,46 +31,14 @@ Sets = Episodes | Sequence[Episodes]
 
 
 @dataclass(frozen=True, eq=False)
-class Latents(PerChunk):
-    """Latents of chunks, and where each chunk is from.
-
-    Args:
-        mean: posterior means, float32 (N, d).
-        std: posterior standard deviations, float32 (N, d).
-        robot: name of the robot, (N,).
-        set: running number of the set of episodes, int64 (N,).
-        episode: name of the episode, (N,).
-        group: running number of the episode over all sets, int64 (N,): what to split by.
-        start: first row of the chunk within its episode, int64 (N,).
-    """
-
-    mean: np.ndarray
-    std: np.ndarray
-    robot: np.ndarray
-    set: np.ndarray
-    episode: np.ndarray
-    group: np.ndarray
-    start: np.ndarray
-
-    @classmethod
-    def concat(cls, parts: Sequence[Self]) -> Self:
-        """Several sets in a row; `set` and `group` are renumbered consecutively."""
-        numbers = {}
-        for name in ("set", "group"):
-            offset = np.cumsum([0, *(getattr(p, name).max() + 1 for p in parts[:-1])])
-            numbers[name] = np.concatenate([getattr(p, name) + o for p, o in zip(parts, offset, strict=True)])
-        return replace(super().concat(parts), **numbers)
-
-
-@dataclass(frozen=True, eq=False)
 class Alignment:
     """The result of both stages; frozen networks in evaluation mode, on one device.
 
     Args:
-        pretrain_vae: φ, over the unified vectors of the pre-training robots.
-        vae: ψ, over the adaptation robot's own columns (`space.compact`); what guidance uses.
+        pretrain_vae: φ, over the unified vectors of the pre-training robots, or over tool motion.
+        vae: ψ, over the adaptation robot's own columns (`space.compact`), or over tool motion; φ itself if shared.
         prior: the Gaussian or the mixture that ψ was aligned to.
-        pretrain_spaces: action space of each pre-training set: raw joint values to the input of φ, and back.
+        pretrain_spaces: action space of each pre-training set: raw joint values to normalised ones, and back.
         space: action space of the adaptation robot in the unified vector.
         config: how it was trained.
         seed: seed of the training.
@@ -74,6 +46,7 @@ class Alignment:
         held_out: names of the episodes kept from training, under the same keys.
         metrics: rows of `pretrain` and of `adapt`.
         anchors: pre-training chunks among which `realign` finds anchors; None if it was trained without.
+        tool_spaces: of an alignment by tool motion, that of each pre-training set and of the adaptation robot; else ().
     """
 
     pretrain_vae: InfoVAE
@@ -87,6 +60,17 @@ class Alignment:
     held_out: Mapping[str, tuple[str, ...]]
     metrics: Mapping[str, list[dict[str, float]]]
     anchors: AnchorPool | None = None
+    tool_spaces: tuple[ToolSpace, ...] = ()
+
+    @property
+    def seen(self) -> tuple[ActionSpace, ...]:
+        """What the networks see of each pre-training set and of the adaptation robot: tool motion, or joints."""
+        return self.tool_spaces or (*self.pretrain_spaces, self.space)
+
+    @cached_property
+    def encoder(self) -> "InfoVAE | ToolEncoder":
+        """E of the adaptation robot, over its normalised joints (`space.compact`): what guidance uses."""
+        return ToolEncoder(self.vae, self.space, self.tool_spaces[-1]) if self.tool_spaces else self.vae
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -95,8 +79,9 @@ class Alignment:
 
     @property
     def passports(self) -> tuple[Passport, ...]:
-        """Statistics passports of the pre-training spaces in order, then of the adaptation space."""
-        return tuple(Passport.of(space, self.config.chunk) for space in (*self.pretrain_spaces, self.space))
+        """Statistics passports of the pre-training spaces in order, the adaptation space, and those of tool motion."""
+        own = (*self.pretrain_spaces, self.space, *self.tool_spaces)
+        return tuple(Passport.of(space, self.config.chunk) for space in own)
 
     @property
     def device(self) -> torch.device:
@@ -109,14 +94,14 @@ class Alignment:
         return replace(self, **moved)
 
     def chunks(self, episodes: Episodes, space: ActionSpace | None = None) -> Chunks:
-        """Normalised chunks of the alignment's length: the input of ψ, or of φ in a pre-training space."""
-        space = space or self.space.compact
+        """Normalised chunks of the alignment's length: the input of ψ, or of φ in the space of a pre-training set."""
+        space = space or self.seen[-1].compact
         check_joints(episodes, space)
         return chunk(episodes, self.config.chunk, space, device=self.device)
 
     def encode(self, adapt: Episodes) -> Latents:
         """Latents of adaptation episodes under ψ."""
-        return self._latents(self.vae, adapt, self.space.compact)
+        return self._latents(self.vae, adapt, self.seen[-1].compact)
 
     def encode_pretrain(self, pretrain: Sets) -> Latents:
         """Latents of pre-training episodes under φ, each set in its own robot's space."""
@@ -125,15 +110,15 @@ class Alignment:
         return Latents.concat(parts)
 
     def spaces_of(self, sets: Sequence[Episodes]) -> tuple[ActionSpace, ...]:
-        """The pre-training space of each set: by position if the robots are the trained ones in order, else by name.
+        """What φ sees of each set: by position if the robots are the trained ones in order, else by name.
 
         Raises:
             InputError: a robot that the alignment was not pre-trained on.
         """
         names = [space.embodiment.name for space in self.pretrain_spaces]
         if [s.robot for s in sets] == names:
-            return self.pretrain_spaces
-        by_name = dict(zip(names, self.pretrain_spaces, strict=True))
+            return self.seen[:-1]
+        by_name = dict(zip(names, self.seen[:-1], strict=True))
         for episodes in sets:
             if episodes.robot not in by_name:
                 raise InputError(
@@ -144,6 +129,24 @@ class Alignment:
                 )
         return tuple(by_name[s.robot] for s in sets)
 
+    def inputs(self, x: Tensor) -> Tensor:
+        """What ψ sees of the adaptation robot's normalised joints (B, S, dof): themselves, or their tool motion."""
+        return self.encoder.motion(x) if isinstance(self.encoder, ToolEncoder) else x
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor, start: np.ndarray | None = None) -> Tensor:
+        """D_ψ of latents (B, d): raw joints (B, S, dof) of the adaptation robot.
+
+        Of tool motion by inverse kinematics, from the raw joints `start` (B, dof) before the first row; None: from
+        wherever the first row is reached.
+        """
+        return self.seen[-1].compact.decode(self.vae.decode(latents, self.config.chunk), start)
+
+    @torch.no_grad()
+    def translate(self, chunks: Tensor, start: np.ndarray | None = None) -> Tensor:
+        """D_ψ(E_φ(a)): chunks (B, S, D) as φ sees them -> raw joints (B, S, dof) of the adaptation robot."""
+        return self.decode(self.pretrain_vae.encode(chunks).mean, start)
+
     def save(self, folder: str | Path) -> Path:
         """Write one checkpoint file into a folder, atomically; returns the file."""
         file = Path(folder) / FILE
@@ -152,10 +155,11 @@ class Alignment:
             {
                 "kind": "alignment",
                 "pretrain_vae": _vae_tree(self.pretrain_vae),
-                "vae": _vae_tree(self.vae),
+                "vae": None if self.vae is self.pretrain_vae else _vae_tree(self.vae),
                 "prior": self.prior.to_tree(),
                 "pretrain_spaces": [space.to_tree() for space in self.pretrain_spaces],
                 "space": self.space.to_tree(),
+                "tool_spaces": [space.to_tree() for space in self.tool_spaces],
                 "passports": [passport.to_tree() for passport in self.passports],
                 "config": self.config.to_dict(),
                 "seed": self.seed,
@@ -188,12 +192,14 @@ class Alignment:
                 expected="a saved alignment",
                 fix="name the folder that Alignment.save wrote",
             )
+        pretrain_vae = _vae(tree["pretrain_vae"])
         alignment = cls(
-            pretrain_vae=_vae(tree["pretrain_vae"]),
-            vae=_vae(tree["vae"]),
+            pretrain_vae=pretrain_vae,
+            vae=pretrain_vae if tree["vae"] is None else _vae(tree["vae"]),
             prior=prior_from_tree(tree["prior"]),
             pretrain_spaces=tuple(ActionSpace.from_tree(space) for space in tree["pretrain_spaces"]),
             space=ActionSpace.from_tree(tree["space"]),
+            tool_spaces=tuple(ToolSpace.from_tree(space) for space in tree.get("tool_spaces", ())),
             config=AlignConfig(**tree["config"]),
             seed=tree["seed"],
             digests=tree["digests"],

@@ -20,6 +20,7 @@ from typing import Any
 
 from ate.errors import InputError, unknown
 
+READ_OUTS = ("shared", "own")
 CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "kl_direction": ("reverse", "forward"),
@@ -27,11 +28,14 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "moment_inputs": ("clean", "noised"),
         "mmd_reference": ("prior", "standard", "modes"),
         "mmd_kernel": ("multiscale", "released"),
-        "adapt_init": ("random", "pretrained"),
+        "adapt_init": ("random", "pretrained", "shared"),
         "schedule": ("constant", "cosine"),
         "unit": ("steps", "epochs"),
         "keep": ("last", "best"),
         "prior": ("gaussian", "mixture"),
+        "columns": ("joints", "tool"),
+        "read_out": READ_OUTS,
+        "linear": ("none", "pca"),
         "precision": ("auto", "float32", "bfloat16"),
         "compile": ("none", "inductor", "aot_eager"),
     }
@@ -99,8 +103,9 @@ class AlignConfig:
             `modes` of a mixture in the shares that the batch has in them, so that no mode has to be visited.
         mmd_kernel: `multiscale`, characteristic in practice, or `released`, almost constant.
         adapt_init: weights that stage 2 starts from: `random`, two networks that share nothing but the latent
-            dimension, as the paper describes them, or `pretrained`, a copy of the stage-1 network (possible
-            because all robots share one unified width).
+            dimension, as the paper describes them, `pretrained`, a copy of the stage-1 network (possible
+            because all robots share one unified width), or `shared`: ψ is φ itself, and stage 2 trains nothing (needs
+            columns="tool", where one encoder serves every robot).
         held_out: share of each set's episodes kept for validation, in (0, 1).
         keep: weights that a stage ends with: of its `last` step, or the `best`, of the metric row with the lowest
             held-out loss.
@@ -108,6 +113,10 @@ class AlignConfig:
         mixture_components: components of the mixture; 0 chooses by held-out likelihood.
         adapt_kl_weight: stage 2; weight of the KL there, None for the same as in stage 1.
         anchor_weight: stage 2; weight of the distance to pre-training chunks of equal tool motion, 0 for none.
+        read_out: of μ and log σ²: the tokens themselves, `shared` as published, or an `own` linear map each.
+        linear: `pca` gives both stages a linear path that starts as the whitened PCA of their training chunks (turned
+            towards the latents of stage 1 where stage 2 starts from its weights), with the transformer gated from 0.
+        columns: what the networks see of a robot: its `joints`, or the motion of its `tool` by its kinematics.
         precision: of the networks' products while training: `auto` takes bfloat16 on GPUs that have it; losses stay
             in float32.
         compile: backend of `torch.compile`, or `none`; worth its half minute for long runs on a GPU.
@@ -141,6 +150,9 @@ class AlignConfig:
     mixture_components: int = 0
     adapt_kl_weight: float | None = None
     anchor_weight: float = 0.0
+    read_out: str = "shared"
+    linear: str = "none"
+    columns: str = "joints"
     precision: str = "auto"
     compile: str = "none"
 
@@ -165,6 +177,8 @@ class AlignConfig:
             raise refused(self, "moments", "aggregated, because a mixture is fitted to the aggregated posterior")
         if self.prior == "gaussian" and self.mmd_reference == "modes":
             raise refused(self, "mmd_reference", 'prior or standard; "modes" needs prior="mixture"')
+        if self.adapt_init == "shared" and self.columns == "joints":
+            raise refused(self, "adapt_init", 'random or pretrained; "shared" needs columns="tool"')
 
     def with_options(self, **options: Any) -> "AlignConfig":
         """A copy with some options changed; unknown names are refused with the nearest valid one."""
@@ -210,6 +224,7 @@ _DEMO = replace(
 )
 _SMOKE = replace(_DEMO, latent=16, feedforward=32, pretrain_steps=60, adapt_steps=40, batch=32)
 _MIXTURE: Mapping[str, Any] = MappingProxyType({"prior": "mixture", "mmd_reference": "modes", "adapt_kl_weight": 3e-2})
+_MOTION: Mapping[str, Any] = MappingProxyType({"columns": "tool", "adapt_init": "shared"})
 # What each formulation of the method changes in a preset.
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -217,6 +232,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "released": _RELEASED,
         "mixture": _MIXTURE,
         "anchored": MappingProxyType({"anchor_weight": 0.1}),
+        "motion": _MOTION,
     }
 )
 # Options that stage 1 does not see: alignments that differ in these alone share it.
@@ -237,6 +253,8 @@ PRESETS: Mapping[str, AlignConfig] = MappingProxyType(
         "paper-mixture": replace(_PAPER, **_MIXTURE),
         "smoke-anchored": replace(_SMOKE, **VARIANTS["anchored"]),
         "demo-anchored": replace(_DEMO, **VARIANTS["anchored"]),
+        "smoke-motion": replace(_SMOKE, **_MOTION),
+        "demo-motion": replace(_DEMO, **_MOTION),
     }
 )
 
@@ -247,7 +265,8 @@ def preset(name: str | AlignConfig) -> AlignConfig:
     `smoke` (seconds) and `demo` (about a minute on one CPU core) are the paper's method at small sizes. `paper` and
     `released` are the two formulations of the method at the published size (hours on a large GPU). `…-released` is the
     released formulation at a small size. `…-mixture` differs from the paper in stage 2: its prior has modes, and its KL
-    weighs more. `…-anchored` adds the pull to pre-training chunks of equal tool motion.
+    weighs more. `…-anchored` adds the pull to pre-training chunks of equal tool motion. `…-motion` encodes the motion
+    of the tool instead of joints, by one encoder for every robot.
 
     Raises:
         InputError: an unknown name.

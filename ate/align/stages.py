@@ -6,17 +6,17 @@ Its aggregated posterior becomes the prior. Stage 2 trains ψ on the adaptation 
 Source: Align-Then-stEer, arXiv 2509.02055.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from ate.align import priors
-from ate.align.alignment import Alignment, Sets, as_sets, chunks_of, digests_of, split
+from ate.align.alignment import Alignment, Sets, split
 from ate.align.anchors import AnchorPool, Anchors
 from ate.align.config import AlignConfig
-from ate.align.config import preset as resolve
+from ate.align.inputs import Inputs, Placements, placement_of
+from ate.align.linear_code import turned, whitened_pca
 from ate.align.losses import Target
 from ate.align.mixture import Prior
 from ate.align.mixture_em import fit_prior
@@ -24,8 +24,10 @@ from ate.align.trainer import Stage, seeded, steps_of
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
-from ate.data.space import ActionSpace, spaces
+from ate.data.space import spaces
+from ate.data.tool_space import ToolSpace
 from ate.errors import InputError
+from ate.robots.frames import Placement
 from ate.runs.device import pick as pick_device
 from ate.runs.distributed import leader, rank
 from ate.runs.files import content_key
@@ -40,6 +42,7 @@ def fit(
     directory: str | Path | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
+    placements: Placements | None = None,
 ) -> Alignment:
     """Train both stages and return the alignment, frozen.
 
@@ -51,12 +54,14 @@ def fit(
             seed, a stopped run continues from its last checkpoint to the same bits. The result is saved there.
         seed: seed of the split by episode, the initial weights, batches and noise.
         device: where to train; None: what ATE_DEVICE names, else a GPU if there is one.
+        placements: by robot, its kinematics and where it stands, for alignment by tool motion; built-in robots need
+            none.
 
     Raises:
-        InputError: unknown preset or device, empty set, fewer than two episodes in a set, or episodes shorter than the
-            chunk.
+        InputError: unknown preset or device, empty set, fewer than two episodes in a set, episodes shorter than the
+            chunk, or tool motion of a robot without kinematics.
     """
-    run = _Run.prepare(pretrain, adapt, preset, directory, seed, device)
+    run = Inputs.of(pretrain, adapt, preset, directory, seed, device, placements)
     return _align(run, *_pretrain(run))
 
 
@@ -67,9 +72,10 @@ def fit_first(
     directory: str | Path,
     seed: int = 0,
     device: torch.device | str | None = None,
+    placements: Placements | None = None,
 ) -> InfoVAE:
     """Stage 1 alone; `fit`, called with the same arguments (see there), goes on with stage 2 in the directory."""
-    return _pretrain(_Run.prepare(pretrain, adapt, preset, directory, seed, device))[0]
+    return _pretrain(Inputs.of(pretrain, adapt, preset, directory, seed, device, placements))[0]
 
 
 def refit(
@@ -93,7 +99,8 @@ def refit(
     Raises:
         InputError: other data, or options that would change stage 1.
     """
-    run = _Run.prepare(pretrain, adapt, preset, directory, alignment.seed, device)
+    placements = {space.embodiment.name: space.placement for space in alignment.tool_spaces}
+    run = Inputs.of(pretrain, adapt, preset, directory, alignment.seed, device, placements)
     trained, requested = alignment.config.first_stage, run.config.first_stage
     changed = [name for name in requested if requested[name] != trained[name]]
     if changed or dict(alignment.digests) != run.digests:
@@ -112,15 +119,17 @@ def realign(
     seed: int = 0,
     directory: str | Path | None = None,
     device: torch.device | str | None = None,
+    placement: Placement | None = None,
 ) -> Alignment:
     """Stage 2 again, on other episodes: the same φ and prior, a new ψ and new statistics of the robot.
 
     Args:
-        alignment: its stage 1 is kept.
+        alignment: its stage 1 is kept; where ψ is φ itself, the statistics of the robot's joints are all that is new.
         adapt: episodes of the adaptation robot.
         seed: seed of the split by episode, the initial weights, batches and noise.
         directory: keeps checkpoint and metrics of the stage; a finished stage is read back.
         device: as `fit`.
+        placement: of the robot, for alignment by tool motion; None: the alignment's own, or that of a built-in robot.
 
     Raises:
         InputError: as `fit`, or a robot wider than the alignment's unified vector.
@@ -128,6 +137,11 @@ def realign(
     config, place = alignment.config, pick_device(device)
     parts = split(adapt, config, seed)
     space = spaces([parts[0]], alignment.space.width)[0]
+    tools: tuple[ToolSpace, ...] = ()
+    if alignment.tool_spaces:
+        own = alignment.tool_spaces[-1]
+        known = {own.embodiment.name: own.placement} if placement is None else {adapt.robot: placement}
+        tools = (own.of_robot(parts[0], placement_of(adapt.robot, known)),)
     pool = alignment.anchors if config.anchor_weight else None
     if config.anchor_weight and pool is None:
         raise InputError(
@@ -140,7 +154,7 @@ def realign(
     # The prior also depends on the seed of stage 1, so that seed is part of this stage's identity.
     identity = {**digests, "stage 1": str(alignment.seed)}
     folder = None if directory is None else Path(directory)
-    run = _Run(config, seed, (parts,), (space,), identity, folder, place)
+    run = Inputs(config, seed, (parts,), (space,), tools, identity, folder, place)
     vae, prior = alignment.pretrain_vae.to(place), alignment.prior.to(place)
     adapt_vae, rows = _adapt(run, vae, prior, pool)
     return replace(
@@ -149,6 +163,7 @@ def realign(
         prior=prior,
         vae=adapt_vae,
         space=space,
+        tool_spaces=(*alignment.tool_spaces[:-1], *tools),
         seed=seed,
         digests=digests,
         held_out={**alignment.held_out, "adapt": tuple(item.name for item in parts[1])},
@@ -156,63 +171,24 @@ def realign(
     )
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What both stages share: training and held-out episodes, space and digest of each set, adaptation last."""
-
-    config: AlignConfig
-    seed: int
-    splits: tuple[tuple[Episodes, Episodes], ...]
-    spaces: tuple[ActionSpace, ...]
-    digests: dict[str, str]
-    folder: Path | None
-    device: torch.device
-
-    @classmethod
-    def prepare(
-        cls,
-        pretrain: Sets,
-        adapt: Episodes,
-        preset: str | AlignConfig,
-        directory: str | Path | None,
-        seed: int,
-        device: torch.device | str | None,
-    ) -> "_Run":
-        """Check the arguments of `fit` and split every set."""
-        config, sets = resolve(preset), as_sets(pretrain)
-        if not isinstance(adapt, Episodes):
-            raise InputError(
-                repr(type(adapt).__name__),
-                where="adaptation data",
-                expected="the Episodes of one robot",
-                fix="read it with ate.data.load",
-            )
-        splits = tuple(split(episodes, config, seed) for episodes in (*sets, adapt))
-        folder, shared = None if directory is None else Path(directory), spaces([train for train, _ in splits])
-        return cls(config, seed, splits, shared, digests_of(sets, adapt), folder, pick_device(device))
-
-    def pretrain_chunks(self, part: int) -> Chunks:
-        """Chunks of all pre-training robots: of the training episodes (0) or of the held-out ones (1)."""
-        return chunks_of([sets[part] for sets in self.splits[:-1]], self.spaces[:-1], self.config).to(self.device)
-
-
-def _pretrain(run: _Run) -> tuple[InfoVAE, Rows]:
+def _pretrain(run: Inputs) -> tuple[InfoVAE, Rows]:
     """Stage 1: φ over the unified vector of all pre-training robots, pulled to N(0, I)."""
     config, (train, held) = run.config, (run.pretrain_chunks(0), run.pretrain_chunks(1))
     positions = max(config.chunk + 2, VAEConfig.positions)
     shape = VAEConfig(
-        train.width, config.latent, config.layers, config.heads, config.feedforward, config.dropout, positions
-    )
+        train.width, config.latent, config.layers, config.heads, config.feedforward, config.dropout, positions,
+        config.read_out, config.chunk if config.linear == "pca" else 0,
+    )  # fmt: skip
     standard = priors.standard(config.latent).to(run.device)
     return _train(run, "pretrain", None, shape, (train, held), Target(standard, standard))
 
 
-def _align(run: _Run, vae: InfoVAE, rows: Rows) -> Alignment:
+def _align(run: Inputs, vae: InfoVAE, rows: Rows) -> Alignment:
     """The prior that φ leaves, and stage 2."""
     config = run.config
     prior = fit_prior(vae, run.pretrain_chunks(0), config, run.seed)
     train, seed = [sets[0] for sets in run.splits[:-1]], 1000 * run.seed + 750
-    pool = AnchorPool.of(vae, train, run.spaces[:-1], config.chunk, seed) if config.anchor_weight else None
+    pool = AnchorPool.of(vae, train, run.seen[:-1], config.chunk, seed) if config.anchor_weight else None
     adapt_vae, adapt_rows = _adapt(run, vae, prior, pool)
     held_out = {key: tuple(e.name for e in held) for key, (_, held) in zip(run.digests, run.splits, strict=True)}
     alignment = Alignment(
@@ -221,6 +197,7 @@ def _align(run: _Run, vae: InfoVAE, rows: Rows) -> Alignment:
         prior=prior,
         pretrain_spaces=run.spaces[:-1],
         space=run.spaces[-1],
+        tool_spaces=run.tool_spaces,
         config=config,
         seed=run.seed,
         digests=run.digests,
@@ -233,28 +210,47 @@ def _align(run: _Run, vae: InfoVAE, rows: Rows) -> Alignment:
     return alignment
 
 
-def _adapt(run: _Run, pretrain_vae: InfoVAE, prior: Prior, pool: AnchorPool | None) -> tuple[InfoVAE, Rows]:
-    """Stage 2: ψ over the robot's own columns, aligned to the prior that stage 1 left."""
-    config, parts, space = run.config, run.splits[-1], run.spaces[-1]
-    train, held = (chunk(part, config.chunk, space.compact, device=pretrain_vae.device) for part in parts)
-    slots = space.embodiment.slots
+def _adapt(run: Inputs, pretrain_vae: InfoVAE, prior: Prior, pool: AnchorPool | None) -> tuple[InfoVAE, Rows]:
+    """Stage 2: ψ over the robot's own columns, aligned to the prior that stage 1 left; or φ itself."""
+    config = run.config
+    if config.adapt_init == "shared":
+        return pretrain_vae, []
+    train, held = run.adapt_chunks(0), run.adapt_chunks(1)
+    slots = run.seen[-1].embodiment.slots
     start = pretrain_vae.restricted(slots) if config.adapt_init == "pretrained" else None
     shape = replace(pretrain_vae.config, features=len(slots))
     if config.adapt_kl_weight is not None:
         run = replace(run, config=replace(config, kl_weight=config.adapt_kl_weight))
-    anchors = None if pool is None else (pool.anchors(parts[0], train), pool.anchors(parts[1], held))
+    anchors = None if pool is None else (pool.anchors(run.splits[-1][0], train), pool.anchors(run.splits[-1][1], held))
     standard = config.mmd_reference == "standard"
     reference = priors.standard(config.latent).to(prior.mean.device) if standard else prior
     target = Target(prior, reference, config.kl_direction == "forward", occupied=config.mmd_reference == "modes")
     return _train(run, "adapt", start, shape, (train, held), target, anchors)
 
 
-def initial_adapt_vae(pretrain_vae: InfoVAE, slots: Sequence[int], config: AlignConfig, seed: int) -> InfoVAE:
-    """ψ as stage 2 starts from it, frozen: what adaptation latents are *before* alignment."""
-    if config.adapt_init == "pretrained":
-        return pretrain_vae.restricted(slots).freeze()
-    with seeded(_stage_seed("adapt", seed), pretrain_vae.device):
-        return InfoVAE(replace(pretrain_vae.config, features=len(slots))).to(pretrain_vae.device).freeze()
+def started(start: InfoVAE | None, shape: VAEConfig, train: Chunks) -> InfoVAE:
+    """A network as its training begins, on the device of the chunks: `start`, or random weights.
+
+    A linear path begins as the whitened PCA of the training chunks; that of `start` is turned towards its latents.
+    """
+    vae = (InfoVAE(shape) if start is None else start).to(train.rows.device)
+    if vae.linear is not None:
+        code = whitened_pca(train, shape.latent)
+        vae.linear.start(code if start is None else turned(code, train, start))
+    return vae
+
+
+def initial_adapt_vae(alignment: Alignment, adapt: Episodes) -> InfoVAE:
+    """ψ as stage 2 started from it, frozen: what adaptation latents are *before* alignment."""
+    config, phi = alignment.config, alignment.pretrain_vae
+    if config.adapt_init == "shared":
+        return phi
+    space = alignment.seen[-1]
+    train = chunk(split(adapt, config, alignment.seed)[0], config.chunk, space.compact, device=phi.device)
+    slots = space.embodiment.slots
+    with seeded(_stage_seed("adapt", alignment.seed), phi.device):
+        start = phi.restricted(slots) if config.adapt_init == "pretrained" else None
+        return started(start, replace(phi.config, features=len(slots)), train).freeze()
 
 
 def _stage_seed(name: str, seed: int) -> int:
@@ -262,7 +258,7 @@ def _stage_seed(name: str, seed: int) -> int:
 
 
 def _train(
-    run: _Run,
+    run: Inputs,
     name: str,
     start: InfoVAE | None,
     shape: VAEConfig,
@@ -273,9 +269,9 @@ def _train(
     """Train one stage from `start`'s weights, or from random ones; returns network and metric rows."""
     config, (train, held), device = run.config, chunks, chunks[0].rows.device
     stage_seed = _stage_seed(name, run.seed)
-    identity = content_key([name, config.to_dict(), run.digests, run.seed])
+    identity = content_key([name, *run.identity])
     with seeded(stage_seed, device):
-        vae = (InfoVAE(shape) if start is None else start).to(device)
+        vae = started(start, shape, train)
         if rank():
             # All processes have the leader's weights, but each its own dropout.
             torch.manual_seed(stage_seed + 10_000 + rank())

@@ -23,7 +23,7 @@ from ate.align.vae import InfoVAE, Network, Posterior
 from ate.data.chunks import Chunks
 from ate.errors import InputError
 from ate.runs import checkpoint, loop
-from ate.runs.distributed import average, mine, processes, whole
+from ate.runs.distributed import all_rows, average, own_rows, processes
 
 # A latent dimension is active when its mean varies by more than this between chunks (Burda et al., arXiv 1509.00519).
 ACTIVE_VARIANCE = 0.01
@@ -223,10 +223,10 @@ def network(vae: InfoVAE, config: AlignConfig) -> Network:
 
     def forward(x: Tensor, noise: Tensor) -> tuple[Tensor, Posterior, Tensor]:
         with torch.autocast(vae.device.type, torch.bfloat16, enabled=reduced):
-            decoded, posterior, z = run(mine(x), mine(noise))
+            decoded, posterior, z = run(own_rows(x), own_rows(noise))
         # x has the network's type; under autocast the outputs may have another one.
-        mean, std = whole(posterior.mean.to(x.dtype)), whole(posterior.std.to(x.dtype))
-        return whole(decoded.to(x.dtype)), Posterior(mean, std), whole(z.to(x.dtype))
+        mean, std = all_rows(posterior.mean.to(x.dtype)), all_rows(posterior.std.to(x.dtype))
+        return all_rows(decoded.to(x.dtype)), Posterior(mean, std), all_rows(z.to(x.dtype))
 
     return forward
 

@@ -5,21 +5,27 @@ post-norm transformer with U-Net-like skips runs over the S + 2 tokens. The firs
 is log σ². Decoder: S zero queries with learned positions attend to themselves and to z through the same kind of stack;
 a linear layer reads the rows out.
 
+Two options of ours. An own read-out: μ and log σ² are linear in their tokens, so that the layer norm which both
+tokens leave through does not decide how large they are. A linear path: the transformer corrects a linear code,
+
+    μ = W·a + w + g·μ_transformer(a)        â = V·z + v + h·â_transformer(z)        g, h: numbers that start at 0
+
 Source: Align-Then-stEer, arXiv 2509.02055; the stack is the one of motion latent diffusion, arXiv 2212.04048.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ate.align.config import check_network, check_whole, refused
+from ate.align.config import READ_OUTS, check_network, check_whole, refused
+from ate.align.transformer import SkipStack
 from ate.errors import InputError
 
 READ_OUT_TOKENS = 2
+# An own read-out of log σ² starts near this: σ = 0.05, so that latents carry their chunk from the first step on.
+LOG_VARIANCE = -6.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class VAEConfig:
         feedforward: hidden width of the feed-forward layers.
         dropout: probability of dropping an attention weight or a hidden unit, in [0, 1).
         positions: learned positions; a chunk has at most `positions - 2` rows.
+        read_out: `shared`, the tokens are μ and log σ², or `own`, each is linear in its token.
+        linear_rows: rows of the chunks that the linear path takes, S; 0 for no linear path.
     """
 
     features: int
@@ -44,9 +52,14 @@ class VAEConfig:
     feedforward: int = 1024
     dropout: float = 0.1
     positions: int = 500
+    read_out: str = "shared"
+    linear_rows: int = 0
 
     def __post_init__(self) -> None:
         check_whole(self, ("features", "positions"))
+        check_whole(self, ("linear_rows",), least=0)
+        if self.read_out not in READ_OUTS:
+            raise refused(self, "read_out", " or ".join(READ_OUTS))
         check_network(self)
         if self.positions <= READ_OUT_TOKENS:
             raise refused(self, "positions", f"{READ_OUT_TOKENS + 1} or more: the chunk length plus {READ_OUT_TOKENS}")
@@ -75,114 +88,51 @@ class Posterior:
 Network = Callable[[Tensor, Tensor], tuple[Tensor, Posterior, Tensor]]
 
 
-class SelfAttention(nn.Module):
-    """Multi-head self-attention, (B, T, d) -> (B, T, d)."""
+@dataclass(frozen=True)
+class LinearCode:
+    """A linear code of chunks of S rows and D columns, flattened: z = W·a + w, â = V·z + v.
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.dropout = dropout
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, x: Tensor, attend: Tensor | None, first: int | None = None) -> Tensor:
-        """Attend over T; `attend` (B, 1, 1, T) is True where a token may be looked at.
-
-        With `first` only that many leading tokens are queries, and (B, first, d) leaves; all T are keys and values.
-        """
-        batch, tokens, width = x.shape
-        if first is None or first == tokens:
-            q, k, v = self.qkv(x).view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        else:
-            weight, bias = self.qkv.weight.split([width, 2 * width]), self.qkv.bias.split([width, 2 * width])
-            q = functional.linear(x[:, :first], weight[0], bias[0]).view(batch, first, self.heads, -1).transpose(1, 2)
-            keys_values = functional.linear(x, weight[1], bias[1])
-            k, v = keys_values.view(batch, tokens, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-            tokens = first
-        p = self.dropout if self.training else 0.0
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=attend, dropout_p=p)
-        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
-
-
-class LatentAttention(nn.Module):
-    """Cross-attention to the one latent token, (B, d) -> (B, 1, d).
-
-    The softmax over a single key is 1 whatever the query is. Attention is therefore the linear map out(value(z)), the
-    same for all queries, and query and key weights have exactly zero gradient. They are not computed. They are kept as
-    buffers, which no optimiser changes, so that a released file can be written back (0 in a network of ours):
-
-        query_key_weight (2d, d), query_key_bias (2d): query rows, then key rows
-
-    Dropout acts on the values of z; the release drops whole heads of a query.
+    Args:
+        encode: W, (d, S·D).
+        encode_bias: w, (d,).
+        decode: V, (S·D, d).
+        decode_bias: v, (S·D,).
     """
 
-    query_key_weight: Tensor
-    query_key_bias: Tensor
+    encode: Tensor
+    encode_bias: Tensor
+    decode: Tensor
+    decode_bias: Tensor
 
-    def __init__(self, width: int, dropout: float) -> None:
+
+class LinearPath(nn.Module):
+    """The linear path of an Info-VAE, and the gates of its transformer."""
+
+    def __init__(self, config: VAEConfig) -> None:
         super().__init__()
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
-        self.drop = nn.Dropout(dropout)
-        self.register_buffer("query_key_weight", torch.zeros(2 * width, width))
-        self.register_buffer("query_key_bias", torch.zeros(2 * width))
+        self.columns, flat = config.features, config.linear_rows * config.features
+        self.encode = nn.Linear(flat, config.latent)
+        self.decode = nn.Linear(config.latent, flat)
+        self.encoder_gate = nn.Parameter(torch.zeros(()))
+        self.decoder_gate = nn.Parameter(torch.zeros(()))
 
-    def forward(self, z: Tensor) -> Tensor:
-        """What each query receives from z."""
-        return self.out(self.drop(self.value(z))).unsqueeze(1)
+    def mean(self, x: Tensor, correction: Tensor) -> Tensor:
+        """μ (B, d) of chunks (B, S, D) and what the transformer adds, (B, d)."""
+        return self.encode(x.flatten(1)) + self.encoder_gate * correction
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
-        """Checkpoints written before the query and key weights were kept lack them: they load as 0."""
-        kept = {f"{prefix}{name}": buffer for name, buffer in self.named_buffers(recurse=False)}
-        super()._load_from_state_dict({**kept, **state_dict}, prefix, *rest)
+    def rows(self, z: Tensor, correction: Tensor) -> Tensor:
+        """Chunks (B, S, D) of latents (B, d) and what the transformer adds, (B, S, D)."""
+        return self.decode(z).view_as(correction) + self.decoder_gate * correction
 
-
-class Block(nn.Module):
-    """One post-norm transformer block; with `latent=True` it also attends to z between its two halves."""
-
-    def __init__(self, config: VAEConfig, latent: bool) -> None:
-        super().__init__()
-        width = config.latent
-        self.attention = SelfAttention(width, config.heads, config.dropout)
-        self.attention_norm = nn.LayerNorm(width)
-        self.latent_attention = LatentAttention(width, config.dropout) if latent else None
-        self.latent_norm = nn.LayerNorm(width) if latent else None
-        self.up = nn.Linear(width, config.feedforward)
-        self.down = nn.Linear(config.feedforward, width)
-        self.feedforward_norm = nn.LayerNorm(width)
-        self.drop = nn.Dropout(config.dropout)
-
-    def forward(self, x: Tensor, z: Tensor | None, attend: Tensor | None, first: int | None = None) -> Tensor:
-        """(B, T, d) and, in a decoder, z (B, d) -> (B, T, d); with `first` only that many leading tokens."""
-        x = self.attention_norm(x[:, :first] + self.drop(self.attention(x, attend, first)))
-        if self.latent_attention is not None and self.latent_norm is not None:
-            x = self.latent_norm(x + self.drop(self.latent_attention(z)))
-        hidden = self.drop(functional.gelu(self.up(x)))
-        return self.feedforward_norm(x + self.drop(self.down(hidden)))
-
-
-class SkipStack(nn.Module):
-    """An odd number of blocks; those after the middle first merge in the output of their mirror image."""
-
-    def __init__(self, config: VAEConfig, latent: bool) -> None:
-        super().__init__()
-        self.middle = config.layers // 2
-        self.blocks = nn.ModuleList(Block(config, latent) for _ in range(config.layers))
-        self.merges = nn.ModuleList(nn.Linear(2 * config.latent, config.latent) for _ in range(self.middle))
-        self.norm = nn.LayerNorm(config.latent)
-
-    def forward(
-        self, x: Tensor, z: Tensor | None = None, attend: Tensor | None = None, first: int | None = None
-    ) -> Tensor:
-        """(B, T, d) -> (B, T, d); with `first` only that many leading tokens are computed in the last block."""
-        skips: list[Tensor] = []
-        for i, block in enumerate(self.blocks):
-            if i > self.middle:
-                x = self.merges[i - self.middle - 1](torch.cat([x, skips.pop()], dim=-1))
-            x = block(x, z, attend, first if i == len(self.blocks) - 1 else None)
-            if i < self.middle:
-                skips.append(x)
-        return self.norm(x)
+    def start(self, code: LinearCode) -> None:
+        """Begin from a code: the network is then exactly that code, for the gates are closed."""
+        with torch.no_grad():
+            self.encode.weight.copy_(code.encode)
+            self.encode.bias.copy_(code.encode_bias)
+            self.decode.weight.copy_(code.decode)
+            self.decode.bias.copy_(code.decode_bias)
+            self.encoder_gate.zero_()
+            self.decoder_gate.zero_()
 
 
 class InfoVAE(nn.Module):
@@ -203,6 +153,12 @@ class InfoVAE(nn.Module):
             for weight in stack.parameters():
                 if weight.dim() > 1:
                     nn.init.xavier_uniform_(weight)
+        self.mean_out = self.log_variance_out = self.linear = None
+        if config.read_out == "own":
+            self.mean_out, self.log_variance_out = nn.Linear(width, width), nn.Linear(width, width)
+            nn.init.constant_(self.log_variance_out.bias, LOG_VARIANCE)
+        if config.linear_rows:
+            self.linear = LinearPath(config)
 
     @property
     def device(self) -> torch.device:
@@ -227,7 +183,12 @@ class InfoVAE(nn.Module):
         tokens = tokens + self.encoder_positions[: rows + READ_OUT_TOKENS]
         attend = None if lengths is None else _attend(lengths + READ_OUT_TOKENS, rows + READ_OUT_TOKENS)
         out = self.encoder(tokens, attend=attend, first=READ_OUT_TOKENS)
-        return Posterior(mean=out[:, 0], std=torch.exp(0.5 * out[:, 1]))
+        mean, log_variance = out[:, 0], out[:, 1]
+        if self.mean_out is not None and self.log_variance_out is not None:
+            mean, log_variance = self.mean_out(mean), self.log_variance_out(log_variance)
+        if self.linear is not None:
+            mean = self.linear.mean(x, mean)
+        return Posterior(mean=mean, std=torch.exp(0.5 * log_variance))
 
     def decode(self, z: Tensor, length: int, lengths: Tensor | None = None) -> Tensor:
         """Latents z (B, d) -> chunks (B, length, D), normalised; rows from `lengths` on are 0."""
@@ -242,6 +203,8 @@ class InfoVAE(nn.Module):
         queries = self.decoder_positions[:length].expand(z.shape[0], -1, -1)
         attend = None if lengths is None else _attend(lengths, length)
         rows = self.read_out(self.decoder(queries, z, attend))
+        if self.linear is not None:
+            rows = self.linear.rows(z, rows)
         return rows if attend is None else rows * attend.view(z.shape[0], length, 1)
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Posterior, Tensor]:
@@ -262,11 +225,26 @@ class InfoVAE(nn.Module):
         state["embed.weight"] = state["embed.weight"][:, index]
         for name in ("read_out.weight", "read_out.bias"):
             state[name] = state[name][index]
+        if self.linear is not None:
+            # Rows of these belong to one number of the chunk each, row by row of the chunk.
+            rows, width = self.config.linear_rows, self.config.features
+            flat = (torch.arange(rows, device=index.device)[:, None] * width + index).flatten()
+            state["linear.encode.weight"] = state["linear.encode.weight"][:, flat]
+            for name in ("linear.decode.weight", "linear.decode.bias"):
+                state[name] = state[name][flat]
         copy = InfoVAE(replace(self.config, features=len(columns))).to(index.device)
         copy.load_state_dict(state)
         return copy
 
     def _check_length(self, length: int) -> None:
+        only = self.config.linear_rows
+        if only and length != only:
+            raise InputError(
+                f"{length} rows",
+                where="InfoVAE with a linear path",
+                expected=f"{only} rows, as it was made for",
+                fix="use chunks of that length, or a VAEConfig without linear_rows",
+            )
         longest = self.config.positions - READ_OUT_TOKENS
         if not 1 <= length <= longest:
             raise InputError(

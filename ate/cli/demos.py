@@ -43,11 +43,7 @@ def demos(
         click.echo(f"recorded every set into {root}, checksums in {root / 'SHA256SUMS'}")
     else:
         if len(robots) != 1 or len(tasks) != 1:
-            raise InputError(
-                f"{len(robots)} robots and {len(tasks)} tasks",
-                where="ate demos",
-                expected="one --robot and one --task",
-                fix="name one of each, or use --all or --verify",
-            )
+            got, fix = f"{len(robots)} robots and {len(tasks)} tasks", "name one of each, or use --all or --verify"
+            raise InputError(got, where="ate demos", expected="one --robot and one --task", fix=fix)
         folder = recorder.record(out or Path("demos") / tasks[0] / robots[0], robots[0], tasks[0], episodes, seed)
         click.echo(f"recorded {episodes} episodes into {folder}")

@@ -33,12 +33,8 @@ def mask_command(slots: str | None, robot: str | None) -> None:
         for place, joint in sorted(zip(body.slots, body.joint_names, strict=True)):
             click.echo(f"{place:4d}  {slot_name(place):24} {joint}")
     else:
-        raise InputError(
-            "neither slots nor a robot",
-            where="ate mask",
-            expected="a mask to check, a robot, or both",
-            fix="ate mask '[0, 1, 2]', or ate mask --robot aloha",
-        )
+        got, fix = "neither slots nor a robot", "ate mask '[0, 1, 2]', or ate mask --robot aloha"
+        raise InputError(got, where="ate mask", expected="a mask to check, a robot, or both", fix=fix)
 
 
 def _parse(text: str) -> list[int]:
@@ -50,9 +46,5 @@ def _parse(text: str) -> list[int]:
     except (ValueError, RecursionError) as error:
         reason = str(error)
     shown = text if len(text) <= 60 else f"{text[:57]}…"
-    raise InputError(
-        f"{shown!r} ({reason})",
-        where="ate mask, SLOTS",
-        expected="a list of slots such as [0, 1, 2]",
-        fix="write whole numbers between brackets, separated by commas, all in quotes",
-    )
+    got, fix = f"{shown!r} ({reason})", "write whole numbers between brackets, separated by commas, all in quotes"
+    raise InputError(got, where="ate mask, SLOTS", expected="a list of slots such as [0, 1, 2]", fix=fix)

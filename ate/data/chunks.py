@@ -104,7 +104,7 @@ def chunk(
     first = np.cumsum([0, *(lengths + padding)[:-1]])
     offset = np.concatenate([np.arange(count) for count in counts])
     width = episodes.dof if space is None else space.width
-    mask = np.ones(width, bool) if space is None else space.mask
+    mask = np.ones(width, bool) if space is None else space.loss_mask
     starts = torch.from_numpy(np.repeat(first, counts) + offset)
     chunks = Chunks(
         rows=torch.empty((int((lengths + padding).sum()), width), dtype=torch.float32, device=device),
@@ -139,12 +139,9 @@ def concat(parts: Sequence[Chunks]) -> Chunks:
     """
     shapes = {(part.width, part.length) for part in parts}
     if len(shapes) != 1:
-        raise InputError(
-            f"(width, length) pairs {sorted(shapes)}",
-            where="chunks to be joined",
-            expected="one width and one length",
-            fix="map all sets into one unified vector with ate.data.spaces",
-        )
+        got = f"(width, length) pairs {sorted(shapes)}"
+        fix = "map all sets into one unified vector with ate.data.spaces"
+        raise InputError(got, where="chunks to be joined", expected="one width and one length", fix=fix)
     fields: dict[str, list[Tensor]] = {"starts": [], "episode": [], "group": []}
     row = episode = group = 0
     for part in parts:

@@ -42,12 +42,9 @@ def pick(item: Episode, source: str, joints: Sequence[str], profile: "Profile | 
             del series[name]
             continue
         if not names:
-            raise InputError(
-                f"{width} columns without names",
-                where=f"{item.path}, episode {item.name}, {name!r}",
-                expected="one name a column, to take some of them",
-                fix="name the robot's profile, or write joint_names into the file",
-            )
+            got, expected = f"{width} columns without names", "one name a column, to take some of them"
+            fix = "name the robot's profile, or write joint_names into the file"
+            raise InputError(got, where=f"{item.path}, episode {item.name}, {name!r}", expected=expected, fix=fix)
         index = matching(names, joints, f"{item.path}, episode {item.name}, {name!r}")
         whole = series[name]
         fetch = partial(_picked, whole, tuple(index))
@@ -69,10 +66,8 @@ def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[in
             )
     index = [i for i, name in enumerate(names) if any(fnmatchcase(name, joint) for joint in joints)]
     if not index:
-        raise InputError(
-            f"no joint that matches {', '.join(joints)}", where=where, expected=f"some of {', '.join(names)}",
-            fix="change the pattern",
-        )  # fmt: skip
+        got = f"no joint that matches {', '.join(joints)}"
+        raise InputError(got, where=where, expected=f"some of {', '.join(names)}", fix="change the pattern")
     return index
 
 

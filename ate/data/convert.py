@@ -57,12 +57,9 @@ def convert(episodes: Episodes, out: Path, profile: "Profile | None" = None, roo
             out.resolve().parent.mkdir(parents=True, exist_ok=True)
             os.replace(work, out.resolve())
     except OSError as error:
-        raise InputError(
-            f"a folder that cannot be written ({error})",
-            where=str(out),
-            expected="a place that may be written to, with room for the converted episodes",
-            fix="name another folder, or make room",
-        ) from error
+        got = f"a folder that cannot be written ({error})"
+        expected = "a place that may be written to, with room for the converted episodes"
+        raise InputError(got, where=str(out), expected=expected, fix="name another folder, or make room") from error
     return episodes.ledger
 
 
@@ -72,19 +69,12 @@ def _check_target(out: Path, root: Path | None) -> None:
         source = Path(root).resolve()
         folder = source if source.is_dir() else None
         if target == source or source.is_relative_to(target) or (folder and target.is_relative_to(folder)):
-            raise InputError(
-                f"the folder of the recordings, {source}",
-                where=str(out),
-                expected="a folder outside of it: recordings are never written to",
-                fix="name another folder",
-            )
+            expected, fix = "a folder outside of it: recordings are never written to", "name another folder"
+            raise InputError(f"the folder of the recordings, {source}", where=str(out), expected=expected, fix=fix)
     if out.is_symlink() or (target.exists() and not target.is_dir()) or (target.is_dir() and any(target.iterdir())):
-        raise InputError(
-            "a folder with files in it" if target.is_dir() and not out.is_symlink() else "a file or a link",
-            where=str(out),
-            expected="a folder that is new or empty",
-            fix="name another folder; nothing is overwritten",
-        )
+        got = "a folder with files in it" if target.is_dir() and not out.is_symlink() else "a file or a link"
+        fix = "name another folder; nothing is overwritten"
+        raise InputError(got, where=str(out), expected="a folder that is new or empty", fix=fix)
 
 
 def _write(file: Path, item: Episode, episodes: Episodes, profile: "Profile | None") -> None:

@@ -33,7 +33,7 @@ class Episode:
             `state (n_steps, k)`, `ee_pose (n_steps, 7)`, `phase (n_steps,)`; radians (metres for sliding joints), the
             gripper's opening in [0, 1], unless the robot's profile says otherwise.
         attributes: what the file says of itself: `robot`, `task`, `rate_hz`, `units`, `joint_names`, `action_names`,
-            `phase_names`, `seed`.
+            `state_names`, `phase_names`, `seed`.
         keys: what its reader found, missed and left.
     """
 
@@ -76,12 +76,9 @@ class Episode:
             InputError: there is no such series, or it holds NaN or infinity.
         """
         if name not in self.series:
-            raise InputError(
-                f"datasets {', '.join(self.series)}",
-                where=f"{self.path}, episode {self.name}",
-                expected=f"a dataset {name!r} with {len(self)} rows",
-                fix="record it, or choose an analysis that does not need it",
-            )
+            got, expected = f"datasets {', '.join(self.series)}", f"a dataset {name!r} with {len(self)} rows"
+            fix = "record it, or choose an analysis that does not need it"
+            raise InputError(got, where=f"{self.path}, episode {self.name}", expected=expected, fix=fix)
         return self.series[name].read(start, stop)
 
 
@@ -163,12 +160,8 @@ class Episodes:
             InputError: fewer than two episodes.
         """
         if len(self) < 2:
-            raise InputError(
-                f"{len(self)} episode",
-                where=f"episodes of {self.robot}",
-                expected="at least 2, to train on one and hold out another",
-                fix="record more episodes",
-            )
+            expected, fix = "at least 2, to train on one and hold out another", "record more episodes"
+            raise InputError(f"{len(self)} episode", where=f"episodes of {self.robot}", expected=expected, fix=fix)
         count = min(max(round(held_out * len(self)), 1), len(self) - 1)
         order = np.random.default_rng(seed).permutation(len(self))
         return self.select(np.sort(order[count:])), self.select(np.sort(order[:count]))

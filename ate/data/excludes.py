@@ -22,12 +22,8 @@ def read(path: str | Path) -> dict[str, str]:
     """
     file = Path(path)
     if not file.is_file():
-        raise InputError(
-            "no such file",
-            where=str(file),
-            expected="an exclude list, one episode a line",
-            fix="write it with ate doctor --exclude-out, or give names separated by commas",
-        )
+        fix = "write it with ate doctor --exclude-out, or give names separated by commas"
+        raise InputError("no such file", where=str(file), expected="an exclude list, one episode a line", fix=fix)
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
@@ -68,9 +64,5 @@ def write(path: str | Path, names: Mapping[str, str]) -> Path:
 
 
 def _no_list(file: Path, got: str) -> InputError:
-    return InputError(
-        got,
-        where=str(file),
-        expected=f"an exclude list, which begins with {HEAD!r}",
-        fix="name another file; nothing was overwritten",
-    )
+    fix = "name another file; nothing was overwritten"
+    return InputError(got, where=str(file), expected=f"an exclude list, which begins with {HEAD!r}", fix=fix)

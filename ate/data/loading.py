@@ -70,12 +70,8 @@ class DataSet:
         if surveyed.broken and (strict or surveyed.episodes is None):
             raise surveyed.broken[0].error
         if surveyed.episodes is None:
-            raise InputError(
-                f"{len(surveyed.ledger.entries)} episodes, all excluded",
-                where=self.path,
-                expected="at least one episode to remain",
-                fix="shorten the exclude list",
-            )
+            got, fix = f"{len(surveyed.ledger.entries)} episodes, all excluded", "shorten the exclude list"
+            raise InputError(got, where=self.path, expected="at least one episode to remain", fix=fix)
         return surveyed.episodes
 
     def load_sets(self, strict: bool = True) -> tuple[Episodes, ...]:

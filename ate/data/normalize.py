@@ -33,12 +33,8 @@ class Normalizer:
 
     def __post_init__(self) -> None:
         if self.low.shape != self.high.shape or self.low.ndim != 1 or np.any(self.low > self.high):
-            raise InputError(
-                f"low {self.low.shape} and high {self.high.shape}",
-                where="normaliser",
-                expected="two vectors of one width with low <= high",
-                fix="fit the normaliser on episodes",
-            )
+            got, fix = f"low {self.low.shape} and high {self.high.shape}", "fit the normaliser on episodes"
+            raise InputError(got, where="normaliser", expected="two vectors of one width with low <= high", fix=fix)
 
     @property
     def constant(self) -> np.ndarray:
@@ -61,11 +57,25 @@ class Normalizer:
 
     def normalize(self, values: Array) -> Array:
         """Data units `(…, dof)` → [−1, 1] on the training range."""
-        return (values - _like(self.center, values)) * _like(self._inverse, values)
+        return (values - self._constant("center", values)) * self._constant("_inverse", values)
 
     def denormalize(self, values: Array) -> Array:
         """Normalised `(…, dof)` → data units."""
-        return values * _like(self.half_range, values) + _like(self.center, values)
+        return values * self._constant("half_range", values) + self._constant("center", values)
+
+    @cached_property
+    def _kept(self) -> dict[tuple[str, torch.device, torch.dtype], torch.Tensor]:
+        return {}
+
+    def _constant(self, name: str, like: Array) -> Array:
+        """An array of this normaliser of the kind of another; each goes to a device once, not at every step."""
+        values: np.ndarray = getattr(self, name)
+        if not isinstance(like, torch.Tensor):
+            return values
+        key = (name, like.device, like.dtype)
+        if key not in self._kept:
+            self._kept[key] = torch.as_tensor(values, dtype=like.dtype, device=like.device)
+        return self._kept[key]
 
     def to_tree(self) -> dict[str, Any]:
         """Plain lists, for a checkpoint."""
@@ -87,9 +97,3 @@ def fit_rows(parts: Iterable[np.ndarray]) -> Normalizer:
 def fit(episodes: Episodes) -> Normalizer:
     """The normaliser of all rows of the chosen series of these episodes."""
     return fit_rows(episodes.series(i) for i in range(len(episodes)))
-
-
-def _like(values: np.ndarray, other: Array) -> Array:
-    if isinstance(other, torch.Tensor):
-        return torch.as_tensor(values, dtype=other.dtype, device=other.device)
-    return values

@@ -63,19 +63,12 @@ class Series:
 
     def _checked(self, values: np.ndarray, start: int, stop: int) -> np.ndarray:
         if values.shape != (stop - start, *self.shape[1:]):
-            raise InputError(
-                f"rows of shape {values.shape}",
-                where=self.where,
-                expected=f"{(stop - start, *self.shape[1:])}, as when the set was indexed",
-                fix="leave recordings alone while they are read, then load the set again",
-            )
+            expected = f"{(stop - start, *self.shape[1:])}, as when the set was indexed"
+            fix = "leave recordings alone while they are read, then load the set again"
+            raise InputError(f"rows of shape {values.shape}", where=self.where, expected=expected, fix=fix)
         if values.dtype.kind not in "fiub":
-            raise InputError(
-                f"values of type {values.dtype}",
-                where=self.where,
-                expected="numbers, one row a step",
-                fix="record numbers, or exclude this episode",
-            )
+            got, fix = f"values of type {values.dtype}", "record numbers, or exclude this episode"
+            raise InputError(got, where=self.where, expected="numbers, one row a step", fix=fix)
         if self.exact:
             return values
         with np.errstate(over="ignore"):
@@ -91,12 +84,8 @@ class Series:
         huge = bool(np.isfinite(values[at]))
         what = f"values beyond what float32 holds ({values[at]:.3g})" if huge else "values that are NaN or infinite"
         column = f", column {at[1]}" if len(at) > 1 else ""
-        return InputError(
-            f"{len(bad)} {what}, the first at row {start + at[0]}{column}",
-            where=self.where,
-            expected="finite numbers",
-            fix="repair the recording, or exclude this episode",
-        )
+        got, expected = f"{len(bad)} {what}, the first at row {start + at[0]}{column}", "finite numbers"
+        return InputError(got, where=self.where, expected=expected, fix="repair the recording, or exclude this episode")
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,8 +48,8 @@ class ActionSpace:
         return replace(self, embodiment=Embodiment(e.name, e.joint_names, tuple(range(len(e.slots))), len(e.slots)))
 
     @property
-    def mask(self) -> np.ndarray:
-        """The loss mask: true in slots that hold a joint which moves, bool `(width,)`; constant joints have no loss."""
+    def loss_mask(self) -> np.ndarray:
+        """Loss mask: true in slots that hold a joint which moves, bool `(width,)`; constant joints have no loss."""
         return self.embodiment.scatter(~self.normalizer.constant)
 
     @property

@@ -100,12 +100,9 @@ def _ordered(items: list[Episode | Broken], source: str) -> list[Episode | Broke
         names = item.attributes[NAMED_BY[source]]
         if names == first:
             return item
-        raise InputError(
-            f"joints {', '.join(names)}",
-            where=f"{item.path}, episode {item.name}, {source!r}",
-            expected=f"{', '.join(first)}, as in the first episode",
-            fix=_leave_out(item),
-        )
+        got = f"joints {', '.join(names)}"
+        expected, fix = f"{', '.join(first)}, as in the first episode", _leave_out(item)
+        raise InputError(got, where=f"{item.path}, episode {item.name}, {source!r}", expected=expected, fix=fix)
 
     return [_tried(item, as_first) for item in items]
 
@@ -117,12 +114,9 @@ def _leave_out(item: Episode) -> str:
 def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
     """The module that reads this path, and why it is that one."""
     if not path.exists():
-        raise InputError(
-            "no such folder",
-            where=str(path),
-            expected="a folder with one HDF5 file an episode, or recordings in another layout",
-            fix="give the folder that holds episode_0000.hdf5 and its siblings",
-        )
+        expected = "a folder with one HDF5 file an episode, or recordings in another layout"
+        fix = "give the folder that holds episode_0000.hdf5 and its siblings"
+        raise InputError("no such folder", where=str(path), expected=expected, fix=fix)
     if layout:
         if layout not in LAYOUTS:
             raise unknown(layout, LAYOUTS, where="layout")
@@ -156,12 +150,8 @@ def check_exclude(path: str | Path, exclude: Sequence[str], names: Sequence[str]
     stems = {stem(name) for name in names}
     for name in exclude:
         if stem(name) not in stems:
-            raise InputError(
-                repr(name),
-                where=f"exclude list for {path}",
-                expected="the name of an episode file",
-                fix=nearest(stem(name), stems),
-            )
+            got, fix = repr(name), nearest(stem(name), stems)
+            raise InputError(got, where=f"exclude list for {path}", expected="the name of an episode file", fix=fix)
 
 
 def _odd_width(item: Episode, source: str, width: int, usable: Sequence[Episode]) -> Broken:

@@ -59,7 +59,7 @@ class ToolSpace(ActionSpace):
         return self
 
     @property
-    def mask(self) -> np.ndarray:
+    def loss_mask(self) -> np.ndarray:
         """The loss mask, bool `(10,)`: all but the opening of a robot without a gripper column."""
         mask = np.ones(WIDTH, bool)
         mask[OPENING] = GRIPPER in self.columns
@@ -77,14 +77,13 @@ class ToolSpace(ActionSpace):
 
         Args:
             values: chunks of tool motion.
-            start: `(…, dof)` raw joints before the first row; None: the robot's resting posture.
+            start: `(…, dof)` raw joints before the first row; None: the first row is searched from the robot's rest.
         """
         host = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
         rows = self.normalizer.denormalize(host.astype(np.float64))
         flat = rows.reshape(-1, *rows.shape[-2:])
-        rest = self.placement.kinematics.rest
         begin = np.zeros((len(flat), len(self.columns))) if start is None else start.reshape(-1, len(self.columns))
-        q, _ = self.placement.follow(flat, rest if start is None else begin[:, self._arm].astype(float))
+        q, _ = self.placement.follow(flat, None if start is None else begin[:, self._arm].astype(float))
         joints = np.repeat(begin[:, None].astype(float), flat.shape[1], axis=1)
         joints[..., self._arm] = q
         if GRIPPER in self.columns:
@@ -113,8 +112,11 @@ class ToolSpace(ActionSpace):
         return cls(**values, placement=placement, columns=tuple(tree["columns"]))
 
     @property
-    def _arm(self) -> list[int]:
-        return [self.columns.index(name) for name in self.placement.kinematics.joint_names]
+    def _arm(self) -> slice | list[int]:
+        index = [self.columns.index(name) for name in self.placement.kinematics.joint_names]
+        first, count = index[0], len(index)
+        # On a GPU a list would be copied to the device at every step.
+        return slice(first, first + count) if index == list(range(first, first + count)) else index
 
 
 def tool_spaces(sets: Sequence[Episodes], placements: Sequence[Placement]) -> tuple[ToolSpace, ...]:

@@ -69,11 +69,12 @@ def check(predictions: Predictions, seed: int) -> Finding:
 
 def effects(predictions: Predictions, seed: int) -> tuple[InputEffect, InputEffect | None]:
     """The effects of qpos and of the task state; None where the policy observes no task state."""
-    config = predictions.policy.config
-    # Observations are qpos, mask and state (`Policy.observation`).
-    qpos = _effect(predictions, slice(0, config.features), seed)
-    state = slice(2 * config.features, 2 * config.features + config.state)
-    return qpos, _effect(predictions, state, seed) if config.state else None
+    policy, features = predictions.policy, predictions.policy.config.features
+    # Observations begin with qpos, mask and what is given of the state (`Policy.observation`).
+    qpos = _effect(predictions, slice(0, features), seed)
+    if policy.state is None:
+        return qpos, None
+    return qpos, _effect(predictions, slice(2 * features, 2 * features + policy.state.width), seed)
 
 
 def _effect(predictions: Predictions, columns: slice, seed: int) -> InputEffect:

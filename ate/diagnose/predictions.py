@@ -78,7 +78,7 @@ class Predictions:
 
     def predict(self, observation: Tensor, seed: int) -> np.ndarray:
         """Denoised chunks `(n, S, dof)` in the data's units; row i gets the same noise for the same seed."""
-        mask = torch.from_numpy(self.space.mask).to(observation.device)
+        mask = torch.from_numpy(self.space.loss_mask).to(observation.device)
         generator = torch.Generator().manual_seed(seed)
         return self._raw(self.policy.denoise(observation, mask, generator))
 

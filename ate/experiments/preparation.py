@@ -1,20 +1,23 @@
 """What a study needs before its methods: checks, and alignment and policies, each made once and read back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ate.align.alignment import Alignment
 from ate.align.config import AlignConfig, preset
 from ate.align.stages import fit
 from ate.data.chunks import chunk
 from ate.data.episodes import Episodes
+from ate.data.tool_space import tool_spaces
 from ate.errors import unknown
 from ate.experiments.executors import Executor
 from ate.experiments.settings import Settings
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.policies.policy import build
 from ate.robots import unify
+from ate.robots.frames import Placement
 from ate.runs.directory import RunDirectory
 from ate.runs.files import content_key
 from ate.runs.lock import lock
@@ -22,7 +25,11 @@ from ate.steer.finetuning import pretrain
 from ate.steer.training import OptimConfig
 
 # Pre-training starts from nothing and can take larger steps than fine-tuning, annealed to zero.
-PRETRAIN_LEARNING_RATE = 1e-3
+PRETRAIN_LEARNING_RATE, PRETRAIN_EMA = 1e-3, 0.998
+# What lets a policy of this size do the tasks on its own robots (docs/base-policies.md has what each is worth). In
+# joints every robot is another function to learn: the policy is told which one it moves. Tool motion is of no robot.
+POLICY_OPTIONS: dict[str, Any] = {"film": True, "anchor": "middle", "fine": True}
+JOINT_OPTIONS: dict[str, Any] = {**POLICY_OPTIONS, "named": True, "joint_noise": 0.01}
 
 
 def preflight(settings: Settings, strict: bool = True) -> None:
@@ -81,7 +88,14 @@ def alignment_folder(settings: Settings, config: AlignConfig, sets: tuple[Episod
     return settings.directory / "align" / content_key(parts)[:12]
 
 
-def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, parameterization: str) -> Path:
+def pretrain_policy(
+    settings: Settings,
+    sets: tuple[Episodes, ...],
+    width: int,
+    parameterization: str,
+    placements: Sequence[Placement] = (),
+    changed: Mapping[str, Any] | None = None,
+) -> Path:
     """Pre-train one policy, or read it back; returns its checkpoint.
 
     Args:
@@ -89,17 +103,25 @@ def pretrain_policy(settings: Settings, sets: tuple[Episodes, ...], width: int, 
         sets: the pre-training robots.
         width: columns of the unified vector, wide enough for the adaptation robot too.
         parameterization: what the policy predicts.
+        placements: of each robot, for a policy that acts in tool motion; none for one that acts in joints.
+        changed: options of `ate.policies.build` that are to differ from the usual ones.
     """
     optim = OptimConfig(
-        settings.pretrain_steps, settings.batch, PRETRAIN_LEARNING_RATE, lr_schedule="cosine", seed=settings.seed
-    )
-    parts = [optim, settings.horizon, settings.width, width, parameterization, [s.digest for s in sets]]
-    folder = settings.directory / "policies" / f"{parameterization}-{content_key(parts)[:12]}"
+        settings.pretrain_steps, settings.pretrain_batch, PRETRAIN_LEARNING_RATE, lr_schedule="cosine",
+        seed=settings.seed, ema=PRETRAIN_EMA,
+    )  # fmt: skip
+    spaces = tool_spaces(sets, placements) if placements else None
+    options = {**(JOINT_OPTIONS if spaces is None else POLICY_OPTIONS), "hidden": settings.width, **(changed or {})}
+    acted_in = [width] if spaces is None else [space.to_tree() for space in spaces]
+    parts = [optim, settings.horizon, acted_in, options, parameterization, [s.digest for s in sets]]
+    kind = parameterization if spaces is None else f"tool-{parameterization}"
+    folder = settings.directory / "policies" / f"{kind}-{content_key(parts)[:12]}"
     file = folder / "policy.safetensors"
-    with lock(folder, f"pre-training the {parameterization} policy"):
+    with lock(folder, f"pre-training the {kind} policy"):
         if not file.exists():
             policy = build(
-                sets, settings.horizon, settings.seed, width, parameterization=parameterization, hidden=settings.width
-            )
+                sets, settings.horizon, settings.seed, width, acted_in=spaces, parameterization=parameterization,
+                **options,
+            )  # fmt: skip
             pretrain(policy, sets, optim, directory=folder).policy.save(file)
     return file

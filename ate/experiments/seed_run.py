@@ -128,7 +128,7 @@ def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int,
     encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in own}
     for name, other in experiment.variants:
         if any(method.encoder == name for method in methods):
-            encoders[name] = _realigned(other, drawn, seed, aligned)[0].vae
+            encoders[name] = _realigned(other, drawn, seed, aligned)[0].encoder
     starts = {method.name: policy if method.start == "pretrained" else policy.fresh(seed) for method in methods}
     built = {}
     for method in methods:
@@ -158,13 +158,13 @@ def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder
         case "none":
             return None
         case "random":
-            return untrained(alignment, seed).vae
+            return untrained(alignment, seed).encoder
         case "identity":
-            return IdentityEncoder(alignment.vae.config.features, alignment.config.chunk)
+            return IdentityEncoder(alignment.encoder.config.features, alignment.config.chunk)
         case "one-stage":
             with nullcontext() if folder is None else lock(folder, f"training the one-stage encoder of seed {seed}"):
-                return fit_one_stage(alignment, drawn, seed=seed, directory=folder).vae
-    return alignment.vae
+                return fit_one_stage(alignment, drawn, seed=seed, directory=folder).encoder
+    return alignment.encoder
 
 
 def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: int, record: bool = False) -> "Rollouts":

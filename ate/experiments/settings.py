@@ -55,6 +55,7 @@ class Settings:
         parameterizations: what the policies predict; notebook 04 takes the first.
         width: width of the policy network.
         pretrain_steps: optimisation steps of pre-training.
+        pretrain_batch: chunks in a step of pre-training.
         demonstrations: adaptation episodes, drawn for each training seed.
         steps: fine-tuning steps.
         batch: chunks in a step.
@@ -93,7 +94,8 @@ class Settings:
     embedded: int = 1500
     parameterizations: tuple[str, ...] = ("sample", "flow_noise_at_1")
     width: int = 256
-    pretrain_steps: int = 6000
+    pretrain_steps: int = 10000
+    pretrain_batch: int = 128
     demonstrations: int = 25
     steps: int = 80
     batch: int = 64
@@ -112,8 +114,8 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "embedded", "width", "pretrain_steps", "demonstrations", "steps", "batch", "seeds",
-                     "rollouts", "ablation_seeds", "workers"):  # fmt: skip
+        for name in ("horizon", "embedded", "width", "pretrain_steps", "pretrain_batch", "demonstrations", "steps",
+                     "batch", "seeds", "rollouts", "ablation_seeds", "workers"):  # fmt: skip
             self._check(getattr(self, name) >= 1, name, "at least 1", "raise it")
         self._check(self.validation_seeds >= 0, "validation_seeds", "0 or more", "use 0 for none")
         self._check(0 < self.held_out < 1, "held_out", "a share in (0, 1)", "use 0.1")
@@ -185,7 +187,8 @@ class Settings:
 
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
-        profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, demonstrations=5, steps=20, seeds=2,
+        profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
+        demonstrations=5, steps=20, seeds=2,
         rollouts=10, lams=(0.5, 2.0), clamps=(0.1, 0.5), ablation_seeds=2, validation_seeds=2,
     ),
     "demo": Settings(profile="demo"),

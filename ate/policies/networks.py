@@ -36,9 +36,12 @@ class ResidualMLP(nn.Module):
         observation: width of the observation vector.
         hidden: features of the hidden layers.
         depth: residual blocks.
+        film: let observation and time scale the hidden features too, each block in its own way (Perez et al. 2018).
     """
 
-    def __init__(self, horizon: int, features: int, observation: int, hidden: int = 256, depth: int = 3) -> None:
+    def __init__(
+        self, horizon: int, features: int, observation: int, hidden: int = 256, depth: int = 3, film: bool = False
+    ) -> None:
         super().__init__()
         self.time = TimeFeatures()
         self.condition = nn.Sequential(nn.Linear(observation + 64, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
@@ -47,13 +50,15 @@ class ResidualMLP(nn.Module):
         self.widen = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
         self.narrow = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
         self.leave = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, horizon * features))
+        self.film = nn.ModuleList(nn.Linear(hidden, 2 * hidden) for _ in range(depth if film else 0))
 
     def forward(self, x: Tensor, t: Tensor, observation: Tensor) -> Tensor:
         """`x (B, S, D)`, `t (B,)`, `observation (B, o)` → `(B, S, D)`."""
         condition = self.condition(torch.cat([observation, self.time(t)], -1))
         h = self.enter(x.flatten(1)) + condition
-        for norm, widen, narrow in zip(self.norms, self.widen, self.narrow, strict=True):
-            h = h + narrow(nn.functional.silu(widen(norm(h)) + condition))
+        for i, (norm, widen, narrow) in enumerate(zip(self.norms, self.widen, self.narrow, strict=True)):
+            scale, shift = self.film[i](condition).chunk(2, -1) if self.film else (0.0, condition)
+            h = h + narrow(nn.functional.silu(widen(norm(h)) * (1 + scale) + shift))
         return self.leave(h).view(x.shape)
 
 

@@ -3,7 +3,8 @@
     x_t = α·a0 + σ·ε,   network(x_t, t, observation) ≈ p·a0 + q·ε        (ate.policies.noise)
 
 One class serves every parameterisation, because they differ only in the path. The observation is the unified
-normalised qpos, the embodiment's mask, and the task state where the recordings carry one.
+normalised qpos, the embodiment's mask, features of the task state where the recordings carry one, and which of the
+pre-training robots it is where the policy is told.
 """
 
 import copy
@@ -18,13 +19,16 @@ import torch
 from torch import Tensor, nn
 
 from ate.data.episodes import Episodes
-from ate.data.normalize import Normalizer, fit_rows
 from ate.data.passport import Passport
 from ate.data.space import ActionSpace, spaces
-from ate.data.tool_space import space_of
+from ate.data.tool_space import ToolSpace, space_of
 from ate.errors import InputError, unknown
 from ate.policies.networks import ConvUNet, ResidualMLP
 from ate.policies.noise import NoisePath
+from ate.policies.observation import StateFeatures
+from ate.policies.preconditioning import ANCHORS, Preconditioned, deviation
+from ate.robots import GRIPPER
+from ate.robots.frames import OPENING, TOOL_NAMES
 from ate.runs import checkpoint
 
 NETWORKS = ("mlp", "unet")
@@ -44,6 +48,10 @@ class PolicyConfig:
         network: `"mlp"` or `"unet"`.
         hidden: hidden features of the MLP; channels of the first level of the U-Net.
         depth: residual blocks of the MLP.
+        film: the observation scales the MLP's hidden features too.
+        anchor: of the preconditioning, one of `ate.policies.preconditioning.ANCHORS`.
+        robots: robots that the observation names by a column each; all columns are 0 for any other robot.
+        joint_noise: deviation of normal noise on the observed joints in training, radians or metres; actions are kept.
         noise_levels: discrete noise levels of a diffusion path.
         denoising_steps: DDIM or Euler steps at inference.
     """
@@ -55,12 +63,18 @@ class PolicyConfig:
     network: str = "mlp"
     hidden: int = 256
     depth: int = 3
+    film: bool = False
+    anchor: str = "none"
+    robots: tuple[str, ...] = ()
+    joint_noise: float = 0.0
     noise_levels: int = 100
     denoising_steps: int = 10
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise unknown(self.network, NETWORKS, where="policy network")
+        if self.anchor not in ANCHORS:
+            raise unknown(self.anchor, ANCHORS, where="policy anchor")
         if self.network == "unet" and self.horizon % 4:
             raise InputError(
                 str(self.horizon), where="policy horizon", expected="a multiple of 4 for the U-Net", fix="use the MLP"
@@ -73,18 +87,31 @@ class Policy(nn.Module):
     Args:
         config: sizes and parameterisation.
         spaces: action spaces it may act in, one a robot, all of `config.features` columns.
-        state_normalizer: statistics of the task state, None where there is none.
+        state: features of the task state, None where there is none.
+        deviation: s `(S, D)` of the preconditioning; 1 where it is not given.
     """
 
     def __init__(
-        self, config: PolicyConfig, spaces: Sequence[ActionSpace], state_normalizer: Normalizer | None
+        self,
+        config: PolicyConfig,
+        spaces: Sequence[ActionSpace],
+        state: StateFeatures | None,
+        deviation: Tensor | None = None,
     ) -> None:
         super().__init__()
-        self.config, self.spaces, self.state_normalizer = config, tuple(spaces), state_normalizer
+        self.config, self.spaces, self.state = config, tuple(spaces), state
         self.path = NoisePath(config.parameterization, config.noise_levels)
-        observation = 2 * config.features + config.state
-        sizes = config.horizon, config.features, observation, config.hidden
-        self.network: nn.Module = ResidualMLP(*sizes, config.depth) if config.network == "mlp" else ConvUNet(*sizes)
+        sizes = config.horizon, config.features, self.observed, config.hidden
+        core = ResidualMLP(*sizes, config.depth, config.film) if config.network == "mlp" else ConvUNet(*sizes)
+        self.network: nn.Module = core
+        if config.anchor != "none":
+            known = torch.ones(config.horizon, config.features) if deviation is None else deviation
+            self.network = Preconditioned(core, self.path, config.anchor, known)
+
+    @property
+    def observed(self) -> int:
+        """o, width of the observation vector."""
+        return 2 * self.config.features + (0 if self.state is None else self.state.width) + len(self.config.robots)
 
     def forward(self, x: Tensor, t: Tensor, observation: Tensor) -> Tensor:
         """The prediction `(B, S, D)` for noised chunks x at times t `(B,)` in [0, 1]."""
@@ -106,10 +133,20 @@ class Policy(nn.Module):
             )
         mask = np.broadcast_to(space.embodiment.used.astype(np.float32), (len(qpos), self.config.features))
         parts = [space.encode(qpos.astype(np.float32)), mask]
-        if state is not None and self.state_normalizer is not None:
-            # The object may lie outside the range of pre-training; far outside, the network would only extrapolate.
-            parts.append(np.clip(self.state_normalizer.normalize(state.astype(np.float32)), -3.0, 3.0))
+        if state is not None and self.state is not None:
+            parts.append(self.state(state))
+        named = np.array([space.embodiment.name == name for name in self.config.robots], np.float32)
+        parts.append(np.broadcast_to(named, (len(qpos), len(named))))
         return np.concatenate(parts, axis=-1)
+
+    def noise(self, space: ActionSpace) -> np.ndarray:
+        """Deviation of the noise on each number of an observation in training, float32 `(o,)`; see `joint_noise`."""
+        n, e = space.normalizer, space.embodiment
+        arm = ~n.constant & ~np.isin(e.joint_names, (GRIPPER, TOOL_NAMES[OPENING]))
+        unit = np.where(arm, self.config.joint_noise / np.where(arm, n.half_range, 1.0), 0.0).astype(np.float32)
+        noise = np.zeros(self.observed, np.float32)
+        noise[: self.config.features] = e.scatter(unit)
+        return noise
 
     @torch.no_grad()
     def denoise(self, observation: Tensor, mask: Tensor, generator: torch.Generator) -> Tensor:
@@ -138,7 +175,7 @@ class Policy(nn.Module):
         space = space or self.spaces[0]
         device = next(self.parameters()).device
         observation = torch.from_numpy(self.observation(qpos, state, space)).to(device)
-        mask = torch.from_numpy(space.mask).to(device)
+        mask = torch.from_numpy(space.loss_mask).to(device)
         return space.decode(self.denoise(observation, mask, generator), qpos).cpu().numpy()
 
     def moved_to(self, space: ActionSpace) -> "Policy":
@@ -151,7 +188,9 @@ class Policy(nn.Module):
         """A copy with newly initialised weights, for training from scratch."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return Policy(self.config, self.spaces, self.state_normalizer).to(next(self.parameters()).device)
+            statistics = self.network.deviation if isinstance(self.network, Preconditioned) else None
+            device = next(self.parameters()).device
+            return Policy(self.config, self.spaces, self.state, statistics).to(device)
 
     @property
     def passports(self) -> tuple[Passport, ...]:
@@ -164,7 +203,7 @@ class Policy(nn.Module):
             "config": asdict(self.config),
             "spaces": [space.to_tree() for space in self.spaces],
             "passports": [passport.to_tree() for passport in self.passports],
-            "state": None if self.state_normalizer is None else self.state_normalizer.to_tree(),
+            "state": None if self.state is None else self.state.to_tree(),
             "weights": self.state_dict(),
         }
         checkpoint.save(file, tree)
@@ -181,9 +220,10 @@ class Policy(nn.Module):
             InputError: its statistics are not those of its passports.
         """
         tree: dict[str, Any] = checkpoint.load(file)
-        state = None if tree["state"] is None else Normalizer.from_tree(tree["state"])
+        state = None if tree["state"] is None else StateFeatures.from_tree(tree["state"])
         # `hidden` was called `width` up to version 0.1.
         config = {"hidden" if name == "width" else name: value for name, value in tree["config"].items()}
+        config["robots"] = tuple(config.get("robots", ()))
         policy = cls(PolicyConfig(**config), [space_of(space) for space in tree["spaces"]], state)
         for passport, stored in zip(policy.passports, tree["passports"], strict=True):
             passport.check_tree(stored, where=str(file))
@@ -191,7 +231,17 @@ class Policy(nn.Module):
         return policy.to(device)
 
 
-def build(sets: Sequence[Episodes], horizon: int, seed: int, width: int | None = None, **options: Any) -> Policy:
+def build(
+    sets: Sequence[Episodes],
+    horizon: int,
+    seed: int,
+    width: int | None = None,
+    *,
+    acted_in: Sequence[ActionSpace] | None = None,
+    fine: bool = False,
+    named: bool = False,
+    **options: Any,
+) -> Policy:
     """A new policy for these robots, with statistics taken from their episodes.
 
     Args:
@@ -199,14 +249,16 @@ def build(sets: Sequence[Episodes], horizon: int, seed: int, width: int | None =
         horizon: S.
         seed: seed of the weights.
         width: columns of the unified vector; give more than the robots need to leave room for wider ones.
+        acted_in: the action space of each set, e.g. tool spaces; by default joints, each with its own statistics.
+        fine: give fine features of the state, see `ate.policies.observation`.
+        named: tell the policy which of the robots it moves.
         options: other fields of `PolicyConfig`, e.g. `hidden`.
     """
-    acted_in = spaces(sets, width)
-    normalizer, columns = None, 0
-    if all(episodes.has("state") for episodes in sets):
-        normalizer = fit_rows(episodes.extra(i, "state") for episodes in sets for i in range(len(episodes)))
-        columns = len(normalizer.low)
-    config = PolicyConfig(horizon, acted_in[0].width, columns, **options)
+    acted_in = spaces(sets, width) if acted_in is None else tuple(acted_in)
+    state = StateFeatures.of(sets, fine, own_tool=not any(isinstance(space, ToolSpace) for space in acted_in))
+    columns, robots = 0 if state is None else state.columns, tuple(s.robot for s in sets) if named else ()
+    config = PolicyConfig(horizon, acted_in[0].width, columns, robots=robots, **options)
+    statistics = None if config.anchor == "none" else deviation(sets, acted_in, horizon, config.anchor)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Policy(config, acted_in, normalizer)
+        return Policy(config, acted_in, state, statistics)

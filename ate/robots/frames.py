@@ -11,6 +11,7 @@ A row of tool motion is ten numbers: position (3), first and second column of th
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -83,7 +84,7 @@ class Placement:
 
     def shared(self, position: Values, rotation: Values) -> tuple[Values, Values]:
         """Poses (…, 3) and (…, 3, 3) of the robot's own tool, base frame → of the conventional tool, shared frame."""
-        base, tool = _like(self.base, position), _like(self.tool, position)
+        base, tool = self._poses(position)
         moved = (rotation @ tool[:3, 3]) + position
         return (base[:3, :3] @ moved[..., None])[..., 0] + base[:3, 3], base[:3, :3] @ rotation @ tool[:3, :3]
 
@@ -98,9 +99,29 @@ class Placement:
         parts = [position, rotation[..., 0], rotation[..., 1], opening[..., None]]
         return torch.cat(parts, -1) if isinstance(position, Tensor) else np.concatenate(parts, -1)
 
-    def follow(self, rows: Array, start: Array, period: float | None = None) -> tuple[Array, Residual]:
-        """Joints (E, T, n) that follow tool motions (E, T, 10) from a start (n,) or (E, n), and what they miss."""
+    @cached_property
+    def _kept(self) -> dict[tuple[torch.device, torch.dtype], tuple[Tensor, ...]]:
+        return {}
+
+    def _poses(self, like: Values) -> tuple[Values, ...]:
+        """`base` and `tool` of the kind of another array; they go to a device once, not at every step."""
+        if not isinstance(like, Tensor):
+            return self.base, self.tool
+        key = (like.device, like.dtype)
+        if key not in self._kept:
+            self._kept[key] = tuple(
+                torch.as_tensor(p, device=like.device, dtype=like.dtype) for p in (self.base, self.tool)
+            )
+        return self._kept[key]
+
+    def follow(self, rows: Array, start: Array | None, period: float | None = None) -> tuple[Array, Residual]:
+        """Joints (E, T, n) that follow tool motions (E, T, 10), and what they miss.
+
+        They start from the joints before the first row, (n,) or (E, n); None: from any that reach the first row.
+        """
         position, rotation = self.own(rows[..., POSITION], rotation_of(rows[..., TURN]))
+        if start is None:
+            start = self.kinematics.inverse(position[:, 0], rotation[:, 0], self.kinematics.rest)
         q = follow(self.kinematics, position, rotation, start, period)
         return q, residual(self.kinematics, q, position, rotation)
 
@@ -125,10 +146,4 @@ def _pose(given: ArrayLike | None, default: Array, name: str) -> Array:
             expected="a pose: (4, 4) with a rotation in its upper left",
             fix="give a rotation matrix and a translation in metres",
         )
-    return pose
-
-
-def _like(pose: Array, other: Values) -> Values:
-    if isinstance(other, Tensor):
-        return torch.as_tensor(pose, dtype=other.dtype, device=other.device)
     return pose

@@ -92,8 +92,9 @@ class Kinematics:
     @property
     def slides(self) -> NDArray[np.bool_]:
         """Which of them slide, bool (n,): positions in metres; the others turn."""
-        turning = np.abs(self.screws[:, :3]).max(axis=1)
-        return np.asarray(turning @ np.abs(self.coupling) == 0)
+        turning = np.linalg.norm(self.screws[:, :3], axis=1) > 0
+        slides: NDArray[np.bool_] = ~((self.coupling != 0) & turning[:, None]).any(axis=0)
+        return slides
 
     def forward(self, qpos: Values) -> tuple[Values, Values]:
         """Position (…, 3) in metres and rotation matrix (…, 3, 3) of the tool, in the base frame.
@@ -180,16 +181,14 @@ class Kinematics:
         return replace(self, name=name, joint_names=joint_names)
 
     def to_tree(self) -> dict[str, Any]:
-        """Plain values, for a file; None for what is infinite, which JSON does not hold."""
+        """Plain values, for a checkpoint or a file."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: _finite(value) if isinstance(value, np.ndarray) else value for name, value in own.items()}
+        return {name: _plain(value) if isinstance(value, np.ndarray) else value for name, value in own.items()}
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "Kinematics":
         """The inverse of `to_tree`."""
         arrays = {name: np.asarray(tree[name], float) for name in ARRAYS}
-        for name, endless in (("limits", np.array([-np.inf, np.inf])), ("speed", np.array(np.inf))):
-            arrays[name] = np.where(np.isnan(arrays[name]), endless, arrays[name])
         return cls(name=tree["name"], joint_names=tuple(tree["joint_names"]), **arrays)
 
     def _arm(self, qpos: np.ndarray | Tensor) -> Tensor:
@@ -241,6 +240,12 @@ class Kinematics:
         return rotation @ mount[:3, :3], rotation @ mount[:3, 3] + position
 
 
+def _plain(values: Array) -> list[Any]:
+    """Nested lists of numbers; the infinite ones, which JSON lacks, as text that numpy reads back."""
+    plain: list[Any] = np.where(np.isfinite(values), values.astype(object), values.astype(str)).tolist()
+    return plain
+
+
 def _point(rotation: Tensor, position: Tensor, shift: Tensor) -> Tensor:
     return (rotation @ shift[..., None])[..., 0] + position
 
@@ -252,12 +257,6 @@ def _hat(omega: Array) -> Array:
 
 def _like(values: Tensor, given: Values) -> Values:
     return values if isinstance(given, Tensor) else values.numpy()
-
-
-def _finite(values: Array) -> list[Any]:
-    plain = values.astype(object)
-    plain[~np.isfinite(values)] = None
-    return list(plain.tolist())
 
 
 def _of_table(arm: Robot) -> Kinematics:

@@ -1,9 +1,9 @@
 """Which link is the tool, where the user names none.
 
 Joints of fingers do not count: those whose own name or whose link's name says so, those that follow a joint which does
-not move them, and those behind a link that branches into short chains of about equal length. Of what the remaining joints move, the links that the most of them
-move are candidates. The first of these that exists is taken: a link or site with a usual name for a tool; the link that
-carries the fingers; the last link.
+not move them, and those behind a link that branches into short chains of about equal length. Of what the remaining
+joints move, the links that the most of them move are candidates. The first of these that exists is taken: a link or
+site with a usual name for a tool; the link that carries the fingers; the last link.
 """
 
 import re

@@ -60,7 +60,7 @@ def wait() -> None:
         distributed.barrier()
 
 
-def mine(batch: Tensor) -> Tensor:
+def own_rows(batch: Tensor) -> Tensor:
     """This process's rows of a batch.
 
     Raises:
@@ -73,7 +73,7 @@ def mine(batch: Tensor) -> Tensor:
     return batch if count == 1 else batch.chunk(count)[rank()]
 
 
-def whole(part: Tensor) -> Tensor:
+def all_rows(part: Tensor) -> Tensor:
     """The rows of all processes in order, with gradients to each."""
     if processes() == 1:
         return part

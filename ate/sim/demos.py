@@ -138,12 +138,8 @@ def record(
     folder = Path(out)
     robot(robot_name), task(task_name)
     if not 1 <= episodes <= 5000 or seed < 0:
-        raise InputError(
-            f"episodes={episodes}, seed={seed}",
-            where="record",
-            expected="1 to 5000 episodes, a seed >= 0",
-            fix="choose again",
-        )
+        got = f"episodes={episodes}, seed={seed}"
+        raise InputError(got, where="record", expected="1 to 5000 episodes, a seed >= 0", fix="choose again")
     _refuse_existing(folder)
     kept: list[Demo] = []
     failed: list[int] = []
@@ -179,12 +175,8 @@ def record(
 
 def _refuse_existing(folder: Path) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(
-            "something already there",
-            where=str(folder),
-            expected="a new or empty folder",
-            fix="name another one or move it away",
-        )
+        fix = "name another one or move it away"
+        raise InputError("something already there", where=str(folder), expected="a new or empty folder", fix=fix)
 
 
 def _create(path: Path) -> h5py.File:

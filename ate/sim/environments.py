@@ -59,12 +59,8 @@ class Environments:
         self.arm, self.task = robot(robot_name), task(task_name)
         self.seeds = tuple(int(seed) for seed in seeds)
         if not self.seeds or min(self.seeds) < 0:
-            raise InputError(
-                str(list(self.seeds)[:5]),
-                where="seeds",
-                expected="one or more integers >= 0",
-                fix="pass e.g. range(50)",
-            )
+            fix = "pass e.g. range(50)"
+            raise InputError(str(list(self.seeds)[:5]), where="seeds", expected="one or more integers >= 0", fix=fix)
         self._model = build_model(robot_name, task_name)
         count = len(self.seeds)
         self._threads = max(1, min(os.cpu_count() or 1, (count + 3) // 4) if threads is None else threads)
@@ -160,23 +156,17 @@ class Environments:
         """
         command = np.array(action, dtype=float)
         if command.shape != (len(self), self.arm.dof):
-            raise InputError(
-                f"shape {command.shape}",
-                where=f"action for {self.arm.name}",
-                expected=f"({len(self)}, {self.arm.dof}): {self.arm.joints} joints and the gripper in every row",
-                fix="see Robot.joint_names for the order",
-            )
+            expected = f"({len(self)}, {self.arm.dof}): {self.arm.joints} joints and the gripper in every row"
+            fix = "see Robot.joint_names for the order"
+            raise InputError(f"shape {command.shape}", where=f"action for {self.arm.name}", expected=expected, fix=fix)
         index = np.flatnonzero(self.active)
         if not len(index):
             return
         command = command[index]
         if not np.isfinite(command).all():
-            raise InputError(
-                "a value that is not finite",
-                where=f"action for {self.arm.name}",
-                expected="finite joint targets in radians",
-                fix="check the policy's output and its normaliser",
-            )
+            got = "a value that is not finite"
+            expected, fix = "finite joint targets in radians", "check the policy's output and its normaliser"
+            raise InputError(got, where=f"action for {self.arm.name}", expected=expected, fix=fix)
         low, high = np.append(self.arm.limits[:, 0], 0.0), np.append(self.arm.limits[:, 1], 1.0)
         control = np.clip(command, low, high)
         self._grip[index] = control[:, -1]

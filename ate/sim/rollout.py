@@ -165,10 +165,7 @@ def _chunk(
     chunk = np.asarray(policy(qpos, state), dtype=float)
     dof = environments.arm.dof
     if chunk.ndim != 3 or chunk.shape[0] != len(qpos) or chunk.shape[2] != dof or chunk.shape[1] < execute:
-        raise InputError(
-            f"actions of shape {chunk.shape}",
-            where=f"policy on {environments.arm.name}",
-            expected=f"({len(qpos)}, S, {dof}) with S >= execute = {execute}",
-            fix="return one chunk an environment, or pass a smaller execute",
-        )
+        got, expected = f"actions of shape {chunk.shape}", f"({len(qpos)}, S, {dof}) with S >= execute = {execute}"
+        fix = "return one chunk an environment, or pass a smaller execute"
+        raise InputError(got, where=f"policy on {environments.arm.name}", expected=expected, fix=fix)
     return chunk[:, :execute]

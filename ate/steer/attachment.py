@@ -117,7 +117,7 @@ class Attachment:
         if self._alignment is None or self.hook_point.kind == "ours":
             return
         self._units = units_of(self._alignment, a0.shape[2], **self._units_options)
-        guided = self._alignment.space.compact.mask
+        guided = self._alignment.space.compact.loss_mask
         mask = torch.zeros(a0.shape[2], dtype=torch.bool)
         mask[list(self._units.columns)] = torch.from_numpy(guided)
         self.guidance = replace(self.guidance, slots=self._units.columns, mask=mask)

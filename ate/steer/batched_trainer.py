@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from ate.runs.distributed import processes, whole
+from ate.runs.distributed import all_rows, processes
 from ate.steer.guidance import Guidance
 from ate.steer.meter import GuidanceMeter
 from ate.steer.optim_config import OptimConfig
@@ -77,10 +77,12 @@ class BatchedTrainer(BaseTrainer):
         residual = predictions - batch.target
         plain = residual.detach()
         shift, clamped = self._shift(predictions.detach(), prepared)
-        self._meters.add(whole(batch.t), _whole(shift), _whole(plain), _whole(clamped), whole(batch.mask))
+        self._meters.add(
+            all_rows(batch.t), _all_rows(shift), _all_rows(plain), _all_rows(clamped), all_rows(batch.mask)
+        )
         error = ((residual + shift).square() * batch.mask).sum((1, 2, 3)) / batch.count
         (error.sum() * (processes() / batches)).backward()
-        return (_whole(plain).square() * whole(batch.mask)).sum((1, 2, 3)) / batch.count
+        return (_all_rows(plain).square() * all_rows(batch.mask)).sum((1, 2, 3)) / batch.count
 
     def _shift(self, predictions: Tensor, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """Every method's shift, and where its clamp decides, each `(A, B, S, D)`; zeros without guidance."""
@@ -118,6 +120,6 @@ class BatchedTrainer(BaseTrainer):
         }
 
 
-def _whole(part: Tensor) -> Tensor:
+def _all_rows(part: Tensor) -> Tensor:
     """The rows of all processes, of `(A, B, …)`."""
-    return part if processes() == 1 else whole(part.transpose(0, 1)).transpose(0, 1)
+    return part if processes() == 1 else all_rows(part.transpose(0, 1)).transpose(0, 1)

@@ -13,7 +13,8 @@ from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.policies.noise import NoisePath
 from ate.policies.policy import Policy
-from ate.runs.distributed import mine
+from ate.policies.preconditioning import lead
+from ate.runs.distributed import own_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +25,13 @@ class TrainingData:
         chunks: all chunks, episode ends padded with their last row.
         chunk_of: the chunk that each observation predicts, int64 `(N,)`.
         observation: network inputs `(N, o)`.
+        noise: deviation of the noise that each robot's observations get in training `(robots, o)`; None for none.
     """
 
     chunks: Chunks
     chunk_of: Tensor
     observation: Tensor
+    noise: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.chunk_of)
@@ -37,25 +40,23 @@ class TrainingData:
     def of(
         cls, policy: Policy, sets: Sequence[Episodes], spaces: Sequence[ActionSpace], device: torch.device
     ) -> "TrainingData":
-        """Pair every recorded step with the next S actions.
-
-        Measured positions lead by one step: the row measured at t + 1 is what a position servo should be told
-        at t. Commands are recorded beside the observation they answer and do not lead.
-        """
+        """Pair every recorded step with the S actions that answer it (`ate.policies.preconditioning.lead`)."""
         parts, observations, indices, base = [], [], [], 0
         for episodes, space in zip(sets, spaces, strict=True):
             part = chunk(episodes, policy.config.horizon, space, pad_end=True)
-            lead = 1 if episodes.source == "qpos" else 0
             last = torch.from_numpy(episodes.lengths)[part.episode] - 1
             # An episode's last row has no successor: it holds its place.
-            indices.append(base + torch.arange(len(part)) + torch.where(part.offset < last, lead, 0))
+            indices.append(base + torch.arange(len(part)) + torch.where(part.offset < last, lead(episodes), 0))
             base += len(part)
             parts.append(part)
             for i in range(len(episodes)):
                 state = episodes.extra(i, "state") if policy.config.state else None
                 observations.append(policy.observation(episodes[i].qpos, state, space))
         observation = torch.from_numpy(np.concatenate(observations))
-        return cls(concat(parts).to(device), torch.cat(indices).to(device), observation.to(device))
+        noise = None
+        if policy.config.joint_noise:
+            noise = torch.from_numpy(np.stack([policy.noise(space) for space in spaces])).to(device)
+        return cls(concat(parts).to(device), torch.cat(indices).to(device), observation.to(device), noise)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ class Batch:
 
     def part(self) -> "Batch":
         """This process's rows, where several share the work."""
-        rows: Any = {name: mine(value) for name, value in vars(self).items() if name not in ("count", "size")}
+        rows: Any = {name: own_rows(value) for name, value in vars(self).items() if name not in ("count", "size")}
         return replace(self, **rows)
 
 
@@ -101,4 +102,9 @@ def draw(data: TrainingData, path: NoisePath, size: int, generator: torch.Genera
     noise = torch.randn(a0.shape, generator=generator, device=device) * mask
     t = path.time(torch.rand(size, generator=generator, device=device))
     x, target, count = path.noised(a0, noise, t), path.target(a0, noise, t), mask.sum() * a0.shape[1]
-    return Batch(index, a0, x, t, target, data.observation[rows], mask, count, size)
+    observation = data.observation[rows]
+    if data.noise is not None:
+        # Joints that are seen inexactly, with actions as they were: a rollout drifts from its demonstrations.
+        unit = torch.randn(observation.shape, generator=generator, device=device)
+        observation = observation + unit * data.noise[data.chunks.group[index]]
+    return Batch(index, a0, x, t, target, observation, mask, count, size)

@@ -124,7 +124,7 @@ def _denoised(
     device = next(policy.parameters()).device
     data = TrainingData.of(policy, [held_out], [space], device)
     rows = torch.linspace(0, len(data) - 1, min(places, len(data)), device=device).long()
-    mask = torch.from_numpy(space.mask).to(device)
+    mask = torch.from_numpy(space.loss_mask).to(device)
     observation = data.observation[rows].repeat_interleave(draws, 0)
     predicted = policy.denoise(observation, mask, torch.Generator().manual_seed(seed))
     return predicted, data.chunks.gather(data.chunk_of[rows]), mask

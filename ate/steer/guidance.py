@@ -110,14 +110,14 @@ class Guidance:
         Raises:
             InputError: a name or pattern that no joint of the alignment has, or as the class.
         """
-        mask = alignment.space.mask
+        mask = alignment.space.loss_mask
         if joints is not None:
             guided = np.zeros_like(mask)
             index = matching(alignment.joint_names, joints, "joints of guidance")
             guided[[alignment.space.embodiment.slots[i] for i in index]] = True
             mask = mask & guided
         return cls(
-            vae or alignment.vae, config, mask=mask, slots=alignment.space.embodiment.slots, space=alignment.space,
+            vae or alignment.encoder, config, mask=mask, slots=alignment.space.embodiment.slots, space=alignment.space,
             horizon=alignment.config.chunk, **options,
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ate.policies.noise import NoisePath, estimate_coefficient, split
 from ate.policies.policy import CLIP
-from ate.runs.distributed import mine
+from ate.runs.distributed import own_rows
 from ate.steer.batches import Batch, TrainingData
 from ate.steer.guidance import Guidance
 
@@ -83,7 +83,7 @@ class ShiftedTargets:
     def _noised(self, batch: Batch) -> Prepared:
         """A batch with its latent noise, of this process's rows."""
         noise = {
-            width: mine(torch.randn((len(batch.x), width), generator=generator, device=batch.x.device))
+            width: own_rows(torch.randn((len(batch.x), width), generator=generator, device=batch.x.device))
             for width, generator in self.generators.items()
         }
         part = batch.part()

@@ -13,7 +13,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
-from ate.runs.distributed import average, processes, whole
+from ate.runs.distributed import all_rows, average, processes
 from ate.runs.loop import Stateful
 from ate.steer.guidance import Guidance
 from ate.steer.meter import GuidanceMeter
@@ -105,10 +105,10 @@ class Trainer(BaseTrainer):
             shift = self._guidance.scale(kg, prepared.alpha)
             error = residual + shift
             clamped = self._guidance.clamped(kg).to(shift.dtype)
-            self._meter.add(*(whole(part) for part in (batch.t, shift, plain, clamped, batch.mask)))
+            self._meter.add(*(all_rows(part) for part in (batch.t, shift, plain, clamped, batch.mask)))
         # Each process has its rows' part of the sum, and gradients are averaged over processes.
         ((error.square() * batch.mask).sum() / batch.count * (processes() / batches)).backward()
-        return (whole(plain).square() * whole(batch.mask)).sum() / batch.count
+        return (all_rows(plain).square() * all_rows(batch.mask)).sum() / batch.count
 
     def _clip(self) -> None:
         clip_grad_norm_(self._policy.parameters(), self._optim.max_grad_norm)

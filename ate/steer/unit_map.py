@@ -115,17 +115,18 @@ def check_fit(alignment: Alignment, chunks: Tensor, where: str) -> None:
         InputError: they come back with an RMS error above 0.25 normalised units in some joint, and above three times
             what the alignment left in training.
     """
-    posterior = alignment.vae.encode(chunks)
-    error = (alignment.vae.decode(posterior.mean, chunks.shape[1]) - chunks).square().mean((0, 1)).sqrt()
-    moving = torch.from_numpy(~alignment.space.normalizer.constant).to(error.device)
+    seen, space = alignment.inputs(chunks), alignment.seen[-1].compact
+    posterior = alignment.vae.encode(seen)
+    error = (alignment.vae.decode(posterior.mean, seen.shape[1]) - seen).square().mean((0, 1)).sqrt()
+    moving = torch.from_numpy(space.loss_mask).to(error.device)
     worst = int((error * moving).argmax())
-    # What the last SmoothL1 in training stands for, as RMS over all joints; 0 where no metrics were kept.
-    rows = reversed(alignment.metrics.get("adapt", []))
+    # What the last SmoothL1 in training stands for, as RMS over all columns; 0 where no metrics were kept.
+    rows = reversed(alignment.metrics.get("adapt") or alignment.metrics.get("pretrain", []))
     left = math.sqrt(2 * next((row["reconstruction"] for row in rows if "reconstruction" in row), 0.0))
     if float(error[worst]) > max(MISFIT, THRICE * left):
-        values = chunks[..., worst]
+        values, column = seen[..., worst], "tool motion" if alignment.tool_spaces else "joint"
         raise InputError(
-            f"actions of joint {alignment.space.embodiment.joint_names[worst]!r} from {float(values.min()):.3g} to "
+            f"actions of {column} {space.embodiment.joint_names[worst]!r} from {float(values.min()):.3g} to "
             f"{float(values.max()):.3g}, which come back with an error of {float(error[worst]):.2g}",
             where=where,
             expected="values that the alignment was trained on, in [-1, 1] by its statistics",

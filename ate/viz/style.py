@@ -6,7 +6,9 @@ Colours are those of Okabe and Ito (2008), distinguishable with all common forms
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 
 INK, SOFT, GRID, BAND = "#1f2a36", "#5c6773", "#e4e8ec", "#eef1f4"
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN = (
@@ -66,6 +68,20 @@ def nested(place: int, count: int) -> dict[str, Any]:
     """Line and marker of the `place`-th of `count` curves: ever thinner, so that coinciding curves stay visible."""
     share = place / max(count - 1, 1)
     return {"line": {"width": 5 - 3 * share}, "marker": {"size": 9 - 4 * share}}
+
+
+def add_band(figure: go.Figure, x: ArrayLike, low: ArrayLike, high: ArrayLike, color: str, **style: Any) -> None:
+    """Fill the area between the curves `low` and `high` `(n,)` over `x` `(n,)`, without a legend entry."""
+    figure.add_scatter(
+        x=np.concatenate([x, np.flip(x)]), y=np.concatenate([high, np.flip(low)]), fill="toself",
+        fillcolor=faded(color, 0.14), line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False, **style,
+    )  # fmt: skip
+
+
+def whiskers(mean: ArrayLike, low: ArrayLike, high: ArrayLike, thickness: float = 1.5) -> dict[str, Any]:
+    """Error bars from `low` to `high` around each mean, all `(n,)`."""
+    return {"type": "data", "symmetric": False, "array": np.subtract(high, mean), "arrayminus": np.subtract(mean, low),
+            "thickness": thickness, "width": 4}  # fmt: skip
 
 
 def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:

@@ -6,11 +6,11 @@ import torch
 
 import ate.align
 from ate.align import fit_one_stage, scorecard, untrained
-from ate.align.alignment import Latents
 from ate.align.evaluate.activity import gap, latent_moments
 from ate.align.evaluate.benchmark import _scores
 from ate.align.evaluate.reconstruction import joint_units, pca_error
 from ate.align.evaluate.unseen_modes import outliers
+from ate.align.latents import Latents
 from ate.align.priors import Gaussian
 
 from .conftest import robot

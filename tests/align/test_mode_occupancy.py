@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import ate.align
-from ate.align.alignment import Latents
 from ate.align.evaluate.mode_occupancy import composition, entropy_of, membership, mode_report, occupancy_table
+from ate.align.latents import Latents
 from ate.align.mixture import Mixture
 from ate.align.priors import Gaussian
 from ate.errors import InputError

@@ -181,9 +181,9 @@ def test_two_processes_train_what_one_does(tmp_path):
 
 def test_one_process_needs_no_group(monkeypatch):
     x = torch.arange(4.0)
-    assert distributed.mine(x) is x and distributed.whole(x) is x and distributed.leader()
+    assert distributed.own_rows(x) is x and distributed.all_rows(x) is x and distributed.leader()
     with distributed.session():
         assert distributed.processes() == 1
     monkeypatch.setattr(distributed, "processes", lambda: 3)
     with pytest.raises(InputError, match=r"a batch of 4.*multiple of 3"):
-        distributed.mine(x)
+        distributed.own_rows(x)

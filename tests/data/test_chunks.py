@@ -80,7 +80,7 @@ def test_space_masks_missing_and_constant_joints_and_survives_its_tree(make_set)
     low = space.normalizer.low.copy()
     low[2] = space.normalizer.high[2]
     frozen = ActionSpace(space.embodiment, Normalizer(low, space.normalizer.high), "qpos")
-    assert list(frozen.mask) == [True, True, False, True, True, True, False, True]
+    assert list(frozen.loss_mask) == [True, True, False, True, True, True, False, True]
     again = ActionSpace.from_tree(frozen.to_tree())
     with pytest.warns(ConstantMoved, match=r"six: joint 'joint3' was constant at .* away"):
         encoded = frozen.encode(still)

@@ -67,8 +67,10 @@ def paused(episodes: Episodes, steps: int) -> Episodes:
 def blind(policy: Policy) -> Policy:
     """A copy whose task state normalises to nothing at all."""
     other = policy.fresh(0)
-    width = len(policy.state_normalizer.low)
-    other.state_normalizer = Normalizer(np.full(width, -1e9, np.float32), np.full(width, 1e9, np.float32))
+    width = len(policy.state.normalizer.low)
+    other.state = replace(
+        policy.state, normalizer=Normalizer(np.full(width, -1e9, np.float32), np.full(width, 1e9, np.float32))
+    )
     return other
 
 
@@ -82,7 +84,7 @@ class Holding(Policy):
 
 def holding(policy: Policy) -> Policy:
     """A sound policy's twin that holds."""
-    other = Holding(policy.config, policy.spaces, policy.state_normalizer)
+    other = Holding(policy.config, policy.spaces, policy.state)
     other.load_state_dict(policy.state_dict())
     return other
 

@@ -52,7 +52,7 @@ def test_denoising_a_known_gaussian_lands_on_it(sets, name):
 
 def test_unused_slots_stay_zero(sets):
     policy = build(sets, 8, seed=0, hidden=16)
-    mask = torch.from_numpy(policy.spaces[0].mask)
+    mask = torch.from_numpy(policy.spaces[0].loss_mask)
     observation = torch.zeros(3, 2 * policy.config.features + policy.config.state)
     samples = policy.denoise(observation, mask, torch.Generator().manual_seed(0))
     assert not samples[..., ~mask].any() and samples[..., mask].all()

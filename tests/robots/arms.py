@@ -39,8 +39,9 @@ def exported(name):
     arm = robot(name)
     joints = []
     for i, (frame, (low, high)) in enumerate(zip(arm.frames, arm.limits, strict=True)):
-        joints.append(joint(arm.joint_names[i], f"link{i}", f"link{i + 1}", xyz=frame[:3, 3], rpy=_angles(frame[:3, :3]),
-                            limit=(float(low), float(high), 2.0)))  # fmt: skip
+        place = {"xyz": frame[:3, 3], "rpy": _angles(frame[:3, :3])}
+        limit = (float(low), float(high), 2.0)
+        joints.append(joint(arm.joint_names[i], f"link{i}", f"link{i + 1}", **place, limit=limit))
     tool = arm.flange.copy()
     tool[:3, 3] += 0.105 * tool[:3, 2]
     joints.append(joint("mount", f"link{arm.joints}", "tool0", "fixed", tool[:3, 3], _angles(tool[:3, :3])))

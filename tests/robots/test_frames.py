@@ -54,7 +54,7 @@ def test_columns_of_a_rotation_are_made_orthonormal():
 
 def test_one_robot_follows_the_tool_of_another():
     panda, ur5e = Placement.of("panda"), Placement.of("ur5e")
-    path = np.linspace(chain.home("panda"), chain.home("panda") + [0.2, 0.1, -0.1, 0.1, 0.0, 0.1, 0.2], 30)[None]
+    path = np.linspace(chain.home("panda"), chain.home("panda") + 0.15 * np.array([1, 1, -1, 1, 0, 1, 1]), 30)[None]
     rows = panda.rows(path, np.ones(path.shape[:2]))
     q, left = ur5e.follow(rows, chain.home("ur5e"))
     assert left.position.max() < 1e-3 and left.rotation.max() < 1e-2

@@ -99,7 +99,7 @@ def test_what_is_needed_but_not_reached_is_counted():
     truth = Kinematics.of("ur5e")
     q, _ = demonstrations("ur5e")
     position, rotation = truth.forward(q)
-    far = np.concatenate([position, position + [5.0, 0, 0]]), np.concatenate([rotation, rotation])
+    far = np.concatenate([position, position + np.array([5.0, 0, 0])]), np.concatenate([rotation, rotation])
     found = identify(q, position, rotation, needed=far)
     assert (found.round_trip.position > 1).mean() == pytest.approx(0.5) and found.outside >= 0.5
 

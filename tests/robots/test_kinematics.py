@@ -19,8 +19,9 @@ def planar(slide=False):
     mount = np.eye(4)
     mount[0, 3] = L1 + L2
     free = np.full((2, 2), (-np.inf, np.inf))
-    return Kinematics("planar", ("a", "b"), np.array([[0, 0, 1, 0, 0, 0], second], float), mount, np.eye(2), np.zeros(2),
-                      free, np.full(2, np.inf), np.zeros(2))  # fmt: skip
+    screws = np.array([[0, 0, 1, 0, 0, 0], second], float)
+    fast, zero = np.full(2, np.inf), np.zeros(2)
+    return Kinematics("planar", ("a", "b"), screws, mount, np.eye(2), zero, free, fast, zero)
 
 
 def test_two_links_in_closed_form():

@@ -1,6 +1,7 @@
 """Robots from URDF and MJCF: their poses by other means, what counts as the tool, and what is refused."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_an_mjcf_without_its_meshes_gives_the_arm_to_a_site(tmp_path):
     k = model.kinematics
     assert k.name == "bench" and k.joint_names == ("j1", "j2") and model.others == ("finger", "joint_3")
     assert np.allclose(k.limits, [(-np.pi / 2, np.pi / 4), (0, 0.2)]) and np.allclose(k.rest, (0.3, 0.1))
-    # At 0 the upper arm points along y, and what slides along its y moves along −x: (−(0.1 + q), 0.5) turned by the hinge.
+    # At 0 the upper arm points along y, and what slides along its own y moves along −x; then the hinge turns it.
     q = np.array([0.3, 0.15])
     plain = np.array([-0.1 - q[1], 0.5])
     turned = [plain[0] * np.cos(q[0]) - plain[1] * np.sin(q[0]), plain[0] * np.sin(q[0]) + plain[1] * np.cos(q[0]), 1.0]
@@ -86,9 +87,7 @@ def test_an_mjcf_without_its_meshes_gives_the_arm_to_a_site(tmp_path):
 
 def chain(*names, start="base"):
     links = [start, *names]
-    return [
-        joint(f"joint_{b}", a, b, xyz=(0, 0.1, 0.1), rpy=(0.3, 0, 0)) for a, b in zip(links, links[1:], strict=False)
-    ]
+    return [joint(f"joint_{b}", a, b, xyz=(0, 0.1, 0.1), rpy=(0.3, 0, 0)) for a, b in pairwise(links)]
 
 
 def fingers(parent, *names, kind="prismatic"):

@@ -193,7 +193,7 @@ def test_an_encoder_of_the_robots_own_columns_finds_its_slots(setting):
     policy, _, new, vae = setting
     space = finetune(policy, new, steps=1).policy.spaces[0]
     own = vae.restricted(space.embodiment.slots)
-    wide = finetune(policy, new, Guidance(vae, "paper", lam=2.0, clamp=0.1, mask=space.mask), steps=8)
+    wide = finetune(policy, new, Guidance(vae, "paper", lam=2.0, clamp=0.1, mask=space.loss_mask), steps=8)
     found = finetune(policy, new, Guidance(own, "paper", lam=2.0, clamp=0.1), steps=8)
     torch.testing.assert_close(weights(found.policy), weights(wide.policy), atol=1e-5, rtol=1e-4)
     assert not torch.equal(weights(found.policy), weights(finetune(policy, new, steps=8).policy))

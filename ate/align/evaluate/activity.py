@@ -6,8 +6,9 @@ Source: active units of Burda et al., arXiv 1509.00519; moments by the law of to
 import numpy as np
 import torch
 
-from ate.align.alignment import Alignment, Latents
+from ate.align.alignment import Alignment
 from ate.align.divergences import kl
+from ate.align.latents import Latents
 from ate.align.priors import Gaussian
 from ate.align.trainer import ACTIVE_VARIANCE
 

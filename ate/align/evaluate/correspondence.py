@@ -118,7 +118,7 @@ def correspondence(
             raise InputError(str(value), where=f"correspondence, {name}", expected="1 or more", fix=f"raise {name}")
     sets, random = as_sets(pretrain), np.random.default_rng(seed)
     reference, held_out = _pretrain_sides(alignment, sets, random)
-    queries = _side(alignment, alignment.vae, adapt, alignment.space.compact, None, MOST_CHUNKS, random)
+    queries = _side(alignment, alignment.vae, adapt, alignment.seen[-1].compact, None, MOST_CHUNKS, random)
     scale = np.sqrt(reference.mean.var(0) + (reference.std**2).mean(0))
     pairs = differences(queries, reference)
     near = _nearest(queries.mean / scale, reference.mean / scale, neighbours)
@@ -177,7 +177,7 @@ def _pretrain_sides(
     quota = random.multivariate_hypergeometric(counts, min(sum(counts), MOST_CHUNKS), method="marginals")
     parts, tested = [], []
     for number, (episodes, space) in enumerate(zip(sets, spaces, strict=True)):
-        key = f"pretrain/{next(i for i, s in enumerate(alignment.pretrain_spaces) if s is space)}"
+        key = f"pretrain/{next(i for i, s in enumerate(alignment.seen) if s is space)}"
         names = alignment.held_out.get(key, ())
         held = np.array([item.name in names for item in episodes])
         vae, most = alignment.pretrain_vae, max(1, MOST_CHUNKS // (2 * len(sets)))

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from ate.align.alignment import Alignment, Latents, Sets, as_sets
+from ate.align.alignment import Alignment, Sets, as_sets
 from ate.align.evaluate.containment import NEIGHBOURS
 from ate.align.evaluate.mode_occupancy import membership
 from ate.align.evaluate.projection import balanced
+from ate.align.latents import Latents
 from ate.align.mixture import Prior
 from ate.align.motion import Motion
 from ate.align.stages import initial_adapt_vae
@@ -70,9 +71,7 @@ class LatentMap:
         """
         sets = as_sets(pretrain)
         pretrain_latents, adapt_after = alignment.encode_pretrain(sets), alignment.encode(adapt)
-        slots = alignment.space.embodiment.slots
-        initial = initial_adapt_vae(alignment.pretrain_vae, slots, alignment.config, alignment.seed)
-        adapt_before = replace(alignment, vae=initial).encode(adapt)
+        adapt_before = replace(alignment, vae=initial_adapt_vae(alignment, adapt)).encode(adapt)
         pretrain_rows, adapt_rows = balanced(len(pretrain_latents), len(adapt_after), seed, most)
         return cls(
             alignment,
@@ -175,7 +174,7 @@ class LatentMap:
 
     def decoded(self, latents: np.ndarray, robot: int | None = None) -> np.ndarray:
         """Chunks `(n, S, dof)` decoded from latents `(n, d)`: by ψ, or by φ for the pre-training robot of this set."""
-        vae, space = self.alignment.vae, self.alignment.space.compact
+        vae, space = self.alignment.vae, self.alignment.seen[-1].compact
         if robot is not None:
             vae, space = self.alignment.pretrain_vae, self.alignment.spaces_of(self.pretrain)[robot]
         with torch.no_grad():

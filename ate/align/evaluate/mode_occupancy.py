@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ate.align.alignment import Alignment, Latents, Sets, as_sets
+from ate.align.alignment import Alignment, Sets, as_sets
+from ate.align.latents import Latents
 from ate.align.mixture import Prior, as_mixture
 from ate.align.vae import Posterior
 from ate.data.episodes import Episodes

@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from ate.align.alignment import Alignment, Latents, Sets, as_sets
+from ate.align.alignment import Alignment, Sets, as_sets
 from ate.align.evaluate.activity import active_units, gap, kl_per_dimension, latent_moments, spread_ratio
 from ate.align.evaluate.containment import Band, Containment, band, containment, splits
 from ate.align.evaluate.reconstruction import joint_units, pca_error, reconstruction_error
 from ate.align.evaluate.two_sample import differences
 from ate.align.evaluate.unseen_modes import LEVEL, Outliers, UnseenMode, outliers, unseen_mode
+from ate.align.latents import Latents
 from ate.data.episodes import Episodes
 
 # Adaptation means with less than this share of pre-training's variance carry no information about their chunks.

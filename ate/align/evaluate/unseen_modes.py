@@ -25,7 +25,7 @@ import torch
 from scipy.stats import rankdata, wasserstein_distance
 from sklearn.neighbors import NearestNeighbors
 
-from ate.align.alignment import Alignment, Latents
+from ate.align.alignment import Alignment
 from ate.align.evaluate.containment import (
     MOST_POINTS,
     NEIGHBOURS,
@@ -37,6 +37,7 @@ from ate.align.evaluate.containment import (
     splits,
     subsample,
 )
+from ate.align.latents import Latents
 from ate.data.episodes import Episodes
 
 FOLDS = 5
@@ -244,7 +245,7 @@ def _joints(alignment: Alignment, episodes: Episodes, kept: np.ndarray, outside:
     scale = values.std((0, 1))
     distance = {
         name: float(wasserstein_distance(values[outside, :, j].ravel(), values[~outside, :, j].ravel()) / scale[j])
-        for j, name in enumerate(alignment.joint_names)
+        for j, name in enumerate(alignment.seen[-1].embodiment.joint_names)
         if scale[j] > 0
     }
     return _worst(distance)

@@ -93,12 +93,9 @@ def usable(sets: Sequence[DatasetReport]) -> tuple[Episodes, ...]:
     """
     readable = tuple(item.readable for item in sets if item.readable is not None)
     if not readable:
-        raise InputError(
-            "no episode that can be read and is not left out",
-            where=", ".join(item.data.path for item in sets),
-            expected="at least one, to draw it",
-            fix="repair what the findings above name, or shorten the exclude list",
-        )
+        got = "no episode that can be read and is not left out"
+        expected, fix = "at least one, to draw it", "repair what the findings above name, or shorten the exclude list"
+        raise InputError(got, where=", ".join(item.data.path for item in sets), expected=expected, fix=fix)
     return readable
 
 

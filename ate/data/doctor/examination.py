@@ -113,12 +113,8 @@ def _read(data: Source, robot: str) -> tuple[str, Episodes | None, tuple[Broken,
     chosen = _data_set(data)
     children = chosen.children()
     if children:
-        raise InputError(
-            f"{len(children)} sets, one a robot",
-            where=chosen.path,
-            expected="one set",
-            fix="name one of its sub-folders, or call examine_sets",
-        )
+        fix = "name one of its sub-folders, or call examine_sets"
+        raise InputError(f"{len(children)} sets, one a robot", where=chosen.path, expected="one set", fix=fix)
     surveyed = replace(chosen, robot=robot or chosen.robot).survey()
     return chosen.path, surveyed.episodes, surveyed.broken, surveyed.ledger
 
@@ -137,10 +133,8 @@ def _others(data: Source | None) -> tuple[ExaminedSet, ...]:
             examined = _examined(path, episodes, item.robot, 1, ())
             sets += [examined] if examined.facts.summaries else []
     if not sets:
-        raise InputError(
-            "no episode that can be read", where=chosen.path, expected="a pre-training set",
-            fix="run ate doctor on it first",
-        )  # fmt: skip
+        fix = "run ate doctor on it first"
+        raise InputError("no episode that can be read", where=chosen.path, expected="a pre-training set", fix=fix)
     return tuple(sets)
 
 

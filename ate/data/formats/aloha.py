@@ -34,12 +34,8 @@ def _episode(file: Path, source: str) -> Episode:
     with hdf5.opened(file) as handle:
         qpos = hdf5.series(handle, _QPOS, file, matrix=True)
         if qpos is None:
-            raise InputError(
-                f"datasets and groups {hdf5.keys(handle)}",
-                where=str(file),
-                expected=f"a dataset {_QPOS!r} of shape (n_steps, dof)",
-                fix="name another layout, or exclude this file",
-            )
+            got, fix = f"datasets and groups {hdf5.keys(handle)}", "name another layout, or exclude this file"
+            raise InputError(got, where=str(file), expected=f"a dataset {_QPOS!r} of shape (n_steps, dof)", fix=fix)
         series: dict[str, Series] = {"qpos": qpos}
         left = pair(series, {"action": companion(handle, _ACTION, file)}, source, str(file))
         present = hdf5.keys(handle)

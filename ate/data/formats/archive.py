@@ -67,12 +67,8 @@ def headers(handle: ZipFile, file: Path) -> dict[str, Header]:
     """
     members = handle.infolist()
     if len(members) > _MOST_MEMBERS:
-        raise InputError(
-            f"{len(members):,} members",
-            where=str(file),
-            expected=f"an npz file of at most {_MOST_MEMBERS:,} arrays",
-            fix="save fewer, larger arrays",
-        )
+        got, fix = f"{len(members):,} members", "save fewer, larger arrays"
+        raise InputError(got, where=str(file), expected=f"an npz file of at most {_MOST_MEMBERS:,} arrays", fix=fix)
     by_key = {}
     for member in members:
         key = member.filename.removesuffix(".npy")
@@ -134,12 +130,9 @@ def _bytes(stream: IO[bytes], header: Header, start: int, stop: int, file: Path)
     while len(held) < stop - start:
         part = stream.read(min(_STEP, stop - start - len(held)))
         if not part:
-            raise InputError(
-                f"{len(held):,} bytes",
-                where=f"{file}, array {header.member!r}",
-                expected=f"{stop - start:,} bytes, as its header says",
-                fix="re-copy the file, or exclude it",
-            )
+            got = f"{len(held):,} bytes"
+            expected, fix = f"{stop - start:,} bytes, as its header says", "re-copy the file, or exclude it"
+            raise InputError(got, where=f"{file}, array {header.member!r}", expected=expected, fix=fix)
         held += part
     return held
 

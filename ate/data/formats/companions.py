@@ -35,12 +35,9 @@ def pair(series: dict[str, Series], others: Mapping[str, Series | str | None], s
             series[name] = values
     if source == "action" and "action" not in series:
         reasons = [note for note in left if note.startswith("action (")]
-        raise InputError(
-            reasons[0] if reasons else "no action",
-            where=where,
-            expected=f"commanded targets, {rows} rows as of qpos, because source='action' was requested",
-            fix="use source='qpos', or record the commands",
-        )
+        expected = f"commanded targets, {rows} rows as of qpos, because source='action' was requested"
+        fix = "use source='qpos', or record the commands"
+        raise InputError(reasons[0] if reasons else "no action", where=where, expected=expected, fix=fix)
     return left
 
 

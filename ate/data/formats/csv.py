@@ -78,12 +78,9 @@ def _names(head: Table, file: Path, profile: "Profile | None") -> tuple[str, ...
     if head.header:
         if len(set(head.first)) < len(head.first) or "" in head.first:
             odd = next(name for name in head.first if not name or head.first.count(name) > 1)
-            raise InputError(
-                f"the column name {odd!r:.60} {'twice' if odd else 'without text'}",
-                where=f"{file}, first line",
-                expected="a name of its own for each column",
-                fix="name the columns after the joints",
-            )
+            got = f"the column name {odd!r:.60} {'twice' if odd else 'without text'}"
+            fix = "name the columns after the joints"
+            raise InputError(got, where=f"{file}, first line", expected="a name of its own for each column", fix=fix)
         return head.first
     if profile is None:
         raise InputError(

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ate.data.formats.layout import RATES, check_matrix, listed, number, rate, refusing, text, texts
+from ate.data.formats.layout import RATES, check_matrix, known, listed, number, rate, refusing, text, texts
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -22,7 +22,7 @@ _DEEPEST, _MOST_KEYS = 3, 200
 _LOOKED_AT = 5
 _REPORTED = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
 _TEXTS = ("robot", "task", "units", "converted", "origin")
-_LISTS = ("joint_names", "action_names", "phase_names")
+_LISTS = ("joint_names", "action_names", "state_names", "phase_names")
 
 
 @contextmanager
@@ -112,12 +112,9 @@ def series(handle: h5py.Group, key: str, file: Path, exact: bool = False, matrix
     shape = tuple(item.id.shape or ())
     promised, stored = math.prod(shape) * item.id.dtype.itemsize, int(item.id.get_storage_size())
     if promised > MOST_PACKED * max(stored, 1):
-        raise InputError(
-            f"shape {shape} with {stored} bytes stored",
-            where=where,
-            expected="values for every row",
-            fix="the recording was cut off or its header is wrong: record it again, or exclude this episode",
-        )
+        got = f"shape {shape} with {stored} bytes stored"
+        fix = "the recording was cut off or its header is wrong: record it again, or exclude this episode"
+        raise InputError(got, where=where, expected="values for every row", fix=fix)
     if matrix:
         check_matrix(shape, item.id.dtype, where)
     return Series(shape, where, Rows(file, (key,)), exact)
@@ -141,19 +138,18 @@ class Rows:
 
 def attributes(handle: h5py.Group) -> dict[str, Any]:
     """What files say about themselves, under the names that the house uses; what they do not say is absent."""
-    wanted = (*_TEXTS, *_LISTS, *RATES, "seed")
+    wanted = (*_TEXTS, *_LISTS, *RATES, "seed", "neg_dt")
     recorded = {name: handle.attrs[name] for name in wanted if h5py.h5a.exists(handle.id, name.encode())}
-    known: dict[str, Any] = {name: text(recorded[name]) for name in _TEXTS if name in recorded}
-    known |= {name: texts(recorded[name]) for name in _LISTS if name in recorded}
-    backwards = number(handle.attrs["neg_dt"]) if h5py.h5a.exists(handle.id, b"neg_dt") else None
-    if backwards is not None:
-        known["neg_dt"] = int(backwards)
+    described = {name: text(recorded[name]) for name in _TEXTS if name in recorded}
+    named = {name: texts(recorded[name]) for name in _LISTS if name in recorded}
     # Where a recording was simulated, its seed starts the same scene again.
-    seed = number(recorded.get("seed"))
-    if seed is not None and seed == int(seed) >= 0:
-        known["seed"] = int(seed)
-    steps = rate(recorded)
-    return known if steps is None else {**known, "rate_hz": steps}
+    seed, backwards = number(recorded.get("seed")), number(recorded.get("neg_dt"))
+    return known(
+        **described, **named,
+        neg_dt=None if backwards is None else int(backwards),
+        seed=int(seed) if seed is not None and seed == int(seed) >= 0 else None,
+        rate_hz=rate(recorded),
+    )  # fmt: skip
 
 
 def keys(handle: h5py.Group, prefix: str = "", depth: int = 0) -> list[str]:
@@ -174,9 +170,5 @@ def keys(handle: h5py.Group, prefix: str = "", depth: int = 0) -> list[str]:
 
 
 def _elsewhere(got: str, file: Path, key: str) -> InputError:
-    return InputError(
-        got,
-        where=f"{file}, {key!r}",
-        expected="values inside this file",
-        fix="copy the values into the file (h5repack or h5copy), or exclude it",
-    )
+    fix = "copy the values into the file (h5repack or h5copy), or exclude it"
+    return InputError(got, where=f"{file}, {key!r}", expected="values inside this file", fix=fix)

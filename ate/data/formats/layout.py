@@ -70,12 +70,8 @@ def refusing(file: Path, expected: str, *errors: type[Exception]) -> Iterator[No
         raise
     except errors as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
-        raise InputError(
-            f"a file that cannot be read ({reason})",
-            where=str(file),
-            expected=expected,
-            fix="copy the file again, or exclude it",
-        ) from error
+        got = f"a file that cannot be read ({reason})"
+        raise InputError(got, where=str(file), expected=expected, fix="copy the file again, or exclude it") from error
 
 
 def small_text(file: Path, most: int, wrong: Callable[[str, str], InputError]) -> str:
@@ -99,6 +95,11 @@ def texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, (str, bytes)):
         return tuple(part.strip() for part in text(value).split(","))
     return tuple(text(name) for name in np.ravel(np.asarray(value, dtype=object)))
+
+
+def known(**values: Any) -> dict[str, Any]:
+    """The values that are there: attributes that a file does not give are absent, not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def rate(attributes: Mapping[str, Any]) -> float | None:
@@ -142,12 +143,8 @@ def confined(root: Path, relative: str, where: str) -> Path:
         here = root.resolve()
     except (OSError, RuntimeError, ValueError) as error:
         # A circle of links is a RuntimeError, a NUL a ValueError.
-        raise InputError(
-            f"the path {relative[:200]!r}, which leads nowhere ({error})",
-            where=where,
-            expected=f"a path inside {root}",
-            fix="restore the file from the original set",
-        ) from error
+        got, expected = f"the path {relative[:200]!r}, which leads nowhere ({error})", f"a path inside {root}"
+        raise InputError(got, where=where, expected=expected, fix="restore the file from the original set") from error
     if not file.is_relative_to(here):
         raise InputError(
             f"the path {relative[:200]!r}, which leads outside",
@@ -162,16 +159,10 @@ def confined(root: Path, relative: str, where: str) -> Path:
 def check_matrix(shape: tuple[int, ...], dtype: np.dtype, where: str) -> None:
     """Refuse what is not a numeric matrix `(n_steps, width)` with rows and columns and of a believable size."""
     if len(shape) != 2 or dtype.kind not in "fiu" or 0 in shape:
-        raise InputError(
-            f"shape {shape} of type {dtype}",
-            where=where,
-            expected="a numeric matrix (n_steps, dof) with at least one row and one column",
-            fix="write one row a step and one column a joint",
-        )
+        expected = "a numeric matrix (n_steps, dof) with at least one row and one column"
+        fix = "write one row a step and one column a joint"
+        raise InputError(f"shape {shape} of type {dtype}", where=where, expected=expected, fix=fix)
     if math.prod(shape) * dtype.itemsize > MOST_BYTES:
-        raise InputError(
-            f"shape {shape}, {math.prod(shape) * dtype.itemsize / 2**30:,.0f} GiB",
-            where=where,
-            expected=f"an episode of at most {MOST_BYTES // 2**30} GiB",
-            fix="mend the header of the file, or cut the recording into episodes",
-        )
+        got = f"shape {shape}, {math.prod(shape) * dtype.itemsize / 2**30:,.0f} GiB"
+        fix = "mend the header of the file, or cut the recording into episodes"
+        raise InputError(got, where=where, expected=f"an episode of at most {MOST_BYTES // 2**30} GiB", fix=fix)

@@ -9,7 +9,7 @@ from typing import Any
 from ate.data.episodes import Episode
 from ate.data.formats import lerobot_meta, parquet
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import MOST_BYTES, Broken, rate
+from ate.data.formats.layout import MOST_BYTES, Broken, known, rate
 from ate.data.formats.lerobot_meta import Meta, Place
 from ate.data.formats.parquet import Footer
 from ate.data.ledger import Keys
@@ -67,12 +67,9 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str, shared: dict[str, Any]) -> Episode:
     where = f"{place.file}, episode {place.number}"
     if footer.rows != listed:
-        raise InputError(
-            f"{footer.rows:,} rows",
-            where=str(place.file),
-            expected=f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it",
-            fix="fetch the file again, or exclude this episode",
-        )
+        expected = f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it"
+        fix = "fetch the file again, or exclude this episode"
+        raise InputError(f"{footer.rows:,} rows", where=str(place.file), expected=expected, fix=fix)
     others: dict[str, Series | str | None] = {"action": None}
     if _ACTION in meta.features and (_ACTION in footer.columns or _ACTION in footer.others):
         try:
@@ -111,14 +108,9 @@ def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
 
 
 def _attributes(meta: Meta) -> dict[str, Any]:
-    known: dict[str, Any] = {}
-    if isinstance(meta.info.get("robot_type"), str):
-        known["robot"] = meta.info["robot_type"]
-    steps = rate({"fps": meta.info.get("fps")})
-    if steps is not None:
-        known["rate_hz"] = steps
-    for attribute, feature in (("joint_names", _STATE), ("action_names", _ACTION)):
-        names = meta.names(feature) if feature in meta.features else ()
-        if names:
-            known[attribute] = names
-    return known
+    robot = meta.info.get("robot_type")
+    joints, actions = (meta.names(name) or None if name in meta.features else None for name in (_STATE, _ACTION))
+    return known(
+        robot=robot if isinstance(robot, str) else None, rate_hz=rate({"fps": meta.info.get("fps")}),
+        joint_names=joints, action_names=actions,
+    )  # fmt: skip

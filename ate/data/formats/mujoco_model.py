@@ -134,9 +134,6 @@ def _driven(root: Element) -> set[str]:
 
 
 def _odd(got: str, where: str) -> InputError:
-    return InputError(
-        got,
-        where=where,
-        expected="the XML of a MuJoCo model, as the simulator saved it with the states",
-        fix="restore the model's file, or convert the states to joint positions with their simulator",
-    )
+    expected = "the XML of a MuJoCo model, as the simulator saved it with the states"
+    fix = "restore the model's file, or convert the states to joint positions with their simulator"
+    return InputError(got, where=where, expected=expected, fix=fix)

@@ -32,12 +32,9 @@ def _episode(file: Path, source: str) -> Episode:
         qpos = hdf5.series(handle, "qpos", file, matrix=True)
         if qpos is None:
             keys = sorted(hdf5.keys(handle))
-            raise InputError(
-                f"datasets and groups {keys}" if keys else "an empty file",
-                where=str(file),
-                expected="a root dataset 'qpos' of shape (n_steps, dof)",
-                fix="write the joint positions to 'qpos', one row a step, or name another layout",
-            )
+            got = f"datasets and groups {keys}" if keys else "an empty file"
+            fix = "write the joint positions to 'qpos', one row a step, or name another layout"
+            raise InputError(got, where=str(file), expected="a root dataset 'qpos' of shape (n_steps, dof)", fix=fix)
         companions = {name: hdf5.series(handle, name, file, exact=name == "phase") for name in COMPANIONS}
         action = companions["action"]
         if source == "action" and action is not None:

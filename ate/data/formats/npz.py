@@ -11,7 +11,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import archive
 from ate.data.formats.archive import Header, Rows
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, check_matrix, counted, each_file, listed, rate, texts
+from ate.data.formats.layout import Broken, check_matrix, counted, each_file, known, listed, rate, texts
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -24,7 +24,7 @@ _QPOS = ("qpos", "observations/qpos", "joint_positions", "state")
 _ACTION = ("action", "actions")
 _COMPANIONS = ("state", "ee_pose", "phase")
 _ENDS = "episode_ends"
-_DESCRIBING = ("robot", "task", "units", "rate_hz", "fps", "joint_names", "action_names", "phase_names")
+_DESCRIBING = ("robot", "task", "units", "rate_hz", "fps", "joint_names", "action_names", "state_names", "phase_names")
 _MOST_EPISODES = 10**7
 
 
@@ -44,22 +44,16 @@ def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
         headers = archive.headers(handle, file)
         qpos = next((key for key in _QPOS if key in headers), None)
         if qpos is None:
-            raise InputError(
-                f"arrays {', '.join(sorted(headers))[:500] or 'none'}",
-                where=str(file),
-                expected=f"joint positions under one of {', '.join(_QPOS)}",
-                fix="save them as 'qpos', one row a step and one column a joint",
-            )
+            got = f"arrays {', '.join(sorted(headers))[:500] or 'none'}"
+            fix = "save them as 'qpos', one row a step and one column a joint"
+            raise InputError(got, where=str(file), expected=f"joint positions under one of {', '.join(_QPOS)}", fix=fix)
         action = next((key for key in _ACTION if key in headers), None)
         wanted = {"qpos": qpos, "action": action, **{k: k for k in _COMPANIONS if k in headers and k != qpos}}
         where = f"{file}, array {qpos!r}"
         if headers[qpos].dtype.hasobject:
-            raise InputError(
-                "an array of Python objects, as ragged episodes become",
-                where=where,
-                expected="numbers of shape (n_steps, dof)",
-                fix="save one archive an episode, or all rows in one array with 'episode_ends'",
-            )
+            got = "an array of Python objects, as ragged episodes become"
+            fix = "save one archive an episode, or all rows in one array with 'episode_ends'"
+            raise InputError(got, where=where, expected="numbers of shape (n_steps, dof)", fix=fix)
         check_matrix(headers[qpos].shape, headers[qpos].dtype, where)
         attributes = _attributes(handle, headers, file)
         ends = _ends(handle, headers, headers[qpos].shape[0], file) if _ENDS in headers else None
@@ -125,7 +119,7 @@ def _attributes(handle: ZipFile, headers: dict[str, Header], file: Path) -> dict
         # Names and numbers are short; anything else under these keys is not what they mean.
         if header is not None and header.dtype.kind in "UfiuS" and header.bytes <= 2**20 and header.bytes:
             arrays[key] = archive.values(handle, header, file)
-    known: dict[str, Any] = {k: str(v.ravel()[0]) for k, v in arrays.items() if k in ("robot", "task", "units")}
-    known |= {k: texts(v if v.ndim else str(v)) for k, v in arrays.items() if k.endswith("_names")}
+    described = {k: str(v.ravel()[0]) for k, v in arrays.items() if k in ("robot", "task", "units")}
+    named = {k: texts(v if v.ndim else str(v)) for k, v in arrays.items() if k.endswith("_names")}
     hertz = rate({k: v.ravel()[0] for k, v in arrays.items() if k in ("rate_hz", "fps")})
-    return known if hertz is None else {**known, "rate_hz": hertz}
+    return known(**described, **named, rate_hz=hertz)

@@ -199,9 +199,5 @@ class Window:
         return np.asarray(values.to_numpy(zero_copy_only=False)).reshape(len(batch), width)
 
     def _wrong(self, got: str, expected: str) -> InputError:
-        return InputError(
-            got,
-            where=f"{self.file}, column {self.column!r}",
-            expected=expected,
-            fix="fetch the file again, or exclude this episode",
-        )
+        fix = "fetch the file again, or exclude this episode"
+        return InputError(got, where=f"{self.file}, column {self.column!r}", expected=expected, fix=fix)

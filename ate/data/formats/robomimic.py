@@ -13,7 +13,7 @@ import h5py
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, number
+from ate.data.formats.layout import Broken, known, rate
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -49,12 +49,9 @@ def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group,
         )
     rows = {len(part) for part in present.values()}
     if len(rows) > 1:
-        raise InputError(
-            ", ".join(f"{len(part)} rows in {key}" for key, part in present.items()),
-            where=f"{file}, {here}/obs",
-            expected="as many rows of the gripper as of the joints",
-            fix="exclude this demonstration",
-        )
+        got = ", ".join(f"{len(part)} rows in {key}" for key, part in present.items())
+        expected = "as many rows of the gripper as of the joints"
+        raise InputError(got, where=f"{file}, {here}/obs", expected=expected, fix="exclude this demonstration")
     keys = tuple(f"{here}/obs/{key}" for key in present)
     shape = (rows.pop(), sum(part.shape[1] for part in present.values()))
     series = {"qpos": Series(shape, f"{file}, datasets {', '.join(keys)}", hdf5.Rows(file, keys))}
@@ -84,10 +81,6 @@ def _attributes(data: h5py.Group) -> dict[str, Any]:
     environment = tree.json_attribute(data, "env_args")
     inner = environment.get("env_kwargs")
     settings = inner if isinstance(inner, dict) else {}
-    hertz = number(settings.get("control_freq"))
-    known = {
-        "robot": tree.robots(settings.get("robots")),
-        "task": environment["env_name"] if isinstance(environment.get("env_name"), str) else None,
-        "rate_hz": hertz if hertz and hertz > 0 else None,
-    }
-    return {name: value for name, value in known.items() if value is not None}
+    task = environment.get("env_name")
+    hertz = rate({"control_freq": settings.get("control_freq")})
+    return known(robot=tree.robots(settings.get("robots")), task=task if isinstance(task, str) else None, rate_hz=hertz)

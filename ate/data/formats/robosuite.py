@@ -15,7 +15,7 @@ import numpy as np
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, mujoco_model, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, clock_rate, confined, text
+from ate.data.formats.layout import Broken, clock_rate, confined, known, text
 from ate.data.formats.mujoco_model import Model
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -52,12 +52,8 @@ def _episode(
     here = f"{tree.ROOT}/{name}"
     states = hdf5.series(group, _STATES, file, matrix=True)
     if states is None:
-        raise InputError(
-            f"datasets {', '.join(tree.names(group)) or 'none'}",
-            where=f"{file}, {here}",
-            expected=f"flattened simulator states in {_STATES!r}",
-            fix=f"exclude {prefix}{name}",
-        )
+        got, fix = f"datasets {', '.join(tree.names(group)) or 'none'}", f"exclude {prefix}{name}"
+        raise InputError(got, where=f"{file}, {here}", expected=f"flattened simulator states in {_STATES!r}", fix=fix)
     robot = model.driven
     if states.shape[1] != model.width or not robot:
         raise InputError(
@@ -92,12 +88,9 @@ def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: d
     given = None if holder is None else text(holder.attrs[_MODEL])
     inline = given is not None and given.lstrip().startswith("<")
     if given is None or (not inline and ("\0" in given or len(given) > 1000)):
-        raise InputError(
-            "no such attribute" if given is None else f"{len(given)} characters that name no file",
-            where=where,
-            expected="the model's XML, or the name of its file in models/",
-            fix="put the model that was recorded next to the states, or exclude the demonstration",
-        )
+        got = "no such attribute" if given is None else f"{len(given)} characters that name no file"
+        fix = "put the model that was recorded next to the states, or exclude the demonstration"
+        raise InputError(got, where=where, expected="the model's XML, or the name of its file in models/", fix=fix)
     if given not in models:
         if inline:
             models[given] = mujoco_model.parse(given, where)
@@ -117,11 +110,5 @@ def _noted(group: h5py.Group, name: str, file: Path) -> str:
 
 def _attributes(data: h5py.Group) -> dict[str, Any]:
     environment = tree.json_attribute(data, "env_info", "env_args")
-    known: dict[str, Any] = {}
-    task = environment.get("env_name")
-    if h5py.h5a.exists(data.id, b"env"):
-        task = text(data.attrs["env"])
-    if isinstance(task, str):
-        known["task"] = task
-    robot = tree.robots(environment.get("robots"))
-    return known if robot is None else {**known, "robot": robot}
+    task = text(data.attrs["env"]) if h5py.h5a.exists(data.id, b"env") else environment.get("env_name")
+    return known(task=task if isinstance(task, str) else None, robot=tree.robots(environment.get("robots")))

@@ -67,12 +67,8 @@ def demos(handle: h5py.File, file: Path) -> list[str]:
     group = hdf5.member(handle, ROOT, file)
     inside = list(names(group)) if isinstance(group, h5py.Group) else []
     if not inside:
-        raise InputError(
-            f"datasets and groups {hdf5.keys(handle)}",
-            where=str(file),
-            expected="a group 'data' with one group a demonstration",
-            fix="name another layout, or exclude this file",
-        )
+        got, fix = f"datasets and groups {hdf5.keys(handle)}", "name another layout, or exclude this file"
+        raise InputError(got, where=str(file), expected="a group 'data' with one group a demonstration", fix=fix)
     return sorted(inside, key=natural)
 
 
@@ -83,20 +79,14 @@ def demo(data: h5py.Group, name: str, file: Path) -> h5py.Group:
         InputError: it is no group, has no name one can write down, or is a link that leads out of the file or nowhere.
     """
     if len(name) > _LONGEST_NAME:
-        raise InputError(
-            f"a name of {len(name):,} characters",
-            where=f"{file}, {ROOT}/{name[:_LONGEST_NAME]}…",
-            expected=f"at most {_LONGEST_NAME}",
-            fix="rename the demonstration",
-        )
+        got = f"a name of {len(name):,} characters"
+        expected, fix = f"at most {_LONGEST_NAME}", "rename the demonstration"
+        raise InputError(got, where=f"{file}, {ROOT}/{name[:_LONGEST_NAME]}…", expected=expected, fix=fix)
     item = hdf5.member(data, name, file)
     if not isinstance(item, h5py.Group):
-        raise InputError(
-            "nothing to open" if item is None else "a dataset",
-            where=f"{file}, {ROOT}/{name}",
-            expected="a group of datasets, one demonstration",
-            fix=f"exclude {name}",
-        )
+        got = "nothing to open" if item is None else "a dataset"
+        expected = "a group of datasets, one demonstration"
+        raise InputError(got, where=f"{file}, {ROOT}/{name}", expected=expected, fix=f"exclude {name}")
     return item
 
 

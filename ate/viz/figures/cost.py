@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 from ate.experiments.export import tidy
 from ate.experiments.results import RunResult
 from ate.viz.figures.steer import method_colors
-from ate.viz.style import BLUE, finish, tinted
+from ate.viz.style import BLUE, finish, tinted, whiskers
 
 
 def cost(results: Sequence[RunResult]) -> go.Figure:
@@ -37,8 +37,7 @@ def cost(results: Sequence[RunResult]) -> go.Figure:
     palette = method_colors(results)
     figure.add_bar(
         x=place, y=cells["mean"], showlegend=False, marker={"color": [palette[name] for name in names]}, row=1, col=1,
-        error_y={"type": "data", "symmetric": False, "array": cells.high - cells["mean"],
-                 "arrayminus": cells["mean"] - cells.low, "thickness": 1.5, "width": 4},
+        error_y=whiskers(cells["mean"], cells.low, cells.high),
         hovertemplate="%{x}: %{y:.2f} s a training seed<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(title_text="Seconds a cell", rangemode="tozero", row=1, col=1)

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import CurvePoint, curve
 from ate.viz.figures.steer import facets, method_colors, titles
-from ate.viz.style import faded, finish
+from ate.viz.style import add_band, finish
 
 NAMES = {"demonstrations": "Demonstrations", "steps": "Fine-tuning steps"}
 
@@ -37,10 +37,7 @@ def _line(figure: go.Figure, points: Sequence[CurvePoint], color: str, col: int)
     at, method = [p.at for p in points], points[0].method
     significant = [p.difference is not None and p.difference.verdict != "cannot tell" for p in points]
     group = {"legendgroup": method, "row": 1, "col": col}
-    figure.add_scatter(
-        x=[*at, *at[::-1]], y=[100 * p.high for p in points] + [100 * p.low for p in points[::-1]], fill="toself",
-        fillcolor=faded(color, 0.13), line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False, **group,
-    )  # fmt: skip
+    add_band(figure, at, [100 * p.low for p in points], [100 * p.high for p in points], color, **group)
     figure.add_scatter(
         x=at, y=[100 * p.rate for p in points], mode="lines+markers", name=method, showlegend=col == 1,
         line={"color": color, "width": 2.5},

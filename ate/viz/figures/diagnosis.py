@@ -4,7 +4,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ate.diagnose.report import Diagnosis
-from ate.viz.style import BLUE, ORANGE, SOFT, finish, short
+from ate.viz.style import BLUE, ORANGE, SOFT, finish, short, whiskers
 
 LOOKS = {"policy": ("policy", BLUE), "hold": ("hold the pose", SOFT), "mean": ("mean chunk", ORANGE)}
 
@@ -24,8 +24,7 @@ def diagnosis_errors(diagnosis: Diagnosis) -> go.Figure:
                 showlegend=row == 1, marker={"color": color}, row=row, col=1,
                 customdata=getattr(errors, field).mean(0),
                 hovertemplate="%{x}: %{y:.0f} % of its spread, %{customdata:.3g} rad<extra>" + label + "</extra>",
-                error_y={"type": "data", "symmetric": False, "array": values.max(0) - mean,
-                         "arrayminus": mean - values.min(0), "thickness": 1.5, "width": 4},
+                error_y=whiskers(mean, values.min(0), values.max(0)),
             )  # fmt: skip
         figure.update_yaxes(title_text="Error, % of spread", rangemode="tozero", row=row, col=1)
     figure.update_xaxes(title_text="Joint", tickangle=-30, row=len(diagnosis.errors), col=1)

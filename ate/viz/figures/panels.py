@@ -72,12 +72,8 @@ def _panel(title: str, shared: Regime, runs: Sequence[RunResult], results: Seque
     same = [r for r in results if r.regime == shared]
     base = tuple(r for r in same if r.is_baseline)
     if not base:
-        raise InputError(
-            f"λ in {sorted({r.lam for r in same})} ({title})",
-            where="results of the ablation",
-            expected="λ = 0 among them",
-            fix="train the λ = 0 method with the same seeds",
-        )
+        got, fix = f"λ in {sorted({r.lam for r in same})} ({title})", "train the λ = 0 method with the same seeds"
+        raise InputError(got, where="results of the ablation", expected="λ = 0 among them", fix=fix)
     cells: dict[Cell, list[RunResult]] = {}
     for run in sorted(runs, key=lambda run: (run.lam, run.clamp, run.seed)):
         cells.setdefault((run.lam, run.clamp), []).append(run)

@@ -14,7 +14,7 @@ from ate.experiments.stats.comparisons import wilson
 from ate.steer.meter import ACTIVE_RATIO
 from ate.viz.figures.panels import Panel, panels
 from ate.viz.figures.steer import clamp_colors
-from ate.viz.style import LOG, SOFT, faded, finish, nested
+from ate.viz.style import LOG, SOFT, add_band, finish, nested, whiskers
 
 Reading = Callable[[RunResult], float | None]
 # Success is twice as high as each reading.
@@ -67,11 +67,8 @@ def _success(
 ) -> None:
     lams = sorted(by_lam)
     flat = [np.concatenate([run.success for run in by_lam[lam]]) for lam in lams]
-    low, high = (list(ends) for ends in zip(*(wilson(int(s.sum()), len(s)) for s in flat), strict=True))
-    figure.add_scatter(
-        x=[*lams, *lams[::-1]], y=100 * np.array([*high, *low[::-1]]), fill="toself", fillcolor=faded(color, 0.13),
-        line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False, row=1, **style,
-    )  # fmt: skip
+    low, high = (100 * np.array([wilson(int(s.sum()), len(s)) for s in flat])).T
+    add_band(figure, lams, low, high, color, row=1, **style)
     figure.add_scatter(
         x=lams, y=[100 * s.mean() for s in flat], mode="lines+markers", name=clamp_text(clamp), row=1,
         line={"color": color, "width": 2.5}, marker={"size": 8}, showlegend=style["col"] == 1,
@@ -89,9 +86,7 @@ def _reading(
     middle = [float(np.mean(values)) for values in known.values()]
     figure.add_scatter(
         x=list(known), y=middle, mode="lines+markers",
-        error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 4,
-                 "array": [max(v) - m for v, m in zip(known.values(), middle, strict=True)],
-                 "arrayminus": [m - min(v) for v, m in zip(known.values(), middle, strict=True)]},
+        error_y=whiskers(middle, [min(v) for v in known.values()], [max(v) for v in known.values()], 1),
         text=[text.format(value) for value in middle], hovertemplate="λ %{x}: %{text}<extra></extra>",
         showlegend=False, **style,
     )  # fmt: skip

@@ -34,12 +34,8 @@ def slot_picture(
     """
     wrong = [f"{body.name} with {body.width}" for body in embodiments if body.width != RDT_WIDTH]
     if wrong or not embodiments:
-        raise InputError(
-            ", ".join(wrong) or "no embodiment",
-            where="slot picture",
-            expected=f"embodiments of {RDT_WIDTH} slots",
-            fix="make them with layout 'rdt'",
-        )
+        got, fix = ", ".join(wrong) or "no embodiment", "make them with layout 'rdt'"
+        raise InputError(got, where="slot picture", expected=f"embodiments of {RDT_WIDTH} slots", fix=fix)
     titles = list(names) or [body.name for body in embodiments]
     height = 400 * len(embodiments) + 100
     figure = make_subplots(len(embodiments), 1, subplot_titles=titles, vertical_spacing=46 / (height - 100))

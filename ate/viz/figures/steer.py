@@ -9,7 +9,22 @@ from plotly.subplots import make_subplots
 
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import differences, summarise
-from ate.viz.style import CLAMPS, LOG, METHODS, SOFT, colors, error_title, faded, finish, nested, short, signed, tinted
+from ate.viz.style import (
+    CLAMPS,
+    LOG,
+    METHODS,
+    SOFT,
+    add_band,
+    colors,
+    error_title,
+    faded,
+    finish,
+    nested,
+    short,
+    signed,
+    tinted,
+    whiskers,
+)
 
 LEAST = 1e-6
 # Distance of the dots of single seeds from the mark of their mean, in rows or columns of methods.
@@ -150,14 +165,10 @@ def loss_curves(results: Sequence[RunResult]) -> go.Figure:
             steps, curves = _curves(runs, lambda row: row["step"], lambda row: max(row["loss"], LEAST))
             if not len(steps):
                 continue
-            low, high = curves.min(0), curves.max(0)
+            group = {"legendgroup": method, "row": 1, "col": col}
+            add_band(figure, steps, curves.min(0), curves.max(0), palette[method], **group)
             figure.add_scatter(
-                x=[*steps, *steps[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=faded(palette[method], 0.15),
-                line={"width": 0}, hoverinfo="skip", showlegend=False, legendgroup=method, row=1, col=col, mode="lines",
-            )  # fmt: skip
-            figure.add_scatter(
-                x=steps, y=curves.mean(0), mode="lines", name=method, legendgroup=method,
-                showlegend=method not in named, row=1, col=col,
+                x=steps, y=curves.mean(0), mode="lines", name=method, showlegend=method not in named, **group,
                 line={"color": palette[method], "width": nested(place, len(methods))["line"]["width"]},
             )  # fmt: skip
             named.add(method)
@@ -234,8 +245,7 @@ def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
             figure.add_bar(
                 x=[short(joint) for joint in tables[0]], y=mean, name=method, legendgroup=method, showlegend=row == 1,
                 marker={"color": palette[method]}, row=row, col=1,
-                error_y={"type": "data", "symmetric": False, "array": values.max(0) - mean, "arrayminus":
-                         mean - values.min(0), "thickness": 1.5, "width": 4},
+                error_y=whiskers(mean, values.min(0), values.max(0)),
             )  # fmt: skip
         title = error_title({joint for run in panel_results for joint in run.open_loop})
         figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)

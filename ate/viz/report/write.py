@@ -58,6 +58,11 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
     headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
     failed = {failure.notebook for failure in failures}
     keys = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
+    notebooks = [
+        _notebook(key, headlines.get(key, {}), cards.get(key, {}), figures, prefix) | {"failed": key in failed}
+        for key in keys
+    ]
+    answering = [notebook for notebook in notebooks if "bottom_line" in headlines.get(notebook["key"], {})]
     return {
         "name": run.path.name,
         "failures": [Markup(failure.html()) for failure in failures],
@@ -66,10 +71,9 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
         # Where no notebook has run, the run is of another kind and none is missed.
         "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in keys] if set(keys) & set(TITLES) else [],
         "bottom_lines": [headlines[key]["bottom_line"] for key in keys if "bottom_line" in headlines.get(key, {})],
-        "notebooks": [
-            _notebook(key, headlines.get(key, {}), cards.get(key, {}), figures, prefix) | {"failed": key in failed}
-            for key in keys
-        ],
+        # A reviewer sees the answer first: the first figure of what has a bottom line.
+        "answers": [notebook["figures"][0] for notebook in answering if notebook["figures"]],
+        "notebooks": notebooks,
     }
 
 
