@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from ate.errors import InputError
 from ate.robots.frames import Placement
 from ate.robots.identify import Identified, identify
 from ate.robots.kinematic_table import ROBOTS
-from ate.robots.profile import Profile
+from ate.robots.kinematics import Kinematics
+from ate.robots.model_text import is_model
+from ate.robots.profile import Profile, available
+from ate.robots.profile import profile as profile_of
 from ate.robots.roles import roles
 
 Array = NDArray[np.float64]
@@ -37,6 +41,48 @@ class ToolPoses:
     position: Array
     rotation: Array
     episode: NDArray[np.int64]
+
+
+def robot_of(episodes: Episodes) -> str:
+    """What `Placement.of` takes for the robot of a set: its profile or its name; empty where neither has kinematics."""
+    for name in (episodes.profile, episodes.robot):
+        if name in ROBOTS or (name and is_model(name)):
+            return name
+        if name and (name.endswith(".toml") or name in available()) and profile_of(name).model:
+            return name
+    return ""
+
+
+@cache
+def placed(robot: str) -> Placement:
+    """The placement of a robot, `Placement.of(robot)`, read once."""
+    return Placement.of(robot)
+
+
+def arm_joints(episodes: Episodes, index: int, kinematics: Kinematics) -> Array:
+    """Joints (n_steps, n) of an episode that move the tool, in the order of its kinematics, radians or metres.
+
+    Raises:
+        InputError: a joint of the kinematics that is no column of the set.
+    """
+    known = _profile(episodes)
+    joints = (None,) * episodes.dof if known is None else known.match(episodes.joint_names)
+    names = [joint.name if joint else name for joint, name in zip(joints, episodes.joint_names, strict=True)]
+    missing = [name for name in kinematics.joint_names if name not in names]
+    if missing:
+        raise InputError(
+            f"columns {', '.join(episodes.joint_names)}", where=f"tool poses of {episodes.robot}",
+            expected=f"a column for every joint that moves the tool; {', '.join(missing)} not among them",
+            fix="name the columns as the robot's kinematics do, in the file or by aliases in a profile",
+        )  # fmt: skip
+    rows = episodes.series(index).astype(np.float64)
+    rows = rows if known is None else known.to_si(rows, joints)
+    return rows[:, [names.index(name) for name in kinematics.joint_names]]
+
+
+def _profile(episodes: Episodes) -> Profile | None:
+    name = episodes.profile or episodes.robot
+    return profile_of(name) if is_model(name) or name.endswith(".toml") or name in available() else None
 
 
 def arm_columns(episodes: Episodes, profile: Profile | None = None) -> list[int]:
