@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -41,22 +40,6 @@ class ToolPoses:
     position: Array
     rotation: Array
     episode: NDArray[np.int64]
-
-
-def robot_of(episodes: Episodes) -> str:
-    """What `Placement.of` takes for the robot of a set: its profile or its name; empty where neither has kinematics."""
-    for name in (episodes.profile, episodes.robot):
-        if name in ROBOTS or (name and is_model(name)):
-            return name
-        if name and (name.endswith(".toml") or name in available()) and profile_of(name).model:
-            return name
-    return ""
-
-
-@cache
-def placed(robot: str) -> Placement:
-    """The placement of a robot, `Placement.of(robot)`, read once."""
-    return Placement.of(robot)
 
 
 def arm_joints(episodes: Episodes, index: int, kinematics: Kinematics) -> Array:
