@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 
 from ate.data.episodes import Episodes
 from ate.errors import InputError
@@ -25,9 +26,14 @@ def robot_of(episodes: Episodes) -> str:
     return ""
 
 
-@cache
 def placed(robot: str) -> Placement:
-    """The placement of a robot, `Placement.of(robot)`, read once."""
+    """The placement of a robot, `Placement.of(robot)`, read again only where its files have changed."""
+    files = [] if robot in ROBOTS else [Path(robot), Path(profile_of(robot).model)]
+    return _placed(robot, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
+
+
+@lru_cache(64)
+def _placed(robot: str, changed: tuple[int, ...]) -> Placement:
     return Placement.of(robot)
 
 

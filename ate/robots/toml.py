@@ -42,13 +42,8 @@ def read(path: Path) -> Profile:
         texts["model"] = str(path.parent / Path(texts["model"]).expanduser())
     elif texts["tool"] or any(name in tree for name in POSES):
         raise _bad("no model", where, "model", "the file of the robot's kinematics next to tool, base or turn")
-<<<<<<< HEAD
-    given: dict[str, Any] = texts | {name: _pose(tree[name], name, where) for name in POSES if name in tree}
-    return Profile(rate_hz=None if rate is None else float(rate), joints=joints, **given)
-=======
     base, turn = (_pose(tree.get(name), name, where) for name in POSES)
     return Profile(rate_hz=None if rate is None else float(rate), joints=joints, base=base, turn=turn, **texts)
->>>>>>> robots
 
 
 def _pose(value: Any, key: str, where: str) -> tuple[float, ...]:
