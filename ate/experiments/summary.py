@@ -21,12 +21,6 @@ from ate.robots.profile import title_of
 from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.meter import meter_verdict
 
-_WORDS = {
-    Verdict.HELPS: "does better than",
-    Verdict.HURTS: "does worse than",
-    Verdict.CANNOT_TELL: "cannot be told apart, at this budget, from",
-}
-
 
 def by_condition(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     """Results that may be compared with each other, in order of first appearance.
@@ -165,7 +159,7 @@ def kinematics_sentence(sets: Sequence[Episodes]) -> str:
 
 
 def base_rows(bases: Sequence[BaseSuccess]) -> list[dict[str, Any]]:
-    """One row a base policy: success on each of its own robots and on all of them, and whether transfer can be judged."""
+    """One row a base policy: success on each of its own robots and on all, and whether transfer can be judged."""
     return [
         {
             "base policy": base.name,
@@ -198,20 +192,20 @@ def bottom_line(results: Sequence[RunResult], robot: str, bases: Sequence[BaseSu
             errors = ", ".join(f"{held_out_error(group, method):.3g} {method}" for method in (DIRECT, *forms))
             answers.append(f"{kind}: held-out error {errors}; without a simulator there is no success to judge by")
             continue
-        rows = {row.method: row for row in differences(group)}
-        direct = next(row for row in summarise(group) if row.method == DIRECT)
-        parts = [f"direct succeeds in {direct.rate:.0%}"]
+        against, rates = {row.method: row for row in differences(group)}, {r.method: r.rate for r in summarise(group)}
+        parts = [f"direct {rates[DIRECT]:.0%}"]
         for form in forms:
-            part = f"{form} {_WORDS[rows[form].verdict]} it ({_points(rows[form])})"
+            said = _judged(against[form])
             for control in CONTROLS.get(form, ()):
                 if control in methods:
                     pair = [result for result in group if result.method in (form, control)]
                     (row,) = differences(pair, baseline=control)
-                    part += f" and {_WORDS[row.verdict]} its control, {control} ({_points(row)})"
-            parts.append(part)
-        answers.append(f"{kind}: {'; '.join(parts)}")
+                    said += f"; against its control, {control}: {_judged(row)}"
+            parts.append(f"{form} {rates[form]:.0%} ({said})")
+        answers.append(f"{kind}: {', '.join(parts)}")
     first = "" if all(base.judges for base in bases) else "Cannot judge: a base policy fails on its own robots. "
-    return f"{first}What moves the policy to {title_of(robot)}? {'. '.join(answers)}."
+    measure = "Success, and points above direct with 95 % intervals. " if rolled_out(results) else ""
+    return f"{first}What moves the policy to {title_of(robot)}? {measure}{'. '.join(answers)}."
 
 
 def control_sentences(results: Sequence[RunResult]) -> list[str]:
@@ -266,8 +260,8 @@ def _errors(kind: str, results: Sequence[RunResult]) -> str:
     return f"{kind}: mean held-out error {', '.join(parts)} (no simulator, against {DIRECT}). Guidance: {said}."
 
 
-def _points(row: Difference) -> str:
-    return f"{100 * row.mean:+.1f} points, 95 % interval {_interval(row)}"
+def _judged(row: Difference) -> str:
+    return f"{100 * row.mean:+.1f}, {_interval(row)}, {row.verdict}"
 
 
 def _interval(row: Difference) -> str:

@@ -45,7 +45,7 @@ def success(results: Sequence[RunResult]) -> go.Figure:
             )  # fmt: skip
         # Room beyond an interval that ends at 100 % for its number.
         figure.update_xaxes(
-            title_text="Success of rollouts", range=[-4, 118], tickvals=[0, 25, 50, 75, 100], ticksuffix=" %", row=1,
+            title_text="Success of rollouts (%)", range=[-4, 118], tickvals=[0, 25, 50, 75, 100], row=1,
             col=col,
         )  # fmt: skip
     return finish(figure, AROUND + ROW * len(rows))

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ate.experiments.methods import ALIGNED_ENCODERS
 from ate.experiments.results import RunResult
 from ate.policies.noise import in_words
 from ate.viz.style import (
@@ -29,7 +30,7 @@ LEAST = 1e-6
 def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
     """Colour of each method, the same in all figures; in a λ × clamp grid that of the clamp, lighter for smaller λ."""
     chosen = colors([result.method for result in results], METHODS)
-    cells = {r.method: (r.lam, r.clamp) for r in results if r.encoder == "aligned" and r.lam != 0}
+    cells = {r.method: (r.lam, r.clamp) for r in results if _in_grid(r)}
     lams, hues = sorted({lam for lam, _ in cells.values()}), clamp_colors(results)
     if len(cells) > 1:
         for method, (lam, clamp) in cells.items():
@@ -38,9 +39,14 @@ def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
 
 
 def clamp_colors(results: Sequence[RunResult]) -> dict[float, str]:
-    """Colour of each clamp of the methods that steer with the aligned encoder."""
-    clamps = sorted({r.clamp for r in results if r.lam != 0 and r.encoder == "aligned"})
+    """Colour of each clamp of the cells of a λ × clamp grid."""
+    clamps = sorted({r.clamp for r in results if _in_grid(r)})
     return {clamp: CLAMPS[i % len(CLAMPS)] for i, clamp in enumerate(clamps)}
+
+
+def _in_grid(result: RunResult) -> bool:
+    """Whether it is a cell: guided by an aligned encoder, and no method with a name and colour of its own."""
+    return result.lam != 0 and result.encoder in ALIGNED_ENCODERS and result.method not in METHODS
 
 
 def facets(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
