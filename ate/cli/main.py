@@ -22,6 +22,7 @@ COMMANDS = {
     "identify": ("ate.cli.identify", "identify"),
     "mask": ("ate.cli.mask", "mask_command"),
     "report": ("ate.cli.report", "report"),
+    "retarget": ("ate.cli.retarget", "retarget"),
     "robot": ("ate.cli.robot", "robot"),
     "run": ("ate.cli.run", "run"),
     "steer": ("ate.cli.steer", "steer"),

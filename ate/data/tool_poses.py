@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ate.data.episodes import Episodes
 from ate.data.loading import load_sets
+from ate.data.placements import placed, robot_of
 from ate.errors import InputError
 from ate.robots.frames import Placement
 from ate.robots.identify import Identified, identify
@@ -43,27 +43,6 @@ class ToolPoses:
     position: Array
     rotation: Array
     episode: NDArray[np.int64]
-
-
-def robot_of(episodes: Episodes) -> str:
-    """What `Placement.of` takes for the robot of a set: its profile or its name; empty where neither has kinematics."""
-    for name in (episodes.profile, episodes.robot):
-        if name in ROBOTS or (name and is_model(name)):
-            return name
-        if name and (name.endswith(".toml") or name in available()) and profile_of(name).model:
-            return name
-    return ""
-
-
-def placed(robot: str) -> Placement:
-    """The placement of a robot, `Placement.of(robot)`, read again only where its files have changed."""
-    files = [] if robot in ROBOTS else [Path(robot), Path(profile_of(robot).model)]
-    return _placed(robot, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
-
-
-@lru_cache(64)
-def _placed(robot: str, changed: tuple[int, ...]) -> Placement:
-    return Placement.of(robot)
 
 
 def arm_joints(episodes: Episodes, index: int, kinematics: Kinematics) -> Array:

@@ -14,7 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from ate.data.doctor.examined_set import ExaminedSet
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
-from ate.data.tool_poses import ToolPoses, placed, robot_of, shared_poses
+from ate.data.placements import placed, robot_of
+from ate.data.tool_poses import ToolPoses, shared_poses
 from ate.errors import InputError
 
 Array = NDArray[np.float64]
