@@ -14,7 +14,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ate.data.episodes import Episodes
-from ate.data.tool_poses import arm_joints, placed, robot_of
+from ate.data.placements import placed, robot_of
+from ate.data.tool_poses import arm_joints
 from ate.errors import InputError
 from ate.robots import GRIPPER
 

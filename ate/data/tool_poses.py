@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ate.data.episodes import Episodes
 from ate.data.loading import load_sets
+from ate.data.placements import placed, robot_of
 from ate.errors import InputError
 from ate.robots.frames import Placement
 from ate.robots.identify import Identified, identify
@@ -22,6 +22,8 @@ from ate.robots.profile import profile as profile_of
 from ate.robots.roles import roles
 
 Array = NDArray[np.float64]
+# Episodes, and rows of each, by which sets are compared.
+MOST = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,22 +43,6 @@ class ToolPoses:
     position: Array
     rotation: Array
     episode: NDArray[np.int64]
-
-
-def robot_of(episodes: Episodes) -> str:
-    """What `Placement.of` takes for the robot of a set: its profile or its name; empty where neither has kinematics."""
-    for name in (episodes.profile, episodes.robot):
-        if name in ROBOTS or (name and is_model(name)):
-            return name
-        if name and (name.endswith(".toml") or name in available()) and profile_of(name).model:
-            return name
-    return ""
-
-
-@cache
-def placed(robot: str) -> Placement:
-    """The placement of a robot, `Placement.of(robot)`, read once."""
-    return Placement.of(robot)
 
 
 def arm_joints(episodes: Episodes, index: int, kinematics: Kinematics) -> Array:
@@ -128,6 +114,39 @@ def recorded_poses(episodes: Episodes, profile: Profile | None = None) -> ToolPo
     return ToolPoses(
         names, rows[:, columns], pose[:, :3], rotation, np.repeat(np.arange(len(series)), episodes.lengths)
     )
+
+
+def shared_poses(episodes: Episodes, most: int = MOST) -> ToolPoses | None:
+    """Poses of the tool in the frame that robots share; None where neither poses nor kinematics are known.
+
+    Recorded poses go before kinematics, as in `ate.align.motion`; those of a robot without a placement are taken as
+    they are. The conventional turn of the tool is applied.
+
+    Args:
+        episodes: one robot's.
+        most: episodes, and rows of each, that are read; evenly spread.
+
+    Raises:
+        InputError: values that cannot be read, or kinematics with joints that are no columns.
+    """
+    robot = robot_of(episodes)
+    where = placed(robot) if robot else None
+    some = episodes.select(np.unique(np.linspace(0, len(episodes) - 1, most).round().astype(int)))
+    recorded = all(item.has("ee_pose") and item.series["ee_pose"].shape[1:] == (7,) for item in some)
+    if not recorded and where is None:
+        return None
+    parts = []
+    for index in range(len(some)):
+        rows = np.unique(np.linspace(0, len(some[index]) - 1, most).round().astype(int))
+        if recorded:
+            pose = some.extra(index, "ee_pose")[rows].astype(np.float64)
+            own = pose[:, :3], Rotation.from_quat(pose[:, [4, 5, 6, 3]]).as_matrix()
+        elif where is not None:
+            own = where.kinematics.forward(arm_joints(some, index, where.kinematics)[rows])
+        position, rotation = own if where is None else where.shared(*own)
+        parts.append((position, rotation, np.full(len(rows), index)))
+    position, rotation, episode = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return ToolPoses((), np.zeros((len(position), 0)), position, rotation, episode)
 
 
 def identify_robot(

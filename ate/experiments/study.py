@@ -198,9 +198,7 @@ class Study:
     @cached_property
     def placed(self) -> bool:
         """Whether the kinematics of all its robots are known."""
-        s = self.settings
-        own = [(s.adapt_data, self.adapt), *((s.pretrain_data, episodes) for episodes in self.pretrain)]
-        return all(is_placed(data, episodes.robot) for data, episodes in own)
+        return all(is_placed(episodes) for episodes in (*self.pretrain, self.adapt))
 
     def _drawn(self, demonstrations: int) -> int:
         pool, _ = self.adapt.split(self.settings.held_out, self.settings.seed)
@@ -268,8 +266,7 @@ def prepare(settings: Settings) -> Study:
     study = Study(settings, sets, adapt, alignment, folder, {})
     jobs = [joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted]
     if study.placed:
-        data = settings.pretrain_data
-        places = tuple(placement(data, episodes.robot) for episodes in sets)
+        places = tuple(placement(episodes) for episodes in sets)
         jobs += [joblib.delayed(pretrain_policy)(settings, sets, width, name, places) for name in wanted]
     with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(jobs)), inner_max_num_threads=1):
         files = joblib.Parallel()(jobs)

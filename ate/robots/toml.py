@@ -42,11 +42,13 @@ def read(path: Path) -> Profile:
         texts["model"] = str(path.parent / Path(texts["model"]).expanduser())
     elif texts["tool"] or any(name in tree for name in POSES):
         raise _bad("no model", where, "model", "the file of the robot's kinematics next to tool, base or turn")
-    given: dict[str, Any] = {name: _pose(tree[name], name, where) for name in POSES if name in tree}
-    return Profile(rate_hz=None if rate is None else float(rate), joints=joints, **texts, **given)
+    base, turn = (_pose(tree.get(name), name, where) for name in POSES)
+    return Profile(rate_hz=None if rate is None else float(rate), joints=joints, base=base, turn=turn, **texts)
 
 
 def _pose(value: Any, key: str, where: str) -> tuple[float, ...]:
+    if value is None:
+        return ()
     if not isinstance(value, list) or len(value) != 6:
         raise _bad(value, where, key, "six numbers: x y z in metres, roll pitch yaw in radians")
     return tuple(_number(number, key, where) for number in value)
