@@ -1,5 +1,6 @@
 """Replay and guidance at pre-training observations: what is drawn, what is pulled where, and what stays as it was."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,8 @@ from ate.policies import build
 from ate.steer import Goals, Guidance, GuidanceConfig, GuidedPolicy, OptimConfig, Replay, finetune, finetune_methods
 from ate.steer.batches import TrainingData, draw
 from ate.steer.guided_rows import LEVELS, GuidedSource
-from ate.steer.trainer import Trainer
 from ate.steer.shifted_target import ShiftedTargets
+from ate.steer.trainer import Trainer
 
 CPU = torch.device("cpu")
 
@@ -105,7 +106,7 @@ def test_the_gradient_is_that_of_the_latent_distance(make_set, kind, reduction):
     rows = replace(rows, **{name: getattr(rows, name).double() for name in ("a0", "noise", "observation", "mask")})
     goals.latents, goals.weights = goals.latents.double() + 0.3, goals.weights.double()
     x, t = rows.denoised(policy)
-    alpha, sigma = policy.path.alpha_sigma(t)
+    _alpha, sigma = policy.path.alpha_sigma(t)
 
     def energy():
         estimate = policy.path.split(x, policy(x, t, rows.observation), t)[0].clamp(-1.5, 1.5)
@@ -162,7 +163,7 @@ def test_goals_of_others_are_never_ones_own(setting):
     lengths, goals = setting[2].sets[0].lengths, setting[4]
     shuffled = goals.of_others(lengths, 0)
     first = np.cumsum([0, *lengths])
-    for start, end in zip(first, first[1:], strict=False):
+    for start, end in itertools.pairwise(first):
         own = goals.latents[start:end]
         assert not any(torch.equal(row, other) for row in shuffled.latents[start:end] for other in own)
     assert shuffled.latents.shape == goals.latents.shape
@@ -223,4 +224,4 @@ def test_what_does_not_fit_is_refused(setting, make_set):
         replace(replay, share=0.0)
     wide = make_set("wide", joints=9)
     with pytest.raises(InputError, match="width"):
-        trained(setting, None, Replay(tuple([wide]), spaces([wide])), steps=1)
+        trained(setting, None, Replay((wide,), spaces([wide])), steps=1)
