@@ -1,6 +1,6 @@
 """Inputs of an alignment: the episodes that train it and those held out, and what its networks see of each robot."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,3 +114,12 @@ def placement_of(robot: str, placements: Placements | None) -> Placement:
             'joints: columns="joints"',
         )
     return Placement.of(robot)
+
+
+def why_no_tool_motion(sets: Sequence[Episodes]) -> str:
+    """Why the tool motion of these sets is not known without a placement; empty where it is."""
+    try:
+        tool_spaces(sets, [placement_of(episodes.robot, None) for episodes in sets])
+    except InputError as error:
+        return str(error)
+    return ""

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
-from torch import Tensor
 
 from ate.align.priors import posteriors
 from ate.align.vae import InfoVAE, LinearCode
