@@ -57,13 +57,13 @@ def test_dimensions_that_the_chunks_do_not_fill_stay_zero(chunks):
 
 
 def test_a_turned_code_finds_the_rotation_and_reconstructs_alike(chunks):
-    code, other = whitened_pca(chunks, LATENT), network(chunks.width)
+    code, other = whitened_pca(chunks, LATENT), network(chunks.width).float()
     rotation = torch.linalg.qr(torch.randn(LATENT, LATENT, dtype=torch.float64)).Q
     other.linear.start(code)
     other.linear.encode.weight.copy_(rotation @ code.encode)
     other.linear.encode.bias.copy_(rotation @ code.encode_bias)
     found = turned(code, chunks, other)
-    torch.testing.assert_close(found.encode, rotation @ code.encode, atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.encode, rotation @ code.encode, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.decode @ found.encode, code.decode @ code.encode, atol=1e-9, rtol=0)
 
 
@@ -88,7 +88,7 @@ def test_an_own_read_out_starts_with_little_noise_and_the_shared_one_cannot(chun
     assert float(network(chunks.width).encode(x).std.mean()) == pytest.approx(np.exp(-3), rel=0.5)
     torch.manual_seed(0)
     shared = InfoVAE(VAEConfig(chunks.width, LATENT, 1, 2, 16, 0.0)).double()
-    assert 0.5 < float(shared.encode(x).std.mean()) < 2
+    assert 0.5 < float(shared.freeze().encode(x).std.mean()) < 2
 
 
 def test_both_stages_begin_as_a_pca_of_their_own_chunks(robots, tiny):
