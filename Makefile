@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot base weights
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -73,6 +73,15 @@ REAL ?= tests/real
 real: venv
 	$(BIN)/ate run --profile demo --run runs/real \
 	  -p pretrain=$(REAL)/robosuite_sawyer/hdf5 -p adapt=$(REAL)/robosuite_panda/hdf5 -p exclude=episode_0005
+
+# Base policies on the robots they were trained on, three tasks, in joints and in tool space, and what each part is worth.
+base: venv
+	$(BIN)/python -m benchmarks.base_policies --run runs/base
+	$(BIN)/python -m benchmarks.base_policies --run runs/base --space joints --task place --parameterization sample --ablate
+
+# The pre-trained weights of the demo set, in data/weights.
+weights: venv
+	$(BIN)/python -m benchmarks.weights runs/base
 
 # The figure at the top of the README, from the run of `make run`.
 overview: venv browser

@@ -15,7 +15,7 @@ from ate.align import priors
 from ate.align.alignment import Alignment, Sets, split
 from ate.align.anchors import AnchorPool, Anchors
 from ate.align.config import AlignConfig
-from ate.align.inputs import Inputs, Placements, placement_of
+from ate.align.inputs import Inputs
 from ate.align.linear_code import turned, whitened_pca
 from ate.align.losses import Target
 from ate.align.mixture import Prior
@@ -24,7 +24,9 @@ from ate.align.trainer import Stage, seeded, steps_of
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
-from ate.data.space import spaces
+from ate.data.placements import Placements
+from ate.data.placements import placement as placement_of
+from ate.data.space import ActionSpace, spaces
 from ate.data.tool_space import ToolSpace
 from ate.errors import InputError
 from ate.robots.frames import Placement
@@ -120,6 +122,7 @@ def realign(
     directory: str | Path | None = None,
     device: torch.device | str | None = None,
     placement: Placement | None = None,
+    space: ActionSpace | None = None,
 ) -> Alignment:
     """Stage 2 again, on other episodes: the same φ and prior, a new ψ and new statistics of the robot.
 
@@ -130,18 +133,19 @@ def realign(
         directory: keeps checkpoint and metrics of the stage; a finished stage is read back.
         device: as `fit`.
         placement: of the robot, for alignment by tool motion; None: the alignment's own, or that of a built-in robot.
+        space: the robot's statistics; None: those of the episodes that are trained on.
 
     Raises:
         InputError: as `fit`, or a robot wider than the alignment's unified vector.
     """
     config, place = alignment.config, pick_device(device)
     parts = split(adapt, config, seed)
-    space = spaces([parts[0]], alignment.space.width)[0]
+    space = space or spaces([parts[0]], alignment.space.width)[0]
     tools: tuple[ToolSpace, ...] = ()
     if alignment.tool_spaces:
         own = alignment.tool_spaces[-1]
         known = {own.embodiment.name: own.placement} if placement is None else {adapt.robot: placement}
-        tools = (own.of_robot(parts[0], placement_of(adapt.robot, known)),)
+        tools = (own.of_robot(parts[0], placement_of(adapt, known)),)
     pool = alignment.anchors if config.anchor_weight else None
     if config.anchor_weight and pool is None:
         raise InputError(

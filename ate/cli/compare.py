@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     """Methods in one regime: success with intervals, paired by training seed.
 
-    `comparison` is direct, from scratch, ATE and its random-encoder control; `evidence` adds every form of guidance
-    with the controls that it has to beat.
+    `comparison` is direct, retargeting, tool-motion guidance, a policy in tool space, the published shift and the
+    control, an untrained encoder; `evidence` adds the closest controls, `controls` all of them.
     """
     from ate.experiments.study import prepare
     from ate.experiments.summary import bottom_line, comparison_sentences, control_sentences, method_rows
@@ -44,6 +44,7 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
 
     chosen = settings({"profile": profile, "run": folder, **given})
     study = prepare(chosen)
+    bases = study.bases()
     results = _whole(lambda: study.compare(methods))
     click.echo(
         f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
@@ -53,6 +54,9 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     click.echo(table_text(rows))
     lines = [*comparison_sentences(results), *control_sentences(results)]
     answer = bottom_line(results, study.adapt.robot) if methods == COMPARISON else ""
+    if not all(base.judges for base in bases):
+        answer = f"Cannot judge: a base policy fails on its own robots. {answer}".strip()
+    lines = [*(base.sentence for base in bases), *lines]
     click.echo("\n".join([*lines, answer] if answer else lines))
     kind = "compare" if methods == COMPARISON else methods
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
@@ -74,7 +78,7 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
 @click.option("--seeds", default=None, help="Training seeds of the search.")
 @click.option("--validate", default=None, help="Training seeds after those, for the winner and λ = 0.")
 @click.option("--axis", "axes", multiple=True, metavar="NAME=VALUES",
-              help="Any other field of a sweep: encoder, demonstrations, steps, parameterization, controls, "
+              help="Any other field of a sweep: encoder, share, demonstrations, steps, parameterization, controls, "
               f"control_lams, control_clamps, {', '.join(OPTIONS[2:])}.")  # fmt: skip
 @click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
 @click.option("--executor", default=None, help="here, processes, submitit-local, or slurm:partition=NAME,time=MINUTES.")

@@ -1,35 +1,54 @@
-"""Conversion: episodes of any layout are written in the native one, as `episode_0000.hdf5` and so on.
+"""Conversion: episodes of any layout are written in the native one, as `episode_0000.hdf5` and so on, or in another.
 
 Everything goes to a folder of its own that takes its name only when all of it is written. Values are copied; they
 are converted only where a robot's profile declares what was recorded.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 
 from ate.data.episodes import Episode, Episodes
+from ate.data.formats import lerobot_writer, robomimic_writer
 from ate.data.ledger import Ledger
-from ate.errors import InputError
+from ate.errors import InputError, unknown
+from ate.runs.files import write_json
 
 if TYPE_CHECKING:
     from ate.robots.profile import Joint, Profile
 
 # Rows written at once: bounded memory whatever the length of an episode.
 _ROWS = 65_536
-_TEXTS = ("robot", "task", "units", "converted")
+_TEXTS = ("robot", "task", "units", "converted", "retargeted_from", "retargeted_file", "retargeted_episode")
+_NUMBERS = ("residual_mm", "residual_deg", "reached")
+NATIVE, REPORT = "native", "report.json"
+
+WRITERS: Mapping[str, Callable[[Episodes, Path], None]] = {
+    "lerobot": lerobot_writer.write,
+    "robomimic": robomimic_writer.write,
+}
+LAYOUTS = (NATIVE, *WRITERS)
 
 
-def convert(episodes: Episodes, out: Path, profile: "Profile | None" = None, root: Path | None = None) -> Ledger:
-    """Write episodes as native files, float32, with the attributes they came with and `origin`.
+def convert(
+    episodes: Episodes,
+    out: Path,
+    profile: "Profile | None" = None,
+    root: Path | None = None,
+    layout: str = NATIVE,
+    report: Mapping[str, Any] | None = None,
+) -> Ledger:
+    """Write episodes as float32, natively with the attributes they came with and `origin`.
 
     Args:
         episodes: what to write.
         out: a folder that is new or empty.
+        layout: one of `LAYOUTS`; a profile converts native files alone.
+        report: plain values that are written beside them, as `report.json`.
         profile: the robot's; where it `converts`, values are written in rad, m and opening fractions, and the
             attribute `converted` says what was declared.
         root: the folder that the episodes were read from; `out` may not be in it.
@@ -38,8 +57,11 @@ def convert(episodes: Episodes, out: Path, profile: "Profile | None" = None, roo
         The ledger of what came in and was kept.
 
     Raises:
-        InputError: `out` is in use or inside of `root`, or values cannot be read; nothing is left behind then.
+        InputError: an unknown layout, `out` is in use or inside of `root`, or values cannot be read; nothing is left
+            behind then.
     """
+    if layout not in LAYOUTS:
+        raise unknown(layout, LAYOUTS, where="layout to write")
     out = Path(out)
     _check_target(out, root)
     converted = profile if profile is not None and profile.converts else None
@@ -48,8 +70,12 @@ def convert(episodes: Episodes, out: Path, profile: "Profile | None" = None, roo
         near = near.parent
     try:
         with TemporaryDirectory(prefix=".converting-", dir=near, ignore_cleanup_errors=True) as work:
-            for number, item in enumerate(episodes):
-                _write(Path(work, f"episode_{number:04d}.hdf5"), item, episodes, converted)
+            if layout == NATIVE:
+                _native(episodes, Path(work), converted)
+            else:
+                WRITERS[layout](episodes, Path(work))
+            if report is not None:
+                write_json(Path(work, REPORT), report)
             # Made for its owner only; a finished set is like any other folder.
             mask = os.umask(0o077)
             os.umask(mask)
@@ -75,6 +101,11 @@ def _check_target(out: Path, root: Path | None) -> None:
         got = "a folder with files in it" if target.is_dir() and not out.is_symlink() else "a file or a link"
         fix = "name another folder; nothing is overwritten"
         raise InputError(got, where=str(out), expected="a folder that is new or empty", fix=fix)
+
+
+def _native(episodes: Episodes, folder: Path, profile: "Profile | None") -> None:
+    for number, item in enumerate(episodes):
+        _write(folder / f"episode_{number:04d}.hdf5", item, episodes, profile)
 
 
 def _write(file: Path, item: Episode, episodes: Episodes, profile: "Profile | None") -> None:
@@ -137,7 +168,11 @@ def _attributes(
             handle.attrs[name] = _storable(str(known[name]))
     if known.get("rate_hz"):
         handle.attrs["rate_hz"] = float(known["rate_hz"])
-    lists = {"joint_names": joints, "action_names": actions, "phase_names": known.get("phase_names", ())}
+    for name in _NUMBERS:
+        if name in known:
+            handle.attrs[name] = float(known[name])
+    described = {name: known.get(name, ()) for name in ("phase_names", "state_names")}
+    lists = {"joint_names": joints, "action_names": actions, **described}
     for name, parts in lists.items():
         if len(parts):
             handle.attrs[name] = [_storable(str(part)) for part in parts]

@@ -57,6 +57,11 @@ class ActionSpace:
         """Columns of the data."""
         return self.embodiment.joint_names
 
+    @property
+    def still(self) -> np.ndarray:
+        """Columns of the data that never moved in training, bool `(dof,)`."""
+        return self.normalizer.constant
+
     def encode(self, values: Array) -> Array:
         """Raw `(…, dof)` in data units → normalised unified `(…, width)`.
 

@@ -54,6 +54,11 @@ class ToolSpace(ActionSpace):
         return self.columns
 
     @property
+    def still(self) -> np.ndarray:
+        """None of them, bool `(dof,)`: the statistics are of tool motion."""
+        return np.zeros(len(self.columns), bool)
+
+    @property
     def compact(self) -> "ToolSpace":
         """Itself: tool motion has no slots."""
         return self

@@ -1,4 +1,4 @@
-"""Methods: what is compared. Every comparison holds its matched baseline, λ = 0 from the same weights."""
+"""Methods: what is compared. Every comparison holds its matched baseline, direct fine-tuning from the same weights."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,32 @@ STARTS = ("pretrained", "scratch")
 # Other variants of the alignment; the run's own is "aligned".
 ALIGNED_VARIANTS = tuple(name for name in VARIANTS if name != "paper")
 ALIGNED_ENCODERS = ("aligned", *ALIGNED_VARIANTS)
-ENCODERS = ("none", *ALIGNED_ENCODERS, "random", "identity", "one-stage")
-# What each form of guidance has to beat, apart from direct fine-tuning.
+ENCODERS = ("none", *ALIGNED_ENCODERS, "random", "random-motion", "identity", "one-stage")
+REPLAYS = ("none", "retargeted", "untranslated", "latent", "identified")
+SPACES = ("joints", "tool")
+GOALS = ("encoded", "own", "shuffled")
+DIRECT, SCRATCH, RETARGET, TOOL_SPACE = "direct", "scratch", "retarget", "tool space"
+GUIDED, SHIFT, UNTRAINED = "tool-motion guidance", "published shift", "untrained encoder"
+GUIDED_DEMONSTRATIONS = "guidance at demonstrations"
+# What is recommended, in the order in which answers name it.
+FORMS = (RETARGET, GUIDED, GUIDED_DEMONSTRATIONS, TOOL_SPACE)
+# What each form has to beat, apart from direct fine-tuning.
 CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"ATE": ("random encoder",), "ATE paper": ("paper, random", "paper, identity"), "auxiliary": ("auxiliary, random",)}
+    {
+        GUIDED: (UNTRAINED, "goals of other episodes", "guidance by present Info-VAEs", "untrained on both sides"),
+        GUIDED_DEMONSTRATIONS: (UNTRAINED,),
+        RETARGET: ("untranslated", "translated by Info-VAEs", "identified kinematics"),
+        SHIFT: ("shift, untrained", "shift, identity"),
+    }
 )
-COMPARISON, EVIDENCE = "comparison", "evidence"
-METHOD_SETS = (COMPARISON, EVIDENCE)
-DIRECT = "direct"
-SCRATCH = "scratch"
+COMPARISON, EVIDENCE, EVERY_CONTROL = "comparison", "evidence", "controls"
+METHOD_SETS = (COMPARISON, EVIDENCE, EVERY_CONTROL)
 PLAIN = GuidanceConfig(lam=0.0)
+TOOL_MOTION = PRESETS["tool-motion"]
 # The paper's shift with the clamp of the released code: without a clamp no rollout succeeds (docs/evidence.md).
 CLAMPED_PAPER = replace(PRESETS["paper"], clamp=PRESETS["released"].clamp)
+# Rows of guidance come besides those of a batch of 64: 32 at its share.
+MORE_ROWS = 96
 
 
 @dataclass(frozen=True)
@@ -35,38 +49,81 @@ class MethodSpec:
     Attributes:
         name: how figures and tables call it.
         start: weights to start from, `"pretrained"` or `"scratch"`.
-        encoder: `"none"`; `"aligned"`, the stage-2 encoder of the run's alignment; `"released"`, `"mixture"` or
-            `"anchored"`, that of another variant; or a control: `"random"`, an untrained encoder of its shape,
-            `"identity"`, the chunk itself, `"one-stage"`, an Info-VAE of the adaptation data alone. A gain that a
-            control gives as well does not come from the alignment.
+        encoder: `"none"`; `"aligned"`, that of the run's alignment; `"released"`, `"mixture"`, `"anchored"` or
+            `"motion"`, that of another variant; or a control: `"random"` and `"random-motion"`, an untrained encoder
+            of the run's or the motion alignment's shape, `"identity"`, the chunk itself, `"one-stage"`, an Info-VAE of
+            the adaptation data alone. A gain that a control gives as well does not come from the alignment.
         guidance: λ, clamp and every other option; λ = 0 exactly where there is no encoder.
+        replay: episodes of the pre-training robots that take part: `"retargeted"` to the new robot's joints,
+            `"untranslated"` (each in its own joints), translated by the run's Info-VAEs (`"latent"`), or retargeted by
+            kinematics `"identified"` from the demonstrations.
+        share: rows drawn from the replay, as a share of a batch; under guidance at pre-training observations they come
+            besides the batch.
+        rows: of a batch; 0 for the run's own number.
+        space: what the policy acts in, `"joints"` or `"tool"` space.
+        goals: of guidance at pre-training observations: `"encoded"`, E_φ of what the pre-training robots did; controls:
+            `"own"`, what the guiding encoder itself makes of the retargeted chunk, or `"shuffled"`, of other episodes.
 
     Raises:
-        InputError: an unknown start or encoder, or an encoder without λ, or λ without an encoder.
+        InputError: a value that is not among the choices or out of range; an encoder without λ, or λ without an
+            encoder; or guidance at pre-training observations without retargeted episodes.
     """
 
     name: str
     start: str = "pretrained"
     encoder: str = "none"
     guidance: GuidanceConfig = field(default=PLAIN)
+    replay: str = "none"
+    share: float = 0.5
+    rows: int = 0
+    space: str = "joints"
+    goals: str = "encoded"
 
     def __post_init__(self) -> None:
-        for name, value, valid in (("start", self.start, STARTS), ("encoder", self.encoder, ENCODERS)):
-            if value not in valid:
-                raise unknown(value, valid, where=f"method {self.name!r}, {name}")
+        choices = {"start": STARTS, "encoder": ENCODERS, "replay": REPLAYS, "space": SPACES, "goals": GOALS}
+        where = f"method {self.name!r}"
+        for name, valid in choices.items():
+            if getattr(self, name) not in valid:
+                raise unknown(getattr(self, name), valid, where=f"{where}, {name}")
         if (self.encoder == "none") != (self.guidance.lam == 0):
-            got, where = f"encoder {self.encoder!r} with λ = {self.guidance.lam:g}", f"method {self.name!r}"
+            got = f"encoder {self.encoder!r} with λ = {self.guidance.lam:g}"
             fix = "λ = 0 is the direct method; name an encoder for the rest"
             raise InputError(got, where=where, expected="an encoder exactly where λ > 0", fix=fix)
+        if self.guidance.lam and self.guidance.at_pretraining and self.replay != "retargeted":
+            raise InputError(
+                f"replay {self.replay!r}", where=where, expected="'retargeted': the rows at which guidance acts",
+                fix="set replay, or guide at the demonstrations",
+            )  # fmt: skip
+        if self.space == "tool" and (self.encoder != "none" or self.replay not in ("none", "untranslated")):
+            raise InputError(
+                f"encoder {self.encoder!r} and replay {self.replay!r}", where=f"{where} in tool space",
+                expected="no encoder, and no replay but 'untranslated': all robots share that space",
+                fix="act in joints",
+            )  # fmt: skip
+        if not 0 < self.share <= 1 or self.rows < 0:
+            got, expected = f"share {self.share:g} and {self.rows} rows", "a share in (0, 1], and 0 or more rows"
+            raise InputError(got, where=where, expected=expected, fix="leave both at their defaults")
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is plain fine-tuning from the pre-trained weights on demonstrations alone."""
+        return replace(self, name=DIRECT) == MethodSpec(DIRECT)
+
+    @property
+    def needs_demonstrations(self) -> bool:
+        """Whether it can't be had without a demonstration: it is neither retargeting nor a policy as pre-trained."""
+        untouched = self.replay == "none" and self.start == "pretrained"
+        return self.encoder != "none" or not (untouched or self.replay == "retargeted")
 
     @property
     def options(self) -> dict[str, Any]:
-        """All that the method is but its name, flat: start, encoder and every option of guidance."""
-        return {"start": self.start, "encoder": self.encoder, **asdict(self.guidance)}
+        """All that the method is but its name, flat: every field and every option of guidance."""
+        own = {name: value for name, value in vars(self).items() if name not in ("name", "guidance")}
+        return {**own, **asdict(self.guidance)}
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"name": self.name, "start": self.start, "encoder": self.encoder, "guidance": self.guidance.to_dict()}
+        return {**vars(self), "guidance": self.guidance.to_dict()}
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "MethodSpec":
@@ -74,39 +131,86 @@ class MethodSpec:
         return cls(**{**tree, "guidance": GuidanceConfig.from_dict(tree["guidance"])})
 
 
-def comparison(guidance: GuidanceConfig, encoder: str = "aligned") -> tuple[MethodSpec, ...]:
-    """Direct fine-tuning, from scratch, ATE, and its control: the same guidance by a random encoder.
+def comparison(
+    guidance: GuidanceConfig = TOOL_MOTION, encoder: str = "motion", demonstrations: int = 5
+) -> tuple[MethodSpec, ...]:
+    """Direct fine-tuning, what helps, the published shift, and the control of guidance: an untrained encoder.
+
+    Without demonstrations those that need none: direct is the pre-trained policy as it is.
 
     Args:
-        guidance: of ATE and its control.
-        encoder: of ATE.
+        guidance: of the guided method and its control.
+        encoder: of the guided method.
+        demonstrations: that the methods get.
     """
+    plain = (MethodSpec(DIRECT), MethodSpec(RETARGET, replay="retargeted"))
+    if not demonstrations:
+        return *plain, MethodSpec(TOOL_SPACE, space="tool")
+    name = GUIDED if guidance.at_pretraining else GUIDED_DEMONSTRATIONS
     return (
-        MethodSpec(DIRECT),
-        MethodSpec(SCRATCH, start="scratch"),
-        MethodSpec("ATE", encoder=encoder, guidance=guidance),
-        MethodSpec("random encoder", encoder="random", guidance=guidance),
+        *plain,
+        guided(name, guidance, encoder),
+        MethodSpec(TOOL_SPACE, space="tool"),
+        MethodSpec(SHIFT, encoder="aligned", guidance=CLAMPED_PAPER),
+        guided(UNTRAINED, guidance, "random-motion" if encoder == "motion" else "random"),
     )
 
 
-def evidence() -> tuple[MethodSpec, ...]:
-    """Every form of latent guidance with its controls, for the question which of them helps and why.
+def guided(name: str, guidance: GuidanceConfig, encoder: str, **options: Any) -> MethodSpec:
+    """A guided method, with the replay that its guidance needs; `options` are other fields."""
+    replay = "retargeted" if guidance.at_pretraining else "none"
+    return MethodSpec(name, encoder=encoder, guidance=guidance, replay=replay, **options)
 
-    Each form comes with what it has to beat: the same shift by an untrained encoder (`random`) and by the chunk
-    itself (`identity`), which know nothing of other robots. `reversed` is the paper's shift with its sign turned.
+
+def evidence(demonstrations: int = 5) -> tuple[MethodSpec, ...]:
+    """The comparison with its closest controls, for the question what helps and why.
+
+    The untrained encoder knows the robots' kinematics and no latent; the untranslated episodes are the same experience
+    in joints of other robots.
     """
-    paper, auxiliary = CLAMPED_PAPER, PRESETS["auxiliary"]
+    if not demonstrations:
+        return comparison(demonstrations=0)
     return (
-        MethodSpec(DIRECT),
+        *comparison(),
+        MethodSpec("untranslated", replay="untranslated"),
         MethodSpec(SCRATCH, start="scratch"),
-        MethodSpec("ATE paper", encoder="aligned", guidance=paper),
-        MethodSpec("paper, random", encoder="random", guidance=paper),
-        MethodSpec("paper, identity", encoder="identity", guidance=paper),
-        MethodSpec("reversed", encoder="aligned", guidance=replace(paper, sign=-1)),
-        MethodSpec("ATE released", encoder="released", guidance=PRESETS["released"]),
-        MethodSpec("auxiliary", encoder="aligned", guidance=auxiliary),
-        MethodSpec("auxiliary, random", encoder="random", guidance=auxiliary),
     )
+
+
+def controls() -> tuple[MethodSpec, ...]:
+    """The evidence with every other control, and the other published forms of guidance."""
+    third = 1 / 3
+    return (
+        *evidence(),
+        guided("goals of other episodes", TOOL_MOTION, "motion", goals="shuffled"),
+        guided("untrained on both sides", TOOL_MOTION, "random-motion", goals="own"),
+        guided("guidance by present Info-VAEs", TOOL_MOTION, "aligned"),
+        MethodSpec("translated by Info-VAEs", replay="latent"),
+        MethodSpec("identified kinematics", replay="identified"),
+        MethodSpec(f"direct, {MORE_ROWS} rows", rows=MORE_ROWS),
+        MethodSpec(f"retarget, {MORE_ROWS} rows", replay="retargeted", share=third, rows=MORE_ROWS),
+        MethodSpec("shift, untrained", encoder="random", guidance=CLAMPED_PAPER),
+        MethodSpec("shift, identity", encoder="identity", guidance=CLAMPED_PAPER),
+        MethodSpec("shift reversed", encoder="aligned", guidance=replace(CLAMPED_PAPER, sign=-1)),
+        MethodSpec("shift as released", encoder="released", guidance=PRESETS["released"]),
+        MethodSpec("auxiliary", encoder="aligned", guidance=PRESETS["auxiliary"]),
+        MethodSpec("auxiliary, untrained", encoder="random", guidance=PRESETS["auxiliary"]),
+    )
+
+
+def method_set(
+    name: str, guidance: GuidanceConfig = TOOL_MOTION, encoder: str = "motion", demonstrations: int = 5
+) -> tuple[MethodSpec, ...]:
+    """The methods of a set by its name; guidance and encoder are those of the comparison.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    if name not in METHOD_SETS:
+        raise unknown(name, METHOD_SETS, where="set of methods")
+    if name == COMPARISON or not demonstrations:
+        return comparison(guidance, encoder, demonstrations)
+    return evidence() if name == EVIDENCE else controls()
 
 
 def lambda_clamp(
@@ -128,8 +232,9 @@ def lambda_clamp(
         fix = "give, say, lams 0.5,2 and clamps 0.1,inf"
         raise InputError(got, where="λ × clamp grid", expected=expected, fix=fix)
     base = guidance or GuidanceConfig()
+    encoder = "motion" if base.at_pretraining else "aligned"
     grid = [replace(base, lam=lam, clamp=clamp) for lam in axis for clamp in sorted(set(clamps))]
-    return (MethodSpec(DIRECT), *(MethodSpec(config.label(), encoder="aligned", guidance=config) for config in grid))
+    return (MethodSpec(DIRECT), *(guided(config.label(), config, encoder) for config in grid))
 
 
 def clamp_text(clamp: float) -> str:

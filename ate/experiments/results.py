@@ -82,7 +82,7 @@ class RunResult:
     @property
     def is_baseline(self) -> bool:
         """Whether it is plain fine-tuning from the pre-trained weights, λ = 0."""
-        return self.lam == 0 and self.spec.start == "pretrained"
+        return self.spec.is_baseline
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values for JSON."""

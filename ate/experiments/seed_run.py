@@ -1,36 +1,32 @@
 """Run: the methods of one training seed, trained and rolled out.
 
 One seed draws its demonstrations, aligns stage 2 on those demonstrations alone (what a user with that few would
-have), trains every method on one shared stream, and rolls all of them out from the same fixed seeds. What a method
-gives does not depend on the methods trained with it.
+have), trains every method on one shared stream, and rolls all of them out from the same fixed seeds. Methods that take
+other episodes or more rows into their batches see another stream of the same seed. What a method gives does not depend
+on the methods trained with it.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from ate.align.alignment import Alignment
-from ate.align.evaluate.variants import fit_one_stage, untrained
-from ate.align.stages import realign
 from ate.data.episodes import Episodes
 from ate.data.loading import DataSet
-from ate.experiments.methods import ALIGNED_VARIANTS, MethodSpec
+from ate.errors import InputError
+from ate.experiments.materials import Materials
+from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.policies.policy import Policy
 from ate.robots.kinematic_table import ROBOTS
 from ate.runs.device import one_thread
-from ate.runs.lock import lock
 from ate.sim.tasks import TASKS
-from ate.steer.encoder import Encoder, IdentityEncoder
 from ate.steer.evaluation import open_loop, spread
 from ate.steer.finetuning import finetune_methods
-from ate.steer.guidance import Guidance
-from ate.steer.training import GuidedPolicy, OptimConfig, Trained
+from ate.steer.training import OptimConfig, Trained
 
 if TYPE_CHECKING:
     from ate.sim.rollout import Rollouts
@@ -45,11 +41,17 @@ class Experiment:
         alignment: folder of the alignment; its stage 1 is kept, stage 2 is trained again on each draw.
         adapt: the adaptation robot's episodes.
         variants: name and folder of other alignments, for methods that name them.
+        pretrain: the pre-training robots' episodes, for methods that replay them; None for none.
+        tool_policy: checkpoint of the policy pre-trained in tool space, for methods in it; empty for none.
+        normalizer: what the joints' normaliser of all methods is fitted to: `"demonstrations"`, or `"retargeted"`,
+            demonstrations and retargeted episodes.
         held_out: share of the episodes kept for the open-loop error, never drawn.
-        demonstrations: episodes drawn for each training seed; all where there are fewer.
+        demonstrations: episodes drawn for each training seed, all where there are fewer. With 0 of them a method that
+            replays retargeted episodes is trained on those alone, and any other is its policy as it was pre-trained.
         steps: fine-tuning steps.
         batch: samples a step.
         learning_rate: of AdamW.
+        lr_schedule: of the learning rate, `"constant"`, or `"cosine"` to zero.
         rollouts: fixed rollout seeds first_rollout … first_rollout + rollouts − 1.
         first_rollout: other start situations than a search had, for seeds that are held out from it.
         execute: actions carried out of each chunk.
@@ -60,11 +62,15 @@ class Experiment:
     alignment: str
     adapt: DataSet
     variants: tuple[tuple[str, str], ...] = ()
+    pretrain: DataSet | None = None
+    tool_policy: str = ""
+    normalizer: str = "demonstrations"
     held_out: float = 0.1
     demonstrations: int = 25
     steps: int = 80
     batch: int = 64
     learning_rate: float = 3e-4
+    lr_schedule: str = "constant"
     rollouts: int = 100
     first_rollout: int = 0
     execute: int = 8
@@ -121,50 +127,44 @@ def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int,
     episodes = experiment.adapt.load()
     pool, held_out = episodes.split(experiment.held_out, experiment.seed)
     drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
-    alignment, folder = _realigned(experiment.alignment, drawn, seed, aligned)
-    policy = Policy.load(experiment.policy)
-    optim = OptimConfig(experiment.steps, experiment.batch, experiment.learning_rate, seed=seed)
-    own = {method.encoder for method in methods if method.encoder not in ALIGNED_VARIANTS}
-    encoders = {name: _encoder(name, alignment, drawn, seed, folder) for name in own}
-    for name, other in experiment.variants:
-        if any(method.encoder == name for method in methods):
-            encoders[name] = _realigned(other, drawn, seed, aligned)[0].encoder
-    starts = {method.name: policy if method.start == "pretrained" else policy.fresh(seed) for method in methods}
-    built = {}
+    materials = Materials(experiment, episodes, drawn, seed, aligned)
+    built = {method.name: materials.method(method) for method in methods}
+    starts = {name: method.policy for name, method in built.items()}
+    trained: dict[str, Trained] = {}
+    groups: dict[tuple[str, int], list[MethodSpec]] = {}
     for method in methods:
-        encoder = encoders[method.encoder]
-        guidance = None if encoder is None else Guidance.of(alignment, method.guidance, vae=encoder)
-        built[method.name] = GuidedPolicy(starts[method.name], guidance)
-    trained = finetune_methods(built, drawn, optim, space=alignment.space, label=f"seed {seed}")
+        groups.setdefault((method.space, method.rows), []).append(method)
+    for (_, rows), group in groups.items():
+        optim = OptimConfig(
+            experiment.steps, rows or experiment.batch, experiment.learning_rate, seed=seed,
+            lr_schedule=experiment.lr_schedule,
+        )  # fmt: skip
+        if not len(drawn):
+            trained |= {method.name: _without_demonstrations(materials, method, optim) for method in group}
+            continue
+        own = {method.name: built[method.name] for method in group}
+        trained |= finetune_methods(own, drawn, optim, space=materials.space(group[0]), label=f"seed {seed}")
     return SeedRun(trained, starts, drawn, episodes, held_out)
 
 
-def _realigned(stored: str, drawn: Episodes, seed: int, aligned: Path | None) -> tuple[Alignment, Path | None]:
-    """An alignment with stage 2 on the demonstrations drawn, and the folder that keeps it."""
-    folder = None if aligned is None else aligned / f"{Path(stored).name}-{drawn.digest[:12]}-{seed}"
-    # The same draw serves other methods as well, maybe in another process.
-    with nullcontext() if folder is None else lock(folder, f"aligning the demonstrations of seed {seed}"):
-        return realign(Alignment.load(stored), drawn, seed=seed, directory=folder), folder
+def _without_demonstrations(materials: Materials, method: MethodSpec, optim: OptimConfig) -> Trained:
+    """A method trained on retargeted episodes alone, or its policy as it was pre-trained where it has none."""
+    if method.needs_demonstrations:
+        raise InputError(
+            "0 demonstrations", where=f"method {method.name!r}", expected="at least one: it learns from nothing else",
+            fix="give demonstrations, or leave the method out",
+        )  # fmt: skip
+    built, space = materials.method(method), materials.space(method)
+    if method.replay == "none":
+        return Trained(built.policy.moved_to(space).eval(), [], [], 0.0)
+    alone = {method.name: replace(built, replay=None)}
+    return finetune_methods(alone, materials.retargeted, optim, space=space, label="retargeted alone")[method.name]
 
 
 def draw_demonstrations(pool: Episodes, count: int, seed: int) -> Episodes:
     """`count` episodes drawn without replacement, in file order; all of them where there are fewer."""
     order = np.random.default_rng(seed).permutation(len(pool))
     return pool.select(np.sort(order[:count]))
-
-
-def _encoder(name: str, alignment: Alignment, drawn: Episodes, seed: int, folder: Path | None) -> Encoder | None:
-    match name:
-        case "none":
-            return None
-        case "random":
-            return untrained(alignment, seed).encoder
-        case "identity":
-            return IdentityEncoder(alignment.encoder.config.features, alignment.config.chunk)
-        case "one-stage":
-            with nullcontext() if folder is None else lock(folder, f"training the one-stage encoder of seed {seed}"):
-                return fit_one_stage(alignment, drawn, seed=seed, directory=folder).encoder
-    return alignment.encoder
 
 
 def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: int, record: bool = False) -> "Rollouts":

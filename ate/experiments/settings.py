@@ -8,25 +8,26 @@ the method) stand in `ate.align`.
 import math
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ate.data import excludes
 from ate.data.loading import DataSet
 from ate.errors import InputError, unknown
-from ate.experiments.methods import CLAMPED_PAPER, lambda_clamp
+from ate.experiments.methods import CLAMPED_PAPER, TOOL_MOTION, lambda_clamp
 from ate.experiments.winner import read_winner
 from ate.runs.options import kinds_of, names, typed
 from ate.steer.guidance_config import OPTIONS, GuidanceConfig
+from ate.steer.optim_config import LR_SCHEDULES
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "data"
 # Lists in the run directory that notebook 01 writes and every notebook of the run reads.
 EXCLUDE_LISTS = {"adapt": "exclude_adapt.txt", "pretrain": "exclude_pretrain.txt"}
 TRAINED_IN = ("kernel", "child")
-# The clamps to sweep where the energy is taken at the noised chunk: without a clamp no rollout succeeds there.
-CLAMPS_AT_X_T = (0.02, 0.1, 0.5)
+# What to sweep at demonstrations. Where the energy is taken at the noised chunk no rollout succeeds without a clamp.
+LAMS_AT_DEMONSTRATIONS, CLAMPS_AT_X0, CLAMPS_AT_X_T = (0.5, 2.0), (0.02, 0.1, math.inf), (0.02, 0.1, 0.5)
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,14 @@ class Settings:
         width: width of the policy network.
         pretrain_steps: optimisation steps of pre-training.
         pretrain_batch: chunks in a step of pre-training.
-        demonstrations: adaptation episodes, drawn for each training seed.
+        demonstrations: adaptation episodes, drawn for each training seed; 0 for methods that need none.
         steps: fine-tuning steps.
         batch: chunks in a step.
-        learning_rate: of AdamW, fine-tuning and pre-training.
+        learning_rate: of AdamW, in fine-tuning.
+        lr_schedule: of the learning rate in fine-tuning, `constant`, or `cosine` to zero.
         seeds: training seeds.
         rollouts: rollouts of each trained policy, from fixed seeds.
-        guidance: of the ATE method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
+        guidance: of the guided method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
             `energy_at` …); as a parameter, `guidance` names the preset that they change.
         winner: file that notebook 04 wrote, with encoder and guidance; the options above change it. Empty for none.
         lams: λ axis of the ablation; plain fine-tuning always joins.
@@ -96,16 +98,17 @@ class Settings:
     width: int = 256
     pretrain_steps: int = 10000
     pretrain_batch: int = 128
-    demonstrations: int = 25
-    steps: int = 80
+    demonstrations: int = 5
+    steps: int = 600
     batch: int = 64
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
+    lr_schedule: str = "cosine"
     seeds: int = 4
     rollouts: int = 100
-    guidance: GuidanceConfig = field(default_factory=GuidanceConfig)
+    guidance: GuidanceConfig = TOOL_MOTION
     winner: str = ""
-    lams: tuple[float, ...] = (0.5, 2.0)
-    clamps: tuple[float, ...] = (0.02, 0.1, math.inf)
+    lams: tuple[float, ...] = (3.0, 10.0, 30.0)
+    clamps: tuple[float, ...] = (math.inf,)
     ablation_seeds: int = 4
     validation_seeds: int = 4
     executor: str = "processes"
@@ -114,10 +117,13 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "embedded", "width", "pretrain_steps", "pretrain_batch", "demonstrations", "steps",
-                     "batch", "seeds", "rollouts", "ablation_seeds", "workers"):  # fmt: skip
+        for name in ("horizon", "embedded", "width", "pretrain_steps", "pretrain_batch", "steps", "batch", "seeds",
+                     "rollouts", "ablation_seeds", "workers"):  # fmt: skip
             self._check(getattr(self, name) >= 1, name, "at least 1", "raise it")
-        self._check(self.validation_seeds >= 0, "validation_seeds", "0 or more", "use 0 for none")
+        for name in ("validation_seeds", "demonstrations"):
+            self._check(getattr(self, name) >= 0, name, "0 or more", "use 0 for none")
+        if self.lr_schedule not in LR_SCHEDULES:
+            raise unknown(self.lr_schedule, LR_SCHEDULES, where="parameter lr_schedule")
         self._check(0 < self.held_out < 1, "held_out", "a share in (0, 1)", "use 0.1")
         if self.train not in TRAINED_IN:
             raise unknown(self.train, TRAINED_IN, where="parameter train")
@@ -149,8 +155,10 @@ class Settings:
 
     @property
     def encoder(self) -> str:
-        """Encoder of the ATE method: the winner's where there is one."""
-        return read_winner(self.winner).encoder if self.winner else "aligned"
+        """Encoder of the guided method: the winner's where there is one."""
+        if self.winner:
+            return read_winner(self.winner).encoder
+        return "motion" if self.guidance.at_pretraining else "aligned"
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -172,10 +180,12 @@ class Settings:
 
     def arguments(self, notebook: str) -> list[str]:
         """What to say to `ate` to run one notebook again with these settings, in its own kernel."""
-        usual = settings({"profile": self.profile, "energy_at": self.guidance.energy_at}).parameters
+        form = {name: getattr(self.guidance, name) for name in ("energy_at", "observations")}
+        usual = settings({"profile": self.profile, **form}).parameters
         changed = {name: value for name, value in self.parameters.items() if value != usual[name]}
-        if self.guidance.energy_at != PROFILES[self.profile].guidance.energy_at:
-            changed["energy_at"] = self.guidance.energy_at
+        # The form of guidance decides the other defaults, so it is named where it is not the profile's.
+        own = PROFILES[self.profile].guidance
+        changed |= {name: value for name, value in form.items() if value != getattr(own, name)}
         given = [f"{name}={value}" for name, value in changed.items() if name not in ("profile", "run", "train")]
         words = ["run", "--profile", self.profile, "--run", str(self.directory), "--only", notebook]
         return [*words, *(part for item in given for part in ("-p", item))]
@@ -188,8 +198,7 @@ class Settings:
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
-        demonstrations=5, steps=20, seeds=2,
-        rollouts=10, lams=(0.5, 2.0), clamps=(0.1, 0.5), ablation_seeds=2, validation_seeds=2,
+        demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(3.0, 10.0), ablation_seeds=2, validation_seeds=2,
     ),
     "demo": Settings(profile="demo"),
     "paper": Settings(
@@ -225,9 +234,12 @@ def settings(given: Mapping[str, Any]) -> Settings:
         base = read_winner(values["winner"]).guidance
     elif base == profile.guidance and options.get("energy_at") == CLAMPED_PAPER.energy_at:
         base = CLAMPED_PAPER
+    elif base == profile.guidance and options.get("observations") == "demonstrations":
+        base = "auxiliary"
     guidance = GuidanceConfig.of(base, options)
-    if guidance.energy_at == CLAMPED_PAPER.energy_at:
-        values.setdefault("clamps", CLAMPS_AT_X_T)
+    if not guidance.at_pretraining:
+        values.setdefault("lams", LAMS_AT_DEMONSTRATIONS)
+        values.setdefault("clamps", CLAMPS_AT_X_T if guidance.energy_at == CLAMPED_PAPER.energy_at else CLAMPS_AT_X0)
     return replace(profile, guidance=guidance, **values)
 
 

@@ -24,9 +24,9 @@ from ate.runs.files import content_key, file_digest, read_json, remove_leftovers
 from ate.runs.lock import lock
 
 # Part of every hash: raised when the same settings come to mean another result.
-FORMAT = 1
+FORMAT = 2
 SHOWN = 16
-ELSEWHERE = ("policy", "alignment", "variants", "adapt")
+ELSEWHERE = ("policy", "tool_policy", "alignment", "variants", "adapt", "pretrain")
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,14 @@ def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Seque
         "policy": file_digest(Path(experiment.policy)),
         "alignment": file_digest(Path(experiment.alignment) / FILE),
         "data": experiment.adapt.load().digest,
+        "pretrain": () if experiment.pretrain is None else tuple(s.digest for s in experiment.pretrain.load_sets()),
     }
+    tool_policy = file_digest(Path(experiment.tool_policy)) if experiment.tool_policy else ""
     cells = []
     for seed, method in product(seeds, methods):
-        own = {"method": {**method.to_tree(), "name": ""}, "variant": variants.get(method.encoder, ""), "seed": seed}
+        variant = variants.get("motion" if method.encoder == "random-motion" else method.encoder, "")
+        own = {"method": {**method.to_tree(), "name": ""}, "variant": variant, "seed": seed}
+        own |= {"policy": tool_policy} if method.space == "tool" else {}
         cells.append(Cell(method, seed, content_key({**shared, **own})))
     return cells
 

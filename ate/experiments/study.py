@@ -1,7 +1,8 @@
 """A study: settings in, results out; what notebooks 03 and 04 and `ate compare` share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import joblib
 from ate.align.alignment import FILE, Alignment
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
+from ate.data.placements import is_placed, placement
 from ate.errors import unknown
+from ate.experiments.base_policy import BaseSuccess, base_success
 from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
-from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, EVIDENCE, MethodSpec, comparison, evidence
+from ate.experiments.materials import RETARGETED
+from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, MethodSpec, method_set
 from ate.experiments.preparation import align_robots, alignment_folder, preflight, pretrain_policy
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
@@ -35,6 +39,7 @@ class Study:
         alignment: of both, over all adaptation episodes.
         folder: where the alignment is kept.
         policies: checkpoint of the pre-trained policy of each parameterisation.
+        tool_policies: the same of policies that act in tool space; empty where a robot's kinematics are not known.
     """
 
     settings: Settings
@@ -43,9 +48,14 @@ class Study:
     alignment: Alignment
     folder: Path
     policies: dict[str, Path]
+    tool_policies: dict[str, Path] = field(default_factory=dict)
 
     def experiment(
-        self, parameterization: str, methods: Sequence[MethodSpec] = (), demonstrations: int = 0, steps: int = 0
+        self,
+        parameterization: str,
+        methods: Sequence[MethodSpec] = (),
+        demonstrations: int | None = None,
+        steps: int = 0,
     ) -> Experiment:
         """What all methods and seeds of this study share; variants of the alignment that methods name are trained
         first.
@@ -53,21 +63,26 @@ class Study:
         Args:
             parameterization: what the policy predicts.
             methods: that will be trained.
-            demonstrations: drawn for each training seed; 0 for the run's own number.
+            demonstrations: drawn for each training seed; None for the run's own number.
             steps: of fine-tuning; 0 for the run's own number.
         """
         s = self.settings
-        named = [name for name in ALIGNED_VARIANTS if any(method.encoder == name for method in methods)]
+        encoders = {method.encoder.removeprefix("random-") for method in methods}
+        named = [name for name in ALIGNED_VARIANTS if name in encoders]
         return Experiment(
             policy=str(self.policies[parameterization]),
             alignment=str(self.folder),
             variants=tuple((name, str(self._variant(name))) for name in named),
             adapt=s.adapt_data,
+            pretrain=s.pretrain_data,
+            tool_policy=str(self.tool_policies.get(parameterization, "")),
+            normalizer=RETARGETED if self.placed else "demonstrations",
             held_out=s.held_out,
-            demonstrations=self._drawn(demonstrations or s.demonstrations),
+            demonstrations=self._drawn(s.demonstrations if demonstrations is None else demonstrations),
             steps=steps or s.steps,
             batch=s.batch,
             learning_rate=s.learning_rate,
+            lr_schedule=s.lr_schedule,
             rollouts=s.rollouts,
             seed=s.seed,
         )
@@ -77,22 +92,27 @@ class Study:
 
         Args:
             methods: themselves, or the name of a set (`ate.experiments.methods.METHOD_SETS`): `"comparison"`, direct,
-                from scratch, ATE and its random-encoder control; `"evidence"`, every form of guidance with its
-                controls.
+                what helps, the published shift and an untrained encoder; `"evidence"`, with the closest controls;
+                `"controls"`, with all of them.
 
         Raises:
             InputError: an unknown set.
             CellsFailed: a cell has no result; the others are kept.
         """
         if isinstance(methods, str):
-            sets = {COMPARISON: comparison(self.settings.guidance, self.settings.encoder), EVIDENCE: evidence()}
-            if methods not in sets:
-                raise unknown(methods, sets, where="set of methods")
-            methods = sets[methods]
+            methods = method_set(methods, self.settings.guidance, self.settings.encoder, self.settings.demonstrations)
         specs = tuple(methods)
         seeds = tuple(range(self.settings.seeds))
         requests = [JobSpec(self.experiment(name, specs), specs, seeds) for name in self.policies]
         return self._run(requests, self.settings.command("03")).whole()
+
+    def bases(self) -> list[BaseSuccess]:
+        """Each pre-trained policy on its own robots, kept in the run directory; none without a simulator.
+
+        Where one of them fails its own robots the study cannot judge what it hands over, and says so first.
+        """
+        files = [*self.policies.values(), *self.tool_policies.values()]
+        return [found for file in files if (found := base_success(file, self.pretrain)) is not None]
 
     def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
         """Methods of one training seed, trained again bit for bit, by parameterisation."""
@@ -174,6 +194,11 @@ class Study:
                 requests.append(replace(held_out, experiment=elsewhere))
         return self._run(requests, command)
 
+    @cached_property
+    def placed(self) -> bool:
+        """Whether the kinematics of all its robots are known."""
+        return all(is_placed(episodes) for episodes in (*self.pretrain, self.adapt))
+
     def _drawn(self, demonstrations: int) -> int:
         pool, _ = self.adapt.split(self.settings.held_out, self.settings.seed)
         return min(demonstrations, len(pool))
@@ -237,7 +262,13 @@ def prepare(settings: Settings) -> Study:
     adapt = settings.adapt_data.load()
     alignment, folder = align_robots(settings, sets, adapt)
     width = alignment.space.width
-    jobs = (joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted)
-    with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(wanted)), inner_max_num_threads=1):
+    study = Study(settings, sets, adapt, alignment, folder, {})
+    jobs = [joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted]
+    if study.placed:
+        places = tuple(placement(episodes) for episodes in sets)
+        jobs += [joblib.delayed(pretrain_policy)(settings, sets, width, name, places) for name in wanted]
+    with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(jobs)), inner_max_num_threads=1):
         files = joblib.Parallel()(jobs)
-    return Study(settings, sets, adapt, alignment, folder, dict(zip(wanted, files, strict=True)))
+    own, tool = files[: len(wanted)], files[len(wanted) :]
+    joints = dict(zip(wanted, own, strict=True))
+    return replace(study, policies=joints, tool_policies=dict(zip(wanted, tool, strict=False)))

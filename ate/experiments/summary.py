@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ate.experiments.methods import CONTROLS, DIRECT, MethodSpec
+from ate.experiments.methods import CONTROLS, DIRECT, FORMS, MethodSpec
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.stats.bootstrap import Estimate, interquartile_mean, two_level
 from ate.experiments.stats.comparisons import Difference, Verdict, differences, improvement, summarise, verdict
@@ -63,11 +63,13 @@ def comparison_numbers(results: Sequence[RunResult], guidance: GuidanceConfig) -
 
 
 def method_options(methods: Sequence[MethodSpec]) -> list[dict[str, Any]]:
-    """One row a method: where it starts, and its encoder and guidance."""
+    """One row a method: where it starts, what it acts in, its replay, encoder and guidance."""
     return [
         {
             "method": method.name,
             "starts from": method.start,
+            "acts in": method.space,
+            "replay": "none" if method.replay == "none" else f"{method.replay}, share {method.share:.2g}",
             "encoder": method.encoder,
             "guidance": method.guidance.label() if method.guidance.lam else "none (λ = 0)",
         }
@@ -147,24 +149,31 @@ def comparison_sentences(results: Sequence[RunResult]) -> list[str]:
 
 
 def bottom_line(results: Sequence[RunResult], robot: str) -> str:
-    """The answer in one sentence a parameterisation: ATE against direct *and* against its random-encoder control."""
+    """The answer, one sentence a parameterisation: what helps against direct fine-tuning, and each against its control.
+
+    A form whose control does as well does not help by what it is called after.
+    """
     answers = []
     for kind, group in by_condition(results).items():
+        methods = list(dict.fromkeys(result.method for result in group))
+        forms = [method for method in FORMS if method in methods]
         if not rolled_out(group):
-            direct, ate, control = (held_out_error(group, method) for method in (DIRECT, "ATE", "random encoder"))
-            answers.append(
-                f"{kind}: held-out error {direct:.3g} direct, {ate:.3g} with ATE, {control:.3g} with a random encoder; "
-                "without a simulator there is no success to judge by"
-            )
+            errors = ", ".join(f"{held_out_error(group, method):.3g} {method}" for method in (DIRECT, *forms))
+            answers.append(f"{kind}: held-out error {errors}; without a simulator there is no success to judge by")
             continue
-        to_direct = next(row for row in differences(group) if row.method == "ATE")
-        pair = [result for result in group if result.method in ("ATE", "random encoder")]
-        (to_control,) = differences(pair, baseline="random encoder")
-        answers.append(
-            f"{kind}: it {_WORDS[to_direct.verdict]} direct fine-tuning ({_points(to_direct)}) and "
-            f"{_WORDS[to_control.verdict]} guidance by a random encoder ({_points(to_control)})"
-        )
-    return f"Does ATE help {robot} here? " + "; ".join(answers) + "."
+        rows = {row.method: row for row in differences(group)}
+        direct = next(row for row in summarise(group) if row.method == DIRECT)
+        parts = [f"direct succeeds in {direct.rate:.0%}"]
+        for form in forms:
+            part = f"{form} {_WORDS[rows[form].verdict]} it ({_points(rows[form])})"
+            for control in CONTROLS.get(form, ()):
+                if control in methods:
+                    pair = [result for result in group if result.method in (form, control)]
+                    (row,) = differences(pair, baseline=control)
+                    part += f" and {_WORDS[row.verdict]} its control, {control} ({_points(row)})"
+            parts.append(part)
+        answers.append(f"{kind}: {'; '.join(parts)}")
+    return f"What moves the policy to {robot}? {'. '.join(answers)}."
 
 
 def control_sentences(results: Sequence[RunResult]) -> list[str]:

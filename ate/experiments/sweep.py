@@ -4,6 +4,7 @@
     clamps: [0.1, .inf]
     energy_at: [x0_hat, x_t]     # any option of GuidanceConfig
     encoder: [aligned, mixture]  # variants of the alignment: prior, KL direction; or a control
+    share: [0.25, 0.5]           # rows at pre-training observations, as a share of a batch
     demonstrations: [5, 25]
     controls: [random, scratch]
     control_lams: 1
@@ -44,7 +45,9 @@ class Sweep:
         parameterization: what the policies predict.
         demonstrations: episodes drawn for each training seed.
         steps: fine-tuning steps.
-        encoder: encoders (`ate.experiments.methods.ENCODERS`): variants of the alignment, or controls.
+        encoder: encoders (`ate.experiments.methods.ENCODERS`): variants of the alignment, or controls; empty for the
+            usual one, of tool motion at pre-training observations and the run's own at demonstrations.
+        share: rows of a replay, as a share of a batch, where guidance acts at pre-training observations.
         guidance: values of any other option of `GuidanceConfig`, by its name; the default where it is not named.
         controls: of `CONTROLS`: the encoders for each method of the run's own alignment, and `"scratch"`.
         control_lams: λ at which to train the control encoders; empty for all λ.
@@ -61,7 +64,8 @@ class Sweep:
     parameterization: tuple[str, ...]
     demonstrations: tuple[int, ...]
     steps: tuple[int, ...]
-    encoder: tuple[str, ...] = ("aligned",)
+    encoder: tuple[str, ...] = ()
+    share: tuple[float, ...] = (0.5,)
     guidance: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     controls: tuple[str, ...] = ()
     control_lams: tuple[float, ...] = ()
@@ -70,7 +74,7 @@ class Sweep:
     validate: int = 0
 
     def __post_init__(self) -> None:
-        axes = {name: getattr(self, name) for name in ("parameterization", "demonstrations", "steps", "encoder")}
+        axes = {name: getattr(self, name) for name in ("parameterization", "demonstrations", "steps", "share")}
         for name, values in {**axes, **self.guidance}.items():
             if not values:
                 fix = f"leave {name} away, or give a value"
@@ -102,12 +106,29 @@ class Sweep:
         # λ and clamp outside, then encoders, then the other options: results are listed in this order.
         grid = [point for points in zip(*grids, strict=True) for point in points]
         by_place = [grid[i : i + len(bases)] for i in range(0, len(grid), len(bases))]
-        methods = [_by(encoder, point) for points in by_place for encoder in self.encoder for point in points]
+        methods = [
+            _by(encoder, shared)
+            for points in by_place
+            for encoder in self.encoder or ("",)
+            for point in points
+            for shared in self._shares(point)
+        ]
         for control in self.controls:
             if control != SCRATCH:
-                methods += [_by(control, point) for point in grid if self._is_controlled(point.guidance)]
+                controlled = [point for point in grid if self._is_controlled(point.guidance)]
+                methods += [_by(control, shared) for point in controlled for shared in self._shares(point)]
         from_scratch = [MethodSpec(SCRATCH, start="scratch")] if SCRATCH in self.controls else []
         return tuple(dict.fromkeys([MethodSpec(DIRECT), *from_scratch, *methods]))
+
+    def _shares(self, method: MethodSpec) -> list[MethodSpec]:
+        """A method with each share, which its name tells where there are several."""
+        if not method.guidance.at_pretraining:
+            return [method]
+        named = len(self.share) > 1
+        return [
+            replace(method, share=share, name=f"{method.name}, share {share:g}" if named else method.name)
+            for share in self.share
+        ]
 
     def _is_controlled(self, guidance: GuidanceConfig) -> bool:
         lams, clamps = self.control_lams or self.lams, self.control_clamps or self.clamps
@@ -163,6 +184,8 @@ class Sweep:
 
 
 def _by(encoder: str, method: MethodSpec) -> MethodSpec:
-    """A method of the grid with an encoder, which its name tells where it is not the run's own."""
-    name = method.name if encoder == "aligned" else f"{method.name}, {encoder}"
-    return replace(method, name=name, encoder=encoder)
+    """A method of the grid with an encoder, which its name tells where it is not the usual one."""
+    if encoder in ("", method.encoder):
+        return method
+    shape = "random-motion" if encoder == "random" and method.encoder == "motion" else encoder
+    return replace(method, name=f"{method.name}, {encoder}", encoder=shape)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ate.errors import InputError, unknown
-from ate.experiments.methods import ALIGNED_ENCODERS, MethodSpec
+from ate.experiments.methods import ALIGNED_ENCODERS, MethodSpec, guided
 from ate.runs.files import read_json, write_json
 from ate.steer.guidance_config import GuidanceConfig
 
@@ -130,7 +130,7 @@ def read_winner(file: str | Path) -> MethodSpec:
     if encoder not in ALIGNED_ENCODERS:
         raise unknown(encoder, ALIGNED_ENCODERS, where=f"{where}, encoder")
     try:
-        return MethodSpec("ATE", encoder=encoder, guidance=GuidanceConfig.from_dict(tree["guidance"]))
+        return guided("winner", GuidanceConfig.from_dict(tree["guidance"]), encoder, share=tree.get("share", 0.5))
     except InputError as error:
         # The same message, with the file that it is about.
         where = f"{where}, {error.where}"

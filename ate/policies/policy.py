@@ -161,12 +161,14 @@ class Policy(nn.Module):
         x = torch.randn(len(observation), c.horizon, c.features, generator=generator).to(observation.device) * mask
         times = torch.linspace(1, 0, c.denoising_steps + 1, device=x.device)
         for time, following in pairwise(times):
-            t = time.expand(len(x))
-            clean, noise = self.path.split(x, self(x, t, observation), t)
-            clean = clean.clamp(-CLIP, CLIP)
-            alpha, sigma = self.path.alpha_sigma(following)
-            x = (alpha * clean + sigma * noise) * mask
+            x = self.denoised(x, time.expand(len(x)), following.expand(len(x)), observation) * mask
         return x
+
+    def denoised(self, x: Tensor, t: Tensor, following: Tensor, observation: Tensor) -> Tensor:
+        """Chunks `(n, S, D)` one denoising step on, from times t `(n,)` to the next ones."""
+        clean, noise = self.path.split(x, self(x, t, observation), t)
+        alpha, sigma = (value[:, None, None] for value in self.path.alpha_sigma(following))
+        return alpha * clean.clamp(-CLIP, CLIP) + sigma * noise
 
     def act(
         self, qpos: np.ndarray, state: np.ndarray | None, generator: torch.Generator, space: ActionSpace | None = None

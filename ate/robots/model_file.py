@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from ate.errors import InputError, unknown
 from ate.robots.kinematics import Kinematics
-from ate.robots.model_text import SUFFIXES, compiled
+from ate.robots.model_text import compiled
 from ate.robots.posture import posture
 from ate.robots.tool_link import Link, default_tool
 
 Array = NDArray[np.float64]
 HINGE, SLIDE = 3, 2
+# MuJoCo's number of an equality of two joints.
+EQUAL = 2
 KINDS = {0: "free", 1: "ball", SLIDE: "sliding", HINGE: "turning"}
 
 
@@ -34,7 +36,6 @@ class ModelFile:
         path: the file.
         kinematics: from the base to the tool.
         tool: name of the tool's link or site.
-        slides: names of the joints that slide; all others turn.
         links: link that each moving joint moves, in the order of `kinematics.screws`.
         others: joints of the robot that do not move the tool.
     """
@@ -42,15 +43,8 @@ class ModelFile:
     path: Path
     kinematics: Kinematics
     tool: str
-    slides: tuple[str, ...]
     links: tuple[str, ...]
     others: tuple[str, ...]
-
-
-def is_model(robot: str | Path) -> bool:
-    """Whether this is the path of a file with kinematics, by its suffix, or of any file that exists."""
-    path = Path(robot)
-    return path.suffix.lower() in (*SUFFIXES, ".xacro", ".json") or path.is_file()
 
 
 def read_kinematics(path: str | Path, tool: str | None = None) -> Kinematics:
@@ -98,8 +92,8 @@ def read_model(path: str | Path, tool: str | None = None) -> ModelFile:
     chosen = _chosen(links, tool, file)
     body = links[chosen].parent if links[chosen].site else chosen
     joints = _joints(model, body, file)
-    kinds = {_name(model, j): KINDS[int(model.jnt_type[j])] for j in joints}
-    _refuse_lost(urdf, set(kinds), file)
+    moving = {_name(model, j) for j in joints}
+    _refuse_lost(urdf, moving, file)
     leaders, coupling, zero = _coupled(model, joints, file)
     names = tuple(_name(model, j) for j in leaders)
     screws, mount = _frames(model, joints, body, chosen - model.nbody if links[chosen].site else None)
@@ -110,10 +104,9 @@ def read_model(path: str | Path, tool: str | None = None) -> ModelFile:
     bare = Kinematics(name, names, screws, mount, coupling, zero, limits, _speeds(urdf, names), np.zeros(n))
     key = [float(keys[0][model.jnt_qposadr[j]]) for j in leaders] if keys and len(keys[0]) == model.nq else None
     rest = np.clip(key, *limits.T) if key is not None else posture(bare)
-    others = tuple(_name(model, j) for j in range(model.njnt) if _name(model, j) not in {*names, *kinds})
-    slides = tuple(name for name in names if kinds.get(name) == KINDS[SLIDE])
+    others = tuple(_name(model, j) for j in range(model.njnt) if _name(model, j) not in {*names, *moving})
     moved = tuple(links[int(model.jnt_bodyid[j])].name for j in joints)
-    return ModelFile(file, replace(bare, rest=rest), links[chosen].name, slides, moved, others)
+    return ModelFile(file, replace(bare, rest=rest), links[chosen].name, moved, others)
 
 
 def _title(model: Any) -> str:
@@ -126,17 +119,23 @@ def _name(model: Any, joint: int) -> str:
     return model.joint(joint).name or f"joint_{joint}"
 
 
+def _own(model: Any, body: int) -> list[int]:
+    """The joints between a body and its parent."""
+    first, count = int(model.body_jntadr[body]), int(model.body_jntnum[body])
+    return list(range(first, first + count)) if count else []
+
+
 def _links(model: Any) -> list[Link]:
     """Bodies by their number, then sites."""
-    followers = {int(j) for j, kind in zip(model.eq_obj1id, model.eq_type, strict=True) if kind == 2}
-    links = []
+    leader = {int(a): int(b) for a, b, kind in zip(model.eq_obj1id, model.eq_obj2id, model.eq_type, strict=True)
+              if kind == EQUAL}  # fmt: skip
+    links: list[Link] = []
+    above: list[set[int]] = []
     for i in range(model.nbody):
-        first, count = int(model.body_jntadr[i]), int(model.body_jntnum[i])
-        own = range(first, first + count) if count else range(0)
-        parent = int(model.body_parentid[i]) if i else -1
-        links.append(
-            Link(model.body(i).name, parent, tuple(_name(model, j) for j in own), sum(j in followers for j in own))
-        )
+        own, parent = _own(model, i), int(model.body_parentid[i]) if i else -1
+        above.append(set(own) | (above[parent] if i else set()))
+        followers = sum(j in leader and leader[j] not in above[i] for j in own)
+        links.append(Link(model.body(i).name, parent, tuple(_name(model, j) for j in own), followers))
     links += [Link(model.site(i).name, int(model.site_bodyid[i]), site=True) for i in range(model.nsite)]
     return links
 
@@ -158,8 +157,7 @@ def _joints(model: Any, body: int, path: Path) -> list[int]:
     joints: list[int] = []
     tool = model.body(body).name
     while body > 0:
-        first, count = int(model.body_jntadr[body]), int(model.body_jntnum[body])
-        joints = [*(range(first, first + count) if count else ()), *joints]
+        joints = [*_own(model, body), *joints]
         body = int(model.body_parentid[body])
     for j in joints:
         if model.jnt_type[j] not in (HINGE, SLIDE):
@@ -201,7 +199,7 @@ def _led(model: Any, joint: int, path: Path) -> tuple[int, float, float]:
     """The joint that leads one (often itself), and slope and offset: q = slope · q_leader + offset."""
     slope, offset, seen = 1.0, 0.0, {joint}
     while True:
-        rows = [i for i in range(model.neq) if model.eq_type[i] == 2 and model.eq_obj1id[i] == joint]
+        rows = [i for i in range(model.neq) if model.eq_type[i] == EQUAL and model.eq_obj1id[i] == joint]
         if not rows:
             return joint, slope, offset
         other, terms = int(model.eq_obj2id[rows[0]]), model.eq_data[rows[0]][:5]

@@ -23,6 +23,11 @@ SHAPES = ("sensors", "actuators", "tendons", "pairs", "excludes", "geoms", "skin
           "materials", "textures", "cameras", "lights")  # fmt: skip
 
 
+def is_model(robot: str | Path) -> bool:
+    """Whether this names a file with kinematics, by its suffix: a model, a xacro, or what `ate identify` writes."""
+    return Path(robot).suffix.lower() in (*SUFFIXES, ".xacro", ".json")
+
+
 def compiled(path: Path) -> tuple[Any, Element | None, list[list[float]]]:
     """The MuJoCo model of a file, the root element of a URDF (None of an MJCF), and joints of an MJCF's keyframes.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ate.errors import InputError, unknown
+from ate.robots.model_text import is_model
 
 BUILTIN = Path(__file__).parent / "builtin"
 SCALES = {"rad": 1.0, "deg": np.pi / 180, "m": 1.0, "mm": 1e-3, "fraction": 1.0, "percent": 1e-2}
@@ -85,6 +86,11 @@ class Profile:
         source: where the numbers are published, and what is not.
         rate_hz: steps a second usual in its recordings, or None.
         joints: one a column, in the usual order; alternatives to other columns are `optional`.
+        model: file of the arm's kinematics: URDF, MJCF or what `ate identify` wrote; empty where there is none.
+        tool: link or site of it whose frame is the tool; empty to choose one.
+        base: pose of the robot's base in the frame that robots share, x y z in metres, roll pitch yaw in radians, as
+            the origin of a URDF; empty for the shared frame itself.
+        turn: pose of the conventional tool (see `ate.robots.frames`) in the tool's frame, likewise.
     """
 
     name: str
@@ -92,6 +98,10 @@ class Profile:
     source: str
     rate_hz: float | None
     joints: tuple[Joint, ...]
+    model: str = ""
+    tool: str = ""
+    base: tuple[float, ...] = ()
+    turn: tuple[float, ...] = ()
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -167,7 +177,10 @@ def available() -> Mapping[str, Path]:
 
 
 def profile(name: str | Path) -> Profile:
-    """The profile of that name, or of a `.toml` file.
+    """The profile of that name, of a `.toml` file, or of a model: URDF, MJCF, or what `ate identify` wrote.
+
+    A model gives its arm's joints with names and limits, recorded in rad (m where they slide), and an optional column
+    `gripper`.
 
     Raises:
         InputError: no such robot (with the nearest name), or the file cannot be used (with the joint and field).
@@ -176,7 +189,11 @@ def profile(name: str | Path) -> Profile:
 
     if str(name).endswith(".toml"):
         return read(Path(name).expanduser())
+    if is_model(name):
+        from ate.robots.model_profile import model_profile
+
+        return model_profile(Path(name).expanduser())
     files = available()
     if name not in files:
-        raise unknown(str(name), files, where=f"robot (built in, or a .toml file in {folder()})")
+        raise unknown(str(name), files, where=f"robot (built in, a .toml file in {folder()}, or a URDF)")
     return read(files[str(name)])

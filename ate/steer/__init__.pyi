@@ -7,6 +7,7 @@ from .evaluation import spread as spread
 from .finetuning import finetune as finetune
 from .finetuning import finetune_methods as finetune_methods
 from .finetuning import pretrain as pretrain
+from .goals import Goals as Goals
 from .guidance import Guidance as Guidance
 from .guidance_config import GuidanceConfig as GuidanceConfig
 from .meter import GuidanceMeter as GuidanceMeter
@@ -14,5 +15,10 @@ from .meter import meter_sentence as meter_sentence
 from .meter import meter_verdict as meter_verdict
 from .meter_run import dry_run as dry_run
 from .optim_config import OptimConfig as OptimConfig
+from .replay import Replay as Replay
+from .retargeting import Bounds as Bounds
+from .retargeting import residual_rows as residual_rows
+from .retargeting import retarget as retarget
 from .trainer import GuidedPolicy as GuidedPolicy
 from .training import Trained as Trained
+from .translation import translate as translate

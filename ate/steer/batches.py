@@ -15,6 +15,7 @@ from ate.policies.noise import NoisePath
 from ate.policies.policy import Policy
 from ate.policies.preconditioning import lead
 from ate.runs.distributed import own_rows
+from ate.steer.replay import Replay
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +27,16 @@ class TrainingData:
         chunk_of: the chunk that each observation predicts, int64 `(N,)`.
         observation: network inputs `(N, o)`.
         noise: deviation of the noise that each robot's observations get in training `(robots, o)`; None for none.
+        own: how many of them are demonstrations; those of a replay come after them.
+        replayed: rows of a batch that are drawn from the replay, as a share.
     """
 
     chunks: Chunks
     chunk_of: Tensor
     observation: Tensor
     noise: Tensor | None = None
+    own: int = 0
+    replayed: float = 0.0
 
     def __len__(self) -> int:
         return len(self.chunk_of)
@@ -57,6 +62,41 @@ class TrainingData:
         if policy.config.joint_noise:
             noise = torch.from_numpy(np.stack([policy.noise(space) for space in spaces])).to(device)
         return cls(concat(parts).to(device), torch.cat(indices).to(device), observation.to(device), noise)
+
+    @classmethod
+    def mixed(
+        cls,
+        policy: Policy,
+        sets: Sequence[Episodes],
+        spaces: Sequence[ActionSpace],
+        replay: Replay | None,
+        device: torch.device,
+    ) -> "TrainingData":
+        """Demonstrations, then the episodes of a replay, of which every batch gets its share."""
+        if replay is None:
+            return cls.of(policy, sets, spaces, device)
+        replay.check(policy)
+        data = cls.of(policy, [*sets, *replay.sets], [*spaces, *replay.spaces], device)
+        return replace(data, own=int(sum(episodes.lengths.sum() for episodes in sets)), replayed=replay.share)
+
+    def rows(self, size: int, generator: torch.Generator) -> Tensor:
+        """Rows of a batch, `(size,)`: demonstrations first, then the replay's share."""
+        device = self.observation.device
+        if not self.replayed:
+            return torch.randint(len(self), (size,), generator=generator, device=device)
+        count = max(1, round(self.replayed * size))
+        demonstrations = torch.randint(self.own, (size - count,), generator=generator, device=device)
+        others = torch.randint(self.own, len(self), (count,), generator=generator, device=device)
+        return torch.cat([demonstrations, others])
+
+    def observed(self, rows: Tensor, index: Tensor, generator: torch.Generator) -> Tensor:
+        """Network inputs `(B, o)` at rows `(B,)` whose chunks are at `index (B,)`, with their noise of training."""
+        observation = self.observation[rows]
+        if self.noise is None:
+            return observation
+        # Joints that are seen inexactly, with actions as they were: a rollout drifts from its demonstrations.
+        unit = torch.randn(observation.shape, generator=generator, device=observation.device)
+        return observation + unit * self.noise[self.chunks.group[index]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +134,7 @@ class Batch:
 def draw(data: TrainingData, path: NoisePath, size: int, generator: torch.Generator) -> Batch:
     """Draw a batch: rows, times and noise all from one generator on the data's device."""
     device = data.observation.device
-    rows = torch.randint(len(data), (size,), generator=generator, device=device)
+    rows = data.rows(size, generator)
     index = data.chunk_of[rows]
     a0 = data.chunks.gather(index)
     mask = data.chunks.mask_of(index).to(a0.dtype)
@@ -102,9 +142,5 @@ def draw(data: TrainingData, path: NoisePath, size: int, generator: torch.Genera
     noise = torch.randn(a0.shape, generator=generator, device=device) * mask
     t = path.time(torch.rand(size, generator=generator, device=device))
     x, target, count = path.noised(a0, noise, t), path.target(a0, noise, t), mask.sum() * a0.shape[1]
-    observation = data.observation[rows]
-    if data.noise is not None:
-        # Joints that are seen inexactly, with actions as they were: a rollout drifts from its demonstrations.
-        unit = torch.randn(observation.shape, generator=generator, device=device)
-        observation = observation + unit * data.noise[data.chunks.group[index]]
+    observation = data.observed(rows, index, generator)
     return Batch(index, a0, x, t, target, observation, mask, count, size)

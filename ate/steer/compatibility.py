@@ -48,3 +48,18 @@ def check_guidance(policy: Policy, guidance: Guidance | None, space: ActionSpace
     if guidance.space is not None:
         passport, where = Passport.of(space, config.horizon), "guidance against the policy's action space"
         passport.check(Passport.of(guidance.space, config.horizon), where=where)
+
+
+def check_goals(guidance: Guidance, rows: int) -> None:
+    """Refuse goals of other episodes than those that a replay has.
+
+    Raises:
+        InputError: another number of rows.
+    """
+    if guidance.goals is not None and len(guidance.goals.latents) != rows:
+        raise InputError(
+            f"{len(guidance.goals.latents)} goals",
+            where="guidance at pre-training observations",
+            expected=f"{rows}, one for each row of the replay's episodes",
+            fix="compute the goals of the very episodes that are replayed: Goals.of",
+        )

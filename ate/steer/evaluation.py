@@ -110,10 +110,18 @@ def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, fl
         moved in training are left out: their error of 0 says nothing.
     """
     space = policy.spaces[0]
-    predicted, actual = (space.decode(chunks).cpu().numpy() for chunks in _denoised(policy, held_out, seed)[:2])
+    qpos = np.concatenate([item.qpos for item in held_out])
+    start = qpos[_places(len(qpos)).numpy()]
+    chunks = _denoised(policy, held_out, seed)[:2]
+    predicted, actual = (space.decode(values, start).cpu().numpy() for values in chunks)
     errors = np.abs(predicted - actual).mean(axis=(0, 1))
-    named = zip(space.embodiment.joint_names, errors, space.normalizer.constant, strict=True)
+    named = zip(space.joint_names, errors, space.still, strict=True)
     return {name: float(error) for name, error, constant in named if not constant}
+
+
+def _places(rows: int, places: int = SAMPLES) -> Tensor:
+    """Evenly spread rows, `(at most places,)`."""
+    return torch.linspace(0, rows - 1, min(places, rows)).long()
 
 
 def _denoised(
@@ -123,7 +131,7 @@ def _denoised(
     space = policy.spaces[0]
     device = next(policy.parameters()).device
     data = TrainingData.of(policy, [held_out], [space], device)
-    rows = torch.linspace(0, len(data) - 1, min(places, len(data)), device=device).long()
+    rows = _places(len(data), places).to(device)
     mask = torch.from_numpy(space.loss_mask).to(device)
     observation = data.observation[rows].repeat_interleave(draws, 0)
     predicted = policy.denoise(observation, mask, torch.Generator().manual_seed(seed))

@@ -12,10 +12,12 @@ from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace, check_joints, spaces
 from ate.errors import InputError
 from ate.policies.policy import Policy
+from ate.runs.files import content_key
 from ate.steer.compatibility import check_guidance
 from ate.steer.evaluation import Evaluation
 from ate.steer.guidance import Guidance
 from ate.steer.optim_config import OptimConfig
+from ate.steer.replay import Replay
 from ate.steer.trainer import GuidedPolicy
 from ate.steer.training import Trained, train_methods
 
@@ -25,6 +27,7 @@ def finetune(
     episodes: Episodes,
     guidance: Guidance | None = None,
     *,
+    replay: Replay | None = None,
     space: ActionSpace | None = None,
     directory: Path | None = None,
     evaluation: Evaluation | None = None,
@@ -39,6 +42,7 @@ def finetune(
         policy: pre-trained; left as it is.
         episodes: of the adaptation robot.
         guidance: latent guidance, or None for plain fine-tuning.
+        replay: episodes of the pre-training robots that take part, e.g. retargeted ones.
         space: action space to act in; by default the guidance's, else one fitted on `episodes`.
         directory: for checkpoints and metrics; an interrupted run resumes from there.
         evaluation: what to measure of the policy while it trains.
@@ -49,7 +53,7 @@ def finetune(
     Raises:
         InputError: horizon or action space of policy and guidance differ, or an option is unknown or out of range.
     """
-    methods, optim = {"policy": GuidedPolicy(policy, guidance)}, OptimConfig.of(options)
+    methods, optim = {"policy": GuidedPolicy(policy, guidance, replay)}, OptimConfig.of(options)
     return finetune_methods(
         methods, episodes, optim, space=space, directory=directory, evaluation=evaluation, device=device
     )["policy"]
@@ -69,6 +73,7 @@ def finetune_methods(
 ) -> dict[str, Trained]:
     """Fine-tune copies of several methods on the same batches; each equals fine-tuning it alone.
 
+    Methods with other episodes in their batches (`Replay`) are trained one replay after the other, from the same seed.
     `evaluation`, `stacked` and `device` are those of `train_methods`: stacked methods equal single ones up to rounding.
 
     Raises:
@@ -86,18 +91,25 @@ def finetune_methods(
     known = (method.guidance.space for method in methods.values() if method.guidance is not None)
     space = space or next(filter(None, known), None) or spaces([episodes], width)[0]
     check_joints(episodes, space)
-    moved = {}
+    moved: dict[str, GuidedPolicy] = {}
     for name, method in methods.items():
         guidance, slots = method.guidance, space.embodiment.slots
         # An encoder over the robot's own columns finds them in the unified vector.
         if guidance and guidance.slots is None and guidance.vae.config.features == len(slots) != space.width:
             guidance = replace(guidance, slots=slots)
         check_guidance(method.policy, guidance, space)
-        moved[name] = GuidedPolicy(method.policy.moved_to(space), guidance)
-    return train_methods(
-        moved, [episodes], [space], optim, directory=directory, label=label, evaluation=evaluation, stacked=stacked,
-        device=device,
-    )  # fmt: skip
+        moved[name] = GuidedPolicy(method.policy.moved_to(space), guidance, method.replay)
+    groups: dict[tuple[int, bool], dict[str, GuidedPolicy]] = {}
+    for name, method in moved.items():
+        groups.setdefault((id(method.replay), method.at_pretraining), {})[name] = method
+    trained: dict[str, Trained] = {}
+    for group in groups.values():
+        folder = directory if directory is None or len(groups) == 1 else directory / content_key(list(group))[:12]
+        trained |= train_methods(
+            group, [episodes], [space], optim, directory=folder, label=label, evaluation=evaluation, stacked=stacked,
+            device=device,
+        )  # fmt: skip
+    return {name: trained[name] for name in methods}
 
 
 def pretrain(

@@ -25,6 +25,7 @@ from torch import Tensor
 from ate.data.columns import matching
 from ate.errors import InputError
 from ate.steer.encoder import Encoder
+from ate.steer.goals import Goals
 from ate.steer.guidance_config import GuidanceConfig
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Guidance:
             both have the same columns. The other columns get exactly 0.
         space: action space the encoder was trained in, if known; fine-tuning then happens in it.
         horizon: chunk length the encoder was trained on, if known; a policy of another horizon is refused.
+        goals: E_φ of the chunk that starts at each row of a replay's episodes: where guidance at pre-training
+            observations pulls to (`ate.steer.goals`).
     """
 
     vae: Encoder
@@ -52,6 +55,7 @@ class Guidance:
     slots: tuple[int, ...] | None
     space: "ActionSpace | None"
     horizon: int | None
+    goals: Goals | None
 
     def __init__(
         self,
@@ -62,15 +66,17 @@ class Guidance:
         slots: tuple[int, ...] | None = None,
         space: "ActionSpace | None" = None,
         horizon: int | None = None,
+        goals: Goals | None = None,
         **options: Any,
     ) -> None:
         """Guidance of a configuration, the preset of a name or the default, with `options` of `GuidanceConfig` changed.
 
         Raises:
-            InputError: an option that `GuidanceConfig` refuses, or a mask or slots of the wrong width.
+            InputError: an option that `GuidanceConfig` refuses, a mask or slots of the wrong width, or guidance at
+                pre-training observations without goals.
         """
         own = {"vae": vae, "config": GuidanceConfig.of(config, options), "mask": mask, "slots": slots, "space": space,
-               "horizon": horizon}  # fmt: skip
+               "horizon": horizon, "goals": goals}  # fmt: skip
         for name, value in own.items():
             object.__setattr__(self, name, value)
         features = vae.config.features
@@ -86,6 +92,13 @@ class Guidance:
                 expected=f"{features}, one for each column of the action vector",
                 fix="make the mask from the robot's embodiment",
             )  # fmt: skip
+        if self.config.at_pretraining and (goals is None or goals.latents.shape[1:] != (vae.config.latent,)):
+            raise InputError(
+                "no goals" if goals is None else f"goals of {goals.latents.shape[1]} dimensions",
+                where="guidance at pre-training observations",
+                expected=f"a latent of {vae.config.latent} dimensions for what was done at each row of the replay",
+                fix="pass goals=Goals.of(alignment, pretrain, retargeted), or guide at the demonstrations",
+            )
         vae.eval().requires_grad_(False)
 
     @classmethod
@@ -96,6 +109,7 @@ class Guidance:
         *,
         vae: Encoder | None = None,
         joints: Sequence[str] | None = None,
+        goals: Goals | None = None,
         **options: Any,
     ) -> "Guidance":
         """Guidance by an alignment's adaptation encoder, masked to the slots that its robot moves.
@@ -105,6 +119,7 @@ class Guidance:
             config: as the class.
             vae: another encoder in its place, a control say.
             joints: names or patterns (`shoulder_*`) of the joints to guide; None guides all that move.
+            goals: as the class.
             options: of `GuidanceConfig`, by name.
 
         Raises:
@@ -118,7 +133,7 @@ class Guidance:
             mask = mask & guided
         return cls(
             vae or alignment.encoder, config, mask=mask, slots=alignment.space.embodiment.slots, space=alignment.space,
-            horizon=alignment.config.chunk, **options,
+            horizon=alignment.config.chunk, goals=goals, **options,
         )  # fmt: skip
 
     def latents(self, chunks: Tensor, noise: Tensor | None = None) -> Tensor:
@@ -133,7 +148,14 @@ class Guidance:
             )
         return posterior.mean + posterior.std * noise.reshape(posterior.mean.shape)
 
-    def gradient(self, x: Tensor, a0: Tensor, noise: Tensor | None = None, target: Tensor | None = None) -> Tensor:
+    def gradient(
+        self,
+        x: Tensor,
+        a0: Tensor,
+        noise: Tensor | None = None,
+        target: Tensor | None = None,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         """g, `(B, S, D)`, masked; no graph is left behind.
 
         Args:
@@ -141,6 +163,7 @@ class Guidance:
             a0: clean chunks, same shape.
             noise: shared latent noise for `latent="sample"`.
             target: `latents(a0)` computed before, since it depends on the data alone.
+            weights: of the latent dimensions, `(B, d)` or `(d,)`; None for 1.
 
         Raises:
             InputError: x is not `(B, S, D)` of a0's shape and of columns that the encoder takes.
@@ -159,7 +182,8 @@ class Guidance:
         with torch.enable_grad():
             moving = x.detach().requires_grad_(True)
             squared = (self.latents(moving, noise) - goal).square()
-            energy = squared.sum() if self.config.reduction == "sum" else squared.mean()
+            squared = squared if weights is None else squared * weights
+            energy = squared.mean() if self.config.reduction == "mean" else squared.sum()
             (slope,) = torch.autograd.grad(energy, moving)
         g = -slope
         return g if self._weights is None else g * self._weights.to(g)

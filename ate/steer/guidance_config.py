@@ -31,7 +31,8 @@ def _option(default: Any, help_text: str, label: str, choices: Iterable[Any] = (
 
 @dataclass(frozen=True)
 class GuidanceConfig:
-    """How latent guidance acts. The default is the form that the evidence supports best (docs/evidence.md).
+    """How latent guidance acts. The default needs demonstrations alone; the preset `tool-motion`, the form that the
+    evidence supports best (docs/evidence.md), also needs the pre-training robots' episodes.
 
     Attributes:
         lam: λ ≥ 0; 0 is plain fine-tuning. The paper finds 2 best, the released code uses 3.
@@ -39,17 +40,24 @@ class GuidanceConfig:
             code 0.1.
         energy_at: where the latent energy is taken: `"x0_hat"`, at the policy's own clean estimate (a latent auxiliary
             loss), or `"x_t"`, at the noised chunk (the paper).
-        reduction: of the squared latent distance: `"sum"` over latent dimensions, per sample (the paper), or `"mean"`
-            over batch and dimensions (released), so that its strength depends on the batch size.
+        reduction: of the squared latent distance: `"sum"` over latent dimensions, per sample (the paper); `"mean"` over
+            batch and dimensions (released), so that its strength depends on the batch size; or `"precision"`, a sum in
+            which each dimension counts by the precision 1/σ² of the target's posterior, 1 on average: a latent of
+            standard normal dimensions says nothing of how finely each of them is meant, its posterior does.
         latent: distances between posterior `"mean"`s, or between a `"sample"` μ + σ·e of each with one shared e
             (released).
         clip: what the clamp bounds: each `"value"`, or the `"norm"`: a chunk whose RMS over the guided elements
             exceeds c is scaled down to it, which keeps its direction.
         schedule: w(t): `"constant"`, `"alpha"` (α) or `"alpha_squared"` (α²).
         sign: 1, or −1 to reverse the shift.
+        observations: where it acts: at the `"demonstrations"` of the new robot, towards the latent of what was done
+            there, or at observations of the `"pretraining"` robots, towards the latent of what those did: there it is
+            λ·‖E_ψ(â0(x_t, t, o)) − E_φ(a_pre)‖² on rows of their own (`ate.steer.guided_rows`), over as many numbers as
+            the plain loss (S·D a row), with the demonstrations trained on as without guidance.
 
     Raises:
-        InputError: λ < 0 or infinite, c ≤ 0, or a value that is not among the choices.
+        InputError: λ < 0 or infinite, c ≤ 0, a value that is not among the choices, or another energy than that of the
+            clean estimate's mean latent at pre-training observations.
     """
 
     lam: float = _option(1.0, "λ, strength of guidance; 0 for none.", "λ={:g}")
@@ -59,8 +67,8 @@ class GuidanceConfig:
         "energy at {}", ("x0_hat", "x_t"), gradient=True,
     )  # fmt: skip
     reduction: str = _option(
-        "sum", "Latent distance summed, or its mean over batch and dimensions.", "{} of the energy", ("sum", "mean"),
-        gradient=True,
+        "sum", "Latent distance summed, its mean over batch and dimensions, or summed by the posterior's precision.",
+        "{} of the energy", ("sum", "mean", "precision"), gradient=True,
     )  # fmt: skip
     latent: str = _option(
         "mean", "Distance between posterior means or samples.", "latent {}", ("mean", "sample"), gradient=True
@@ -70,6 +78,10 @@ class GuidanceConfig:
     )
     schedule: str = _option("constant", "λ over the noise levels.", "λ as {}", SCHEDULES)
     sign: int = _option(1, "1, or -1 to reverse the shift.", "sign {:+d}", (1, -1))
+    observations: str = _option(
+        "demonstrations", "Act at the demonstrations, or at observations of the pre-training robots.",
+        "at {} observations", ("demonstrations", "pretraining"),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         if not 0 <= self.lam < math.inf:
@@ -85,6 +97,23 @@ class GuidanceConfig:
                 raise unknown(str(value), map(str, choices), where=f"guidance, {option.name}")
             # 2 and 2.0 are one λ, with one key and one text.
             object.__setattr__(self, option.name, kinds_of(GuidanceConfig)[option.name](value))
+        if self.at_pretraining and (self.energy_at, self.latent) != ("x0_hat", "mean"):
+            raise InputError(
+                f"energy_at={self.energy_at!r} and latent={self.latent!r}",
+                where="guidance with observations='pretraining'",
+                expected="energy_at='x0_hat' and latent='mean': no clean chunk of the robot is known there",
+                fix="leave both at their defaults, or guide at the demonstrations",
+            )
+        if self.reduction == "precision" and not self.at_pretraining:
+            raise InputError(
+                "reduction='precision'", where="guidance with observations='demonstrations'",
+                expected="'sum' or 'mean': the precision is known of goals alone", fix="use observations='pretraining'",
+            )  # fmt: skip
+
+    @property
+    def at_pretraining(self) -> bool:
+        """Whether it acts at observations of the pre-training robots."""
+        return self.observations == "pretraining"
 
     @classmethod
     def of(
@@ -108,8 +137,9 @@ class GuidanceConfig:
         return replace(config, **typed(GuidanceConfig, options or {}, "guidance"))
 
     def label(self) -> str:
-        """λ and clamp, and every other option that differs from the default: `"λ=2, c=0.1, energy at x_t"`."""
-        return ", ".join([*self.labels(("lam", "clamp")).values(), *self.labels(self.unusual()).values()])
+        """λ and clamp, and every other option that differs from the usual: `"λ=2, c=0.1, energy at x_t"`."""
+        others = [name for name in self.unusual() if (name, self.reduction) != ("reduction", "precision")]
+        return ", ".join([*self.labels(("lam", "clamp")).values(), *self.labels(others).values()])
 
     def labels(self, names: Iterable[str] | None = None) -> dict[str, str]:
         """Options in words by name, all of them where no names are given."""
@@ -174,10 +204,12 @@ def rms(kg: "Tensor", guided: int) -> "Tensor":
 
 
 OPTIONS = tuple(option.name for option in fields(GuidanceConfig))
-# `paper` and `released` set all that the paper and the released code do otherwise than the default.
+# `tool-motion` needs the pre-training robots' episodes in the new robot's joints (`ate.steer.retarget`), the others
+# demonstrations alone. `paper` and `released` set all that paper and released code do otherwise than the default.
 PRESETS: Mapping[str, GuidanceConfig] = MappingProxyType(
     {
         "auxiliary": GuidanceConfig(),
+        "tool-motion": GuidanceConfig(lam=10.0, reduction="precision", observations="pretraining"),
         "paper": GuidanceConfig(lam=2.0, energy_at="x_t"),
         "released": GuidanceConfig(lam=3.0, clamp=0.1, energy_at="x_t", reduction="mean", latent="sample"),
     }

@@ -9,6 +9,7 @@ without.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from ate.policies.noise import NoisePath
 from ate.steer.batches import TrainingData, draw
+from ate.steer.guided_rows import GuidedSource
 from ate.steer.shifted_target import Prepared, ShiftedTargets
 
 # Rows of actions in one call of the encoder: a small call wastes time, and on a CPU the hidden layer of a large one
@@ -30,12 +32,21 @@ class Prefetcher:
     Its state is that of the batches that were handed out: what is prepared and not yet taken does not count.
     """
 
-    def __init__(self, data: TrainingData, path: NoisePath, size: int, seed: int, shifted: ShiftedTargets) -> None:
-        """Batches of `size` rows of `data`, times and noise from one generator of `seed`."""
-        self._data, self._path, self._size, self._shifted = data, path, size, shifted
+    def __init__(
+        self,
+        data: TrainingData,
+        path: NoisePath,
+        size: int,
+        seed: int,
+        shifted: ShiftedTargets,
+        guided: GuidedSource | None = None,
+    ) -> None:
+        """Batches of `size` rows of `data`, times and noise from one generator of `seed`; with guided rows, if any."""
+        self._data, self._path, self._size, self._shifted, self._guided = data, path, size, shifted, guided
         self._generators = {
             "batches": torch.Generator(data.observation.device).manual_seed(seed),
             **{f"latent noise {width}": generator for width, generator in shifted.generators.items()},
+            **({} if guided is None else {"guided rows": guided.generator}),
         }
         rows = ROWS_AT_ONCE.get(data.observation.device.type, ROWS_AT_ONCE["cpu"])
         fits = max(1, min(MOST_AT_ONCE, rows // (size * data.chunks.length)))
@@ -100,7 +111,10 @@ class Prefetcher:
         before = self._states()
         generator = self._generators["batches"]
         batches = [draw(self._data, self._path, self._size, generator) for _ in range(self._at_once)]
-        return before, self._shifted.prepare(batches)
+        prepared = self._shifted.prepare(batches)
+        if self._guided is not None:
+            prepared = [replace(part, guided=self._guided.draw()) for part in prepared]
+        return before, prepared
 
     def _states(self) -> dict[str, Tensor]:
         return {name: generator.get_state() for name, generator in self._generators.items()}

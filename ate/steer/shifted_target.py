@@ -12,6 +12,7 @@ from ate.policies.policy import CLIP
 from ate.runs.distributed import own_rows
 from ate.steer.batches import Batch, TrainingData
 from ate.steer.guidance import Guidance
+from ate.steer.guided_rows import GuidedRows
 
 ENCODE_BATCH = 4096
 # What guidances that share their k·g have in common (`Guidance.gradient_key`).
@@ -28,6 +29,7 @@ class Prepared:
         sigma: σ `(B,)`.
         noise: for guidances that sample their latents, `(B, d)` by the width d.
         shared: k·g `(B, S, D)` of each guidance whose energy is taken at the noised chunk, by its key.
+        guided: rows at pre-training observations, where guidance acts there.
     """
 
     batch: Batch
@@ -35,6 +37,7 @@ class Prepared:
     sigma: Tensor
     noise: Mapping[int, Tensor]
     shared: Mapping[Key, Tensor]
+    guided: GuidedRows | None = None
 
 
 class ShiftedTargets:
@@ -45,6 +48,8 @@ class ShiftedTargets:
 
         One generator for each latent width: guidances of one width share their noise, whatever else is trained.
         """
+        # At pre-training observations the target is given, and nothing can be shared between policies.
+        guidances = [guidance for guidance in guidances if not guidance.config.at_pretraining]
         self._by_key = {guidance.gradient_key: guidance for guidance in guidances}
         self._path = path
         device = data.observation.device

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -15,10 +16,13 @@ from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from ate.runs.distributed import all_rows, average, processes
 from ate.runs.loop import Stateful
+from ate.steer.goals import Goals
 from ate.steer.guidance import Guidance
+from ate.steer.guided_rows import GuidedRows
 from ate.steer.meter import GuidanceMeter
 from ate.steer.optim_config import OptimConfig
-from ate.steer.shifted_target import Prepared, ShiftedTargets
+from ate.steer.replay import Replay
+from ate.steer.shifted_target import Prepared, ShiftedTargets, at_estimate
 
 if TYPE_CHECKING:
     from ate.policies.policy import Policy
@@ -26,10 +30,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class GuidedPolicy:
-    """A policy to start from and the guidance it gets (None: plain training)."""
+    """A policy to start from, the guidance it gets (None: plain training), and the episodes it is trained on besides.
+
+    Attributes:
+        policy: where training starts.
+        guidance: latent guidance, or None.
+        replay: of the pre-training robots: a share of each batch, or under guidance at pre-training observations the
+            rows where that acts.
+    """
 
     policy: "Policy"
     guidance: Guidance | None = None
+    replay: Replay | None = None
+
+    @property
+    def at_pretraining(self) -> bool:
+        """Whether its guidance acts at observations of the pre-training robots."""
+        return self.guidance is not None and self.guidance.config.at_pretraining
 
 
 class BaseTrainer(ABC):
@@ -100,7 +117,7 @@ class Trainer(BaseTrainer):
             prediction = self._policy(batch.x, batch.t, batch.observation).to(batch.x.dtype)
         residual = prediction - batch.target
         error, plain = residual, residual.detach()
-        if self._guidance is not None and self._meter is not None:
+        if self._guidance is not None and self._meter is not None and not self._guidance.config.at_pretraining:
             kg = self._shifted.raw(self._guidance, prediction.detach()[None], prepared)[0]
             shift = self._guidance.scale(kg, prepared.alpha)
             error = residual + shift
@@ -108,7 +125,28 @@ class Trainer(BaseTrainer):
             self._meter.add(*(all_rows(part) for part in (batch.t, shift, plain, clamped, batch.mask)))
         # Each process has its rows' part of the sum, and gradients are averaged over processes.
         ((error.square() * batch.mask).sum() / batch.count * (processes() / batches)).backward()
+        if self._guidance is not None and self._meter is not None and prepared.guided is not None:
+            pull = self._pull(self._guidance, self._meter, prepared.guided)
+            (pull * (processes() / batches)).backward()
         return (all_rows(plain).square() * all_rows(batch.mask)).sum() / batch.count
+
+    def _pull(self, guidance: Guidance, meter: GuidanceMeter, rows: GuidedRows) -> Tensor:
+        """A number, 0-d, with the gradient of λ·‖E_ψ(â0) − E_φ(a_pre)‖² over all numbers of the rows.
+
+        The meter compares the shift with what is missing to the retargeted chunk, which the loss does not know.
+        """
+        path = self._policy.path
+        x, t = rows.denoised(self._policy)
+        alpha, sigma = path.alpha_sigma(t)
+        prediction = self._policy(x, t, rows.observation)
+        known = prediction.detach()
+        kg = at_estimate(path.parameterization, x, known, alpha, sigma, partial(_to_goals, guidance, rows))
+        shift = guidance.scale(kg, alpha)
+        noise = (x - alpha[:, None, None] * rows.a0) / sigma[:, None, None]
+        residual = known - path.target(rows.a0, noise, t)
+        clamped = guidance.clamped(kg).to(shift.dtype)
+        meter.add(*(all_rows(part) for part in (t, shift, residual, clamped, rows.mask)))
+        return ((prediction - known + shift).square() * rows.mask).sum() / rows.count
 
     def _clip(self) -> None:
         clip_grad_norm_(self._policy.parameters(), self._optim.max_grad_norm)
@@ -120,6 +158,14 @@ class Trainer(BaseTrainer):
     def meters(self) -> dict[str, list[dict[str, float]]]:
         """Rows of the meter by name, none without guidance."""
         return {self._name: self._meter.rows() if self._meter is not None else []}
+
+
+def _to_goals(guidance: Guidance, rows: GuidedRows, place: Tensor) -> Tensor:
+    """g `(B, S, D)` at a place, towards the latents of what the pre-training robots did."""
+    goals, reduction = cast(Goals, guidance.goals), guidance.config.reduction
+    weights = goals.weights[rows.chunk_index] if reduction == "precision" else None
+    g = guidance.gradient(place, place, target=goals.latents[rows.chunk_index], weights=weights)
+    return g * (len(place) / rows.size) if reduction == "mean" else g
 
 
 def ema(module: nn.Module, decay: float) -> AveragedModel:

@@ -23,9 +23,12 @@ from ate.runs.files import array_digest, content_key
 from ate.runs.loop import Stateful, train
 from ate.steer.batched_trainer import BatchedTrainer
 from ate.steer.batches import TrainingData
+from ate.steer.compatibility import check_goals
 from ate.steer.evaluation import MEASURES, Evaluation
+from ate.steer.guided_rows import GuidedSource
 from ate.steer.optim_config import OptimConfig
 from ate.steer.prefetch import Prefetcher
+from ate.steer.replay import Replay
 from ate.steer.shifted_target import ShiftedTargets
 from ate.steer.trainer import GuidedPolicy, Trainer
 
@@ -64,7 +67,11 @@ def train_methods(
     stacked: bool | None = None,
     device: torch.device | str | None = None,
 ) -> dict[str, Trained]:
-    """Train every method in place on the same batches; methods must share one path.
+    """Train every method in place on the same batches; methods must share one path, and one replay if any.
+
+    Methods of one replay differ in nothing but their weights at the start and their guidance; those with a replay in
+    their batches see other batches than those without, from the same seed (`finetune_methods` takes them apart). Rows
+    for guidance at pre-training observations come besides, from a generator of their own.
 
     Under `torchrun` each process works on its rows of every batch.
 
@@ -81,8 +88,9 @@ def train_methods(
         device: to train on; None: what `ATE_DEVICE` names, else a GPU if there is one.
 
     Raises:
-        InputError: the directory holds a checkpoint of other methods, data or optimisation; stacked methods of several
-            networks; or a device that this machine does not have.
+        InputError: the directory holds a checkpoint of other methods, data or optimisation; methods of several replays;
+            stacked methods of several networks, or guided at pre-training observations; or a device that this machine
+            does not have.
     """
     began = time.perf_counter()
     device = pick_device(device)
@@ -126,13 +134,34 @@ def _on_device(
         method.policy.to(device).train()
     for guidance in guidances:
         guidance.vae.to(device)
-    first = next(iter(methods.values())).policy
-    data = TrainingData.of(first, sets, spaces, device)
+        if guidance.goals is not None:
+            guidance.goals.to(device)
+    first, replay, guided = next(iter(methods.values())).policy, _replay(methods), None
+    at_pretraining = [guidance for guidance in guidances if guidance.config.at_pretraining]
+    data = TrainingData.mixed(first, sets, spaces, None if at_pretraining else replay, device)
+    if at_pretraining and replay is not None:
+        others = TrainingData.of(first, replay.sets, replay.spaces, device)
+        guided = GuidedSource(others, replay.rows(optim.batch), optim.seed + 2)
+        for guidance in at_pretraining:
+            check_goals(guidance, len(others))
     shifted = ShiftedTargets(guidances, data, first.path, optim.seed)
-    batches = Prefetcher(data, first.path, optim.batch, optim.seed, shifted)
+    batches = Prefetcher(data, first.path, optim.batch, optim.seed, shifted, guided)
     if _stacks(methods, device, stacked):
         return batches, [BatchedTrainer(methods, optim, shifted, device)]
     return batches, [Trainer(name, method, optim, shifted, device) for name, method in methods.items()]
+
+
+def _replay(methods: Mapping[str, GuidedPolicy]) -> Replay | None:
+    """The replay that all methods share."""
+    replays = {id(method.replay): method.replay for method in methods.values()}
+    uses = {method.at_pretraining for method in methods.values() if method.replay is not None}
+    if len(replays) > 1 or len(uses) > 1:
+        raise InputError(
+            f"{len(replays)} replays" if len(replays) > 1 else "guidance at pre-training observations and without",
+            where="methods that share batches", expected="one replay, used alike by all",
+            fix="train them by finetune_methods, which takes them apart",
+        )  # fmt: skip
+    return next(iter(replays.values()))
 
 
 def _identity(
@@ -145,7 +174,13 @@ def _identity(
         scale = None if g is None else (g.config.key, *g.gradient_key[1:])
         modules = (method.policy,) if g is None else (method.policy, g.vae)
         weights = (weight.cpu().numpy() for module in modules for weight in module.state_dict().values())
-        parts.append([name, method.policy.config, scale, array_digest(*weights)])
+        own = [name, method.policy.config, scale, array_digest(*weights)]
+        if method.replay is not None:
+            own += [method.replay.share, [s.digest for s in method.replay.sets]]
+            own += [space.to_tree() for space in method.replay.spaces]
+        if g is not None and g.goals is not None:
+            own.append(array_digest(g.goals.latents.cpu().numpy()))
+        parts.append(own)
     return content_key(parts)
 
 
@@ -157,9 +192,16 @@ def _stacks(methods: Mapping[str, GuidedPolicy], device: torch.device, stacked: 
             f"{len(networks)} networks", where="methods to be stacked", expected="policies of one configuration",
             fix="leave stacked out, or train them in several calls",
         )  # fmt: skip
+    guided = any(method.at_pretraining for method in methods.values())
+    if stacked and guided:
+        raise InputError(
+            "guidance at pre-training observations", where="methods to be stacked",
+            expected="guidance at demonstrations: elsewhere each policy denoises chunks of its own",
+            fix="leave stacked out",
+        )  # fmt: skip
     if stacked is not None:
         return stacked
-    return device.type == "cuda" and len(methods) > 1 and len(networks) == 1
+    return not guided and device.type == "cuda" and len(methods) > 1 and len(networks) == 1
 
 
 def _evaluate(

@@ -15,7 +15,10 @@ BLUE, ORANGE, GREEN, RED, PINK, SKY, BROWN = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#7A4B1E",
 )  # fmt: skip
 ROBOTS = {"panda": BLUE, "sawyer": ORANGE, "iiwa14": GREEN, "xarm7": PINK, "xarm6": SKY, "ur5e": RED, "gen3": BROWN}
-METHODS = {"direct": "#3b4754", "scratch": "#a3acb5", "ATE": BLUE, "random encoder": ORANGE}
+METHODS = {
+    "direct": "#3b4754", "scratch": "#a3acb5", "retarget": GREEN, "tool-motion guidance": BLUE, "tool space": PINK,
+    "published shift": RED, "untrained encoder": ORANGE, "guidance at demonstrations": SKY,
+}  # fmt: skip
 SPARE = (GREEN, PINK, SKY, RED, BROWN, "#6A51A3", "#B8A600", ORANGE, BLUE)
 # Colours of clamps in ablations; λ is shown by the tint.
 CLAMPS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)

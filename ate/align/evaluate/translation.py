@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from ate.align.alignment import Alignment, Sets, as_sets
 from ate.align.evaluate.containment import Band, band
-from ate.align.inputs import placement_of, why_no_tool_motion
+from ate.align.inputs import why_no_tool_motion
 from ate.data.episodes import Episodes
+from ate.data.placements import placement
 from ate.data.tool_space import ToolSpace, tool_spaces
 from ate.robots.frames import POSITION, TURN, rotation_of
 
@@ -110,7 +111,7 @@ def _tools(alignment: Alignment, sets: Sequence[Episodes], adapt: Episodes) -> t
     if alignment.tool_spaces:
         old = [space for space in alignment.spaces_of(sets) if isinstance(space, ToolSpace)]
         return (*old, alignment.tool_spaces[-1])
-    return tool_spaces([*sets, adapt], [placement_of(s.robot, None) for s in (*sets, adapt)])
+    return tool_spaces([*sets, adapt], [placement(s) for s in (*sets, adapt)])
 
 
 def _held_out(alignment: Alignment, number: int, episodes: Episodes) -> Episodes:
