@@ -31,7 +31,8 @@ def _option(default: Any, help_text: str, label: str, choices: Iterable[Any] = (
 
 @dataclass(frozen=True)
 class GuidanceConfig:
-    """How latent guidance acts. The default is the form that the evidence supports best (docs/evidence.md).
+    """How latent guidance acts. The default needs demonstrations alone; the preset `tool-motion`, the form that the
+    evidence supports best (docs/evidence.md), also needs the pre-training robots' episodes.
 
     Attributes:
         lam: λ ≥ 0; 0 is plain fine-tuning. The paper finds 2 best, the released code uses 3.
