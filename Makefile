@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot base weights
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot kinematics base weights
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -134,6 +134,10 @@ slurm: venv
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq slurm-wlm munge >/dev/null; }
 	$(BIN)/python -m benchmarks.soaks.slurm
+
+# Kinematics against truth: files, identification with and without noise, refusals.
+kinematics: venv
+	$(BIN)/python -m benchmarks.kinematics
 
 # 1,000 simulated sweeps whose truth is known: false verdicts without an effect, power of plans with one.
 truth: venv

@@ -1,5 +1,6 @@
 """Inputs of an alignment: the episodes that train it and those held out, and what its networks see of each robot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,12 @@ class Inputs:
     def adapt_chunks(self, part: int) -> Chunks:
         """The same of the adaptation robot, over its own columns."""
         return chunk(self.splits[-1][part], self.config.chunk, self.seen[-1].compact, device=self.device)
+
+
+def why_no_tool_motion(sets: Sequence[Episodes]) -> str:
+    """Why the tool motion of these sets is not known without a placement; empty where it is."""
+    try:
+        tool_spaces(sets, [placement(episodes) for episodes in sets])
+    except InputError as error:
+        return str(error)
+    return ""

@@ -9,7 +9,6 @@ from typing import Any
 import joblib
 
 from ate.align.alignment import FILE, Alignment
-from ate.align.config import VARIANTS
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
 from ate.data.placements import is_placed, placement
@@ -220,7 +219,7 @@ class Study:
 
     def _variant(self, name: str) -> Path:
         """Folder of another variant of the alignment, over the same stage 1 where that sees no difference."""
-        config = self.alignment.config.with_options(**VARIANTS[name])
+        config = self.alignment.config.variant(name)
         folder = alignment_folder(self.settings, config, self.pretrain, self.adapt)
         with lock(folder, f"aligning as {name}"):
             if (folder / FILE).exists():
