@@ -101,7 +101,8 @@ class Study:
             CellsFailed: a cell has no result; the others are kept.
         """
         if isinstance(methods, str):
-            methods = method_set(methods, self.settings.guidance, self.settings.encoder, self.settings.demonstrations)
+            s = self.settings
+            methods = method_set(methods, s.guidance, s.encoder, s.demonstrations, self.placed)
         specs = tuple(methods)
         seeds = tuple(range(self.settings.seeds))
         requests = [JobSpec(self.experiment(name, specs), specs, seeds) for name in self.policies]
