@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot kinematics base weights
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -74,6 +74,15 @@ real: venv
 	$(BIN)/ate run --profile demo --run runs/real \
 	  -p pretrain=$(REAL)/robosuite_sawyer/hdf5 -p adapt=$(REAL)/robosuite_panda/hdf5 -p exclude=episode_0005
 
+# Base policies on the robots they were trained on, three tasks, in joints and in tool space, and what each part is worth.
+base: venv
+	$(BIN)/python -m benchmarks.base_policies --run runs/base
+	$(BIN)/python -m benchmarks.base_policies --run runs/base --space joints --task place --parameterization sample --ablate
+
+# The pre-trained weights of the demo set, in data/weights.
+weights: venv
+	$(BIN)/python -m benchmarks.weights runs/base
+
 # The figure at the top of the README, from the run of `make run`.
 overview: venv browser
 	$(BIN)/python -m benchmarks.overview runs/demo docs/overview.png
@@ -125,6 +134,10 @@ slurm: venv
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq slurm-wlm munge >/dev/null; }
 	$(BIN)/python -m benchmarks.soaks.slurm
+
+# Kinematics against truth: files, identification with and without noise, refusals.
+kinematics: venv
+	$(BIN)/python -m benchmarks.kinematics
 
 # 1,000 simulated sweeps whose truth is known: false verdicts without an effect, power of plans with one.
 truth: venv

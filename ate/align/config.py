@@ -7,8 +7,7 @@ The paper and its released code differ in dropout and in the second stage; all d
 
 with SmoothL1 a mean over the slots a robot has and KL a mean over latent dimensions.
 
-How the sizes and weights of the presets were chosen: `docs/alignment.md`.
-
+How sizes and weights of the presets were chosen: `docs/alignment.md`.
 Source: Align-Then-stEer, arXiv 2509.02055, and its released code.
 """
 
@@ -103,9 +102,8 @@ class AlignConfig:
             `modes` of a mixture in the shares that the batch has in them, so that no mode has to be visited.
         mmd_kernel: `multiscale`, characteristic in practice, or `released`, almost constant.
         adapt_init: weights that stage 2 starts from: `random`, two networks that share nothing but the latent
-            dimension, as the paper describes them, `pretrained`, a copy of the stage-1 network (possible
-            because all robots share one unified width), or `shared`: ψ is φ itself, and stage 2 trains nothing (needs
-            columns="tool", where one encoder serves every robot).
+            dimension, as in the paper, `pretrained`, a copy of the stage-1 network (all robots share one unified
+            width), or `shared`: ψ is φ itself and stage 2 trains nothing (needs columns="tool").
         held_out: share of each set's episodes kept for validation, in (0, 1).
         keep: weights that a stage ends with: of its `last` step, or the `best`, of the metric row with the lowest
             held-out loss.
@@ -114,8 +112,8 @@ class AlignConfig:
         adapt_kl_weight: stage 2; weight of the KL there, None for the same as in stage 1.
         anchor_weight: stage 2; weight of the distance to pre-training chunks of equal tool motion, 0 for none.
         read_out: of μ and log σ²: the tokens themselves, `shared` as published, or an `own` linear map each.
-        linear: `pca` gives both stages a linear path that starts as the whitened PCA of their training chunks (turned
-            towards the latents of stage 1 where stage 2 starts from its weights), with the transformer gated from 0.
+        linear: `pca` gives both stages a linear path that starts as the whitened PCA of their training chunks, with
+            the transformer gated from 0; a `pretrained` stage 2 turns it towards the latents of stage 1.
         columns: what the networks see of a robot: its `joints`, or the motion of its `tool` by its kinematics.
         precision: of the networks' products while training: `auto` takes bfloat16 on GPUs that have it; losses stay
             in float32.
@@ -188,6 +186,18 @@ class AlignConfig:
         return replace(self, **options)
 
     @property
+    def published(self) -> "AlignConfig":
+        """The same without what a linear path and an own read-out bring, and with the weights that go without them."""
+        if self.read_out == "shared" and self.linear == "none":
+            return self
+        return replace(self, **{name: getattr(_SMALL, name) for name in _CARRYING})
+
+    def variant(self, name: str) -> "AlignConfig":
+        """This configuration in a formulation of the method, one of `VARIANTS`."""
+        start = self.published if name in PUBLISHED else self
+        return start.with_options(**VARIANTS[name])
+
+    @property
     def first_stage(self) -> dict[str, Any]:
         """The options that stage 1 sees."""
         return {name: value for name, value in asdict(self).items() if name not in SECOND_STAGE}
@@ -208,7 +218,8 @@ _RELEASED: Mapping[str, Any] = MappingProxyType(
         "dropout": 0.0,
     }
 )
-_DEMO = replace(
+# The networks as published, at sizes that train in a minute.
+_SMALL = replace(
     _PAPER,
     chunk=16,
     latent=32,
@@ -222,19 +233,27 @@ _DEMO = replace(
     schedule="cosine",
     adapt_init="pretrained",
 )
-_SMOKE = replace(_DEMO, latent=16, feedforward=32, pretrain_steps=60, adapt_steps=40, batch=32)
+_SMALLEST = replace(_SMALL, latent=16, feedforward=32, pretrain_steps=60, adapt_steps=40, batch=32)
+# What makes latents carry their chunks; a start that good is not to be unlearned, hence the lower rate.
+_CARRYING: Mapping[str, Any] = MappingProxyType(
+    {"read_out": "own", "linear": "pca", "learning_rate": 3e-4, "kl_weight": 1e-6, "mmd_weight": 0.03}
+)
+_DEMO, _SMOKE = replace(_SMALL, **_CARRYING), replace(_SMALLEST, **_CARRYING)
 _MIXTURE: Mapping[str, Any] = MappingProxyType({"prior": "mixture", "mmd_reference": "modes", "adapt_kl_weight": 3e-2})
 _MOTION: Mapping[str, Any] = MappingProxyType({"columns": "tool", "adapt_init": "shared"})
 # What each formulation of the method changes in a preset.
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "paper": MappingProxyType({}),
+        "published": MappingProxyType({}),
         "released": _RELEASED,
         "mixture": _MIXTURE,
         "anchored": MappingProxyType({"anchor_weight": 0.1}),
         "motion": _MOTION,
     }
 )
+# Formulations that are measured on the networks as they were published.
+PUBLISHED = ("published", "released")
 # Options that stage 1 does not see: alignments that differ in these alone share it.
 SECOND_STAGE = (
     "adapt_steps", "kl_direction", "moments", "moment_inputs", "mmd_reference", "adapt_init", "prior",
@@ -246,8 +265,10 @@ PRESETS: Mapping[str, AlignConfig] = MappingProxyType(
         "demo": _DEMO,
         "paper": _PAPER,
         "released": replace(_PAPER, **_RELEASED),
-        "smoke-released": replace(_SMOKE, **_RELEASED),
-        "demo-released": replace(_DEMO, **_RELEASED),
+        "smoke-published": _SMALLEST,
+        "demo-published": _SMALL,
+        "smoke-released": replace(_SMALLEST, **_RELEASED),
+        "demo-released": replace(_SMALL, **_RELEASED),
         "smoke-mixture": replace(_SMOKE, **_MIXTURE),
         "demo-mixture": replace(_DEMO, **_MIXTURE),
         "paper-mixture": replace(_PAPER, **_MIXTURE),
@@ -262,9 +283,10 @@ PRESETS: Mapping[str, AlignConfig] = MappingProxyType(
 def preset(name: str | AlignConfig) -> AlignConfig:
     """The configuration of a preset; a configuration is passed through.
 
-    `smoke` (seconds) and `demo` (about a minute on one CPU core) are the paper's method at small sizes. `paper` and
-    `released` are the two formulations of the method at the published size (hours on a large GPU). `…-released` is the
-    released formulation at a small size. `…-mixture` differs from the paper in stage 2: its prior has modes, and its KL
+    `smoke` (seconds) and `demo` (a minute on one CPU core) are the paper's method at small sizes, with an own read-out
+    and a linear path of ours; `…-published` are without these. `paper` and `released` are the two formulations
+    of the method at the published size (hours on a large GPU). `…-released` is the released formulation at a small
+    size. `…-mixture` differs from the paper in stage 2: its prior has modes, and its KL
     weighs more. `…-anchored` adds the pull to pre-training chunks of equal tool motion. `…-motion` encodes the motion
     of the tool instead of joints, by one encoder for every robot.
 

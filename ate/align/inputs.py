@@ -1,6 +1,6 @@
 """Inputs of an alignment: the episodes that train it and those held out, and what its networks see of each robot."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,11 @@ from ate.align.config import AlignConfig
 from ate.align.config import preset as resolve
 from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
+from ate.data.placements import Placements, placement
 from ate.data.space import ActionSpace, spaces
 from ate.data.tool_space import ToolSpace, tool_spaces
 from ate.errors import InputError
-from ate.robots.frames import Placement
-from ate.robots.kinematic_table import ROBOTS
 from ate.runs.device import pick as pick_device
-
-Placements = Mapping[str, Placement]
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class Inputs:
         train = [part for part, _ in splits]
         tools: tuple[ToolSpace, ...] = ()
         if config.columns == "tool":
-            places = [placement_of(episodes.robot, placements) for episodes in train]
+            places = [placement(episodes, placements) for episodes in train]
             # The networks are of no robot, and so are the ranges: the new robot has no part in them.
             shared = tool_spaces(train[:-1], places[:-1])
             tools = (*shared, shared[0].of_robot(train[-1], places[-1]))
@@ -97,20 +94,10 @@ class Inputs:
         return chunk(self.splits[-1][part], self.config.chunk, self.seen[-1].compact, device=self.device)
 
 
-def placement_of(robot: str, placements: Placements | None) -> Placement:
-    """The placement given for a robot, or that of the built-in robot of this name.
-
-    Raises:
-        InputError: neither is there.
-    """
-    if placements is not None and robot in placements:
-        return placements[robot]
-    if robot not in ROBOTS:
-        raise InputError(
-            f"robot {robot!r} without kinematics",
-            where="alignment by tool motion",
-            expected=f"a placement for it, or a built-in robot: {', '.join(ROBOTS)}",
-            fix=f'pass placements={{"{robot}": ate.robots.frames.Placement.of("arm.urdf", tool="link")}}, or align by '
-            'joints: columns="joints"',
-        )
-    return Placement.of(robot)
+def why_no_tool_motion(sets: Sequence[Episodes]) -> str:
+    """Why the tool motion of these sets is not known without a placement; empty where it is."""
+    try:
+        tool_spaces(sets, [placement(episodes) for episodes in sets])
+    except InputError as error:
+        return str(error)
+    return ""

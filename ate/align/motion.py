@@ -2,22 +2,22 @@
 
 Path and turn are relative to the chunk's first row, in the frame of the robot's base. The place of the base and the
 maker's choice of the tool frame therefore do not matter; the direction of the base does. They are read from `ee_pose`
-if it was recorded, else computed by forward kinematics if `ate.robots` has the robot's kinematics.
+if it was recorded, else computed by forward kinematics if these are known: of a built-in robot, or from the file that
+the robot's profile names.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Self
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ate.data.episodes import Episodes
+from ate.data.placements import placed, robot_of
+from ate.data.tool_poses import arm_joints
+from ate.errors import InputError
 from ate.robots import GRIPPER
-from ate.robots.chain import forward_kinematics
-from ate.robots.kinematic_table import ROBOTS
-from ate.robots.profile import available, profile
 
 # A chunk is described by at most so many of its rows, evenly spaced, including the first and the last.
 WAYPOINTS = 8
@@ -92,22 +92,18 @@ def why_no_tool(episodes: Episodes) -> str:
     """Why the pose of this robot's tool is not known; empty where it is."""
     if all(item.has("ee_pose") and item.series["ee_pose"].shape[1:] == (7,) for item in episodes):
         return ""
-    kinematics = ROBOTS.get(episodes.robot)
-    if kinematics is None:
-        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and ate.robots has no kinematics of this robot"
-    if not set(kinematics.joint_names[:-1]) <= set(_profile_names(episodes)):
-        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its joints do not have the names in ate.robots"
+    robot = robot_of(episodes)
+    if not robot:
+        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its kinematics are not known"
     # "rad (arm), m (fingers)" gives the unit of the arm first.
     units = {str(item.attributes.get("units", "rad")) for item in episodes}
     if {unit.split()[0] for unit in units} != {"rad"}:
         return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and its joints are in {', '.join(sorted(units))}"
+    try:
+        arm_joints(episodes, 0, placed(robot).kinematics)
+    except InputError as error:
+        return f"{episodes.robot}: no ee_pose (n, 7) is recorded, and of {error.got} {error.expected}"
     return ""
-
-
-def _profile_names(episodes: Episodes) -> list[str]:
-    """Names of the columns, with the profile's name for joints that it knows by another one."""
-    known = profile(episodes.robot).match(episodes.joint_names) if episodes.robot in available() else ()
-    return [joint.name if joint else name for joint, name in zip_longest(known, episodes.joint_names)]
 
 
 def why_no_gripper(episodes: Episodes) -> str:
@@ -178,11 +174,9 @@ def _poses(episodes: Episodes, index: int) -> tuple[np.ndarray, np.ndarray]:
     if episodes[index].has("ee_pose"):
         pose = episodes.extra(index, "ee_pose").astype(np.float64)
         return pose[:, :3], pose[:, [4, 5, 6, 3]]
-    kinematics = ROBOTS[episodes.robot]
-    names = _profile_names(episodes)
-    columns = [names.index(name) for name in kinematics.joint_names[:-1]]
-    position, quaternion = forward_kinematics(kinematics, episodes.series(index)[:, columns])
-    return position, quaternion[:, [1, 2, 3, 0]]
+    kinematics = placed(robot_of(episodes)).kinematics
+    position, matrix = kinematics.forward(arm_joints(episodes, index, kinematics))
+    return position, Rotation.from_matrix(matrix).as_quat()
 
 
 def _since_start(position: np.ndarray, quaternion: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from ate.align import priors
 from ate.align.alignment import Alignment, Sets, split
 from ate.align.anchors import AnchorPool, Anchors
 from ate.align.config import AlignConfig
-from ate.align.inputs import Inputs, Placements, placement_of
+from ate.align.inputs import Inputs
 from ate.align.linear_code import turned, whitened_pca
 from ate.align.losses import Target
 from ate.align.mixture import Prior
@@ -24,6 +24,8 @@ from ate.align.trainer import Stage, seeded, steps_of
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
+from ate.data.placements import Placements
+from ate.data.placements import placement as placement_of
 from ate.data.space import ActionSpace, spaces
 from ate.data.tool_space import ToolSpace
 from ate.errors import InputError
@@ -143,7 +145,7 @@ def realign(
     if alignment.tool_spaces:
         own = alignment.tool_spaces[-1]
         known = {own.embodiment.name: own.placement} if placement is None else {adapt.robot: placement}
-        tools = (own.of_robot(parts[0], placement_of(adapt.robot, known)),)
+        tools = (own.of_robot(parts[0], placement_of(adapt, known)),)
     pool = alignment.anchors if config.anchor_weight else None
     if config.anchor_weight and pool is None:
         raise InputError(

@@ -86,7 +86,8 @@ def align(
 @click.option(
     "--adapt", "adapt_folders", multiple=True, required=True, help="An adaptation robot's episodes; may be repeated."
 )
-@click.option("--variants", default="one-stage,released,paper,mixture,anchored,untrained", show_default=True,
+@click.option("--variants", default="one-stage,released,published,paper,mixture,anchored,motion,untrained",
+              show_default=True,
               help="Separated by commas; a variant with options as `mixture:adapt_kl_weight=0.1`.")  # fmt: skip
 @click.option("--preset", default="demo", show_default=True, help="Options that all variants start from.")
 @click.option("--seeds", default=3, show_default=True, help="Training seeds, 0 to N − 1.")

@@ -50,7 +50,7 @@ def retarget(
     sets = [episodes for item in data for episodes in item.load_sets()]
     target = Placement.of(Path(robot) if Path(robot).suffix else robot, tool or None)
     bounds = Bounds(position=most_mm / 1000, rotation=float(np.deg2rad(most_deg)))
-    made = retargeted(sets, target, placements=placements(data[0], sets), bounds=bounds)
+    made = retargeted(sets, target, placements=placements(sets), bounds=bounds)
     rows = residual_rows(made)
     report = {
         "command": shlex.join(["ate", *sys.argv[1:]]),

@@ -28,9 +28,9 @@ METHODS = ("guidance", "retarget", "direct")
               help="Folder of the alignment, as `ate align` writes it; needed for guidance.")  # fmt: skip
 @click.option("--adapt", type=click.Path(path_type=Path), required=True, help="The adaptation robot's episodes.")
 @click.option("--pretrain", type=click.Path(path_type=Path), default=None,
-              help="The pre-training robots' episodes, for retarget and --guidance tool-motion.")  # fmt: skip
+              help="The pre-training robots' episodes; for retarget and --guidance tool-motion.")  # fmt: skip
 @click.option("--method", type=click.Choice(METHODS), default="guidance", show_default=True,
-              help="guidance, or without it: retargeted episodes in each batch, or demonstrations alone.")  # fmt: skip
+              help="guidance, retargeted episodes in each batch, or demonstrations alone.")  # fmt: skip
 @click.option("--share", default=0.5, show_default=True, help="Rows at retargeted episodes, as a share of a batch.")
 @click.option("--robot", default="", help="Profile or model file (URDF, MJCF) of the adaptation robot.")
 @click.option("--robot-pretrain", default="", help="The same of the pre-training robots.")

@@ -76,10 +76,8 @@ class Task:
         from ate.data.placements import placement, placements
         from ate.steer.retargeting import retarget
 
-        sets = self.sets
-        known = placements(self.pretrain, sets) if self.pretrain is not None else {}
-        target = placement(self.data, self.episodes.robot)
-        return retarget(sets, target, joint_names=self.episodes.joint_names, placements=known)
+        target, known = placement(self.episodes), placements(self.sets)
+        return retarget(self.sets, target, joint_names=self.episodes.joint_names, placements=known)
 
     @cached_property
     def replay(self) -> "Replay":
@@ -103,7 +101,7 @@ class Task:
 
         own, width = self.policy.spaces[0], self.policy.config.features
         if isinstance(own, ToolSpace):
-            return own.of_robot(self.episodes, placement(self.data, self.episodes.robot))
+            return own.of_robot(self.episodes, placement(self.episodes))
         if self.alignment is not None:
             return self.alignment.space
         (space,) = spaces([self.episodes], width)

@@ -94,6 +94,7 @@ class Episodes:
         rate_hz: steps a second, or None where the files do not say.
         task: the task the files name, or None.
         ledger: what came in and what was kept.
+        profile: name or file of the robot's profile that it was loaded with; empty for none.
     """
 
     items: tuple[Episode, ...]
@@ -103,6 +104,7 @@ class Episodes:
     rate_hz: float | None = None
     task: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
+    profile: str = ""
 
     def __len__(self) -> int:
         return len(self.items)

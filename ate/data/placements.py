@@ -1,42 +1,89 @@
-"""Placements: where the robots of a data set stand, by their names or by the model files that are named for them."""
+"""Placements: how the robots of data sets move and where they stand, by profile, by name, or as given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from ate.data.episodes import Episodes
-from ate.data.loading import DataSet
 from ate.errors import InputError
 from ate.robots.frames import Placement
 from ate.robots.kinematic_table import ROBOTS
+from ate.robots.model_text import is_model
+from ate.robots.profile import available
+from ate.robots.profile import profile as profile_of
 
-# Files that say how a robot moves, where a profile's name goes; `.json` is what `ate identify` writes.
-MODELS = (".urdf", ".xml", ".mjcf", ".json")
-
-
-def is_placed(data: DataSet, robot: str) -> bool:
-    """Whether the kinematics of a robot of a data set are known."""
-    return data.robot.endswith(MODELS) or robot in ROBOTS
+Placements = Mapping[str, Placement]
 
 
-def placement(data: DataSet, robot: str) -> Placement:
-    """Where a robot of a data set stands: by the model file that is named as its profile, or a built-in one by name.
+def robot_of(episodes: Episodes) -> str:
+    """What `Placement.of` takes for the robot of a set: its profile or its name; empty where neither has kinematics."""
+    for name in (episodes.profile, episodes.robot):
+        if name in ROBOTS or (name and is_model(name)):
+            return name
+        if name and (name.endswith(".toml") or name in available()) and profile_of(name).model:
+            return name
+    return ""
+
+
+def placed(robot: str) -> Placement:
+    """The placement of a robot, `Placement.of(robot)`, read again only where its files have changed."""
+    files = [] if robot in ROBOTS else [Path(robot), Path(profile_of(robot).model)]
+    return _placed(robot, tuple(file.stat().st_mtime_ns for file in files if file.is_file()))
+
+
+@lru_cache(64)
+def _placed(robot: str, changed: tuple[int, ...]) -> Placement:
+    return Placement.of(robot)
+
+
+def placement(episodes: Episodes, given: Placements | None = None) -> Placement:
+    """The placement of the robot of a set, its joints called as the columns of the set are.
+
+    Args:
+        episodes: of one robot.
+        given: placements by robot, which go first.
 
     Raises:
-        InputError: neither tells its kinematics.
+        InputError: its kinematics are not known, or its columns are recorded in other units than rad and m.
     """
-    if not is_placed(data, robot):
+    if given is not None and episodes.robot in given:
+        return given[episodes.robot]
+    robot = robot_of(episodes)
+    if not robot:
         raise InputError(
-            f"robot {robot!r} without kinematics", where=data.path,
-            expected="a built-in robot, or a model file (URDF or MJCF) as its profile",
-            fix="name the file, robot=arm.urdf, or leave out what retargets",
-        )  # fmt: skip
-    return Placement.of(Path(data.robot) if data.robot.endswith(MODELS) else robot)
+            f"robot {episodes.robot!r} without kinematics",
+            where=f"tool motion of {episodes.robot}",
+            expected="a built-in robot, or a profile or file that gives its kinematics",
+            fix="name its URDF or MJCF, robot=arm.urdf, or identify it from tool poses: ate identify",
+        )
+    known = placed(robot)
+    name = episodes.profile or episodes.robot
+    if not (is_model(name) or name.endswith(".toml") or name in available()):
+        return known
+    joints = profile_of(name).match(episodes.joint_names)
+    columns = {joint.name: column for joint, column in zip(joints, episodes.joint_names, strict=True) if joint}
+    own = known.kinematics.joint_names
+    other = [j.name for j in joints if j is not None and j.name in own and j.affine != (1.0, 0.0)]
+    if other:
+        raise InputError(
+            f"{', '.join(other)} in other units than rad and m, or turned round",
+            where=f"tool motion of {episodes.robot}",
+            expected="joints as its kinematics count them",
+            fix="write the set in these units first: ate convert",
+        )
+    return replace(known, kinematics=known.kinematics.renamed(episodes.robot, tuple(columns.get(j, j) for j in own)))
 
 
-def placements(data: DataSet, sets: Sequence[Episodes]) -> dict[str, Placement]:
-    """The robots of some sets by name.
+def is_placed(episodes: Episodes) -> bool:
+    """Whether the kinematics of the robot of a set are known."""
+    return bool(robot_of(episodes))
+
+
+def placements(sets: Sequence[Episodes]) -> dict[str, Placement]:
+    """The placements of several robots by name.
 
     Raises:
         InputError: as `placement`.
     """
-    return {episodes.robot: placement(data, episodes.robot) for episodes in sets}
+    return {episodes.robot: placement(episodes) for episodes in sets}

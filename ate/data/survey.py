@@ -187,6 +187,7 @@ def _episodes(kept: tuple[Episode, ...], data: "DataSet", profile: "Profile | No
         first.get("rate_hz"),
         first.get("task"),
         ledger,
+        data.robot,
     )
 
 
@@ -197,6 +198,9 @@ def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> 
         return names
     if profile is None:
         return tuple(f"joint_{i}" for i in range(width))
+    if len(profile.joints) == width:
+        # Optional columns too, such as the gripper of a robot from a URDF.
+        return tuple(joint.name for joint in profile.joints)
     if len(profile.joint_names) != width:
         raise InputError(
             f"{width} columns in {data.source!r}",

@@ -10,14 +10,20 @@ from scipy.spatial.transform import Rotation
 
 from ate.data.episodes import Episodes
 from ate.data.loading import load_sets
+from ate.data.placements import placed, robot_of
 from ate.errors import InputError
 from ate.robots.frames import Placement
 from ate.robots.identify import Identified, identify
 from ate.robots.kinematic_table import ROBOTS
-from ate.robots.profile import Profile
+from ate.robots.kinematics import Kinematics
+from ate.robots.model_text import is_model
+from ate.robots.profile import Profile, available
+from ate.robots.profile import profile as profile_of
 from ate.robots.roles import roles
 
 Array = NDArray[np.float64]
+# Episodes, and rows of each, by which sets are compared.
+MOST = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +43,32 @@ class ToolPoses:
     position: Array
     rotation: Array
     episode: NDArray[np.int64]
+
+
+def arm_joints(episodes: Episodes, index: int, kinematics: Kinematics) -> Array:
+    """Joints (n_steps, n) of an episode that move the tool, in the order of its kinematics, radians or metres.
+
+    Raises:
+        InputError: a joint of the kinematics that is no column of the set.
+    """
+    known = _profile(episodes)
+    joints = (None,) * episodes.dof if known is None else known.match(episodes.joint_names)
+    names = [joint.name if joint else name for joint, name in zip(joints, episodes.joint_names, strict=True)]
+    missing = [name for name in kinematics.joint_names if name not in names]
+    if missing:
+        raise InputError(
+            f"columns {', '.join(episodes.joint_names)}", where=f"tool poses of {episodes.robot}",
+            expected=f"a column for every joint that moves the tool; {', '.join(missing)} not among them",
+            fix="name the columns as the robot's kinematics do, in the file or by aliases in a profile",
+        )  # fmt: skip
+    rows = episodes.series(index).astype(np.float64)
+    rows = rows if known is None else known.to_si(rows, joints)
+    return rows[:, [names.index(name) for name in kinematics.joint_names]]
+
+
+def _profile(episodes: Episodes) -> Profile | None:
+    name = episodes.profile or episodes.robot
+    return profile_of(name) if is_model(name) or name.endswith(".toml") or name in available() else None
 
 
 def arm_columns(episodes: Episodes, profile: Profile | None = None) -> list[int]:
@@ -82,6 +114,39 @@ def recorded_poses(episodes: Episodes, profile: Profile | None = None) -> ToolPo
     return ToolPoses(
         names, rows[:, columns], pose[:, :3], rotation, np.repeat(np.arange(len(series)), episodes.lengths)
     )
+
+
+def shared_poses(episodes: Episodes, most: int = MOST) -> ToolPoses | None:
+    """Poses of the tool in the frame that robots share; None where neither poses nor kinematics are known.
+
+    Recorded poses go before kinematics, as in `ate.align.motion`; those of a robot without a placement are taken as
+    they are. The conventional turn of the tool is applied.
+
+    Args:
+        episodes: one robot's.
+        most: episodes, and rows of each, that are read; evenly spread.
+
+    Raises:
+        InputError: values that cannot be read, or kinematics with joints that are no columns.
+    """
+    robot = robot_of(episodes)
+    where = placed(robot) if robot else None
+    some = episodes.select(np.unique(np.linspace(0, len(episodes) - 1, most).round().astype(int)))
+    recorded = all(item.has("ee_pose") and item.series["ee_pose"].shape[1:] == (7,) for item in some)
+    if not recorded and where is None:
+        return None
+    parts = []
+    for index in range(len(some)):
+        rows = np.unique(np.linspace(0, len(some[index]) - 1, most).round().astype(int))
+        if recorded:
+            pose = some.extra(index, "ee_pose")[rows].astype(np.float64)
+            own = pose[:, :3], Rotation.from_quat(pose[:, [4, 5, 6, 3]]).as_matrix()
+        elif where is not None:
+            own = where.kinematics.forward(arm_joints(some, index, where.kinematics)[rows])
+        position, rotation = own if where is None else where.shared(*own)
+        parts.append((position, rotation, np.full(len(rows), index)))
+    position, rotation, episode = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return ToolPoses((), np.zeros((len(position), 0)), position, rotation, episode)
 
 
 def identify_robot(

@@ -10,8 +10,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ate.align.alignment import Alignment
 from ate.align.evaluate.variants import fit_one_stage, untrained
 from ate.align.stages import realign
@@ -143,7 +141,7 @@ class Materials:
                 "a policy that acts in joints", where=self.experiment.tool_policy,
                 expected="one pre-trained in tool space", fix="pre-train it with ate.data.tool_spaces",
             )  # fmt: skip
-        return space.of_robot(self.episodes, placement(self.experiment.adapt, self.episodes.robot))
+        return space.of_robot(self.episodes, placement(self.episodes))
 
     def _encoder(self, name: str) -> tuple[Alignment, Encoder]:
         """An encoder with the alignment whose robot, horizon and goals it has."""
@@ -198,23 +196,11 @@ class Materials:
 
     def _identified(self) -> Episodes:
         """Retargeted by what the demonstrations tell of the robot's kinematics, standing where it is known to."""
-        from scipy.spatial.transform import Rotation
+        from ate.data.tool_poses import identify_robot
 
-        from ate.robots.identify import identify
-
-        known = placement(self.experiment.adapt, self.episodes.robot)
-        names = known.kinematics.joint_names
-        arm = [self.drawn.joint_names.index(name) for name in names]
-        qpos = np.concatenate([item.qpos[:, arm] for item in self.drawn]).astype(float)
-        poses = np.concatenate([item.read("ee_pose") for item in self.drawn]).astype(float)
-        episode = np.repeat(np.arange(len(self.drawn)), self.drawn.lengths)
-        # Recorded as x y z, then w x y z.
-        rotation = Rotation.from_quat(poses[:, [4, 5, 6, 3]]).as_matrix()
-        found = identify(qpos, poses[:, :3], rotation, episode, joint_names=names, name=self.episodes.robot)
-        return retarget(
-            self.sets, replace(known, kinematics=found.kinematics), joint_names=self.episodes.joint_names,
-            placements=placements(_pretrain_data(self.experiment), self.sets),
-        )  # fmt: skip
+        known, found = placement(self.episodes), identify_robot(self.drawn).kinematics
+        target = replace(known, kinematics=found)
+        return retarget(self.sets, target, joint_names=self.episodes.joint_names, placements=placements(self.sets))
 
 
 def retargeted(experiment: "Experiment") -> Episodes:
@@ -243,5 +229,4 @@ def _sets(data: DataSet) -> tuple[Episodes, ...]:
 @lru_cache(2)
 def _retargeted(data: DataSet, adapt: DataSet) -> Episodes:
     sets, episodes = _sets(data), adapt.load()
-    target = placement(adapt, episodes.robot)
-    return retarget(sets, target, joint_names=episodes.joint_names, placements=placements(data, sets))
+    return retarget(sets, placement(episodes), joint_names=episodes.joint_names, placements=placements(sets))

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
+
+import numpy as np
 
 from ate.align.alignment import Alignment
 from ate.align.config import AlignConfig, preset
@@ -13,13 +16,13 @@ from ate.data.episodes import Episodes
 from ate.data.tool_space import tool_spaces
 from ate.errors import unknown
 from ate.experiments.executors import Executor
-from ate.experiments.settings import Settings
+from ate.experiments.settings import SHIPPED, Settings
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.policies.policy import build
 from ate.robots import unify
 from ate.robots.frames import Placement
 from ate.runs.directory import RunDirectory
-from ate.runs.files import content_key
+from ate.runs.files import content_key, write_atomic
 from ate.runs.lock import lock
 from ate.steer.finetuning import pretrain
 from ate.steer.training import OptimConfig
@@ -96,7 +99,7 @@ def pretrain_policy(
     placements: Sequence[Placement] = (),
     changed: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Pre-train one policy, or read it back; returns its checkpoint.
+    """Pre-train one policy, read it back, or take it from the shipped weights (`make weights`); returns its checkpoint.
 
     Args:
         settings: horizon, network width, steps, batch and seed.
@@ -112,16 +115,30 @@ def pretrain_policy(
     )  # fmt: skip
     spaces = tool_spaces(sets, placements) if placements else None
     options = {**(JOINT_OPTIONS if spaces is None else POLICY_OPTIONS), "hidden": settings.width, **(changed or {})}
-    acted_in = [width] if spaces is None else [space.to_tree() for space in spaces]
+    acted_in = [width] if spaces is None else [_placed(placement) for placement in placements]
     parts = [optim, settings.horizon, acted_in, options, parameterization, [s.digest for s in sets]]
     kind = parameterization if spaces is None else f"tool-{parameterization}"
     folder = settings.directory / "policies" / f"{kind}-{content_key(parts)[:12]}"
-    file = folder / "policy.safetensors"
+    file, shipped = folder / "policy.safetensors", shipped_weights(folder.name)
     with lock(folder, f"pre-training the {kind} policy"):
-        if not file.exists():
+        if not file.exists() and shipped.exists():
+            write_atomic(file, lambda temporary: copyfile(shipped, temporary))
+        elif not file.exists():
             policy = build(
                 sets, settings.horizon, settings.seed, width, acted_in=spaces, parameterization=parameterization,
                 **options,
             )  # fmt: skip
             pretrain(policy, sets, optim, directory=folder).policy.save(file)
     return file
+
+
+def shipped_weights(name: str) -> Path:
+    """Where the weights of a pre-trained policy lie if they are shipped; the name says all that they depend on."""
+    return SHIPPED / "weights" / f"{name}.safetensors"
+
+
+def _placed(placement: Placement) -> list[Any]:
+    """A placement as plain values, rounded: machines differ in the last bits of a sine."""
+    k = placement.kinematics
+    arrays = (k.screws, k.mount, k.coupling, k.zero, k.limits, k.rest, placement.base, placement.tool)
+    return [k.name, list(k.joint_names), *((np.round(array, 6) + 0.0).tolist() for array in arrays)]

@@ -130,7 +130,7 @@ def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int,
     for method in methods if not len(drawn) else ():
         if method.needs_demonstrations:
             raise InputError(
-                "0 demonstrations", where=f"method {method.name!r}", expected="at least one: it learns from nothing else",
+                "0 demonstrations", where=f"method {method.name!r}", expected="at least one to learn from",
                 fix="give demonstrations, or leave the method out",
             )  # fmt: skip
     materials = Materials(experiment, episodes, drawn, seed, aligned)

@@ -9,7 +9,6 @@ from typing import Any
 import joblib
 
 from ate.align.alignment import FILE, Alignment
-from ate.align.config import VARIANTS
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
 from ate.data.placements import is_placed, placement
@@ -199,9 +198,7 @@ class Study:
     @cached_property
     def placed(self) -> bool:
         """Whether the kinematics of all its robots are known."""
-        s = self.settings
-        own = [(s.adapt_data, self.adapt), *((s.pretrain_data, episodes) for episodes in self.pretrain)]
-        return all(is_placed(data, episodes.robot) for data, episodes in own)
+        return all(is_placed(episodes) for episodes in (*self.pretrain, self.adapt))
 
     def _drawn(self, demonstrations: int) -> int:
         pool, _ = self.adapt.split(self.settings.held_out, self.settings.seed)
@@ -223,7 +220,7 @@ class Study:
 
     def _variant(self, name: str) -> Path:
         """Folder of another variant of the alignment, over the same stage 1 where that sees no difference."""
-        config = self.alignment.config.with_options(**VARIANTS[name])
+        config = self.alignment.config.variant(name)
         folder = alignment_folder(self.settings, config, self.pretrain, self.adapt)
         with lock(folder, f"aligning as {name}"):
             if (folder / FILE).exists():
@@ -269,8 +266,7 @@ def prepare(settings: Settings) -> Study:
     study = Study(settings, sets, adapt, alignment, folder, {})
     jobs = [joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted]
     if study.placed:
-        data = settings.pretrain_data
-        places = tuple(placement(data, episodes.robot) for episodes in sets)
+        places = tuple(placement(episodes) for episodes in sets)
         jobs += [joblib.delayed(pretrain_policy)(settings, sets, width, name, places) for name in wanted]
     with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(jobs)), inner_max_num_threads=1):
         files = joblib.Parallel()(jobs)

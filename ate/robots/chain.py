@@ -1,4 +1,6 @@
-"""From joint angles to poses and back, in numpy: T(q) = Π frames[i] · Rz(q_i) · flange · tool.
+"""The kinematics that the simulator and its expert compute with, in numpy.
+
+    T(q) = Π frames[i] · Rz(q_i) · flange · tool
 
 All functions are batched over leading dimensions, in radians and metres, in the frame of the robot's base
 (its mounting plate), z up. The tool point lies between the pads of the common gripper, `TOOL` metres from the flange.
@@ -7,7 +9,7 @@ All functions are batched over leading dimensions, in radians and metres, in the
 from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ate.errors import InputError
 from ate.robots.kinematic_table import Robot, robot
@@ -42,32 +44,6 @@ def pose(arm: Robot, q: Array) -> tuple[Array, Array]:
     """Tool position (..., 3) metres and rotation matrix (..., 3, 3) in the base frame."""
     _, tool = joint_frames(arm, q)
     return tool[..., :3, 3], tool[..., :3, :3]
-
-
-def forward_kinematics(name: str | Robot, q: ArrayLike) -> tuple[Array, Array]:
-    """Tool position and orientation in the robot's base frame.
-
-    Args:
-        name: a robot or its name.
-        q: (..., n) arm joints in radians; a trailing gripper column (..., n + 1) is ignored.
-
-    Returns:
-        position (..., 3) in metres and unit quaternion wxyz (..., 4) with w >= 0.
-
-    Raises:
-        InputError: unknown robot, or the wrong number of joints.
-    """
-    arm = robot(name) if isinstance(name, str) else name
-    angles = np.asarray(q, dtype=float)
-    if angles.ndim == 0 or angles.shape[-1] not in (arm.joints, arm.dof):
-        raise InputError(
-            f"an array of shape {angles.shape}",
-            where=f"forward_kinematics of {arm.name}",
-            expected=f"{arm.joints} arm joints (and optionally the gripper) in the last dimension",
-            fix="pass joint positions in the order of Robot.joint_names",
-        )
-    position, matrix = pose(arm, angles[..., : arm.joints])
-    return position, quaternion(matrix)
 
 
 def quaternion(matrix: Array) -> Array:

@@ -10,6 +10,7 @@ robot's postures stand for is part of `tool`. The opening of a gripper is 0 when
 A row of tool motion is ten numbers: position (3), first and second column of the rotation (6), opening (1).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from ate.errors import InputError
@@ -25,6 +27,8 @@ from ate.robots import chain
 from ate.robots.inverse import Residual, follow, residual
 from ate.robots.kinematic_table import ROBOTS
 from ate.robots.kinematics import Kinematics
+from ate.robots.model_text import is_model
+from ate.robots.profile import profile
 
 Array = NDArray[np.float64]
 Values = TypeVar("Values", np.ndarray, Tensor)
@@ -58,17 +62,18 @@ class Placement:
         """A robot placed in the shared frame.
 
         Args:
-            robot: a built-in robot, a URDF or MJCF file, or kinematics.
+            robot: a built-in robot, a URDF or MJCF file, a profile that names one, or kinematics.
             tool: link of the tool, of a file.
             base: (4, 4) pose of the base in the shared frame. None: a built-in robot stands where its simulated scene
-                puts it on the table, any other one in the origin.
+                puts it on the table, another where its profile says, else in the origin.
             turn: (4, 4) pose of the conventional tool in the robot's tool frame. None: of a built-in robot the half
-                turn that its home posture needs, else the identity.
+                turn that its home posture needs, of another what its profile says, else the identity.
 
         Raises:
             InputError: as `Kinematics.of`, or a pose that is none.
         """
         kinematics = robot if isinstance(robot, Kinematics) else Kinematics.of(robot, tool)
+        known = None if isinstance(robot, Kinematics) or is_model(robot) or robot in ROBOTS else profile(robot)
         table = ROBOTS.get(robot) if isinstance(robot, str) else None
         place, convention = np.eye(4), np.eye(4)
         if table is not None:
@@ -76,6 +81,8 @@ class Placement:
             _, matrix = chain.pose(table, chain.home(table.name))
             # In the home posture the fingers move along the y axis of the table, whichever of them is on the left.
             convention = HALF_TURN if matrix[1, 1] > 0 else np.eye(4)
+        elif known is not None:
+            place, convention = origin(known.base), origin(known.turn)
         return cls(kinematics, _pose(base, place, "base"), _pose(turn, convention, "turn"))
 
     def forward(self, qpos: Values) -> tuple[Values, Values]:
@@ -124,6 +131,15 @@ class Placement:
             start = self.kinematics.inverse(position[:, 0], rotation[:, 0], self.kinematics.rest)
         q = follow(self.kinematics, position, rotation, start, period)
         return q, residual(self.kinematics, q, position, rotation)
+
+
+def origin(numbers: Sequence[float]) -> Array:
+    """Pose (4, 4) of x y z in metres and roll pitch yaw in radians about fixed axes; of none the identity."""
+    pose = np.eye(4)
+    if len(numbers):
+        pose[:3, 3] = numbers[:3]
+        pose[:3, :3] = Rotation.from_euler("xyz", numbers[3:]).as_matrix()
+    return pose
 
 
 def rotation_of(columns: Array) -> Array:

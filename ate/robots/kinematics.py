@@ -25,6 +25,7 @@ from ate.errors import InputError, unknown
 from ate.robots import chain
 from ate.robots.kinematic_table import ROBOTS, Robot
 from ate.robots.model_text import is_model
+from ate.robots.profile import Profile, available, profile
 
 Array = NDArray[np.float64]
 Values = TypeVar("Values", np.ndarray, Tensor)
@@ -62,8 +63,8 @@ class Kinematics:
         """Kinematics of a built-in robot by name, or of a URDF or MJCF file.
 
         Args:
-            robot: a name of `ate.robots.kinematic_table`, or the path of a `.urdf`, `.xml` or `.mjcf` file, or of a
-                `.json` file that `ate identify` wrote.
+            robot: a name of `ate.robots.kinematic_table`, the path of a `.urdf`, `.xml` or `.mjcf` file or of a `.json`
+                file that `ate identify` wrote, or a profile (name or `.toml` file) that names one of these.
             tool: link (or site) whose frame is the tool, of models; None chooses at the end of the longest chain (see
                 `ate.robots.tool_link`). The tool of a built-in robot is the point between the pads of the common
                 gripper.
@@ -82,7 +83,9 @@ class Kinematics:
             from ate.robots.model_file import read_kinematics
 
             return read_kinematics(robot, tool)
-        raise unknown(str(robot), ROBOTS, where="robot (built in, or a .urdf, .xml, .mjcf or .json file)")
+        if str(robot).endswith(".toml") or str(robot) in available():
+            return _of_profile(profile(robot), tool)
+        raise unknown(str(robot), ROBOTS, where="robot (built in, or a .urdf, .xml, .mjcf, .json or .toml file)")
 
     @property
     def joints(self) -> int:
@@ -192,7 +195,7 @@ class Kinematics:
         return cls(name=tree["name"], joint_names=tuple(tree["joint_names"]), **arrays)
 
     def _arm(self, qpos: np.ndarray | Tensor) -> Tensor:
-        values = qpos if isinstance(qpos, Tensor) else torch.as_tensor(np.asarray(qpos, dtype=np.float64))
+        values = qpos if isinstance(qpos, Tensor) else torch.as_tensor(np.require(qpos, np.float64, "W"))
         if values.ndim == 0 or values.shape[-1] not in (self.joints, self.joints + 1):
             raise InputError(
                 f"an array of shape {tuple(values.shape)}",
@@ -257,6 +260,19 @@ def _hat(omega: Array) -> Array:
 
 def _like(values: Tensor, given: Values) -> Values:
     return values if isinstance(given, Tensor) else values.numpy()
+
+
+def _of_profile(known: Profile, tool: str | None) -> Kinematics:
+    """Kinematics of the file that a profile names, with the profile's names of joints."""
+    from ate.robots.model_file import read_kinematics
+
+    if not known.model:
+        raise InputError("no model", where=f"profile {known.name}", expected="the file of the robot's kinematics",
+                         fix='add model = "arm.urdf" to a .toml profile, or give the URDF itself')  # fmt: skip
+    read = read_kinematics(known.model, tool or known.tool or None)
+    joints = known.match(read.joint_names)
+    names = tuple(joint.name if joint else name for joint, name in zip(joints, read.joint_names, strict=True))
+    return read.renamed(known.name, names)
 
 
 def _of_table(arm: Robot) -> Kinematics:

@@ -23,6 +23,8 @@ from ate.robots.tool_link import Link, default_tool
 
 Array = NDArray[np.float64]
 HINGE, SLIDE = 3, 2
+# MuJoCo's number of an equality of two joints.
+EQUAL = 2
 KINDS = {0: "free", 1: "ball", SLIDE: "sliding", HINGE: "turning"}
 
 
@@ -117,17 +119,23 @@ def _name(model: Any, joint: int) -> str:
     return model.joint(joint).name or f"joint_{joint}"
 
 
+def _own(model: Any, body: int) -> list[int]:
+    """The joints between a body and its parent."""
+    first, count = int(model.body_jntadr[body]), int(model.body_jntnum[body])
+    return list(range(first, first + count)) if count else []
+
+
 def _links(model: Any) -> list[Link]:
     """Bodies by their number, then sites."""
-    followers = {int(j) for j, kind in zip(model.eq_obj1id, model.eq_type, strict=True) if kind == 2}
-    links = []
+    leader = {int(a): int(b) for a, b, kind in zip(model.eq_obj1id, model.eq_obj2id, model.eq_type, strict=True)
+              if kind == EQUAL}  # fmt: skip
+    links: list[Link] = []
+    above: list[set[int]] = []
     for i in range(model.nbody):
-        first, count = int(model.body_jntadr[i]), int(model.body_jntnum[i])
-        own = range(first, first + count) if count else range(0)
-        parent = int(model.body_parentid[i]) if i else -1
-        links.append(
-            Link(model.body(i).name, parent, tuple(_name(model, j) for j in own), sum(j in followers for j in own))
-        )
+        own, parent = _own(model, i), int(model.body_parentid[i]) if i else -1
+        above.append(set(own) | (above[parent] if i else set()))
+        followers = sum(j in leader and leader[j] not in above[i] for j in own)
+        links.append(Link(model.body(i).name, parent, tuple(_name(model, j) for j in own), followers))
     links += [Link(model.site(i).name, int(model.site_bodyid[i]), site=True) for i in range(model.nsite)]
     return links
 
@@ -149,8 +157,7 @@ def _joints(model: Any, body: int, path: Path) -> list[int]:
     joints: list[int] = []
     tool = model.body(body).name
     while body > 0:
-        first, count = int(model.body_jntadr[body]), int(model.body_jntnum[body])
-        joints = [*(range(first, first + count) if count else ()), *joints]
+        joints = [*_own(model, body), *joints]
         body = int(model.body_parentid[body])
     for j in joints:
         if model.jnt_type[j] not in (HINGE, SLIDE):
@@ -192,7 +199,7 @@ def _led(model: Any, joint: int, path: Path) -> tuple[int, float, float]:
     """The joint that leads one (often itself), and slope and offset: q = slope · q_leader + offset."""
     slope, offset, seen = 1.0, 0.0, {joint}
     while True:
-        rows = [i for i in range(model.neq) if model.eq_type[i] == 2 and model.eq_obj1id[i] == joint]
+        rows = [i for i in range(model.neq) if model.eq_type[i] == EQUAL and model.eq_obj1id[i] == joint]
         if not rows:
             return joint, slope, offset
         other, terms = int(model.eq_obj2id[rows[0]]), model.eq_data[rows[0]][:5]

@@ -32,7 +32,7 @@ def model_profile(path: str | Path, tool: str | None = None) -> Profile:
     ]
     if GRIPPER not in kinematics.joint_names:
         joints.append(Joint(GRIPPER, part="gripper", unit="fraction", low=0.0, high=1.0, optional=True))
-    return Profile(kinematics.name, kinematics.name, str(path), None, tuple(joints))
+    return Profile(kinematics.name, kinematics.name, str(path), None, tuple(joints), str(path), tool or "")
 
 
 def _known(value: float) -> float | None:

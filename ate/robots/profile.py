@@ -86,6 +86,11 @@ class Profile:
         source: where the numbers are published, and what is not.
         rate_hz: steps a second usual in its recordings, or None.
         joints: one a column, in the usual order; alternatives to other columns are `optional`.
+        model: file of the arm's kinematics: URDF, MJCF or what `ate identify` wrote; empty where there is none.
+        tool: link or site of it whose frame is the tool; empty to choose one.
+        base: pose of the robot's base in the frame that robots share, x y z in metres, roll pitch yaw in radians, as
+            the origin of a URDF; empty for the shared frame itself.
+        turn: pose of the conventional tool (see `ate.robots.frames`) in the tool's frame, likewise.
     """
 
     name: str
@@ -93,6 +98,10 @@ class Profile:
     source: str
     rate_hz: float | None
     joints: tuple[Joint, ...]
+    model: str = ""
+    tool: str = ""
+    base: tuple[float, ...] = ()
+    turn: tuple[float, ...] = ()
 
     @property
     def joint_names(self) -> tuple[str, ...]:

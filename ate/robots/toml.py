@@ -12,7 +12,8 @@ from ate.robots.profile import ARMS, PARTS, UNITS, Joint, Profile
 # A profile is a page of text; anything larger is some other file.
 LARGEST = 1_000_000
 LIMIT = 1e12
-TEXTS = {"name", "arm", "part", "unit", "title", "source"}
+TEXTS = {"name", "arm", "part", "unit", "title", "source", "model", "tool"}
+POSES = ("base", "turn")
 CHOICES: dict[str, tuple[str, ...]] = {"arm": ARMS, "part": PARTS, "unit": UNITS}
 
 
@@ -36,7 +37,21 @@ def read(path: Path) -> Profile:
     rate = tree.get("rate_hz")
     if rate is not None and not (_number(rate, "rate_hz", where) > 0):
         raise _bad(rate, where, "rate_hz", "steps a second above 0")
-    return Profile(**texts, rate_hz=None if rate is None else float(rate), joints=joints)
+    if texts["model"]:
+        # Relative to the profile, wherever that is read from.
+        texts["model"] = str(path.parent / Path(texts["model"]).expanduser())
+    elif texts["tool"] or any(name in tree for name in POSES):
+        raise _bad("no model", where, "model", "the file of the robot's kinematics next to tool, base or turn")
+    base, turn = (_pose(tree.get(name), name, where) for name in POSES)
+    return Profile(rate_hz=None if rate is None else float(rate), joints=joints, base=base, turn=turn, **texts)
+
+
+def _pose(value: Any, key: str, where: str) -> tuple[float, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or len(value) != 6:
+        raise _bad(value, where, key, "six numbers: x y z in metres, roll pitch yaw in radians")
+    return tuple(_number(number, key, where) for number in value)
 
 
 def _tree(path: Path) -> dict[str, Any]:

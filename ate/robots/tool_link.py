@@ -1,9 +1,9 @@
 """Which link is the tool, where the user names none.
 
-Joints of fingers do not count: those whose own name or whose link's name says so, those that follow another joint, and
-those behind a link that branches into short chains. Of what the remaining joints move, the links that the most of them
-move are candidates. The first of these that exists is taken: a link or site with a usual name for a tool; the link that
-carries the fingers; the last link.
+Joints of fingers do not count: those whose own name or whose link's name says so, those that follow a joint which does
+not move them, and those behind a link that branches into short chains of about equal length. Of what the remaining
+joints move, the links that the most of them move are candidates. The first of these that exists is taken: a link or
+site with a usual name for a tool; the link that carries the fingers; the last link.
 """
 
 import re
@@ -34,7 +34,7 @@ class Link:
         name: its name.
         parent: the place of its parent in the list, −1 of the root.
         joints: names of the joints between the parent and it, in order.
-        followers: how many of them follow another joint.
+        followers: how many of them follow a joint which does not move them.
         site: whether it is a mark on its parent instead of a link.
     """
 
@@ -88,10 +88,11 @@ def _fingers(links: Sequence[Link]) -> list[bool]:
         if not link.joints:
             continue
         branches = [k for k, other in enumerate(links) if other.parent == link.parent and other.joints]
-        short = all(below[k] + len(links[k].joints) <= FINGER_JOINTS for k in branches)
+        lengths = [below[k] + len(links[k].joints) for k in branches]
+        alike = max(lengths) <= FINGER_JOINTS and max(lengths) - min(lengths) <= 1
         named = FINGER_LINKS.search(link.name) or any(FINGERS.search(name) for name in link.joints)
         # Branches of a root are legs or wheels.
-        forked = len(branches) > 1 and short and _moved(links, link.parent)
+        forked = len(branches) > 1 and alike and _moved(links, link.parent)
         finger[i] = link.followers > 0 or forked or bool(named)
     return finger
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import InputError
-from ate.robots.chain import forward_kinematics
+from ate.robots.chain import pose, quaternion
 from ate.robots.engine import engine
 from ate.robots.kinematic_table import ROBOTS, robot
 from ate.runs.files import file_digest, write_json
@@ -192,7 +192,8 @@ def _create(path: Path) -> h5py.File:
 
 def _write(path: Path, robot_name: str, task_name: str, demo: Demo) -> None:
     """One episode; texts are fixed-length byte strings, which makes a file 4 kB smaller than variable-length ones."""
-    position, turn = forward_kinematics(robot_name, demo.qpos)
+    position, matrix = pose(robot(robot_name), np.asarray(demo.qpos, float)[:, :-1])
+    turn = quaternion(matrix)
     # q and −q are the same rotation: start with the largest component positive, then never jump.
     signs = np.sign((turn[1:] * turn[:-1]).sum(axis=1))
     turn[1:] *= np.cumprod(signs)[:, None]

@@ -19,7 +19,8 @@ TINY = preset("smoke").with_options(chunk=8, latent=8, feedforward=16, pretrain_
 
 
 def test_variants_are_the_presets_of_their_names():
-    for variant in variant_configs(["paper", "released", "mixture", "anchored"], PRESETS["demo"]):
+    names = ["paper", "published", "released", "mixture", "anchored", "motion"]
+    for variant in variant_configs(names, PRESETS["demo"]):
         assert variant.config == PRESETS["demo" if variant.name == "paper" else f"demo-{variant.name}"]
     (changed,) = variant_configs(["mixture:adapt_kl_weight=0.5,mixture_components=3"], TINY)
     assert changed.config == TINY.with_options(

@@ -120,7 +120,7 @@ def test_a_robot_without_kinematics_is_refused_and_a_placement_helps(arms, tiny)
     stranger = replace(arms[1], robot="arm of ours")
     with pytest.raises(InputError, match="arm of ours") as error:
         ate.align.fit(arms[0], stranger, preset=config)
-    assert "placements" in error.value.fix
+    assert "arm.urdf" in error.value.fix
     found = ate.align.fit(arms[0], stranger, preset=config, placements={"arm of ours": Placement.of("ur5e")})
     assert found.encoder.tool.embodiment.name == "arm of ours"
 

@@ -6,12 +6,14 @@ import torch
 
 from ate.data import load
 from ate.data.tool_space import tool_spaces
+from ate.experiments import preparation
 from ate.experiments.base_policy import BaseRow, BaseSuccess, base_success
 from ate.experiments.preparation import pretrain_policy
 from ate.experiments.settings import SHIPPED, settings
 from ate.policies import Policy, build
 from ate.robots.frames import HALF_TURN, Placement
 from ate.runs.files import read_json, write_json
+from benchmarks.weights import ship
 
 pytest.importorskip("mujoco")
 
@@ -84,3 +86,16 @@ def test_shipped_states_name_tool_and_object_and_the_goal_where_there_is_one(set
     push = load(SHIPPED / "push" / "pretrain" / "panda").select([0, 1])
     policy = build([push], 16, 0, hidden=16, fine=True)
     assert [names[at[0]] for at in policy.state.points] == ["tool_x", "object_x", "goal_x"]
+
+
+def test_shipped_weights_spare_the_training_of_the_same_policy_alone(sets, tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "SHIPPED", tmp_path / "shipped")
+    small = replace(settings({"profile": "smoke"}), run=str(tmp_path / "one"), pretrain_steps=2, width=16)
+    made = pretrain_policy(small, sets, 8, "sample")
+    ship(made)
+    again = pretrain_policy(replace(small, run=str(tmp_path / "two")), sets, 8, "sample")
+    trained, taken = (Policy.load(file).state_dict() for file in (made, again))
+    assert all(torch.equal(taken[name], value.half().float()) for name, value in trained.items())
+    assert not list(again.parent.glob("*.jsonl")), "it was trained"
+    other = pretrain_policy(replace(small, run=str(tmp_path / "two"), pretrain_steps=3), sets, 8, "sample")
+    assert other.parent.name != again.parent.name and list(other.parent.glob("*.jsonl"))

@@ -12,7 +12,6 @@ from ate.robots.chain import (
     HOME_POSITION,
     TOOL,
     downward,
-    forward_kinematics,
     home,
     jacobian,
     pose,
@@ -175,15 +174,6 @@ def test_inverse_kinematics_reaches_the_table(name):
     assert np.allclose(reached, matrix, atol=2e-2)
 
 
-def test_batched_and_single_forward_kinematics_agree_and_ignore_the_gripper():
-    rng = np.random.default_rng(1)
-    q = rng.uniform(-2, 2, (3, 4, 8))
-    position, turn = forward_kinematics("panda", q)
-    assert position.shape == (3, 4, 3) and turn.shape == (3, 4, 4)
-    one = forward_kinematics("panda", q[1, 2, :7])
-    assert np.allclose(position[1, 2], one[0]) and np.allclose(turn[1, 2], one[1])
-
-
 def test_quaternions_turn_vectors_as_their_matrices_do():
     rng = np.random.default_rng(2)
     given = rng.normal(size=(200, 4))
@@ -207,17 +197,12 @@ def test_unknown_robot_names_the_nearest():
         robot("pandas")
 
 
-def test_wrong_number_of_joints_is_refused():
-    with pytest.raises(InputError, match="6 arm joints"):
-        forward_kinematics("ur5e", np.zeros(9))
-
-
 def test_table_needs_no_simulator():
     code = (
         "import sys; sys.modules['mujoco'] = None\n"
         "import ate.sim, ate.robots.kinematic_table, ate.sim.tasks, ate.sim.expert, ate.cli.demos\n"
-        "from ate.robots.chain import forward_kinematics\n"
-        "forward_kinematics('sawyer', [0.0] * 7)\n"
+        "from ate.robots.kinematics import Kinematics\n"
+        "Kinematics.of('sawyer').forward([0.0] * 7)\n"
         "from ate.sim.build import build_model\n"
         "from ate.errors import InputError\n"
         "try:\n    build_model('panda', 'lift')\n"

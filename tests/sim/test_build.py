@@ -6,7 +6,7 @@ import pytest
 mujoco = pytest.importorskip("mujoco", reason="the simulator is an extra")
 
 from ate.errors import InputError  # noqa: E402
-from ate.robots.chain import TOOL, forward_kinematics, home  # noqa: E402
+from ate.robots.chain import TOOL, home, pose, quaternion  # noqa: E402
 from ate.robots.kinematic_table import ROBOTS, robot  # noqa: E402
 from ate.sim.build import STROKE, build_model  # noqa: E402
 from ate.sim.tasks import TASKS  # noqa: E402
@@ -22,9 +22,9 @@ def test_forward_kinematics_is_that_of_the_model(name):
         mujoco.mj_kinematics(model, data)
         hand = data.body("hand")
         tool = hand.xpos + TOOL * hand.xmat.reshape(3, 3)[:, 2]
-        position, turn = forward_kinematics(name, q)
+        position, matrix = pose(arm, q)
         assert np.allclose(position + arm.base, tool, atol=1e-6)
-        assert np.isclose(abs(turn @ hand.xquat), 1.0, atol=1e-6)
+        assert np.isclose(abs(quaternion(matrix) @ hand.xquat), 1.0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ROBOTS)

@@ -8,13 +8,14 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.spatial.transform import Rotation
 
 pytest.importorskip("mujoco", reason="the simulator is an extra")
 
 from ate.cli.demos import demos as command
 from ate.errors import InputError
-from ate.robots.chain import forward_kinematics
 from ate.robots.kinematic_table import ROBOTS, robot
+from ate.robots.kinematics import Kinematics
 from ate.sim import demos as recorder
 from ate.sim.demos import ADAPT, PRETRAIN, Demo, first_seed, record, verify, write_checksums
 from ate.sim.tasks import TASKS
@@ -56,7 +57,8 @@ def test_layout(tmp_path):
         assert len(attributes["state_names"]) == 20 and attributes["rate_hz"] == 20.0 and attributes["success"]
         assert attributes["seed"] == first_seed("gen3", 0)
         pose = file["ee_pose"][()]
-        position, turn = forward_kinematics("gen3", file["qpos"][()])
+        position, matrix = Kinematics.of("gen3").forward(file["qpos"][()])
+        turn = Rotation.from_matrix(matrix).as_quat(scalar_first=True)
         assert np.allclose(pose[:, :3], position, atol=1e-5)
         assert np.allclose(np.abs((pose[:, 3:] * turn).sum(1)), 1.0, atol=1e-5)
         assert np.abs(np.diff(pose[:, 3:], axis=0)).max() < 0.3  # q and -q never alternate

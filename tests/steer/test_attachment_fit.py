@@ -88,8 +88,10 @@ def test_an_alignment_that_was_trained_little_is_not_taken_for_wrong_units(align
         check_fit(little, 57.3 * a0, "actions")
 
 
-def test_our_own_policy_in_a_loop_of_the_users(alignment, robots):
-    policy = build(robots, S, 0, alignment.space.width, parameterization="flow_noise_at_1", hidden=16)
+@pytest.mark.parametrize("anchor", ["none", "middle"])
+def test_our_own_policy_in_a_loop_of_the_users(alignment, robots, anchor):
+    options = {"parameterization": "flow_noise_at_1", "hidden": 16, "anchor": anchor}
+    policy = build(robots, S, 0, alignment.space.width, **options)
     policy = policy.moved_to(alignment.space)
     a0 = alignment.space.encode(clean(alignment, robots)[1])
     noise, t = torch.randn(a0.shape), torch.full((B,), 0.5)

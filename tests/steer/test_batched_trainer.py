@@ -53,6 +53,7 @@ def weights(policy):
         ({"hidden": 16}, {}),
         ({"hidden": 16}, {"ema": 0.9, "warmup": 2, "lr_schedule": "cosine", "accumulate": 2, "max_grad_norm": 0.3}),
         ({"network": "unet", "hidden": 16}, {"max_grad_norm": 0.3}),
+        ({"hidden": 16, "film": True, "anchor": "qpos", "joint_noise": 0.05}, {}),
     ],
 )
 @pytest.mark.slow

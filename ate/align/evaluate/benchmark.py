@@ -1,8 +1,9 @@
 """Benchmark: several variants of alignment, evaluated by the same tests for each robot and seed, and summarised.
 
 One row a variant, robot and seed: scorecard (is it inside?), mode occupancy (in which modes?), correspondence (do
-neighbours do the same thing?) and reconstruction, compared with a PCA (at what cost?). Modes are those of one reference
-mixture, fitted to the posteriors of stage 1. All variants that share stage 1 are measured by it, whatever their prior.
+neighbours do the same thing?), translation (how far off is the new robot's tool?) and reconstruction, compared with a
+PCA (at what cost?). Modes are those of one reference mixture, fitted to the posteriors of stage 1. All variants that
+share stage 1 are measured by it, whatever their prior.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from ate.align.evaluate.correspondence import correspondence
 from ate.align.evaluate.mode_occupancy import mode_report
 from ate.align.evaluate.scorecard import Scorecard, scorecard
 from ate.align.evaluate.variants import VariantConfig, train_variants
+from ate.align.inputs import why_no_tool_motion
 from ate.align.mixture import Mixture
 from ate.align.mixture_em import fit_mixture
 from ate.align.motion import PATH, TURN
@@ -30,15 +32,16 @@ from ate.data.loading import DataSet
 from ate.runs.files import content_key, read_json, write_json
 
 # Version of the rows; rows of another version are computed again.
-FORMAT = 2
+FORMAT = 3
 # Columns that are numbers of a variant, and their references: the same test on something known.
 NUMBERS = (
     "precision", "tail", "unseen_mode_p", "effective_modes", "outside_modes", "displacement", "rotation",
-    "reconstruction", "active_units", "spread",
+    "reconstruction", "active_units", "spread", "translation", "translation_turn",
 )  # fmt: skip
 REFERENCES = (
     "precision_null", "tail_null", "effective_modes_null", "outside_modes_null", "displacement_same_time",
     "displacement_chance", "displacement_oracle", "displacement_pretrain", "rotation_same_time", "pca_reconstruction",
+    "translation_null", "translation_turn_null",
 )  # fmt: skip
 VERDICTS = ("verdict", "correspondence")
 NOT_AVAILABLE = "not available"
@@ -52,8 +55,10 @@ SCORES = (
     ("coverage", "coverage"),
     ("reconstruction", "reconstruction error, mean"),
     ("pca_reconstruction", "reconstruction error of PCA, mean"),
+    ("translation", "translation error, position"),
+    ("translation_turn", "translation error, rotation"),
 )
-WITH_NULL = ("precision", "tail")
+WITH_NULL = ("precision", "tail", "translation", "translation_turn")
 
 
 def run_benchmark(
@@ -66,7 +71,7 @@ def run_benchmark(
 ) -> list[dict[str, Any]]:
     """Rows of all robots, seeds and variants; rows that the directory already holds are read back.
 
-    If the tool of a robot is not known, variants with anchors are "not available", with the reason.
+    If the tool of a robot is not known, variants with anchors or by tool motion are "not available", with the reason.
 
     Args:
         pretrain: where the pre-training robots' episodes are.
@@ -95,9 +100,11 @@ def _rows_of_seed(
     key = content_key([seed, [episodes.digest for episodes in sets], robot.digest])
     folder = directory / f"{robot.robot}-{seed}-{key[:12]}"
     reason = why_no_anchors(sets, robot)
-    left_out = [variant for variant in variants if variant.config.anchor_weight and reason]
-    absent = {"seed": seed, "robot": robot.robot, **dict.fromkeys(VERDICTS, NOT_AVAILABLE), "reasons": reason}
-    rows: list[dict[str, Any]] = [{"variant": variant.name, **absent} for variant in left_out]
+    still = why_no_tool_motion([*sets, robot])
+    why = {v: still if v.config.columns == "tool" else reason if v.config.anchor_weight else "" for v in variants}
+    left_out = [variant for variant in variants if why[variant]]
+    absent = {"seed": seed, "robot": robot.robot, **dict.fromkeys(VERDICTS, NOT_AVAILABLE)}
+    rows: list[dict[str, Any]] = [{"variant": v.name, **absent, "reasons": why[v]} for v in left_out]
     mixtures: dict[str, Mixture] = {}
     trained = [variant for variant in variants if variant not in left_out]
     for variant, alignment in train_variants(trained, sets, robot, folder, seed):
@@ -147,7 +154,7 @@ def _scores(card: Scorecard) -> dict[str, Any]:
     for column, measure in SCORES:
         values[column] = rows[measure]["value"] if measure in rows else None
         if column in WITH_NULL:
-            values[f"{column}_null"] = rows[measure]["null"]
+            values[f"{column}_null"] = rows[measure]["null"] if measure in rows else None
     return {**values, "unit": rows["reconstruction error, mean"]["unit"], "reasons": card.verdict}
 
 

@@ -1,4 +1,4 @@
-"""Reconstruction error per joint, compared with a PCA of equal dimension.
+"""Reconstruction error per joint, or per column of tool motion, compared with a PCA of equal dimension.
 
 A PCA is the best linear code of its dimension in the mean square. It shows how much of the error is due to the
 dimension of the latent, and how much to the network and its alignment. Both are evaluated on the same held-out
@@ -16,6 +16,7 @@ from ate.align.alignment import Alignment
 from ate.data.chunks import Chunks
 from ate.data.episodes import Episodes
 from ate.robots import available, profile
+from ate.robots.frames import POSITION, TOOL_NAMES
 
 BATCH = 1024
 # Chunks that the PCA is fitted to at most.
@@ -23,7 +24,10 @@ MOST_FITTED = 10_000
 
 
 def reconstruction_error(alignment: Alignment, adapt: Episodes) -> dict[str, float]:
-    """Mean absolute error of D(μ(a)) per joint that moves, in the data's units (radians; gripper as recorded)."""
+    """Mean absolute error of D(μ(a)) per joint that moves, in the data's units (radians; gripper as recorded).
+
+    Of an alignment by tool motion: per column of it, before any inverse kinematics (metres; entries of the rotation).
+    """
 
     def decoded(x: Tensor) -> Tensor:
         return alignment.vae.decode(alignment.vae.encode(x).mean, x.shape[1])
@@ -56,6 +60,13 @@ def pca_error(
     return _errors(alignment, decoded, alignment.chunks(adapt))
 
 
+def column_units(alignment: Alignment, adapt: Episodes) -> Mapping[str, str]:
+    """The unit of each column that ψ sees."""
+    if not alignment.tool_spaces:
+        return joint_units(adapt)
+    return {**dict.fromkeys(TOOL_NAMES, "of 1"), **dict.fromkeys(TOOL_NAMES[POSITION], "m")}
+
+
 def joint_units(adapt: Episodes) -> Mapping[str, str]:
     """The unit of each joint: from the robot's profile, or "data units" for robots and joints without one."""
     joints = profile(adapt.robot).match(adapt.joint_names) if adapt.robot in available() else [None] * adapt.dof
@@ -67,12 +78,13 @@ def joint_units(adapt: Episodes) -> Mapping[str, str]:
 
 
 def _errors(alignment: Alignment, decoded: Callable[[Tensor], Tensor], chunks: Chunks) -> dict[str, float]:
-    space = alignment.space.compact
+    space = alignment.seen[-1].compact
     total, count = torch.zeros(()), 0
     with torch.no_grad():
         for index in torch.arange(len(chunks), device=alignment.device).split(BATCH):
             x = chunks.gather(index)
-            error = (space.decode(decoded(x)) - space.decode(x)).abs().mean(1)
+            # Errors in the data's units, of the columns that the network sees.
+            error = (decoded(x) - x).abs().mean(1) * torch.from_numpy(space.normalizer.half_range).to(x)
             total, count = total + error.sum(0).cpu().double(), count + len(x)
-    named = zip(alignment.joint_names, total / count, space.normalizer.constant, strict=True)
-    return {joint: float(value) for joint, value, constant in named if not constant}
+    named = zip(space.embodiment.joint_names, total / count, space.loss_mask, strict=True)
+    return {column: float(value) for column, value, moves in named if moves}

@@ -3,8 +3,8 @@
 The verdict depends on three tests, each compared with held-out pre-training episodes: containment (`containment`), a
 mode that pre-training lacks (`unseen_modes`), and whether the latent is alive (`activity`). Reported only: two-sample
 measures (`two_sample`), which ask for equality and fail a legitimate subset of modes; the gap between aggregated
-posterior and prior; and reconstruction, compared with a PCA (`reconstruction`). Mean latents are compared. Adaptation
-chunks of training and of held-out episodes count alike.
+posterior and prior; reconstruction, compared with a PCA (`reconstruction`); and how far off a translated chunk is
+(`translation`). Mean latents are compared. Adaptation chunks of training and of held-out episodes count alike.
 
 Being inside does not mean *doing the same thing* as the neighbouring chunks: see `correspondence`.
 """
@@ -20,7 +20,8 @@ import numpy as np
 from ate.align.alignment import Alignment, Sets, as_sets
 from ate.align.evaluate.activity import active_units, gap, kl_per_dimension, latent_moments, spread_ratio
 from ate.align.evaluate.containment import Band, Containment, band, containment, splits
-from ate.align.evaluate.reconstruction import joint_units, pca_error, reconstruction_error
+from ate.align.evaluate.reconstruction import column_units, pca_error, reconstruction_error
+from ate.align.evaluate.translation import translation
 from ate.align.evaluate.two_sample import differences
 from ate.align.evaluate.unseen_modes import LEVEL, Outliers, UnseenMode, outliers, unseen_mode
 from ate.align.latents import Latents
@@ -102,6 +103,7 @@ def scorecard(alignment: Alignment, pretrain: Sets, adapt: Episodes, seed: int =
         *_two_sample(pretrain_latents, adapt_latents, seed),
         *_outside(outside),
         *_reconstruction(alignment, adapt, pretrain_latents.mean.shape[1], seed),
+        *_translation(alignment, pretrain, adapt, seed),
     ]
     code, reasons = verdict(pretrain_latents.mean, adapt_latents.mean, contained, unseen, outside)
     return Scorecard(code, reasons, tuple(rows), outside)
@@ -212,14 +214,24 @@ def _reconstruction(alignment: Alignment, adapt: Episodes, dimension: int, seed:
     errors = {"reconstruction error": reconstruction_error(alignment, tested)}
     if len(train):
         errors["reconstruction error of PCA"] = pca_error(alignment, adapt.select(train), tested, dimension, seed)
-    units = joint_units(adapt)
+    units = column_units(alignment, adapt)
     for measure, by_joint in errors.items():
-        # Joints that stand still in training have no error.
-        common = Counter(units[joint] for joint in by_joint).most_common(1)[0][0]
+        # Joints that stand still in training have no error; of tool motion the position is what a person can judge.
+        common = "m" if alignment.tool_spaces else Counter(units[joint] for joint in by_joint).most_common(1)[0][0]
         mean = float(np.mean([error for joint, error in by_joint.items() if units[joint] == common]))
         yield _row(f"{measure}, mean", mean, None, f"{common}, mean absolute", False)
         for joint, error in by_joint.items():
             yield _row(f"{measure}, {joint}", error, None, f"{units[joint]}, mean absolute", False)
+
+
+def _translation(alignment: Alignment, pretrain: Sets, adapt: Episodes, seed: int) -> Iterator[dict[str, Any]]:
+    """Rows of the translation error, with another chunk in its place as null; none where a tool is not known."""
+    found = translation(alignment, pretrain, adapt, seed)
+    for name, unit, error in (("position", "mm", found.position), ("rotation", "degrees", found.rotation)):
+        if error is not None:
+            between = f"{unit}, {error.low:.3g} to {error.high:.3g} over episodes"
+            yield _row(f"translation error, {name}", error.value, error.null, between, False)
+            yield _row(f"translation error, {name}, without a latent", error.floor, None, unit, False)
 
 
 def _interval(numbers: Band) -> str:

@@ -1,9 +1,10 @@
 """Variants: the alignments that a benchmark compares, trained with as little work as they can share.
 
-`paper`, `released`, `mixture` and `anchored` are formulations of the method (`ate.align.config.VARIANTS`) over one base
-preset. `one-stage` and `untrained` are controls whose ψ never sees pre-training; they keep φ, the pre-training latents
-and the action spaces of the `paper` variant. Variants that agree in the options of stage 1 share it. A variant may
-change options further: `mixture:adapt_kl_weight=0.1`.
+`paper`, `mixture`, `anchored` and `motion` are formulations of the method (`ate.align.config.VARIANTS`) over one base
+preset; `published` and `released` are over the same without an own read-out and a linear path. `one-stage` and
+`untrained` are controls whose ψ never sees pre-training; they keep φ, the pre-training latents and the action spaces of
+the `paper` variant. Variants that agree in the options of stage 1 share it. A variant may change options further:
+`mixture:adapt_kl_weight=0.1`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,7 +61,8 @@ def variant_configs(names: Sequence[str], base: AlignConfig) -> tuple[VariantCon
             raise InputError(
                 repr(name), where="variant", expected=f"{kind} without options", fix="change the base preset instead"
             )
-        variants.append(VariantConfig(name, kind, base.with_options(**{**VARIANTS.get(kind, {}), **options})))
+        start = base if kind in CONTROLS else base.variant(kind)
+        variants.append(VariantConfig(name, kind, start.with_options(**options)))
     if len({variant.name for variant in variants}) != len(variants) or not variants:
         raise InputError(
             f"variants {list(names)}", where="comparison", expected="different variants", fix="name each of them once"

@@ -73,18 +73,21 @@ class Job:
         """Train; returns the files that were written, all by the leader if there are several processes.
 
         In the folder: `alignment.safetensors`, `vae_{pretrain,adapt}_{Best,Last}.pth` under the release's key names
-        (Best by held-out loss, Last by step), `card.json`, and checkpoints and metrics of each stage.
+        (Best by held-out loss, Last by step; not of networks with an own read-out or a linear path, which the release
+        does not have), `card.json`, and checkpoints and metrics of each stage.
         """
         files = []
         if self.both_stages:
             self.alignment = fit(self.pretrain, self.adapt, self.config, self.folder, self.seed)
             files.append(self.folder / FILE)
-            networks = {"pretrain": self.alignment.pretrain_vae, "adapt": self.alignment.vae}
+            networks = {"pretrain": self.alignment.pretrain_vae}
+            if self.alignment.vae is not self.alignment.pretrain_vae:
+                networks["adapt"] = self.alignment.vae
         else:
             networks = {"pretrain": fit_first(self.pretrain, self.adapt, self.config, self.folder, self.seed)}
         if not leader():
             return []
-        for stage, vae in networks.items():
+        for stage, vae in networks.items() if self.config == self.config.published else ():
             for name, best in (("Best", Best.of(self.folder / stage)), ("Last", Best.last(self.folder / stage))):
                 files.append(export_released(best.into(vae), self.folder / f"vae_{stage}_{name}.pth"))
         hashes, file = digests_of(self.pretrain, self.adapt), self.folder / CARD

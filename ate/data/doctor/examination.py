@@ -9,6 +9,7 @@ from ate.data.doctor.checks import (
     chunking,
     constants,
     duplicates,
+    frames,
     gripper,
     motion,
     outliers,
@@ -81,6 +82,7 @@ def _examine(data: Source, robot: str, others: tuple[ExaminedSet, ...], horizon:
             findings += module.check(examined)
         findings += outliers.check(examined, rows)
         findings += against.check(examined)
+        findings += frames.check(examined)
     else:
         findings += values.damaged(examined)
     findings.sort(key=lambda finding: -LEVELS.index(finding.level))

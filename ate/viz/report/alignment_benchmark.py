@@ -19,19 +19,22 @@ COLUMNS = (
     ("displacement", "displacement_same_time", "tool apart (m) / same time"),
     ("rotation", "rotation_same_time", "tool turn apart (rad) / same time"),
     ("reconstruction", "pca_reconstruction", "reconstruction / PCA"),
+    ("translation", "translation_null", "translated tool off (mm) / another chunk"),
+    ("translation_turn", "translation_turn_null", "translated tool turned (°) / another chunk"),
     ("active_units", None, "active units"),
 )
 # Questions of the summary: a number, whether a higher one is better, and its title.
 QUESTIONS = (
     ("precision", True, "inside (precision)"),
     ("displacement", False, "doing the same thing (tool displacement)"),
+    ("translation", False, "translating (tool, mm)"),
     ("reconstruction", False, "reconstruction"),
 )
 CAPTION = (
     "Left to right: share of the robot's latents inside the pre-training distribution; share outside all modes of a "
     "mixture fitted to pre-training, the same for all variants; distance of the tool's path from that of the nearest "
-    "pre-training chunks; held-out reconstruction. The control `untrained` has random weights; `one-stage` was trained "
-    "without pre-training data."
+    "pre-training chunks; held-out reconstruction, of `motion` in metres of the tool. The control `untrained` has "
+    "random weights; `one-stage` was trained without pre-training data."
 )
 NAME = "benchmark"
 
