@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ate.experiments.stats.selection import confirmation_sentence, searched
 from ate.experiments.stats.variance_components import PAIRED
 from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.meter import meter_verdict
+
+if TYPE_CHECKING:
+    from ate.experiments.base_policy import BaseSuccess
 
 _WORDS = {
     Verdict.HELPS: "does better than",
@@ -148,10 +151,16 @@ def comparison_sentences(results: Sequence[RunResult]) -> list[str]:
     return lines
 
 
-def bottom_line(results: Sequence[RunResult], robot: str) -> str:
+def bottom_line(results: Sequence[RunResult], robot: str, bases: Sequence["BaseSuccess"] = ()) -> str:
     """The answer, one sentence a parameterisation: what helps against direct fine-tuning, and each against its control.
 
-    A form whose control does as well does not help by what it is called after.
+    A form whose control does as well does not help by what it is called after. Where a base policy fails on its own
+    robots, that comes first: nothing can be said of what such a policy hands over.
+
+    Args:
+        results: of a comparison.
+        robot: the adaptation robot.
+        bases: the pre-trained policies on their own robots.
     """
     answers = []
     for kind, group in by_condition(results).items():
@@ -173,7 +182,8 @@ def bottom_line(results: Sequence[RunResult], robot: str) -> str:
                     part += f" and {_WORDS[row.verdict]} its control, {control} ({_points(row)})"
             parts.append(part)
         answers.append(f"{kind}: {'; '.join(parts)}")
-    return f"What moves the policy to {robot}? {'. '.join(answers)}."
+    doubts = [base.sentence for base in bases if not base.judges]
+    return " ".join([*doubts, f"What moves the policy to {robot}? {'. '.join(answers)}."])
 
 
 def control_sentences(results: Sequence[RunResult]) -> list[str]:
