@@ -63,10 +63,10 @@ data: venv
 verify: venv
 	$(BIN)/ate demos --verify --episodes 50
 
-# Plain fine-tuning, from scratch, ATE and its control, in two regimes.
+# The methods of notebook 03 at two numbers of demonstrations.
 table: venv
-	$(BIN)/ate compare --run runs/table --demonstrations 25 --steps 80 --seeds 8
-	$(BIN)/ate compare --run runs/table --demonstrations 5 --steps 600 --seeds 3
+	$(BIN)/ate compare --run runs/table --demonstrations 5 --seeds 8
+	$(BIN)/ate compare --run runs/table --demonstrations 25 --seeds 8
 
 # Recordings of people, for which there is no simulator: Sawyer → Panda, at one rate and with one opening a gripper.
 REAL ?= tests/real
