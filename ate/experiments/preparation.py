@@ -10,6 +10,7 @@ import numpy as np
 
 from ate.align.alignment import Alignment
 from ate.align.config import AlignConfig, preset
+from ate.align.inputs import why_no_tool_motion
 from ate.align.stages import fit
 from ate.data.chunks import chunk
 from ate.data.episodes import Episodes
@@ -83,6 +84,16 @@ def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes
     config = align_config(settings)
     with kept_alignment(settings, config, sets, adapt) as folder:
         return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
+
+
+def align_by_motion(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> Alignment | None:
+    """The same sets aligned by tool motion; None if `align` does that already, or a robot has no known kinematics."""
+    config = align_config(settings)
+    if config.columns == "tool" or why_no_tool_motion([*sets, adapt]):
+        return None
+    config = config.variant("motion")
+    with kept_alignment(settings, config, sets, adapt) as folder:
+        return fit(sets, adapt, config, directory=folder, seed=settings.seed)
 
 
 def alignment_folder(settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes) -> Path:

@@ -9,9 +9,11 @@ import torch
 from ate.align.alignment import Alignment
 from ate.align.divergences import kl
 from ate.align.evaluate.activity import kl_per_dimension
+from ate.align.evaluate.correspondence import Correspondence
 from ate.align.evaluate.latent_map import LatentMap
 from ate.align.evaluate.reconstruction import reconstruction_error
 from ate.align.evaluate.scorecard import Scorecard
+from ate.align.motion import PATH
 from ate.data.episodes import Episodes
 from ate.viz.figures.alignment import joint_errors, latent_activity
 from ate.viz.figures.chunk import chunk_title, chunk_view, walk_view
@@ -31,7 +33,12 @@ def precision_note(score: Scorecard) -> str:
 
 
 def latent_map_pictures(
-    latent_map: LatentMap, score: Scorecard, seed: int = 0, cache: Path | None = None, umap: bool = True
+    latent_map: LatentMap,
+    score: Scorecard,
+    seed: int = 0,
+    cache: Path | None = None,
+    umap: bool = True,
+    label: str = "",
 ) -> list[Picture]:
     """The latent map in the plane: as a PCA, and as a UMAP.
 
@@ -41,6 +48,7 @@ def latent_map_pictures(
         seed: of UMAP.
         cache: folder that keeps UMAPs.
         umap: draw one; the first in a process takes half a minute to compile.
+        label: added to the titles, where there are maps of several alignments.
     """
     pretrain, adapt = latent_map.count, len(latent_map.adapt_after)
     caption = (
@@ -53,11 +61,39 @@ def latent_map_pictures(
         Picture(
             f"map_{method}",
             latent_maps(latent_map, projected(latent_map, method, seed, cache), name, precision_note(score)),
-            f"Latents before and after alignment, {name}",
+            f"Latents before and after alignment{label}, {name}",
             caption,
         )
         for name, method in methods.items()
     ]
+
+
+def alignment_judgements(judged: Mapping[str, tuple[Scorecard, Correspondence]]) -> list[dict[str, object]]:
+    """One row an alignment: is it inside, do neighbours do the same, and how far off is a translated tool?
+
+    Args:
+        judged: scorecard and correspondence by the name of the alignment, all of one pair of robots.
+    """
+    rows: list[dict[str, object]] = []
+    for name, (score, same) in judged.items():
+        precision, tools = score.row("precision"), same.row(PATH)
+        row: dict[str, object] = {
+            "alignment": name,
+            "latents": str(score.code),
+            "precision / held-out": f"{precision['value']:.2f} / {precision['null']:.2f}",
+            "neighbours": str(same.code),
+            "their tools apart / nearest by motion (mm)": _millimetres(tools["value"], tools["oracle"]),
+        }
+        for measure in ("position", "rotation"):
+            found = [r for r in score.table if r["measure"] == f"translation error, {measure}"]
+            text = f"{found[0]['value']:.3g} / {found[0]['null']:.3g}" if found else "–"
+            row[f"translated tool off, {measure} / another chunk ({'mm' if measure == 'position' else '°'})"] = text
+        rows.append(row)
+    return rows
+
+
+def _millimetres(*metres: float | None) -> str:
+    return " / ".join("–" if value is None else f"{1000 * value:.0f}" for value in metres)
 
 
 def chunk_pictures(latent_map: LatentMap) -> list[Picture]:
