@@ -107,7 +107,7 @@ class Settings:
     rollouts: int = 100
     guidance: GuidanceConfig = TOOL_MOTION
     winner: str = ""
-    lams: tuple[float, ...] = (3.0, 10.0, 30.0)
+    lams: tuple[float, ...] = (1.0, 3.0, 10.0)
     clamps: tuple[float, ...] = (math.inf,)
     ablation_seeds: int = 4
     validation_seeds: int = 4
@@ -198,7 +198,7 @@ class Settings:
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
-        demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(3.0, 10.0), ablation_seeds=2, validation_seeds=2,
+        demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(1.0, 3.0), ablation_seeds=2, validation_seeds=2,
     ),
     "demo": Settings(profile="demo"),
     "paper": Settings(

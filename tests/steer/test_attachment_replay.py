@@ -35,7 +35,9 @@ def test_marked_rows_are_pulled_to_their_goals_and_regress_nothing(kind, vae, go
     prediction = policy.model(x, t / 100)
     target = {"epsilon": noise, "sample": a0, "v_prediction": alpha * noise - sigma * a0}[kind]
     estimate = {
-        "epsilon": (x - sigma * prediction) / alpha, "sample": prediction, "v_prediction": alpha * x - sigma * prediction,
+        "epsilon": (x - sigma * prediction) / alpha,
+        "sample": prediction,
+        "v_prediction": alpha * x - sigma * prediction,
     }[kind]  # fmt: skip
     marked = ROWS >= 0
     plain = (prediction - target)[~marked].square().sum()
