@@ -200,7 +200,9 @@ PROFILES: dict[str, Settings] = {
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
         demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(1.0, 3.0), ablation_seeds=2, validation_seeds=2,
     ),
-    "demo": Settings(profile="demo"),
+    "demo": Settings(
+        profile="demo", seeds=3, rollouts=50, lams=(1.0, 10.0), ablation_seeds=2, validation_seeds=2,
+    ),
     "paper": Settings(
         profile="paper", align="paper", embedded=10000, width=1024, pretrain_steps=100000, demonstrations=50,
         steps=2000, seeds=8, lams=(0.25, 0.5, 1.0, 2.0, 4.0), clamps=(0.02, 0.05, 0.1, 0.5, math.inf),
