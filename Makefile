@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot base weights
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot kinematics base weights
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -135,19 +135,25 @@ slurm: venv
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq slurm-wlm munge >/dev/null; }
 	$(BIN)/python -m benchmarks.soaks.slurm
 
+# Kinematics against truth: files, identification with and without noise, refusals.
+kinematics: venv
+	$(BIN)/python -m benchmarks.kinematics
+
 # 1,000 simulated sweeps whose truth is known: false verdicts without an effect, power of plans with one.
 truth: venv
 	$(BIN)/python -m benchmarks.sweep_truth
 
-# Every form of guidance with its controls: two tasks, two robots, two policies, two regimes, 8 seeds. Hours on two cores.
+# What moves a policy to a new robot, with controls: three tasks, two robots, two policies, with 5, 25 and no demonstrations,
+# 8 seeds of 100 rollouts; every control in two studies. Hours on two cores; stopped, it goes on with what is missing.
 EVIDENCE := runs/evidence
 evidence: venv
-	for task in lift push; do for robot in ur5e gen3; do for regime in "25 80" "5 600"; do set -- $$regime; \
-	  $(BIN)/ate compare --run $(EVIDENCE)/$$task-$$robot --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
-	    --methods evidence --demonstrations $$1 --steps $$2 --seeds 8 || exit 1; done; done; done
+	for regime in "5 evidence" "0 comparison" "25 comparison"; do for task in lift place push; do for robot in ur5e gen3; do \
+	  set -- $$regime $$task-$$robot; case "$$1 $$3" in "5 lift-gen3"|"5 place-ur5e") set -- 5 controls $$3;; esac; \
+	  $(BIN)/ate compare --run $(EVIDENCE)/$$3 --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
+	    --methods $$2 --demonstrations $$1 --seeds 8 || exit 1; done; done; done
 	$(BIN)/ate evidence $(EVIDENCE)/*
 
-# Success against demonstrations and against steps: direct, from scratch, ATE; flow policy, 4 seeds.
+# Success against demonstrations and against steps: direct, from scratch, tool-motion guidance; flow policy, 4 seeds.
 curves: venv
 	for axis in demonstrations=5,10,25,50 steps=20,40,80,160,320; do $(BIN)/ate sweep --run runs/curves --lams 1 --clamps inf \
 	  --axis parameterization=flow_noise_at_1 --axis $$axis --axis controls=scratch --seeds 4 --validate 0 || exit 1; done

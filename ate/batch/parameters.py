@@ -21,7 +21,7 @@ HEADINGS = {
     "pretrain": "Data. None, here and below: as the profile says.",
     "align": "Alignment",
     "parameterizations": "Policies and fine-tuning",
-    "guidance": "Guidance of the ATE method",
+    "guidance": "Guidance",
     "lams": "Ablation",
     "executor": "Where and how it runs",
 }

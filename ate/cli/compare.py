@@ -53,9 +53,7 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     rows = method_rows(results)
     click.echo(table_text(rows))
     lines = [*comparison_sentences(results), *control_sentences(results)]
-    answer = bottom_line(results, study.adapt.robot) if methods == COMPARISON else ""
-    if not all(base.judges for base in bases):
-        answer = f"Cannot judge: a base policy fails on its own robots. {answer}".strip()
+    answer = bottom_line(results, study.adapt.robot, bases) if methods == COMPARISON else ""
     lines = [*(base.sentence for base in bases), *lines]
     click.echo("\n".join([*lines, answer] if answer else lines))
     kind = "compare" if methods == COMPARISON else methods

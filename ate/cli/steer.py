@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ate.cli.guidance_options import guidance_options
+from ate.cli.steer_task import Task
 from ate.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,14 +18,22 @@ if TYPE_CHECKING:
 # What of the options belongs to the optimiser; the rest is the guidance's.
 OPTIM = ("steps", "batch", "seed", "learning_rate", "accumulate", "warmup", "max_grad_norm", "ema", "precision")
 HELD_OUT = 0.1
+METHODS = ("guidance", "retarget", "direct")
 
 
 @click.command()
 @click.option("--policy", "policy_file", type=click.Path(path_type=Path), required=True,
               help="Checkpoint of the pre-trained policy, policy.safetensors.")  # fmt: skip
-@click.option("--alignment", "folder", type=click.Path(path_type=Path), required=True,
-              help="Folder of the alignment, as `ate align` writes it.")  # fmt: skip
+@click.option("--alignment", "folder", type=click.Path(path_type=Path), default=None,
+              help="Folder of the alignment, as `ate align` writes it; needed for guidance.")  # fmt: skip
 @click.option("--adapt", type=click.Path(path_type=Path), required=True, help="The adaptation robot's episodes.")
+@click.option("--pretrain", type=click.Path(path_type=Path), default=None,
+              help="The pre-training robots' episodes; for retarget and --guidance tool-motion.")  # fmt: skip
+@click.option("--method", type=click.Choice(METHODS), default="guidance", show_default=True,
+              help="guidance, retargeted episodes in each batch, or demonstrations alone.")  # fmt: skip
+@click.option("--share", default=0.5, show_default=True, help="Rows at retargeted episodes, as a share of a batch.")
+@click.option("--robot", default="", help="Profile or model file (URDF, MJCF) of the adaptation robot.")
+@click.option("--robot-pretrain", default="", help="The same of the pre-training robots.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run [default: runs/steer].")
 @guidance_options
 @click.option("--steps", default=80, show_default=True, help="Optimisation steps.")
@@ -43,8 +52,13 @@ HELD_OUT = 0.1
 @click.option("--meter-only", is_flag=True, help="Train nothing: say what guidance would do, and propose λ and clamp.")
 def steer(
     policy_file: Path,
-    folder: Path,
+    folder: Path | None,
     adapt: Path,
+    pretrain: Path | None,
+    method: str,
+    share: float,
+    robot: str,
+    robot_pretrain: str,
     out: Path | None,
     guidance: str | None,
     evaluate_every: int,
@@ -53,17 +67,18 @@ def steer(
     cosine: bool,
     **options: Any,
 ) -> None:
-    """Fine-tune a pre-trained policy on a new robot, steered by an alignment.
+    """Fine-tune a pre-trained policy on a new robot.
 
-    Under `torchrun` several processes share every batch.
+    By guidance of an alignment, at the demonstrations or (`--guidance tool-motion`) at observations of the
+    pre-training robots; with their retargeted episodes in each batch (`--method retarget`); or on the demonstrations
+    alone (`--method direct`). A policy that acts in tool space is fine-tuned there. Under `torchrun` several processes
+    share every batch.
     """
-    from ate.align.alignment import Alignment
-    from ate.data.loading import load
+    from ate.data.loading import DataSet
     from ate.policies.policy import Policy
     from ate.runs.distributed import leader, session
     from ate.steer.evaluation import Evaluation
     from ate.steer.finetuning import finetune
-    from ate.steer.guidance import Guidance
     from ate.steer.guidance_config import GuidanceConfig
     from ate.steer.meter_run import dry_run
     from ate.steer.optim_config import OptimConfig
@@ -73,25 +88,33 @@ def steer(
         raise InputError("no such file", where=str(policy_file), expected="the checkpoint of a policy", fix=fix)
     optim = {name: options.pop(name) for name in OPTIM} | {"lr_schedule": "cosine" if cosine else "constant"}
     OptimConfig.of(optim)
-    alignment, policy, episodes = Alignment.load(folder), Policy.load(policy_file), load(adapt)
     config = GuidanceConfig.of(guidance, {name: value for name, value in options.items() if value is not None})
-    guided = Guidance.of(alignment, config)
-    seed, evaluation = optim["seed"], None
+    policy, data = Policy.load(policy_file), DataSet(str(adapt), robot=robot)
+    others = None if pretrain is None else DataSet(str(pretrain), robot=robot_pretrain)
+    task = Task(policy, data.load(), data, others, share)
+    guided = None if method != "guidance" else task.guidance(folder, config)
+    replay = task.replay if method == "retarget" or (guided and config.at_pretraining) else None
+    seed, evaluation, episodes = optim["seed"], None, task.episodes
     if evaluate_every or rollouts:
         episodes, held_out = episodes.split(HELD_OUT, seed)
         evaluation = Evaluation(held_out, evaluate_every or optim["steps"], rollouts, seed=seed)
-    measured = dry_run(policy.moved_to(alignment.space), episodes, guided, batch=optim["batch"], seed=seed)
+    said = ""
+    if guided and not config.at_pretraining:
+        measured = dry_run(policy.moved_to(task.space), episodes, guided, batch=optim["batch"], seed=seed)
+        said = f"Before training: {measured.sentence(guided)}"
     if meter_only:
-        click.echo(f"Before training: {measured.sentence(guided)}")
+        click.echo(said or "Nothing to measure before training: there is no guidance at the demonstrations.")
         return
     where = out or Path("runs") / "steer"
     with session():
+        if leader() and said:
+            click.echo(said)
+        trained = finetune(
+            policy, episodes, guided, replay=replay, space=task.space, directory=where, evaluation=evaluation, **optim
+        )
         if leader():
-            click.echo(f"Before training: {measured.sentence(guided)}")
-        trained = finetune(policy, episodes, guided, directory=where, evaluation=evaluation, **optim)
-        if leader():
-            recorded = {"guidance": config.to_dict(), **optim, "max_grad_norm": str(optim["max_grad_norm"])}
-            _keep(trained, where, recorded, {**alignment.digests, "adapt": episodes.digest})
+            used = {"method": method, "share": share, "guidance": config.to_dict() if guided else None}
+            _keep(trained, where, {**used, **optim, "max_grad_norm": str(optim["max_grad_norm"])}, task.digests)
 
 
 def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[str, str]) -> None:
@@ -106,7 +129,8 @@ def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[
     command = shlex.join(["ate", *sys.argv[1:]])
     recorded = card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command)
     write_json(where / "card.json", {**recorded, **measured})
-    click.echo(f"Guidance over {config['steps']} steps: {said}.")
+    if trained.meter:
+        click.echo(f"Guidance over {config['steps']} steps: {said}.")
     click.echo(f"Loss against the demonstrations: {trained.loss[0]['loss']:.4g} to {trained.loss[-1]['loss']:.4g}.")
     if trained.evaluation:
         first, last = trained.evaluation[0], trained.evaluation[-1]

@@ -3,6 +3,7 @@ from .dispatch import SweepResult as SweepResult
 from .executors import Executor as Executor
 from .export import tidy as tidy
 from .export import write as write
+from .materials import retargeted as retargeted
 from .methods import MethodSpec as MethodSpec
 from .methods import comparison as comparison
 from .methods import lambda_clamp as lambda_clamp
@@ -25,11 +26,13 @@ from .stats.selection import validation as validation
 from .study import Study as Study
 from .study import prepare as prepare
 from .study import sweep_of as sweep_of
+from .summary import base_rows as base_rows
 from .summary import bottom_line as bottom_line
 from .summary import budget as budget
 from .summary import comparison_numbers as comparison_numbers
 from .summary import comparison_sentences as comparison_sentences
 from .summary import grid_sentences as grid_sentences
+from .summary import kinematics_sentence as kinematics_sentence
 from .summary import method_options as method_options
 from .summary import method_rows as method_rows
 from .sweep import Sweep as Sweep

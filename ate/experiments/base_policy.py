@@ -13,8 +13,10 @@ from typing import Any
 import torch
 
 from ate.data.episodes import Episodes
+from ate.data.tool_space import ToolSpace
 from ate.experiments.seed_run import simulated
 from ate.experiments.stats.comparisons import wilson
+from ate.policies.noise import in_words
 from ate.policies.policy import Policy
 from ate.runs.device import one_thread
 from ate.runs.files import read_json, write_json
@@ -59,10 +61,12 @@ class BaseSuccess:
 
     Attributes:
         parameterization: what the policy predicts.
+        space: what it acts in, `"joints"` or `"tool"` space.
         rows: one a robot.
     """
 
     parameterization: str
+    space: str
     rows: tuple[BaseRow, ...]
 
     @property
@@ -77,12 +81,17 @@ class BaseSuccess:
         return self.total.rate >= ENOUGH
 
     @property
+    def name(self) -> str:
+        """Which policy it is, in words: `"flow, in tool space"`."""
+        return f"{in_words(self.parameterization)}, in {'tool space' if self.space == 'tool' else self.space}"
+
+    @property
     def sentence(self) -> str:
         """The verdict in a sentence, with the interval and the weakest robot."""
         low, high = self.total.interval
         weakest = min(self.rows, key=lambda row: row.rate)
         found = (
-            f"the {self.parameterization} base policy succeeds in {self.total.rate:.0%} ({low:.0%} to {high:.0%}) of "
+            f"the base policy ({self.name}) succeeds in {self.total.rate:.0%} ({low:.0%} to {high:.0%}) of "
             f"{self.total.rollouts} episodes of {self.total.task} on its own robots, least on {weakest.robot}, "
             f"{weakest.rate:.0%}"
         )
@@ -97,7 +106,7 @@ class BaseSuccess:
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "BaseSuccess":
         """The inverse of `to_tree`."""
-        return cls(tree["parameterization"], tuple(BaseRow(**row) for row in tree["rows"]))
+        return cls(tree["parameterization"], tree["space"], tuple(BaseRow(**row) for row in tree["rows"]))
 
 
 def base_success(file: Path, sets: Sequence[Episodes], rollouts: int = ROLLOUTS) -> BaseSuccess | None:
@@ -114,12 +123,13 @@ def base_success(file: Path, sets: Sequence[Episodes], rollouts: int = ROLLOUTS)
     known = [i for i, episodes in enumerate(sets) if simulated(episodes)]
     if not known:
         return None
-    kept = file.with_name(f"own_robots_{rollouts}.json")
+    kept = file.with_name(f"own_success_{rollouts}.json")
     with lock(file.parent, "rolling out the base policy"):
         if not kept.exists():
             policy = Policy.load(file)
             rows = tuple(_row(policy, i, sets[i], rollouts) for i in known)
-            write_json(kept, BaseSuccess(policy.config.parameterization, rows).to_tree())
+            space = "tool" if isinstance(policy.spaces[0], ToolSpace) else "joints"
+            write_json(kept, BaseSuccess(policy.config.parameterization, space, rows).to_tree())
     return BaseSuccess.from_tree(read_json(kept))
 
 

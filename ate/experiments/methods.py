@@ -132,28 +132,39 @@ class MethodSpec:
 
 
 def comparison(
-    guidance: GuidanceConfig = TOOL_MOTION, encoder: str = "motion", demonstrations: int = 5
+    guidance: GuidanceConfig = TOOL_MOTION, encoder: str = "motion", demonstrations: int = 5, placed: bool = True
 ) -> tuple[MethodSpec, ...]:
     """Direct fine-tuning, what helps, the published shift, and the control of guidance: an untrained encoder.
 
-    Without demonstrations those that need none: direct is the pre-trained policy as it is.
+    Without demonstrations those that need none: direct is the pre-trained policy as it is. Where the robots' kinematics
+    are not known nothing can be retargeted: what is left is guidance at the demonstrations, and from scratch.
 
     Args:
         guidance: of the guided method and its control.
         encoder: of the guided method.
         demonstrations: that the methods get.
+        placed: whether the kinematics of all robots are known.
     """
-    plain = (MethodSpec(DIRECT), MethodSpec(RETARGET, replay="retargeted"))
-    if not demonstrations:
-        return *plain, MethodSpec(TOOL_SPACE, space="tool")
-    name = GUIDED if guidance.at_pretraining else GUIDED_DEMONSTRATIONS
-    return (
-        *plain,
-        guided(name, guidance, encoder),
-        MethodSpec(TOOL_SPACE, space="tool"),
-        MethodSpec(SHIFT, encoder="aligned", guidance=CLAMPED_PAPER),
+    if not placed and guidance.at_pretraining:
+        guidance, encoder = PRESETS["auxiliary"], "aligned"
+    by_guidance = (
+        guided(form_of(guidance), guidance, encoder),
         guided(UNTRAINED, guidance, "random-motion" if encoder == "motion" else "random"),
     )
+    published = MethodSpec(SHIFT, encoder="aligned", guidance=CLAMPED_PAPER)
+    shift = () if replace(by_guidance[0], name=SHIFT) == published else (published,)
+    if not placed:
+        return MethodSpec(DIRECT), MethodSpec(SCRATCH, start="scratch"), *by_guidance, *shift
+    plain = (MethodSpec(DIRECT), MethodSpec(RETARGET, replay="retargeted"))
+    in_tool_space = MethodSpec(TOOL_SPACE, space="tool")
+    if not demonstrations:
+        return *plain, in_tool_space
+    return *plain, by_guidance[0], in_tool_space, *shift, by_guidance[1]
+
+
+def form_of(guidance: GuidanceConfig) -> str:
+    """How a guided method is called: where its guidance acts."""
+    return GUIDED if guidance.at_pretraining else GUIDED_DEMONSTRATIONS
 
 
 def guided(name: str, guidance: GuidanceConfig, encoder: str, **options: Any) -> MethodSpec:
@@ -199,17 +210,21 @@ def controls() -> tuple[MethodSpec, ...]:
 
 
 def method_set(
-    name: str, guidance: GuidanceConfig = TOOL_MOTION, encoder: str = "motion", demonstrations: int = 5
+    name: str,
+    guidance: GuidanceConfig = TOOL_MOTION,
+    encoder: str = "motion",
+    demonstrations: int = 5,
+    placed: bool = True,
 ) -> tuple[MethodSpec, ...]:
-    """The methods of a set by its name; guidance and encoder are those of the comparison.
+    """The methods of a set by its name; arguments as `comparison`, which every set holds.
 
     Raises:
         InputError: an unknown name.
     """
     if name not in METHOD_SETS:
         raise unknown(name, METHOD_SETS, where="set of methods")
-    if name == COMPARISON or not demonstrations:
-        return comparison(guidance, encoder, demonstrations)
+    if name == COMPARISON or not demonstrations or not placed:
+        return comparison(guidance, encoder, demonstrations, placed)
     return evidence() if name == EVIDENCE else controls()
 
 

@@ -127,6 +127,12 @@ def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int,
     episodes = experiment.adapt.load()
     pool, held_out = episodes.split(experiment.held_out, experiment.seed)
     drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
+    for method in methods if not len(drawn) else ():
+        if method.needs_demonstrations:
+            raise InputError(
+                "0 demonstrations", where=f"method {method.name!r}", expected="at least one to learn from",
+                fix="give demonstrations, or leave the method out",
+            )  # fmt: skip
     materials = Materials(experiment, episodes, drawn, seed, aligned)
     built = {method.name: materials.method(method) for method in methods}
     starts = {name: method.policy for name, method in built.items()}
@@ -149,11 +155,6 @@ def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int,
 
 def _without_demonstrations(materials: Materials, method: MethodSpec, optim: OptimConfig) -> Trained:
     """A method trained on retargeted episodes alone, or its policy as it was pre-trained where it has none."""
-    if method.needs_demonstrations:
-        raise InputError(
-            "0 demonstrations", where=f"method {method.name!r}", expected="at least one: it learns from nothing else",
-            fix="give demonstrations, or leave the method out",
-        )  # fmt: skip
     built, space = materials.method(method), materials.space(method)
     if method.replay == "none":
         return Trained(built.policy.moved_to(space).eval(), [], [], 0.0)

@@ -234,13 +234,18 @@ def settings(given: Mapping[str, Any]) -> Settings:
         base = read_winner(values["winner"]).guidance
     elif base == profile.guidance and options.get("energy_at") == CLAMPED_PAPER.energy_at:
         base = CLAMPED_PAPER
-    elif base == profile.guidance and options.get("observations") == "demonstrations":
+    elif base == profile.guidance and _at_demonstrations(options):
         base = "auxiliary"
     guidance = GuidanceConfig.of(base, options)
     if not guidance.at_pretraining:
         values.setdefault("lams", LAMS_AT_DEMONSTRATIONS)
         values.setdefault("clamps", CLAMPS_AT_X_T if guidance.energy_at == CLAMPED_PAPER.energy_at else CLAMPS_AT_X0)
     return replace(profile, guidance=guidance, **values)
+
+
+def _at_demonstrations(options: Mapping[str, Any]) -> bool:
+    """Whether options of guidance say, or imply, that it acts at the demonstrations."""
+    return options.get("observations") == "demonstrations" or options.get("latent") == "sample"
 
 
 def from_notebook(namespace: Mapping[str, Any]) -> Settings:

@@ -100,11 +100,20 @@ class Study:
             CellsFailed: a cell has no result; the others are kept.
         """
         if isinstance(methods, str):
-            methods = method_set(methods, self.settings.guidance, self.settings.encoder, self.settings.demonstrations)
+            methods = self.methods(methods)
         specs = tuple(methods)
         seeds = tuple(range(self.settings.seeds))
         requests = [JobSpec(self.experiment(name, specs), specs, seeds) for name in self.policies]
         return self._run(requests, self.settings.command("03")).whole()
+
+    def methods(self, name: str = COMPARISON) -> tuple[MethodSpec, ...]:
+        """The methods of a set by its name, with this study's guidance, as far as its robots' kinematics allow.
+
+        Raises:
+            InputError: an unknown set.
+        """
+        s = self.settings
+        return method_set(name, s.guidance, s.encoder, s.demonstrations, self.placed)
 
     def bases(self) -> list[BaseSuccess]:
         """Each pre-trained policy on its own robots, kept in the run directory; none without a simulator.

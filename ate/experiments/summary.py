@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ate.data.episodes import Episodes
+from ate.data.placements import is_placed
+from ate.experiments.base_policy import BaseSuccess
 from ate.experiments.methods import CONTROLS, DIRECT, FORMS, MethodSpec
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.stats.bootstrap import Estimate, interquartile_mean, two_level
@@ -13,20 +16,16 @@ from ate.experiments.stats.comparisons import Difference, Verdict, differences, 
 from ate.experiments.stats.pairing import gaps, outcomes
 from ate.experiments.stats.selection import confirmation_sentence, searched
 from ate.experiments.stats.variance_components import PAIRED
+from ate.policies.noise import in_words
+from ate.robots.profile import title_of
 from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.meter import meter_verdict
-
-_WORDS = {
-    Verdict.HELPS: "does better than",
-    Verdict.HURTS: "does worse than",
-    Verdict.CANNOT_TELL: "cannot be told apart, at this budget, from",
-}
 
 
 def by_condition(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     """Results that may be compared with each other, in order of first appearance.
 
-    The name is the parameterisation, with demonstrations and steps where the results differ in them.
+    The name is the parameterisation in words, with demonstrations and steps where the results differ in them.
     """
     groups: dict[Regime, list[RunResult]] = {}
     for result in results:
@@ -35,7 +34,7 @@ def by_condition(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     named = {}
     for (kind, demonstrations, steps), group in groups.items():
         words = [f"{demonstrations} demonstrations"] * several[1] + [f"{steps} steps"] * several[2]
-        named[", ".join([kind, *words])] = group
+        named[", ".join([in_words(kind), *words])] = group
     return named
 
 
@@ -148,32 +147,65 @@ def comparison_sentences(results: Sequence[RunResult]) -> list[str]:
     return lines
 
 
-def bottom_line(results: Sequence[RunResult], robot: str) -> str:
+def kinematics_sentence(sets: Sequence[Episodes]) -> str:
+    """Whether the kinematics of all robots are known, and what to give where they are not."""
+    unknown = [episodes.robot for episodes in sets if not is_placed(episodes)]
+    if not unknown:
+        return "The kinematics of all robots are known: every method applies."
+    return (
+        f"The kinematics of {', '.join(unknown)} are not known: what needs tool motion is left out. Give each robot's "
+        "URDF or MJCF (robot=arm.urdf), or identify it from recorded tool poses (ate identify)."
+    )
+
+
+def base_rows(bases: Sequence[BaseSuccess]) -> list[dict[str, Any]]:
+    """One row a base policy: success on each of its own robots and on all, and whether transfer can be judged."""
+    return [
+        {
+            "base policy": base.name,
+            **{row.robot: f"{row.rate:.0%}" for row in base.rows},
+            "all": f"{base.total.rate:.0%}",
+            "95 % Wilson": "{:.0%} to {:.0%}".format(*base.total.interval),
+            "transfer can be judged": "yes" if base.judges else "no",
+        }
+        for base in bases
+    ]
+
+
+def bottom_line(results: Sequence[RunResult], robot: str, bases: Sequence[BaseSuccess] = ()) -> str:
     """The answer, one sentence a parameterisation: what helps against direct fine-tuning, and each against its control.
 
-    A form whose control does as well does not help by what it is called after.
+    A form whose control does as well does not help by what it is called after. Where a base policy fails on its own
+    robots, that comes first.
+
+    Args:
+        results: of one comparison.
+        robot: its name or profile.
+        bases: the base policies on their own robots.
     """
     answers = []
     for kind, group in by_condition(results).items():
         methods = list(dict.fromkeys(result.method for result in group))
         forms = [method for method in FORMS if method in methods]
+        kind = f"{kind[0].upper()}{kind[1:]}"
         if not rolled_out(group):
             errors = ", ".join(f"{held_out_error(group, method):.3g} {method}" for method in (DIRECT, *forms))
             answers.append(f"{kind}: held-out error {errors}; without a simulator there is no success to judge by")
             continue
-        rows = {row.method: row for row in differences(group)}
-        direct = next(row for row in summarise(group) if row.method == DIRECT)
-        parts = [f"direct succeeds in {direct.rate:.0%}"]
+        against, rates = {row.method: row for row in differences(group)}, {r.method: r.rate for r in summarise(group)}
+        parts = [f"direct {rates[DIRECT]:.0%}"]
         for form in forms:
-            part = f"{form} {_WORDS[rows[form].verdict]} it ({_points(rows[form])})"
+            said = _judged(against[form])
             for control in CONTROLS.get(form, ()):
                 if control in methods:
                     pair = [result for result in group if result.method in (form, control)]
                     (row,) = differences(pair, baseline=control)
-                    part += f" and {_WORDS[row.verdict]} its control, {control} ({_points(row)})"
-            parts.append(part)
-        answers.append(f"{kind}: {'; '.join(parts)}")
-    return f"What moves the policy to {robot}? {'. '.join(answers)}."
+                    said += f"; against its control, {control}: {_judged(row)}"
+            parts.append(f"{form} {rates[form]:.0%} ({said})")
+        answers.append(f"{kind}: {', '.join(parts)}")
+    first = "" if all(base.judges for base in bases) else "Cannot judge: a base policy fails on its own robots. "
+    measure = "Success, and points above direct with 95 % intervals. " if rolled_out(results) else ""
+    return f"{first}What moves the policy to {title_of(robot)}? {measure}{'. '.join(answers)}."
 
 
 def control_sentences(results: Sequence[RunResult]) -> list[str]:
@@ -228,8 +260,8 @@ def _errors(kind: str, results: Sequence[RunResult]) -> str:
     return f"{kind}: mean held-out error {', '.join(parts)} (no simulator, against {DIRECT}). Guidance: {said}."
 
 
-def _points(row: Difference) -> str:
-    return f"{100 * row.mean:+.1f} points, 95 % interval {_interval(row)}"
+def _judged(row: Difference) -> str:
+    return f"{100 * row.mean:+.1f}, {_interval(row)}, {row.verdict}"
 
 
 def _interval(row: Difference) -> str:

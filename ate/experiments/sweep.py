@@ -171,7 +171,11 @@ class Sweep:
         own = {name: value for name, value in values.items() if name in kinds}
         changed = {name: value for name, value in values.items() if name in axes}
         # In the order of the fields, so that the same sweep lists its methods in one order.
-        named = {**self.guidance, **changed}
+        own_form = self.guidance
+        if "observations" not in changed and {"energy_at", "latent"} & set(changed):
+            # Another energy than that of the estimate's mean is another form, at the demonstrations.
+            own_form = {name: value for name, value in own_form.items() if name not in ("observations", "reduction")}
+        named = {**own_form, **changed}
         return replace(self, **own, guidance={name: named[name] for name in AXES if name in named})
 
     def read(self, path: Path) -> "Sweep":

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ate.errors import InputError, unknown
-from ate.experiments.methods import ALIGNED_ENCODERS, MethodSpec, guided
+from ate.experiments.methods import ALIGNED_ENCODERS, MethodSpec, form_of, guided
 from ate.runs.files import read_json, write_json
 from ate.steer.guidance_config import GuidanceConfig
 
@@ -130,7 +130,8 @@ def read_winner(file: str | Path) -> MethodSpec:
     if encoder not in ALIGNED_ENCODERS:
         raise unknown(encoder, ALIGNED_ENCODERS, where=f"{where}, encoder")
     try:
-        return guided("winner", GuidanceConfig.from_dict(tree["guidance"]), encoder, share=tree.get("share", 0.5))
+        guidance = GuidanceConfig.from_dict(tree["guidance"])
+        return guided(form_of(guidance), guidance, encoder, share=float(tree.get("share", 0.5)))
     except InputError as error:
         # The same message, with the file that it is about.
         where = f"{where}, {error.where}"

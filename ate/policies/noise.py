@@ -18,6 +18,7 @@ The formula for k serves every parameterisation (ATE paper, arXiv 2509.02055, se
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -26,8 +27,18 @@ from ate.errors import unknown
 
 PARAMETERIZATIONS = ("epsilon", "sample", "v", "flow_data_at_1", "flow_noise_at_1")
 FLOWS = ("flow_data_at_1", "flow_noise_at_1")
+WORDS = MappingProxyType({
+    "epsilon": "diffusion (noise)", "sample": "diffusion", "v": "diffusion (velocity)",
+    "flow_data_at_1": "flow (data at 1)", "flow_noise_at_1": "flow",
+})  # fmt: skip
+"""What people call them, for figures and sentences."""
 # Below this α the data is invisible in x and k would overflow float32 when squared; the clamp decides there anyway.
 SMALLEST_ALPHA = 1e-6
+
+
+def in_words(parameterization: str) -> str:
+    """The name for figures and sentences, e.g. `"diffusion"`; an unknown one as it is."""
+    return WORDS.get(parameterization, parameterization)
 
 
 def target_coefficients(parameterization: str, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:

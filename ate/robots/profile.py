@@ -176,6 +176,11 @@ def available() -> Mapping[str, Path]:
     return {path.stem: path for path in files}
 
 
+def title_of(name: str) -> str:
+    """The maker's name for a robot that has a profile, `"Universal Robots UR5e"`; any other name as it is."""
+    return profile(name).title if name in available() else name
+
+
 def profile(name: str | Path) -> Profile:
     """The profile of that name, of a `.toml` file, or of a model: URDF, MJCF, or what `ate identify` wrote.
 

@@ -10,6 +10,8 @@ from .figures.alignment import training_curves as training_curves
 from .figures.chunk import chunk_title as chunk_title
 from .figures.chunk import chunk_view as chunk_view
 from .figures.chunk import walk_view as walk_view
+from .figures.comparison import paired_differences as paired_differences
+from .figures.comparison import success as success
 from .figures.cost import cost as cost
 from .figures.data import episode_lengths as episode_lengths
 from .figures.data import joint_distributions as joint_distributions
@@ -25,14 +27,16 @@ from .figures.latent_map import latent_maps as latent_maps
 from .figures.latent_map import projected as projected
 from .figures.latent_map import representatives as representatives
 from .figures.parallel import parallel_coordinates as parallel_coordinates
+from .figures.residuals import by_robot as by_robot
+from .figures.residuals import left_out as left_out
+from .figures.residuals import residual_table as residual_table
+from .figures.residuals import residuals as residuals
 from .figures.response import response_curves as response_curves
 from .figures.slots import slot_picture as slot_picture
 from .figures.steer import guidance_anatomy as guidance_anatomy
 from .figures.steer import loss_curves as loss_curves
 from .figures.steer import open_loop_error as open_loop_error
-from .figures.steer import paired_differences as paired_differences
 from .figures.steer import sampled_spread as sampled_spread
-from .figures.steer import success as success
 from .figures.triage import joint_comparison as joint_comparison
 from .figures.triage import triage_grid as triage_grid
 from .report.alignment import activity_picture as activity_picture

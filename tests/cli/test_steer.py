@@ -10,9 +10,11 @@ from click.testing import CliRunner
 from ate.align.config import preset
 from ate.align.stages import fit
 from ate.cli.steer import steer
+from ate.data import load
 from ate.errors import InputError
+from ate.experiments.settings import SHIPPED
 from ate.policies import Policy, build
-from ate.steer import Guidance, finetune
+from ate.steer import Goals, Guidance, Replay, finetune, retarget
 
 
 @pytest.fixture
@@ -64,3 +66,64 @@ def test_bad_options_are_refused_before_anything_is_written(given, tmp_path):
         with pytest.raises(InputError, match=found):
             CliRunner().invoke(steer, [*words, *more], catch_exceptions=False)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def placed(tmp_path):
+    """Robots whose kinematics are known: a motion alignment, a policy, and where the episodes are."""
+    torch.set_num_threads(1)
+    few = {}
+    for robot, role in (("panda", "pretrain"), ("ur5e", "adapt")):
+        folder = few[robot] = tmp_path / robot
+        folder.mkdir()
+        for file in sorted((SHIPPED / "lift" / role / robot).iterdir())[:4]:
+            (folder / file.name).write_bytes(file.read_bytes())
+    old, new = load(few["panda"]), load(few["ur5e"])
+    config = preset("smoke-motion").with_options(chunk=8, pretrain_steps=4)
+    alignment = fit(old, new, config, tmp_path / "aligned")
+    policy = build([old], 8, seed=0, width=alignment.space.width, hidden=16)
+    policy.save(tmp_path / "policy.safetensors")
+    words = ["--policy", tmp_path / "policy.safetensors", "--adapt", few["ur5e"], "--steps", 4, "--batch", 8]
+    return [str(word) for word in words], policy, alignment, (old, new), few["panda"]
+
+
+def test_the_methods_of_a_comparison_are_methods_of_the_command(placed, tmp_path):
+    words, policy, alignment, (old, new), pretrain = placed
+    made = retarget(old, "ur5e", joint_names=new.joint_names)
+    aligned = ["--alignment", str(tmp_path / "aligned")]
+    found = {}
+    for name, more in {
+        "direct": ["--method", "direct"],
+        "retarget": ["--method", "retarget", "--pretrain", str(pretrain)],
+        "guidance": ["--guidance", "tool-motion", "--lam", "3", "--pretrain", str(pretrain), *aligned],
+    }.items():
+        done = CliRunner().invoke(steer, [*words, *more, "--out", str(tmp_path / name)], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        found[name] = Policy.load(tmp_path / name / "policy.safetensors")
+        card = json.loads((tmp_path / name / "card.json").read_text())
+        assert card["config"]["method"] == name and bool(card["meter"]) == (name == "guidance")
+    goals = Goals.of(alignment, [old], made)
+    guided = Guidance.of(alignment, "tool-motion", lam=3.0, goals=goals)
+    replay = Replay.of(made, alignment.space)
+    expected = {
+        "direct": finetune(policy, new, steps=4, batch=8),
+        "retarget": finetune(policy, new, replay=Replay.of(made, found["retarget"].spaces[0]),
+                             space=found["retarget"].spaces[0], steps=4, batch=8),
+        "guidance": finetune(policy, new, guided, replay=replay, steps=4, batch=8),
+    }  # fmt: skip
+    for name, done in expected.items():
+        same = zip(done.policy.parameters(), found[name].parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in same), name
+
+
+def test_what_a_method_lacks_is_named_before_anything_is_written(placed, tmp_path):
+    words, *_ = placed
+    for more, needed in (
+        ([], "no --alignment"),
+        (["--method", "retarget"], "no --pretrain"),
+        (["--alignment", str(tmp_path / "aligned"), "--guidance", "tool-motion"], "no --pretrain"),
+    ):
+        with pytest.raises(InputError, match=needed):
+            out = ["--out", str(tmp_path / "out")]
+            CliRunner().invoke(steer, [*words, *more, *out], catch_exceptions=False, standalone_mode=False)
+        assert not (tmp_path / "out").exists()

@@ -5,10 +5,13 @@ import pytest
 import torch
 
 from ate.align import fit
-from ate.align.config import preset
-from ate.data import DataSet, load
+from ate.align.config import VARIANTS, preset
+from ate.data import DataSet, load, load_sets
+from ate.data.tool_space import tool_spaces
 from ate.experiments import Experiment
+from ate.experiments.settings import SHIPPED
 from ate.policies import build
+from ate.robots.frames import Placement
 from tests.conftest import write_episode
 
 
@@ -49,3 +52,41 @@ def experiment(world) -> Experiment:
 def stripped(results):
     """Results as plain values, without what no two runs share, and without the hash that only a kept one has."""
     return [{k: v for k, v in r.to_tree().items() if k not in ("seconds", "cell")} for r in results]
+
+
+def copied(folder, robot, role, episodes):
+    """Shipped episodes without their task, so that nothing is rolled out."""
+    source = load(SHIPPED / "lift" / role / robot).select(range(episodes))
+    for index, item in enumerate(source):
+        names = {"joint_names": source.joint_names, "state_names": item.attributes["state_names"]}
+        series = {name: item.read(name) for name in ("state", "ee_pose")}
+        write_episode(folder / robot, index, item.qpos, robot=robot, rate_hz=20.0, **series, **names)
+
+
+@pytest.fixture(scope="session")
+def placed_world(tmp_path_factory) -> Path:
+    """Two pre-training robots and a new one whose kinematics are known, with both alignments and both policies."""
+    folder = tmp_path_factory.mktemp("placed")
+    torch.set_num_threads(1)
+    for robot in ("panda", "xarm6"):
+        copied(folder / "old", robot, "pretrain", 3)
+    copied(folder / "new", "ur5e", "adapt", 8)
+    sets, new = load_sets(folder / "old"), load(folder / "new" / "ur5e")
+    config = preset("smoke").with_options(chunk=8, pretrain_steps=4, adapt_steps=4)
+    alignment = fit(sets, new, config, directory=folder / "align")
+    fit(sets, new, config.with_options(**VARIANTS["motion"]), directory=folder / "motion")
+    build(sets, 8, seed=0, width=alignment.space.width, hidden=16).save(folder / "policy.safetensors")
+    tools = tool_spaces(sets, [Placement.of(episodes.robot) for episodes in sets])
+    build(sets, 8, seed=0, acted_in=tools, hidden=16).save(folder / "tool.safetensors")
+    return folder
+
+
+@pytest.fixture
+def placed(placed_world) -> Experiment:
+    """Over that world: three steps on four demonstrations, no rollouts."""
+    return Experiment(
+        policy=str(placed_world / "policy.safetensors"), alignment=str(placed_world / "align"),
+        adapt=DataSet(str(placed_world / "new" / "ur5e")), pretrain=DataSet(str(placed_world / "old")),
+        variants=(("motion", str(placed_world / "motion")),), tool_policy=str(placed_world / "tool.safetensors"),
+        normalizer="retargeted", held_out=0.25, demonstrations=4, steps=3, batch=8, rollouts=2,
+    )  # fmt: skip

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from ate.cli.evidence import evidence as command
 from ate.errors import InputError
-from ate.experiments.evidence import METHODS, PAIRS, is_complete, pooled_table, studies_of, study_table
-from ate.experiments.methods import MethodSpec
+from ate.experiments.evidence import METHODS, is_complete, pairs, pooled_table, studies_of, study_table
+from ate.experiments.methods import MethodSpec, comparison, controls, evidence
 from ate.experiments.results import RunResult
 from ate.runs.files import write_json
 from ate.steer import GuidanceConfig
@@ -16,8 +16,9 @@ from ate.steer import GuidanceConfig
 
 def result(method, seed, rate, demonstrations=25, steps=80):
     success = tuple(i < round(rate * 20) for i in range(20))
+    known = {spec.name: spec for spec in (*controls(), *evidence())}
     guided = {"encoder": "random", "guidance": GuidanceConfig()} if "random" in method else {}
-    spec = MethodSpec(method, **guided)
+    spec = known.get(method) or MethodSpec(method, **guided)
     return RunResult(spec, seed, "sample", demonstrations, success, (0.1,) * 20, (), (), {}, 0.0, steps)
 
 
@@ -34,7 +35,9 @@ def runs(tmp_path):
         results = [
             result(m, seed, rate + 0.05 * (seed % 2) * (rate > 0)) for m, rate in rates.items() for seed in range(3)
         ]
-        keep(tmp_path / place, results + [result(m, 0, rate, 5, 600) for m, rate in rates.items() if m != "reversed"])
+        keep(
+            tmp_path / place, results + [result(m, 0, rate, 5, 600) for m, rate in rates.items() if m != "untranslated"]
+        )
     return [tmp_path / "lift-ur5e", tmp_path / "push-ur5e"]
 
 
@@ -44,6 +47,11 @@ def test_results_are_sorted_by_regime_and_study(runs):
     assert list(groups[(25, 80)]) == ["lift-ur5e sample", "push-ur5e sample"]
     assert all(is_complete(results) for results in groups[(25, 80)].values())
     assert not any(is_complete(results) for results in groups[(5, 600)].values())
+    # With 25 demonstrations the comparison's own methods are enough; with 5 its closest controls are asked for too.
+    few = {m.name for m in comparison()} - {"untrained encoder"}
+    (results,) = (r for name, r in groups[(25, 80)].items() if "lift" in name)
+    assert is_complete([r for r in results if r.method in few])
+    assert not is_complete([r for r in results if r.method in few and not (r.method == "retarget" and r.seed)])
     later = studies_of(runs, first_seed=2)[(25, 80)]
     assert {r.seed for results in later.values() for r in results} == {2}
 
@@ -53,8 +61,19 @@ def test_tables_have_a_row_for_every_study_and_pair(runs):
     table = study_table(studies).splitlines()
     assert len(table) == 2 + 2 and {line.count("|") for line in table} == {len(METHODS) + 2}
     rows = [[part.strip() for part in line.split("|")[1:-1]] for line in pooled_table(studies).splitlines()[2:]]
-    assert [(row[0], row[1]) for row in rows] == list(PAIRS)
-    assert rows[0][0] == "scratch" and rows[0][-1] == "hurts" and rows[0][3] == "0 of 2"
+    assert [(row[0], row[1]) for row in rows] == list(pairs(METHODS))
+    assert {("tool-motion guidance", "untrained encoder"), ("retarget", "untranslated")} <= set(pairs(METHODS))
+    (scratch,) = (row for row in rows if row[0] == "scratch")
+    assert scratch[-1] == "hurts" and scratch[3] == "0 of 2"
+
+
+def test_methods_that_only_one_study_has_are_pooled_over_that_one(runs):
+    studies = studies_of(runs)[(25, 80)]
+    name = next(iter(studies))
+    some = {**studies, name: [r for r in studies[name] if r.method != "identified kinematics"]}
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in pooled_table(some).splitlines()[2:]]
+    (row,) = (row for row in rows if row[:2] == ["identified kinematics", "direct"])
+    assert row[3].endswith("of 1") and len(study_table(some).splitlines()) == 4
 
 
 def test_the_command_prints_the_complete_groups_and_names_the_rest(runs):

@@ -106,7 +106,7 @@ def test_the_winner_is_written_with_its_evidence_and_read_back(tmp_path):
     assert "Not shown to help" in evidence["statement"] and "no held-out seeds" in evidence["statement"]
     method = read_winner(tmp_path / "winner.json")
     cell = next(r for r in runs if r.method == best.method)
-    assert method == replace(cell.spec, name="ATE")
+    assert method == replace(cell.spec, name="guidance at demonstrations")
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,9 @@ def test_every_option_of_the_winner_travels(tmp_path):
     runs += [replace(r, spec=method) for r in one_kind() if (r.lam, r.clamp) == (0.5, 0.1)]
     save_winner(runs, SMOKE, tmp_path / "x.json")
     read = read_winner(tmp_path / "x.json")
-    assert read == replace(method, name="ATE")
-    ate, control = comparison(read.guidance, read.encoder)[2:]
-    assert ate == read and control == replace(read, name="random encoder", encoder="random")
+    assert read == replace(method, name="guidance at demonstrations")
+    guided, control = comparison(read.guidance, read.encoder, placed=False)[2:4]
+    assert guided == read and control == replace(read, name="untrained encoder", encoder="random")
     taken = settings({"profile": "smoke", "winner": str(tmp_path / "x.json")})
     assert (taken.guidance, taken.encoder) == (guidance, "mixture")
 

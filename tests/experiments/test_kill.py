@@ -13,7 +13,7 @@ from benchmarks.soaks.kill_sweep import Fork, cells, compared, soak
 
 KILLS = int(os.environ.get("ATE_KILLS", "4"))
 METHODS = (
-    *comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t")),
+    *comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t"), "aligned", placed=False),
     MethodSpec("sampled", encoder="aligned", guidance=GuidanceConfig(latent="sample", lam=1.0, energy_at="x_t")),
 )
 

@@ -21,7 +21,7 @@ def test_an_method_does_not_depend_on_its_company(experiment):
     guided = GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t")
     sampled = replace(guided, latent="sample")
     methods = [
-        *comparison(guided),
+        *comparison(guided, "aligned", placed=False),
         MethodSpec("identity", encoder="identity", guidance=guided),
         MethodSpec("sampled", encoder="aligned", guidance=sampled),
         MethodSpec("sampled, random", encoder="random", guidance=sampled),

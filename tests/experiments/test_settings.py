@@ -6,7 +6,14 @@ from itertools import pairwise
 import pytest
 
 from ate.errors import InputError
-from ate.experiments.settings import CLAMPS_AT_X_T, PROFILES, from_notebook, parameter_kinds, settings
+from ate.experiments.settings import (
+    CLAMPS_AT_X0,
+    CLAMPS_AT_X_T,
+    PROFILES,
+    from_notebook,
+    parameter_kinds,
+    settings,
+)
 from ate.runs.card import card
 from ate.runs.files import read_json, write_json
 from ate.runs.options import pairs
@@ -15,7 +22,7 @@ from ate.steer import GuidanceConfig
 
 def test_given_values_replace_the_profiles_and_none_leaves_them():
     chosen = settings({"profile": "smoke", "lam": 3, "steps": None})
-    assert chosen.guidance == GuidanceConfig(lam=3.0) and isinstance(chosen.guidance.lam, float)
+    assert chosen.guidance == GuidanceConfig.of("tool-motion", {"lam": 3.0}) and isinstance(chosen.guidance.lam, float)
     assert chosen.steps == PROFILES["smoke"].steps
 
 
@@ -68,7 +75,7 @@ def test_cells_may_run_again_in_one_kernel():
         ({"steps": 0}, "parameter steps", "0"),
         ({"held_out": 1.0}, "parameter held_out", "1.0"),
         ({"lams": "1,x"}, "lams in parameters", "'x'"),
-        ({"lams": "0"}, "λ × clamp grid", "λ [0.0] and clamps [0.02, 0.1, inf]"),
+        ({"lams": "0"}, "λ × clamp grid", "λ [0.0] and clamps [inf]"),
         ({"lam": -0.1}, "guidance, lam", "-0.1"),
         ({"clamps": "0.1,-1"}, "guidance, clamp", "-1.0"),
         ({"profile": "papr"}, "parameter profile", "'papr'"),
@@ -87,7 +94,9 @@ def test_values_out_of_range_are_refused(given, where, got):
 @pytest.mark.parametrize(
     ("given", "guidance"),
     [
-        ({}, GuidanceConfig()),
+        ({}, GuidanceConfig.of("tool-motion")),
+        ({"observations": "demonstrations"}, GuidanceConfig()),
+        ({"latent": "sample"}, GuidanceConfig(latent="sample")),
         ({"energy_at": "x_t"}, GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t")),
         ({"energy_at": "x_t", "lam": 1.0, "clamp": math.inf}, GuidanceConfig(energy_at="x_t")),
         ({"guidance": "paper"}, GuidanceConfig(lam=2.0, energy_at="x_t")),
@@ -95,14 +104,18 @@ def test_values_out_of_range_are_refused(given, where, got):
         ({"guidance": "paper", "energy_at": "x0_hat"}, GuidanceConfig(lam=2.0)),
         ({"guidance": "released"}, GuidanceConfig(3.0, 0.1, "x_t", "mean", "sample")),
         ({"guidance": "auxiliary", "lam": 2.0, "sign": -1}, GuidanceConfig(lam=2.0, sign=-1)),
-        ({"lam": 2.0, "clamps": "0.1", "schedule": "alpha"}, GuidanceConfig(lam=2.0, schedule="alpha")),
+        (
+            {"lam": 2.0, "clamps": "0.1", "schedule": "alpha"},
+            GuidanceConfig.of("tool-motion", {"lam": 2.0, "schedule": "alpha"}),
+        ),
     ],
 )
 def test_a_form_of_guidance_brings_its_own_scale_and_the_command_repeats_it(tmp_path, given, guidance):
     chosen = settings({"profile": "smoke", "run": str(tmp_path), **given})
     assert chosen.guidance == guidance and repeated(chosen) == chosen
     # Without a clamp no rollout succeeds at x_t: its axis has none, unless one is asked for.
-    own = (0.1,) if "clamps" in given else CLAMPS_AT_X_T if guidance.energy_at == "x_t" else (0.1, 0.5)
+    at_demonstrations = CLAMPS_AT_X_T if guidance.energy_at == "x_t" else CLAMPS_AT_X0
+    own = (0.1,) if "clamps" in given else (math.inf,) if guidance.at_pretraining else at_demonstrations
     assert chosen.clamps == own
     asked = settings({"profile": "smoke", "run": str(tmp_path), **given, "clamps": "0.1,0.5"})
     assert asked.clamps == (0.1, 0.5) and repeated(asked) == asked

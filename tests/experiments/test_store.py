@@ -15,7 +15,7 @@ from ate.steer import GuidanceConfig
 from .conftest import stripped
 
 HERE = Executor("here")
-METHODS = comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t"))
+METHODS = comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t"), "aligned", placed=False)
 
 
 def ask(experiment, methods=METHODS, seeds=(0,)):

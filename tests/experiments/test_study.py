@@ -38,8 +38,13 @@ def test_comparison_and_ablation_share_their_cells(study):
     grid = study.ablate()
     assert [r.method for r in grid] == [DIRECT, "λ=2, c=0.1, energy at x_t"] and len(cells(study)) == 2
     compared = study.compare()
-    # Direct and ATE are the grid's; scratch and the control are new.
-    assert [r.method for r in compared] == [DIRECT, "scratch", "ATE", "random encoder"] and len(cells(study)) == 4
+    # Direct and the guided method are the grid's; scratch and the control are new.
+    assert [r.method for r in compared] == [
+        DIRECT,
+        "scratch",
+        "guidance at demonstrations",
+        "untrained encoder",
+    ] and len(cells(study)) == 4
     assert compared[0] == grid[0] and compared[2].cell == grid[1].cell
     # Without rollouts there is no winner to validate.
     assert study.validate(grid) == [] and len(cells(study)) == 4

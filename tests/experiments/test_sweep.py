@@ -115,8 +115,23 @@ def test_every_option_of_guidance_is_an_axis():
     for option in fields(GuidanceConfig):
         name = {"lam": "lams", "clamp": "clamps"}.get(option.name, option.name)
         values = option.metadata["choices"] or (0.5, 2.0)
-        swept = BASE.with_options({name: list(values)}, "here").methods[1:]
+        # The precision of a goal is known at pre-training observations, where the mean latent is all there is.
+        form = {"observations": "pretraining"} if option.name == "reduction" else {}
+        swept = BASE.with_options({**form, name: list(values)}, "here").methods[1:]
         assert {getattr(method.guidance, option.name) for method in swept} == set(values)
+
+
+def test_shares_are_an_axis_where_guidance_acts_at_pretraining_observations():
+    form = {"observations": "pretraining", "lams": "1,3", "clamps": "inf", "share": "0.25,0.5", "controls": "random"}
+    methods = BASE.with_options(form, "here").methods[1:]
+    assert len(methods) == 2 * 2 * 2 and {method.share for method in methods} == {0.25, 0.5}
+    assert {(method.encoder, method.replay) for method in methods} == {
+        ("motion", "retargeted"), ("random-motion", "retargeted"),
+    }  # fmt: skip
+    assert "λ=1, c=∞, at pretraining observations, share 0.25" in {method.name for method in methods}
+    assert len({method.name for method in methods}) == len(methods)
+    # At the demonstrations there is no replay to have a share of.
+    assert len(BASE.with_options({"share": "0.25,0.5"}, "here").methods) == len(BASE.methods)
 
 
 def test_a_field_that_no_sweep_has_is_refused_with_its_file(tmp_path):

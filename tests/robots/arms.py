@@ -65,25 +65,29 @@ def urdf_pose(text, link, values):
 
 
 def _origin(element):
-    origin = element.find("origin")
-    roll, pitch, yaw = map(float, origin.get("rpy").split())
+    roll, pitch, yaw = _three(element, "origin", "rpy", "0 0 0")
     pose = np.eye(4)
     pose[:3, :3] = about((0, 0, 1), yaw) @ about((0, 1, 0), pitch) @ about((1, 0, 0), roll)
-    pose[:3, 3] = [float(x) for x in origin.get("xyz").split()]
+    pose[:3, 3] = _three(element, "origin", "xyz", "0 0 0")
     return pose
+
+
+def _three(element, child, name, default):
+    found = element.find(child)
+    return [float(x) for x in (default if found is None else found.get(name, default)).split()]
 
 
 def _motion(element, values):
     pose, kind = np.eye(4), element.get("type")
     if kind == "fixed":
         return pose
-    axis = np.array([float(x) for x in element.find("axis").get("xyz").split()])
+    axis = np.array(_three(element, "axis", "xyz", "1 0 0"))
     axis = axis / np.linalg.norm(axis)
     mimic = element.find("mimic")
     if mimic is None:
         value = values[element.get("name")]
     else:
-        value = float(mimic.get("multiplier")) * values[mimic.get("joint")] + float(mimic.get("offset"))
+        value = float(mimic.get("multiplier", 1)) * values[mimic.get("joint")] + float(mimic.get("offset", 0))
     if kind == "prismatic":
         pose[:3, 3] = axis * value
     else:

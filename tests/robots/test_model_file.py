@@ -8,6 +8,7 @@ import pytest
 
 from ate.errors import InputError
 from ate.robots import profile
+from ate.robots.frames import Placement
 from ate.robots.kinematics import Kinematics
 from ate.robots.model_file import read_model
 from tests.robots.arms import exported, joint, urdf, urdf_pose
@@ -146,3 +147,19 @@ def test_unknown_names_get_the_nearest_one(tmp_path):
         Kinematics.of(tmp_path / "gone.urdf")
     with pytest.raises(InputError, match="built in"):
         Kinematics.of("panda", "tool0")
+
+
+def test_a_profile_names_model_tool_base_and_turn_and_its_own_names_of_joints(tmp_path):
+    written(tmp_path, urdf(*chain("a", "b", "c")))
+    text = 'model = "arm.urdf"\ntool = "b"\nbase = [1, 2, 3, 0, 0, 1.5]\n'
+    text += 'joints = [{{ name = "one", aliases = ["joint_a"] }}{}]'
+    placed = Placement.of(written(tmp_path, text.format(', { name = "joint_b" }'), "mine.toml"))
+    assert placed.kinematics.joint_names == ("one", "joint_b") and placed.kinematics.name == "mine"
+    assert np.allclose(placed.base[:3, 3], (1, 2, 3)) and placed.base[1, 0] == pytest.approx(np.sin(1.5))
+    assert np.array_equal(placed.tool, np.eye(4))
+    with pytest.raises(InputError, match="six numbers"):
+        profile(written(tmp_path, text.format("").replace("[1, 2, 3, 0, 0, 1.5]", "[1, 2, 3]"), "short.toml"))
+    with pytest.raises(InputError, match="no model"):
+        profile(written(tmp_path, 'tool = "b"\njoints = [{ name = "one" }]', "bare.toml"))
+    with pytest.raises(InputError, match="no model"):
+        Kinematics.of(written(tmp_path, 'joints = [{ name = "one" }]', "none.toml"))

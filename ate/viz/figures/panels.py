@@ -18,7 +18,7 @@ from ate.viz.figures.steer import titles
 Cell = tuple[float, float]
 # What makes a grid of its own besides its regime: the encoder, and every option of guidance but λ and clamp.
 OPTIONS = guidance_config.OPTIONS[2:]
-WORDS = ("{}", "{} demonstrations", "{} steps", "{} encoder")
+WORDS = ("{}", "{} demonstrations", "{} steps", "{} encoder", "share {:g} of a batch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def panels(results: Sequence[RunResult]) -> list[Panel]:
     for run in results:
         if run.lam != 0 and run.encoder in ALIGNED_ENCODERS:
             labels = run.spec.guidance.labels(OPTIONS)
-            grids.setdefault((run.regime, (run.encoder, *labels.values())), []).append(run)
+            grids.setdefault((run.regime, (run.encoder, run.spec.share, *labels.values())), []).append(run)
     named = _titles(list(grids))
     return [_panel(named[key], key[0], runs, results) for key, runs in grids.items()]
 

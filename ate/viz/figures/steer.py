@@ -1,14 +1,14 @@
 """Figures of steering: paired results in, plotly figure out; a column of panels for each parameterisation."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ate.experiments.methods import ALIGNED_ENCODERS
 from ate.experiments.results import RunResult
-from ate.experiments.stats.comparisons import differences, summarise
+from ate.policies.noise import in_words
 from ate.viz.style import (
     CLAMPS,
     LOG,
@@ -17,24 +17,20 @@ from ate.viz.style import (
     add_band,
     colors,
     error_title,
-    faded,
     finish,
     nested,
     short,
-    signed,
     tinted,
     whiskers,
 )
 
 LEAST = 1e-6
-# Distance of the dots of single seeds from the mark of their mean, in rows or columns of methods.
-BESIDE = (0.14, 0.3)
 
 
 def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
     """Colour of each method, the same in all figures; in a λ × clamp grid that of the clamp, lighter for smaller λ."""
     chosen = colors([result.method for result in results], METHODS)
-    cells = {r.method: (r.lam, r.clamp) for r in results if r.encoder == "aligned" and r.lam != 0}
+    cells = {r.method: (r.lam, r.clamp) for r in results if _in_grid(r)}
     lams, hues = sorted({lam for lam, _ in cells.values()}), clamp_colors(results)
     if len(cells) > 1:
         for method, (lam, clamp) in cells.items():
@@ -43,9 +39,14 @@ def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
 
 
 def clamp_colors(results: Sequence[RunResult]) -> dict[float, str]:
-    """Colour of each clamp of the methods that steer with the aligned encoder."""
-    clamps = sorted({r.clamp for r in results if r.lam != 0 and r.encoder == "aligned"})
+    """Colour of each clamp of the cells of a λ × clamp grid."""
+    clamps = sorted({r.clamp for r in results if _in_grid(r)})
     return {clamp: CLAMPS[i % len(CLAMPS)] for i, clamp in enumerate(clamps)}
+
+
+def _in_grid(result: RunResult) -> bool:
+    """Whether it is a cell: guided by an aligned encoder, and no method with a name and colour of its own."""
+    return result.lam != 0 and result.encoder in ALIGNED_ENCODERS and result.method not in METHODS
 
 
 def facets(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
@@ -59,98 +60,8 @@ def _methods(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 
 
 def titles(panels: Iterable[str]) -> list[str]:
-    """Title of each parameterisation's panel: `"sample prediction"`, `"flow noise at 1"`."""
-    return [f"{name} prediction" if "flow" not in name else name.replace("_", " ") for name in panels]
-
-
-def success(results: Sequence[RunResult]) -> go.Figure:
-    """Success rate a method: large mark with 95 % Wilson interval over all rollouts, small dots the training seeds."""
-    panels = facets(results)
-    palette = method_colors(results)
-    figure = make_subplots(rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True)
-    for col, panel_results in enumerate(panels.values(), 1):
-        methods = summarise(panel_results)
-        for place, row in enumerate(methods):
-            count = len(row.by_seed)
-            figure.add_scatter(
-                x=place - _beside(count), y=[100 * value for value in row.by_seed], mode="markers", col=col, row=1,
-                marker=_dot(palette[row.method]),
-                name="a training seed", legendgroup="seed", showlegend=False,
-                customdata=list(range(count)), hovertemplate="seed %{customdata}: %{y:.1f} %<extra></extra>",
-            )  # fmt: skip
-            figure.add_scatter(
-                x=[place], y=[100 * row.rate], mode="markers", col=col, row=1, name=row.method, showlegend=False,
-                marker={"size": 13, "color": palette[row.method], "symbol": "diamond"},
-                error_y={"type": "data", "symmetric": False, "array": [100 * (row.high - row.rate)],
-                         "arrayminus": [100 * (row.rate - row.low)], "thickness": 2.5, "width": 9},
-                hovertemplate=f"{row.method}: {row.successes} of {row.trials} rollouts<extra></extra>",
-            )  # fmt: skip
-            figure.add_annotation(
-                x=place, y=100 * row.high, text=f"{100 * row.rate:.0f} %", yshift=13, showarrow=False, row=1, col=col
-            )
-        figure.update_xaxes(
-            title_text="Method", range=[-0.5, len(methods) - 0.6], tickvals=list(range(len(methods))),
-            ticktext=[row.method for row in methods], zeroline=False, row=1, col=col,
-        )  # fmt: skip
-    # Room above an interval that ends at 100 % for its number.
-    figure.update_yaxes(range=[-4, 112], ticksuffix=" %")
-    figure.update_yaxes(title_text="Success of rollouts (%)", row=1, col=1)
-    return finish(figure, 430)
-
-
-def _beside(count: int) -> np.ndarray:
-    """How far each seed's dot stands from its method, by the index of the seed, `(count,)`."""
-    return np.linspace(*BESIDE, count) if count > 1 else np.array([BESIDE[0]])
-
-
-def _dot(color: str) -> dict[str, Any]:
-    return {"size": 8, "color": faded(color, 0.35), "line": {"color": color, "width": 1}}
-
-
-def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -> go.Figure:
-    """Difference to the baseline in percentage points, paired by training seed, with 95 % intervals."""
-    panels = facets(results)
-    palette = method_colors(results)
-    figure = make_subplots(
-        rows=1, cols=len(panels), subplot_titles=titles(panels), shared_yaxes=True, shared_xaxes="all"
-    )
-    compared = {name: differences(panel_results, baseline) for name, panel_results in panels.items()}
-    # From the lowest to the highest end of any interval or seed, zero included, with room for labels.
-    points = [[*row.by_seed, row.low, row.high] for rows in compared.values() for row in rows]
-    ends = [0.0, *(100 * value for values in points for value in values if np.isfinite(value))]
-    room = 0.12 * max(max(ends) - min(ends), 10.0)
-    span = [min(ends) - room, max(ends) + room]
-    for col, rows in enumerate(compared.values(), 1):
-        for place, row in enumerate(rows):
-            seeds = [100 * value for value in row.by_seed]
-            figure.add_scatter(
-                x=seeds, y=place + _beside(len(seeds)), mode="markers", showlegend=False, row=1, col=col,
-                marker=_dot(palette[row.method]),
-                hovertemplate="one seed: %{x:+.1f} points<extra></extra>", name="a training seed",
-            )  # fmt: skip
-            known = np.isfinite(row.low)
-            figure.add_scatter(
-                x=[100 * row.mean], y=[place], mode="markers", showlegend=False, row=1, col=col, name=row.method,
-                marker={"size": 13, "color": palette[row.method], "symbol": "diamond"},
-                error_x={"type": "data", "array": [100 * (row.high - row.mean)], "thickness": 2.5, "width": 9}
-                if known else None,
-                hovertemplate=f"{row.method} against {row.baseline}: {row.verdict}<extra></extra>",
-            )  # fmt: skip
-            # On white, because the zero line often runs behind it.
-            figure.add_annotation(
-                x=100 * row.mean, y=place, text=f"{signed(100 * row.mean)}, {row.verdict if known else 'no interval'}",
-                yshift=20, showarrow=False, bgcolor="rgba(255,255,255,0.85)", row=1, col=col,
-            )  # fmt: skip
-        # After the traces: plotly skips panels that are still empty.
-        figure.add_vline(x=0, line={"color": SOFT, "width": 1.5, "dash": "dash"}, row=1, col=col)
-        title = f"Success minus {baseline} (points)"
-        figure.update_xaxes(title_text=title, range=span, zeroline=False, row=1, col=col)
-        figure.update_yaxes(
-            range=[len(rows) - 0.5, -0.6], tickvals=list(range(len(rows))), ticktext=[row.method for row in rows],
-            zeroline=False, row=1, col=col,
-        )  # fmt: skip
-    methods = max(len(_methods(panel_results)) for panel_results in panels.values())
-    return finish(figure, 180 + 70 * methods)
+    """Title of each parameterisation's panel, in words: `"diffusion"`, `"flow"`."""
+    return [in_words(name) for name in panels]
 
 
 def loss_curves(results: Sequence[RunResult]) -> go.Figure:

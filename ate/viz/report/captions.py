@@ -89,13 +89,19 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "success": Words(
         "Success on {robot}, {task}: {budget}",
-        "Diamond and bar: all rollouts of all training seeds together, with the 95 % Wilson interval. Dots: single "
-        "training seeds. Their spread is what a single run hides.",
+        "Diamond and bar: all rollouts of all training seeds together, with the 95 % Wilson interval. Dots below: "
+        "single training seeds. Their spread is what a single run hides.",
     ),
     "paired_differences": Words(
         "Difference to direct fine-tuning, paired by training seed",
         "Diamond and bar: mean and 95 % interval over training seeds and starts. Dots: single seeds. An interval that "
         "crosses zero settles nothing. Verdicts share the error rate between the methods (Holm).",
+    ),
+    "residuals": Words(
+        "How well {robot} follows the tools of {source}",
+        "One dot for each retargeted episode: the largest residual of its rows. A robot of few dots could be followed "
+        "in few episodes: what is left is another task. Millimetres instead of micrometres mean that limits of joints "
+        "or of speed, or poses out of reach, were met.",
     ),
     "open_loop_error": Words(
         "Open-loop error on held-out episodes of {robot}",
@@ -105,15 +111,16 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "loss_curves": Words(
         "Fine-tuning loss against the unshifted target",
-        "All methods on the same batches, noise levels and noise. Mean over seeds, band from the lowest to the "
-        "highest; where methods coincide, the wide line is the one below. A method that stays above λ = 0 is being "
-        "pulled away from the demonstrations.",
+        "Mean over seeds, band from the lowest to the highest. Methods that see no other episodes share batches, "
+        "noise levels and noise; where they coincide, the wide line is the one below. A shifted method that stays "
+        "above direct is being pulled away from the demonstrations.",
     ),
     "guidance_anatomy": Words(
         "Guidance along the noise levels, {guidance}",
         "Noise level 0 is data, 1 is noise. Top: RMS shift over RMS residual; at the dashed line the shift is as "
-        "large as the residual. Bottom: share of elements clamped. In a grid each clamp has a hue, lighter for "
-        "smaller λ. The share clamped hardly depends on λ, so those curves coincide; the wide one is below.",
+        "large as the residual. Bottom: share of elements clamped. At pre-training observations the residual is the "
+        "distance to the retargeted chunk. In a grid each clamp has a hue, lighter for smaller λ. The share clamped "
+        "hardly depends on λ, so those curves coincide; the wide one is below.",
     ),
     "sampled_spread": Words(
         "Spread of the chunks sampled for one observation",

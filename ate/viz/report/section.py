@@ -20,12 +20,13 @@ from ate.experiments.summary import budget, rolled_out
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
 from ate.viz.display import show_lines, show_picture, show_table
+from ate.viz.figures.comparison import paired_differences, success
 from ate.viz.figures.cost import cost
 from ate.viz.figures.grid import grid, meter_grid
 from ate.viz.figures.panels import panels
 from ate.viz.figures.parallel import parallel_coordinates
 from ate.viz.figures.response import response_curves
-from ate.viz.figures.steer import guidance_anatomy, loss_curves, open_loop_error, paired_differences, success
+from ate.viz.figures.steer import guidance_anatomy, loss_curves, open_loop_error
 from ate.viz.report.captions import FIGURES, Picture
 from ate.viz.tables.rows import table
 
