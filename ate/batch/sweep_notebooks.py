@@ -112,11 +112,11 @@ def notebook_cells(sweep: Sweep, settings: Settings, regimes: tuple[Regime, ...]
     Raises:
         InputError: the sweep varies what notebook 03 has no parameter for.
     """
-    if sweep.encoder != ("aligned",) or sweep.controls:
+    if sweep.encoder or sweep.controls:
         got, where = f"encoders {', '.join((*sweep.encoder, *sweep.controls))}", "notebooks of a sweep"
         expected = "the run's own alignment alone: notebook 03 has controls of its own"
         raise InputError(got, where=where, expected=expected, fix="sweep encoders and controls without notebooks")
-    grid = [method for method in sweep.methods if method.encoder == "aligned"]
+    grid = [method for method in sweep.methods if method.guidance.lam]
     return tuple(NotebookCell(settings, regime, method.guidance, sweep.seeds) for regime in regimes for method in grid)
 
 

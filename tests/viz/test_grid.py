@@ -101,8 +101,8 @@ def test_whatever_else_varies_makes_a_panel_of_its_own_and_names_it():
     longer = [replace(r, steps=600) for r in runs]
     every = panels([*runs, *reverse, *longer])
     assert [panel.title for panel in every] == [
-        "sample prediction, 0 steps, sign +1", "sample prediction, 0 steps, sign -1",
-        "sample prediction, 600 steps, sign +1",
+        "diffusion, 0 steps, sign +1", "diffusion, 0 steps, sign -1",
+        "diffusion, 600 steps, sign +1",
     ]  # fmt: skip
     assert all(len(panel.base) == 2 and len(panel.cells) == 6 for panel in every)
     assert {run.steps for run in every[2].base} == {600}

@@ -9,12 +9,15 @@ import numpy as np
 from markupsafe import Markup
 
 from ate.experiments.export import tidy
+from ate.experiments.methods import DIRECT, MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.sweep import AXES
+from ate.policies.noise import in_words
 from ate.viz.tables.html import table_html
 from ate.viz.tables.rows import table
 
+SHARE = MethodSpec(DIRECT).share
 # Shares of the width of the card.
 WIDTHS = (12, 88)
 
@@ -43,7 +46,7 @@ def card_rows(study: Study, runs: Sequence[RunResult]) -> dict[str, str]:
     }
     return {
         "guidance": ", ".join([f"encoder {first.encoder}", *first.spec.guidance.labels().values()]),
-        "budget": f"{first.parameterization} prediction, {first.demonstrations} demonstrations, "
+        "budget": f"{in_words(first.parameterization)} policy, {first.demonstrations} demonstrations, "
         f"{settings.steps} steps of {settings.batch} chunks, learning rate {settings.learning_rate:g}",
         "seeds": f"training {', '.join(str(run.seed) for run in runs)}; rollouts "
         + (f"0 to {len(first.success) - 1}" if first.success else "none"),
@@ -58,7 +61,9 @@ def command(study: Study, result: RunResult) -> str:
     lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
     own = {name: getattr(guidance, name) for name in AXES}
     other = [f"{name}={value}" for name, value in own.items() if value != getattr(settings.guidance, name)]
-    other += [f"encoder={result.encoder}"] if result.encoder not in ("none", "aligned") else []
+    usual = "motion" if guidance.at_pretraining else "aligned"
+    other += [f"encoder={result.encoder}"] if result.encoder not in ("none", usual) else []
+    other += [f"share={result.spec.share:g}"] if result.spec.share != SHARE else []
     if not other:
         kind = (result.parameterization,)
         return replace(settings, lams=(result.lam,), clamps=(result.clamp,), parameterizations=kind).command("04")
