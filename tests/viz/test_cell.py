@@ -30,7 +30,7 @@ def one_kind(seeds=3):
 
 @pytest.fixture
 def study(tmp_path):
-    chosen = settings({"profile": "smoke", "run": str(tmp_path), "ablation_seeds": 3})
+    chosen = settings({"profile": "smoke", "run": str(tmp_path), "ablation_seeds": 3, "observations": "demonstrations"})
     policies = {"sample": tmp_path / "policies" / "sample-abc" / "policy.safetensors"}
     return SimpleNamespace(settings=chosen, policies=policies, folder=Path("align/def"), adapt=sets()[1])
 
@@ -136,7 +136,7 @@ def test_a_cell_of_a_sweep_is_repeated_by_a_sweep(study):
     axes = pairs([item for word, item in pairwise(words) if word == "--axis"], "--axis")
     swept = sweep_of(study.settings).with_options(axes, "options")
     assert swept.guidance == {"energy_at": ("x_t",), "sign": (-1,)} and swept.encoder == ("mixture",)
-    assert (swept.steps, swept.demonstrations, swept.cells) == ((20,), (25,), 1 * 5 * 3)
+    assert (swept.steps, swept.demonstrations, swept.cells) == ((20,), (25,), 1 * 7 * 3)
 
 
 def test_seeds_one_by_one_are_rows_of_the_tidy_table():

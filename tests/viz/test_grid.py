@@ -108,7 +108,7 @@ def test_whatever_else_varies_makes_a_panel_of_its_own_and_names_it():
     assert {run.steps for run in every[2].base} == {600}
     # All cells of all panels share the error rate.
     assert {one.comparisons for found in compared(every) for one in found.values()} == {18}
-    assert [panel.title for panel in panels(cells(1))] == ["sample prediction", "flow noise at 1"]
+    assert [panel.title for panel in panels(cells(1))] == ["diffusion", "flow"]
     assert panels([r for r in runs if r.lam == 0]) == []
 
 

@@ -134,7 +134,7 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
         "that joint, whatever its loss.",
     ),
     "grid": Words(
-        "λ × clamp on {robot}, {task} ({kind} prediction): {budget}",
+        "λ × clamp on {robot}, {task} ({kind}): {budget}",
         "Difference of success to λ = 0 in points, ± half its 95 % interval where seeds differ. Hatched: cannot be "
         "told from λ = 0 after the correction for the number of cells.",
     ),
