@@ -18,7 +18,7 @@ from ate.errors import InputError, unknown
 from ate.experiments.methods import CLAMPED_PAPER, TOOL_MOTION, lambda_clamp
 from ate.experiments.winner import read_winner
 from ate.runs.options import kinds_of, names, typed
-from ate.steer.guidance_config import OPTIONS, GuidanceConfig
+from ate.steer.guidance_config import OPTIONS, PRESETS, GuidanceConfig
 from ate.steer.optim_config import LR_SCHEDULES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,6 +162,13 @@ class Settings:
         if self.winner:
             return read_winner(self.winner).encoder
         return "motion" if self.guidance.at_pretraining else "aligned"
+
+    @property
+    def at_demonstrations(self) -> "Settings":
+        """The same with guidance at the demonstrations, for robots whose kinematics are not known; its axes, too."""
+        if not self.guidance.at_pretraining:
+            return self
+        return replace(self, guidance=PRESETS["auxiliary"], lams=LAMS_AT_DEMONSTRATIONS, clamps=CLAMPS_AT_X0)
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -263,6 +263,8 @@ def of_regime(results: Sequence[RunResult], regime: Regime) -> list[RunResult]:
 def prepare(settings: Settings) -> Study:
     """Load, align and pre-train, each step read back from the run directory where it was done before.
 
+    Where kinematics are not known, the study's settings have their guidance at the demonstrations.
+
     Raises:
         InputError: from any of the three.
     """
@@ -273,6 +275,8 @@ def prepare(settings: Settings) -> Study:
     alignment, folder = align_robots(settings, sets, adapt)
     width = alignment.space.width
     study = Study(settings, sets, adapt, alignment, folder, {})
+    if not study.placed:
+        study = replace(study, settings=settings.at_demonstrations)
     jobs = [joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted]
     if study.placed:
         places = tuple(placement(episodes) for episodes in sets)
