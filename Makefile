@@ -154,7 +154,7 @@ evidence: venv
 	for regime in "5 evidence" "0 comparison" "25 comparison"; do for task in lift place push; do for robot in ur5e gen3; do \
 	  set -- $$regime $$task-$$robot; case "$$1 $$3" in "5 lift-gen3"|"5 place-ur5e") set -- 5 controls $$3;; esac; \
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$3 --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
-	    --methods $$2 --demonstrations $$1 --seeds 8 || exit 1; done; done; done
+	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 || exit 1; done; done; done
 	$(BIN)/ate evidence $(EVIDENCE)/*
 
 # Success against demonstrations and against steps: direct, from scratch, tool-motion guidance; flow policy, 4 seeds.

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("--demonstrations", type=int, default=None, help="Episodes drawn for each training seed.")
 @click.option("--steps", type=int, default=None, help="Fine-tuning steps.")
 @click.option("--seeds", type=int, default=None, help="Training seeds.")
+@click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
+@click.option("--task", default=None, help="Simulated task to roll out [default: that of the demonstrations].")
 @click.option("--methods", type=click.Choice(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
 @guidance_options
 def compare(profile: str, folder: str, methods: str, **given: Any) -> None:

@@ -55,6 +55,7 @@ class Experiment:
         rollouts: fixed rollout seeds first_rollout … first_rollout + rollouts − 1.
         first_rollout: other start situations than a search had, for seeds that are held out from it.
         execute: actions carried out of each chunk.
+        task: to roll out; empty for that of the demonstrations. Another one asks what the other robots' episodes teach.
         seed: of the split into drawn and held-out episodes.
     """
 
@@ -74,6 +75,7 @@ class Experiment:
     rollouts: int = 100
     first_rollout: int = 0
     execute: int = 8
+    task: str = ""
     seed: int = 0
 
 
@@ -188,7 +190,7 @@ def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: i
     return rollout(
         lambda qpos, state: policy.act(qpos, state, generator),
         episodes.robot,
-        episodes.task or "",
+        experiment.task or episodes.task or "",
         range(experiment.first_rollout, experiment.first_rollout + experiment.rollouts),
         execute=min(experiment.execute, policy.config.horizon),
         threads=1,

@@ -64,6 +64,8 @@ class Settings:
         lr_schedule: of the learning rate in fine-tuning, `constant`, or `cosine` to zero.
         seeds: training seeds.
         rollouts: rollouts of each trained policy, from fixed seeds.
+        task: simulated task to roll out; empty for that of the demonstrations. With pre-training episodes of another
+            task than the demonstrations it asks what those teach.
         guidance: of the guided method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
             `energy_at` …); as a parameter, `guidance` names the preset that they change.
         winner: file that notebook 04 wrote, with encoder and guidance; the options above change it. Empty for none.
@@ -105,9 +107,10 @@ class Settings:
     lr_schedule: str = "cosine"
     seeds: int = 4
     rollouts: int = 100
+    task: str = ""
     guidance: GuidanceConfig = TOOL_MOTION
     winner: str = ""
-    lams: tuple[float, ...] = (3.0, 10.0, 30.0)
+    lams: tuple[float, ...] = (1.0, 3.0, 10.0)
     clamps: tuple[float, ...] = (math.inf,)
     ablation_seeds: int = 4
     validation_seeds: int = 4
@@ -198,13 +201,14 @@ class Settings:
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
-        demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(3.0, 10.0), ablation_seeds=2, validation_seeds=2,
+        demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(1.0, 3.0), ablation_seeds=2, validation_seeds=2,
     ),
-    "demo": Settings(profile="demo"),
+    "demo": Settings(
+        profile="demo", seeds=3, rollouts=50, lams=(1.0, 10.0), ablation_seeds=2, validation_seeds=2,
+    ),
     "paper": Settings(
         profile="paper", align="paper", embedded=10000, width=1024, pretrain_steps=100000, demonstrations=50,
-        steps=2000, seeds=8, lams=(0.25, 0.5, 1.0, 2.0, 4.0), clamps=(0.02, 0.05, 0.1, 0.5, math.inf),
-        ablation_seeds=8, validation_seeds=8,
+        steps=2000, seeds=8, lams=(0.3, 1.0, 3.0, 10.0, 30.0), ablation_seeds=8, validation_seeds=8,
     ),
 }  # fmt: skip
 

@@ -84,6 +84,7 @@ class Study:
             learning_rate=s.learning_rate,
             lr_schedule=s.lr_schedule,
             rollouts=s.rollouts,
+            task=s.task,
             seed=s.seed,
         )
 

@@ -5,6 +5,13 @@
 
 A forward hook on the module that emits the prediction returns `prediction + λ·clamp(k·g)`; the policy's own target,
 masks and reductions stay. That is the shifted-target loss of the ATE paper (arXiv 2509.02055, section 3.3).
+
+Where their batches also hold retargeted episodes, guidance at pre-training observations acts on those rows: the hook
+then returns `target + λ·clamp(k·g)` there, with the prediction's gradient, so that their loss pulls the latent alone:
+
+    with ate.steer.attach(policy, alignment, "tool-motion", goals=goals) as guided:
+        guided.replayed(rows)  # of each batch: the row of goals, −1 at a demonstration
+        …their step…
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +28,7 @@ from ate.errors import InputError
 from ate.policies.noise import guidance_coefficient, target_coefficients
 from ate.runs.device import pick as pick_device
 from ate.steer.compatibility import check_guidance
+from ate.steer.goals import Goals
 from ate.steer.guidance import Guidance
 from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.hook_points import HookPoint, Step, find_hook_point, unwrapped
@@ -54,6 +62,7 @@ class Attachment:
         self._shift: Tensor | None = None
         self._meter: GuidanceMeter | None = None
         self._generator: torch.Generator | None = None
+        self._replayed: Tensor | None = None
 
     @property
     def rows(self) -> list[dict[str, float]]:
@@ -64,6 +73,14 @@ class Attachment:
     def verdict(self) -> str:
         """`"inactive"`, `"acting"` or `"clamp-dominated"`."""
         return meter_verdict(self.rows)
+
+    def replayed(self, rows: Tensor) -> None:
+        """Say which rows of the coming batch are of retargeted episodes, for guidance at pre-training observations.
+
+        Args:
+            rows: `(B,)`, the number of each among the goals; −1 at a demonstration, which nothing guides then.
+        """
+        self._replayed = rows
 
     def record(self, step: Step) -> None:
         """Take up what a training step noised."""
@@ -150,12 +167,26 @@ class Attachment:
             else:
                 kg = at_estimate(kind, x, prediction, alpha, sigma, lambda place: self._gradient(place, a0, None))
             shift = g.scale(kg, alpha)
+            p, q = (value[:, None, None] for value in target_coefficients(kind, alpha, sigma))
+            residual = prediction - p * a0 - q * noise
+            if g.config.at_pretraining:
+                guided = self._rows(len(a0)).to(place)[:, None, None] >= 0
+                shift = shift * guided
             if first:
-                p, q = (value[:, None, None] for value in target_coefficients(kind, alpha, sigma))
                 counted = torch.ones(()) if g.mask is None else torch.as_tensor(g.mask, dtype=torch.float32)
-                level, residual = step.level.to(a0.device).float(), prediction - p * a0 - q * noise
-                meter.add(level, shift, residual, g.clamped(kg), counted.to(x))
-        return shift
+                meter.add(step.level.to(a0.device).float(), shift, residual, g.clamped(kg), counted.to(x))
+            # Nothing regresses the actions of a guided row: what is missing to its target is taken out.
+            return shift - residual * guided if g.config.at_pretraining else shift
+
+    def _rows(self, size: int) -> Tensor:
+        """The rows of goals of this batch `(B,)`."""
+        if self._replayed is None or self._replayed.shape != (size,):
+            got = "no rows" if self._replayed is None else f"rows {tuple(self._replayed.shape)}"
+            raise InputError(
+                got, where="guidance at pre-training observations", expected=f"the goal of each of {size} rows, or −1",
+                fix="call replayed(rows) on what attach yields before each training step",
+            )  # fmt: skip
+        return self._replayed
 
     def _gradient(self, place: Tensor, a0: Tensor, alpha: Tensor | None) -> Tensor:
         """g in the policy's units, at noised chunks (α given) or clean ones."""
@@ -164,9 +195,15 @@ class Attachment:
         if g.config.latent == "sample":
             shape = (len(a0), g.vae.config.latent)
             noise = torch.randn(shape, generator=self._generator, device=a0.device).to(a0.dtype)
+        target = weights = None
+        if g.config.at_pretraining and g.goals is not None:
+            index = self._rows(len(a0)).clamp_min(0).to(g.goals.latents.device)
+            target = g.goals.latents[index].to(a0)
+            weights = g.goals.weights[index].to(a0) if g.config.reduction == "precision" else None
         if units is None:
-            return g.gradient(place, a0, noise)
-        return g.gradient(units.enter(place, alpha), units.enter(a0), noise) * units.scale.to(place)
+            return g.gradient(place, a0, noise, target, weights)
+        entered = units.enter(place, alpha), units.enter(a0)
+        return g.gradient(*entered, noise, target, weights) * units.scale.to(place)
 
 
 def _itself(tensor: Tensor) -> Tensor:
@@ -183,6 +220,7 @@ def attach(
     scheduler: Any = None,
     joints: Sequence[str] | None = None,
     statistics: tuple[Sequence[float], Sequence[float]] | None = None,
+    goals: Goals | None = None,
     seed: int = 0,
     device: torch.device | str | None = None,
     **options: Any,
@@ -200,6 +238,7 @@ def attach(
         joints: names of the policy's action columns in its order, padding left out; not needed where they are the
             alignment's.
         statistics: centre and spread that the policy normalised each of `joints` by, where not by the alignment's own.
+        goals: for guidance at pre-training observations: the latents of what the pre-training robots did.
         seed: of the latent noise for `latent="sample"`; the policy's random numbers are not touched.
         device: of the encoder and its gradient; None: that of the policy's actions.
         options: of `GuidanceConfig` by name, `lam=2.0, clamp=0.1` say.
@@ -213,11 +252,11 @@ def attach(
     """
     hook_point = find_hook_point(policy, network, scheduler)
     if isinstance(alignment, Guidance):
-        if config is not None or options:
+        if config is not None or options or goals is not None:
             raise InputError("a Guidance and options", where="attach", expected="a Guidance only", fix="set them in it")
         guidance, known = alignment, None
     else:
-        guidance, known = Guidance.of(alignment, config, **options), alignment
+        guidance, known = Guidance.of(alignment, config, goals=goals, **options), alignment
         if hook_point.kind == "ours":
             check_guidance(unwrapped(policy), guidance, unwrapped(policy).spaces[0])
         else:

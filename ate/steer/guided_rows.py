@@ -31,7 +31,7 @@ class GuidedRows:
         chunk_index: the chunk that follows each observation, `(B,)`; the row of its latent.
         a0: that chunk in the new robot's joints `(B, S, D)`, normalised: known to the meter, not to the loss.
         noise: where denoising starts, `(B, S, D)`, 0 outside the mask.
-        steps: denoising steps that are taken, 0 to 3, `(B,)`.
+        steps: denoising steps that are taken, 0 to 3, ascending, `(B,)`, on the host.
         observation: network inputs `(B, o)`.
         mask: slots that count, float `(B, 1, D)`.
         count: numbers that count in all rows, 0-d.
@@ -55,12 +55,13 @@ class GuidedRows:
     @torch.no_grad()
     def denoised(self, policy: "Policy") -> tuple[Tensor, Tensor]:
         """x_t `(B, S, D)` by the policy as it is, and t `(B,)`."""
-        x, mask = self.noise, self.mask
+        x = self.noise.clone()
         for step in range(LEVELS - 1):
-            now, following = (torch.full_like(self.steps, 1 - i / LEVELS, dtype=x.dtype) for i in (step, step + 1))
-            moved = policy.denoised(x, now, following, self.observation) * mask
-            x = torch.where((self.steps > step)[:, None, None], moved, x)
-        return x, 1 - self.steps.to(x.dtype) / LEVELS
+            # The rows that go on are the last ones.
+            rows = slice(int((self.steps <= step).sum()), None)
+            now, following = (x.new_full((len(x[rows]),), 1 - i / LEVELS) for i in (step, step + 1))
+            x[rows] = policy.denoised(x[rows], now, following, self.observation[rows]) * self.mask[rows]
+        return x, (1 - self.steps.to(x.dtype) / LEVELS).to(x.device)
 
 
 class GuidedSource:
@@ -80,7 +81,7 @@ class GuidedSource:
         mask = data.chunks.mask_of(index).float()
         a0 = data.chunks.gather(index)
         noise = torch.randn(a0.shape, generator=self.generator, device=device) * mask
-        steps = torch.arange(size, device=device) * LEVELS // size
+        steps = torch.arange(size) * LEVELS // size
         count = mask.sum() * a0.shape[1]
         observation = data.observed(rows, index, self.generator)
         return GuidedRows(index, a0, noise, steps, observation, mask, count, size).part()

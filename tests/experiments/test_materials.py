@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from ate.data import DataSet
 from ate.errors import InputError
 from ate.experiments import MethodSpec
 from ate.experiments.materials import Materials
 from ate.experiments.methods import controls, evidence
 from ate.experiments.seed_run import draw_demonstrations, run_seed, train_seed
+from ate.experiments.settings import SHIPPED
 from ate.experiments.store import cells_of
 from ate.robots.kinematics import Kinematics
+from ate.sim.rollout import rollout
 
 from .conftest import stripped
 
@@ -114,3 +117,18 @@ def test_a_cell_depends_on_what_its_method_uses(placed, placed_world):
     assert {name for name in keys if moved[name] != keys[name]} == {"tool space"}
     fewer = replace(placed, pretrain=replace(placed.pretrain, path=str(placed_world / "old" / "panda")))
     assert not set(keys.values()) & {cell.key for cell in cells_of(fewer, [MethodSpec("direct")], [0])}
+
+
+@pytest.mark.slow
+def test_another_task_than_that_of_the_demonstrations_can_be_rolled_out(placed_world, placed):
+    """The very rollouts of the task that is named, by the policy as it was pre-trained."""
+    lift = DataSet(str(SHIPPED / "lift" / "adapt" / "ur5e"))
+    none = replace(placed, adapt=lift, demonstrations=0, rollouts=2, task="push")
+    (result,) = run_seed(none, [MethodSpec("direct")], 3, None)
+    done = train_seed(none, [MethodSpec("direct")], 3, None)
+    noise = torch.Generator().manual_seed(3)
+    policy = done.trained["direct"].policy
+    expected = rollout(lambda q, s: policy.act(q, s, noise), "ur5e", "push", range(2), execute=8, threads=1)
+    assert result.closest == tuple(map(float, expected.closest))
+    (other,) = run_seed(replace(none, task=""), [MethodSpec("direct")], 3, None)
+    assert other.closest != result.closest
