@@ -13,16 +13,31 @@ import click
     "--source", default="qpos", show_default=True, help="Series that must be there and of one width: qpos or action."
 )
 @click.option("--robot", default="", help="Robot's profile: names columns, and declares what they are measured in.")
+@click.option("--rate", type=float, default=None, help="Rows a second to write; values between rows are interpolated.")
+@click.option("--gripper", is_flag=True, help="Write one opening, 0 closed to 1 open, in place of the fingers.")
 @click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
-def convert(src: Path, out: Path, layout: str, source: str, robot: str, exclude: tuple[str, ...]) -> None:
+def convert(
+    src: Path,
+    out: Path,
+    layout: str,
+    source: str,
+    robot: str,
+    rate: float | None,
+    gripper: bool,
+    exclude: tuple[str, ...],
+) -> None:
     """Write the episodes of SRC to the new folder OUT, one HDF5 file an episode, and print what came in."""
     from ate.data import excludes
     from ate.data.convert import convert as write
     from ate.data.loading import load
+    from ate.data.opening import with_opening
+    from ate.data.rate import at_rate
     from ate.robots.profile import profile
 
     left_out = [name for item in exclude for name in excludes.names(item)]
     episodes = load(src, source, left_out, layout, robot)
+    episodes = with_opening(episodes) if gripper else episodes
+    episodes = episodes if rate is None else at_rate(episodes, rate)
     ledger = write(episodes, out, profile(robot) if robot else None, src)
     for line in ledger.lines():
         click.echo(line)

@@ -3,8 +3,13 @@
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @click.command()
@@ -14,6 +19,8 @@ import click
 @click.option("--format", "layout", default="native", show_default=True, help="native, lerobot (v3) or robomimic.")
 @click.option("--tool", default="", help="Link of the tool, of a file [default: found].")
 @click.option("--robot-pretrain", default="", help="Profile or model file of the recorded robots.")
+@click.option("--base", default="", help="Where the new robot's base stands: x y z in m, roll pitch yaw in rad.")
+@click.option("--base-pretrain", default="", help="The same of the recorded robots, in the same frame.")
 @click.option("--layout", "source_layout", default="", help="Layout of PRETRAIN [default: recognised].")
 @click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
 @click.option("--most-mm", default=5.0, show_default=True, help="Largest error of the tool's position in any row.")
@@ -25,6 +32,8 @@ def retarget(
     layout: str,
     tool: str,
     robot_pretrain: str,
+    base: str,
+    base_pretrain: str,
     source_layout: str,
     exclude: tuple[str, ...],
     most_mm: float,
@@ -33,8 +42,11 @@ def retarget(
     """Write the episodes of PRETRAIN in the joints of another robot, by inverse kinematics of the tool's motion.
 
     PRETRAIN is a folder of one robot, or of robots, or several. The gripper's opening, task and scene are copied;
-    episodes that the robot cannot follow are left out. report.json in OUT has residuals and reasons by episode.
+    episodes that the robot cannot follow are left out. report.json in OUT has residuals and reasons by episode. Where
+    the bases stand is what only you know: without --base, as in the simulated scene or as the profile says.
     """
+    from dataclasses import replace
+
     import numpy as np
 
     from ate.data import excludes
@@ -48,9 +60,12 @@ def retarget(
     left_out = tuple(name for item in exclude for name in excludes.names(item))
     data = [DataSet(str(path), exclude=left_out, layout=source_layout, robot=robot_pretrain) for path in pretrain]
     sets = [episodes for item in data for episodes in item.load_sets()]
-    target = Placement.of(Path(robot) if Path(robot).suffix else robot, tool or None)
+    target = Placement.of(Path(robot) if Path(robot).suffix else robot, tool or None, _base(base, "--base"))
+    known = placements(sets)
+    stood = _base(base_pretrain, "--base-pretrain")
+    known = known if stood is None else {name: replace(place, base=stood) for name, place in known.items()}
     bounds = Bounds(position=most_mm / 1000, rotation=float(np.deg2rad(most_deg)))
-    made = retargeted(sets, target, placements=placements(sets), bounds=bounds)
+    made = retargeted(sets, target, placements=known, bounds=bounds)
     rows = residual_rows(made)
     report = {
         "command": shlex.join(["ate", *sys.argv[1:]]),
@@ -68,3 +83,20 @@ def retarget(
     worst = max(row["millimetres"] for row in kept), max(row["degrees"] for row in kept)
     click.echo(f"The tool is at most {worst[0]:.3g} mm and {worst[1]:.3g}° from where it was, in any row.")
     click.echo(f"{len(made)} episodes of {made.robot} are in {out} ({layout}).")
+
+
+def _base(text: str, option: str) -> "NDArray[np.float64] | None":
+    """The pose (4, 4) of six numbers, None of none."""
+    from ate.errors import InputError
+    from ate.robots.frames import origin
+
+    if not text:
+        return None
+    try:
+        numbers = [float(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 6:
+        expected = "six numbers: x y z in metres, roll pitch yaw in radians"
+        raise InputError(repr(text), where=option, expected=expected, fix=f'{option} "-0.5 0 0 0 0 0"')
+    return origin(numbers)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ate.data.episodes import Episodes
 from ate.errors import InputError
+from ate.robots import GRIPPER
 from ate.robots.frames import Placement
 from ate.robots.kinematic_table import ROBOTS
 from ate.robots.model_text import is_model
@@ -76,8 +77,16 @@ def placement(episodes: Episodes, given: Placements | None = None) -> Placement:
 
 
 def is_placed(episodes: Episodes) -> bool:
-    """Whether the kinematics of the robot of a set are known."""
-    return bool(robot_of(episodes))
+    """Whether the motion of the tool says all of a set: its robot's kinematics are known, and every other column is
+    the opening of its gripper.
+    """
+    if not robot_of(episodes):
+        return False
+    try:
+        known = placement(episodes)
+    except InputError:
+        return False
+    return set(known.kinematics.joint_names) == set(episodes.joint_names) - {GRIPPER}
 
 
 def placements(sets: Sequence[Episodes]) -> dict[str, Placement]:

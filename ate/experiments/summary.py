@@ -153,8 +153,9 @@ def kinematics_sentence(sets: Sequence[Episodes]) -> str:
     if not unknown:
         return "The kinematics of all robots are known: every method applies."
     return (
-        f"The kinematics of {', '.join(unknown)} are not known: what needs tool motion is left out. Give each robot's "
-        "URDF or MJCF (robot=arm.urdf), or identify it from recorded tool poses (ate identify)."
+        f"Tool motion does not say all of {', '.join(unknown)}: what needs it is left out. Give each robot's URDF or "
+        "MJCF (robot=arm.urdf), or identify it from recorded tool poses (ate identify); write fingers as one opening "
+        "(ate convert --gripper)."
     )
 
 

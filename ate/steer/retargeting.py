@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ate.data.episodes import Episode, Episodes
 from ate.data.ledger import Entry, Ledger
+from ate.data.opening import opened
 from ate.data.series import Series
 from ate.errors import InputError
 from ate.robots import GRIPPER
@@ -63,7 +64,7 @@ def retarget(
     rows); episodes that the new robot cannot follow are left out, with the reason in the ledger.
 
     Args:
-        pretrain: one set, or one a robot.
+        pretrain: one set, or one a robot; fingers that their profile knows count as one `gripper`.
         robot: the new robot: a built-in one, a URDF or MJCF file, or where it stands with which tool.
         joint_names: columns to write, those of the adaptation data; None: the robot's own, then the gripper.
         placements: of the robots of the sets, by name; built-in robots are known.
@@ -77,7 +78,7 @@ def retarget(
         InputError: a robot that is unknown, columns that are no joints of it, a set without a gripper column where one
             is to be written, sets of several rates, or no episode that the robot can follow.
     """
-    sets = [pretrain] if isinstance(pretrain, Episodes) else list(pretrain)
+    sets = [opened(episodes) for episodes in ([pretrain] if isinstance(pretrain, Episodes) else pretrain)]
     target = robot if isinstance(robot, Placement) else Placement.of(robot)
     names = tuple(joint_names) if joint_names is not None else (*target.kinematics.joint_names, GRIPPER)
     known = dict(placements or {})
@@ -96,7 +97,8 @@ def retarget(
             f"{len(entries)} episodes, none within bounds; the first: {entries[0].reason}",
             where=f"retargeting {robots} to {target.kinematics.name}",
             expected="episodes that the robot can follow",
-            fix="check where both robots stand and how their tools are turned (Placement), or widen the bounds",
+            fix="say where both bases stand (--base and --base-pretrain, or base in a profile) and how the tools are "
+            "turned (turn), or widen the bounds",
         )
     evidence = f"tool motion of {robots}, in joints of {target.kinematics.name} by inverse kinematics"
     first = sets[0]
@@ -150,7 +152,7 @@ def _check(sets: Sequence[Episodes], names: tuple[str, ...], target: Placement) 
     if len(rates) != 1:
         raise InputError(
             f"rates of {' and '.join(rates)} Hz", where="sets to retarget", expected="one rate",
-            fix="retarget each rate on its own, or resample the recordings",
+            fix="retarget each rate on its own, or resample the recordings: ate convert --rate",
         )  # fmt: skip
 
 
@@ -171,7 +173,7 @@ class _Followed:
         if not reached.all():
             row = int(np.argmin(reached))
             missed = f"{1000 * self.position[row]:.1f} mm and {np.rad2deg(self.rotation[row]):.1f}° off"
-            return f"row {row + 1} of {len(reached)} is {missed}; {reached.mean():.0%} of its rows are reached"
+            return f"row {row + 1} of {len(reached)} is {missed}; {reached.mean():.1%} of its rows are reached"
         jump = self.jump()
         return f"a joint jumps by {jump:.2f} between two rows" if jump > bounds.jump else ""
 

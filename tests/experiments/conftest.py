@@ -34,7 +34,7 @@ def world(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     torch.set_num_threads(1)
     old, new = record(folder / "old", 7, 5, 0), record(folder / "new", 6, 8, 1)
-    config = preset("smoke").with_options(chunk=8, pretrain_steps=4, adapt_steps=4)
+    config = preset("smoke-published").with_options(chunk=8, pretrain_steps=4, adapt_steps=4)
     alignment = fit(old, new, config, directory=folder / "align")
     build([old], 8, seed=0, width=alignment.space.width, hidden=16).save(folder / "policy.safetensors")
     return folder

@@ -10,6 +10,7 @@ from ate.experiments import preparation
 from ate.experiments.base_policy import BaseRow, BaseSuccess, base_success
 from ate.experiments.preparation import pretrain_policy
 from ate.experiments.settings import SHIPPED, settings
+from ate.experiments.summary import base_rows
 from ate.policies import Policy, build
 from ate.robots.frames import HALF_TURN, Placement
 from ate.runs.files import read_json, write_json
@@ -25,13 +26,15 @@ def sets():
 
 def test_below_80_per_cent_nothing_can_be_judged():
     rows = BaseRow("a", "lift", 100, 100), BaseRow("b", "lift", 60, 100)
-    enough, short = (BaseSuccess("sample", (rows[0], replace(rows[1], successes=n))) for n in (60, 59))
+    enough, short = (BaseSuccess("sample", "joints", (rows[0], replace(rows[1], successes=n))) for n in (60, 59))
     assert enough.judges and not short.judges
     assert short.sentence.startswith("Cannot judge") and not enough.sentence.startswith("Cannot")
     assert (short.total.successes, short.total.rollouts, short.total.robot) == (159, 200, "all")
     # Wilson 1927 for 60 of 100: (0.6 + z²/200 ± z·√(0.24/100 + z²/40000)) / (1 + z²/100) with z = 1.959964.
     assert rows[1].interval == pytest.approx((0.5020, 0.6906), abs=1e-4)
-    assert "least on b, 59%" in short.sentence
+    assert "least on b, 59%" in short.sentence and "(diffusion, in joints)" in short.sentence
+    whole, _ = base_rows([enough, short])
+    assert (whole["a"], whole["b"], whole["all"], whole["transfer can be judged"]) == ("100%", "60%", "80%", "yes")
 
 
 def test_a_base_policy_is_rolled_out_once_and_read_back(sets, tmp_path):
@@ -39,8 +42,8 @@ def test_a_base_policy_is_rolled_out_once_and_read_back(sets, tmp_path):
     policy.save(tmp_path / "policy.safetensors")
     found = base_success(tmp_path / "policy.safetensors", sets, rollouts=2)
     assert [(row.robot, row.task, row.rollouts) for row in found.rows] == [("panda", "lift", 2), ("xarm6", "lift", 2)]
-    assert not found.judges  # an untrained one
-    kept = tmp_path / "own_robots_2.json"
+    assert not found.judges and found.space == "joints"  # an untrained one
+    kept = tmp_path / "own_success_2.json"
     tree = read_json(kept)
     tree["rows"][0]["successes"] = 2
     write_json(kept, tree)

@@ -6,6 +6,7 @@ import pytest
 
 from ate.errors import InputError
 from ate.experiments import RunResult, differences, summarise, verdict, wilson
+from ate.experiments.base_policy import BaseRow, BaseSuccess
 from ate.experiments.stats.comparisons import Verdict, curve, improvement, paired
 from ate.experiments.stats.power import detectable, seeds_needed
 from ate.experiments.stats.variance_components import PAIRED, crossed, interval
@@ -213,16 +214,18 @@ def test_the_bottom_line_holds_each_form_against_direct_and_its_control():
         "untrained encoder": [72, 71, 70] * 2, "published shift": [10] * 6,
     }  # fmt: skip
     results = [result(method, s, rate / 100) for method, row in rates.items() for s, rate in enumerate(row)]
-    line = bottom_line(results, "method")
+    line = bottom_line(results, "ur5e")
     # 21 of the same 100 situations in all seeds: √(0.21·0.79/100) = 4.1 points, times t of about 99 degrees of freedom.
     low, high = map(
-        float, re.search(r"guidance does better than it \(\+21.0 points, 95 % interval (\S+) to (\S+)\)", line).groups()
+        float, re.search(r"guidance 71% \(\+21.0, (\S+) to (\S+), helps; against its control,", line).groups()
     )
-    assert "direct succeeds in 50%; retarget does better than it (+40.0 points" in line and (
-        high - low
-    ) / 2 == pytest.approx(1.98 * 4.1, abs=0.2)
-    assert "cannot be told apart, at this budget, from its control, untrained encoder (+0.0 points" in line
+    assert (high - low) / 2 == pytest.approx(1.98 * 4.1, abs=0.2)
+    assert line.startswith("What moves the policy to Universal Robots UR5e? Success")
+    assert "Diffusion: direct 50%, retarget 90% (+40.0, " in line
+    assert re.search(r"untrained encoder: \+0\.0, \S+ to \S+, cannot tell\)", line)
     assert "published shift" not in line
+    weak = BaseSuccess("sample", "joints", (BaseRow("panda", "lift", 7, 20),))
+    assert bottom_line(results, "ur5e", [weak]) == f"Cannot judge: a base policy fails on its own robots. {line}"
 
 
 def test_a_form_is_held_against_each_of_its_controls():

@@ -5,14 +5,14 @@ import pytest
 
 from ate import viz
 from ate.data.episodes import Episode
+from ate.data.ledger import Ledger
 from ate.experiments.methods import comparison
 from ate.experiments.stats.comparisons import differences
 from ate.robots import unify
-from ate.steer import GuidanceConfig
 from ate.viz.figures.data import slot_labels
 from ate.viz.figures.steer import clamp_colors, method_colors
 from ate.viz.style import METHODS, ROBOTS, TEMPLATE, colors, tinted, unit
-from tests.viz.samples import cells, episodes, figures, metrics, results, sets
+from tests.viz.samples import cells, episodes, figures, followed, metrics, results, sets
 
 
 def axis_titles(figure):
@@ -88,29 +88,41 @@ def test_containment_shows_value_and_null_band_in_percent():
     assert null.x[0] == pytest.approx(80) and value.x[0] == pytest.approx(25)
 
 
-def test_success_has_the_rate_its_interval_and_every_seed():
+GUIDED = "tool-motion guidance"
+
+
+def test_success_has_the_rate_its_interval_and_every_seed_in_the_row_of_its_method():
     runs = [r for r in results() if r.parameterization == "sample"]
     figure = viz.success(runs)
-    mark = next(t for t in figure.data if t.name == "ATE")
-    mine = np.array([r.success for r in runs if r.method == "ATE"])
-    assert mark.y[0] == pytest.approx(100 * mine.mean())
+    mark = next(t for t in figure.data if t.name == GUIDED)
+    mine = np.array([r.success for r in runs if r.method == GUIDED])
+    assert mark.x[0] == pytest.approx(100 * mine.mean())
     # Wilson's interval by its formula.
     n, p, z = mine.size, mine.mean(), 1.959963984540054
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    assert mark.error_y.array[0] + mark.error_y.arrayminus[0] == pytest.approx(200 * half)
+    assert mark.error_x.array[0] + mark.error_x.arrayminus[0] == pytest.approx(200 * half)
     dots = figure.data[figure.data.index(mark) - 1]
-    np.testing.assert_allclose(dots.y, 100 * mine.mean(1))
-    place = figure.layout.xaxis.ticktext.index("ATE")
-    assert mark.x[0] == figure.layout.xaxis.tickvals[place] == place
-    assert len(set(dots.x)) == len(mine) and all(0.1 < place - x < 0.5 for x in dots.x)
+    np.testing.assert_allclose(dots.x, 100 * mine.mean(1))
+    place = figure.layout.yaxis.ticktext.index(GUIDED)
+    assert mark.y[0] == figure.layout.yaxis.tickvals[place] == place
+    assert len(set(dots.y)) == len(mine) and all(0.1 < y - place < 0.5 for y in dots.y)
+    assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the first method is on top
+
+
+def test_methods_have_the_same_row_in_every_panel_also_where_one_is_missing():
+    runs = [r for r in results() if r.parameterization == "sample" or r.method != "retarget"]
+    figure = viz.success(runs)
+    rows = {(t.xaxis, t.name): t.y[0] for t in figure.data if t.name != "a training seed"}
+    assert rows["x", GUIDED] == rows["x2", GUIDED] and ("x2", "retarget") not in rows
+    assert [note.text for note in figure.layout.annotations[:2]] == ["diffusion", "flow"]
 
 
 def test_differences_have_a_zero_line_a_t_interval_and_none_with_one_seed():
     figure = viz.paired_differences(results())
     assert [shape.x0 for shape in figure.layout.shapes] == [0, 0]
-    mark = next(t for t in figure.data if t.name == "ATE")
+    mark = next(t for t in figure.data if t.name == GUIDED)
     expected = next(
-        d for d in differences([r for r in results() if r.parameterization == "sample"]) if d.method == "ATE"
+        d for d in differences([r for r in results() if r.parameterization == "sample"]) if d.method == GUIDED
     )
     assert mark.x[0] == pytest.approx(100 * expected.mean)
     assert mark.error_x.array[0] == pytest.approx(100 * (expected.high - expected.mean))
@@ -123,13 +135,30 @@ def test_differences_have_a_zero_line_a_t_interval_and_none_with_one_seed():
     for axis in (figure.layout.xaxis, figure.layout.xaxis2):
         assert axis.range[0] < min(ends) and axis.range[1] > max(ends) and axis.range[0] < 0 < axis.range[1]
     alone = viz.paired_differences(results(seeds=1))
-    assert next(t for t in alone.data if t.name == "ATE").error_x.array is None
-    assert sum("no interval" in note.text for note in alone.layout.annotations) == 2 * 3
+    assert next(t for t in alone.data if t.name == GUIDED).error_x.array is None
+    others = len(METHODS) - 1
+    assert sum("no interval" in note.text for note in alone.layout.annotations) == 2 * others
 
 
 def test_every_method_of_a_comparison_has_its_own_fixed_colour():
-    assert method_colors(results()) == METHODS
-    assert [spec.name for spec in comparison(GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t"))] == list(METHODS)
+    assert method_colors(results()) == METHODS and len(set(METHODS.values())) == len(METHODS)
+    for placed in (True, False):
+        assert {spec.name for spec in comparison(placed=placed)} <= set(METHODS)
+
+
+def test_residuals_have_a_row_a_robot_and_a_dot_a_kept_episode():
+    made = followed()
+    figure = viz.residuals(made)
+    assert list(figure.layout.yaxis.ticktext) == ["panda<br>10 of 10 kept", "sawyer<br>5 of 10 kept"]
+    panda = figure.data[0]
+    assert list(panda.x) == pytest.approx([max(0.001 * 2**i, 1e-4) for i in range(0, 20, 2)])
+    assert "panda/episode_0000, 100% of 30 rows reached" in panda.text[0]
+    rows = {row["from"]: row for row in viz.residual_table(made)}
+    assert (rows["sawyer"]["kept"], rows["sawyer"]["episodes"]) == (5, 10)
+    assert rows["sawyer"]["most millimetres"] == 0.001 * 2**17
+    lines = viz.left_out(made, most=2)
+    assert lines[0].startswith("sawyer/episode_0003: row 7 of 30") and lines[2] == "and 3 more" and len(lines) == 3
+    assert viz.left_out(replace(made, ledger=Ledger("", "", made.ledger.entries[:3]))) == ["No episode was left out."]
 
 
 def test_cells_of_one_clamp_share_a_hue_and_curves_that_coincide_are_nested():
@@ -143,14 +172,16 @@ def test_cells_of_one_clamp_share_a_hue_and_curves_that_coincide_are_nested():
 
 def test_anatomy_shows_guided_methods_only_on_a_log_ratio():
     figure = viz.guidance_anatomy(results())
-    assert {t.name for t in figure.data} == {"ATE", "random encoder"}
+    assert {t.name for t in figure.data} == {
+        GUIDED, "published shift", "untrained encoder", "guidance at demonstrations"
+    }  # fmt: skip
     assert figure.layout.yaxis.type == "log"
     first = figure.data[0]
     assert first.x[0] == pytest.approx(0.05) and first.y[0] == pytest.approx(0.03 * 2.0)
 
 
 def test_seeds_that_visited_different_noise_levels_are_averaged_where_all_have_rows():
-    runs = [r for r in results(seeds=2) if r.method == "ATE" and r.parameterization == "sample"]
+    runs = [r for r in results(seeds=2) if r.method == GUIDED and r.parameterization == "sample"]
     runs[0] = replace(runs[0], meter=runs[0].meter[1:])
     assert len(viz.guidance_anatomy(runs).data[0].x) == 9
 

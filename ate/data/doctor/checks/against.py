@@ -44,7 +44,7 @@ def _rates(data: ExaminedSet) -> Iterator[Finding]:
         if own and rate and abs(own - rate) > 0.05 * max(own, rate):
             yield Finding(
                 FAIL, "against_rate.differs", "all episodes", f"{own:g} Hz here, {rate:g} Hz in {other.path}",
-                "one rate", f"resample to {rate:g} Hz: a chunk of {data.horizon} steps would be another motion",
+                "one rate", f"ate convert --rate {rate:g}: a chunk of {data.horizon} steps would be another motion",
             )  # fmt: skip
             return
     yield Finding(PASS, "against_rate", "all episodes", f"{own:g} Hz in both" if own else "no rate to compare")

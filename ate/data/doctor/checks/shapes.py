@@ -41,7 +41,7 @@ def _rates(data: ExaminedSet) -> Finding:
             FAIL, "rates.mixed", listed([name for name, _ in odd]),
             "mixed rates: " + ", ".join(f"{count} episodes at {kind}" for kind, count in kinds.most_common())
             + f"; not {usual:g} Hz: {listed([name for name, _ in odd])}",
-            f"{usual:g} Hz throughout", f"resample these episodes to {usual:g} Hz, or exclude them: a chunk of "
+            f"{usual:g} Hz throughout", f"resample them, ate convert --rate {usual:g}, or exclude them: a chunk of "
             f"{data.horizon} steps would last differently long", episodes=tuple(name for name, _ in odd),
             exclude=len(odd) < len(rates) / 2,
         )  # fmt: skip

@@ -1,0 +1,60 @@
+"""Opening: one column `gripper`, 0 closed to 1 open, of a gripper whose fingers were recorded one by one."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ate.data.episodes import Episode, Episodes
+from ate.data.series import Series
+from ate.errors import InputError
+from ate.robots import GRIPPER
+from ate.robots.profile import Joint, available
+from ate.robots.profile import profile as profile_of
+
+
+def fingers(episodes: Episodes) -> dict[int, Joint]:
+    """Columns of a set that are fingers or angles of one gripper, by its profile; none where it has a `gripper`."""
+    name = episodes.profile or episodes.robot
+    if GRIPPER in episodes.joint_names or not (name.endswith(".toml") or name in available()):
+        return {}
+    joints = profile_of(name).match(episodes.joint_names)
+    found = {i: joint for i, joint in enumerate(joints) if joint is not None and joint.part == "gripper"}
+    return found if len({joint.arm for joint in found.values()}) == 1 else {}
+
+
+def with_opening(episodes: Episodes) -> Episodes:
+    """The set with a last column `gripper` in place of its fingers, whose mean it is, as its profile declares them.
+
+    Raises:
+        InputError: no column that its profile knows to be a finger, or fingers of two arms.
+    """
+    known = fingers(episodes)
+    if not known:
+        raise InputError(
+            f"columns {', '.join(episodes.joint_names)}",
+            where=f"gripper of {episodes.robot}",
+            expected="fingers of one gripper, with the values where it is closed and open",
+            fix="name a profile that declares them (robot=), or take one arm (joints=)",
+        )
+    rest = [i for i in range(episodes.dof) if i not in known]
+    names = (*(episodes.joint_names[i] for i in rest), GRIPPER)
+    items = tuple(_opened(item, rest, known, names) for item in episodes)
+    return replace(episodes, items=items, joint_names=names)
+
+
+def opened(episodes: Episodes) -> Episodes:
+    """The set with one column `gripper`, where its fingers are known; any other as it is."""
+    return with_opening(episodes) if fingers(episodes) else episodes
+
+
+def _opened(item: Episode, rest: list[int], known: dict[int, Joint], names: tuple[str, ...]) -> Episode:
+    series = dict(item.series)
+    width = item.series["qpos"].shape
+    for name in ("qpos", "action"):
+        # An action of other columns is no target of these joints.
+        if name in series and series[name].shape == width:
+            values = item.read(name)
+            shares = [joint.affine[0] * values[:, i] + joint.affine[1] for i, joint in known.items()]
+            opening = np.clip(np.mean(shares, axis=0), 0.0, 1.0)
+            series[name] = Series.of(np.column_stack([values[:, rest], opening]).astype(np.float32), item.name)
+    return replace(item, series=series, attributes={**item.attributes, "joint_names": names, "units": "rad"})
