@@ -206,6 +206,11 @@ class Study:
                 requests.append(replace(held_out, experiment=elsewhere))
         return self._run(requests, command)
 
+    @property
+    def about(self) -> str:
+        """Robot and task that it is about."""
+        return f"{self.adapt.robot}, {self.settings.task or self.adapt.task}"
+
     @cached_property
     def placed(self) -> bool:
         """Whether the kinematics of all its robots are known."""
