@@ -49,7 +49,8 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     bases = study.bases()
     results = _whole(lambda: study.compare(methods))
     click.echo(
-        f"{study.about}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, {chosen.seeds} training seeds x {chosen.rollouts} rollouts; guidance: {chosen.guidance.label()}"
+        f"{study.about}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, {chosen.seeds} training "
+        f"seeds x {chosen.rollouts} rollouts; guidance: {chosen.guidance.label()}"
     )
     rows = method_rows(results)
     click.echo(table_text(rows))
