@@ -65,7 +65,7 @@ class Settings:
         seeds: training seeds.
         rollouts: rollouts of each trained policy, from fixed seeds.
         task: simulated task to roll out; empty for that of the demonstrations. With pre-training episodes of another
-            task it is asked what those teach.
+            task than the demonstrations it asks what those teach.
         guidance: of the guided method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
             `energy_at` …); as a parameter, `guidance` names the preset that they change.
         winner: file that notebook 04 wrote, with encoder and guidance; the options above change it. Empty for none.

@@ -23,9 +23,8 @@ from tests.align.conftest import robot
 def latent_map():
     torch.set_num_threads(1)
     sets, new = (robot("seven", 8, 8, 1), robot("six", 7, 8, 2)), robot("new", 7, 6, 3)
-    config = preset("smoke-published").with_options(
-        chunk=8, latent=8, feedforward=16, pretrain_steps=30, adapt_steps=20
-    )
+    small = {"chunk": 8, "latent": 8, "feedforward": 16, "pretrain_steps": 30, "adapt_steps": 20}
+    config = preset("smoke-published").with_options(**small)
     return LatentMap.of(ate.align.fit(sets, new, config), sets, new, most=150)
 
 
