@@ -11,6 +11,7 @@ import pytest
 
 from ate import viz
 from ate.errors import InputError
+from ate.experiments.methods import guided
 from ate.experiments.replay import Replay, telling
 from ate.experiments.settings import settings
 from ate.experiments.stats.comparisons import differences
@@ -30,7 +31,7 @@ def one_kind(seeds=3):
 
 @pytest.fixture
 def study(tmp_path):
-    chosen = settings({"profile": "smoke", "run": str(tmp_path), "ablation_seeds": 3})
+    chosen = settings({"profile": "smoke", "run": str(tmp_path), "ablation_seeds": 3, "observations": "demonstrations"})
     policies = {"sample": tmp_path / "policies" / "sample-abc" / "policy.safetensors"}
     return SimpleNamespace(settings=chosen, policies=policies, folder=Path("align/def"), adapt=sets()[1])
 
@@ -129,6 +130,15 @@ def test_the_card_says_what_it_takes_to_repeat_the_cell(study):
     assert "clamps=inf" in command(study, other(runs[0], clamp=np.inf))
 
 
+def test_a_cell_of_tool_motion_guidance_is_repeated_with_its_share(study):
+    usual = settings({"profile": "smoke", "run": str(study.settings.directory)})
+    study.settings, spec = usual, guided("g", usual.guidance, "motion")
+    one = replace(one_kind()[1], spec=spec)
+    assert command(study, one).startswith("ate run") and "lams=3" in command(study, one)
+    less = shlex.split(command(study, replace(one, spec=replace(spec, share=0.25))))
+    assert less[:2] == ["ate", "sweep"] and "share=0.25" in less
+
+
 def test_a_cell_of_a_sweep_is_repeated_by_a_sweep(study):
     one = other(one_kind()[1], encoder="mixture", sign=-1, energy_at="x_t")
     words = shlex.split(command(study, one))
@@ -136,7 +146,7 @@ def test_a_cell_of_a_sweep_is_repeated_by_a_sweep(study):
     axes = pairs([item for word, item in pairwise(words) if word == "--axis"], "--axis")
     swept = sweep_of(study.settings).with_options(axes, "options")
     assert swept.guidance == {"energy_at": ("x_t",), "sign": (-1,)} and swept.encoder == ("mixture",)
-    assert (swept.steps, swept.demonstrations, swept.cells) == ((20,), (25,), 1 * 5 * 3)
+    assert (swept.steps, swept.demonstrations, swept.cells) == ((20,), (25,), 1 * 7 * 3)
 
 
 def test_seeds_one_by_one_are_rows_of_the_tidy_table():
