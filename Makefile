@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot kinematics base weights
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot kinematics base weights
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -92,7 +92,7 @@ weights: venv
 overview: venv browser
 	$(BIN)/python -m benchmarks.overview runs/demo docs/overview.png
 
-# Six variants of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
+# Eight variants of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
 LIFT := data/lift
 variants: venv
 	$(BIN)/ate benchmark --run runs/benchmark $(foreach robot,panda sawyer iiwa14 xarm7 xarm6,--pretrain $(LIFT)/pretrain/$(robot)) \
@@ -106,6 +106,10 @@ variants-real: venv
 	$(BIN)/ate benchmark --run runs/benchmark-baxter $(RIGHT_ARMS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"
 	$(BIN)/ate benchmark --run runs/benchmark-gr1 $(RIGHT_ARMS) --adapt $(REAL)/gr1_lerobot_v20/hdf5 --robot gr1_arms \
 	  --joints "right_shoulder*,right_elbow*,right_wrist*"
+
+# What latents carry, compared with a PCA, and how far off a translated tool is: both robots, 3 seeds.
+carrying: venv
+	$(BIN)/python -m benchmarks.carrying
 
 bench: venv
 	$(BIN)/python -m benchmarks

@@ -49,8 +49,8 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     bases = study.bases()
     results = _whole(lambda: study.compare(methods))
     click.echo(
-        f"{study.adapt.robot}, {study.adapt.task}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, "
-        f"{chosen.seeds} training seeds x {chosen.rollouts} rollouts; guidance: {chosen.guidance.label()}"
+        f"{study.about}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, {chosen.seeds} training "
+        f"seeds x {chosen.rollouts} rollouts; guidance: {chosen.guidance.label()}"
     )
     rows = method_rows(results)
     click.echo(table_text(rows))
@@ -106,7 +106,7 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     described = described.with_options({name: value for name, value in options.items() if value is not None}, "options")
     study = prepare(settings({**given, "parameterizations": described.parameterization}))
     command = _command()
-    click.echo(f"{study.adapt.robot}, {study.adapt.task}: {described.cells} cells, {chosen.rollouts} rollouts each")
+    click.echo(f"{study.about}: {described.cells} cells, {chosen.rollouts} rollouts each")
     swept = study.sweep(described, command)
     results = _whole(swept.paired)
     validated = study.validate_sweep(described, results, command)

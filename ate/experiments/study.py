@@ -121,8 +121,10 @@ class Study:
 
         Where one of them fails its own robots the study cannot judge what it hands over, and says so first.
         """
-        files = [*self.policies.values(), *self.tool_policies.values()]
-        return [found for file in files if (found := base_success(file, self.pretrain)) is not None]
+        joints = [base_success(file, self.pretrain) for file in self.policies.values()]
+        tool = [base_success(file, self.pretrain) for file in self.tool_policies.values()]
+        named = [base and replace(base, parameterization=f"{base.parameterization} tool-space") for base in tool]
+        return [base for base in (*joints, *named) if base is not None]
 
     def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
         """Methods of one training seed, trained again bit for bit, by parameterisation."""
@@ -203,6 +205,11 @@ class Study:
                 elsewhere = replace(held_out.experiment, first_rollout=self.settings.rollouts)
                 requests.append(replace(held_out, experiment=elsewhere))
         return self._run(requests, command)
+
+    @property
+    def about(self) -> str:
+        """Robot and task that it is about."""
+        return f"{self.adapt.robot}, {self.settings.task or self.adapt.task}"
 
     @cached_property
     def placed(self) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from ate import viz
 from ate.errors import InputError
+from ate.experiments.methods import guided
 from ate.experiments.replay import Replay, telling
 from ate.experiments.settings import settings
 from ate.experiments.stats.comparisons import differences
@@ -127,6 +128,15 @@ def test_the_card_says_what_it_takes_to_repeat_the_cell(study):
     assert (again.lams, again.clamps, again.ablation_seeds) == ((2.0,), (0.1,), 3)
     assert again.guidance == study.settings.guidance
     assert "clamps=inf" in command(study, other(runs[0], clamp=np.inf))
+
+
+def test_a_cell_of_tool_motion_guidance_is_repeated_with_its_share(study):
+    usual = settings({"profile": "smoke", "run": str(study.settings.directory)})
+    study.settings, spec = usual, guided("g", usual.guidance, "motion")
+    one = replace(one_kind()[1], spec=spec)
+    assert command(study, one).startswith("ate run") and "lams=3" in command(study, one)
+    less = shlex.split(command(study, replace(one, spec=replace(spec, share=0.25))))
+    assert less[:2] == ["ate", "sweep"] and "share=0.25" in less
 
 
 def test_a_cell_of_a_sweep_is_repeated_by_a_sweep(study):

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ate.experiments.export import tidy
-from ate.experiments.methods import DIRECT, MethodSpec
+from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.sweep import AXES
@@ -17,7 +17,7 @@ from ate.policies.noise import in_words
 from ate.viz.tables.html import table_html
 from ate.viz.tables.rows import table
 
-SHARE = MethodSpec(DIRECT).share
+USUAL = MethodSpec("usual")
 # Shares of the width of the card.
 WIDTHS = (12, 88)
 
@@ -61,9 +61,8 @@ def command(study: Study, result: RunResult) -> str:
     lam, clamp = repr(result.lam), "inf" if np.isinf(result.clamp) else repr(result.clamp)
     own = {name: getattr(guidance, name) for name in AXES}
     other = [f"{name}={value}" for name, value in own.items() if value != getattr(settings.guidance, name)]
-    usual = "motion" if guidance.at_pretraining else "aligned"
-    other += [f"encoder={result.encoder}"] if result.encoder not in ("none", usual) else []
-    other += [f"share={result.spec.share:g}"] if result.spec.share != SHARE else []
+    other += [f"encoder={result.encoder}"] if result.encoder not in ("none", settings.encoder) else []
+    other += [f"share={result.spec.share!r}"] if result.spec.share != USUAL.share else []
     if not other:
         kind = (result.parameterization,)
         return replace(settings, lams=(result.lam,), clamps=(result.clamp,), parameterizations=kind).command("04")
