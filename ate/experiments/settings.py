@@ -30,6 +30,10 @@ TRAINED_IN = ("kernel", "child")
 LAMS_AT_DEMONSTRATIONS, CLAMPS_AT_X0, CLAMPS_AT_X_T = (0.5, 2.0), (0.02, 0.1, math.inf), (0.02, 0.1, 0.5)
 
 
+class KinematicsUnknown(UserWarning):
+    """Tool motion was asked for, and a robot's kinematics are not known: name its URDF or MJCF, or identify it."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a study is made of. Every notebook accepts each of these names as a parameter.
@@ -245,6 +249,15 @@ def settings(given: Mapping[str, Any]) -> Settings:
         values.setdefault("lams", LAMS_AT_DEMONSTRATIONS)
         values.setdefault("clamps", CLAMPS_AT_X_T if guidance.energy_at == CLAMPED_PAPER.energy_at else CLAMPS_AT_X0)
     return replace(profile, guidance=guidance, **values)
+
+
+def at_demonstrations(chosen: Settings) -> Settings:
+    """The same with guidance at the demonstrations, and its axes, where the profile's own were to be swept."""
+    profile, usual = PROFILES[chosen.profile], settings({"profile": chosen.profile, "observations": "demonstrations"})
+    axes = {
+        name: getattr(usual, name) for name in ("lams", "clamps") if getattr(chosen, name) == getattr(profile, name)
+    }
+    return replace(chosen, guidance=usual.guidance, **axes)
 
 
 def _at_demonstrations(options: Mapping[str, Any]) -> bool:
