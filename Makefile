@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot kinematics base weights
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot kinematics base weights
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -63,16 +63,21 @@ data: venv
 verify: venv
 	$(BIN)/ate demos --verify --episodes 50
 
-# Plain fine-tuning, from scratch, ATE and its control, in two regimes.
+# The methods of notebook 03 at two numbers of demonstrations.
 table: venv
-	$(BIN)/ate compare --run runs/table --demonstrations 25 --steps 80 --seeds 8
-	$(BIN)/ate compare --run runs/table --demonstrations 5 --steps 600 --seeds 3
+	$(BIN)/ate compare --run runs/table --demonstrations 5 --seeds 8
+	$(BIN)/ate compare --run runs/table --demonstrations 25 --seeds 8
 
-# Recordings of people, for which there is no simulator: Sawyer → Panda.
+# Recordings of people, for which there is no simulator: Sawyer → Panda, at one rate and with one opening a gripper.
 REAL ?= tests/real
+REAL_RUN := runs/real
 real: venv
-	$(BIN)/ate run --profile demo --run runs/real \
-	  -p pretrain=$(REAL)/robosuite_sawyer/hdf5 -p adapt=$(REAL)/robosuite_panda/hdf5 -p exclude=episode_0005
+	rm -rf $(REAL_RUN)/sawyer $(REAL_RUN)/panda $(REAL_RUN)/retargeted
+	$(BIN)/ate convert $(REAL)/robosuite_sawyer/hdf5 $(REAL_RUN)/sawyer --rate 20 --gripper
+	$(BIN)/ate convert $(REAL)/robosuite_panda/hdf5 $(REAL_RUN)/panda --rate 20 --gripper --exclude episode_0005
+	$(BIN)/ate retarget $(REAL_RUN)/sawyer --robot panda --format lerobot --out $(REAL_RUN)/retargeted
+	$(BIN)/ate run --profile demo --run $(REAL_RUN)/run -p pretrain=$(REAL_RUN)/sawyer -p adapt=$(REAL_RUN)/panda \
+	  -p pretrain_steps=2000 -p held_out=0.4 -p demonstrations=2 -p steps=300
 
 # Base policies on the robots they were trained on, three tasks, in joints and in tool space, and what each part is worth.
 base: venv
@@ -87,7 +92,7 @@ weights: venv
 overview: venv browser
 	$(BIN)/python -m benchmarks.overview runs/demo docs/overview.png
 
-# Six variants of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
+# Eight variants of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
 LIFT := data/lift
 variants: venv
 	$(BIN)/ate benchmark --run runs/benchmark $(foreach robot,panda sawyer iiwa14 xarm7 xarm6,--pretrain $(LIFT)/pretrain/$(robot)) \
@@ -101,6 +106,10 @@ variants-real: venv
 	$(BIN)/ate benchmark --run runs/benchmark-baxter $(RIGHT_ARMS) --adapt $(REAL)/robosuite_baxter/hdf5 --joints "right_*"
 	$(BIN)/ate benchmark --run runs/benchmark-gr1 $(RIGHT_ARMS) --adapt $(REAL)/gr1_lerobot_v20/hdf5 --robot gr1_arms \
 	  --joints "right_shoulder*,right_elbow*,right_wrist*"
+
+# What latents carry, compared with a PCA, and how far off a translated tool is: both robots, 3 seeds.
+carrying: venv
+	$(BIN)/python -m benchmarks.carrying
 
 bench: venv
 	$(BIN)/python -m benchmarks

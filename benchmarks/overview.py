@@ -14,7 +14,7 @@ from ate.runs.files import read_json
 from tests.browser import open_page
 
 # Name of a figure in the run, and its height here in pixels.
-PARTS = (("02_04_map_umap", 480), ("03_01_success", 360))
+PARTS = (("02_04_map_umap", 480), ("03_01_success", 430))
 WIDTH, COLORS = 1000, 128
 
 

@@ -7,13 +7,15 @@ from click.testing import CliRunner
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.cli.compare import compare
 from ate.data import load, load_sets
-from ate.experiments import summarise
+from ate.experiments import comparison, summarise
 from ate.experiments.settings import PROFILES
 from ate.experiments.store import load_results
+from ate.policies.noise import in_words
 from ate.runs.directory import RunDirectory
 from ate.viz.report.write import write_report
 from tests.browser import PAINTED, open_page, variance
 
+KINDS = ("diffusion", "flow")
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 
@@ -48,12 +50,12 @@ def test_rates_of_03_equal_the_kept_results(run):
     assert results
     table = run.headlines()["03"]["table"]
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-    assert {row["method"] for row in rows} == {"direct", "scratch", "ATE", "random encoder"}
-    assert {row["policy"] for row in rows} == {"sample", "flow_noise_at_1"}
+    assert [row["method"] for row in rows] == 2 * [method.name for method in comparison()]
+    assert {row["policy"] for row in rows} == {"diffusion", "flow"}
     for row in rows:
         if row["method"] == "direct":
             continue  # 04 keeps a direct method as well
-        mine = [r for r in results if r.method == row["method"] and r.parameterization == row["policy"]]
+        mine = [r for r in results if r.method == row["method"] and in_words(r.parameterization) == row["policy"]]
         (one,) = summarise(mine)
         assert row["success"] == f"{one.successes} of {one.trials}" and one.trials == 2 * 10
 
@@ -66,14 +68,24 @@ def test_direct_of_03_and_lambda_zero_of_04_are_one(run):
     for number in ("03", "04"):
         table = run.headlines()[number]["table"]
         rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-        said += [row["success"] for row in rows if (row["method"], row["policy"]) == ("direct", "sample")]
+        said += [row["success"] for row in rows if (row["method"], row["policy"]) == ("direct", "diffusion")]
     successes = sum(sum(r.success) for r in direct if r.seed < 2)
     assert said == [f"{successes} of 20"] * 2
 
 
 def test_grid_of_04_holds_every_cell(run):
     methods = [row[1] for row in run.headlines()["04"]["table"]["rows"]]
-    assert methods == ["direct"] + [f"λ={lam}, c={c}" for lam in ("0.5", "2") for c in ("0.1", "0.5")]
+    assert methods == ["direct", "λ=3, c=∞, at pretraining observations", "λ=10, c=∞, at pretraining observations"]
+
+
+def test_03_says_first_whether_the_base_policies_can_do_the_task(run):
+    headline = run.headlines()["03"]
+    bases = headline["base_policies"]["rows"]
+    assert [row[0] for row in bases] == [f"{kind}, in {place}" for place in ("joints", "tool space") for kind in KINDS]
+    # At this size none of them can.
+    assert headline["bottom_line"].startswith("Cannot judge") and headline["verdict"][0].startswith("Cannot judge")
+    kept = {row[0]: row[2] for row in headline["retargeted"]["rows"]}
+    assert kept == dict.fromkeys(("iiwa14", "panda", "sawyer", "xarm6", "xarm7"), 100)
 
 
 def test_executed_notebooks_have_no_errors_and_keep_their_parameters(run):

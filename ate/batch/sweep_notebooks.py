@@ -15,6 +15,7 @@ from typing import Any
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.errors import InputError
 from ate.experiments.executors import JobFailure
+from ate.experiments.methods import DIRECT, MethodSpec
 from ate.experiments.results import Regime
 from ate.experiments.settings import PROFILES, Settings
 from ate.experiments.study import Study
@@ -112,11 +113,15 @@ def notebook_cells(sweep: Sweep, settings: Settings, regimes: tuple[Regime, ...]
     Raises:
         InputError: the sweep varies what notebook 03 has no parameter for.
     """
-    if sweep.encoder != ("aligned",) or sweep.controls:
-        got, where = f"encoders {', '.join((*sweep.encoder, *sweep.controls))}", "notebooks of a sweep"
-        expected = "the run's own alignment alone: notebook 03 has controls of its own"
-        raise InputError(got, where=where, expected=expected, fix="sweep encoders and controls without notebooks")
-    grid = [method for method in sweep.methods if method.encoder == "aligned"]
+    if sweep.encoder or sweep.controls or sweep.share != (MethodSpec(DIRECT).share,):
+        named = ", ".join((*sweep.encoder, *sweep.controls)) or "the usual ones"
+        shares = ", ".join(f"{share:g}" for share in sweep.share)
+        raise InputError(
+            f"encoders {named} and shares {shares}", where="notebooks of a sweep",
+            expected="the usual encoder and share: notebook 03 has controls of its own",
+            fix="sweep encoders, controls and shares without notebooks",
+        )  # fmt: skip
+    grid = [method for method in sweep.methods if method.guidance.lam]
     return tuple(NotebookCell(settings, regime, method.guidance, sweep.seeds) for regime in regimes for method in grid)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ate.data.episodes import Episodes
 from ate.data.placements import is_placed
 from ate.experiments.base_policy import BaseSuccess
+from ate.experiments.held_out import error_difference, errors_against_direct, held_out_error
 from ate.experiments.methods import CONTROLS, DIRECT, FORMS, MethodSpec
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.stats.bootstrap import Estimate, interquartile_mean, two_level
@@ -76,11 +77,6 @@ def method_options(methods: Sequence[MethodSpec]) -> list[dict[str, Any]]:
     ]
 
 
-def held_out_error(results: Sequence[RunResult], method: str) -> float:
-    """Mean open-loop error of a method over joints and seeds, data units (radians for joints)."""
-    return float(np.mean([list(result.open_loop.values()) for result in results if result.method == method]))
-
-
 def guidance_verdict(results: Sequence[RunResult], method: str) -> str:
     """What the meter says of a method over all its seeds; `"none"` for a method without guidance."""
     rows = [dict(row) for result in results if result.method == method for row in result.meter]
@@ -102,6 +98,9 @@ def method_rows(results: Sequence[RunResult]) -> list[dict[str, Any]]:
             row: dict[str, Any] = {"policy": kind, "method": method}
             if judged:
                 row |= _success(group, method) | _compared(group, compared.get(method))
+            elif method != DIRECT:
+                gap = error_difference(group, method)
+                row |= {"error minus direct": float(f"{gap.mean:.3g}"), "95 % interval": gap.interval}
             row |= {"held-out error": held_out_error(group, method), "guidance": guidance_verdict(group, method)}
             rows.append(row)
     return rows
@@ -190,8 +189,7 @@ def bottom_line(results: Sequence[RunResult], robot: str, bases: Sequence[BaseSu
         forms = [method for method in FORMS if method in methods]
         kind = f"{kind[0].upper()}{kind[1:]}"
         if not rolled_out(group):
-            errors = ", ".join(f"{held_out_error(group, method):.3g} {method}" for method in (DIRECT, *forms))
-            answers.append(f"{kind}: held-out error {errors}; without a simulator there is no success to judge by")
+            answers.append(f"{kind}: {errors_against_direct(group, forms)}")
             continue
         against, rates = {row.method: row for row in differences(group)}, {r.method: r.rate for r in summarise(group)}
         parts = [f"direct {rates[DIRECT]:.0%}"]
@@ -205,7 +203,11 @@ def bottom_line(results: Sequence[RunResult], robot: str, bases: Sequence[BaseSu
             parts.append(f"{form} {rates[form]:.0%} ({said})")
         answers.append(f"{kind}: {', '.join(parts)}")
     first = "" if all(base.judges for base in bases) else "Cannot judge: a base policy fails on its own robots. "
-    measure = "Success, and points above direct with 95 % intervals. " if rolled_out(results) else ""
+    measure = (
+        "Success, and points above direct with 95 % intervals. "
+        if rolled_out(results)
+        else "Without a simulator: held-out error, and its difference to that of direct with a 95 % interval. "
+    )
     return f"{first}What moves the policy to {title_of(robot)}? {measure}{'. '.join(answers)}."
 
 
@@ -254,11 +256,11 @@ def _search(kind: str, rows: Sequence[Difference]) -> list[str]:
 
 
 def _errors(kind: str, results: Sequence[RunResult]) -> str:
-    methods = dict.fromkeys(result.method for result in results)
-    parts = [f"{method} {held_out_error(results, method):.4g}" for method in methods]
+    methods = list(dict.fromkeys(result.method for result in results))
+    errors = errors_against_direct(results, [method for method in methods if method != DIRECT])
     meters = {method: guidance_verdict(results, method) for method in methods}
     said = ", ".join(f"{method} {meter}" for method, meter in meters.items() if meter != "none")
-    return f"{kind}: mean held-out error {', '.join(parts)} (no simulator, against {DIRECT}). Guidance: {said}."
+    return f"{kind}: mean held-out error {errors} (no simulator). Guidance: {said}."
 
 
 def _judged(row: Difference) -> str:

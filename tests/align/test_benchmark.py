@@ -113,7 +113,7 @@ def test_the_command_evaluates_all_variants_and_a_second_time_reads_them_back(ro
     assert done.exit_code == 0, done.output
     headline = json.loads((tmp_path / "run" / "headlines" / "benchmark.json").read_text())
     assert [row[1] for row in headline["variants"]["rows"]] == ["paper", "untrained"]
-    assert len(headline["verdict"]) == 3 and (tmp_path / "run" / "report.html").exists()
+    assert len(headline["verdict"]) == 4 and (tmp_path / "run" / "report.html").exists()
     card = json.loads((tmp_path / "run" / "cards" / "benchmark.json").read_text())
     assert card["seeds"] == {"seeds": [0, 1]} and len(card["hashes"]) == 3
     monkeypatch.setattr(benchmark, "row_of", None)  # stored rows are not computed again

@@ -21,7 +21,7 @@ def test_every_lambda_and_clamp_has_a_notebook_of_its_own(tmp_path):
     options = notebook_cells(SWEEP.with_options({"sign": -1, "energy_at": "x_t"}, "x"), chosen, SWEEP.regimes)
     assert all((cell.guidance.sign, cell.guidance.energy_at) == (-1, "x_t") for cell in options)
     assert not {cell.key for cell in options} & {cell.key for cell in found}
-    for encoders in ({"encoder": "mixture"}, {"controls": "random"}):
+    for encoders in ({"encoder": "mixture"}, {"controls": "random"}, {"share": 0.25}):
         with pytest.raises(InputError) as refused:
             notebook_cells(SWEEP.with_options(encoders, "x"), chosen, SWEEP.regimes)
         assert refused.value.where == "notebooks of a sweep"

@@ -207,6 +207,20 @@ def test_rows_and_sentences_with_and_without_a_simulator():
     assert "no simulator" in grid_sentences(blind)[0]
 
 
+def test_held_out_errors_are_paired_by_seed():
+    errors = {"direct": [0.010, 0.020, 0.030], "retarget": [0.008, 0.017, 0.029]}
+    blind = [
+        result(method, s, 0.5, success=(), closest=(), open_loop={"a": error, "b": error})
+        for method, row in errors.items()
+        for s, error in enumerate(row)
+    ]
+    # Differences −2, −3, −1 thousandths: mean −2, standard error 1/√3, times t of 2 degrees of freedom, 4.3027.
+    row = next(row for row in method_rows(blind) if row["method"] == "retarget")
+    assert row["error minus direct"] == pytest.approx(-0.002)
+    assert row["95 % interval"] == "-0.0045 to +0.00048"
+    assert "retarget 0.018 (-0.002, -0.0045 to +0.00048)" in bottom_line(blind, "arm")
+
+
 def test_the_bottom_line_holds_each_form_against_direct_and_its_control():
     # Per cent, by seed: guidance is 21 points above direct, and the control is now above it, now below.
     rates = {

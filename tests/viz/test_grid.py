@@ -101,14 +101,14 @@ def test_whatever_else_varies_makes_a_panel_of_its_own_and_names_it():
     longer = [replace(r, steps=600) for r in runs]
     every = panels([*runs, *reverse, *longer])
     assert [panel.title for panel in every] == [
-        "sample prediction, 0 steps, sign +1", "sample prediction, 0 steps, sign -1",
-        "sample prediction, 600 steps, sign +1",
+        "diffusion, 0 steps, sign +1", "diffusion, 0 steps, sign -1",
+        "diffusion, 600 steps, sign +1",
     ]  # fmt: skip
     assert all(len(panel.base) == 2 and len(panel.cells) == 6 for panel in every)
     assert {run.steps for run in every[2].base} == {600}
     # All cells of all panels share the error rate.
     assert {one.comparisons for found in compared(every) for one in found.values()} == {18}
-    assert [panel.title for panel in panels(cells(1))] == ["sample prediction", "flow noise at 1"]
+    assert [panel.title for panel in panels(cells(1))] == ["diffusion", "flow"]
     assert panels([r for r in runs if r.lam == 0]) == []
 
 

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ate.data.episodes import Episodes
-from ate.steer.retargeting import residual_rows
-from ate.viz.style import LOG, ROBOTS, colors, finish
+from ate.steer.retargeting import Bounds, residual_rows
+from ate.viz.style import LOG, ROBOTS, SOFT, colors, finish
 
 # Residuals below these are numbers' own noise; a log axis can't show 0.
 LEAST = {"millimetres": 1e-4, "degrees": 1e-5}
@@ -20,11 +20,14 @@ ROW, AROUND = 46, 120
 def residuals(made: Episodes) -> go.Figure:
     """Largest residual of each retargeted episode in millimetres and degrees, a row for each robot it is from.
 
+    Dashed: what an episode may miss by default (`ate.steer.retargeting.Bounds`).
+
     Args:
         made: what `ate.steer.retarget` gave.
     """
     found = by_robot(made)
-    palette, names = colors(found, ROBOTS), list(found)
+    palette, names, bounds = colors(found, ROBOTS), list(found), Bounds()
+    most = {"millimetres": 1000 * bounds.position, "degrees": float(np.rad2deg(bounds.rotation))}
     figure = make_subplots(rows=1, cols=len(UNITS), shared_yaxes=True, horizontal_spacing=0.06)
     for col, (unit, title) in enumerate(UNITS.items(), 1):
         for place, (robot, rows) in enumerate(found.items()):
@@ -37,6 +40,7 @@ def residuals(made: Episodes) -> go.Figure:
                 text=[f"{row['episode']}, {row['reached']:.0%} of {row['rows']} rows reached" for row in kept],
                 hovertemplate="%{text}: %{x:.3g}<extra></extra>",
             )  # fmt: skip
+        figure.add_vline(x=most[unit], line={"color": SOFT, "width": 1.5, "dash": "dash"}, row=1, col=col)
         figure.update_xaxes(title_text=title, **LOG, row=1, col=col)
     kept_of = [f"{name}<br>{sum(row['kept'] for row in found[name])} of {len(found[name])} kept" for name in names]
     figure.update_yaxes(

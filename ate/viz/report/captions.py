@@ -99,9 +99,9 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "residuals": Words(
         "How well {robot} follows the tools of {source}",
-        "One dot for each retargeted episode: the largest residual of its rows. A robot of few dots could be followed "
-        "in few episodes: what is left is another task. Millimetres instead of micrometres mean that limits of joints "
-        "or of speed, or poses out of reach, were met.",
+        "One dot for each retargeted episode: the largest residual of its rows; dashed: what is allowed. Where few of "
+        "a robot's episodes are kept, what is left is another task. Millimetres instead of micrometres mean that "
+        "limits of joints or of speed, or poses out of reach, were met.",
     ),
     "open_loop_error": Words(
         "Open-loop error on held-out episodes of {robot}",
@@ -134,7 +134,7 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
         "that joint, whatever its loss.",
     ),
     "grid": Words(
-        "λ × clamp on {robot}, {task} ({kind} prediction): {budget}",
+        "λ × clamp on {robot}, {task} ({kind}): {budget}",
         "Difference of success to λ = 0 in points, ± half its 95 % interval where seeds differ. Hatched: cannot be "
         "told from λ = 0 after the correction for the number of cells.",
     ),

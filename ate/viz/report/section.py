@@ -17,6 +17,7 @@ from ate.data.episodes import Episodes
 from ate.experiments.results import RunResult
 from ate.experiments.settings import Settings
 from ate.experiments.summary import budget, rolled_out
+from ate.policies.noise import in_words
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
 from ate.viz.display import show_lines, show_picture, show_table
@@ -176,7 +177,7 @@ def _words_of(results: Sequence[RunResult]) -> dict[str, Any]:
     guided = {result.spec.guidance.label() for result in results if result.lam > 0}
     return {
         "budget": budget(results),
-        "kind": results[0].parameterization,
+        "kind": in_words(results[0].parameterization),
         "seeds": len({result.seed for result in results}),
         "guidance": guided.pop() if len(guided) == 1 else "by method",
     }

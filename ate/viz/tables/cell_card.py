@@ -13,6 +13,7 @@ from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.sweep import AXES
+from ate.policies.noise import in_words
 from ate.viz.tables.html import table_html
 from ate.viz.tables.rows import table
 
@@ -45,7 +46,7 @@ def card_rows(study: Study, runs: Sequence[RunResult]) -> dict[str, str]:
     }
     return {
         "guidance": ", ".join([f"encoder {first.encoder}", *first.spec.guidance.labels().values()]),
-        "budget": f"{first.parameterization} prediction, {first.demonstrations} demonstrations, "
+        "budget": f"{in_words(first.parameterization)} policy, {first.demonstrations} demonstrations, "
         f"{settings.steps} steps of {settings.batch} chunks, learning rate {settings.learning_rate:g}",
         "seeds": f"training {', '.join(str(run.seed) for run in runs)}; rollouts "
         + (f"0 to {len(first.success) - 1}" if first.success else "none"),
