@@ -73,7 +73,7 @@ def results(simulator: bool = True, seeds: int = 4) -> list[RunResult]:
         "published shift": 0.2, "untrained encoder": 0.05, "guidance at demonstrations": 0.4,
     }  # fmt: skip
     encoders = dict.fromkeys(rates, "none") | {
-        "tool-motion guidance": "motion", "published shift": "aligned", "untrained encoder": "random-motion",
+        "tool-motion guidance": "motion", "published shift": "published", "untrained encoder": "random-motion",
         "guidance at demonstrations": "aligned",
     }  # fmt: skip
     return [
