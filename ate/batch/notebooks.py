@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ate.errors import InputError, unknown
 from ate.experiments.settings import ROOT, Settings, settings
+from ate.robots.model_text import is_model
 from ate.runs.directory import TITLES, RunDirectory
 from ate.runs.failure import RED, NotebookFailed, NotebookFailure, section_of
 from ate.runs.files import write_text
@@ -58,11 +59,13 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     from ate.experiments.preparation import preflight
 
     preflight(chosen, strict=tuple(numbers) != ("01",))
+    # Lists go into a notebook as text with commas, as people write them there.
+    texts = {name: chosen.parameters[name] for name, value in given.items() if isinstance(value, (list, tuple))}
     # A notebook has another working folder, so relative paths of the command line are resolved here.
-    parameters = {**given, "profile": chosen.profile, "run": str(chosen.directory)}
+    parameters = {**given, **texts, "profile": chosen.profile, "run": str(chosen.directory)}
     for name in PATHS:
         value = str(given.get(name) or "")
-        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml"))):
+        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml")) or is_model(value)):
             parameters[name] = str(Path(value).resolve())
     # Idle OpenMP threads that spin slow a guided step down on shared cores, tenfold and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

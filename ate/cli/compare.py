@@ -44,8 +44,8 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     from ate.viz.report.section import Section, keep_section
     from ate.viz.report.write import write_report
 
-    chosen = settings({"profile": profile, "run": folder, **given})
-    study = prepare(chosen)
+    study = prepare(settings({"profile": profile, "run": folder, **given}))
+    chosen = study.settings
     bases = study.bases()
     results = _whole(lambda: study.compare(methods))
     click.echo(
@@ -105,6 +105,9 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     options = {"lams": lams, "clamps": clamps, "seeds": seeds, "validate": validate, **pairs(axes, "--axis")}
     described = described.with_options({name: value for name, value in options.items() if value is not None}, "options")
     study = prepare(settings({**given, "parameterizations": described.parameterization}))
+    if study.settings.guidance != chosen.guidance:
+        own = study.settings.guidance
+        described = described.with_options({"observations": own.observations, "reduction": own.reduction}, "settings")
     command = _command()
     click.echo(f"{study.about}: {described.cells} cells, {chosen.rollouts} rollouts each")
     swept = study.sweep(described, command)

@@ -18,7 +18,7 @@ from ate.errors import InputError, unknown
 from ate.experiments.methods import CLAMPED_PAPER, TOOL_MOTION, lambda_clamp
 from ate.experiments.winner import read_winner
 from ate.runs.options import kinds_of, names, typed
-from ate.steer.guidance_config import OPTIONS, PRESETS, GuidanceConfig
+from ate.steer.guidance_config import OPTIONS, GuidanceConfig
 from ate.steer.optim_config import LR_SCHEDULES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +28,10 @@ EXCLUDE_LISTS = {"adapt": "exclude_adapt.txt", "pretrain": "exclude_pretrain.txt
 TRAINED_IN = ("kernel", "child")
 # What to sweep at demonstrations. Where the energy is taken at the noised chunk no rollout succeeds without a clamp.
 LAMS_AT_DEMONSTRATIONS, CLAMPS_AT_X0, CLAMPS_AT_X_T = (0.5, 2.0), (0.02, 0.1, math.inf), (0.02, 0.1, 0.5)
+
+
+class KinematicsUnknown(UserWarning):
+    """Tool motion was asked for, and a robot's kinematics are not known: name its URDF or MJCF, or identify it."""
 
 
 @dataclass(frozen=True)
@@ -164,13 +168,6 @@ class Settings:
         return "motion" if self.guidance.at_pretraining else "aligned"
 
     @property
-    def at_demonstrations(self) -> "Settings":
-        """The same with guidance at the demonstrations, for robots whose kinematics are not known; its axes, too."""
-        if not self.guidance.at_pretraining:
-            return self
-        return replace(self, guidance=PRESETS["auxiliary"], lams=LAMS_AT_DEMONSTRATIONS, clamps=CLAMPS_AT_X0)
-
-    @property
     def parameters(self) -> dict[str, Any]:
         """Every parameter by name, the options of guidance among them; tuples as text with commas."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "guidance"}
@@ -252,6 +249,15 @@ def settings(given: Mapping[str, Any]) -> Settings:
         values.setdefault("lams", LAMS_AT_DEMONSTRATIONS)
         values.setdefault("clamps", CLAMPS_AT_X_T if guidance.energy_at == CLAMPED_PAPER.energy_at else CLAMPS_AT_X0)
     return replace(profile, guidance=guidance, **values)
+
+
+def at_demonstrations(chosen: Settings) -> Settings:
+    """The same with guidance at the demonstrations, and its axes, where the profile's own were to be swept."""
+    profile, usual = PROFILES[chosen.profile], settings({"profile": chosen.profile, "observations": "demonstrations"})
+    axes = {
+        name: getattr(usual, name) for name in ("lams", "clamps") if getattr(chosen, name) == getattr(profile, name)
+    }
+    return replace(chosen, guidance=usual.guidance, **axes)
 
 
 def _at_demonstrations(options: Mapping[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """A study: settings in, results out; what notebooks 03 and 04 and `ate compare` share."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,7 +22,7 @@ from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, Method
 from ate.experiments.preparation import align_robots, alignment_folder, preflight, pretrain_policy
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
-from ate.experiments.settings import Settings
+from ate.experiments.settings import KinematicsUnknown, Settings, at_demonstrations
 from ate.experiments.sweep import Sweep
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
@@ -268,7 +269,8 @@ def of_regime(results: Sequence[RunResult], regime: Regime) -> list[RunResult]:
 def prepare(settings: Settings) -> Study:
     """Load, align and pre-train, each step read back from the run directory where it was done before.
 
-    Where kinematics are not known, the study's settings have their guidance at the demonstrations.
+    Where the kinematics of a robot are not known nothing can be retargeted: the study's guidance is then at the
+    demonstrations, with a warning.
 
     Raises:
         InputError: from any of the three.
@@ -280,8 +282,10 @@ def prepare(settings: Settings) -> Study:
     alignment, folder = align_robots(settings, sets, adapt)
     width = alignment.space.width
     study = Study(settings, sets, adapt, alignment, folder, {})
-    if not study.placed:
-        study = replace(study, settings=settings.at_demonstrations)
+    if settings.guidance.at_pretraining and not study.placed:
+        unknown_robots = ", ".join(dict.fromkeys(s.robot for s in (*sets, adapt) if not is_placed(s)))
+        warnings.warn(KinematicsUnknown(f"{unknown_robots}: guidance at the demonstrations instead"), stacklevel=2)
+        study = replace(study, settings=at_demonstrations(settings))
     jobs = [joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted]
     if study.placed:
         places = tuple(placement(episodes) for episodes in sets)

@@ -15,6 +15,7 @@ import pytest
 from ate.batch import notebooks
 from ate.batch.notebooks import MARK, NOTEBOOKS, STARTS, NotebookFailed, execute
 from ate.errors import InputError
+from ate.experiments.settings import parameter_kinds, settings
 from ate.runs.directory import RunDirectory
 from ate.runs.lock import lock
 from tests.conftest import write_episode
@@ -189,3 +190,14 @@ def test_a_second_run_waits_for_the_folder(given, write, tmp_path, capsys, monke
         assert not (tmp_path / "run" / "headlines").exists()
     thread.join(timeout=60)
     assert json.loads((tmp_path / "run" / "headlines" / "01.json").read_text()) == {"n": 1}
+
+
+def test_lists_and_files_of_the_command_line_reach_a_notebook_as_they_are_written_there(given, monkeypatch):
+    """`-p parameterizations=sample` is a list by then, and another folder is not that of the command line."""
+    seen = []
+    monkeypatch.setattr(notebooks, "_execute", lambda number, directory, parameters, rest: seen.append(parameters))
+    execute(["03"], {**given, "parameterizations": ("sample",), "lams": (1.0, 3.0)})
+    (parameters,) = seen
+    assert (parameters["parameterizations"], parameters["lams"]) == ("sample", "1,3")
+    again = settings({name: value for name, value in parameters.items() if name in parameter_kinds()})
+    assert (again.parameterizations, again.lams) == (("sample",), (1.0, 3.0))

@@ -135,14 +135,3 @@ def test_a_card_of_settings_without_a_clamp_can_be_written(tmp_path):
     written = card(chosen.recorded, seeds={}, hashes={}, command="ate run")
     write_json(tmp_path / "card.json", written)
     assert read_json(tmp_path / "card.json")["config"]["clamp"] == "inf"
-
-
-def test_without_kinematics_guidance_is_at_the_demonstrations_with_its_own_axes():
-    usual = settings({"profile": "demo"})
-    moved = usual.at_demonstrations
-    assert usual.guidance.at_pretraining and not moved.guidance.at_pretraining and moved.encoder == "aligned"
-    assert moved.at_demonstrations is moved
-    # The command that repeats a study says so too.
-    words = moved.arguments("04")
-    given = dict(word.split("=", 1) for word in words[words.index("-p") :] if "=" in word)
-    assert settings({"profile": "demo", **given}).guidance == moved.guidance

@@ -11,8 +11,8 @@ from ate.data import load
 from ate.experiments import RunResult, Sweep
 from ate.experiments.dispatch import CellsFailed, SweepResult
 from ate.experiments.methods import DIRECT
-from ate.experiments.settings import settings
-from ate.experiments.study import Study, sweep_of
+from ate.experiments.settings import KinematicsUnknown, at_demonstrations, settings
+from ate.experiments.study import Study, prepare, sweep_of
 from ate.runs.directory import RunDirectory
 
 
@@ -130,3 +130,18 @@ def test_a_comparison_is_whole_or_says_what_is_missing(study, monkeypatch):
         study.compare()
     with pytest.raises(CellsFailed, match="2 of 2"):
         replace(study, settings=replace(study.settings, lams=(1.0,))).ablate()
+
+
+def test_robots_without_kinematics_get_guidance_at_the_demonstrations(world, tmp_path):
+    """The study says so, and its comparison and its sweep hold nothing that retargets."""
+    given = {
+        "profile": "smoke", "run": str(tmp_path), "pretrain": str(world / "old"), "adapt": str(world / "new"),
+        "pretrain_steps": 2, "parameterizations": "sample", "workers": 1, "horizon": 8, "held_out": 0.25,
+    }  # fmt: skip
+    with pytest.warns(KinematicsUnknown, match="old, new: guidance at the demonstrations"):
+        study = prepare(settings(given))
+    usual = settings({**given, "observations": "demonstrations"})
+    assert study.settings == usual and not study.tool_policies and not study.placed
+    methods = [*study.methods(), *sweep_of(study.settings).methods]
+    assert {method.replay for method in methods} == {"none"} and {method.space for method in methods} == {"joints"}
+    assert at_demonstrations(settings({**given, "lams": "7"})).lams == (7.0,)
