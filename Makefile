@@ -77,7 +77,7 @@ real: venv
 	$(BIN)/ate convert $(REAL)/robosuite_panda/hdf5 $(REAL_RUN)/panda --rate 20 --gripper --exclude episode_0005
 	$(BIN)/ate retarget $(REAL_RUN)/sawyer --robot panda --format lerobot --out $(REAL_RUN)/retargeted
 	$(BIN)/ate run --profile demo --run $(REAL_RUN)/run -p pretrain=$(REAL_RUN)/sawyer -p adapt=$(REAL_RUN)/panda \
-	  -p pretrain_steps=2000 -p held_out=0.4 -p demonstrations=2 -p steps=300
+	  -p pretrain_steps=2000 -p held_out=0.4 -p demonstrations=2 -p steps=300 --only 03
 
 # Base policies on the robots they were trained on, three tasks, in joints and in tool space, and what each part is worth.
 base: venv
