@@ -122,10 +122,8 @@ class Study:
 
         Where one of them fails its own robots the study cannot judge what it hands over, and says so first.
         """
-        joints = [base_success(file, self.pretrain) for file in self.policies.values()]
-        tool = [base_success(file, self.pretrain) for file in self.tool_policies.values()]
-        named = [base and replace(base, parameterization=f"{base.parameterization} tool-space") for base in tool]
-        return [base for base in (*joints, *named) if base is not None]
+        files = [*self.policies.values(), *self.tool_policies.values()]
+        return [found for file in files if (found := base_success(file, self.pretrain)) is not None]
 
     def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
         """Methods of one training seed, trained again bit for bit, by parameterisation."""
