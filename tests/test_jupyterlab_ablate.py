@@ -11,6 +11,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.kernel, pytest.mark.slow]
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 ABLATE = "04_ablate_lambda_clamp.ipynb"
+# Two λ, two clamps: a grid of guidance at the demonstrations.
+GRID = {"guidance": "auxiliary", "lams": "0.5,2", "clamps": "0.1,0.5"}
 # The middle of a cell of the heat map, by column and row.
 MIDDLE = """(plot, [column, row]) => {
   const [x, y] = [plot._fullLayout.xaxis, plot._fullLayout.yaxis];
@@ -27,7 +29,7 @@ FRAMED = """() => [...document.querySelectorAll('.ate-cells .shapelayer path')]
 def page(tmp_path_factory):
     """Notebook 04 at smoke with fewer rollouts, run in a JupyterLab."""
     folder = tmp_path_factory.mktemp("jupyterlab")
-    copy = at_smoke(NOTEBOOKS / ABLATE, folder / ABLATE, folder / "run", parameterizations="sample")
+    copy = at_smoke(NOTEBOOKS / ABLATE, folder / ABLATE, folder / "run", parameterizations="sample", **GRID)
     with (
         serve(folder / "lab", [copy]) as lab,
         open_page(folder / "profile", local=True, width=1300, height=1000) as page,

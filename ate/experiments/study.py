@@ -14,7 +14,7 @@ from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
 from ate.data.placements import is_placed, placement
 from ate.errors import unknown
-from ate.experiments.base_policy import BaseSuccess, base_success
+from ate.experiments.base_policy import ROLLOUTS, BaseSuccess, base_success
 from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
 from ate.experiments.materials import RETARGETED
@@ -123,7 +123,9 @@ class Study:
         Where one of them fails its own robots the study cannot judge what it hands over, and says so first.
         """
         files = [*self.policies.values(), *self.tool_policies.values()]
-        return [found for file in files if (found := base_success(file, self.pretrain)) is not None]
+        # No more of them than the methods get: at smoke size five robots are the longest part otherwise.
+        rollouts = min(ROLLOUTS, max(1, self.settings.rollouts // 2))
+        return [found for file in files if (found := base_success(file, self.pretrain, rollouts)) is not None]
 
     def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
         """Methods of one training seed, trained again bit for bit, by parameterisation."""
