@@ -152,7 +152,8 @@ def test_shipped_sets_are_complete_and_untouched():
         for role, robots, count in (("pretrain", PRETRAIN, 100), ("adapt", ADAPT, 50)):
             for name in robots:
                 assert len(list((DATA / what / role / name).glob("episode_*.hdf5"))) == count
-    assert sum(p.stat().st_size for p in DATA.rglob("*") if p.is_file()) < 20_000_000
+    sizes = {what: [p.stat().st_size for p in (DATA / what).rglob("*") if p.is_file()] for what in (*TASKS, "weights")}
+    assert sum(sum(sizes[what]) for what in TASKS) < 20_000_000 and max(sizes["weights"]) < 2_000_000
 
 
 def test_a_shipped_episode_comes_out_again():
