@@ -34,7 +34,8 @@ METHODS = ("guidance", "retarget", "direct")
 @click.option("--share", default=0.5, show_default=True, help="Rows at retargeted episodes, as a share of a batch.")
 @click.option("--robot", default="", help="Profile or model file (URDF, MJCF) of the adaptation robot.")
 @click.option("--robot-pretrain", default="", help="The same of the pre-training robots.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run [default: runs/steer].")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/steer"), show_default=True,
+              help="Folder of the run.")  # fmt: skip
 @guidance_options
 @click.option("--steps", default=80, show_default=True, help="Optimisation steps.")
 @click.option("--batch", default=64, show_default=True, help="Samples of a batch, shared out between processes.")
@@ -59,7 +60,7 @@ def steer(
     share: float,
     robot: str,
     robot_pretrain: str,
-    out: Path | None,
+    out: Path,
     guidance: str | None,
     evaluate_every: int,
     rollouts: int,
@@ -83,38 +84,40 @@ def steer(
     from ate.steer.meter_run import dry_run
     from ate.steer.optim_config import OptimConfig
 
-    if not policy_file.is_file():
-        fix = "give a policy.safetensors, e.g. of runs/demo/policies"
-        raise InputError("no such file", where=str(policy_file), expected="the checkpoint of a policy", fix=fix)
     optim = {name: options.pop(name) for name in OPTIM} | {"lr_schedule": "cosine" if cosine else "constant"}
     OptimConfig.of(optim)
     config = GuidanceConfig.of(guidance, {name: value for name, value in options.items() if value is not None})
-    policy, data = Policy.load(policy_file), DataSet(str(adapt), robot=robot)
+    policy, data = Policy.load(_existing(policy_file)), DataSet(str(adapt), robot=robot)
     others = None if pretrain is None else DataSet(str(pretrain), robot=robot_pretrain)
     task = Task(policy, data.load(), data, others, share)
     guided = None if method != "guidance" else task.guidance(folder, config)
     replay = task.replay if method == "retarget" or (guided and config.at_pretraining) else None
-    seed, evaluation, episodes = optim["seed"], None, task.episodes
+    seed, evaluation, episodes, said = optim["seed"], None, task.episodes, ""
     if evaluate_every or rollouts:
         episodes, held_out = episodes.split(HELD_OUT, seed)
         evaluation = Evaluation(held_out, evaluate_every or optim["steps"], rollouts, seed=seed)
-    said = ""
     if guided and not config.at_pretraining:
         measured = dry_run(policy.moved_to(task.space), episodes, guided, batch=optim["batch"], seed=seed)
         said = f"Before training: {measured.sentence(guided)}"
     if meter_only:
         click.echo(said or "Nothing to measure before training: there is no guidance at the demonstrations.")
         return
-    where = out or Path("runs") / "steer"
     with session():
         if leader() and said:
             click.echo(said)
         trained = finetune(
-            policy, episodes, guided, replay=replay, space=task.space, directory=where, evaluation=evaluation, **optim
+            policy, episodes, guided, replay=replay, space=task.space, directory=out, evaluation=evaluation, **optim
         )
         if leader():
             used = {"method": method, "share": share, "guidance": config.to_dict() if guided else None}
-            _keep(trained, where, {**used, **optim, "max_grad_norm": str(optim["max_grad_norm"])}, task.digests)
+            _keep(trained, out, {**used, **optim, "max_grad_norm": str(optim["max_grad_norm"])}, task.digests)
+
+
+def _existing(checkpoint: Path) -> Path:
+    if not checkpoint.is_file():
+        fix = "give a policy.safetensors, e.g. of runs/demo/policies"
+        raise InputError("no such file", where=str(checkpoint), expected="the checkpoint of a policy", fix=fix)
+    return checkpoint
 
 
 def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[str, str]) -> None:

@@ -267,8 +267,7 @@ def attach(
         yield attachment
     if attachment.steps == 0:
         raise InputError(
-            "no guided step",
-            where=f"guidance on {type(hook_point.module).__name__}",
+            "no guided step", where=f"guidance on {type(hook_point.module).__name__}",
             expected="its forward hook to fire in training mode",
             fix="train the policy inside the block, in train() mode, and compile it after attaching, not before",
-        )
+        )  # fmt: skip

@@ -125,7 +125,8 @@ class Trainer(BaseTrainer):
             self._meter.add(*(all_rows(part) for part in (batch.t, shift, plain, clamped, batch.mask)))
         # Each process has its rows' part of the sum, and gradients are averaged over processes.
         ((error.square() * batch.mask).sum() / batch.count * (processes() / batches)).backward()
-        if self._guidance is not None and self._meter is not None and prepared.guided is not None:
+        at_pretraining = self._guidance is not None and self._guidance.config.at_pretraining
+        if at_pretraining and self._guidance is not None and self._meter is not None and prepared.guided is not None:
             pull = self._pull(self._guidance, self._meter, prepared.guided)
             (pull * (processes() / batches)).backward()
         return (all_rows(plain).square() * all_rows(batch.mask)).sum() / batch.count

@@ -111,13 +111,19 @@ def train_methods(
             step, state, optim.steps, directory=directory, identity=identity, log_every=every,
             checkpoint_every=every * ROWS_PER_CHECKPOINT, label=label, after_log=evaluate,
         )  # fmt: skip
-    seconds = time.perf_counter() - began
-    losses = {name: [{"step": row["step"], "loss": row[name]} for row in rows] for name in methods}
-    return {
-        name: Trained(policy.eval(), losses[name], meter, seconds, _measures(rows, name))
-        for trainer in trainers
-        for (name, policy), meter in zip(trainer.policies().items(), trainer.meters().values(), strict=True)
-    }
+    return _trained(trainers, rows, time.perf_counter() - began)
+
+
+def _trained(
+    trainers: Sequence[Trainer | BatchedTrainer], rows: list[dict[str, float]], seconds: float
+) -> dict[str, Trained]:
+    """What training gave, by method, from the loop's metric rows."""
+    results = {}
+    for trainer in trainers:
+        for (name, policy), meter in zip(trainer.policies().items(), trainer.meters().values(), strict=True):
+            loss = [{"step": row["step"], "loss": row[name]} for row in rows]
+            results[name] = Trained(policy.eval(), loss, meter, seconds, _measures(rows, name))
+    return results
 
 
 def _on_device(
