@@ -156,8 +156,9 @@ truth: venv
 # 8 seeds of 100 rollouts; every control in two studies. Hours on two cores; stopped, it goes on with what is missing.
 EVIDENCE := runs/evidence
 evidence: venv
-	for regime in "5 evidence" "0 comparison" "25 comparison"; do for task in lift place push; do for robot in ur5e gen3; do \
-	  set -- $$regime $$task-$$robot; case "$$1 $$3" in "5 lift-gen3"|"5 place-ur5e") set -- 5 controls $$3;; esac; \
+	for regime in "5 evidence" "0 comparison" "5 controls" "25 comparison"; do for task in lift place push; do for robot in gen3 ur5e; do \
+	  set -- $$regime $$task-$$robot; case "$$2 $$3" in "controls lift-gen3"|"controls place-ur5e") ;; controls*) continue;; esac; \
+	  mkdir -p $(EVIDENCE)/$$3 runs/base/policies && ln -sfn $(CURDIR)/runs/base/policies $(EVIDENCE)/$$3/policies; \
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$3 --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
 	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 || exit 1; done; done; done
 	$(BIN)/ate evidence $(EVIDENCE)/*

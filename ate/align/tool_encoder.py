@@ -63,6 +63,14 @@ class ToolEncoder(nn.Module):
         """Normalised joints (…, D) -> normalised tool motion (…, 10)."""
         return self.tool.encode(self.space.decode(x))
 
+    def as_decoded(self, x: Tensor) -> Tensor:
+        """Chunks in the columns that `decode` gives: their tool motion (B, S, 10)."""
+        return self.motion(x)
+
     def encode(self, x: Tensor) -> Posterior:
         """q(z|a) of chunks (B, S, D) of normalised joints; mean and std (B, d)."""
         return self.vae.encode(self.motion(x))
+
+    def decode(self, z: Tensor, length: int) -> Tensor:
+        """Latents z (B, d) -> normalised tool motion (B, length, 10)."""
+        return self.vae.decode(z, length)

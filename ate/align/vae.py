@@ -207,6 +207,10 @@ class InfoVAE(nn.Module):
             rows = self.linear.rows(z, rows)
         return rows if attend is None else rows * attend.view(z.shape[0], length, 1)
 
+    def as_decoded(self, x: Tensor) -> Tensor:
+        """Chunks in the columns that `decode` gives: as they are."""
+        return x
+
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Posterior, Tensor]:
         """Chunks (B, S, D) and noise (B, d) -> reconstruction (B, S, D), posterior, sampled z (B, d)."""
         posterior = self.encode(x)

@@ -26,7 +26,7 @@ FORMS = (RETARGET, GUIDED, GUIDED_DEMONSTRATIONS, TOOL_SPACE)
 # What each form has to beat, apart from direct fine-tuning.
 CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        GUIDED: (UNTRAINED, "goals of other episodes", "guidance by present Info-VAEs", "untrained on both sides"),
+        GUIDED: (UNTRAINED, "goals of other episodes", "guidance by present Info-VAEs", "guidance without a latent"),
         GUIDED_DEMONSTRATIONS: (UNTRAINED,),
         RETARGET: ("untranslated", "translated by Info-VAEs", "identified kinematics"),
         SHIFT: ("shift, untrained", "shift, identity"),
@@ -157,9 +157,10 @@ def comparison(
     if not placed:
         return MethodSpec(DIRECT), MethodSpec(SCRATCH, start="scratch"), *by_guidance, *shift
     plain = (MethodSpec(DIRECT), MethodSpec(RETARGET, replay="retargeted"))
-    in_tool_space = MethodSpec(TOOL_SPACE, space="tool")
     if not demonstrations:
-        return *plain, in_tool_space
+        return *plain, MethodSpec(TOOL_SPACE, space="tool")
+    # All robots share that space: the others' episodes stay in the batches as they are.
+    in_tool_space = MethodSpec(TOOL_SPACE, space="tool", replay="untranslated")
     return *plain, by_guidance[0], in_tool_space, *shift, by_guidance[1]
 
 
@@ -197,6 +198,9 @@ def controls() -> tuple[MethodSpec, ...]:
         guided("goals of other episodes", TOOL_MOTION, "motion", goals="shuffled"),
         guided("untrained on both sides", TOOL_MOTION, "random-motion", goals="own"),
         guided("guidance by present Info-VAEs", TOOL_MOTION, "aligned"),
+        guided("guidance without a latent", TOOL_MOTION, "identity", goals="own"),
+        guided("latent distance itself", replace(TOOL_MOTION, latent="mean"), "motion"),
+        MethodSpec("tool space, demonstrations alone", space="tool"),
         MethodSpec("translated by Info-VAEs", replay="latent"),
         MethodSpec("identified kinematics", replay="identified"),
         MethodSpec(f"direct, {MORE_ROWS} rows", rows=MORE_ROWS),

@@ -24,7 +24,7 @@ from ate.runs.files import content_key, file_digest, read_json, remove_leftovers
 from ate.runs.lock import lock
 
 # Part of every hash: raised when the same settings come to mean another result.
-FORMAT = 2
+FORMAT = 3
 SHOWN = 16
 ELSEWHERE = ("policy", "tool_policy", "alignment", "variants", "adapt", "pretrain")
 

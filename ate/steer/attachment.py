@@ -195,15 +195,11 @@ class Attachment:
         if g.config.latent == "sample":
             shape = (len(a0), g.vae.config.latent)
             noise = torch.randn(shape, generator=self._generator, device=a0.device).to(a0.dtype)
-        target = weights = None
-        if g.config.at_pretraining and g.goals is not None:
-            index = self._rows(len(a0)).clamp_min(0).to(g.goals.latents.device)
-            target = g.goals.latents[index].to(a0)
-            weights = g.goals.weights[index].to(a0) if g.config.reduction == "precision" else None
+        target = g.goal(self._rows(len(a0)).clamp_min(0)).to(a0) if g.config.at_pretraining else None
         if units is None:
-            return g.gradient(place, a0, noise, target, weights)
+            return g.gradient(place, a0, noise, target)
         entered = units.enter(place, alpha), units.enter(a0)
-        return g.gradient(*entered, noise, target, weights) * units.scale.to(place)
+        return g.gradient(*entered, noise, target) * units.scale.to(place)
 
 
 def _itself(tensor: Tensor) -> Tensor:

@@ -35,6 +35,12 @@ class Encoder(Protocol):
     def encode(self, x: Tensor) -> Posterior:
         """q(z|a) of chunks `(B, S, D)`."""
 
+    def as_decoded(self, x: Tensor) -> Tensor:
+        """Chunks `(B, S, D)` in the columns that `decode` gives, `(B, S, C)`."""
+
+    def decode(self, z: Tensor, length: int) -> Tensor:
+        """Chunks `(B, length, C)` of latents `(B, d)`."""
+
     def eval(self) -> Self:
         """Switch dropout off."""
 
@@ -82,3 +88,11 @@ class IdentityEncoder(nn.Module):
         """The chunks `(B, S, D)` as latents `(B, S·D)`."""
         mean = x.flatten(1)
         return Posterior(mean, torch.ones_like(mean))
+
+    def as_decoded(self, x: Tensor) -> Tensor:
+        """The chunks as they are."""
+        return x
+
+    def decode(self, z: Tensor, length: int) -> Tensor:
+        """The chunks that latents `(B, S·D)` are."""
+        return z.view(len(z), length, self.config.features)

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ate.align.vae import Posterior
 from ate.data.chunks import chunk
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
@@ -28,11 +27,11 @@ class Goals:
     Attributes:
         latents: mean latent of the chunk that starts at each row, `(N, d)`, rows of the episodes one after the other;
             ends of episodes are padded with their last row, as in training.
-        weights: precision 1/σ² of each latent dimension by its posterior, 1 on average over the dimensions, `(N, d)`.
+        length: S, rows of those chunks.
     """
 
     latents: Tensor
-    weights: Tensor
+    length: int
 
     @classmethod
     def of(cls, alignment: "Alignment", pretrain: Sequence[Episodes], retargeted: Episodes) -> "Goals":
@@ -65,14 +64,12 @@ class Goals:
     @torch.no_grad()
     def encoded(cls, encoder: Encoder, parts: Sequence[tuple[Episodes, ActionSpace]], length: int) -> "Goals":
         """Latents of every row's chunk of `length` rows, of episodes in spaces of the encoder's columns."""
-        posteriors: list[Posterior] = []
+        latents: list[Tensor] = []
         for episodes, space in parts:
             chunks = chunk(episodes, length, space, pad_end=True, device=encoder.device)
             index = torch.arange(len(chunks), device=encoder.device)
-            posteriors += [encoder.encode(chunks.gather(rows)) for rows in index.split(ENCODE_BATCH)]
-        precision = torch.cat([posterior.std for posterior in posteriors]).square().reciprocal()
-        weights = precision / precision.mean(1, keepdim=True)
-        return cls(torch.cat([posterior.mean for posterior in posteriors]), weights)
+            latents += [encoder.encode(chunks.gather(rows)).mean for rows in index.split(ENCODE_BATCH)]
+        return cls(torch.cat(latents), length)
 
     def of_others(self, lengths: Sequence[int] | np.ndarray, seed: int) -> "Goals":
         """The control: every episode gets the goals of another one, at the same share of its length.
@@ -94,9 +91,9 @@ class Goals:
         first = np.cumsum([0, *lengths[:-1]])
         rows = [first[o] + np.arange(n) * lengths[int(o)] // n for n, o in zip(lengths, other, strict=True)]
         index = torch.from_numpy(np.concatenate(rows)).to(self.latents.device)
-        return Goals(self.latents[index], self.weights[index])
+        return Goals(self.latents[index], self.length)
 
     def to(self, device: torch.device | str) -> "Goals":
         """Move them in place, as modules are."""
-        self.latents, self.weights = self.latents.to(device), self.weights.to(device)
+        self.latents = self.latents.to(device)
         return self

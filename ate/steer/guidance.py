@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ate.align.alignment import Alignment
     from ate.data.space import ActionSpace
 
+DECODE_BATCH = 4096
+
 
 @dataclass(frozen=True, eq=False, init=False)
 class Guidance:
@@ -138,9 +140,8 @@ class Guidance:
 
     def latents(self, chunks: Tensor, noise: Tensor | None = None) -> Tensor:
         """`E_ψ` of chunks `(B, S, D)`, `(B, d)`; noise `(B, d)` or `(1, B, d)` is needed for `latent="sample"`."""
-        index = self._index
-        posterior = self.vae.encode(chunks if index is None else chunks.index_select(-1, index.to(chunks.device)))
-        if self.config.latent == "mean":
+        posterior = self.vae.encode(self._columns(chunks))
+        if self.config.latent != "sample":
             return posterior.mean
         if noise is None:
             raise InputError(
@@ -154,7 +155,6 @@ class Guidance:
         a0: Tensor,
         noise: Tensor | None = None,
         target: Tensor | None = None,
-        weights: Tensor | None = None,
     ) -> Tensor:
         """g, `(B, S, D)`, masked; no graph is left behind.
 
@@ -162,8 +162,7 @@ class Guidance:
             x: noised chunks `(B, S, D)`.
             a0: clean chunks, same shape.
             noise: shared latent noise for `latent="sample"`.
-            target: `latents(a0)` computed before, since it depends on the data alone.
-            weights: of the latent dimensions, `(B, d)` or `(d,)`; None for 1.
+            target: `latents(a0)` or `goal(rows)` computed before, since it depends on the data alone.
 
         Raises:
             InputError: x is not `(B, S, D)` of a0's shape and of columns that the encoder takes.
@@ -178,15 +177,40 @@ class Guidance:
                 fix="map actions into the space the encoder was trained in, or pass slots=",
             )
         with torch.no_grad():
-            goal = self.latents(a0, noise) if target is None else target
+            goal = self._compared(a0, noise) if target is None else target
         with torch.enable_grad():
             moving = x.detach().requires_grad_(True)
-            squared = (self.latents(moving, noise) - goal).square()
-            squared = squared if weights is None else squared * weights
+            squared = (self._compared(moving, noise) - goal).square()
             energy = squared.mean() if self.config.reduction == "mean" else squared.sum()
             (slope,) = torch.autograd.grad(energy, moving)
         g = -slope
         return g if self._weights is None else g * self._weights.to(g)
+
+    def goal(self, rows: Tensor) -> Tensor:
+        """Where guidance at pre-training observations pulls to, at rows `(B,)` of the goals.
+
+        Latents `(B, d)`; or, between decoded chunks, what they decode to `(B, S, C)`.
+        """
+        return self._goals[rows.to(self._goals.device)]
+
+    @cached_property
+    @torch.no_grad()
+    def _goals(self) -> Tensor:
+        if self.goals is None:
+            raise InputError("no goals", where="guidance", expected="goals of each row", fix="pass goals=")
+        latents = self.goals.latents.to(self.vae.device)
+        if self.config.latent != "decoded":
+            return latents
+        # They depend on the data alone, and are decoded once.
+        return torch.cat([self.vae.decode(part, self.goals.length) for part in latents.split(DECODE_BATCH)])
+
+    def _compared(self, x: Tensor, noise: Tensor | None) -> Tensor:
+        """What the energy is the distance between: latents `(B, d)`, or chunks as they are decoded `(B, S, C)`."""
+        return self.vae.as_decoded(self._columns(x)) if self.config.latent == "decoded" else self.latents(x, noise)
+
+    def _columns(self, chunks: Tensor) -> Tensor:
+        """The encoder's columns of chunks `(B, S, D)`."""
+        return chunks if self._index is None else chunks.index_select(-1, self._index.to(chunks.device))
 
     # Constants of the guidance live on the encoder's device: a step must not fetch them from the host.
     @cached_property

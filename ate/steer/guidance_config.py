@@ -40,12 +40,11 @@ class GuidanceConfig:
             code 0.1.
         energy_at: where the latent energy is taken: `"x0_hat"`, at the policy's own clean estimate (a latent auxiliary
             loss), or `"x_t"`, at the noised chunk (the paper).
-        reduction: of the squared latent distance: `"sum"` over latent dimensions, per sample (the paper); `"mean"` over
-            batch and dimensions (released), so that its strength depends on the batch size; or `"precision"`, a sum in
-            which each dimension counts by the precision 1/σ² of the target's posterior, 1 on average: a latent of
-            standard normal dimensions says nothing of how finely each of them is meant, its posterior does.
-        latent: distances between posterior `"mean"`s, or between a `"sample"` μ + σ·e of each with one shared e
-            (released).
+        reduction: of the squared latent distance: `"sum"` over latent dimensions, per sample (the paper), or `"mean"`
+            over batch and dimensions (released), so that its strength depends on the batch size.
+        latent: distances between posterior `"mean"`s; between a `"sample"` μ + σ·e of each with one shared e
+            (released); or between chunks as they are `"decoded"`, ‖m(â0) − D_ψ(E_φ(a_pre))‖²: the latent distance in
+            the units of what is decoded, and with what of â0 no latent holds, its jitter say (docs/evidence.md).
         clip: what the clamp bounds: each `"value"`, or the `"norm"`: a chunk whose RMS over the guided elements
             exceeds c is scaled down to it, which keeps its direction.
         schedule: w(t): `"constant"`, `"alpha"` (α) or `"alpha_squared"` (α²).
@@ -53,12 +52,11 @@ class GuidanceConfig:
         observations: where it acts: at the `"demonstrations"` of the new robot, towards the latent of what was done
             there, or at observations of the `"pretraining"` robots, towards the latent of what those did: there it is
             λ·‖E_ψ(â0(x_t, t, o)) − E_φ(a_pre)‖² on rows of their own (`ate.steer.guided_rows`), over as many numbers as
-            the plain loss (S·D a row), with the demonstrations trained on as without guidance; by the posterior's
-            precision, λ from 1 to 10 is the range that helps.
+            the plain loss (S·D a row), with the demonstrations trained on as without guidance.
 
     Raises:
-        InputError: λ < 0 or infinite, c ≤ 0, a value that is not among the choices, or another energy than that of the
-            clean estimate's mean latent at pre-training observations.
+        InputError: λ < 0 or infinite, c ≤ 0, a value that is not among the choices; at pre-training observations an
+            energy of noised chunks or sampled latents; or elsewhere one of decoded chunks.
     """
 
     lam: float = _option(1.0, "λ, strength of guidance; 0 for none.", "λ={:g}")
@@ -68,12 +66,13 @@ class GuidanceConfig:
         "energy at {}", ("x0_hat", "x_t"), gradient=True,
     )  # fmt: skip
     reduction: str = _option(
-        "sum", "Latent distance summed, its mean over batch and dimensions, or summed by the posterior's precision.",
-        "{} of the energy", ("sum", "mean", "precision"), gradient=True,
+        "sum", "Latent distance summed, or its mean over batch and dimensions.",
+        "{} of the energy", ("sum", "mean"), gradient=True,
     )  # fmt: skip
     latent: str = _option(
-        "mean", "Distance between posterior means or samples.", "latent {}", ("mean", "sample"), gradient=True
-    )
+        "mean", "Distance between posterior means or samples, or between decoded chunks.",
+        "latent {}", ("mean", "sample", "decoded"), gradient=True,
+    )  # fmt: skip
     clip: str = _option(
         "value", "What the clamp bounds: each value, or the chunk's norm.", "clip by {}", ("value", "norm")
     )
@@ -98,17 +97,17 @@ class GuidanceConfig:
                 raise unknown(str(value), map(str, choices), where=f"guidance, {option.name}")
             # 2 and 2.0 are one λ, with one key and one text.
             object.__setattr__(self, option.name, kinds_of(GuidanceConfig)[option.name](value))
-        if self.at_pretraining and (self.energy_at, self.latent) != ("x0_hat", "mean"):
+        if self.at_pretraining and (self.energy_at != "x0_hat" or self.latent == "sample"):
             raise InputError(
                 f"energy_at={self.energy_at!r} and latent={self.latent!r}",
                 where="guidance with observations='pretraining'",
-                expected="energy_at='x0_hat' and latent='mean': no clean chunk of the robot is known there",
+                expected="energy_at='x0_hat' and latent='mean' or 'decoded': no clean chunk of the robot is known there",
                 fix="leave both at their defaults, or guide at the demonstrations",
             )
-        if self.reduction == "precision" and not self.at_pretraining:
+        if self.latent == "decoded" and not self.at_pretraining:
             raise InputError(
-                "reduction='precision'", where="guidance with observations='demonstrations'",
-                expected="'sum' or 'mean': the precision is known of goals alone", fix="use observations='pretraining'",
+                "latent='decoded'", where="guidance with observations='demonstrations'",
+                expected="'mean' or 'sample': there the chunk itself is known", fix="use observations='pretraining'",
             )  # fmt: skip
 
     @property
@@ -139,7 +138,7 @@ class GuidanceConfig:
 
     def label(self) -> str:
         """λ and clamp, and every other option that differs from the usual: `"λ=2, c=0.1, energy at x_t"`."""
-        others = [name for name in self.unusual() if (name, self.reduction) != ("reduction", "precision")]
+        others = [name for name in self.unusual() if (name, self.latent) != ("latent", "decoded")]
         return ", ".join([*self.labels(("lam", "clamp")).values(), *self.labels(others).values()])
 
     def labels(self, names: Iterable[str] | None = None) -> dict[str, str]:
@@ -210,7 +209,7 @@ OPTIONS = tuple(option.name for option in fields(GuidanceConfig))
 PRESETS: Mapping[str, GuidanceConfig] = MappingProxyType(
     {
         "auxiliary": GuidanceConfig(),
-        "tool-motion": GuidanceConfig(lam=3.0, reduction="precision", observations="pretraining"),
+        "tool-motion": GuidanceConfig(latent="decoded", observations="pretraining"),
         "paper": GuidanceConfig(lam=2.0, energy_at="x_t"),
         "released": GuidanceConfig(lam=3.0, clamp=0.1, energy_at="x_t", reduction="mean", latent="sample"),
     }

@@ -1,10 +1,10 @@
 """Guided rows: observations of the pre-training robots, at which the latent distance acts on what the policy predicts.
 
-    λ·‖E_ψ(â0(x_t, t, o)) − E_φ(a_pre)‖²        x_t: the policy's own chunk after j of 4 denoising steps from noise
+    λ·‖E_ψ(â0(x_t, t, o)) − E_φ(a_pre)‖²        x_t: the policy's own chunk, denoised from noise to t
 
 No clean chunk of the new robot is known at such an observation, so x_t comes from the policy itself, without gradient,
-and what is known is the latent of what the pre-training robot did there. Every j from 0 to 3 has its quarter of the
-rows.
+and what is known is the latent of what the pre-training robot did there. Every time of the policy's sampler has its
+share of the rows, so that the policy is corrected where its own samples lead it; the way there is taken in few steps.
 """
 
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ from ate.steer.batches import TrainingData
 if TYPE_CHECKING:
     from ate.policies.policy import Policy
 
-LEVELS = 4
-"""Denoising steps from noise to data of which the first 0 to 3 are taken."""
+COARSE = 3
+"""Denoising steps at most from noise to any t."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class GuidedRows:
         chunk_index: the chunk that follows each observation, `(B,)`; the row of its latent.
         a0: that chunk in the new robot's joints `(B, S, D)`, normalised: known to the meter, not to the loss.
         noise: where denoising starts, `(B, S, D)`, 0 outside the mask.
-        steps: denoising steps that are taken, 0 to 3, ascending, `(B,)`, on the host.
+        steps: the sampler's steps from noise to t, from 0 to all but the last, ascending, `(B,)`, on the host.
         observation: network inputs `(B, o)`.
         mask: slots that count, float `(B, 1, D)`.
         count: numbers that count in all rows, 0-d.
@@ -56,20 +56,22 @@ class GuidedRows:
     def denoised(self, policy: "Policy") -> tuple[Tensor, Tensor]:
         """x_t `(B, S, D)` by the policy as it is, and t `(B,)`."""
         x = self.noise.clone()
-        for step in range(LEVELS - 1):
-            # The rows that go on are the last ones.
+        steps, levels = self.steps.to(x.device), policy.config.denoising_steps
+        for step in range(COARSE):
+            # The rows that go on are the last ones; each takes as many steps as its way has, COARSE at most.
             rows = slice(int((self.steps <= step).sum()), None)
-            now, following = (x.new_full((len(x[rows]),), 1 - i / LEVELS) for i in (step, step + 1))
+            count = steps[rows].clamp(max=COARSE).to(x.dtype)
+            now, following = (1 - steps[rows] / levels * i / count for i in (step, step + 1))
             x[rows] = policy.denoised(x[rows], now, following, self.observation[rows]) * self.mask[rows]
-        return x, (1 - self.steps.to(x.dtype) / LEVELS).to(x.device)
+        return x, 1 - steps.to(x.dtype) / levels
 
 
 class GuidedSource:
     """Guided rows without end, from a generator of their own: demonstrations are drawn as they are without them."""
 
-    def __init__(self, data: TrainingData, size: int, seed: int) -> None:
-        """`size` rows of `data` a batch."""
-        self.data, self._size = data, size
+    def __init__(self, data: TrainingData, size: int, levels: int, seed: int) -> None:
+        """`size` rows of `data` a batch, spread over as many noise levels as the policy's sampler has."""
+        self.data, self._size, self._levels = data, size, levels
         self.generator = torch.Generator(data.observation.device).manual_seed(seed)
 
     def draw(self) -> GuidedRows:
@@ -81,7 +83,7 @@ class GuidedSource:
         mask = data.chunks.mask_of(index).float()
         a0 = data.chunks.gather(index)
         noise = torch.randn(a0.shape, generator=self.generator, device=device) * mask
-        steps = torch.arange(size) * LEVELS // size
+        steps = (2 * torch.arange(size) + 1) * self._levels // (2 * size)
         count = mask.sum() * a0.shape[1]
         observation = data.observed(rows, index, self.generator)
         return GuidedRows(index, a0, noise, steps, observation, mask, count, size).part()

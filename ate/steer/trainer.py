@@ -16,7 +16,6 @@ from torch.optim.swa_utils import PARAM_LIST, AveragedModel
 
 from ate.runs.distributed import all_rows, average, processes
 from ate.runs.loop import Stateful
-from ate.steer.goals import Goals
 from ate.steer.guidance import Guidance
 from ate.steer.guided_rows import GuidedRows
 from ate.steer.meter import GuidanceMeter
@@ -163,10 +162,8 @@ class Trainer(BaseTrainer):
 
 def _to_goals(guidance: Guidance, rows: GuidedRows, place: Tensor) -> Tensor:
     """g `(B, S, D)` at a place, towards the latents of what the pre-training robots did."""
-    goals, reduction = cast(Goals, guidance.goals), guidance.config.reduction
-    weights = goals.weights[rows.chunk_index] if reduction == "precision" else None
-    g = guidance.gradient(place, place, target=goals.latents[rows.chunk_index], weights=weights)
-    return g * (len(place) / rows.size) if reduction == "mean" else g
+    g = guidance.gradient(place, place, target=guidance.goal(rows.chunk_index))
+    return g * (len(place) / rows.size) if guidance.config.reduction == "mean" else g
 
 
 def ema(module: nn.Module, decay: float) -> AveragedModel:

@@ -147,7 +147,8 @@ def _on_device(
     data = TrainingData.mixed(first, sets, spaces, None if at_pretraining else replay, device)
     if at_pretraining and replay is not None:
         others = TrainingData.of(first, replay.sets, replay.spaces, device)
-        guided = GuidedSource(others, replay.rows(optim.batch), optim.seed + 2)
+        levels = first.config.denoising_steps
+        guided = GuidedSource(others, replay.rows(optim.batch), levels, optim.seed + 2)
         for guidance in at_pretraining:
             check_goals(guidance, len(others))
     shifted = ShiftedTargets(guidances, data, first.path, optim.seed)

@@ -14,14 +14,14 @@ ROWS = torch.tensor([-1, 5, -1, 0])
 @pytest.fixture
 def goals(vae):
     generator = torch.Generator().manual_seed(2)
-    latents, weights = torch.randn(7, 8, generator=generator), torch.rand(7, 8, generator=generator)
-    return Goals(latents, weights / weights.mean(1, keepdim=True))
+    return Goals(torch.randn(7, 8, generator=generator), S)
 
 
+@pytest.mark.parametrize("latent", ["mean", "decoded"])
 @pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
-def test_marked_rows_are_pulled_to_their_goals_and_regress_nothing(kind, vae, goals):
+def test_marked_rows_are_pulled_to_their_goals_and_regress_nothing(kind, latent, vae, goals):
     policy, (a0, noise, t) = DiffusionPolicy(S, D, kind), draw()
-    guidance = Guidance(vae, "tool-motion", lam=3.0, goals=goals)
+    guidance = Guidance(vae, "tool-motion", lam=3.0, latent=latent, goals=goals)
     with attach(policy, guidance) as guided:
         guided.replayed(ROWS)
         policy(a0, noise, t).backward()
@@ -41,8 +41,9 @@ def test_marked_rows_are_pulled_to_their_goals_and_regress_nothing(kind, vae, go
     }[kind]  # fmt: skip
     marked = ROWS >= 0
     plain = (prediction - target)[~marked].square().sum()
-    distance = (vae.encode(estimate[marked].clamp(-1.5, 1.5)).mean - goals.latents[ROWS[marked]]).square()
-    energy = (distance * goals.weights[ROWS[marked]]).sum()
+    reached, goal = estimate[marked].clamp(-1.5, 1.5), goals.latents[ROWS[marked]]
+    distance = vae.encode(reached).mean - goal if latent == "mean" else reached - vae.decode(goal, S)
+    energy = distance.square().sum()
     ((plain + 3.0 * energy) / a0.numel()).backward()
     for mine, theirs in zip(found, gradients(policy), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)

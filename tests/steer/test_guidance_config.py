@@ -98,7 +98,7 @@ def test_a_label_names_lambda_and_clamp_and_what_is_unusual():
     assert PRESETS["paper"].label() == "λ=2, c=∞, energy at x_t"
     # At pre-training observations the energy is of the estimate's mean: not every option can be unusual at once.
     assert UNUSUAL.unusual() == list(OPTIONS[2:-1]) and list(UNUSUAL.labels()) == list(OPTIONS)
-    assert PRESETS["tool-motion"].label() == "λ=3, c=∞, at pretraining observations"
+    assert PRESETS["tool-motion"].label() == "λ=1, c=∞, at pretraining observations"
     assert len(set(UNUSUAL.labels().values())) == len(OPTIONS)
 
 

@@ -10,10 +10,10 @@ import torch
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.space import spaces
 from ate.errors import InputError
-from ate.policies import build
+from ate.policies import Policy, build
 from ate.steer import Goals, Guidance, GuidanceConfig, GuidedPolicy, OptimConfig, Replay, finetune, finetune_methods
 from ate.steer.batches import TrainingData, draw
-from ate.steer.guided_rows import LEVELS, GuidedSource
+from ate.steer.guided_rows import GuidedSource
 from ate.steer.shifted_target import ShiftedTargets
 from ate.steer.trainer import Trainer
 
@@ -86,33 +86,35 @@ def test_guidance_of_no_strength_is_direct_fine_tuning_bit_for_bit(setting):
     assert torch.equal(weights(trained(setting, guided(setting, lam=0.0), replay, steps=5).policy), direct)
     acting = trained(setting, guided(setting, lam=3.0), replay, steps=5)
     assert not torch.allclose(weights(acting.policy), direct, atol=1e-6)
-    # The demonstrations are drawn as they are without guidance, and the meter knows the four noise levels.
-    assert [row["t_high"] for row in acting.meter] == [0.3, 0.5, 0.8, 1.0]
+    # The demonstrations are drawn as they are without guidance, and the meter knows the sampler's noise levels, from
+    # pure noise to the last, as far as eight rows can have them.
+    levels = [row["t_high"] for row in acting.meter]
+    assert len(levels) >= 7 and levels[0] <= 0.2 and levels[-1] == 1.0
 
 
 @pytest.mark.parametrize("kind", ["sample", "epsilon", "v", "flow_noise_at_1"])
-@pytest.mark.parametrize("reduction", ["sum", "precision"])
-def test_the_gradient_is_that_of_the_latent_distance(make_set, kind, reduction):
-    """λ·Σ w·(E(â0) − goal)² over all numbers of the rows, by finite differences in one weight after the other."""
+@pytest.mark.parametrize("latent", ["mean", "decoded"])
+def test_the_gradient_is_that_of_the_latent_distance(make_set, kind, latent):
+    """λ·‖E(â0) − goal‖², or λ·‖â0 − D(goal)‖², over all numbers of the rows, by finite differences in single weights."""
     new = make_set("new", joints=3, episodes=2)
     torch.manual_seed(1)
     vae = InfoVAE(VAEConfig(features=4, latent=4, layers=1, heads=1, feedforward=8, dropout=0.0)).double()
     policy = build([new], 4, seed=0, hidden=8, depth=1, parameterization=kind)
     goals = Goals.encoded(vae.float().eval(), [(new, policy.spaces[0].compact)], 4)
-    guidance = Guidance(vae, "tool-motion", lam=3.0, reduction=reduction, goals=goals)
+    guidance = Guidance(vae, "tool-motion", lam=3.0, latent=latent, goals=goals)
     data = TrainingData.of(policy, [new], policy.spaces, CPU)
-    rows = GuidedSource(data, 8, 0).draw()
+    rows = GuidedSource(data, 8, policy.config.denoising_steps, 0).draw()
     policy, vae = policy.double(), vae.double()
     rows = replace(rows, **{name: getattr(rows, name).double() for name in ("a0", "noise", "observation", "mask")})
-    goals.latents, goals.weights = goals.latents.double() + 0.3, goals.weights.double()
+    goals.latents = goals.latents.double() + 0.3
     x, t = rows.denoised(policy)
     _alpha, sigma = policy.path.alpha_sigma(t)
 
     def energy():
         estimate = policy.path.split(x, policy(x, t, rows.observation), t)[0].clamp(-1.5, 1.5)
-        squared = (vae.encode(estimate).mean - goals.latents[rows.chunk_index]).square()
-        weighted = squared * goals.weights[rows.chunk_index] if reduction == "precision" else squared
-        return 3.0 * weighted.sum() / (8 * 4 * 4)
+        goal = goals.latents[rows.chunk_index]
+        away = vae.encode(estimate).mean - goal if latent == "mean" else estimate - vae.decode(goal, 4)
+        return 3.0 * away.square().sum() / (8 * 4 * 4)
 
     trainer = Trainer("x", GuidedPolicy(policy, guidance), OptimConfig(), ShiftedTargets([], data, policy.path, 0), CPU)
     trainer._pull(guidance, trainer._meter, rows).backward()
@@ -134,11 +136,12 @@ def test_the_gradient_is_that_of_the_latent_distance(make_set, kind, reduction):
     assert np.abs(expected).max() > 1e-4 and float(sigma.min()) > 0
 
 
-def test_every_noise_level_has_its_quarter_of_the_rows(setting):
+def test_every_noise_level_of_the_sampler_has_its_share_of_the_rows(setting):
     policy, _, replay, *_ = setting
+    policy = Policy(replace(policy.config, denoising_steps=4), policy.spaces, policy.state)
     data = TrainingData.of(policy, replay.sets, replay.spaces, CPU)
-    rows = GuidedSource(data, 16, 0).draw()
-    assert rows.steps.bincount().tolist() == [4] * LEVELS
+    rows = GuidedSource(data, 16, 4, 0).draw()
+    assert rows.steps.bincount().tolist() == [4] * 4
     x, t = rows.denoised(policy)
     assert torch.equal(x[:4], rows.noise[:4]) and t.tolist() == [1.0] * 4 + [0.75] * 4 + [0.5] * 4 + [0.25] * 4
     # Three steps on, by hand.
@@ -150,13 +153,19 @@ def test_every_noise_level_has_its_quarter_of_the_rows(setting):
     torch.testing.assert_close(x[12:], moved)
 
 
-def test_goals_are_encoded_once(setting, monkeypatch):
-    """A step encodes the estimates alone: as many rows as guidance has, once."""
+def test_goals_are_encoded_and_decoded_once(setting, monkeypatch):
+    """A step encodes the estimates alone, as many rows as guidance has; between decoded chunks it runs no network."""
     calls = []
-    encode = InfoVAE.encode
-    monkeypatch.setattr(InfoVAE, "encode", lambda self, x, *rest: calls.append(len(x)) or encode(self, x, *rest))
+    for name in ("encode", "decode"):
+        usual = getattr(InfoVAE, name)
+        monkeypatch.setattr(
+            InfoVAE, name, lambda self, x, *rest, n=name, u=usual: calls.append((n, len(x))) or u(self, x, *rest)
+        )
+    trained(setting, guided(setting, latent="mean"), setting[2], steps=3)
+    assert calls == [("encode", 8)] * 3
+    calls.clear()
     trained(setting, guided(setting), setting[2], steps=3)
-    assert calls == [8, 8, 8]
+    assert calls == [("decode", len(setting[4].latents))]
 
 
 def test_goals_of_others_are_never_ones_own(setting):
@@ -167,7 +176,6 @@ def test_goals_of_others_are_never_ones_own(setting):
         own = goals.latents[start:end]
         assert not any(torch.equal(row, other) for row in shuffled.latents[start:end] for other in own)
     assert shuffled.latents.shape == goals.latents.shape
-    torch.testing.assert_close(goals.weights.mean(1), torch.ones(len(goals.weights)))
 
 
 def test_methods_of_several_replays_equal_each_alone(setting, tmp_path):
@@ -212,9 +220,9 @@ def test_what_does_not_fit_is_refused(setting, make_set):
         Guidance(vae, "tool-motion")
     with pytest.raises(InputError, match="energy_at"):
         GuidanceConfig(observations="pretraining", energy_at="x_t")
-    with pytest.raises(InputError, match="precision"):
-        GuidanceConfig(reduction="precision")
-    fewer = Goals(goals.latents[:-1], goals.weights[:-1])
+    with pytest.raises(InputError, match="decoded"):
+        GuidanceConfig(latent="decoded")
+    fewer = Goals(goals.latents[:-1], goals.length)
     with pytest.raises(InputError, match="goals"):
         trained(setting, Guidance(vae, "tool-motion", goals=fewer), replay, steps=1)
     with pytest.raises(InputError, match="leave stacked out"):
