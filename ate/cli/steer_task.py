@@ -1,6 +1,6 @@
 """Task: what `ate steer` fine-tunes on, made only as far as its method asks for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +95,7 @@ class Task:
         """
         from ate.data.normalize import fit_rows
         from ate.data.placements import placement
-        from ate.data.space import ActionSpace, spaces
+        from ate.data.space import spaces
         from ate.data.tool_space import ToolSpace
         from ate.runs.files import content_key
 
@@ -109,7 +109,7 @@ class Task:
             return space
         parts = [self.episodes, self.retargeted]
         rows = fit_rows(part.series(i) for part in parts for i in range(len(part)))
-        return ActionSpace(space.embodiment, rows, space.source, content_key([part.digest for part in parts]))
+        return replace(space, normalizer=rows, data=content_key([part.digest for part in parts]))
 
     @property
     def digests(self) -> dict[str, str]:

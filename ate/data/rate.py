@@ -46,7 +46,7 @@ def _resampled(item: Episode, episodes: Episodes, hz: float) -> Episode:
         for name, rows in item.series.items()
         if name not in ("qpos", "action") or rows.shape == joints
     }
-    return Episode(item.name, item.path, series, {**item.attributes, "rate_hz": float(hz)}, item.keys)
+    return replace(item, series=series, attributes={**item.attributes, "rate_hz": float(hz)})
 
 
 def _at(values: np.ndarray, at: np.ndarray, name: str) -> np.ndarray:

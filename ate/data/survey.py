@@ -1,5 +1,6 @@
 """The survey of a path: every episode indexed, usable or broken, in the named or recognised layout."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -63,6 +64,7 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     left_out = {stem(name) for name in data.exclude}
     if data.joints:
         items = _ordered([_tried(item, lambda e: pick(e, source, data.joints, known)) for item in items], source)
+    items = _in_si(items, data, known)
     if values:
         items = [_tried(item, lambda e: _read_through(e, source)) for item in items]
     present = [item for item in items if stem(item.name) not in left_out]
@@ -73,7 +75,7 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     broken = tuple(i for i in (odd.get(item.name, item) for item in present) if isinstance(i, Broken))
     kept = tuple(item for item in usable if item.name not in odd)
     entries = tuple(_entry(item, source, left_out, odd) for item in items)
-    ledger = Ledger(reader.NAME, evidence, entries)
+    ledger = Ledger(reader.NAME, evidence, entries, _notes(kept))
     return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
 
 
@@ -85,6 +87,27 @@ def _tried(item: Episode | Broken, step: Callable[[Episode], Episode]) -> Episod
         return step(item)
     except InputError as error:
         return Broken(item.name, item.path, error)
+
+
+def _in_si(items: list[Episode | Broken], data: "DataSet", named: "Profile | None") -> list[Episode | Broken]:
+    """The episodes in rad, m and openings, as their files or the robot's profile declare."""
+    from ate.data.units import converted, profile_by_name
+
+    first = next((item for item in items if isinstance(item, Episode)), None)
+    if first is None:
+        return items
+    robot = first.attributes.get("robot") or _folder(Path(data.path))
+    profile = named or profile_by_name(first.column_names(data.source), robot)
+    fallback = _columns_of(named, first.series[data.source].shape[1]) or ()
+    given = named is not None
+    return [i if isinstance(i, Broken) else converted(i, profile, given, fallback) for i in items]
+
+
+def _notes(kept: Sequence[Episode]) -> tuple[str, ...]:
+    """What was converted, the usual conversion of the set first."""
+    texts = Counter(item.attributes.get("converted", "") for item in kept)
+    counted = [(text, "" if count == len(kept) else f" (in {count} of {len(kept)})") for text, count in texts.items()]
+    return tuple(f"converted{share} {text}." for text, share in counted if text)
 
 
 def _read_through(item: Episode, source: str) -> Episode:
@@ -176,19 +199,30 @@ def _entry(item: Episode | Broken, source: str, left_out: set[str], odd: dict[st
 
 def _episodes(kept: tuple[Episode, ...], data: "DataSet", profile: "Profile | None", ledger: Ledger) -> Episodes:
     first: dict[str, Any] = dict(kept[0].attributes)
-    path = Path(data.path)
-    folder = path if path.is_dir() else path.parent
-    fallback = folder.parent.name if folder.name == "hdf5" else folder.name
     return Episodes(
         kept,
         data.source,
-        first.get("robot") or (profile.name if profile else fallback),
+        first.get("robot") or (profile.name if profile else _folder(Path(data.path))),
         _joint_names(kept[0], data, profile),
         first.get("rate_hz"),
         first.get("task"),
         ledger,
         data.robot,
     )
+
+
+def _folder(path: Path) -> str:
+    """The name of a set whose files name no robot."""
+    folder = path if path.is_dir() else path.parent
+    return folder.parent.name if folder.name == "hdf5" else folder.name
+
+
+def _columns_of(profile: "Profile | None", width: int) -> tuple[str, ...] | None:
+    """The profile's columns where there are as many; optional ones too, such as the gripper of a robot from a URDF."""
+    if profile is None:
+        return None
+    columns = (tuple(joint.name for joint in profile.joints), profile.joint_names)
+    return next((names for names in columns if len(names) == width), None)
 
 
 def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> tuple[str, ...]:
@@ -198,10 +232,8 @@ def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> 
         return names
     if profile is None:
         return tuple(f"joint_{i}" for i in range(width))
-    if len(profile.joints) == width:
-        # Optional columns too, such as the gripper of a robot from a URDF.
-        return tuple(joint.name for joint in profile.joints)
-    if len(profile.joint_names) != width:
+    columns = _columns_of(profile, width)
+    if columns is None:
         raise InputError(
             f"{width} columns in {data.source!r}",
             where=data.path,
@@ -209,4 +241,4 @@ def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> 
             f"{', '.join(profile.joint_names)}",
             fix="name the profile of the robot that was recorded",
         )
-    return profile.joint_names
+    return columns

@@ -20,13 +20,14 @@ from ate.data.doctor.checks import (
     units,
     values,
 )
-from ate.data.doctor.examined_set import ExaminedSet, joints_of, profile_of
+from ate.data.doctor.examined_set import ExaminedSet, profile_of
 from ate.data.doctor.facts import gather
 from ate.data.doctor.report import FAIL, LEVELS, PASS, Finding, Report, Triage
 from ate.data.episodes import Episodes
 from ate.data.formats.layout import Broken
 from ate.data.ledger import Ledger
 from ate.data.loading import DataSet
+from ate.data.units import joints_now
 from ate.errors import InputError
 
 Source = DataSet | Episodes | str | Path
@@ -142,7 +143,7 @@ def _others(data: Source | None) -> tuple[ExaminedSet, ...]:
 
 def _examined(path: str, episodes: Episodes, robot: str, horizon: int, others: tuple[ExaminedSet, ...]) -> ExaminedSet:
     known = profile_of(episodes, robot)
-    return ExaminedSet(path, episodes, gather(episodes), known, joints_of(episodes, known), horizon, others)
+    return ExaminedSet(path, episodes, gather(episodes), known, joints_now(episodes, known), horizon, others)
 
 
 def _broken(broken: Sequence[Broken]) -> list[Finding]:

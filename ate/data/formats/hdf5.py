@@ -140,7 +140,9 @@ def attributes(handle: h5py.Group) -> dict[str, Any]:
     """What files say about themselves, under the names that the house uses; what they do not say is absent."""
     wanted = (*_TEXTS, *_LISTS, *RATES, "seed", "neg_dt")
     recorded = {name: handle.attrs[name] for name in wanted if h5py.h5a.exists(handle.id, name.encode())}
-    described = {name: text(recorded[name]) for name in _TEXTS if name in recorded}
+    # A unit a column comes as an array.
+    described = {name: ", ".join(texts(recorded[name])) if name == "units" else text(recorded[name])
+                 for name in _TEXTS if name in recorded}  # fmt: skip
     named = {name: texts(recorded[name]) for name in _LISTS if name in recorded}
     # Where a recording was simulated, its seed starts the same scene again.
     seed, backwards = number(recorded.get("seed")), number(recorded.get("neg_dt"))

@@ -108,9 +108,9 @@ def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
 
 
 def _attributes(meta: Meta) -> dict[str, Any]:
-    robot = meta.info.get("robot_type")
+    robot, units = meta.info.get("robot_type"), meta.info.get("units")
     joints, actions = (meta.names(name) or None if name in meta.features else None for name in (_STATE, _ACTION))
     return known(
         robot=robot if isinstance(robot, str) else None, rate_hz=rate({"fps": meta.info.get("fps")}),
-        joint_names=joints, action_names=actions,
+        joint_names=joints, action_names=actions, units=units if isinstance(units, str) and units else None,
     )  # fmt: skip

@@ -119,7 +119,9 @@ def _attributes(handle: ZipFile, headers: dict[str, Header], file: Path) -> dict
         # Names and numbers are short; anything else under these keys is not what they mean.
         if header is not None and header.dtype.kind in "UfiuS" and header.bytes <= 2**20 and header.bytes:
             arrays[key] = archive.values(handle, header, file)
-    described = {k: str(v.ravel()[0]) for k, v in arrays.items() if k in ("robot", "task", "units")}
+    described = {k: str(v.ravel()[0]) for k, v in arrays.items() if k in ("robot", "task")}
+    # A unit a column comes as an array.
+    described |= {k: ", ".join(texts(v if v.ndim else str(v))) for k, v in arrays.items() if k == "units"}
     named = {k: texts(v if v.ndim else str(v)) for k, v in arrays.items() if k.endswith("_names")}
     hertz = rate({k: v.ravel()[0] for k, v in arrays.items() if k in ("rate_hz", "fps")})
     return known(**described, **named, rate_hz=hertz)
