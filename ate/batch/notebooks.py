@@ -45,8 +45,8 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
         The settings that all of them ran with.
 
     Raises:
-        InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used, or a run directory of
-            an earlier version; nothing was written.
+        InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used or that the doctor calls
+            FAIL, or a run directory of an earlier version or of other data; nothing was written.
         NotebookFailed: a notebook did not run to its end. The notebooks after it were not run. The report is written;
             it and the executed notebook begin with the card of the failure.
     """

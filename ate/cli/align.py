@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ate.cli.accept_option import accept_option, accepted
 from ate.errors import InputError
 
 
@@ -16,6 +17,9 @@ from ate.errors import InputError
 @click.option("--pretrain", type=click.Path(path_type=Path), default=None,
               help="Pre-training episodes: a data set, or a folder of them, one a robot.")  # fmt: skip
 @click.option("--adapt", type=click.Path(path_type=Path), default=None, help="The adaptation robot's episodes.")
+@click.option("--robot", default="", help="Profile of the adaptation robot; converts what it declares.")
+@click.option("--robot-pretrain", default="", help="The same of the pre-training robots.")
+@accept_option
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run [default: runs/align].")
 @click.option("--seed", default=0, show_default=True, help="Seed of split, weights, batches and noise.")
 @click.option("-p", "items", multiple=True, metavar="NAME=VALUE", help="Any option of AlignConfig; may be repeated.")
@@ -25,6 +29,9 @@ def align(
     preset: str,
     pretrain: Path | None,
     adapt: Path | None,
+    robot: str,
+    robot_pretrain: str,
+    accept: str,
     out: Path | None,
     seed: int,
     items: tuple[str, ...],
@@ -40,7 +47,7 @@ def align(
     from ate.align.config import preset as resolve
     from ate.align.released.config import read_seed_config
     from ate.align.released.run_folder import DEFAULT_FOLDER, Job
-    from ate.data.loading import load, load_sets
+    from ate.data.loading import DataSet
     from ate.runs.child import Child
     from ate.runs.distributed import leader, session
     from ate.runs.options import pairs, typed
@@ -55,6 +62,7 @@ def align(
         if pretrain or adapt:
             raise click.UsageError("--config names the data: leave --pretrain and --adapt away")
         seed_config = read_seed_config(files)
+        data = DataSet(str(seed_config.pretrain)), DataSet(str(seed_config.adapt))
         for note in seed_config.notes:
             click.echo(f"Note: {note}.")
         config = seed_config.config(resolve(preset or "released")).with_options(**options)
@@ -63,7 +71,9 @@ def align(
         if pretrain is None or adapt is None:
             raise click.UsageError("give --config, or both --pretrain and --adapt")
         config = resolve(preset or "demo").with_options(**options)
-        job = Job(load_sets(pretrain), load(adapt), config, out or DEFAULT_FOLDER, seed, command)
+        data = DataSet(str(pretrain), robot=robot_pretrain), DataSet(str(adapt), robot=robot)
+        job = Job(data[0].load_sets(), data[1].load(), config, out or DEFAULT_FOLDER, seed, command)
+    job.accepted = accepted(*data, config.chunk, accept)
     with session():
         written = job.run()
         if not leader():
