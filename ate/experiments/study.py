@@ -254,6 +254,7 @@ def sweep_of(settings: Settings) -> Sweep:
     return Sweep(
         lams=settings.lams,
         clamps=settings.clamps,
+        share=settings.shares,
         parameterization=settings.parameterizations[:1],
         demonstrations=(settings.demonstrations,),
         steps=(settings.steps,),
