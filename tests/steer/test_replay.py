@@ -20,14 +20,6 @@ from ate.steer.trainer import Trainer
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def setting(make_set):
     """A robot's demonstrations, more episodes of it as if retargeted, an encoder of its joints and a policy."""
