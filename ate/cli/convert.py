@@ -13,7 +13,8 @@ import click
     "--source", default="qpos", show_default=True, help="Series that must be there and of one width: qpos or action."
 )
 @click.option("--robot", default="", help="Robot's profile: names columns, and declares what they are measured in.")
-@click.option("--rate", type=float, default=None, help="Rows a second to write; values between rows are interpolated.")
+@click.option("--rate", type=float, default=None,
+              help="Rows a second to write, interpolated; the recording's own where its files say none.")  # fmt: skip
 @click.option("--gripper", is_flag=True, help="Write one opening, 0 closed to 1 open, in place of the fingers.")
 @click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
 def convert(
@@ -35,9 +36,10 @@ def convert(
     from ate.robots.profile import profile
 
     left_out = [name for item in exclude for name in excludes.names(item)]
-    episodes = load(src, source, left_out, layout, robot)
+    episodes = load(src, source, left_out, layout, robot, rate=rate or 0.0)
     episodes = with_opening(episodes) if gripper else episodes
-    episodes = episodes if rate is None else at_rate(episodes, rate)
+    if rate is not None and any(item.attributes.get("rate_hz") != rate for item in episodes):
+        episodes = at_rate(episodes, rate)
     ledger = write(episodes, out, profile(robot) if robot else None, src)
     for line in ledger.lines():
         click.echo(line)

@@ -119,6 +119,8 @@ def _write(file: Path, item: Episode, episodes: Episodes) -> None:
             for start in range(0, len(series), _ROWS):
                 rows = series.read(start, min(start + _ROWS, len(series)))
                 dataset[start : start + len(rows)] = rows
+        if item.clock is not None and item.clock.unit:
+            handle["time"] = item.clock.seconds()
         _attributes(handle, item, episodes, names["qpos"], names["action"])
 
 

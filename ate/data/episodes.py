@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ate.data.clock import Clock
 from ate.data.ledger import Keys, Ledger
 from ate.data.series import Series
 from ate.errors import InputError
@@ -36,10 +37,12 @@ class Episode:
             `state (n_steps, k)`, `ee_pose (n_steps, 7)`, `phase (n_steps,)`; radians (metres for sliding joints), the
             gripper's opening in [0, 1], where the file or the robot's profile declares what was recorded.
         attributes: what the file says of itself: `robot`, `task`, `rate_hz`, `units`, `joint_names`, `action_names`,
-            `state_names`, `phase_names`, `seed`; and `converted`, what was done to its values.
+            `state_names`, `phase_names`, `seed`; and `converted`, what was done to its values, and `rate_from`, what
+            `rate_hz` is from.
         keys: what its reader found, missed and left.
         declared: of series that were converted when they were loaded, each column as it was recorded; None for columns
             that are as they were (`ate.data.units`).
+        clock: time stamps of the rows, or None.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Episode:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     keys: Keys = field(default_factory=Keys)
     declared: "Mapping[str, tuple[Joint | None, ...]]" = field(default_factory=dict)
+    clock: Clock | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.series.values())))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -64,7 +64,7 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     left_out = {stem(name) for name in data.exclude}
     if data.joints:
         items = _ordered([_tried(item, lambda e: pick(e, source, data.joints, known)) for item in items], source)
-    items = _in_si(items, data, known)
+    items = _as_declared(items, data, known)
     if values:
         items = [_tried(item, lambda e: _read_through(e, source)) for item in items]
     present = [item for item in items if stem(item.name) not in left_out]
@@ -89,8 +89,8 @@ def _tried(item: Episode | Broken, step: Callable[[Episode], Episode]) -> Episod
         return Broken(item.name, item.path, error)
 
 
-def _in_si(items: list[Episode | Broken], data: "DataSet", named: "Profile | None") -> list[Episode | Broken]:
-    """The episodes in rad, m and openings, as their files or the robot's profile declare."""
+def _as_declared(items: list[Episode | Broken], data: "DataSet", named: "Profile | None") -> list[Episode | Broken]:
+    """The episodes in rad, m and openings and with a rate, as their files or the robot's profile declare."""
     from ate.data.units import converted, profile_by_name
 
     first = next((item for item in items if isinstance(item, Episode)), None)
@@ -100,14 +100,39 @@ def _in_si(items: list[Episode | Broken], data: "DataSet", named: "Profile | Non
     profile = named or profile_by_name(first.column_names(data.source), robot)
     fallback = _columns_of(named, first.series[data.source].shape[1]) or ()
     given = named is not None
-    return [i if isinstance(i, Broken) else converted(i, profile, given, fallback) for i in items]
+    return [
+        i if isinstance(i, Broken) else converted(_timed(i, data.rate, profile), profile, given, fallback)
+        for i in items
+    ]
+
+
+def _timed(item: Episode, asked: float, profile: "Profile | None") -> Episode:
+    """With the rate that was given or that is the profile's, where the file and its clock say none."""
+    attributes = dict(item.attributes)
+    if asked:
+        attributes["rate_asked"] = asked
+    if not attributes.get("rate_hz"):
+        usual = None if profile is None else profile.rate_hz
+        if asked:
+            attributes |= {"rate_hz": asked, "rate_from": "what was given (rate=, --rate)"}
+        elif profile is not None and usual:
+            attributes |= {"rate_hz": usual, "rate_from": f"profile {profile.name}"}
+    return item if attributes == item.attributes else replace(item, attributes=attributes)
 
 
 def _notes(kept: Sequence[Episode]) -> tuple[str, ...]:
-    """What was converted, the usual conversion of the set first."""
-    texts = Counter(item.attributes.get("converted", "") for item in kept)
-    counted = [(text, "" if count == len(kept) else f" (in {count} of {len(kept)})") for text, count in texts.items()]
-    return tuple(f"converted{share} {text}." for text, share in counted if text)
+    """What was converted, and what rate was believed although the files say none."""
+    converted = Counter(f"converted {item.attributes['converted']}" for item in kept if "converted" in item.attributes)
+    believed = Counter(
+        f"rate {item.attributes['rate_hz']:g} Hz by {item.attributes['rate_from']}"
+        for item in kept
+        if str(item.attributes.get("rate_from", "")).startswith(("what was given", "profile ", "the clock"))
+    )
+    if len(believed) > 1:
+        # The doctor says more of mixed rates than a list of them would.
+        believed.clear()
+    counts = (*converted.items(), *believed.items())
+    return tuple(text + ("." if n == len(kept) else f" (in {n} of {len(kept)} episodes).") for text, n in counts)
 
 
 def _read_through(item: Episode, source: str) -> Episode:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ate.data.doctor.checks import (
     against,
     chunking,
+    clocks,
     constants,
     duplicates,
     frames,
@@ -34,7 +35,20 @@ Source = DataSet | Episodes | str | Path
 # The path of a set, what of it can be used, what cannot, and the ledger.
 Surveyed = tuple[str, Episodes | None, tuple[Broken, ...], Ledger]
 # In the order of the report where levels are equal.
-CHECKS = (values, shapes, units, gripper, constants, motion, stillness, relation, quaternions, duplicates, chunking)
+CHECKS = (
+    values,
+    shapes,
+    clocks,
+    units,
+    gripper,
+    constants,
+    motion,
+    stillness,
+    relation,
+    quaternions,
+    duplicates,
+    chunking,
+)
 
 
 def examine(data: Source, *, robot: str = "", against: Source | None = None, horizon: int = 16) -> Report:

@@ -1,6 +1,7 @@
 """CSV: one table an episode, a column a joint; with a header, or without one where a robot's profile names the columns.
 
-A column `time`, `t` or `timestamp` (seconds) gives the rate; columns `action_…` or `action.…` are the action.
+A column that is called like a clock (`time`, `timestamp_ms`, …) gives the rate; columns `action_…` or
+`action.…` are the action.
 """
 
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ate.data.clock import Clock, is_clock
 from ate.data.episodes import Episode
 from ate.data.formats import table
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, check_matrix, clock_rate, counted, each_file
+from ate.data.formats.layout import Broken, check_matrix, counted, each_file, timed
 from ate.data.formats.table import Rows, Table
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -24,10 +26,7 @@ if TYPE_CHECKING:
 NAME = "csv"
 EXPECTS = "tables with a header that names the joints, or without one and with the robot named"
 SUFFIXES = (".csv",)
-_TIMES = ("time", "t", "timestamp")
 _ACTIONS = ("action_", "action.")
-# Enough rows to measure the time step.
-_TIMED = 2000
 
 
 def looks(path: Path) -> str | None:
@@ -49,9 +48,9 @@ def index(path: Path, source: str, profile: "Profile | None" = None) -> Iterator
 def _episode(file: Path, source: str, profile: "Profile | None") -> Episode:
     head = table.scan(file)
     names = _names(head, file, profile)
-    clock = next((i for i, name in enumerate(names) if head.header and name.lower() in _TIMES), None)
+    clocks = [i for i, name in enumerate(names) if head.header and is_clock(name)]
     commanded = [i for i, name in enumerate(names) if head.header and name.lower().startswith(_ACTIONS)]
-    measured = [i for i in range(len(names)) if i != clock and i not in commanded]
+    measured = [i for i in range(len(names)) if i not in clocks and i not in commanded]
     qpos = _series(file, head, names, measured)
     check_matrix(qpos.shape, np.dtype(np.float64), str(file))
     series = {"qpos": qpos}
@@ -60,12 +59,14 @@ def _episode(file: Path, source: str, profile: "Profile | None") -> Episode:
     attributes: dict[str, object] = {"joint_names": tuple(names[i] for i in measured)}
     if commanded:
         attributes["action_names"] = tuple(names[i][len(_ACTIONS[0]) :] for i in commanded)
-    if clock is not None:
-        attributes |= clock_rate(Rows(file, head, names, (clock,))(0, min(head.rows, _TIMED))[:, 0])
+    clock = Clock(names[clocks[0]], _series(file, head, names, clocks[:1])) if clocks else None
+    attributes |= timed(clock)
     if not head.header and profile is not None:
         attributes["robot"] = profile.name
     missing = () if commanded else ("action_…",)
-    return Episode(file.stem, file, series, attributes, Keys(tuple(names), missing, tuple(left)))
+    left += [names[i] for i in clocks[1:]]
+    found = (*(name for i, name in enumerate(names) if i not in clocks), *([clock.label] if clock else ()))
+    return Episode(file.stem, file, series, attributes, Keys(found, missing, tuple(left)), clock=clock)
 
 
 def _series(file: Path, head: Table, names: tuple[str, ...], columns: list[int]) -> Series:

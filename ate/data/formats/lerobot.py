@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats import lerobot_meta, parquet
 from ate.data.formats.companions import pair
@@ -18,7 +19,7 @@ from ate.errors import InputError
 
 NAME = "lerobot"
 EXPECTS = "a LeRobot data set: meta/info.json, and parquet files in data/"
-_STATE, _ACTION = "observation.state", "action"
+_STATE, _ACTION, _TIME = "observation.state", "action", "timestamp"
 
 
 def looks(path: Path) -> str | None:
@@ -79,12 +80,14 @@ def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str,
     series = {"qpos": _series(meta, place, footer, _STATE)}
     left = pair(series, others, source, where)
     used = (_STATE, _ACTION) if "action" in series else (_STATE,)
+    clock = _clock(place, footer)
     # Features that are not in the parquet file are videos.
     present = dict.fromkeys([*footer.columns, *footer.others, *meta.features])
-    left += [key for key in present if key not in (_STATE, _ACTION)]
+    left += [key for key in present if key not in (_STATE, _ACTION, *([_TIME] if clock else ()))]
+    used = (*used, _TIME) if clock else used
     keys = Keys(used, () if _ACTION in meta.features else (_ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
-    return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task}, keys)
+    return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task}, keys, clock=clock)
 
 
 def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
@@ -107,10 +110,20 @@ def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
     return Series((place.length, width), where, window)
 
 
+def _clock(place: Place, footer: Footer) -> Clock | None:
+    """The column of time stamps, seconds from the start of the episode."""
+    if footer.columns.get(_TIME) != "number":
+        return None
+    window = parquet.Window(place.file, _TIME, 1, place.first, place.number)
+    return Clock(_TIME, Series((place.length, 1), f"{place.file}, column {_TIME!r}", window, exact=True))
+
+
 def _attributes(meta: Meta) -> dict[str, Any]:
     robot, units = meta.info.get("robot_type"), meta.info.get("units")
     joints, actions = (meta.names(name) or None if name in meta.features else None for name in (_STATE, _ACTION))
+    hertz = rate({"fps": meta.info.get("fps")})
     return known(
-        robot=robot if isinstance(robot, str) else None, rate_hz=rate({"fps": meta.info.get("fps")}),
+        robot=robot if isinstance(robot, str) else None, rate_hz=hertz,
+        rate_from=None if hertz is None else f"fps in {lerobot_meta.INFO}",
         joint_names=joints, action_names=actions, units=units if isinstance(units, str) and units else None,
     )  # fmt: skip

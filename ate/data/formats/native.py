@@ -8,7 +8,7 @@ from pathlib import Path
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, check_matrix, each_file
+from ate.data.formats.layout import Broken, check_matrix, each_file, timed
 from ate.data.ledger import Keys
 from ate.errors import InputError
 
@@ -43,6 +43,8 @@ def _episode(file: Path, source: str) -> Episode:
         left = pair(series, companions, source, str(file))
         present = hdf5.keys(handle)
         missing = tuple(name for name in COMPANIONS if name not in present)
-        left += [key for key in present if key not in ("qpos", *COMPANIONS)]
-        used = Keys(tuple(series), missing, tuple(left))
-        return Episode(file.stem, file, series, hdf5.attributes(handle), used)
+        clock = hdf5.clock(handle, [key for key in present if "/" not in key], len(qpos), file)
+        left += [key for key in present if key not in ("qpos", *COMPANIONS, *([clock.name] if clock else ()))]
+        used = Keys((*series, *([clock.label] if clock else ())), missing, tuple(left))
+        attributes = hdf5.attributes(handle)
+        return Episode(file.stem, file, series, {**attributes, **timed(clock, attributes)}, used, clock=clock)
