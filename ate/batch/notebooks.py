@@ -65,7 +65,7 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     parameters = {**given, **texts, "profile": chosen.profile, "run": str(chosen.directory)}
     for name in PATHS:
         value = str(given.get(name) or "")
-        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml")) or is_model(value)):
+        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml", ".json")) or is_model(value)):
             parameters[name] = str(Path(value).resolve())
     # Idle OpenMP threads that spin slow a guided step down on shared cores, tenfold and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -101,6 +101,15 @@ def test_a_converted_set_is_judged_as_converted(tmp_path, robot):
         assert copied[0].attributes["units"] == "rad, fraction"
 
 
+@pytest.mark.parametrize("layout", ["lerobot", "robomimic"])
+def test_other_layouts_say_their_units_too(tmp_path, layout):
+    known = load(so101(tmp_path / "deg"), robot="so101")
+    convert(known, tmp_path / "out", layout=layout)
+    again = load(tmp_path / "out", robot="so101" if layout == "lerobot" else "")
+    assert not again.conversion and again[0].attributes["units"] == "rad, fraction"
+    np.testing.assert_array_equal(again[0].qpos, known[0].qpos)
+
+
 @pytest.mark.parametrize(("units", "robot"), [("rad", "so101"), ("rad, fraction", "so101"), ("", "")])
 def test_what_says_radians_is_not_converted(tmp_path, units, robot):
     folder = so101(tmp_path / "rad", "rad", **({"units": units} if units else {}))

@@ -22,6 +22,7 @@ from ate.runs.directory import RunDirectory
 from ate.runs.files import write_json
 from ate.viz.report.write import write_report
 from tests.data.doctor.planted import copy
+from tests.data.test_units import calibration, so101
 
 DEGREES = "units.degrees"
 STUDY = ("run", "compare", "sweep")
@@ -89,6 +90,21 @@ def test_accepted_by_the_codes_of_the_refusal_it_trains_and_says_so_first(data, 
     assert DEGREES in ate(*given, *way_out.groups())
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert next(iter(card)) == "accepted" and any(DEGREES in line for line in card["accepted"])
+
+
+def test_an_arm_in_degrees_is_refused_or_converted(data, tmp_path):
+    """SO-101 as its recorder writes it, in degrees and in per cent of its range."""
+    for unit, code in (("deg", DEGREES), ("range", "units.percent")):
+        folder = so101(tmp_path / unit, unit)
+        given = ["align", "--preset", "smoke", "--pretrain", data / "old" / "panda", "--adapt", folder]
+        given += [part for name in ("pretrain_steps", "adapt_steps") for part in ("-p", f"{name}=2")]
+        with pytest.raises(InputError) as refused:
+            ate(*given, "--out", tmp_path / f"raw {unit}")
+        assert code in refused.value.got and not (tmp_path / f"raw {unit}").exists()
+        robot = "so101" if unit == "deg" else calibration(tmp_path / "follower.json")
+        ate(*given, "--robot", robot, "--out", tmp_path / f"si {unit}")
+        card = json.loads((tmp_path / f"si {unit}" / "card.json").read_text())
+        assert f"from {unit}" in card["converted"]["so101_follower"]
 
 
 @pytest.mark.parametrize("accept", ["units.degree", "units.limits", "units"])

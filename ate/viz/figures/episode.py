@@ -22,7 +22,8 @@ DRAWN = 1500
 ABSURD = 1e30
 # A joint with a smaller range stands still; the axis does not zoom in further.
 LEAST_SPAN = 0.02
-UNITS = {"rad": "rad", "deg": "°", "m": "m", "mm": "mm", "fraction": "opening", "percent": "%", "ticks": "ticks"}
+UNITS = {"rad": "rad", "deg": "°", "m": "m", "mm": "mm", "fraction": "opening", "percent": "%", "ticks": "ticks",
+         "range": "% of range"}  # fmt: skip
 DASH = "6px,4px"
 BEYOND = "beyond a limit"
 BESIDE = "rgba(92,103,115,0.18)"
