@@ -78,7 +78,6 @@ def steer(
     alone (`--method direct`). A policy that acts in tool space is fine-tuned there. Under `torchrun` several processes
     share every batch.
     """
-    from ate.data.loading import DataSet
     from ate.policies.policy import Policy
     from ate.runs.distributed import leader, session
     from ate.steer.evaluation import Evaluation
@@ -90,10 +89,9 @@ def steer(
     optim = {name: options.pop(name) for name in OPTIM} | {"lr_schedule": "cosine" if cosine else "constant"}
     OptimConfig.of(optim)
     config = GuidanceConfig.of(guidance, {name: value for name, value in options.items() if value is not None})
-    policy, data = Policy.load(_existing(policy_file)), DataSet(str(adapt), robot=robot)
-    others = None if pretrain is None else DataSet(str(pretrain), robot=robot_pretrain)
-    task = Task(policy, data.load(), data, others, share)
-    known = accepted(others, data, policy.config.horizon, accept)
+    policy = Policy.load(_existing(policy_file))
+    task = Task.on(policy, (adapt, robot), (pretrain, robot_pretrain), share)
+    known = accepted(task.pretrain, task.data, policy.config.horizon, accept)
     guided = None if method != "guidance" else task.guidance(folder, config)
     replay = task.replay if method == "retarget" or (guided and config.at_pretraining) else None
     seed, evaluation, episodes, said = optim["seed"], None, task.episodes, ""

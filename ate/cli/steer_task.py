@@ -37,6 +37,15 @@ class Task:
     share: float
     alignment: "Alignment | None" = None
 
+    @classmethod
+    def on(cls, policy: "Policy", adapt: tuple[Path, str], pretrain: tuple[Path | None, str], share: float) -> "Task":
+        """By folder and robot's profile of each; no pre-training folder, no such episodes."""
+        from ate.data.loading import DataSet
+
+        data = DataSet(str(adapt[0]), robot=adapt[1])
+        others = None if pretrain[0] is None else DataSet(str(pretrain[0]), robot=pretrain[1])
+        return cls(policy, data.load(), data, others, share)
+
     def guidance(self, folder: Path | None, config: "GuidanceConfig") -> "Guidance":
         """Guidance by the alignment of a folder, with goals where it acts at pre-training observations.
 
