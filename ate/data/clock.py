@@ -1,6 +1,7 @@
 """Clocks: time stamps of rows, recognised by name, in seconds by their name or by their size and step."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from ate.data.series import Series
 # Names of columns that are clocks, and the unit that a name may end with.
 NAME = re.compile(
     r"[%_]*(?:t|(?:[\w./]*[./_])?(?:time|times?_?stamps?|stamp|clock|elapsed(?:_time)?|ros_?time|epoch))"
-    r"(?:[ _.(\[]*(s|secs?|seconds?|(?:m|u|n)s(?:ecs?)?|(?:milli|micro|nano)s(?:econds?)?)[)\]]?)?",
+    r"(?:[ _.(\[]*(s|secs?|seconds?|[mun]s(?:ecs?)?|(?:milli|micro|nano)s(?:ec(?:ond)?s?)?)[)\]]?)?",
     re.IGNORECASE,
 )
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -33,7 +34,7 @@ class Clock:
 
     Attributes:
         name: of the column or dataset.
-        series: as recorded, `(n_steps,)` or `(n_steps, 1)`.
+        series: as recorded, `(n_steps,)` or `(n_steps, 1)`; `(n_steps, 2)` of whole seconds and nanoseconds.
     """
 
     name: str
@@ -49,7 +50,9 @@ class Clock:
         return self._values(min(len(self.series), MEASURED))
 
     def _values(self, stop: int) -> np.ndarray:
-        return np.asarray(self.series.fetch(0, stop), np.float64).reshape(-1)
+        values = np.asarray(self.series.fetch(0, stop), np.float64)
+        # Whole seconds and the nanoseconds after them.
+        return values[:, 0] + 1e-9 * values[:, 1] if values.shape[1:] == (2,) else values.reshape(-1)
 
     @cached_property
     def unit(self) -> str:
@@ -90,6 +93,17 @@ class Clock:
     def label(self) -> str:
         """Its name with its unit, for the ledger."""
         return f"{self.name} (a clock in {WORDS[self.unit]})" if self.unit else f"{self.name} (numbers of rows)"
+
+
+def split(names: Sequence[str]) -> tuple[int, int] | None:
+    """The columns that hold whole seconds and the nanoseconds after them, as ROS writes a stamp; None for none."""
+    for i, name in enumerate(names):
+        whole = re.fullmatch(r"(.*stamp[._])secs?", name.strip(), re.IGNORECASE)
+        rest = re.compile(re.escape(whole.group(1)) + r"(?:nsecs?|nanosecs?)", re.IGNORECASE) if whole else None
+        after = next((k for k, other in enumerate(names) if rest and rest.fullmatch(other.strip())), None)
+        if after is not None:
+            return i, after
+    return None
 
 
 def is_clock(name: str) -> bool:

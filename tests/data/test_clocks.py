@@ -116,6 +116,21 @@ def test_a_clock_in_milliseconds_is_no_joint_and_gives_the_rate(tmp_path, name):
     assert not [f for f in examine(folder).findings if f.level == FAIL]
 
 
+def test_seconds_and_nanoseconds_of_one_stamp(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for number, rows in enumerate(arms()):
+        stamps = np.arange(len(rows)) * 50_000_000 + 900_000_000
+        table = np.column_stack([1_764_000_000 + stamps // 10**9, stamps % 10**9, rows])
+        names = ["header.stamp.sec", "header.stamp.nanosec", *ARM]
+        np.savetxt(folder / f"e{number}.csv", table, "%.9f", ",", header=",".join(names), comments="")
+    episodes = load(folder)
+    assert episodes.rate_hz == 20.0 and episodes.joint_names == tuple(ARM) and not rates(folder)
+    clock = episodes[0].clock
+    assert clock is not None
+    np.testing.assert_allclose(clock.seconds(), 0.05 * np.arange(len(episodes[0])), atol=1e-6)
+
+
 def test_numbers_of_rows_are_no_time(tmp_path):
     folder = csv(tmp_path / "set", "timestamp", lambda n: np.arange(n, dtype=float))
     assert load(folder).rate_hz is None and [f.code for f in rates(folder)] == ["rates.unknown"]

@@ -240,6 +240,19 @@ def test_a_gripper_commanded_both_ways_is_named_and_declared(tmp_path, opens):
     assert not codes(examine(_source(tmp_path / "out"))) and not codes(examine(tmp_path / "out"), WARN)
 
 
+def test_a_column_without_a_name_is_known_by_its_commands(tmp_path):
+    commands = _commanded(-1)
+
+    def fault(number: int, arrays: dict[str, np.ndarray], said: dict[str, object]) -> None:
+        commands(number, arrays, said)
+        arrays["action"][:, -1] = np.where(arrays["action"][:, -1] > 0, 1, -1)
+        said.pop("joint_names"), said.update(robot="unknown")
+
+    folder = copy(PANDA, tmp_path / "set", fault, 12)
+    found = [f for f in examine(folder).findings if f.level != "PASS" and f.code.startswith(("gripper", "relation"))]
+    assert [(f.code, f.joint) for f in found] == [("gripper.command", "joint_7")]
+
+
 def test_a_gripper_measured_both_ways_fails(tmp_path):
     def fault(_: int, arrays: dict[str, np.ndarray], __: dict[str, object]) -> None:
         arrays["qpos"][:, -1] = np.where(arrays["qpos"][:, -1] > 0.7, -1, 1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ate.data.clock import Clock, is_clock
+from ate.data.clock import Clock, is_clock, split
 from ate.data.episodes import Episode
 from ate.data.formats import table
 from ate.data.formats.companions import pair
@@ -59,12 +59,13 @@ def _episode(file: Path, source: str, profile: "Profile | None") -> Episode:
     attributes: dict[str, object] = {"joint_names": tuple(names[i] for i in measured)}
     if commanded:
         attributes["action_names"] = tuple(names[i][len(_ACTIONS[0]) :] for i in commanded)
-    clock = Clock(names[clocks[0]], _series(file, head, names, clocks[:1])) if clocks else None
+    used = list(split(names) or clocks[:1]) if clocks else []
+    clock = Clock(names[used[0]], _series(file, head, names, used)) if used else None
     attributes |= timed(clock)
     if not head.header and profile is not None:
         attributes["robot"] = profile.name
     missing = () if commanded else ("action_…",)
-    left += [names[i] for i in clocks[1:]]
+    left += [names[i] for i in clocks if i not in used]
     found = (*(name for i, name in enumerate(names) if i not in clocks), *([clock.label] if clock else ()))
     return Episode(file.stem, file, series, attributes, Keys(found, missing, tuple(left)), clock=clock)
 

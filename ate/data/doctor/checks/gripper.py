@@ -38,6 +38,8 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
             yield from out_of_range
             if not out_of_range and data.moves[j]:
                 yield _polarity(data, j)
+        elif commanded_both_ways(data, j):
+            yield from _commands(data, j)
 
 
 def _finger(data: ExaminedSet, j: int) -> bool:
@@ -68,9 +70,17 @@ def counts_both_ways(values: np.ndarray) -> bool:
 def commanded_both_ways(data: ExaminedSet, j: int) -> bool:
     """Whether a gripper is measured as an opening and commanded between −1 and 1, or the other way round."""
     other = data.facts.other
-    if not data.is_gripper(j) or other is None or other.shape[1] != len(data.names):
+    if other is None or other.shape[1] != len(data.names):
         return False
-    return counts_both_ways(other[:, j]) != counts_both_ways(data.facts.rows[:, j])
+    pair = data.facts.rows[:, j], other[:, j]
+    both = [counts_both_ways(values) for values in pair]
+    if data.is_gripper(j) or both[0] == both[1]:
+        return both[0] != both[1]
+    # A column whose name says nothing is a gripper's if it knows −1 and 1 alone and is measured as an opening.
+    command, opening_of = pair if both[0] else pair[::-1]
+    known = opening_of[np.isfinite(opening_of)]
+    two = (np.abs(np.abs(command[np.isfinite(command)]) - 1) < SLACK).mean() > BINARY
+    return bool(data.roles[j] is None and two and known.min() > -SLACK and known.max() < 1 + SLACK)
 
 
 def _commands(data: ExaminedSet, j: int) -> list[Finding]:

@@ -166,8 +166,8 @@ def _unit(data: ExaminedSet, j: int, kind: str) -> Finding:
     elif kind == "radians":
         return data.finding(
             j, FAIL, "units.radians", f"{span}: radians, no joint of the set leaves ± 2π",
-            f"degrees, as profile {data.robot} declares",
-            'name a profile whose unit is rad, or write the attribute units = "rad" into the files',
+            "degrees, as declared",
+            'declare rad: name a profile whose unit is rad, or write the attribute units = "rad" into the files',
         )  # fmt: skip
     elif kind == "sign":
         return data.finding(
