@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ate.data.episodes import Episodes
-from ate.data.formats import SUFFIXES
+from ate.data.formats import SUFFIXES, nested, zarr
 from ate.data.survey import Survey, check_exclude, stem, survey
 from ate.errors import InputError
 
@@ -22,7 +22,7 @@ class DataSet:
             robot.
         source: `"qpos"` (measured positions) or `"action"` (commanded targets): what chunks are cut from.
         exclude: names of episodes to leave out, with or without suffix; `panda/episode_0003` in a folder of robots.
-        layout: one of `LAYOUTS`; empty to recognise it from the files.
+        layout: one of `LAYOUTS`, or keys, `qpos=KEY+KEY,action=KEY`; empty to recognise it from the files.
         robot: name or file of a robot's profile, for recordings that do not name their joints; empty for none.
         joints: columns to take for the whole robot, by name or pattern (`right_*`); empty for all.
     """
@@ -45,7 +45,7 @@ class DataSet:
     def children(self) -> tuple["DataSet", ...]:
         """The sub-folders that are sets of their own, one a robot; empty where the path is one set itself."""
         folder = Path(self.path)
-        if not folder.is_dir() or _holds_recordings(folder):
+        if not folder.is_dir() or _holds_recordings(folder) or nested.files(folder, (*SUFFIXES, ".json")):
             return ()
         folders = sorted(child for child in folder.iterdir() if child.is_dir() and _holds_recordings(child))
         left = [Path(name) for name in self.exclude]
@@ -112,4 +112,5 @@ def load_sets(
 
 def _holds_recordings(folder: Path) -> bool:
     recordings = (file.suffix.lower() in SUFFIXES and file.is_file() for file in folder.iterdir())
-    return (folder / "meta" / "info.json").is_file() or any(recordings)
+    described = ("meta/info.json", "meta_data/info.json")
+    return any((folder / name).is_file() for name in described) or bool(zarr.stores(folder)) or any(recordings)

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ate.data.columns import pick
 from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
-from ate.data.formats import LAYOUTS, SUFFIXES
+from ate.data.formats import SUFFIXES
 from ate.data.formats.layout import Broken
+from ate.data.formats.reader import reader_of
+from ate.data.formats.refusal import nothing
 from ate.data.ledger import Entry, Ledger
-from ate.errors import InputError, nearest, unknown
+from ate.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from ate.data.loading import DataSet
@@ -53,12 +53,12 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
 
         known = profile(data.robot)
     path = Path(data.path)
-    reader, evidence = _reader(path, data.layout)
+    reader, evidence = reader_of(path, data.layout)
     # Only tables without a header need names for their columns.
     arguments = (path, source, known) if reader.NAME == "csv" else (path, source)
     items: list[Episode | Broken] = list(reader.index(*arguments))
     if not items:
-        raise _nothing(path, reader)
+        raise nothing(path, reader.EXPECTS if data.layout else "")
     check_exclude(data.path, data.exclude, [item.name for item in items])
     left_out = {stem(name) for name in data.exclude}
     if data.joints:
@@ -109,33 +109,6 @@ def _ordered(items: list[Episode | Broken], source: str) -> list[Episode | Broke
 
 def _leave_out(item: Episode) -> str:
     return f"exclude {item.name}, or move it to a set of its own"
-
-
-def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
-    """The module that reads this path, and why it is that one."""
-    if not path.exists():
-        expected = "a folder with one HDF5 file an episode, or recordings in another layout"
-        fix = "give the folder that holds episode_0000.hdf5 and its siblings"
-        raise InputError("no such folder", where=str(path), expected=expected, fix=fix)
-    if layout:
-        if layout not in LAYOUTS:
-            raise unknown(layout, LAYOUTS, where="layout")
-        return import_module(f"ate.data.formats.{layout}"), "as asked for"
-    for reader in (import_module(f"ate.data.formats.{name}") for name in LAYOUTS):
-        evidence = reader.looks(path)
-        if evidence:
-            return reader, evidence
-    return import_module("ate.data.formats.native"), "no other layout was recognised"
-
-
-def _nothing(path: Path, reader: ModuleType) -> InputError:
-    if path.is_file():
-        got = "a file that no layout reads" if path.suffix not in SUFFIXES else f"nothing to read as {reader.NAME}"
-    else:
-        inside = sorted(child.name for child in path.iterdir())[:6]
-        kinds = "no .hdf5 or .h5 file" if reader.NAME == "native" else f"nothing to read as {reader.NAME}"
-        got = f"{kinds} among {inside or 'nothing at all'}"
-    return InputError(got, where=str(path), expected=reader.EXPECTS, fix="name the folder of one robot's episodes")
 
 
 def stem(name: str) -> str:

@@ -38,14 +38,19 @@ def looks(path: Path) -> str | None:
         return f"a file {lerobot_meta.INFO}"
 
 
-def index(path: Path, source: str) -> Iterator[Episode | Broken]:
+def index(path: Path, source: str, chosen: Features | None = None) -> Iterator[Episode | Broken]:
     """Every episode that the metadata lists, compared with the footers of its files; values stay on disk.
 
+    Args:
+        path: the set's folder.
+        source: `"qpos"` or `"action"`.
+        chosen: the features to read; None to tell them from their names.
+
     Raises:
-        InputError: the metadata cannot be used.
+        InputError: the metadata cannot be used, or a feature is not there.
     """
     meta = lerobot_meta.read(path)
-    features = lerobot_features.of(meta)
+    features = lerobot_features.of(meta, chosen)
     shared = _attributes(meta, features)
     footer = cache(parquet.footer)
     waiting: list[Place | tuple[str, InputError]] = list(meta.places())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ate.data.formats import lerobot_meta
 from ate.data.formats.lerobot_meta import Meta
-from ate.errors import InputError
+from ate.errors import InputError, unknown
 
 STATE, ACTION = "observation.state", "action"
 # openpi writes `state` and `actions`, and for DROID the joints and the gripper apart.
@@ -51,22 +51,34 @@ class Features:
         return tuple(names) if len(set(names)) == len(names) and names else None
 
 
-def of(meta: Meta) -> Features:
+def of(meta: Meta, chosen: Features | None = None) -> Features:
     """The features to read.
 
+    Args:
+        meta: of the set.
+        chosen: those that were named; None to tell them from their names.
+
     Raises:
-        InputError: none of them is known to be joint positions; names what is there.
+        InputError: one that was named is not there, or none is known to be joint positions; with what is there.
     """
-    qpos = _found(meta, STATE)
+    where = str(meta.root / lerobot_meta.INFO)
+    if chosen is not None:
+        odd = next((name for name in (*chosen.qpos, *chosen.action) if name not in meta.features), None)
+        if odd is not None:
+            raise unknown(odd, meta.features, where=where)
+        return chosen
+    qpos, action = _found(meta, STATE), _found(meta, ACTION)
     if not qpos:
-        wide = [name for name in meta.features if _is_numeric(meta, name)]
+        wide = [name for name in meta.features if name not in action and _is_numeric(meta, name)]
+        fix = f"name it, --layout 'qpos={wide[0]}{f',action={action[0]}' if action else ''}'" if wide else "record them"
+        others = f"; others that could be: {', '.join(wide[1:9])}" if len(wide) > 1 else ""
         raise InputError(
             f"features {', '.join(sorted(meta.features))[:500] or 'none'}",
-            where=str(meta.root / lerobot_meta.INFO),
+            where=where,
             expected=f"the measured joint positions in {STATE!r}, 'state', or '{_PARTS[STATE][0]}…'",
-            fix=f"rename the feature in a copy of the set ({', '.join(wide)[:300] or 'none'} could be it)",
+            fix=fix + others,
         )
-    return Features(qpos, _found(meta, ACTION))
+    return Features(qpos, action)
 
 
 def _found(meta: Meta, role: str) -> tuple[str, ...]:
@@ -87,10 +99,5 @@ def _found(meta: Meta, role: str) -> tuple[str, ...]:
 def _is_numeric(meta: Meta, name: str) -> bool:
     feature = meta.features[name]
     shape = feature.get("shape")
-    flat = isinstance(shape, list) and len(shape) == 1
-    return (
-        flat
-        and str(feature.get("dtype", "")).startswith(("float", "int"))
-        and not name.endswith("index")
-        and name != "timestamp"
-    )
+    numeric = str(feature.get("dtype", "")).startswith(("float", "int"))
+    return numeric and isinstance(shape, list) and len(shape) == 1 and not name.endswith(("index", "timestamp"))
