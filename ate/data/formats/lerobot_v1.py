@@ -88,7 +88,7 @@ def _episodes(file: Path, name: str, source: str, shared: dict[str, Any]) -> Ite
 
 def _parts(file: Path, footer: Footer) -> list[tuple[int, int, int]]:
     """`(number, first row, row after the last)` of each episode of a file; number −1 for a file that is one episode."""
-    if footer.columns.get(_OWNER) != "number":
+    if _OWNER not in (*footer.columns, *footer.others):
         return [(-1, 0, footer.rows)]
     owners = Window(file, _OWNER, 1)(0, footer.rows)[:, 0]
     begins = [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist()]

@@ -11,7 +11,7 @@ import numpy as np
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, parts
 from ate.data.formats.layout import Broken, clock_rate, each_file
-from ate.data.formats.parts import Part
+from ate.data.formats.parts import Joined, Part
 from ate.errors import InputError
 
 # Enough rows to measure the time step.
@@ -53,9 +53,16 @@ class Recording:
                 got = f"datasets and groups {', '.join(hdf5.keys(handle))[:2000] or 'none'}"
                 expected = f"joint positions in {', or in '.join(_listed(form) for form in self.qpos)}"
                 raise InputError(got, where=str(file), expected=expected, fix="name another layout, or exclude it")
-            action = parts.first(handle, self.action, file)
+            action = self._action(handle, file)
             known = {**hdf5.attributes(handle), **self._rate(handle, file)}
             return parts.episode(file.stem, file, handle, qpos, action, source, {**self.known, **known})
+
+    def _action(self, handle: h5py.File, file: Path) -> Joined | str | None:
+        """The commands; None for none, the reason where they are unusable."""
+        try:
+            return parts.first(handle, self.action, file)
+        except InputError as error:
+            return error.got
 
     def _rate(self, handle: h5py.File, file: Path) -> dict[str, float]:
         for key, ticks in self.clocks:

@@ -71,13 +71,19 @@ def maniskill_states(folder):
     return maniskill(folder, observed=False)
 
 
-def robotwin(folder):
+# RoboTwin records what was measured: its next row is the command.
+WITHOUT_ACTION = ("robotwin",)
+
+
+def robotwin(folder, vector=True):
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(2):
         qpos, _ = truth(number)
         with h5py.File(folder / f"episode{number}.hdf5", "w") as handle:
             handle["joint_action/left_arm"], handle["joint_action/left_gripper"] = qpos[:, :2], qpos[:, 2]
-            handle["joint_action/vector"], handle["endpose/left_endpose"] = qpos, np.zeros((len(qpos), 7))
+            handle["endpose/left_endpose"] = np.zeros((len(qpos), 7))
+            if vector:
+                handle["joint_action/vector"] = qpos
     return folder
 
 

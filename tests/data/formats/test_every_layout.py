@@ -9,12 +9,10 @@ from ate.data import load
 from ate.data.formats import LAYOUTS
 from ate.errors import InputError
 from tests.data.formats.makers import MAKERS, all_sets, written
+from tests.data.formats.recorded import WITHOUT_ACTION
 from tests.data.formats.truth import LENGTHS, truth
 
 SETS = pytest.mark.parametrize(("layout", "maker"), all_sets(), ids=lambda value: getattr(value, "__name__", value))
-
-# RoboTwin records what was measured: its next row is the command.
-WITHOUT_ACTION = ("robotwin",)
 
 
 def test_every_layout_has_a_maker():
