@@ -172,9 +172,9 @@ def _checked(array: Any, key: str, store: Path) -> None:
         got, fix = f"chunks of shape {array.chunks}", "save the store again, in smaller chunks"
         raise InputError(got, where=where, expected=f"at most {_MOST_CHUNK // 2**20} MiB a chunk", fix=fix)
     if array.nchunks > 10**7 or array.nchunks_initialized < array.nchunks:
-        # What is not there reads as zeros.
         got = f"{array.nchunks_initialized:,} of {array.nchunks:,} chunks"
-        raise InputError(got, where=where, expected="all of its chunks", fix="copy the store again, whole")
+        expected = "all of its chunks: what is not there reads as zeros"
+        raise InputError(got, where=where, expected=expected, fix="copy the store again, whole")
 
 
 def _positions(arrays: dict[str, Any], store: Path) -> tuple[str, ...]:
