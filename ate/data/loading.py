@@ -45,9 +45,9 @@ class DataSet:
     def children(self) -> tuple["DataSet", ...]:
         """The sub-folders that are sets of their own, one a robot; empty where the path is one set itself."""
         folder = Path(self.path)
-        if not folder.is_dir() or _holds_recordings(folder) or nested.files(folder, (*SUFFIXES, ".json")):
+        if not folder.is_dir() or _is_set(folder):
             return ()
-        folders = sorted(child for child in folder.iterdir() if child.is_dir() and _holds_recordings(child))
+        folders = sorted(child for child in folder.iterdir() if child.is_dir() and _is_set(child))
         left = [Path(name) for name in self.exclude]
         excludes = [tuple(item.name for item in left if item.parent.name == child.name) for child in folders]
         return tuple(replace(self, path=str(f), exclude=names) for f, names in zip(folders, excludes, strict=True))
@@ -108,6 +108,11 @@ def load_sets(
 ) -> tuple[Episodes, ...]:
     """Read one set, or a folder of sets: `DataSet.load_sets` of a set with these fields."""
     return DataSet(str(path), source, tuple(exclude), layout, robot, tuple(joints)).load_sets(strict)
+
+
+def _is_set(folder: Path) -> bool:
+    """Whether recordings are in a folder, or in folders of it that are an episode each."""
+    return _holds_recordings(folder) or bool(nested.files(folder, (*SUFFIXES, ".json")))
 
 
 def _holds_recordings(folder: Path) -> bool:

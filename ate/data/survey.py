@@ -113,7 +113,7 @@ def _leave_out(item: Episode) -> str:
 
 def stem(name: str) -> str:
     """An episode's name without the suffix of its file."""
-    for suffix in SUFFIXES:
+    for suffix in (*SUFFIXES, ".json", ".parquet"):
         name = name.removesuffix(suffix)
     return name
 

@@ -44,10 +44,10 @@ class Keyed:
         """
         given: dict[str, tuple[str, ...]] = {}
         for part in text.split(","):
-            role, _, keys = part.partition("=")
+            role, _, listed_keys = part.partition("=")
             if role.strip() not in ROLES:
                 raise unknown(role.strip(), ROLES, where=f"layout {text!r:.200}")
-            given[role.strip()] = tuple(key.strip().strip("/") for key in keys.split("+") if key.strip())
+            given[role.strip()] = tuple(key.strip().strip("/") for key in listed_keys.split("+") if key.strip())
         keys = [key for held in given.values() for key in held]
         groups = {_split(key)[0] for key in keys}
         if not given.get("qpos") or len(groups) > 1 or any(key.count("*") > 1 for key in keys):

@@ -65,7 +65,13 @@ def _episodes(file: Path, name: str, source: str, shared: dict[str, Any]) -> Ite
     footer = parquet.footer(file)
     qpos = next((key for key in _QPOS if footer.columns.get(key) == "list"), None)
     if qpos is None:
-        got, fix = f"columns {', '.join([*footer.columns, *footer.others])[:1000]}", "name the column of positions so"
+        got = f"columns {', '.join([*footer.columns, *footer.others])[:1000]}"
+        plain = "list" not in footer.columns.values()
+        fix = (
+            "pandas.read_parquet(FILE).to_csv(FILE + '.csv', index=False)"
+            if plain
+            else "name the column of positions so"
+        )
         raise InputError(got, where=str(file), expected=f"lists of numbers in one of {', '.join(_QPOS)}", fix=fix)
     if not 0 < footer.rows <= _MOST_ROWS:
         got, fix = f"{footer.rows:,} rows", "write a file for each part of the set"

@@ -62,8 +62,8 @@ def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group,
     used = (*(f"obs/{key}" for key in present), *(["actions"] if "action" in series else []))
     others = [*(f"obs/{key}" for key in tree.names(obs)), *(key for key in tree.names(group) if key != "obs")]
     hands = [form.format(0) for form in _HANDS]
-    expected = wanted[:1] if any(key in present for key in hands) else wanted[:2]
-    missing = [f"obs/{key}" for key in expected if key not in present]
+    usual = wanted[:1] if any(key in present for key in hands) else wanted[:2]
+    missing = [f"obs/{key}" for key in usual if key not in present]
     missing += [] if "actions" in others else ["actions"]
     left += [key for key in others if key not in (*used, "actions")]
     attributes = {**shared, "joint_names": _joint_names(present, shared.get("robot"))}

@@ -164,6 +164,12 @@ def test_episodes_in_folders_of_their_own_are_one_set(tmp_path):
     assert len(load(tmp_path, exclude=["episode_1"])) == 2
 
 
+def test_robots_whose_episodes_have_folders_are_sets(tmp_path):
+    for robot, maker in (("a", recorded.droid), ("b", recorded.agibot), ("c", recorded.unitree)):
+        maker(tmp_path / robot)
+    assert [Path(child.path).name for child in DataSet(str(tmp_path)).children()] == ["a", "b", "c"]
+
+
 def test_unitree_names_its_joints_rate_and_task(tmp_path):
     episodes = load(recorded.unitree(tmp_path))
     assert episodes.joint_names == ("shoulder", "elbow", "left_ee")

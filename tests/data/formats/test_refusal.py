@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from ate.cli.convert import convert
 from ate.cli.doctor import doctor
 from ate.data import load
 from ate.data.formats.refusal import FOREIGN
@@ -126,3 +127,30 @@ def test_json_that_only_describes_a_set_is_no_recording(tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps({"env_info": {}, "episodes": [{"episode_id": 0}]}))
     with pytest.raises(InputError):
         load(tmp_path)
+
+
+def test_the_line_for_a_table_in_parquet_works(tmp_path):
+    import pandas
+
+    file = tmp_path / "a.parquet"
+    pandas.DataFrame({"shoulder": np.arange(9.0), "elbow": np.ones(9)}).to_parquet(file)
+    with pytest.raises(InputError) as caught:
+        load(tmp_path)
+    exec(caught.value.fix, {"pandas": pandas, "FILE": str(file)})
+    episodes = load(f"{file}.csv")
+    assert episodes.joint_names == ("shoulder", "elbow") and episodes[0].qpos[3, 0] == 3
+
+
+def test_videos_next_to_recordings_do_not_hide_them(tmp_path):
+    for name in ("a.mp4", "b.mp4", "c.mcap"):
+        (tmp_path / name).write_bytes(b"0")
+    with pytest.raises(InputError) as caught:
+        load(tmp_path)
+    assert caught.value.got.startswith("1 .mcap file")
+
+
+def test_keys_can_be_named_to_the_commands(tmp_path):
+    folder = unknown_runs(tmp_path / "set")
+    option = "qpos=sessions/run_*/robot/left/sensors/encoder/joint_angle"
+    result = CliRunner().invoke(convert, [str(folder), str(tmp_path / "out"), "--layout", option])
+    assert result.exit_code == 0 and len(load(tmp_path / "out")) == 3
