@@ -58,7 +58,7 @@ def _file(draw, folder, besides):
 
 
 def truncated(draw, folder):
-    file = _file(draw, folder, ("csv",))
+    file = _file(draw, folder, ("csv", "ros"))
     whole = file.read_bytes()
     file.write_bytes(whole[: draw(st.integers(0, len(whole.rstrip()) - 1))])
     return "qpos"
@@ -66,7 +66,7 @@ def truncated(draw, folder):
 
 def overwritten(draw, folder):
     # No letter or digit first: never a table, nor JSON.
-    _file(draw, folder, ("csv", "robosuite")).write_bytes(b"!" + draw(st.binary(max_size=300)))
+    _file(draw, folder, ("csv", "ros", "robosuite")).write_bytes(b"!" + draw(st.binary(max_size=300)))
     return "qpos"
 
 

@@ -188,7 +188,38 @@ def json_lists(folder):
     return folder
 
 
+def joint_states(folder, program="rostopic"):
+    """What a program writes of /joint_states, and of what a controller wished for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(2):
+        qpos, action = (values.tolist() for values in truth(number))
+        if program == "rostopic":
+            head = "%time,field.header.seq,field.header.stamp,field.header.frame_id"
+            head += "".join(f",field.name{i}" for i in range(3)) + "".join(
+                f",field.actual.positions{i}" for i in range(3)
+            )
+            head += "".join(f",field.actual.velocities{i}" for i in range(3))
+            head += "".join(f",field.desired.positions{i}" for i in range(3))
+            begin, step, between = 1_700_000_000_000_000_000, 50_000_000, ["base", *NAMES]
+        else:
+            topics = [f"/joint_states/{name}" for name in NAMES]
+            head = ",".join(["__time", *(f"{topic}/position" for topic in topics), *(f"{t}/velocity" for t in topics)])
+            head += "".join(f",/controller/desired/{name}/position" for name in NAMES)
+            begin, step, between = 1_700_000_000.0, 0.05, []
+        lines = [head]
+        for i, (row, wished) in enumerate(zip(qpos, action, strict=True)):
+            first = [repr(begin + i * step)] + ([str(i), repr(begin), *between] if between else [])
+            lines.append(",".join([*first, *map(repr, row), "0", "0", "0", *map(repr, wished)]))
+        (folder / f"episode_{number}.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def plotjuggler(folder):
+    return joint_states(folder, "PlotJuggler")
+
+
 MAKERS = {
+    "ros": (joint_states, plotjuggler),
     "libero": (libero,),
     "isaaclab": (isaaclab,),
     "maniskill": (maniskill, maniskill_states),

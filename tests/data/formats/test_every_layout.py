@@ -73,6 +73,7 @@ def test_the_ledger_says_what_was_found(layout, maker, tmp_path):
 def test_another_layout_says_no(layout, maker, tmp_path):
     folder = maker(tmp_path / "set")
     for other in LAYOUTS:
-        if other != layout:
+        # What ROS writes is a table as well.
+        if other != layout and (layout, other) != ("ros", "csv"):
             with pytest.raises(InputError):
                 load(folder, layout=other)

@@ -15,7 +15,7 @@ from ate.data.doctor.examination import examine
 from ate.data.loading import DataSet
 from ate.errors import InputError
 from tests.data.formats import recorded
-from tests.data.formats.truth import LENGTHS, truth
+from tests.data.formats.truth import LENGTHS, NAMES, truth
 
 CASES = Path(__file__).parents[2] / "cases"
 NEW = [(layout, maker) for layout, makers in recorded.MAKERS.items() for maker in makers]
@@ -232,6 +232,31 @@ def test_a_lone_parquet_file_is_read(tmp_path):
     episodes = load(folder / "data" / "train-00000-of-00001.parquet")
     assert [item.name for item in episodes] == ["episode_000000", "episode_000001"]
     np.testing.assert_array_equal(episodes[1].qpos, next(truth(1)))
+
+
+@pytest.mark.parametrize("maker", [recorded.joint_states, recorded.plotjuggler])
+def test_tables_of_ros_name_joints_by_the_message_and_take_the_rate_of_its_clock(maker, tmp_path):
+    episodes = load(maker(tmp_path))
+    assert episodes.joint_names == NAMES and episodes.rate_hz == pytest.approx(20)
+    assert episodes[0].column_names("action") == NAMES
+
+
+def test_joints_that_change_from_row_to_row_are_refused(tmp_path):
+    file = recorded.joint_states(tmp_path) / "episode_0.csv"
+    lines = file.read_text().splitlines()
+    lines[4] = lines[4].replace("elbow", "finger")
+    file.write_text("\n".join(lines))
+    with pytest.raises(InputError) as caught:
+        load(tmp_path)
+    assert caught.value.where.endswith("row 3") and "finger" in caught.value.got
+
+
+def test_a_list_of_names_in_one_cell_names_the_joints(tmp_path):
+    head = "Time,header.seq,name,position_0,position_1,velocity_0,velocity_1"
+    rows = [f"{i / 10},{i},\"['elbow', 'shoulder']\",{i}.0,1.0,0.0,0.0" for i in range(9)]
+    (tmp_path / "a.csv").write_text("\n".join([head, *rows]))
+    episodes = load(tmp_path)
+    assert episodes.joint_names == ("elbow", "shoulder") and episodes[0].qpos[4, 0] == 4 and episodes.rate_hz == 10
 
 
 @pytest.mark.kernel
