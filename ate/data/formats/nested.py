@@ -16,8 +16,10 @@ _EPISODE = re.compile(
 )
 # DROID and RoboMIND, AgiBot World: they name the folders after days, or people.
 _ALWAYS = ("trajectory.h5", "trajectory.hdf5", "proprio_stats.h5")
-# Days, episodes, and `data` in an episode; and folders that are looked into before it is no set of episodes.
-_DEEPEST, _MOST = 4, 20_000
+# Days, episodes, and `data` in an episode.
+_DEEPEST = 4
+# Folders that are looked into: few before the first recording, then as many as large sets have.
+_BEFORE, _MOST = 500, 20_000
 
 
 def directly(folder: Path, suffixes: Sequence[str]) -> list[Path]:
@@ -27,7 +29,7 @@ def directly(folder: Path, suffixes: Sequence[str]) -> list[Path]:
 
 def files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """One file for each sub-folder that is an episode, sorted; none where the sub-folders are something else."""
-    found = _walk(folder, suffixes, _DEEPEST, [_MOST])
+    found = _walk(folder, suffixes, _DEEPEST, [_BEFORE])
     if not found or len({file.name for file in found}) > 1:
         return []
     named = found[0].name in _ALWAYS or all(_EPISODE.fullmatch(name(folder, file)) for file in found)
@@ -50,6 +52,8 @@ def _walk(folder: Path, suffixes: Sequence[str], depth: int, left: list[int]) ->
         if len(here) > 1:
             # A set of its own.
             return []
+        if here and left[0] <= _BEFORE:
+            left[0] += _MOST
         found += here or (_walk(child, suffixes, depth - 1, left) if depth > 1 else [])
     return found
 

@@ -44,6 +44,8 @@ FOREIGN = {
     ".gz": ("archives", "unpack them: gunzip, or tar -xzf FILE"),
     ".zip": ("archives", "unpack them: unzip FILE"),
 }  # fmt: skip
+# What lies about everywhere is named only where it is what the path holds itself.
+_COMMON = (".txt", ".tsv", ".mp4", ".tar", ".gz", ".zip")
 _READ = f"recordings in one of {len(LAYOUTS)} layouts (docs/data.md)"
 _ANY = "name the folder of one robot's episodes"
 _LOOKED_INTO = 2000
@@ -58,7 +60,11 @@ def nothing(path: Path, expected: str = "") -> InputError:
         expected: what the layout that was asked for would be; empty where none was.
     """
     read = expected or _READ
-    kinds = Counter(kind for file in _inside(path) if (kind := _foreign(file)))
+    kinds = Counter(
+        kind
+        for file in _inside(path)
+        if (kind := _foreign(file)) and (kind not in _COMMON or path in (file, file.parent))
+    )
     if kinds:
         # Videos and texts lie next to recordings: those that hold joints come first in the table.
         kind = next(kind for kind in FOREIGN if kind in kinds)

@@ -194,7 +194,7 @@ def _names(arrays: dict[str, Any], chosen: tuple[str, ...]) -> tuple[str, ...]:
     names: list[str] = []
     for key in chosen if len(chosen) > 1 else ():
         stem, part = key.removeprefix("data/").split("_", 1)
-        names += [f"{stem}_{axis}" for axis in _AXES.get(part, (part,))]
+        names += [f"{stem}_eef_{axis}" for axis in _AXES[part]] if part in _AXES else [f"{stem}_{part}"]
     return tuple(names)
 
 

@@ -125,4 +125,16 @@ def odd_column(draw, folder):
     return "qpos"
 
 
-CASES = (odd_array, lost_chunk, odd_ends, linked_store, odd_steps, odd_nesting, odd_owners, odd_column)
+def odd_joint_state(draw, folder):
+    """Tables of ROS: a position that is no number, or a row of other joints."""
+    file = recorded.plotjuggler(folder) / "episode_1.csv"
+    lines = file.read_text().splitlines()
+    row = draw(st.integers(1, len(lines) - 1))
+    cells = lines[row].split(",")
+    cells[draw(st.integers(1, 3))] = draw(st.sampled_from(["", "x", "NaN", "inf", "1e305", "1e400", "--1", "0x1p3_"]))
+    lines[row] = ",".join(draw(st.sampled_from([cells, cells[:3], [*cells, "1"]])))
+    file.write_text("\n".join(lines))
+    return "qpos"
+
+
+CASES = (odd_array, lost_chunk, odd_ends, linked_store, odd_steps, odd_nesting, odd_owners, odd_column, odd_joint_state)

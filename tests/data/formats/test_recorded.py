@@ -186,7 +186,7 @@ def test_umi_is_read_as_poses_of_the_tool(tmp_path):
     root.store.close()
     episodes = load(tmp_path)
     assert list(episodes.lengths) == [12, 21 - 12] and episodes.joint_names == (
-        "robot0_x", "robot0_y", "robot0_z", "robot0_rx", "robot0_ry", "robot0_rz", "robot0_gripper_width",
+        *(f"robot0_eef_{axis}" for axis in ("x", "y", "z", "rx", "ry", "rz")), "robot0_gripper_width",
     )  # fmt: skip
 
 

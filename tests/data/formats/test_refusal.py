@@ -98,8 +98,8 @@ def test_features_of_a_lerobot_set_can_be_named_as_the_refusal_does(tmp_path):
 @pytest.mark.parametrize("kind", sorted(FOREIGN))
 def test_files_that_are_not_read_are_named_with_a_converter(kind, tmp_path):
     name = f"a{kind}-00000-of-00001" if kind == ".tfrecord" else f"a{kind}"
-    inside = tmp_path / "session" / "1.0.0"
-    inside.mkdir(parents=True)
+    inside = tmp_path / "session" / "1.0.0" if kind not in (".txt", ".tsv", ".mp4", ".tar", ".gz", ".zip") else tmp_path
+    inside.mkdir(parents=True, exist_ok=True)
     (inside / name).write_bytes(b"\x00")
     for path in (tmp_path, inside / name):
         with pytest.raises(InputError) as caught:
