@@ -1,6 +1,6 @@
 """Columns: some joints of a recording taken for the whole robot, say the right arm of two."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ate.data.episodes import NAMED_BY, Episode
+from ate.data.formats.layout import Broken
 from ate.data.series import Series
 from ate.errors import InputError, nearest
 
@@ -69,6 +70,67 @@ def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[in
         got = f"no joint that matches {', '.join(joints)}"
         raise InputError(got, where=where, expected=f"some of {', '.join(names)}", fix="change the pattern")
     return index
+
+
+def arranged(
+    items: Sequence[Episode | Broken], robot: str, profile: "Profile | None" = None
+) -> tuple[list[Episode | Broken], str]:
+    """Episodes with their columns in one order, and what was moved, in words; empty where nothing was.
+
+    It is the order of the robot's profile, where it has one that knows the names; else that of the first episode.
+    Columns without names, or with one name twice, stay where they are.
+
+    Args:
+        items: the episodes of a set.
+        robot: its robot, where the files name none.
+        profile: the robot's; by default the one called like it, or that knows all of its columns.
+    """
+    targets: dict[str, tuple[str, ...]] = {}
+    results, moved = list(items), ""
+    for number, item in enumerate(items):
+        if not isinstance(item, Episode):
+            continue
+        names = {name: item.column_names(name) for name in NAMED_BY if name in item.series}
+        for name, own in names.items():
+            if own and name not in targets and len(set(own)) == len(own):
+                targets[name] = _target(name, own, targets, str(item.attributes.get("robot") or robot), profile)
+        results[number] = _in_order(item, names, targets)
+        if not moved and results[number] is not item:
+            was = next(own for name, own in names.items() if own != targets.get(name, own))
+            target = next(targets[name] for name, own in names.items() if own != targets.get(name, own))
+            moved = f"columns by name: read as {', '.join(target)}; in {item.path.name} they are {', '.join(was)}"
+    return results, moved
+
+
+def _target(
+    name: str, own: tuple[str, ...], targets: Mapping[str, tuple[str, ...]], robot: str, profile: "Profile | None"
+) -> tuple[str, ...]:
+    from ate.robots.recognition import order, recognised
+
+    same = next((target for target in targets.values() if set(target) == set(own)), ())
+    if same:
+        # Commands lie as the joints do that they are for.
+        return same
+    known = profile if profile is not None and any(profile.match(own)) else recognised(robot, own)
+    return tuple(own[i] for i in order(own, known))
+
+
+def _in_order(item: Episode, names: Mapping[str, tuple[str, ...]], targets: Mapping[str, tuple[str, ...]]) -> Episode:
+    series, attributes = dict(item.series), dict(item.attributes)
+    for name, own in names.items():
+        target = targets.get(name, ())
+        if own == target or set(own) != set(target) or len(own) != len(target):
+            continue
+        index = tuple(own.index(joint) for joint in target)
+        whole = series[name]
+        series[name] = Series(whole.shape, whole.where, partial(_picked, whole, index), whole.exact)
+        if name == "qpos" or NAMED_BY[name] in attributes:
+            attributes[NAMED_BY[name]] = target
+    return (
+        item
+        if all(series[name] is item.series[name] for name in series)
+        else replace(item, series=series, attributes=attributes)
+    )
 
 
 def _picked(series: Series, index: tuple[int, ...], start: int, stop: int) -> np.ndarray:

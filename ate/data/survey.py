@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ate.data.columns import pick
+from ate.data.columns import arranged, pick
 from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
 from ate.data.formats import LAYOUTS, SUFFIXES
 from ate.data.formats.layout import Broken
@@ -62,7 +62,10 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     check_exclude(data.path, data.exclude, [item.name for item in items])
     left_out = {stem(name) for name in data.exclude}
     if data.joints:
-        items = _ordered([_tried(item, lambda e: pick(e, source, data.joints, known)) for item in items], source)
+        items = [_tried(item, lambda e: pick(e, source, data.joints, known)) for item in items]
+    items, moved = arranged(items, _folder_name(path), known)
+    if data.joints:
+        items = _ordered(items, source)
     if values:
         items = [_tried(item, lambda e: _read_through(e, source)) for item in items]
     present = [item for item in items if stem(item.name) not in left_out]
@@ -73,7 +76,7 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     broken = tuple(i for i in (odd.get(item.name, item) for item in present) if isinstance(i, Broken))
     kept = tuple(item for item in usable if item.name not in odd)
     entries = tuple(_entry(item, source, left_out, odd) for item in items)
-    ledger = Ledger(reader.NAME, evidence, entries)
+    ledger = Ledger(reader.NAME, evidence, entries, (moved,) if moved else ())
     return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
 
 
@@ -93,7 +96,7 @@ def _read_through(item: Episode, source: str) -> Episode:
 
 
 def _ordered(items: list[Episode | Broken], source: str) -> list[Episode | Broken]:
-    """Refuse episodes whose columns are other joints than the first one's, or the same in another order."""
+    """Refuse episodes whose columns are other joints than the first one's."""
     first = next((item.attributes[NAMED_BY[source]] for item in items if isinstance(item, Episode)), ())
 
     def as_first(item: Episode) -> Episode:
@@ -176,19 +179,22 @@ def _entry(item: Episode | Broken, source: str, left_out: set[str], odd: dict[st
 
 def _episodes(kept: tuple[Episode, ...], data: "DataSet", profile: "Profile | None", ledger: Ledger) -> Episodes:
     first: dict[str, Any] = dict(kept[0].attributes)
-    path = Path(data.path)
-    folder = path if path.is_dir() else path.parent
-    fallback = folder.parent.name if folder.name == "hdf5" else folder.name
     return Episodes(
         kept,
         data.source,
-        first.get("robot") or (profile.name if profile else fallback),
+        first.get("robot") or (profile.name if profile else _folder_name(Path(data.path))),
         _joint_names(kept[0], data, profile),
         first.get("rate_hz"),
         first.get("task"),
         ledger,
         data.robot,
     )
+
+
+def _folder_name(path: Path) -> str:
+    """What a set is called whose files name no robot: its folder."""
+    folder = path if path.is_dir() else path.parent
+    return folder.parent.name if folder.name == "hdf5" else folder.name
 
 
 def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from ate.data.doctor.checks import (
     frames,
     gripper,
     motion,
+    names,
     outliers,
     quaternions,
     relation,
@@ -31,7 +32,20 @@ from ate.errors import InputError
 
 Source = DataSet | Episodes | str | Path
 # In the order of the report where levels are equal.
-CHECKS = (values, shapes, units, gripper, constants, motion, stillness, relation, quaternions, duplicates, chunking)
+CHECKS = (
+    values,
+    shapes,
+    names,
+    units,
+    gripper,
+    constants,
+    motion,
+    stillness,
+    relation,
+    quaternions,
+    duplicates,
+    chunking,
+)
 
 
 def examine(data: Source, *, robot: str = "", against: Source | None = None, horizon: int = 16) -> Report:

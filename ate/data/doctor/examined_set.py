@@ -9,7 +9,8 @@ import numpy as np
 from ate.data.doctor.facts import Facts
 from ate.data.doctor.report import Finding
 from ate.data.episodes import Episodes
-from ate.robots.profile import Joint, Profile, available, profile
+from ate.robots.profile import Joint, Profile, profile
+from ate.robots.recognition import called_like
 from ate.robots.roles import Role, roles
 
 # Names that an episode list in a message stops after.
@@ -52,6 +53,11 @@ class ExaminedSet:
     def robot(self) -> str:
         """The profile's name, empty without one."""
         return self.profile.name if self.profile is not None else ""
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether nothing names the columns."""
+        return without_names(self.episodes)
 
     @property
     def companion(self) -> str:
@@ -113,12 +119,7 @@ def profile_of(episodes: Episodes, robot: str = "") -> Profile | None:
     """
     if robot:
         return profile(robot)
-    names = {name.casefold(): name for name in available()}
-    if episodes.robot.casefold() not in names:
-        return None
-    known = profile(names[episodes.robot.casefold()])
-    # Another robot of that name, or columns without names: no limits to compare with.
-    return known if any(known.match(episodes.joint_names)) else None
+    return called_like(episodes.robot, episodes.joint_names)
 
 
 def joints_of(episodes: Episodes, known: Profile | None) -> tuple[Joint | None, ...]:
@@ -126,10 +127,14 @@ def joints_of(episodes: Episodes, known: Profile | None) -> tuple[Joint | None, 
     if known is None:
         return (None,) * episodes.dof
     matched = known.match(episodes.joint_names)
-    unnamed = all(name == f"joint_{i}" for i, name in enumerate(episodes.joint_names))
-    if not any(matched) and unnamed and len(known.required) == episodes.dof:
+    if not any(matched) and without_names(episodes) and len(known.required) == episodes.dof:
         return known.required
     return matched
+
+
+def without_names(episodes: Episodes) -> bool:
+    """Whether the columns have numbers for names, as where neither files nor a profile name them."""
+    return all(name == f"joint_{i}" for i, name in enumerate(episodes.joint_names))
 
 
 def listed(names: Sequence[str]) -> str:

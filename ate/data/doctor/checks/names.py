@@ -1,0 +1,80 @@
+"""Names: every file must name the same columns, and the robot's profile must know them."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ate.data.doctor.examined_set import ExaminedSet, listed
+from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.robots.profile import Profile
+from ate.robots.recognition import knowing, nearest
+
+
+def check(data: ExaminedSet) -> Iterator[Finding]:
+    """What the columns are called, over all files and against the profile."""
+    names_of = {item.name: tuple(item.attributes.get("joint_names", ())) for item in data.episodes}
+    kinds = Counter(names_of.values())
+    usual = kinds.most_common(1)[0][0]
+    odd = [name for name, names in names_of.items() if names != usual]
+    if odd:
+        yield _differ(names_of, usual, odd)
+    elif data.profile is not None:
+        yield from _against_profile(data, data.profile)
+    elif data.unnamed:
+        yield Finding(
+            WARN, "names.missing", "all joints",
+            f"no names for {len(data.names)} columns" + (f", {len(usual)} names" if usual else ""),
+            "one name a column", "write the attribute joint_names, or name the robot's profile (--robot)",
+        )  # fmt: skip
+    else:
+        yield Finding(PASS, "names", "all joints", f"{len(data.names)} named columns")
+
+
+def _differ(names_of: dict[str, tuple[str, ...]], usual: tuple[str, ...], odd: list[str]) -> Finding:
+    other = names_of[odd[0]]
+    differs = [f"{a} for {b}" for a, b in zip(other, usual, strict=False) if a != b]
+    return Finding(
+        FAIL, "names.differ", listed(odd),
+        f"{len(odd)} episodes name other joints than the rest" + (f" ({listed(differs)})" if differs else ""),
+        f"{', '.join(usual)}" if usual else "names in all files or in none",
+        "name the same joints in these episodes, or exclude them", episodes=tuple(odd),
+        exclude=len(odd) < len(names_of) / 2,
+    )  # fmt: skip
+
+
+def _against_profile(data: ExaminedSet, profile: Profile) -> Iterator[Finding]:
+    matched = dict(zip(data.names, data.joints, strict=True))
+    arm = [name for j, name in enumerate(data.names) if not data.is_gripper(j)]
+    known = {joint.name for joint in matched.values() if joint is not None}
+    unknown = [name for name in arm if matched[name] is None]
+    missing = [j.name for j in profile.required if j.part == "arm" and j.name not in known]
+    columns = f"the columns are {', '.join(data.names)}"
+    joints = f"the joints of profile {profile.name}: {', '.join(profile.joint_names)}"
+    doubled = [name for name, count in Counter(j.name for j in matched.values() if j is not None).items() if count > 1]
+    for name in doubled:
+        both = [column for column, joint in matched.items() if joint is not None and joint.name == name]
+        yield Finding(
+            FAIL, "names.doubled", ", ".join(both), f"columns {' and '.join(both)} are one joint of profile "
+            f"{profile.name}, {name}", "one column a joint",
+            f"leave one of them out, --joints {','.join(n for n in data.names if n not in both[1:])}",
+        )  # fmt: skip
+    if arm and len(unknown) == len(arm):
+        own, near = knowing(data.names), nearest(data.names)
+        fix = f"name the profile that knows them, --robot {near.name}" if near is not None else (
+            "name these columns as aliases in a profile of your own, and name that (--robot)")  # fmt: skip
+        yield Finding(
+            WARN if own is None else FAIL, "names.unknown" if own is None else "names.other_robot", "all joints",
+            f"none of the columns is a joint of profile {profile.name}: {columns}", joints, fix,
+        )  # fmt: skip
+    elif unknown and missing:
+        yield Finding(
+            WARN, "names.partly", listed(unknown),
+            f"{len(unknown)} of {len(arm)} columns are no joints of profile {profile.name}, whose "
+            f"{', '.join(missing)} are not there", joints,
+            "write the names of these columns as aliases into a profile, or leave the columns out (--joints)",
+        )  # fmt: skip
+    elif not doubled:
+        count = sum(joint is not None for joint in data.joints)
+        yield Finding(
+            PASS, "names", "all joints",
+            f"{len(data.names)} named columns, {count} of them known to profile {profile.name}",
+        )  # fmt: skip
