@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def pick(item: Episode, source: str, joints: Sequence[str], profile: "Profile | None" = None) -> Episode:
     """An episode with these joints alone, in the order of the file.
 
-    Of positions and commands, the one that is not the source is left out where its columns have no names.
+    Of positions and commands, the one that is not the source is left out where its columns have no such names.
 
     Args:
         item: the whole episode.
@@ -46,7 +46,13 @@ def pick(item: Episode, source: str, joints: Sequence[str], profile: "Profile | 
             got, expected = f"{width} columns without names", "one name a column, to take some of them"
             fix = "name the robot's profile, or write joint_names into the file"
             raise InputError(got, where=f"{item.path}, episode {item.name}, {name!r}", expected=expected, fix=fix)
-        index = matching(names, joints, f"{item.path}, episode {item.name}, {name!r}")
+        try:
+            index = matching(names, joints, f"{item.path}, episode {item.name}, {name!r}")
+        except InputError:
+            if name == source:
+                raise
+            del series[name]
+            continue
         whole = series[name]
         fetch = partial(_picked, whole, tuple(index))
         series[name] = Series((len(whole), len(index)), whole.where, fetch, whole.exact)

@@ -54,8 +54,8 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
         known = profile(data.robot)
     path = Path(data.path)
     reader, evidence = _reader(path, data.layout)
-    # Only tables without a header need names for their columns.
-    arguments = (path, source, known) if reader.NAME == "csv" else (path, source)
+    # Only tables without a header need names for their columns, and hold columns that are no joints.
+    arguments = (path, source, known, data.joints) if reader.NAME == "csv" else (path, source)
     items: list[Episode | Broken] = list(reader.index(*arguments))
     if not items:
         raise _nothing(path, reader)

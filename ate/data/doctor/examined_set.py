@@ -9,6 +9,7 @@ import numpy as np
 from ate.data.doctor.facts import Facts
 from ate.data.doctor.report import Finding
 from ate.data.episodes import Episodes
+from ate.robots.headings import COMMAND, POSE, POSITION, heading
 from ate.robots.profile import Joint, Profile, profile
 from ate.robots.recognition import called_like
 from ate.robots.roles import Role, roles
@@ -18,6 +19,8 @@ MOST_LISTED = 5
 # Whole ranges below this (rad, m or opening) normalise to exactly 0; the same number as `ate.data.normalize`, which
 # is not imported here because it needs torch.
 CONSTANT_RANGE = 1e-4
+# Columns of a tool's pose that are angles.
+ANGLES = ("roll", "pitch", "yaw")
 # From the 1st to the 99th percentile, in the column's unit: a degree of a joint, 2 mm of a slide, 2 % of a gripper.
 NEAR = {"rad": 0.02, "m": 0.002, "fraction": 0.02}
 
@@ -70,6 +73,18 @@ class ExaminedSet:
         by_name = roles(self.names)
         by_profile = roles(self.names, self.profile) if self.profile is not None else by_name
         return tuple(a or b for a, b in zip(by_profile, by_name, strict=True))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """What each column is by its name (`ate.robots.headings`); a joint of the profile is a position."""
+        heads = [heading(name).kind for name in self.names]
+        return tuple(POSITION if joint is not None else kind for kind, joint in zip(heads, self.joints, strict=True))
+
+    def is_angle(self, joint: int) -> bool:
+        """Whether a column may be the angle of a joint: no gripper, and no place, force or count by its name."""
+        whole = self.names[joint].strip().casefold()
+        angle = self.kinds[joint] in (POSITION, COMMAND) or (self.kinds[joint] == POSE and whole in ANGLES)
+        return angle and not self.is_gripper(joint)
 
     def is_gripper(self, joint: int) -> bool:
         """Whether a column is (a finger of) a gripper."""

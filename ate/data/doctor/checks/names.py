@@ -5,12 +5,14 @@ from collections.abc import Iterator
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.robots.headings import NO_JOINTS, POSE
 from ate.robots.profile import Profile
 from ate.robots.recognition import knowing, nearest
 
 
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """What the columns are called, over all files and against the profile."""
+    yield from _no_joints(data)
     names_of = {item.name: tuple(item.attributes.get("joint_names", ())) for item in data.episodes}
     kinds = Counter(names_of.values())
     usual = kinds.most_common(1)[0][0]
@@ -22,11 +24,30 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
     elif data.unnamed:
         yield Finding(
             WARN, "names.missing", "all joints",
-            f"no names for {len(data.names)} columns" + (f", {len(usual)} names" if usual else ""),
+            f"no names for {len(data.names)} columns",
             "one name a column", "write the attribute joint_names, or name the robot's profile (--robot)",
         )  # fmt: skip
     else:
         yield Finding(PASS, "names", "all joints", f"{len(data.names)} named columns")
+
+
+def _no_joints(data: ExaminedSet) -> Iterator[Finding]:
+    """Columns that are velocities, forces, clocks or counts by their names, and poses of a tool."""
+    kinds = {name: kind for name, kind in zip(data.names, data.kinds, strict=True) if kind in NO_JOINTS}
+    rest = [name for name in data.names if name not in kinds]
+    if kinds:
+        yield Finding(
+            FAIL, "names.no_joints", ", ".join(kinds),
+            "columns that are no positions: " + ", ".join(f"{name} ({kind})" for name, kind in kinds.items()),
+            "positions of joints", f"take the other columns, --joints {','.join(rest)}" if rest else
+            "name the series of positions, or record it",
+        )  # fmt: skip
+    poses = [name for name, kind in zip(data.names, data.kinds, strict=True) if kind == POSE]
+    if poses:
+        yield Finding(
+            WARN, "names.pose", ", ".join(poses), f"{', '.join(poses)}: the pose of a tool, no joints",
+            "positions of joints", "align on joint positions, or by tool motion of a robot with kinematics",
+        )  # fmt: skip
 
 
 def _differ(names_of: dict[str, tuple[str, ...]], usual: tuple[str, ...], odd: list[str]) -> Finding:

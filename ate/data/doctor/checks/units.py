@@ -27,7 +27,7 @@ FEW = 10.0
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint of the arm; grippers are checked on their own."""
     suspects = _suspects(data)
-    arm = [j for j in range(len(data.names)) if not data.is_gripper(j)]
+    arm = [j for j in range(len(data.names)) if data.is_angle(j)]
     # A joint that happens to stay within a few degrees looks like radians: the other joints decide.
     all_degrees = sum(suspects.get(j) == "degrees" for j in arm) > 0.5 * sum(data.moves[j] for j in arm)
     for j in arm:
@@ -51,7 +51,7 @@ def _suspects(data: ExaminedSet) -> dict[int, str]:
     turning = {start + i for start in (quaternions.starts if quaternions is not None else []) for i in range(4)}
     for j, joint in enumerate(data.joints):
         size, unit = max(-low[j], high[j]), _expected(data, j)
-        if size <= 1e-3 or data.is_gripper(j) or j in turning:
+        if size <= 1e-3 or not data.is_angle(j) or j in turning:
             continue
         if whole[j] and low[j] >= 0 and high[j] - low[j] > 10 and high[j] > 180 and unit != "ticks":
             suspects[j] = "ticks"
