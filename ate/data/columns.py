@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ate.robots.profile import Profile
 
 
+# What the columns of a series were called in the file, in its order, where they were moved.
+WAS = {name: f"{attribute}_in_file" for name, attribute in NAMED_BY.items()}
+
+
 def pick(item: Episode, source: str, joints: Sequence[str], profile: "Profile | None" = None) -> Episode:
     """An episode with these joints alone, in the order of the file.
 
@@ -132,6 +136,7 @@ def _in_order(item: Episode, names: Mapping[str, tuple[str, ...]], targets: Mapp
         series[name] = Series(whole.shape, whole.where, partial(_picked, whole, index), whole.exact)
         if name == "qpos" or NAMED_BY[name] in attributes:
             attributes[NAMED_BY[name]] = target
+        attributes[WAS[name]] = own
     return (
         item
         if all(series[name] is item.series[name] for name in series)

@@ -20,6 +20,7 @@ from ate.data.doctor.checks import (
     stillness,
     units,
     values,
+    zeros,
 )
 from ate.data.doctor.examined_set import ExaminedSet, joints_of, profile_of
 from ate.data.doctor.facts import gather
@@ -34,6 +35,7 @@ Source = DataSet | Episodes | str | Path
 # In the order of the report where levels are equal.
 CHECKS = (
     values,
+    zeros,
     shapes,
     names,
     units,

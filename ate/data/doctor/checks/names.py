@@ -3,16 +3,23 @@
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+
+from ate.data.columns import WAS
 from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 from ate.robots.headings import NO_JOINTS, POSE
 from ate.robots.profile import Profile
 from ate.robots.recognition import knowing, nearest
 
+# Columns by place must fit the other episodes this much better than by name.
+CLOSER = 0.5
+
 
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """What the columns are called, over all files and against the profile."""
     yield from _no_joints(data)
+    yield from _contradicted(data)
     names_of = {item.name: tuple(item.attributes.get("joint_names", ())) for item in data.episodes}
     kinds = Counter(names_of.values())
     usual = kinds.most_common(1)[0][0]
@@ -47,6 +54,32 @@ def _no_joints(data: ExaminedSet) -> Iterator[Finding]:
         yield Finding(
             WARN, "names.pose", ", ".join(poses), f"{', '.join(poses)}: the pose of a tool, no joints",
             "positions of joints", "align on joint positions, or by tool motion of a robot with kinematics",
+        )  # fmt: skip
+
+
+def _contradicted(data: ExaminedSet) -> Iterator[Finding]:
+    """A few episodes that name the columns in another order than the rest, and whose values do not lie so."""
+    key = WAS[data.episodes.source]
+    was = {item.name: tuple(item.attributes.get(key, data.names)) for item in data.episodes}
+    usual, count = Counter(was.values()).most_common(1)[0]
+    courses = {item.name: np.median(item.course, axis=0) for item in data.facts.summaries if item.name in was}
+    same = [course for name, course in courses.items() if was[name] == usual]
+    if count == len(was) or not same:
+        return
+    middle = np.median(same, axis=0)
+    odd = []
+    for name, course in courses.items():
+        # By place: as if this episode had its columns in the order of the others.
+        place = course[[data.names.index(was[name][usual.index(joint)]) for joint in data.names]]
+        if was[name] != usual and np.abs(place - middle).sum() < CLOSER * np.abs(course - middle).sum():
+            odd.append(name)
+    if odd:
+        differs = [f"{a} for {b}" for a, b in zip(was[odd[0]], usual, strict=True) if a != b]
+        yield Finding(
+            FAIL, "names.differ", listed(odd),
+            f"{len(odd)} episodes name their columns in another order than the rest ({listed(differs)}), but their "
+            "values lie in that of the rest", ", ".join(usual),
+            "name the columns of these episodes like those of the others, or exclude them", episodes=tuple(odd), exclude=len(odd) < len(was) / 2,
         )  # fmt: skip
 
 
