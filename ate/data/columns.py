@@ -1,5 +1,7 @@
 """Columns: some joints of a recording taken for the whole robot, say the right arm of two."""
 
+import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -82,13 +84,40 @@ def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[in
     return index
 
 
+def apart(names: Sequence[str]) -> tuple[str, ...]:
+    """The names with those that occur more than once told apart by numbers: `gripper_0`, `gripper_1`."""
+    counts, taken = Counter[str](), set(names)
+    result = []
+    for name in names:
+        if names.count(name) > 1:
+            free = (f"{name}_{k}" for k in itertools.count(counts[name]))
+            own = next(other for other in free if other not in taken)
+            counts[name] += 1
+            taken.add(own)
+            result.append(own)
+        else:
+            result.append(name)
+    return tuple(result)
+
+
+def _told_apart(item: Episode) -> Episode:
+    """The episode with a name of its own for every column."""
+    attributes = dict(item.attributes)
+    for attribute in NAMED_BY.values():
+        names = tuple(str(name) for name in attributes.get(attribute, ()))
+        if len(set(names)) < len(names):
+            attributes[attribute] = apart(names)
+            attributes[f"{attribute}_in_file"] = names
+    return item if attributes == dict(item.attributes) else replace(item, attributes=attributes)
+
+
 def arranged(
     items: Sequence[Episode | Broken], robot: str, profile: "Profile | None" = None
 ) -> tuple[list[Episode | Broken], str]:
     """Episodes with their columns in one order, and what was moved, in words; empty where nothing was.
 
     It is the order of the robot's profile, where it has one that knows the names; else that of the first episode.
-    Columns without names, or with one name twice, stay where they are.
+    Columns without names stay where they are; columns of one name get numbers to tell them apart.
 
     Args:
         items: the episodes of a set.
@@ -97,9 +126,10 @@ def arranged(
     """
     targets: dict[str, tuple[str, ...]] = {}
     results, moved = list(items), ""
-    for number, item in enumerate(items):
-        if not isinstance(item, Episode):
+    for number, whole in enumerate(items):
+        if not isinstance(whole, Episode):
             continue
+        item = results[number] = _told_apart(whole)
         names = {name: item.column_names(name) for name in NAMED_BY if name in item.series}
         for name, own in names.items():
             if own and name not in targets and len(set(own)) == len(own):
@@ -108,7 +138,7 @@ def arranged(
         if not moved and results[number] is not item:
             was = next(own for name, own in names.items() if own != targets.get(name, own))
             target = next(targets[name] for name, own in names.items() if own != targets.get(name, own))
-            moved = f"columns by name: read as {', '.join(target)}; in {item.path.name} they are {', '.join(was)}"
+            moved = f"columns by name: read as {', '.join(target)}; in {item.path.name} they are {', '.join(was)}."
     return results, moved
 
 
@@ -136,7 +166,7 @@ def _in_order(item: Episode, names: Mapping[str, tuple[str, ...]], targets: Mapp
         series[name] = Series(whole.shape, whole.where, partial(_picked, whole, index), whole.exact)
         if name == "qpos" or NAMED_BY[name] in attributes:
             attributes[NAMED_BY[name]] = target
-        attributes[WAS[name]] = own
+        attributes.setdefault(WAS[name], own)
     return (
         item
         if all(series[name] is item.series[name] for name in series)

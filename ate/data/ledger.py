@@ -51,13 +51,15 @@ class Ledger:
         layout: the layout they were read in.
         evidence: what made it that layout.
         entries: one an episode, in the order of the files.
-        notes: what else is to be known of the set as it was read, a sentence each without its full stop.
+        notes: what was done to the values when they were loaded, and what was believed of them, a sentence each.
+        unlisted: files of recordings that lie in the set and that nothing lists.
     """
 
     layout: str = "memory"
     evidence: str = "made in memory"
     entries: tuple[Entry, ...] = ()
     notes: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     @property
     def dropped(self) -> tuple[Entry, ...]:
@@ -71,7 +73,7 @@ class Ledger:
             f"{len(self.entries)} episodes came in, {len(kept)} kept, {len(self.dropped)} dropped; "
             f"{sum(entry.steps or 0 for entry in kept):,} steps kept.",
             f"layout {self.layout}: {self.evidence}.",
-            *(f"{note}." for note in self.notes),
+            *self.notes,
         ]
         for name in ("found", "missing", "ignored"):
             counts = Counter(key for entry in self.entries for key in getattr(entry.keys, name))

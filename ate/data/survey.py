@@ -1,7 +1,7 @@
 """The survey of a path: every episode indexed, usable or broken, in the named or recognised layout."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +11,10 @@ from ate.data.columns import arranged, pick
 from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
 from ate.data.formats import LAYOUTS, SUFFIXES
 from ate.data.formats.layout import Broken
+from ate.data.groups import Groups, expanded, note
 from ate.data.ledger import Entry, Ledger
+from ate.data.leftovers import leftovers
+from ate.data.leftovers import note as unread
 from ate.errors import InputError, nearest, unknown
 
 if TYPE_CHECKING:
@@ -53,16 +56,17 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
 
         known = profile(data.robot)
     path = Path(data.path)
-    reader, evidence = _reader(path, data.layout)
-    # Only tables without a header need names for their columns, and hold columns that are no joints.
-    arguments = (path, source, known, data.joints) if reader.NAME == "csv" else (path, source)
-    items: list[Episode | Broken] = list(reader.index(*arguments))
+    reader, evidence = _reader((*data.task_folders(), path)[0], data.layout)
+    items = list(_items(data, reader, known))
     if not items:
         raise _nothing(path, reader)
-    check_exclude(data.path, data.exclude, [item.name for item in items])
-    left_out = {stem(name) for name in data.exclude}
+    groups: Groups = reader.groups(path) if hasattr(reader, "groups") else {}
+    left = expanded(data.exclude, groups)
+    check_exclude(data.path, left, [item.name for item in items], tuple(groups))
+    left_out = {stem(name) for name in left}
     if data.joints:
         items = [_tried(item, lambda e: pick(e, source, data.joints, known)) for item in items]
+    files, names = {item.path for item in items}, {item.name for item in items}
     items, moved = arranged(items, _folder_name(path), known)
     if data.joints:
         items = _ordered(items, source)
@@ -76,8 +80,46 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     broken = tuple(i for i in (odd.get(item.name, item) for item in present) if isinstance(i, Broken))
     kept = tuple(item for item in usable if item.name not in odd)
     entries = tuple(_entry(item, source, left_out, odd) for item in items)
-    ledger = Ledger(reader.NAME, evidence, entries, (moved,) if moved else ())
+    unlisted = leftovers(path, reader.NAME, files, names)
+    texts = (moved, *_elsewhere(items), *_counted(reader, path), note(groups), unread(unlisted) if unlisted else "")
+    ledger = Ledger(reader.NAME, evidence, entries, tuple(text for text in texts if text), unlisted)
     return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
+
+
+def _items(data: "DataSet", reader: ModuleType, known: "Profile | None") -> Iterator[Episode | Broken]:
+    """The episodes of a set; those of tasks in folders of their own are called after these."""
+    path = Path(data.path)
+    # Only tables without a header need names for their columns, and hold columns that are no joints.
+    more = (known, data.joints) if reader.NAME == "csv" else ()
+    folders = data.task_folders()
+    if not folders:
+        yield from reader.index(path, data.source, *more)
+    for folder in folders:
+        for item in reader.index(folder, data.source, *more):
+            yield replace(item, name=f"{folder.name}/{item.name}")
+
+
+def _elsewhere(items: Sequence[Episode | Broken]) -> Iterator[str]:
+    """Episodes whose rows are in another file than the set's own list has them in."""
+    for item in items:
+        if isinstance(item, Episode) and item.attributes.get("listed_in"):
+            yield f"{item.name} is listed in {item.attributes['listed_in']}; its rows were found in {item.path.name}."
+
+
+def _counted(reader: ModuleType, path: Path) -> tuple[str, ...]:
+    return tuple(reader.notes(path)) if hasattr(reader, "notes") else ()
+
+
+def first_of(data: "DataSet") -> tuple[str, Episode] | None:
+    """The layout of a set and its first usable episode; None where there is none."""
+    path = Path(data.path)
+    try:
+        reader, _ = _reader(path, data.layout)
+        more = (None, data.joints) if reader.NAME == "csv" else ()
+        return next(((reader.NAME, i) for i in reader.index(path, data.source, *more) if isinstance(i, Episode)), None)
+    except InputError:
+        # Reading the set itself reports it.
+        return None
 
 
 def _tried(item: Episode | Broken, step: Callable[[Episode], Episode]) -> Episode | Broken:
@@ -132,13 +174,16 @@ def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
 
 
 def _nothing(path: Path, reader: ModuleType) -> InputError:
+    fix = "name the folder of one robot's episodes"
     if path.is_file():
         got = "a file that no layout reads" if path.suffix not in SUFFIXES else f"nothing to read as {reader.NAME}"
     else:
         inside = sorted(child.name for child in path.iterdir())[:6]
         kinds = "no .hdf5 or .h5 file" if reader.NAME == "native" else f"nothing to read as {reader.NAME}"
         got = f"{kinds} among {inside or 'nothing at all'}"
-    return InputError(got, where=str(path), expected=reader.EXPECTS, fix="name the folder of one robot's episodes")
+        if any(child.is_dir() and any(child.iterdir()) for child in path.iterdir()):
+            fix += "; folders are one set where their files name one robot and the same joints, else copy them into one"
+    return InputError(got, where=str(path), expected=reader.EXPECTS, fix=fix)
 
 
 def stem(name: str) -> str:
@@ -148,9 +193,9 @@ def stem(name: str) -> str:
     return name
 
 
-def check_exclude(path: str | Path, exclude: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse a name of an exclude list that is no episode: a mistyped one would leave out nothing."""
-    stems = {stem(name) for name in names}
+def check_exclude(path: str | Path, exclude: Sequence[str], names: Sequence[str], groups: Sequence[str] = ()) -> None:
+    """Refuse a name of an exclude list that is no episode and no group: a mistyped one would leave out nothing."""
+    stems = {*(stem(name) for name in names), *groups}
     for name in exclude:
         if stem(name) not in stems:
             got, fix = repr(name), nearest(stem(name), stems)

@@ -9,6 +9,7 @@ from ate.data.doctor.checks import (
     chunking,
     constants,
     duplicates,
+    files,
     frames,
     gripper,
     motion,
@@ -34,6 +35,7 @@ from ate.errors import InputError
 Source = DataSet | Episodes | str | Path
 # In the order of the report where levels are equal.
 CHECKS = (
+    files,
     values,
     zeros,
     shapes,

@@ -66,26 +66,29 @@ def _episodes(
         fix = f"name the joints after what they are, or say which columns they are, --joints {','.join(names[:2])}"
         raise InputError(got, where=f"{file}, first line", expected="measured positions of joints", fix=fix)
     parts = _parts(file, head, columns)
+    clock = _clock(names, columns)
+    loose = tuple(i for i in columns.left if i != clock)
     for number, part in enumerate(parts):
         name = file.stem if len(parts) == 1 else f"{file.stem}_" * many + named(part, number)
-        yield _episode(Piece(file, head, names, part), name, source, columns, profile)
+        yield _episode(Piece(file, head, names, part, loose), name, source, columns, profile)
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of a table that are one episode."""
+    """Rows of a table that are one episode; columns `loose` may hold text."""
 
     file: Path
     head: Table
     names: tuple[str, ...]
     part: Part
+    loose: tuple[int, ...]
 
     def series(self, columns: Sequence[int]) -> Series:
         """Some columns of it."""
         picked = tuple(columns)
         file, names = self.file, self.names
         where = f"{file}, columns {', '.join(names[i] for i in picked)}" if len(picked) < 9 else str(file)
-        rows = Rows(file, self.head, names, picked, self.part.start)
+        rows = Rows(file, self.head, names, picked, self.part.start, self.loose)
         return Series((self.part.stop - self.part.start, len(picked)), where, rows)
 
 
@@ -98,7 +101,7 @@ def _episode(piece: Piece, name: str, source: str, columns: Columns, profile: "P
     attributes: dict[str, object] = {"joint_names": tuple(names[i] for i in columns.joints)}
     if columns.commands:
         attributes["action_names"] = columns.command_names
-    clock = next((i for i in columns.of_kind(CLOCK) if names[i].lower() in _TIMES), None)
+    clock = _clock(names, columns)
     if clock is not None:
         attributes |= clock_rate(piece.series([clock]).fetch(0, min(len(qpos), _TIMED))[:, 0])
     if not piece.head.header and profile is not None:
@@ -108,6 +111,10 @@ def _episode(piece: Piece, name: str, source: str, columns: Columns, profile: "P
     return Episode(
         name, file, series, attributes, Keys(tuple(used), () if columns.commands else ("action_…",), tuple(left))
     )
+
+
+def _clock(names: Sequence[str], columns: Columns) -> int | None:
+    return next((i for i in columns.of_kind(CLOCK) if names[i].lower() in _TIMES), None)
 
 
 def _parts(file: Path, head: Table, columns: Columns) -> list[Part]:

@@ -1,6 +1,6 @@
 """Ends of episodes in a table or an array of many: by their numbers, flags at last rows, or steps that start again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,6 +22,31 @@ class Part:
     start: int
     stop: int
     name: str = ""
+
+
+def of_arrays(
+    shapes: Mapping[str, tuple[int, ...]], read: Callable[[str], np.ndarray], rows: int, where: str
+) -> tuple[list[Part], tuple[str, ...]]:
+    """The episodes of a file of arrays, and the keys that tell them apart; one part and no key where none does.
+
+    Args:
+        shapes: of all arrays of the file.
+        read: reads one of them.
+        rows: rows of the joint positions.
+        where: the file, for messages.
+
+    Raises:
+        InputError: rows of one episode do not lie together.
+    """
+    fitting = [key for key, shape in shapes.items() if shape in ((rows,), (rows, 1))]
+    for key in (key for key in NUMBERS if key in fitting):
+        return by_number(read(key), f"{where}, array {key!r}"), (key,)
+    flags = [key for key in FLAGS if key in fitting]
+    values = {key: read(key) for key in flags}
+    # Flags that are never set, or in most rows, end nothing.
+    values = {key: item for key, item in values.items() if item.dtype.kind in "biuf" and 0 < (item != 0).mean() < 0.5}
+    parts = by_flag(list(values.values()), rows) if values else [Part(0, rows)]
+    return parts, tuple(values)
 
 
 def by_number(numbers: Sequence[object] | np.ndarray, where: str) -> list[Part]:
@@ -73,7 +98,7 @@ def named(part: Part, number: int) -> str:
 
 
 def _text(value: object) -> str:
-    text = str(value).strip()
+    text = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
     try:
         number = float(text)
     except ValueError:

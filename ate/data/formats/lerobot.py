@@ -11,6 +11,7 @@ from ate.data.formats import lerobot_meta, parquet
 from ate.data.formats.companions import pair
 from ate.data.formats.layout import MOST_BYTES, Broken, known, rate
 from ate.data.formats.lerobot_meta import Meta, Place
+from ate.data.formats.lerobot_rows import relisted
 from ate.data.formats.parquet import Footer
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -33,6 +34,16 @@ def looks(path: Path) -> str | None:
         return f"a file {lerobot_meta.INFO}"
 
 
+def groups(path: Path) -> dict[str, tuple[str, ...]]:
+    """`split/<name>` → the episodes of that range, where the set has more than one."""
+    return lerobot_meta.read(path).splits
+
+
+def notes(path: Path) -> tuple[str, ...]:
+    """What `info.json` counts and the list of episodes does not have."""
+    return lerobot_meta.read(path).miscounted
+
+
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every episode that the metadata lists, compared with the footers of its files; values stay on disk.
 
@@ -49,7 +60,7 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
         )
     shared = _attributes(meta)
     footer = cache(parquet.footer)
-    waiting: list[Place | tuple[str, InputError]] = list(meta.places())
+    waiting = relisted(meta, list(meta.places()), footer)
     listed: Counter[Path] = Counter()
     for place in waiting:
         if isinstance(place, Place):
@@ -66,9 +77,9 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 
 def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str, shared: dict[str, Any]) -> Episode:
     where = f"{place.file}, episode {place.number}"
-    if footer.rows != listed:
+    if footer.rows != listed and place.found is None:
         expected = f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it"
-        fix = "fetch the file again, or exclude this episode"
+        fix = f"fetch the file again, or exclude {lerobot_meta.name(place.number)}"
         raise InputError(f"{footer.rows:,} rows", where=str(place.file), expected=expected, fix=fix)
     others: dict[str, Series | str | None] = {"action": None}
     if _ACTION in meta.features and (_ACTION in footer.columns or _ACTION in footer.others):
@@ -84,7 +95,8 @@ def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str,
     left += [key for key in present if key not in (_STATE, _ACTION)]
     keys = Keys(used, () if _ACTION in meta.features else (_ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
-    return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task}, keys)
+    elsewhere = {"listed_in": place.found} if place.found else {}
+    return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task, **elsewhere}, keys)
 
 
 def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:

@@ -62,13 +62,14 @@ def scan(file: Path) -> Table:
 
 @dataclass(frozen=True)
 class Rows:
-    """Reads some columns of some rows of a table as numbers, from row `first` on; other columns may hold text."""
+    """Reads some columns of some rows of a table as numbers, from row `first` on; columns `loose` may hold text."""
 
     file: Path
     table: Table
     names: tuple[str, ...]
     columns: tuple[int, ...]
     first: int = 0
+    loose: tuple[int, ...] = ()
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
         """Rows `[start, stop)`, float64.
@@ -95,7 +96,9 @@ class Rows:
         # Text in columns that nobody reads does no harm, as long as every row has its cells.
         if any(len(_split(line, self.table.delimiter)) != len(self.names) for line in lines):
             return None
-        return _numbers("\n".join(lines), self.table.delimiter, self.columns)
+        strict = [i for i in range(len(self.names)) if i not in self.loose]
+        values = _numbers("\n".join(lines), self.table.delimiter, tuple(strict))
+        return None if values is None else values[:, [strict.index(i) for i in self.columns]]
 
     def _culprit(self, lines: list[str], start: int) -> InputError:
         for number, line in enumerate(lines, start=start):
@@ -103,9 +106,8 @@ class Rows:
             cells = _split(line, self.table.delimiter)
             if len(cells) != len(self.names):
                 return _odd(f"{len(cells) if line.strip() else 0} cells", where, f"{len(self.names)} cells")
-            for column in self.columns:
-                name, cell = self.names[column], cells[column]
-                if not _is_number(cell):
+            for column, (name, cell) in enumerate(zip(self.names, cells, strict=True)):
+                if column not in self.loose and not _is_number(cell):
                     return _odd(f"{cell!r:.60}", f"{where}, column {name!r}", "a number with a decimal point")
         return _odd("rows that cannot be parsed", f"{self.file}, from row {start} on", "a line of numbers a row")
 

@@ -19,6 +19,7 @@ CLOSER = 0.5
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """What the columns are called, over all files and against the profile."""
     yield from _no_joints(data)
+    yield from _twice(data)
     yield from _contradicted(data)
     names_of = {item.name: tuple(item.attributes.get("joint_names", ())) for item in data.episodes}
     kinds = Counter(names_of.values())
@@ -31,7 +32,7 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
     elif data.unnamed:
         yield Finding(
             WARN, "names.missing", "all joints",
-            f"no names for {len(data.names)} columns",
+            f"{len(usual) if 0 < len(usual) != len(data.names) else 'no'} names for {len(data.names)} columns",
             "one name a column", "write the attribute joint_names, or name the robot's profile (--robot)",
         )  # fmt: skip
     else:
@@ -57,6 +58,17 @@ def _no_joints(data: ExaminedSet) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def _twice(data: ExaminedSet) -> Iterator[Finding]:
+    was = [str(name) for name in data.episodes[0].attributes.get(WAS[data.episodes.source], ())]
+    for name, count in Counter(was).items():
+        if count > 1:
+            own = [now for now in data.names if now.startswith(f"{name}_") and now not in was]
+            yield Finding(
+                WARN, "names.twice", ", ".join(own), f"{count} columns are called {name}; read as {', '.join(own)}",
+                "a name of its own for each column", f"name them apart in the files: {', '.join(own)}",
+            )  # fmt: skip
+
+
 def _contradicted(data: ExaminedSet) -> Iterator[Finding]:
     """A few episodes that name the columns in another order than the rest, and whose values do not lie so."""
     key = WAS[data.episodes.source]
@@ -64,14 +76,16 @@ def _contradicted(data: ExaminedSet) -> Iterator[Finding]:
     usual, count = Counter(was.values()).most_common(1)[0]
     courses = {item.name: np.median(item.course, axis=0) for item in data.facts.summaries if item.name in was}
     same = [course for name, course in courses.items() if was[name] == usual]
-    if count == len(was) or not same:
+    if count == len(was) or not same or set(usual) != set(data.names):
         return
     middle = np.median(same, axis=0)
     odd = []
     for name, course in courses.items():
+        if was[name] == usual or set(was[name]) != set(data.names):
+            continue
         # By place: as if this episode had its columns in the order of the others.
         place = course[[data.names.index(was[name][usual.index(joint)]) for joint in data.names]]
-        if was[name] != usual and np.abs(place - middle).sum() < CLOSER * np.abs(course - middle).sum():
+        if np.abs(place - middle).sum() < CLOSER * np.abs(course - middle).sum():
             odd.append(name)
     if odd:
         differs = [f"{a} for {b}" for a, b in zip(was[odd[0]], usual, strict=True) if a != b]
@@ -79,7 +93,8 @@ def _contradicted(data: ExaminedSet) -> Iterator[Finding]:
             FAIL, "names.differ", listed(odd),
             f"{len(odd)} episodes name their columns in another order than the rest ({listed(differs)}), but their "
             "values lie in that of the rest", ", ".join(usual),
-            "name the columns of these episodes like those of the others, or exclude them", episodes=tuple(odd), exclude=len(odd) < len(was) / 2,
+            "name the columns of these episodes like those of the others, or exclude them", episodes=tuple(odd),
+            exclude=len(odd) < len(was) / 2,
         )  # fmt: skip
 
 
