@@ -54,11 +54,15 @@ class Ledger:
         layout: the layout they were read in.
         evidence: what made it that layout.
         entries: one an episode, in the order of the files.
+        notes: what was done to the values when they were loaded, and what was believed of them, a sentence each.
+        unlisted: files of recordings that lie in the set and that nothing lists.
     """
 
     layout: str = "memory"
     evidence: str = "made in memory"
     entries: tuple[Entry, ...] = ()
+    notes: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     @property
     def dropped(self) -> tuple[Entry, ...]:
@@ -76,6 +80,7 @@ class Ledger:
             f"{len(self.entries)} episodes came in, {len(kept)} kept, {len(self.dropped)} dropped; "
             f"{sum(entry.steps or 0 for entry in kept):,} steps kept.",
             f"layout {self.layout}: {self.evidence}.",
+            *self.notes,
         ]
         for name in ("found", "missing", "ignored"):
             counts = Counter(key for entry in self.entries for key in getattr(entry.keys, name))

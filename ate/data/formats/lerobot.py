@@ -17,6 +17,7 @@ from ate.data.formats.companions import pair
 from ate.data.formats.layout import MOST_BYTES, Broken, known, rate
 from ate.data.formats.lerobot_features import Features
 from ate.data.formats.lerobot_meta import Meta, Place
+from ate.data.formats.lerobot_rows import relisted
 from ate.data.formats.parquet import Footer
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -38,6 +39,16 @@ def looks(path: Path) -> str | None:
         return f"a file {lerobot_meta.INFO}"
 
 
+def groups(path: Path) -> dict[str, tuple[str, ...]]:
+    """`split/<name>` → the episodes of that range, where the set has more than one."""
+    return lerobot_meta.read(path).splits
+
+
+def notes(path: Path) -> tuple[str, ...]:
+    """What `info.json` counts and the list of episodes does not have."""
+    return lerobot_meta.read(path).miscounted
+
+
 def index(path: Path, source: str, chosen: Features | None = None) -> Iterator[Episode | Broken]:
     """Every episode that the metadata lists, compared with the footers of its files; values stay on disk.
 
@@ -53,7 +64,7 @@ def index(path: Path, source: str, chosen: Features | None = None) -> Iterator[E
     features = lerobot_features.of(meta, chosen)
     shared = _attributes(meta, features)
     footer = cache(parquet.footer)
-    waiting: list[Place | tuple[str, InputError]] = list(meta.places())
+    waiting = relisted(meta, list(meta.places()), footer)
     listed: Counter[Path] = Counter()
     for place in waiting:
         if isinstance(place, Place):
@@ -72,9 +83,9 @@ def _episode(
     meta: Meta, features: Features, place: Place, footer: Footer, listed: int, source: str, shared: dict[str, Any]
 ) -> Episode:
     where = f"{place.file}, episode {place.number}"
-    if footer.rows != listed:
+    if footer.rows != listed and place.found is None:
         expected = f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it"
-        fix = "fetch the file again, or exclude this episode"
+        fix = f"fetch the file again, or exclude {lerobot_meta.name(place.number)}"
         raise InputError(f"{footer.rows:,} rows", where=str(place.file), expected=expected, fix=fix)
     others: dict[str, Series | str | None] = {"action": None}
     if any(name in footer.columns or name in footer.others for name in features.action):
@@ -90,7 +101,8 @@ def _episode(
     left += [key for key in present if key not in (*features.qpos, *features.action)]
     keys = Keys(used, () if features.action else (lerobot_features.ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
-    return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task}, keys)
+    elsewhere = {"listed_in": place.found} if place.found else {}
+    return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task, **elsewhere}, keys)
 
 
 def _joined(meta: Meta, place: Place, footer: Footer, features: Sequence[str]) -> Series:

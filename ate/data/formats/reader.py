@@ -9,8 +9,10 @@ from ate.data.formats.keyed import Keyed
 from ate.data.formats.refusal import unrecognised
 from ate.errors import InputError, unknown
 
+Reader = ModuleType | Keyed
 
-def reader_of(path: Path, layout: str = "") -> tuple[ModuleType | Keyed, str]:
+
+def reader_of(path: Path, layout: str = "") -> tuple[Reader, str]:
     """What reads a path, and why it is that one.
 
     Args:

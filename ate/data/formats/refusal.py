@@ -75,7 +75,10 @@ def nothing(path: Path, expected: str = "") -> InputError:
     if path.is_file():
         return InputError("a file that no layout reads", where=str(path), expected=read, fix=_ANY)
     inside = sorted(child.name for child in path.iterdir())[:6]
-    return InputError(f"no recording among {inside or 'nothing at all'}", where=str(path), expected=read, fix=_ANY)
+    fix = _ANY
+    if any(child.is_dir() and any(child.iterdir()) for child in path.iterdir()):
+        fix += "; folders are one set where their files name one robot and the same joints, else copy them into one"
+    return InputError(f"no recording among {inside or 'nothing at all'}", where=str(path), expected=read, fix=fix)
 
 
 def unrecognised(path: Path) -> InputError | None:

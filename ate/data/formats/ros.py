@@ -86,7 +86,7 @@ def _episode(file: Path, source: str) -> Episode:
         known["action_names"] = joints.wished_names
     clock = next((i for i, name in enumerate(head.first) if name in _CLOCKS), None)
     if clock is not None:
-        stamps = Rows(file, head, head.first, (clock,))(0, min(head.rows, _TIMED))[:, 0]
+        stamps = _numbers(file, head, (clock,))(0, min(head.rows, _TIMED))[:, 0]
         known |= clock_rate((stamps - stamps[:1]) / _CLOCKS[head.first[clock]])
     used = {*joints.columns, *joints.wished, clock}
     left += [name for i, name in enumerate(head.first) if i not in used]
@@ -112,7 +112,12 @@ def _joints(file: Path, head: Table) -> Joints:
 
 
 def _series(file: Path, head: Table, columns: tuple[int, ...]) -> Series:
-    return Series((head.rows, len(columns)), f"{file}, positions", Rows(file, head, head.first, columns))
+    return Series((head.rows, len(columns)), f"{file}, positions", _numbers(file, head, columns))
+
+
+def _numbers(file: Path, head: Table, columns: tuple[int, ...]) -> Rows:
+    """Reads these columns; the others may hold text, as the names of joints are."""
+    return Rows(file, head, head.first, columns, loose=tuple(i for i in range(len(head.first)) if i not in columns))
 
 
 def _is_position(name: str) -> bool:

@@ -15,7 +15,8 @@ from ate.data.formats.parts import Joined, Part, joined
 from ate.data.series import Series
 from ate.errors import InputError
 
-ROOT = "data"
+ROOT, MASKS = "data", "mask"
+_MOST_LISTED = 10**6
 _LONGEST_NAME = 200
 
 
@@ -104,6 +105,25 @@ def action(group: h5py.Group, part: Part, file: Path, here: str) -> Joined | str
         return joined(group, (part,), file, here)
     except InputError as error:
         return error.got
+
+
+def groups(path: Path) -> dict[str, tuple[str, ...]]:
+    """`mask/<name>` → the demonstrations that the files list under it, called as `index` calls them."""
+    files, found = listed(path, hdf5.SUFFIXES), dict[str, tuple[str, ...]]()
+    for file in files:
+        prefix = f"{file.stem}_" if len(files) > 1 else ""
+        try:
+            with hdf5.opened(file) as handle:
+                masks = hdf5.member(handle, MASKS, file)
+                for name in names(masks) if isinstance(masks, h5py.Group) else ():
+                    rows = hdf5.member(masks, name, file)
+                    if isinstance(rows, h5py.Dataset) and rows.ndim == 1 and 0 < rows.size <= _MOST_LISTED:
+                        inside = tuple(f"{prefix}{text(row)}" for row in rows[:])
+                        found[f"{MASKS}/{name}"] = (*found.get(f"{MASKS}/{name}", ()), *inside)
+        except InputError:
+            # The reader itself reports what is wrong with this file.
+            continue
+    return found
 
 
 def json_attribute(group: h5py.Group, *names: str) -> dict[str, Any]:
