@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot kinematics base weights
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -162,6 +162,13 @@ evidence: venv
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$3 --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
 	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 || exit 1; done; done; done
 	$(BIN)/ate evidence $(EVIDENCE)/*
+
+# λ × share of tool-motion guidance on the arm of seven joints, the winner on 16 more seeds; and retargeting with three
+# times the steps, which take as long as those of guidance.
+grid: venv
+	mkdir -p runs/grid runs/base/policies && ln -sfn $(CURDIR)/runs/base/policies runs/grid/policies
+	$(BIN)/ate sweep --run runs/grid --adapt data/lift/adapt/gen3 --lams 0.3,1,3 --axis share=0.25,0.5,1 --seeds 8 --validate 16
+	$(BIN)/ate compare --run runs/grid --adapt data/lift/adapt/gen3 --steps 1800 --seeds 8 --rollouts 100
 
 # Success against demonstrations and against steps: direct, from scratch, tool-motion guidance; flow policy, 4 seeds.
 curves: venv

@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
+import joblib
 import numpy as np
 
 from ate.align.alignment import Alignment
@@ -141,6 +142,12 @@ def pretrain_policy(
             )  # fmt: skip
             pretrain(policy, sets, optim, directory=folder).policy.save(file)
     return file
+
+
+def in_parallel(settings: Settings, jobs: Sequence[Any]) -> list[Any]:
+    """Results of joblib's delayed jobs, in as many processes as the run has workers, each on one thread."""
+    with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(jobs)), inner_max_num_threads=1):
+        return list(joblib.Parallel()(jobs))
 
 
 def shipped_weights(name: str) -> Path:

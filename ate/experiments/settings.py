@@ -75,6 +75,8 @@ class Settings:
         winner: file that notebook 04 wrote, with encoder and guidance; the options above change it. Empty for none.
         lams: λ axis of the ablation; plain fine-tuning always joins.
         clamps: clamp axis of the ablation.
+        shares: share axis of the ablation, where guidance acts at pre-training observations: rows, as a share of a
+            batch.
         ablation_seeds: training seeds of each cell of the ablation.
         validation_seeds: training seeds after those, for the winner and plain fine-tuning alone; 0 for none.
         executor: where cells are trained: `here`, `processes`, `submitit-local` or `slurm`; options as in `ate sweep`.
@@ -114,8 +116,9 @@ class Settings:
     task: str = ""
     guidance: GuidanceConfig = TOOL_MOTION
     winner: str = ""
-    lams: tuple[float, ...] = (1.0, 3.0, 10.0)
+    lams: tuple[float, ...] = (0.3, 1.0, 3.0)
     clamps: tuple[float, ...] = (math.inf,)
+    shares: tuple[float, ...] = (0.25, 0.5, 1.0)
     ablation_seeds: int = 4
     validation_seeds: int = 4
     executor: str = "processes"
@@ -205,14 +208,16 @@ class Settings:
 PROFILES: dict[str, Settings] = {
     "smoke": Settings(
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
-        demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(1.0, 3.0), ablation_seeds=2, validation_seeds=2,
+        demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(1.0, 3.0), shares=(0.5,), ablation_seeds=2,
+        validation_seeds=2,
     ),
     "demo": Settings(
-        profile="demo", seeds=3, rollouts=50, lams=(1.0, 10.0), ablation_seeds=2, validation_seeds=2,
+        profile="demo", seeds=3, rollouts=50, lams=(0.3, 1.0), shares=(0.25, 0.5), ablation_seeds=2,
+        validation_seeds=2,
     ),
     "paper": Settings(
         profile="paper", align="paper", embedded=10000, width=1024, pretrain_steps=100000, demonstrations=50,
-        steps=2000, seeds=8, lams=(0.3, 1.0, 3.0, 10.0, 30.0), ablation_seeds=8, validation_seeds=8,
+        steps=2000, seeds=8, lams=(0.1, 0.3, 1.0, 3.0, 10.0), ablation_seeds=8, validation_seeds=8,
     ),
 }  # fmt: skip
 

@@ -19,7 +19,7 @@ from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
 from ate.experiments.materials import RETARGETED
 from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, MethodSpec, method_set
-from ate.experiments.preparation import align_robots, alignment_folder, preflight, pretrain_policy
+from ate.experiments.preparation import align_robots, alignment_folder, in_parallel, preflight, pretrain_policy
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
 from ate.experiments.settings import KinematicsUnknown, Settings, at_demonstrations
@@ -125,7 +125,8 @@ class Study:
         files = [*self.policies.values(), *self.tool_policies.values()]
         # No more of them than the methods get: at smoke size five robots are the longest part otherwise.
         rollouts = min(ROLLOUTS, max(1, self.settings.rollouts // 2))
-        return [found for file in files if (found := base_success(file, self.pretrain, rollouts)) is not None]
+        jobs = [joblib.delayed(base_success)(file, self.pretrain, rollouts) for file in files]
+        return [success for success in in_parallel(self.settings, jobs) if success is not None]
 
     def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
         """Methods of one training seed, trained again bit for bit, by parameterisation."""
@@ -254,6 +255,7 @@ def sweep_of(settings: Settings) -> Sweep:
     return Sweep(
         lams=settings.lams,
         clamps=settings.clamps,
+        share=settings.shares,
         parameterization=settings.parameterizations[:1],
         demonstrations=(settings.demonstrations,),
         steps=(settings.steps,),
@@ -292,8 +294,6 @@ def prepare(settings: Settings) -> Study:
     if study.placed:
         places = tuple(placement(episodes) for episodes in sets)
         jobs += [joblib.delayed(pretrain_policy)(settings, sets, width, name, places) for name in wanted]
-    with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(jobs)), inner_max_num_threads=1):
-        files = joblib.Parallel()(jobs)
-    own, tool = files[: len(wanted)], files[len(wanted) :]
-    joints = dict(zip(wanted, own, strict=True))
-    return replace(study, policies=joints, tool_policies=dict(zip(wanted, tool, strict=False)))
+    files = in_parallel(settings, jobs)
+    joints, tool = (dict(zip(wanted, part, strict=False)) for part in (files, files[len(wanted) :]))
+    return replace(study, policies=joints, tool_policies=tool)

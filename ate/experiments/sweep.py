@@ -47,7 +47,8 @@ class Sweep:
         steps: fine-tuning steps.
         encoder: encoders (`ate.experiments.methods.ENCODERS`): variants of the alignment, or controls; empty for the
             usual one, of tool motion at pre-training observations and the run's own at demonstrations.
-        share: rows of a replay, as a share of a batch, where guidance acts at pre-training observations.
+        share: rows of a replay, as a share of a batch, where guidance acts at pre-training observations; the second
+            axis of a grid with one clamp.
         guidance: values of any other option of `GuidanceConfig`, by its name; the default where it is not named.
         controls: of `CONTROLS`: the encoders for each method of the run's own alignment, and `"scratch"`.
         control_lams: λ at which to train the control encoders; empty for all λ.
@@ -172,9 +173,9 @@ class Sweep:
         changed = {name: value for name, value in values.items() if name in axes}
         # In the order of the fields, so that the same sweep lists its methods in one order.
         own_form = self.guidance
-        if "observations" not in changed and {"energy_at", "latent"} & set(changed):
-            # Another energy than that of the estimate's mean is another form, at the demonstrations.
-            own_form = {name: value for name, value in own_form.items() if name not in ("observations", "reduction")}
+        if "observations" not in changed and ("energy_at" in changed or "sample" in changed.get("latent", ())):
+            # The energy of noised chunks or of sampled latents is another form, at the demonstrations.
+            own_form = {name: value for name, value in own_form.items() if name not in ("observations", "latent")}
         named = {**own_form, **changed}
         return replace(self, **own, guidance={name: named[name] for name in AXES if name in named})
 

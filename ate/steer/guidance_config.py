@@ -101,7 +101,7 @@ class GuidanceConfig:
             raise InputError(
                 f"energy_at={self.energy_at!r} and latent={self.latent!r}",
                 where="guidance with observations='pretraining'",
-                expected="energy_at='x0_hat' and latent='mean' or 'decoded': no clean chunk of the robot is known there",
+                expected="energy_at='x0_hat', latent='mean' or 'decoded': no clean chunk of the robot is known there",
                 fix="leave both at their defaults, or guide at the demonstrations",
             )
         if self.latent == "decoded" and not self.at_pretraining:

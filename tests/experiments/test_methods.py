@@ -75,6 +75,8 @@ def test_controls_differ_from_their_forms_in_one_thing():
         "goals of other episodes": {"goals": "shuffled"},
         "guidance by present Info-VAEs": {"encoder": "aligned"},
         "untrained on both sides": {"encoder": "random-motion", "goals": "own"},
+        "guidance without a latent": {"encoder": "identity", "goals": "own"},
+        "latent distance itself": {"guidance": replace(guided.guidance, latent="mean")},
     }.items():
         assert methods[name] == replace(guided, name=name, **changed)
     for name, replay in (("untranslated",) * 2, ("translated by Info-VAEs", "latent"),

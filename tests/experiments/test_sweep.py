@@ -115,8 +115,9 @@ def test_every_option_of_guidance_is_an_axis():
     for option in fields(GuidanceConfig):
         name = {"lam": "lams", "clamp": "clamps"}.get(option.name, option.name)
         values = option.metadata["choices"] or (0.5, 2.0)
-        # The precision of a goal is known at pre-training observations, where the mean latent is all there is.
-        form = {"observations": "pretraining"} if option.name == "reduction" else {}
+        # Latents are sampled at demonstrations alone, and decoded elsewhere alone.
+        form = {"observations": "pretraining"} if option.name == "latent" else {}
+        values = tuple(value for value in values if value != "sample")
         swept = BASE.with_options({**form, name: list(values)}, "here").methods[1:]
         assert {getattr(method.guidance, option.name) for method in swept} == set(values)
 

@@ -6,6 +6,15 @@ from ate.steer import Guidance
 from tests.steer.loops import D
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    # Bits are compared, and sums of several threads differ in the last of them.
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def vae():
     torch.manual_seed(0)

@@ -11,11 +11,6 @@ from ate.steer import Guidance, GuidedPolicy, OptimConfig, finetune, finetune_me
 from ate.steer.batches import TrainingData, draw
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def setting(make_set):
     old, new = make_set("old", joints=7), make_set("new", joints=6, seed=1)

@@ -20,11 +20,6 @@ from ate.steer.meter import FELT_RATIO
 from ate.steer.meter_run import LEAST, MOST
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def setting(make_set):
     old, new = make_set("old", joints=7), make_set("new", joints=6, seed=1)

@@ -20,14 +20,6 @@ from ate.steer.trainer import Trainer
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def setting(make_set):
     """A robot's demonstrations, more episodes of it as if retargeted, an encoder of its joints and a policy."""
@@ -95,7 +87,7 @@ def test_guidance_of_no_strength_is_direct_fine_tuning_bit_for_bit(setting):
 @pytest.mark.parametrize("kind", ["sample", "epsilon", "v", "flow_noise_at_1"])
 @pytest.mark.parametrize("latent", ["mean", "decoded"])
 def test_the_gradient_is_that_of_the_latent_distance(make_set, kind, latent):
-    """λ·‖E(â0) − goal‖², or λ·‖â0 − D(goal)‖², over all numbers of the rows, by finite differences in single weights."""
+    """λ·‖E(â0) − goal‖², or λ·‖â0 − D(goal)‖², over all numbers of the rows, by finite differences in weights."""
     new = make_set("new", joints=3, episodes=2)
     torch.manual_seed(1)
     vae = InfoVAE(VAEConfig(features=4, latent=4, layers=1, heads=1, feedforward=8, dropout=0.0)).double()

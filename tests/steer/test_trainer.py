@@ -19,14 +19,6 @@ from ate.steer.batches import TrainingData, draw
 ALL = {"ema": 0.9, "warmup": 5, "lr_schedule": "cosine", "accumulate": 2, "max_grad_norm": 0.5}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def setting(make_set):
     return pieces(make_set("new", joints=6))

@@ -134,9 +134,12 @@ def test_a_cell_of_tool_motion_guidance_is_repeated_with_its_share(study):
     usual = settings({"profile": "smoke", "run": str(study.settings.directory)})
     study.settings, spec = usual, guided("g", usual.guidance, "motion")
     one = replace(one_kind()[1], spec=spec)
-    assert command(study, one).startswith("ate run") and "lams=3" in command(study, one)
+    assert command(study, one).startswith("ate run") and "lams=1" in command(study, one)
     less = shlex.split(command(study, replace(one, spec=replace(spec, share=0.25))))
-    assert less[:2] == ["ate", "sweep"] and "share=0.25" in less
+    assert less[:2] == ["ate", "run"] and {"lams=1", "shares=0.25"} <= set(less)
+    reversed_sign = replace(spec, share=0.25, guidance=replace(spec.guidance, sign=-1))
+    other_form = shlex.split(command(study, replace(one, spec=reversed_sign)))
+    assert other_form[:2] == ["ate", "sweep"] and {"sign=-1", "share=0.25"} <= set(other_form)
 
 
 def test_a_cell_of_a_sweep_is_repeated_by_a_sweep(study):

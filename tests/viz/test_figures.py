@@ -10,7 +10,7 @@ from ate.experiments.methods import comparison
 from ate.experiments.stats.comparisons import differences
 from ate.robots import unify
 from ate.viz.figures.data import slot_labels
-from ate.viz.figures.steer import clamp_colors, method_colors
+from ate.viz.figures.steer import grid_colors, method_colors
 from ate.viz.style import METHODS, ROBOTS, TEMPLATE, colors, tinted, unit
 from tests.viz.samples import cells, episodes, figures, followed, metrics, results, sets
 
@@ -164,10 +164,28 @@ def test_residuals_have_a_row_a_robot_and_a_dot_a_kept_episode():
 def test_cells_of_one_clamp_share_a_hue_and_curves_that_coincide_are_nested():
     palette = method_colors(cells())
     light, full = palette["λ 0.5, clamp 0.1"], palette["λ 2, clamp 0.1"]
-    assert full == tinted(clamp_colors(cells())[0.1], 0) and light == tinted(full, 0.3)
+    assert full == tinted(grid_colors(cells())[0.1], 0) and light == tinted(full, 0.3)
     assert len(set(palette.values())) == len(palette)
     widths = [t.line.width for t in viz.guidance_anatomy(cells()).data if t.xaxis == "x"]
     assert widths == sorted(widths, reverse=True) and len(set(widths)) == 6
+
+
+def test_a_grid_of_one_clamp_and_several_shares_has_them_as_its_second_axis():
+    shares = {0.02: 0.25, 0.1: 0.5, 0.5: 1.0}
+    by_share = [
+        r if r.lam == 0 else replace(r, spec=replace(
+            r.spec, name=f"λ {r.lam:g}, share {shares[r.clamp]:g}", share=shares[r.clamp],
+            guidance=replace(r.spec.guidance, clamp=np.inf)))
+        for r in cells()
+    ]  # fmt: skip
+    figure, usual = viz.grid(by_share), viz.grid(cells())
+    heat, same = (next(t for t in f.data if t.type == "heatmap") for f in (figure, usual))
+    assert list(heat.y) == ["0.25", "0.5", "1"] and list(same.y) == ["0.02", "0.1", "0.5"]
+    assert np.allclose(np.array(heat.z, float), np.array(same.z, float))
+    assert figure.layout.yaxis.title.text == "Guided rows, share of a batch"
+    assert figure.layout.yaxis.title.text != usual.layout.yaxis.title.text
+    assert {t.name for t in viz.response_curves(by_share).data} >= {"0.25", "0.5", "1"}
+    assert len(set(method_colors(by_share).values())) == 7
 
 
 def test_anatomy_shows_guided_methods_only_on_a_log_ratio():

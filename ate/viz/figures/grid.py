@@ -1,4 +1,4 @@
-"""Figures on the λ × clamp plane: difference to λ = 0, hatched where not significant, and the meter's readings."""
+"""Figures on the plane of λ and clamp, or λ and share: difference to λ = 0, hatched where it settles nothing; meter."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,11 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ate.experiments.methods import clamp_text
 from ate.experiments.results import RunResult
 from ate.experiments.stats.baseline import activity, saturation
 from ate.experiments.stats.comparisons import Difference
-from ate.viz.figures.panels import Cell, Panel, compared, panels
+from ate.viz.figures.panels import AXES, Cell, Panel, compared, panels
 from ate.viz.style import GRID, INK, SOFT, finish, signed
 
 # Blue is better, orange worse, white equal; distinguishable with any colour vision.
@@ -25,7 +24,7 @@ HATCHED = "cannot be told from λ = 0"
 
 
 def grid(results: Sequence[RunResult]) -> go.Figure:
-    """λ × clamp: difference of success to λ = 0 in percentage points ± half its 95 % interval, a grid for each panel.
+    """Difference of success to λ = 0 in percentage points ± half its 95 % interval, over λ and clamp or share.
 
     Cells that do not differ significantly from λ = 0, corrected for the number of cells, are hatched.
     """
@@ -51,7 +50,7 @@ def grid(results: Sequence[RunResult]) -> go.Figure:
     for row, (panel, cells) in enumerate(zip(grids, comparisons, strict=True), 1):
         for cell, difference in cells.items():
             # Category axes count from 0.
-            x, y = panel.lams.index(cell[0]), panel.clamps.index(cell[1])
+            x, y = panel.lams.index(cell[0]), panel.seconds.index(cell[1])
             # An annotation, not the cell's own text: it is drawn above the hatching, with a background.
             figure.add_annotation(
                 x=x, y=y, text=_cell_text(difference, len(panel.base)), showarrow=False,
@@ -86,12 +85,13 @@ def meter_grid(results: Sequence[RunResult]) -> go.Figure:
         style = {"xgap": 3, "ygap": 3, "row": row, "showscale": row == 1}
         figure.add_heatmap(
             **_axes(panel, shares), zmin=0, zmax=100, colorscale=SHARES, col=1, colorbar=_bar("%", 0.43),
-            texttemplate="%{z:.0f} %", hovertemplate="λ %{x}, clamp %{y}: %{z:.1f} % clamped<extra></extra>", **style,
+            texttemplate="%{z:.0f} %", **style,
+            hovertemplate=f"λ %{{x}}, {panel.axis} %{{y}}: %{{z:.1f}} % clamped<extra></extra>",
         )  # fmt: skip
         figure.add_heatmap(
             **_axes(panel, ratios), zmin=-3, zmax=1, colorscale=SHARES, col=2,
             text=_table(panel, {cell: f"{10**value:.2g}" for cell, value in ratios.items()}), texttemplate="%{text}",
-            hovertemplate="λ %{x}, clamp %{y}: %{text} of the residual<extra></extra>",
+            hovertemplate=f"λ %{{x}}, {panel.axis} %{{y}}: %{{text}} of the residual<extra></extra>",
             colorbar={**_bar("", 1.0), "tickvals": [-3, -2, -1, 0, 1], "ticktext": ["10⁻³", "10⁻²", "10⁻¹", "1", "10"]},
             **style,
         )  # fmt: skip
@@ -108,7 +108,7 @@ def _mean(runs: Sequence[RunResult], read: Callable[[RunResult], float | None], 
 
 
 def _height(grids: Sequence[Panel]) -> int:
-    return 60 + sum(AROUND + ROW * len(panel.clamps) for panel in grids)
+    return 60 + sum(AROUND + ROW * len(panel.seconds) for panel in grids)
 
 
 def _gap(grids: Sequence[Panel]) -> float:
@@ -116,14 +116,14 @@ def _gap(grids: Sequence[Panel]) -> float:
 
 
 def _table(panel: Panel, values: Mapping[Cell, Any]) -> list[list[Any]]:
-    """One value a cell, rows of clamps, columns of λ; None where a cell was not run."""
-    return [[values.get((lam, clamp)) for lam in panel.lams] for clamp in panel.clamps]
+    """One value a cell, rows of the second axis, columns of λ; None where a cell was not run."""
+    return [[values.get((lam, value)) for lam in panel.lams] for value in panel.seconds]
 
 
 def _axes(panel: Panel, values: Mapping[Cell, float]) -> dict[str, Any]:
     return {
         "x": [f"{lam:g}" for lam in panel.lams],
-        "y": [clamp_text(clamp) for clamp in panel.clamps],
+        "y": [panel.text(value) for value in panel.seconds],
         "z": _table(panel, values),
     }
 
@@ -131,7 +131,8 @@ def _axes(panel: Panel, values: Mapping[Cell, float]) -> dict[str, Any]:
 def _name_axes(figure: go.Figure, grids: Sequence[Panel]) -> None:
     figure.update_xaxes(type="category", showgrid=False, title_standoff=4)
     figure.update_yaxes(type="category", showgrid=False)
-    figure.update_yaxes(title_text="Clamp of k·g (normalised)", col=1)
+    if grids:
+        figure.update_yaxes(title_text=AXES[grids[0].axis], col=1)
     figure.update_xaxes(title_text="λ", row=len(grids))
 
 
@@ -158,7 +159,7 @@ def _hover(panel: Panel, cell: Cell, row: Difference) -> str:
     flat = np.concatenate([run.success for run in runs])
     interval = f"{signed(100 * row.low)} to {signed(100 * row.high)}" if np.isfinite(row.low) else "none"
     return (
-        f"λ {cell[0]:g}, clamp {clamp_text(cell[1])}: {row.verdict}"
+        f"λ {cell[0]:g}, {panel.axis} {panel.text(cell[1])}: {row.verdict}"
         f"<br>{signed(100 * row.mean)} points to λ = 0, 95 % interval {interval}"
         f"<br>{int(flat.sum())} of {len(flat)} rollouts, {len(runs)} training seeds"
         f"<br>{100 * _mean(runs, saturation):.0f} % clamped, shift {_mean(runs, activity, np.log):.2g} of the residual"

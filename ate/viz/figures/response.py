@@ -7,13 +7,12 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ate.experiments.methods import clamp_text
 from ate.experiments.results import RunResult
 from ate.experiments.stats.baseline import activity, saturation
 from ate.experiments.stats.comparisons import wilson
 from ate.steer.meter import ACTIVE_RATIO
-from ate.viz.figures.panels import Panel, panels
-from ate.viz.figures.steer import clamp_colors
+from ate.viz.figures.panels import AXES, Panel, panels
+from ate.viz.figures.steer import grid_colors
 from ate.viz.style import LOG, SOFT, add_band, finish, nested, whiskers
 
 Reading = Callable[[RunResult], float | None]
@@ -22,26 +21,27 @@ ROOM = (0.5, 0.25, 0.25)
 
 
 def response_curves(results: Sequence[RunResult]) -> go.Figure:
-    """Over λ, a line for each clamp: success with its 95 % Wilson band, shift over residual (log), share clamped.
+    """Over λ, a line for each clamp or share: success with its 95 % Wilson band, shift over residual (log), and the
+    share of elements clamped.
 
-    All lines of success start at λ = 0, where the clamp has no effect. Open diamonds: controls, guided by an encoder
+    All lines of success start at λ = 0, where neither has an effect. Open diamonds: controls, guided by an encoder
     that was not aligned. Readings are means over noise levels (`ate.experiments.stats.baseline`); whiskers
     span the seeds.
     """
     all_panels = panels(results)
     steered = [run for panel in all_panels for runs in panel.cells.values() for run in runs]
-    colors = clamp_colors(steered)
+    colors = grid_colors(steered)
     figure = make_subplots(
         rows=3, cols=len(all_panels), shared_xaxes=True, shared_yaxes=True,
         vertical_spacing=0.05, horizontal_spacing=0.04, row_heights=ROOM,
         subplot_titles=[panel.title for panel in all_panels],
     )  # fmt: skip
     for col, panel in enumerate(all_panels, 1):
-        for place, clamp in enumerate(panel.clamps):
-            style = {"legendgroup": clamp_text(clamp), "col": col}
-            by_lam = {lam: panel.cells[lam, clamp] for lam in panel.lams if (lam, clamp) in panel.cells}
-            _success(figure, {0.0: list(panel.base), **by_lam}, clamp, colors[clamp], style)
-            style |= {"line_color": colors[clamp], **nested(place, len(panel.clamps))}
+        for place, value in enumerate(panel.seconds):
+            style = {"legendgroup": panel.text(value), "col": col}
+            by_lam = {lam: panel.cells[lam, value] for lam in panel.lams if (lam, value) in panel.cells}
+            _success(figure, {0.0: list(panel.base), **by_lam}, panel, value, {**style, "color": colors[value]})
+            style |= {"line_color": colors[value], **nested(place, len(panel.seconds))}
             _reading(figure, by_lam, activity, {**style, "row": 2}, "{:.2g} of the residual")
             _reading(figure, by_lam, saturation, {**style, "row": 3}, "{:.0%} clamped")
         _controls(figure, panel, colors, col)
@@ -59,20 +59,22 @@ def response_curves(results: Sequence[RunResult]) -> go.Figure:
     figure.update_yaxes(range=[-0.06, 1.06], tickformat=".0%", row=3)
     for row, title in enumerate(("Success", "Shift / residual", "Clamped"), 1):
         figure.update_yaxes(title_text=title, row=row, col=1)
-    return finish(figure, 680, legend={"title": {"text": "clamp of k·g"}})
+    legend = AXES[all_panels[0].axis] if all_panels else ""
+    return finish(figure, 680, legend={"title": {"text": legend}})
 
 
 def _success(
-    figure: go.Figure, by_lam: dict[float, list[RunResult]], clamp: float, color: str, style: dict[str, Any]
+    figure: go.Figure, by_lam: dict[float, list[RunResult]], panel: Panel, value: float, style: dict[str, Any]
 ) -> None:
-    lams = sorted(by_lam)
+    lams, text = sorted(by_lam), panel.text(value)
+    color = style.pop("color")
     flat = [np.concatenate([run.success for run in by_lam[lam]]) for lam in lams]
     low, high = (100 * np.array([wilson(int(s.sum()), len(s)) for s in flat])).T
     add_band(figure, lams, low, high, color, row=1, **style)
     figure.add_scatter(
-        x=lams, y=[100 * s.mean() for s in flat], mode="lines+markers", name=clamp_text(clamp), row=1,
+        x=lams, y=[100 * s.mean() for s in flat], mode="lines+markers", name=text, row=1,
         line={"color": color, "width": 2.5}, marker={"size": 8}, showlegend=style["col"] == 1,
-        hovertemplate=f"λ %{{x}}, clamp {clamp_text(clamp)}: %{{y:.1f}} %<extra></extra>", **style,
+        hovertemplate=f"λ %{{x}}, {panel.axis} {text}: %{{y:.1f}} %<extra></extra>", **style,
     )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def _controls(figure: go.Figure, panel: Panel, colors: dict[float, str], col: in
         figure.add_scatter(
             x=[control.lam], y=[100 * flat.mean()], mode="markers", name=f"control: {method}",
             legendgroup=f"control {method}",
-            marker={"size": 12, "symbol": "diamond-open", "color": colors.get(control.clamp, SOFT),
+            marker={"size": 12, "symbol": "diamond-open", "color": colors.get(panel.cell(control)[1], SOFT),
                     "line": {"width": 2}},
             showlegend=col == 1, hovertemplate=f"{method}: %{{y:.1f}} %<extra></extra>", row=1, col=col,
         )  # fmt: skip

@@ -28,20 +28,34 @@ LEAST = 1e-6
 
 
 def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
-    """Colour of each method, the same in all figures; in a λ × clamp grid that of the clamp, lighter for smaller λ."""
+    """Colour of each method, the same in all figures; in a grid that of its second axis, lighter for smaller λ."""
     chosen = colors([result.method for result in results], METHODS)
-    cells = {r.method: (r.lam, r.clamp) for r in results if _in_grid(r)}
-    lams, hues = sorted({lam for lam, _ in cells.values()}), clamp_colors(results)
+    axis = second_axis(results)
+    cells = {r.method: (r.lam, second(r, axis)) for r in results if _in_grid(r)}
+    lams, hues = sorted({lam for lam, _ in cells.values()}), grid_colors(results)
     if len(cells) > 1:
-        for method, (lam, clamp) in cells.items():
-            chosen[method] = tinted(hues[clamp], 0.6 * (1 - (lams.index(lam) + 1) / len(lams)))
+        for method, (lam, value) in cells.items():
+            chosen[method] = tinted(hues[value], 0.6 * (1 - (lams.index(lam) + 1) / len(lams)))
     return chosen
 
 
-def clamp_colors(results: Sequence[RunResult]) -> dict[float, str]:
-    """Colour of each clamp of the cells of a λ × clamp grid."""
-    clamps = sorted({r.clamp for r in results if _in_grid(r)})
-    return {clamp: CLAMPS[i % len(CLAMPS)] for i, clamp in enumerate(clamps)}
+def grid_colors(results: Sequence[RunResult]) -> dict[float, str]:
+    """Colour of each value of the second axis of a grid."""
+    axis = second_axis(results)
+    values = sorted({second(r, axis) for r in results if _in_grid(r)})
+    return {value: CLAMPS[i % len(CLAMPS)] for i, value in enumerate(values)}
+
+
+def second_axis(results: Sequence[RunResult]) -> str:
+    """The second axis of a grid: `"share"` where several shares and one clamp were swept, else `"clamp"`."""
+    cells = [r for r in results if _in_grid(r)]
+    shares, clamps = ({second(r, axis) for r in cells} for axis in ("share", "clamp"))
+    return "share" if len(shares) > 1 and len(clamps) == 1 else "clamp"
+
+
+def second(result: RunResult, axis: str) -> float:
+    """A run's clamp or share."""
+    return result.spec.share if axis == "share" else result.clamp
 
 
 def _in_grid(result: RunResult) -> bool:

@@ -134,13 +134,13 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
         "that joint, whatever its loss.",
     ),
     "grid": Words(
-        "λ × clamp on {robot}, {task} ({kind}): {budget}",
+        "λ × {axis} on {robot}, {task} ({kind}): {budget}",
         "Difference of success to λ = 0 in points, ± half its 95 % interval where seeds differ. Hatched: cannot be "
         "told from λ = 0 after the correction for the number of cells.",
     ),
     "response_curves": Words(
         "Success over λ, and what the meter measured at the same λ",
-        "One line for each clamp, all from the same λ = 0 (dashed). Top: success with its 95 % Wilson band over all "
+        "One line for each {axis}, all from the same λ = 0 (dashed). Top: success with its 95 % Wilson band over all "
         "rollouts. Middle: RMS shift over RMS residual. At the dashed line the shift is as large as the error it is "
         "added to, below the dotted one it is lost in the noise of a batch. Bottom: share of elements at the clamp. "
         "Means over noise levels; whiskers span the training seeds.",

@@ -27,7 +27,7 @@ from ate.viz.figures.grid import grid, meter_grid
 from ate.viz.figures.panels import panels
 from ate.viz.figures.parallel import parallel_coordinates
 from ate.viz.figures.response import response_curves
-from ate.viz.figures.steer import guidance_anatomy, loss_curves, open_loop_error
+from ate.viz.figures.steer import guidance_anatomy, loss_curves, open_loop_error, second_axis
 from ate.viz.report.captions import FIGURES, Picture
 from ate.viz.tables.rows import table
 
@@ -155,7 +155,7 @@ def keep_section(
 ) -> None:
     """Keep figures, headline and card of results that share their budget.
 
-    A λ × clamp grid is drawn as such (`SWEPT`); methods of which no two form a grid are compared (`COMPARED`).
+    A grid is drawn as such (`SWEPT`); methods of which no two form a grid are compared (`COMPARED`).
 
     Args:
         section: newly begun.
@@ -177,6 +177,7 @@ def _words_of(results: Sequence[RunResult]) -> dict[str, Any]:
     guided = {result.spec.guidance.label() for result in results if result.lam > 0}
     return {
         "budget": budget(results),
+        "axis": second_axis(results),
         "kind": in_words(results[0].parameterization),
         "seeds": len({result.seed for result in results}),
         "guidance": guided.pop() if len(guided) == 1 else "by method",

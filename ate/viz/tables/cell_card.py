@@ -62,10 +62,11 @@ def command(study: Study, result: RunResult) -> str:
     own = {name: getattr(guidance, name) for name in AXES}
     other = [f"{name}={value}" for name, value in own.items() if value != getattr(settings.guidance, name)]
     other += [f"encoder={result.encoder}"] if result.encoder not in ("none", settings.encoder) else []
-    other += [f"share={result.spec.share!r}"] if result.spec.share != USUAL.share else []
+    share = result.spec.share
     if not other:
-        kind = (result.parameterization,)
-        return replace(settings, lams=(result.lam,), clamps=(result.clamp,), parameterizations=kind).command("04")
+        cell = {"lams": (result.lam,), "clamps": (result.clamp,), "shares": (share,)}
+        return replace(settings, **cell, parameterizations=(result.parameterization,)).command("04")
+    other += [f"share={share!r}"] if share != USUAL.share else []
     regime = [f"{name}={value}" for name, value in result.regime._asdict().items()]
     words = ["ate", "sweep", "--profile", settings.profile, "--run", str(settings.directory), "--lams", lam]
     words += ["--clamps", clamp, "--seeds", str(settings.ablation_seeds), "--rollouts", str(settings.rollouts)]

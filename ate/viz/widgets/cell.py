@@ -6,7 +6,6 @@ from typing import Any
 import ipywidgets as widgets
 from IPython.display import HTML, display
 
-from ate.experiments.methods import clamp_text
 from ate.experiments.replay import Replay, replay_in, telling
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
@@ -60,9 +59,8 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section:
         which: `"highest"` or `"lowest"`: part of titles and file names.
     """
     result = done.result
-    cell = (result.lam, result.clamp)
-    panel = next(panel for panel in panels(results) if result in panel.cells.get(cell, ()))
-    runs = panel.cells[cell]
+    panel = next(panel for panel in panels(results) if result in panel.cells.get(panel.cell(result), ()))
+    runs = panel.cells[panel.cell(result)]
     title = f"{which.capitalize()} cell, {result.method}"
     display(HTML(card_html(study, runs)))
     section.table(seed_rows([*panel.base, *runs], result.method))
@@ -93,7 +91,7 @@ class CellExplorer:
 
     Attributes:
         box: the whole, to display.
-        figure: the λ × clamp grid.
+        figure: the grid.
         seed: selects the training seed whose rollouts are shown.
         status: what is running, or the outcome.
     """
@@ -139,7 +137,7 @@ class CellExplorer:
         if point is None:
             return
         panel = next(panel for panel in self.panels if panel.title == heatmaps[point.trace])
-        labels = {(f"{lam:g}", clamp_text(clamp)): (lam, clamp) for lam, clamp in panel.cells}
+        labels = {(f"{lam:g}", panel.text(value)): (lam, value) for lam, value in panel.cells}
         cell = labels.get((str(point.x), str(point.y)))
         if cell is not None:
             self.chosen = panel, cell
@@ -149,7 +147,7 @@ class CellExplorer:
 
     def _mark(self, panel: Panel, cell: Cell) -> None:
         """A frame around the cell that was clicked."""
-        x, y = panel.lams.index(cell[0]), panel.clamps.index(cell[1])
+        x, y = panel.lams.index(cell[0]), panel.seconds.index(cell[1])
         place = self.panels.index(panel)
         axes = {"xref": f"x{place + 1}" if place else "x", "yref": f"y{place + 1}" if place else "y"}
         frame = {"type": "rect", "x0": x - 0.49, "x1": x + 0.49, "y0": y - 0.48, "y1": y + 0.48, "name": CHOSEN}
