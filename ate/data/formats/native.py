@@ -37,7 +37,8 @@ def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
     """The episode of a file; or those of one with flags at last rows, or numbers of episodes."""
     whole = _episode(file, source)
     rows, ignored = len(whole), [key for key in whole.keys.ignored if key in (*FLAGS, *NUMBERS)]
-    parts, telling = [Part(0, rows)], ()
+    parts: list[Part] = [Part(0, rows)]
+    telling: tuple[str, ...] = ()
     if ignored:
         with hdf5.opened(file) as handle:
             items = {key: hdf5.member(handle, key, file) for key in ignored}
