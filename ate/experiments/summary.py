@@ -259,8 +259,8 @@ def _errors(kind: str, results: Sequence[RunResult]) -> str:
     methods = list(dict.fromkeys(result.method for result in results))
     errors = errors_against_direct(results, [method for method in methods if method != DIRECT])
     meters = {method: guidance_verdict(results, method) for method in methods}
-    said = ", ".join(f"{method} {meter}" for method, meter in meters.items() if meter != "none")
-    return f"{kind}: mean held-out error {errors} (no simulator). Guidance: {said}."
+    acting = ", ".join(f"{method} {meter}" for method, meter in meters.items() if meter != "none")
+    return f"{kind}: mean held-out error {errors} (no simulator). Guidance: {acting}."
 
 
 def _judged(row: Difference) -> str:
