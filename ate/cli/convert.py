@@ -13,6 +13,7 @@ import click
     "--source", default="qpos", show_default=True, help="Series that must be there and of one width: qpos or action."
 )
 @click.option("--robot", default="", help="Robot's profile: names columns, and declares what they are measured in.")
+@click.option("--joints", default="", help="Columns that are the robot, names or patterns, by commas: right_*.")
 @click.option("--rate", type=float, default=None,
               help="Rows a second to write, interpolated; the recording's own where its files say none.")  # fmt: skip
 @click.option("--gripper", is_flag=True, help="Write one opening, 0 closed to 1 open, in place of the fingers.")
@@ -23,6 +24,7 @@ def convert(
     layout: str,
     source: str,
     robot: str,
+    joints: str,
     rate: float | None,
     gripper: bool,
     exclude: tuple[str, ...],
@@ -36,7 +38,7 @@ def convert(
     from ate.robots.profile import profile
 
     left_out = [name for item in exclude for name in excludes.names(item)]
-    episodes = load(src, source, left_out, layout, robot, rate=rate or 0.0)
+    episodes = load(src, source, left_out, layout, robot, joints=excludes.names(joints), rate=rate or 0.0)
     episodes = with_opening(episodes) if gripper else episodes
     if rate is not None and any(item.attributes.get("rate_hz") != rate for item in episodes):
         episodes = at_rate(episodes, rate)

@@ -45,6 +45,10 @@ class Clock:
         """The clock of a series that is called like one and has one number a row; else None."""
         return cls(name, series) if is_clock(name) and series.shape[1:] in ((), (1,)) else None
 
+    def part(self, start: int, stop: int) -> "Clock":
+        """The same of rows `[start, stop)`."""
+        return Clock(self.name, self.series.part(start, stop))
+
     @cached_property
     def _first(self) -> np.ndarray:
         return self._values(min(len(self.series), MEASURED))

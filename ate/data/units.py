@@ -13,7 +13,8 @@ import numpy as np
 
 from ate.data.episodes import Episode, Episodes
 from ate.data.series import Series
-from ate.robots.profile import SI, Joint, Profile, available, has_profile, profile
+from ate.robots.profile import SI, Joint, Profile, has_profile, profile
+from ate.robots.recognition import called_like
 from ate.robots.roles import roles
 
 # Words for units that files use, in small letters.
@@ -59,21 +60,16 @@ class Stated:
         return next((unit for unit in self.units if unit in (OPENINGS if gripper else ANGLES)), default)
 
 
-def profile_by_name(names: Sequence[str], robot: str) -> Profile | None:
-    """The profile called like the robot that files name, if it knows any of their columns; else None."""
-    by_name = {name.casefold(): name for name in available()}
-    if robot.casefold() not in by_name:
-        return None
-    known = profile(by_name[robot.casefold()])
-    # Another robot of that name, or columns without names: nothing is known of these.
-    return known if any(known.match(names)) else None
-
-
 def profile_for(episodes: Episodes) -> Profile | None:
     """The profile that a set was loaded with, else the one called like its robot; None where there is none."""
     if episodes.profile:
         return profile(episodes.profile) if has_profile(episodes.profile) else None
-    return profile_by_name(episodes.joint_names, episodes.robot)
+    return called_like(episodes.robot, episodes.joint_names)
+
+
+def without_names(episodes: Episodes) -> bool:
+    """Whether the columns have numbers for names, as where neither files nor a profile name them."""
+    return all(name == f"joint_{i}" for i, name in enumerate(episodes.joint_names))
 
 
 def joints_now(episodes: Episodes, known: Profile | None) -> tuple[Joint | None, ...]:
@@ -84,8 +80,7 @@ def joints_now(episodes: Episodes, known: Profile | None) -> tuple[Joint | None,
     if known is None:
         return (None,) * episodes.dof
     joints = known.match(episodes.joint_names)
-    unnamed = all(name == f"joint_{i}" for i, name in enumerate(episodes.joint_names))
-    if not any(joints) and unnamed and len(known.required) == episodes.dof:
+    if not any(joints) and without_names(episodes) and len(known.required) == episodes.dof:
         joints = known.required
     item = episodes[0]
     stated = Stated.of(item)

@@ -10,9 +10,11 @@ from ate.data.doctor.checks import (
     clocks,
     constants,
     duplicates,
+    files,
     frames,
     gripper,
     motion,
+    names,
     outliers,
     quaternions,
     relation,
@@ -20,6 +22,7 @@ from ate.data.doctor.checks import (
     stillness,
     units,
     values,
+    zeros,
 )
 from ate.data.doctor.examined_set import ExaminedSet, profile_of
 from ate.data.doctor.facts import gather
@@ -36,9 +39,12 @@ Source = DataSet | Episodes | str | Path
 Surveyed = tuple[str, Episodes | None, tuple[Broken, ...], Ledger]
 # In the order of the report where levels are equal.
 CHECKS = (
+    files,
     values,
+    zeros,
     shapes,
     clocks,
+    names,
     units,
     gripper,
     constants,

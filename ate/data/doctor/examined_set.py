@@ -9,7 +9,8 @@ import numpy as np
 from ate.data.doctor.facts import Facts
 from ate.data.doctor.report import Finding
 from ate.data.episodes import Episodes
-from ate.data.units import declared_of, profile_for
+from ate.data.units import declared_of, profile_for, without_names
+from ate.robots.headings import COMMAND, POSE, POSITION, heading
 from ate.robots.profile import Joint, Profile, profile
 from ate.robots.roles import Role, roles
 
@@ -18,6 +19,8 @@ MOST_LISTED = 5
 # Whole ranges below this (rad, m or opening) normalise to exactly 0; the same number as `ate.data.normalize`, which
 # is not imported here because it needs torch.
 CONSTANT_RANGE = 1e-4
+# Columns of a tool's pose that are angles.
+ANGLES = ("roll", "pitch", "yaw")
 # From the 1st to the 99th percentile, in the column's unit: a degree of a joint, 2 mm of a slide, 2 % of a gripper.
 NEAR = {"rad": 0.02, "m": 0.002, "fraction": 0.02}
 
@@ -65,6 +68,11 @@ class ExaminedSet:
         return np.asarray((values - pairs[:, 1]) / pairs[:, 0])
 
     @property
+    def unnamed(self) -> bool:
+        """Whether nothing names the columns."""
+        return without_names(self.episodes)
+
+    @property
     def companion(self) -> str:
         """The series that the source is compared with: `"action"` of `"qpos"`, and the other way round."""
         return "action" if self.episodes.source == "qpos" else "qpos"
@@ -75,6 +83,18 @@ class ExaminedSet:
         by_name = roles(self.names)
         by_profile = roles(self.names, self.profile) if self.profile is not None else by_name
         return tuple(a or b for a, b in zip(by_profile, by_name, strict=True))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """What each column is by its name (`ate.robots.headings`); a joint of the profile is a position."""
+        heads = [heading(name).kind for name in self.names]
+        return tuple(POSITION if joint is not None else kind for kind, joint in zip(heads, self.joints, strict=True))
+
+    def is_angle(self, joint: int) -> bool:
+        """Whether a column may be the angle of a joint: no gripper, and no place, force or count by its name."""
+        whole = self.names[joint].strip().casefold()
+        angle = self.kinds[joint] in (POSITION, COMMAND) or (self.kinds[joint] == POSE and whole in ANGLES)
+        return angle and not self.is_gripper(joint)
 
     def is_gripper(self, joint: int) -> bool:
         """Whether a column is (a finger of) a gripper."""
