@@ -1,6 +1,7 @@
 """Layouts of simulators and of large data sets: what is particular to each, and whole ways through the product."""
 
 import builtins
+import json
 import shutil
 from pathlib import Path
 
@@ -174,6 +175,20 @@ def test_unitree_names_its_joints_rate_and_task(tmp_path):
     episodes = load(recorded.unitree(tmp_path))
     assert episodes.joint_names == ("shoulder", "elbow", "left_ee")
     assert (episodes.rate_hz, episodes.task) == (30, "lift")
+
+
+def test_velocities_and_poses_in_json_are_no_joints(tmp_path):
+    steps = [{"arm": [i, 1.0], "arm_velocity": [0.0, 0.0], "tcp_pose": [0.0] * 6, "gripper": 0.5} for i in range(9)]
+    (tmp_path / "a.json").write_text(json.dumps([{"states": step} for step in steps]))
+    assert load(tmp_path).joint_names == ("arm_0", "arm_1", "gripper")
+
+
+def test_steps_of_json_with_a_number_a_joint_are_a_table(tmp_path):
+    steps = [{"t": i / 20, "elbow": float(i), "wrist": 0.5, "elbow_velocity": 1.0, "cmd_elbow": 1.0} for i in range(9)]
+    (tmp_path / "a.json").write_text(json.dumps(steps))
+    episodes = load(tmp_path)
+    assert episodes.joint_names == ("elbow", "wrist") and episodes.rate_hz == 20
+    assert episodes[0].qpos[3, 0] == 3 and episodes[0].series["action"].shape == (9, 1)
 
 
 def test_umi_is_read_as_poses_of_the_tool(tmp_path):

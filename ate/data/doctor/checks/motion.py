@@ -48,7 +48,8 @@ def _turns(data: ExaminedSet, j: int) -> Iterator[Finding]:
             j, FAIL, "motion.wraps",
             f"wraps around{' between −π and π' if pose else ''}: {len(wrapped.rows)} steps of about {wrapped.size} in "
             f"{len(episodes)} episodes, first {first} at row {row}",
-            "an angle that goes on counting", f"unwrap {name} (numpy.unwrap along each episode)"
+            "an angle that goes on counting",
+            f"unwrap {name} (numpy.unwrap along each episode, then whole turns so that episodes agree)"
             + (", or record a 6-D rotation" if pose else ""), episodes=episodes,
         )  # fmt: skip
     for turns in sorted(set(wrapped.apart.values())):
