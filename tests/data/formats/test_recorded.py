@@ -13,6 +13,7 @@ from ate.batch.notebooks import execute
 from ate.data import load
 from ate.data.convert import convert
 from ate.data.doctor.examination import examine
+from ate.data.formats import nested
 from ate.data.loading import DataSet
 from ate.errors import InputError
 from tests.data.formats import recorded
@@ -163,6 +164,14 @@ def test_episodes_in_folders_of_their_own_are_one_set(tmp_path):
     assert DataSet(str(tmp_path)).children() == ()
     assert [item.name for item in load(tmp_path)] == ["episode_0", "episode_1", "episode_2"]
     assert len(load(tmp_path, exclude=["episode_1"])) == 2
+
+
+def test_no_folder_of_a_large_set_is_left_out(tmp_path):
+    for number in range(1200):
+        (tmp_path / f"{number:05d}").mkdir()
+        (tmp_path / f"{number:05d}" / "proprio_stats.h5").write_bytes(b"")
+    assert len(nested.files(tmp_path, (".h5",))) == 1200
+    assert nested.files(tmp_path, (".npz",)) == []
 
 
 def test_robots_whose_episodes_have_folders_are_sets(tmp_path):
