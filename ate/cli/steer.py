@@ -128,7 +128,8 @@ def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[
 
     trained.policy.save(where / "policy.safetensors")
     verdict = meter_verdict(trained.meter)
-    measured = {"meter": trained.meter, "meter_verdict": verdict, "loss": trained.loss, "evaluation": trained.evaluation}
+    measured = {"meter": trained.meter, "meter_verdict": verdict}
+    measured |= {"loss": trained.loss, "evaluation": trained.evaluation}
     command = shlex.join(["ate", *sys.argv[1:]])
     recorded = card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command)
     write_json(where / "card.json", {**recorded, **measured})
