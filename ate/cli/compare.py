@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ate.cli.guidance_options import guidance_options
-from ate.cli.tables import table_text
 from ate.experiments.methods import COMPARISON, METHOD_SETS
 from ate.experiments.settings import settings
 from ate.runs.options import pairs
+from ate.runs.tables import table_text
 from ate.steer.guidance_config import OPTIONS
 
 if TYPE_CHECKING:

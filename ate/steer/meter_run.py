@@ -17,11 +17,10 @@ from ate.policies.policy import Policy
 from ate.runs.device import pick as pick_device
 from ate.steer.batches import TrainingData, draw
 from ate.steer.guidance import Guidance
-from ate.steer.meter import FELT_RATIO, GuidanceMeter, meter_sentence, meter_verdict
+from ate.steer.meter import FELT_RATIO, MOST_RATIO, GuidanceMeter, meter_sentence, meter_verdict
 from ate.steer.shifted_target import ShiftedTargets
 
-# A shift of half of the residual competes with the demonstrations.
-LEAST, MOST = FELT_RATIO, 0.5
+LEAST, MOST = FELT_RATIO, MOST_RATIO
 # Clamps that are tried: above this share of |k·g| the clamp would decide.
 QUANTILES = (0.5, 0.9, 0.99)
 
