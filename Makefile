@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence curves leads lerobot kinematics base weights
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -163,6 +163,13 @@ evidence: venv
 	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 || exit 1; done; done; done
 	$(BIN)/ate evidence $(EVIDENCE)/*
 
+# λ × share of tool-motion guidance on the arm of seven joints, the winner on 16 more seeds; and retargeting with three
+# times the steps, which take as long as those of guidance.
+grid: venv
+	mkdir -p runs/grid runs/base/policies && ln -sfn $(CURDIR)/runs/base/policies runs/grid/policies
+	$(BIN)/ate sweep --run runs/grid --adapt data/lift/adapt/gen3 --lams 0.3,1,3 --axis share=0.25,0.5,1 --seeds 8 --validate 16
+	$(BIN)/ate compare --run runs/grid --adapt data/lift/adapt/gen3 --steps 1800 --seeds 8 --rollouts 100
+
 # Success against demonstrations and against steps: direct, from scratch, tool-motion guidance; flow policy, 4 seeds.
 curves: venv
 	for axis in demonstrations=5,10,25,50 steps=20,40,80,160,320; do $(BIN)/ate sweep --run runs/curves --lams 1 --clamps inf \
@@ -174,7 +181,7 @@ leads: venv
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 25 --steps 80
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 5 --steps 300
 
-# Guidance on lerobot's own four policies, in an environment of their own: 0.4.4 on Python 3.11, 0.6.1 on 3.12 and newer.
+# Guidance on lerobot's own four policies, and its DiffusionPolicy on retargeted episodes, in an environment of their own: 0.4.4 on Python 3.11, 0.6.1 on 3.12 and newer.
 LEROBOT := .venv-lerobot
 $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements-alone.txt
 	$(PYTHON) -m venv $(LEROBOT)
@@ -182,8 +189,10 @@ $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements
 	$(LEROBOT)/bin/pip install -q --no-deps -r tests/lerobot/requirements-alone.txt
 	touch $@
 
-lerobot: $(LEROBOT)/.installed
+lerobot: venv $(LEROBOT)/.installed
 	$(LEROBOT)/bin/python -m benchmarks.lerobot
+	test -d build/retargeted || $(BIN)/ate retarget data/lift/pretrain --robot ur5e --format lerobot --out build/retargeted
+	$(LEROBOT)/bin/python -m benchmarks.lerobot_training build/retargeted --robot ur5e --steps 1000
 	$(LEROBOT)/bin/python -m pytest -q tests/lerobot
 
 clean:

@@ -13,6 +13,7 @@ import click
     "--source", default="qpos", show_default=True, help="Series that must be there and of one width: qpos or action."
 )
 @click.option("--robot", default="", help="Robot's profile: names columns, and declares what they are measured in.")
+@click.option("--joints", default="", help="Columns that are the robot, names or patterns, by commas: right_*.")
 @click.option("--rate", type=float, default=None, help="Rows a second to write; values between rows are interpolated.")
 @click.option("--gripper", is_flag=True, help="Write one opening, 0 closed to 1 open, in place of the fingers.")
 @click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
@@ -22,6 +23,7 @@ def convert(
     layout: str,
     source: str,
     robot: str,
+    joints: str,
     rate: float | None,
     gripper: bool,
     exclude: tuple[str, ...],
@@ -35,7 +37,7 @@ def convert(
     from ate.robots.profile import profile
 
     left_out = [name for item in exclude for name in excludes.names(item)]
-    episodes = load(src, source, left_out, layout, robot)
+    episodes = load(src, source, left_out, layout, robot, joints=excludes.names(joints))
     episodes = with_opening(episodes) if gripper else episodes
     episodes = episodes if rate is None else at_rate(episodes, rate)
     ledger = write(episodes, out, profile(robot) if robot else None, src)

@@ -28,6 +28,7 @@ VERDICTS = {
 )
 @click.option("--source", default="qpos", show_default=True, help="What chunks are cut from: qpos or action.")
 @click.option("--layout", default="", help="Layout of the files [default: recognised].")
+@click.option("--joints", default="", help="Columns that are the robot, names or patterns, by commas: right_*.")
 @click.option("--horizon", default=16, show_default=True, help="Chunk length in steps.")
 @click.option("--exclude", default="", help="Exclude list, or names separated by commas.")
 @click.option("--exclude-out", type=click.Path(path_type=Path), help="Write the episodes to leave out to this list.")
@@ -39,6 +40,7 @@ def doctor(
     against: Path | None,
     source: str,
     layout: str,
+    joints: str,
     horizon: int,
     exclude: str,
     exclude_out: Path | None,
@@ -50,7 +52,7 @@ def doctor(
     from ate.data.doctor.examination import examine_sets
     from ate.data.loading import DataSet
 
-    data = DataSet(str(path), source, excludes.names(exclude), layout, robot)
+    data = DataSet(str(path), source, excludes.names(exclude), layout, robot, excludes.names(joints))
     others = None if against is None else DataSet(str(against), source)
     reports = examine_sets(data, robot=robot, against=others, horizon=horizon)
     for report in reports:
@@ -99,7 +101,7 @@ def _show(report: Report, everything: bool) -> None:
     against = f", against {report.against}" if report.against else ""
     columns = f"{len(report.joint_names)} columns of {report.source}"
     click.echo(f"{report.path}: {report.robot} ({known}), {columns}{against}")
-    for line in report.ledger.lines():
+    for line in report.ledger.lines(reasons=False):
         click.echo(textwrap.fill(line, terminal_width(), subsequent_indent="  "))
     rows = report.rows(everything)
     if rows:

@@ -12,13 +12,14 @@ from ate.errors import InputError
 from ate.runs.files import write_text
 
 HEAD = "# episodes to leave out"
+_LONGEST = 300
 
 
 def read(path: str | Path) -> dict[str, str]:
-    """Names of the episodes of a list with the reasons, in their order.
+    """Names of the episodes of a list with the reasons, in their order; lists by hand need no first line.
 
     Raises:
-        InputError: there is no such file, or it is not an exclude list.
+        InputError: there is no such file, or it holds no names.
     """
     file = Path(path)
     if not file.is_file():
@@ -28,10 +29,14 @@ def read(path: str | Path) -> dict[str, str]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise _no_list(file, "bytes that are not text") from error
-    if not lines or lines[0].strip() != HEAD:
-        raise _no_list(file, f"a first line {lines[0][:40]!r}" if lines else "an empty file")
-    parts = (line.partition("#") for line in lines[1:])
-    return {name.strip(): reason.strip() for name, _, reason in parts if name.strip()}
+    parts = [line.partition("#") for line in lines]
+    named = {name.strip(): reason.strip() for whole, _, reason in parts for name in whole.split(",") if name.strip()}
+    if not named and (not lines or lines[0].strip() != HEAD):
+        raise _no_list(file, "a file without a name of an episode")
+    odd = next((name for name in named if len(name) > _LONGEST or "\0" in name), None)
+    if odd is not None:
+        raise _no_list(file, f"a name {odd[:40]!r} of {len(odd)} characters")
+    return named
 
 
 def names(given: str) -> tuple[str, ...]:
@@ -56,13 +61,20 @@ def write(path: str | Path, names: Mapping[str, str]) -> Path:
         InputError: the file exists and is not an exclude list.
     """
     file = Path(path)
-    if file.exists():
-        read(file)
+    if file.exists() and not _written(file):
+        got, expected = "a file that is no exclude list of ours", f"a first line {HEAD!r}, or no file"
+        raise InputError(got, where=str(file), expected=expected, fix="name another file; nothing was overwritten")
     body = (f"{name}  # {' '.join(reason.split())}" if reason else name for name, reason in names.items())
     write_text(file, "\n".join([HEAD, *body, ""]))
     return file
 
 
+def _written(file: Path) -> bool:
+    """Whether `write` wrote the file: only these are replaced."""
+    with file.open("rb") as stream:
+        return stream.readline(200).strip() == HEAD.encode()
+
+
 def _no_list(file: Path, got: str) -> InputError:
-    fix = "name another file; nothing was overwritten"
-    return InputError(got, where=str(file), expected=f"an exclude list, which begins with {HEAD!r}", fix=fix)
+    fix = "write the name of one episode a line, or give names separated by commas"
+    return InputError(got, where=str(file), expected="an exclude list, one episode a line", fix=fix)

@@ -43,6 +43,10 @@ class Series:
         """A series that is in memory already; integer codes stay exact."""
         return cls(values.shape, where, _Held(values), exact=values.dtype.kind in "iub")
 
+    def part(self, start: int, stop: int) -> "Series":
+        """Rows `[start, stop)` as a series of their own."""
+        return Series((stop - start, *self.shape[1:]), self.where, _Part(self, start), self.exact)
+
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Rows `[start, stop)`, `(stop − start, width)`; read-only, float32 unless `exact`.
 
@@ -94,3 +98,12 @@ class _Held:
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
         return self.values[start:stop]
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    whole: Series
+    first: int
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        return self.whole.fetch(self.first + start, self.first + stop)

@@ -1,18 +1,21 @@
 """The survey of a path: every episode indexed, usable or broken, in the named or recognised layout."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ate.data.columns import pick
+from ate.data.columns import arranged, pick
 from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
-from ate.data.formats import LAYOUTS, SUFFIXES
+from ate.data.formats import SUFFIXES
 from ate.data.formats.layout import Broken
+from ate.data.formats.reader import Reader, reader_of
+from ate.data.formats.refusal import nothing
+from ate.data.groups import Groups, expanded, note
 from ate.data.ledger import Entry, Ledger
-from ate.errors import InputError, nearest, unknown
+from ate.data.leftovers import leftovers
+from ate.data.leftovers import note as unread
+from ate.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from ate.data.loading import DataSet
@@ -53,16 +56,20 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
 
         known = profile(data.robot)
     path = Path(data.path)
-    reader, evidence = _reader(path, data.layout)
-    # Only tables without a header need names for their columns.
-    arguments = (path, source, known) if reader.NAME == "csv" else (path, source)
-    items: list[Episode | Broken] = list(reader.index(*arguments))
+    reader, evidence = reader_of((*data.task_folders(), path)[0], data.layout)
+    items = list(_items(data, reader, known))
     if not items:
-        raise _nothing(path, reader)
-    check_exclude(data.path, data.exclude, [item.name for item in items])
-    left_out = {stem(name) for name in data.exclude}
+        raise nothing(path, reader.EXPECTS if data.layout else "")
+    groups: Groups = reader.groups(path) if hasattr(reader, "groups") else {}
+    left = expanded(data.exclude, groups)
+    check_exclude(data.path, left, [item.name for item in items], tuple(groups))
+    left_out = {stem(name) for name in left}
     if data.joints:
-        items = _ordered([_tried(item, lambda e: pick(e, source, data.joints, known)) for item in items], source)
+        items = [_tried(item, lambda e: pick(e, source, data.joints, known)) for item in items]
+    files, names = {item.path for item in items}, {item.name for item in items}
+    items, moved = arranged(items, _folder_name(path), known)
+    if data.joints:
+        items = _ordered(items, source)
     if values:
         items = [_tried(item, lambda e: _read_through(e, source)) for item in items]
     present = [item for item in items if stem(item.name) not in left_out]
@@ -73,8 +80,46 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     broken = tuple(i for i in (odd.get(item.name, item) for item in present) if isinstance(i, Broken))
     kept = tuple(item for item in usable if item.name not in odd)
     entries = tuple(_entry(item, source, left_out, odd) for item in items)
-    ledger = Ledger(reader.NAME, evidence, entries)
+    unlisted = leftovers(path, reader.NAME, files, names)
+    texts = (moved, *_elsewhere(items), *_counted(reader, path), note(groups), unread(unlisted) if unlisted else "")
+    ledger = Ledger(reader.NAME, evidence, entries, tuple(text for text in texts if text), unlisted)
     return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
+
+
+def _items(data: "DataSet", reader: Reader, known: "Profile | None") -> Iterator[Episode | Broken]:
+    """The episodes of a set; those of tasks in folders of their own are called after these."""
+    path = Path(data.path)
+    # Only tables without a header need names for their columns, and hold columns that are no joints.
+    more = (known, data.joints) if reader.NAME == "csv" else ()
+    folders = data.task_folders()
+    if not folders:
+        yield from reader.index(path, data.source, *more)
+    for folder in folders:
+        for item in reader.index(folder, data.source, *more):
+            yield replace(item, name=f"{folder.name}/{item.name}")
+
+
+def _elsewhere(items: Sequence[Episode | Broken]) -> Iterator[str]:
+    """Episodes whose rows are in another file than the set's own list has them in."""
+    for item in items:
+        if isinstance(item, Episode) and item.attributes.get("listed_in"):
+            yield f"{item.name} is listed in {item.attributes['listed_in']}; its rows were found in {item.path.name}."
+
+
+def _counted(reader: Reader, path: Path) -> tuple[str, ...]:
+    return tuple(reader.notes(path)) if hasattr(reader, "notes") else ()
+
+
+def first_of(data: "DataSet") -> tuple[str, Episode] | None:
+    """The layout of a set and its first usable episode; None where there is none."""
+    path = Path(data.path)
+    try:
+        reader, _ = reader_of(path, data.layout)
+        more = (None, data.joints) if reader.NAME == "csv" else ()
+        return next(((reader.NAME, i) for i in reader.index(path, data.source, *more) if isinstance(i, Episode)), None)
+    except InputError:
+        # Reading the set itself reports it.
+        return None
 
 
 def _tried(item: Episode | Broken, step: Callable[[Episode], Episode]) -> Episode | Broken:
@@ -93,7 +138,7 @@ def _read_through(item: Episode, source: str) -> Episode:
 
 
 def _ordered(items: list[Episode | Broken], source: str) -> list[Episode | Broken]:
-    """Refuse episodes whose columns are other joints than the first one's, or the same in another order."""
+    """Refuse episodes whose columns are other joints than the first one's."""
     first = next((item.attributes[NAMED_BY[source]] for item in items if isinstance(item, Episode)), ())
 
     def as_first(item: Episode) -> Episode:
@@ -111,43 +156,16 @@ def _leave_out(item: Episode) -> str:
     return f"exclude {item.name}, or move it to a set of its own"
 
 
-def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
-    """The module that reads this path, and why it is that one."""
-    if not path.exists():
-        expected = "a folder with one HDF5 file an episode, or recordings in another layout"
-        fix = "give the folder that holds episode_0000.hdf5 and its siblings"
-        raise InputError("no such folder", where=str(path), expected=expected, fix=fix)
-    if layout:
-        if layout not in LAYOUTS:
-            raise unknown(layout, LAYOUTS, where="layout")
-        return import_module(f"ate.data.formats.{layout}"), "as asked for"
-    for reader in (import_module(f"ate.data.formats.{name}") for name in LAYOUTS):
-        evidence = reader.looks(path)
-        if evidence:
-            return reader, evidence
-    return import_module("ate.data.formats.native"), "no other layout was recognised"
-
-
-def _nothing(path: Path, reader: ModuleType) -> InputError:
-    if path.is_file():
-        got = "a file that no layout reads" if path.suffix not in SUFFIXES else f"nothing to read as {reader.NAME}"
-    else:
-        inside = sorted(child.name for child in path.iterdir())[:6]
-        kinds = "no .hdf5 or .h5 file" if reader.NAME == "native" else f"nothing to read as {reader.NAME}"
-        got = f"{kinds} among {inside or 'nothing at all'}"
-    return InputError(got, where=str(path), expected=reader.EXPECTS, fix="name the folder of one robot's episodes")
-
-
 def stem(name: str) -> str:
     """An episode's name without the suffix of its file."""
-    for suffix in SUFFIXES:
+    for suffix in (*SUFFIXES, ".json", ".parquet"):
         name = name.removesuffix(suffix)
     return name
 
 
-def check_exclude(path: str | Path, exclude: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse a name of an exclude list that is no episode: a mistyped one would leave out nothing."""
-    stems = {stem(name) for name in names}
+def check_exclude(path: str | Path, exclude: Sequence[str], names: Sequence[str], groups: Sequence[str] = ()) -> None:
+    """Refuse a name of an exclude list that is no episode and no group: a mistyped one would leave out nothing."""
+    stems = {*(stem(name) for name in names), *groups}
     for name in exclude:
         if stem(name) not in stems:
             got, fix = repr(name), nearest(stem(name), stems)
@@ -176,19 +194,22 @@ def _entry(item: Episode | Broken, source: str, left_out: set[str], odd: dict[st
 
 def _episodes(kept: tuple[Episode, ...], data: "DataSet", profile: "Profile | None", ledger: Ledger) -> Episodes:
     first: dict[str, Any] = dict(kept[0].attributes)
-    path = Path(data.path)
-    folder = path if path.is_dir() else path.parent
-    fallback = folder.parent.name if folder.name == "hdf5" else folder.name
     return Episodes(
         kept,
         data.source,
-        first.get("robot") or (profile.name if profile else fallback),
+        first.get("robot") or (profile.name if profile else _folder_name(Path(data.path))),
         _joint_names(kept[0], data, profile),
         first.get("rate_hz"),
         first.get("task"),
         ledger,
         data.robot,
     )
+
+
+def _folder_name(path: Path) -> str:
+    """What a set is called whose files name no robot: its folder."""
+    folder = path if path.is_dir() else path.parent
+    return folder.parent.name if folder.name == "hdf5" else folder.name
 
 
 def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> tuple[str, ...]:

@@ -4,6 +4,7 @@ A profile is a TOML file, built in or a user's own. Nothing is converted unless 
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,12 @@ from ate.robots.model_text import is_model
 BUILTIN = Path(__file__).parent / "builtin"
 SCALES = {"rad": 1.0, "deg": np.pi / 180, "m": 1.0, "mm": 1e-3, "fraction": 1.0, "percent": 1e-2}
 UNITS = (*SCALES, "ticks")
+# What recorders put before and after a joint's name: `actual_q_elbow`, `elbow_joint.pos`, `position_elbow`.
+_POSITION = re.compile(
+    r"^(?:(?:actual|measured|observed|state|obs|observation)[._])*(?:(?:q|qpos|pos|position)[._])?(?=\D)"
+    r"|[._](?:q|qpos|pos|position)$",
+    re.IGNORECASE,
+)
 ARMS = ("right", "left", "none")
 PARTS = ("arm", "gripper", "base", "other")
 
@@ -128,8 +135,12 @@ class Profile:
         return {name.casefold(): joint for joint in self.joints for name in (joint.name, *joint.aliases)}
 
     def match(self, names: Sequence[str]) -> tuple[Joint | None, ...]:
-        """The joint of each column, by name or alias whatever the case; None where no joint is called that."""
-        return tuple(self._known.get(name.strip().casefold()) for name in names)
+        """The joint of each column, by name or alias; None where no joint is called that.
+
+        Case does not matter, nor what marks a position (`q_elbow`, `elbow.pos`) or a namespace (`arm/elbow`).
+        """
+        known = self._known
+        return tuple(known.get(name.strip().casefold()) or known.get(bare(name).casefold()) for name in names)
 
     def to_si(self, values: np.ndarray, joints: Sequence[Joint | None] | None = None) -> np.ndarray:
         """The conversion this profile declares; a new array of the same floating type.
@@ -156,6 +167,11 @@ class Profile:
         pairs = np.array([(1.0, 0.0) if joint is None else joint.affine for joint in chosen]).reshape(-1, 2)
         out = values * pairs[:, 0] + pairs[:, 1]
         return out.astype(values.dtype) if values.dtype.kind == "f" else out
+
+
+def bare(name: str) -> str:
+    """A column's name without what marks it as a measured position, nor the namespace before it."""
+    return _POSITION.sub("", name.strip().rpartition("/")[2]) or name.strip()
 
 
 def limits(joints: Sequence[Joint | None]) -> tuple[np.ndarray, np.ndarray]:

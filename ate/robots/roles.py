@@ -42,8 +42,7 @@ def roles(names: Sequence[str], profile: Profile | None = None) -> tuple[Role | 
     if profile is not None:
         joints = profile.match(names)
         return tuple(None if joint is None else Role(joint.arm, joint.part, joint.index) for joint in joints)
-    numbers = [NUMBERED.fullmatch(name.strip()) for name in names]
-    if [int(match[1]) for match in numbers if match] == list(range(len(names))):
+    if numbered(names):
         return (None,) * len(names)
     parts = [_part(name) for name in names]
     sides = [_side(name) for name in names]
@@ -65,6 +64,12 @@ def roles(names: Sequence[str], profile: Profile | None = None) -> tuple[Role | 
         results.append(Role(side, part, counts[side, part]))
         counts[side, part] += 1
     return tuple(results)
+
+
+def numbered(names: Sequence[str]) -> bool:
+    """Whether the columns have numbers for names, 0 and up: what readers call columns without names."""
+    numbers = [NUMBERED.fullmatch(name.strip()) for name in names]
+    return [int(match[1]) for match in numbers if match] == list(range(len(names)))
 
 
 def two_armed(roles: Sequence[Role | None]) -> bool:

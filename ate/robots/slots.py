@@ -3,13 +3,14 @@
 The table of slots is that of RDT-1B (arXiv 2410.07864, its repository's unified state and action vector).
 """
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ate.errors import InputError, nearest, unknown
 from ate.robots.embodiment import GRIPPER, Embodiment
 from ate.robots.profile import Profile
-from ate.robots.roles import Role, roles, two_armed
+from ate.robots.roles import Role, numbered, roles, two_armed
 
 RDT_WIDTH = 128
 LAYOUTS = ("compact", "rdt")
@@ -102,7 +103,8 @@ def unify(
 
     Compact vectors hold the right (or only) arm from slot 0 on, then, where a robot has two, the left arm, then what
     belongs to neither; at the end the left gripper and, last, the right one. So a joint named `gripper` of a
-    single-arm robot takes the last slot, and columns keep their places where no set names a gripper.
+    single-arm robot takes the last slot, and columns keep their places where no set names a gripper. A joint of one
+    name takes one slot in every set, whatever its column: that of the first set that has it.
 
     Args:
         sets: one robot each.
@@ -167,6 +169,7 @@ def _compact(
     if not any(two_armed(row) for row in all_roles):
         # The only arm is the right one, whatever its columns are called.
         all_roles = [[r if r.arm == "none" else Role("right", r.part, r.index) for r in row] for row in all_roles]
+    all_roles = _by_name(columns, all_roles, profiles)
     widest = {key: max((_counts(row).get(key, 0) for row in all_roles), default=0) for key in _ORDER}
     needed = sum(widest.values())
     if width is not None and width < needed:
@@ -188,6 +191,42 @@ def _compact(
         slots = [starts[r.arm, r.part] + free[r.arm, r.part] + r.index for r in row]
         embodiments.append(Embodiment(label, tuple(names), tuple(slots), width))
     return tuple(embodiments)
+
+
+def _by_name(
+    columns: Sequence[Sequence[str]], all_roles: Sequence[Sequence[Role]], profiles: Sequence[Profile | None]
+) -> list[list[Role]]:
+    """The same roles, a joint of one name at one place in every set; what a profile decides stays."""
+    known: dict[tuple[str, str, str], int] = {}
+    results = []
+    # Profiles decide first; of sets without one the first does.
+    for number in sorted(range(len(columns)), key=lambda i: profiles[i] is None):
+        names, row = [name.strip().casefold() for name in columns[number]], all_roles[number]
+        named = not numbered(columns[number])
+        if profiles[number] is None and named:
+            row = _followed(names, row, known)
+        results.append((number, list(row)))
+        for name, role in zip(names, row, strict=True):
+            if named and names.count(name) == 1:
+                known.setdefault((role.arm, role.part, name), role.index)
+    return [row for _, row in sorted(results, key=lambda pair: pair[0])]
+
+
+def _followed(names: Sequence[str], row: Sequence[Role], known: Mapping[tuple[str, str, str], int]) -> list[Role]:
+    """One set's roles: names that are known at their places, the rest at their own or the next that is free."""
+    places = {i: known.get((role.arm, role.part, names[i])) for i, role in enumerate(row) if names.count(names[i]) == 1}
+    fixed = {i: place for i, place in places.items() if place is not None}
+    used = {(row[i].arm, row[i].part, place) for i, place in fixed.items()}
+    result = list(row)
+    for i, role in enumerate(row):
+        place = fixed.get(i)
+        if place is None:
+            # Places before its own may be free too, where known joints moved away.
+            wanted = itertools.chain([role.index], itertools.count())
+            place = next(k for k in wanted if (role.arm, role.part, k) not in used)
+            used.add((role.arm, role.part, place))
+        result[i] = Role(role.arm, role.part, place)
+    return result
 
 
 # Regions of a compact vector from left to right; the last two lie at its end.

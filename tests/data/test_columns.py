@@ -28,6 +28,9 @@ def test_patterns_take_columns_in_the_order_of_the_file_whatever_the_width(tmp_p
     record(tmp_path / "set", 1, ("right_b", "right_a", "left_a"))  # narrower, and in another order
     with pytest.raises(InputError, match="columns in 'qpos'"):
         load(tmp_path / "set")
+    found = DataSet(str(tmp_path / "set"), joints=("right_*",)).load()
+    assert found.joint_names == ("right_a", "right_b") and found.series(1)[0].tolist() == [101, 100]
+    record(tmp_path / "set", 1, ("right_b", "right_c", "left_a"))
     with pytest.raises(InputError, match="right_a, right_b"):
         DataSet(str(tmp_path / "set"), joints=("right_*",)).load()
     record(tmp_path / "set", 1, ("right_a", "left_a", "right_b"))

@@ -13,7 +13,25 @@ def test_a_list_survives_its_file(tmp_path):
     assert excludes.read(file) == {"episode_0001": "clicked"}
 
 
-@pytest.mark.parametrize("content", [b"", b"episode_0003\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("episode_0003\nepisode_0005\n", ["episode_0003", "episode_0005"]),
+        ("# by hand\nepisode_0003  # blurred\n\n  episode_0005", ["episode_0003", "episode_0005"]),
+        ("episode_0003, episode_0005", ["episode_0003", "episode_0005"]),
+        ("episode_0003.hdf5\r\n", ["episode_0003.hdf5"]),
+    ],
+)
+def test_a_list_by_hand_is_read_and_never_overwritten(tmp_path, text, names):
+    file = tmp_path / "bad.txt"
+    file.write_text(text)
+    assert list(excludes.read(file)) == names
+    with pytest.raises(InputError, match="nothing was overwritten"):
+        excludes.write(file, {"episode_0001": ""})
+    assert file.read_text() == text.replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n# nothing\n", b"\xff\xfe\x00", b"x" * 5000])
 def test_other_files_are_neither_read_nor_overwritten(tmp_path, content):
     file = tmp_path / "notes.txt"
     file.write_bytes(content)

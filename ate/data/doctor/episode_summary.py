@@ -1,6 +1,6 @@
 """The summary of one episode, made with its values in memory and small enough to keep for thousands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,11 @@ class EpisodeSummary:
     repeated_at: int
     run: int
     digest: str
+
+    def within(self, steps: int, first: int) -> "EpisodeSummary":
+        """The same of a recording of `steps` rows that was measured from row `first` on; row numbers are its own."""
+        repeated = self.repeated_at + first if self.repeated_at >= 0 else -1
+        return replace(self, steps=steps, largest_at=self.largest_at + first, repeated_at=repeated)
 
 
 def summarize(

@@ -9,9 +9,11 @@ from ate.data.doctor.checks import (
     chunking,
     constants,
     duplicates,
+    files,
     frames,
     gripper,
     motion,
+    names,
     outliers,
     quaternions,
     relation,
@@ -19,6 +21,7 @@ from ate.data.doctor.checks import (
     stillness,
     units,
     values,
+    zeros,
 )
 from ate.data.doctor.examined_set import ExaminedSet, joints_of, profile_of
 from ate.data.doctor.facts import gather
@@ -31,7 +34,22 @@ from ate.errors import InputError
 
 Source = DataSet | Episodes | str | Path
 # In the order of the report where levels are equal.
-CHECKS = (values, shapes, units, gripper, constants, motion, stillness, relation, quaternions, duplicates, chunking)
+CHECKS = (
+    files,
+    values,
+    zeros,
+    shapes,
+    names,
+    units,
+    gripper,
+    constants,
+    motion,
+    stillness,
+    relation,
+    quaternions,
+    duplicates,
+    chunking,
+)
 
 
 def examine(data: Source, *, robot: str = "", against: Source | None = None, horizon: int = 16) -> Report:

@@ -9,7 +9,9 @@ import numpy as np
 from ate.data.doctor.facts import Facts
 from ate.data.doctor.report import Finding
 from ate.data.episodes import Episodes
-from ate.robots.profile import Joint, Profile, available, profile
+from ate.robots.headings import COMMAND, POSE, POSITION, heading
+from ate.robots.profile import Joint, Profile, profile
+from ate.robots.recognition import called_like
 from ate.robots.roles import Role, roles
 
 # Names that an episode list in a message stops after.
@@ -17,6 +19,8 @@ MOST_LISTED = 5
 # Whole ranges below this (rad, m or opening) normalise to exactly 0; the same number as `ate.data.normalize`, which
 # is not imported here because it needs torch.
 CONSTANT_RANGE = 1e-4
+# Columns of a tool's pose that are angles.
+ANGLES = ("roll", "pitch", "yaw")
 # From the 1st to the 99th percentile, in the column's unit: a degree of a joint, 2 mm of a slide, 2 % of a gripper.
 NEAR = {"rad": 0.02, "m": 0.002, "fraction": 0.02}
 
@@ -54,6 +58,11 @@ class ExaminedSet:
         return self.profile.name if self.profile is not None else ""
 
     @property
+    def unnamed(self) -> bool:
+        """Whether nothing names the columns."""
+        return without_names(self.episodes)
+
+    @property
     def companion(self) -> str:
         """The series that the source is compared with: `"action"` of `"qpos"`, and the other way round."""
         return "action" if self.episodes.source == "qpos" else "qpos"
@@ -64,6 +73,18 @@ class ExaminedSet:
         by_name = roles(self.names)
         by_profile = roles(self.names, self.profile) if self.profile is not None else by_name
         return tuple(a or b for a, b in zip(by_profile, by_name, strict=True))
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """What each column is by its name (`ate.robots.headings`); a joint of the profile is a position."""
+        heads = [heading(name).kind for name in self.names]
+        return tuple(POSITION if joint is not None else kind for kind, joint in zip(heads, self.joints, strict=True))
+
+    def is_angle(self, joint: int) -> bool:
+        """Whether a column may be the angle of a joint: no gripper, and no place, force or count by its name."""
+        whole = self.names[joint].strip().casefold()
+        angle = self.kinds[joint] in (POSITION, COMMAND) or (self.kinds[joint] == POSE and whole in ANGLES)
+        return angle and not self.is_gripper(joint)
 
     def is_gripper(self, joint: int) -> bool:
         """Whether a column is (a finger of) a gripper."""
@@ -113,12 +134,7 @@ def profile_of(episodes: Episodes, robot: str = "") -> Profile | None:
     """
     if robot:
         return profile(robot)
-    names = {name.casefold(): name for name in available()}
-    if episodes.robot.casefold() not in names:
-        return None
-    known = profile(names[episodes.robot.casefold()])
-    # Another robot of that name, or columns without names: no limits to compare with.
-    return known if any(known.match(episodes.joint_names)) else None
+    return called_like(episodes.robot, episodes.joint_names)
 
 
 def joints_of(episodes: Episodes, known: Profile | None) -> tuple[Joint | None, ...]:
@@ -126,10 +142,14 @@ def joints_of(episodes: Episodes, known: Profile | None) -> tuple[Joint | None, 
     if known is None:
         return (None,) * episodes.dof
     matched = known.match(episodes.joint_names)
-    unnamed = all(name == f"joint_{i}" for i, name in enumerate(episodes.joint_names))
-    if not any(matched) and unnamed and len(known.required) == episodes.dof:
+    if not any(matched) and without_names(episodes) and len(known.required) == episodes.dof:
         return known.required
     return matched
+
+
+def without_names(episodes: Episodes) -> bool:
+    """Whether the columns have numbers for names, as where neither files nor a profile name them."""
+    return all(name == f"joint_{i}" for i, name in enumerate(episodes.joint_names))
 
 
 def listed(names: Sequence[str]) -> str:

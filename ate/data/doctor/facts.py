@@ -9,6 +9,8 @@ from ate.data.doctor.episode_summary import EpisodeSummary, summarize
 from ate.data.doctor.lags import Lags
 from ate.data.doctor.quaternions import Quaternions
 from ate.data.doctor.report import FAIL, Finding
+from ate.data.doctor.turns import Turns, Wrapped, middle, unwrapped
+from ate.data.doctor.zeros import ZeroRows, Zeros
 from ate.data.episodes import Episode, Episodes
 from ate.errors import InputError
 
@@ -37,6 +39,8 @@ class Facts:
         lags: commanded against measured, None where widths differ or one is missing.
         quaternions: columns that are unit quaternions, by series.
         damaged: findings about values that cannot be read.
+        wrapped: columns with whole turns in them, which are taken out of all that is measured.
+        zeros: rows of zeros that nobody measured, which are left out likewise.
     """
 
     summaries: list[EpisodeSummary] = field(default_factory=list)
@@ -50,6 +54,8 @@ class Facts:
     lags: Lags | None = None
     quaternions: dict[str, Quaternions] = field(default_factory=dict)
     damaged: list[Finding] = field(default_factory=list)
+    wrapped: dict[int, Wrapped] = field(default_factory=dict)
+    zeros: list[ZeroRows] = field(default_factory=list)
 
     @property
     def low(self) -> np.ndarray:
@@ -72,8 +78,23 @@ def gather(episodes: Episodes) -> Facts:
     Args:
         episodes: one robot's episodes; values that cannot be read end up in `damaged`, the rest goes on.
     """
+    facts = _pass(episodes, {}, np.zeros(0))
+    wrapped = facts.wrapped
+    if not wrapped:
+        return facts
+    # Once more as if the angles went on counting: steps, ranges and lags would be the wrap's.
+    first = next(item for item in episodes if item.name == facts.summaries[0].name)
+    start = middle([first.read(episodes.source)], wrapped)
+    facts = _pass(episodes, wrapped, start)
+    facts.wrapped = wrapped
+    return facts
+
+
+def _pass(episodes: Episodes, wrapped: dict[int, Wrapped], start: np.ndarray) -> Facts:
+    """One pass over the episodes, `wrapped` columns unwrapped about `start`, `(dof,)`."""
     other = "action" if episodes.source == "qpos" else "qpos"
-    facts = Facts(usual=_usual(episodes))
+    lost, turns = Zeros(episodes), Turns(episodes.dof)
+    facts = Facts(usual=_usual(episodes, wrapped, start))
     widths = {item.series[other].shape[1:] for item in episodes if item.has(other)}
     paired = len(widths) == 1 and all(item.has(other) for item in episodes) and len(next(iter(widths))) == 1
     if paired and widths == {(episodes.dof,)}:
@@ -82,12 +103,19 @@ def gather(episodes: Episodes) -> Facts:
     facts.stride = -(-int(episodes.lengths.sum()) // min(MOST_ROWS, max(MOST_CELLS // (2 * cells), 1)))
     sample = _Sample(facts.stride)
     for item in episodes:
-        series = _readable(item, episodes, facts)
+        series, head = lost.cut(item, _readable(item, episodes, facts))
         if episodes.source not in series:
             continue
+        turns.add(item.name, series[episodes.source])
+        if wrapped:
+            alike = [
+                name for name in (episodes.source, other) if name in series and series[name].shape[1:] == start.shape
+            ]
+            series |= {name: unwrapped(series[name], wrapped, start) for name in alike}
         rows = series[episodes.source]
         witness = series.get("qpos") if episodes.source == "action" else None
-        facts.summaries.append(summarize(item.name, str(item.path), rows, facts.usual, witness))
+        summary = summarize(item.name, str(item.path), rows, facts.usual, witness)
+        facts.summaries.append(summary.within(len(item), head))
         sample.add(rows, series.get(other) if paired else None, series.get("phase"), len(facts.summaries) - 1)
         if facts.lags is not None and other in series:
             facts.lags.add(series["qpos"], series["action"])
@@ -95,6 +123,7 @@ def gather(episodes: Episodes) -> Facts:
             if values.ndim == 2 and values.shape[1] >= 4:
                 facts.quaternions.setdefault(name, Quaternions(values.shape[1])).add(item.name, values)
     sample.fill(facts, episodes.dof)
+    facts.zeros, facts.wrapped = lost.found, turns.found()
     return facts
 
 
@@ -112,7 +141,7 @@ def _readable(item: Episode, episodes: Episodes, facts: Facts) -> dict[str, np.n
     return readable
 
 
-def _usual(episodes: Episodes) -> np.ndarray:
+def _usual(episodes: Episodes, wrapped: dict[int, Wrapped], start: np.ndarray) -> np.ndarray:
     """Root mean square step of each column, from a few episodes."""
     total, count = np.zeros(episodes.dof), 0
     for index in np.unique(np.linspace(0, len(episodes) - 1, USUAL_EPISODES).round().astype(int)):
@@ -121,6 +150,7 @@ def _usual(episodes: Episodes) -> np.ndarray:
         except InputError:
             # The pass itself reports it.
             continue
+        rows = unwrapped(rows, wrapped, start) if wrapped else rows
         total += (np.diff(rows.astype(np.float64), axis=0) ** 2).sum(0)
         count += max(len(rows) - 1, 0)
     return np.sqrt(total / max(count, 1))

@@ -2,6 +2,7 @@
 
 import math
 import struct
+import tokenize
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +55,19 @@ def opened(file: Path) -> Iterator[ZipFile]:
         InputError: it is no archive, cut off, packed in a way that cannot be read, or protected.
     """
     # NotImplementedError and RecursionError are kinds of RuntimeError.
-    wrong = (BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, OverflowError)
+    # Headers are parsed as text of Python.
+    wrong = (
+        BadZipFile,
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        MemoryError,
+        OverflowError,
+        tokenize.TokenError,
+    )
     with refusing(file, "an npz file of numpy", *wrong, zlib.error, struct.error), ZipFile(file) as handle:
         yield handle
 

@@ -1,9 +1,12 @@
-"""CSV: one table an episode, a column a joint; with a header, or without one where a robot's profile names the columns.
+"""CSV: tables with a header, a column a joint; without one where a robot's profile names the columns.
 
-A column `time`, `t` or `timestamp` (seconds) gives the rate; columns `action_…` or `action.…` are the action.
+A column `time`, `t` or `timestamp` (seconds) gives the rate; columns such as `action_…`, `cmd_…` or `target_…` are the
+action; velocities, forces, clocks and the like are left out (`ate.robots.headings`). A table is one episode, or one a
+number in its column `episode`, one a flag in its column `done`, or one a count of its column `step`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +15,14 @@ import numpy as np
 from ate.data.episodes import Episode
 from ate.data.formats import table
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, check_matrix, clock_rate, counted, each_file
+from ate.data.formats.episode_ends import Part, by_flag, by_number, by_step, named
+from ate.data.formats.layout import Broken, check_matrix, clock_rate, counted, each_file, listed
 from ate.data.formats.table import Rows, Table
+from ate.data.formats.table_columns import Columns
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
+from ate.robots.headings import CLOCK, END, EPISODE, STEP
 
 if TYPE_CHECKING:
     from ate.robots.profile import Profile
@@ -25,7 +31,6 @@ NAME = "csv"
 EXPECTS = "tables with a header that names the joints, or without one and with the robot named"
 SUFFIXES = (".csv",)
 _TIMES = ("time", "t", "timestamp")
-_ACTIONS = ("action_", "action.")
 # Enough rows to measure the time step.
 _TIMED = 2000
 
@@ -35,43 +40,110 @@ def looks(path: Path) -> str | None:
     return counted(path, SUFFIXES, NAME)
 
 
-def index(path: Path, source: str, profile: "Profile | None" = None) -> Iterator[Episode | Broken]:
+def index(
+    path: Path, source: str, profile: "Profile | None" = None, joints: Sequence[str] = ()
+) -> Iterator[Episode | Broken]:
     """Every table of a folder: lines are counted, numbers are read later.
 
     Args:
         path: a folder or a file.
         source: `"qpos"` or `"action"`.
         profile: the robot's profile, which names the columns of tables without a header.
+        joints: names of columns that are joints, whatever else their names tell.
     """
-    return each_file(path, SUFFIXES, lambda file: [_episode(file, source, profile)])
+    many = len(listed(path, SUFFIXES)) > 1
+    return each_file(path, SUFFIXES, lambda file: _episodes(file, source, profile, joints, many))
 
 
-def _episode(file: Path, source: str, profile: "Profile | None") -> Episode:
+def _episodes(
+    file: Path, source: str, profile: "Profile | None", joints: Sequence[str], many: bool
+) -> Iterator[Episode]:
     head = table.scan(file)
     names = _names(head, file, profile)
-    clock = next((i for i, name in enumerate(names) if head.header and name.lower() in _TIMES), None)
-    commanded = [i for i, name in enumerate(names) if head.header and name.lower().startswith(_ACTIONS)]
-    measured = [i for i in range(len(names)) if i != clock and i not in commanded]
-    qpos = _series(file, head, names, measured)
+    columns = Columns.of(names, joints) if head.header else Columns.of(names, names)
+    if not columns.joints:
+        got = f"columns {', '.join(names)[:500]}"
+        fix = f"name the joints after what they are, or say which columns they are, --joints {','.join(names[:2])}"
+        raise InputError(got, where=f"{file}, first line", expected="measured positions of joints", fix=fix)
+    parts = _parts(file, head, columns)
+    clock = _clock(names, columns)
+    loose = tuple(i for i in columns.left if i != clock)
+    for number, part in enumerate(parts):
+        name = file.stem if len(parts) == 1 else f"{file.stem}_" * many + named(part, number)
+        yield _episode(Piece(file, head, names, part, loose), name, source, columns, profile)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows of a table that are one episode; columns `loose` may hold text."""
+
+    file: Path
+    head: Table
+    names: tuple[str, ...]
+    part: Part
+    loose: tuple[int, ...]
+
+    def series(self, columns: Sequence[int]) -> Series:
+        """Some columns of it."""
+        picked = tuple(columns)
+        file, names = self.file, self.names
+        where = f"{file}, columns {', '.join(names[i] for i in picked)}" if len(picked) < 9 else str(file)
+        rows = Rows(file, self.head, names, picked, self.part.start, self.loose)
+        return Series((self.part.stop - self.part.start, len(picked)), where, rows)
+
+
+def _episode(piece: Piece, name: str, source: str, columns: Columns, profile: "Profile | None") -> Episode:
+    file, names = piece.file, piece.names
+    qpos = piece.series(columns.joints)
     check_matrix(qpos.shape, np.dtype(np.float64), str(file))
     series = {"qpos": qpos}
-    action = _series(file, head, names, commanded) if commanded else None
-    left = pair(series, {"action": action}, source, str(file))
-    attributes: dict[str, object] = {"joint_names": tuple(names[i] for i in measured)}
-    if commanded:
-        attributes["action_names"] = tuple(names[i][len(_ACTIONS[0]) :] for i in commanded)
+    left = pair(series, {"action": piece.series(columns.commands) if columns.commands else None}, source, str(file))
+    attributes: dict[str, object] = {"joint_names": tuple(names[i] for i in columns.joints)}
+    if columns.commands:
+        attributes["action_names"] = columns.command_names
+    clock = _clock(names, columns)
     if clock is not None:
-        attributes |= clock_rate(Rows(file, head, names, (clock,))(0, min(head.rows, _TIMED))[:, 0])
-    if not head.header and profile is not None:
+        attributes |= clock_rate(piece.series([clock]).fetch(0, min(len(qpos), _TIMED))[:, 0])
+    if not piece.head.header and profile is not None:
         attributes["robot"] = profile.name
-    missing = () if commanded else ("action_…",)
-    return Episode(file.stem, file, series, attributes, Keys(tuple(names), missing, tuple(left)))
+    left += [f"{names[i]} ({kind})" for i, kind in columns.left.items() if i != clock]
+    used = [n for i, n in enumerate(names) if i not in columns.left or i == clock]
+    return Episode(
+        name, file, series, attributes, Keys(tuple(used), () if columns.commands else ("action_…",), tuple(left))
+    )
 
 
-def _series(file: Path, head: Table, names: tuple[str, ...], columns: list[int]) -> Series:
-    picked = tuple(columns)
-    where = f"{file}, columns {', '.join(names[i] for i in picked)}" if len(picked) < 9 else str(file)
-    return Series((head.rows, len(picked)), where, Rows(file, head, names, picked))
+def _clock(names: Sequence[str], columns: Columns) -> int | None:
+    return next((i for i in columns.of_kind(CLOCK) if names[i].lower() in _TIMES), None)
+
+
+def _parts(file: Path, head: Table, columns: Columns) -> list[Part]:
+    """The episodes of a table."""
+    whole = [Part(0, head.rows)]
+
+    def cells(column: int) -> list[str]:
+        return table.texts(file, head, column)
+
+    for column in columns.of_kind(EPISODE):
+        return by_number(cells(column), f"{file}, column {head.first[column]!r}")
+    for column in columns.of_kind(END):
+        flags = np.array([_flagged(cell) for cell in cells(column)])
+        # A flag that stays on after the end, or is on everywhere, ends nothing.
+        if 0 < flags.sum() < len(flags) / 2:
+            return by_flag([flags], head.rows)
+    for column in columns.of_kind(STEP):
+        try:
+            return by_step(np.array(cells(column), float))
+        except ValueError:
+            continue
+    return whole
+
+
+def _flagged(cell: str) -> bool:
+    try:
+        return float(cell) != 0
+    except ValueError:
+        return cell.lower() in ("true", "yes", "t", "y")
 
 
 def _names(head: Table, file: Path, profile: "Profile | None") -> tuple[str, ...]:

@@ -36,6 +36,8 @@ class Place:
         first: its first row in that file.
         alone: whether the file is its own.
         task: what it shows, or None.
+        found: None as listed; where rows were found by their own numbers, the file that the metadata name instead,
+            empty where it is the same.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Place:
     first: int
     alone: bool
     task: str | None
+    found: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,32 @@ class Meta:
         raise _odd(f"shape {shape!r:.100} of {feature!r}", f"{self.root / INFO}", "a shape of one positive number")
 
     def names(self, feature: str) -> tuple[str, ...]:
-        """Names of the columns of a feature, from a list or from a dictionary of lists; none where none are given."""
-        names = self.features[feature].get("names")
-        if isinstance(names, dict):
-            inner = [part for part in names.values() if isinstance(part, list)]
-            names = [name for part in inner for name in part] if inner else list(names)
-        if isinstance(names, list) and len(names) == self.width(feature):
-            return tuple(str(name) for name in names)
-        return ()
+        """Names of the columns of a feature, as recorders write them: a list, lists in a list or in a dictionary, or a
+        dictionary of names with their places; none where none are given.
+        """
+        return tuple(_flat(self.features[feature].get("names")))
+
+    @property
+    def splits(self) -> dict[str, tuple[str, ...]]:
+        """`split/<name>` → its episodes, from ranges such as `0:40`; none where there is but one split."""
+        splits = self.info.get("splits")
+        if not isinstance(splits, dict) or len(splits) < 2:
+            return {}
+        ranges = {key: re.fullmatch(r"(\d{1,8}):(\d{1,8})", str(value)) for key, value in splits.items()}
+        found = {key: range(int(m[1]), int(m[2])) for key, m in ranges.items() if m}
+        return {
+            f"split/{key}": tuple(name(n) for n in numbers) for key, numbers in found.items() if len(numbers) < 10**6
+        }
+
+    @property
+    def miscounted(self) -> tuple[str, ...]:
+        """Totals of `info.json` that the list of episodes does not add up to, a sentence each."""
+        places = list(self.places())
+        frames = sum(place.length for place in places if isinstance(place, Place))
+        listed = {"total_episodes": len(places), "total_frames": frames}
+        other = [f"{key} {self.info[key]} ({count} listed)" for key, count in listed.items()
+                 if _whole(self.info.get(key), 2**40) and self.info[key] != count]  # fmt: skip
+        return (f"{INFO} has {', '.join(other)}.",) if other else ()
 
     def places(self) -> Iterator[Place | tuple[str, InputError]]:
         """Every episode in order, or its name and what is wrong with its entry.
@@ -122,9 +143,12 @@ def _one_each(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
     for line, entry in enumerate(read_lines(listing), start=1):
         number, length = entry.get("episode_index"), entry.get("length")
         where = f"{listing}, line {line}"
-        if not _whole(number, _MOST) or not _whole(length, 2**40) or not length:
+        if not _whole(number, _MOST) or not _whole(length, 2**40):
             got = f"episode_index {number!r:.40}, length {length!r:.40}"
-            yield f"line {line}", _odd(got, where, "an episode's number and its steps")
+            yield f"line {line}", _odd(got, where, "an episode's number and its steps", f"line {line}")
+            continue
+        if not length:
+            yield name(number), _empty(number, where)
             continue
         try:
             file = _file(meta, _V2_PATH, {"episode_chunk": number // size, "episode_index": number})
@@ -155,6 +179,9 @@ def _packed(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
                 file = known[chunk, index]
             except InputError as error:
                 yield name(number), error
+                continue
+            if not length:
+                yield name(number), _empty(number, str(listing))
                 continue
             # Episodes lie in their file one after the other, in the order of the list.
             first = filled.get(file, 0)
@@ -192,6 +219,21 @@ def _file(meta: Meta, usual: str, numbers: Mapping[str, int]) -> Path:
     return confined(meta.root, filled, where)
 
 
+def _flat(names: Any, deepest: int = 3) -> Iterator[str]:
+    """The names in lists and dictionaries, in order."""
+    if isinstance(names, dict):
+        places = list(names.values())
+        if all(_whole(place, 10**6) for place in places):
+            yield from sorted(names, key=lambda name: int(names[name]))
+            return
+        # Keys are groups of columns ("motors": [...]), or the columns themselves where nothing is in them.
+        inner = [part for part in places if isinstance(part, (list, dict))]
+        names = inner if inner else list(names)
+    if isinstance(names, list) and deepest:
+        for name in names:
+            yield from [str(name)] if isinstance(name, (str, int, float)) else _flat(name, deepest - 1)
+
+
 def _task(tasks: Any) -> str | None:
     return next((text for text in (tasks if isinstance(tasks, list) else [tasks]) if isinstance(text, str)), None)
 
@@ -200,5 +242,11 @@ def _whole(value: Any, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
-def _odd(got: str, where: str, expected: str) -> InputError:
-    return InputError(got, where=where, expected=expected, fix="restore the metadata from the original set")
+def _empty(number: int, where: str) -> InputError:
+    got, fix = f"episode {number} of length 0", f"exclude {name(number)}"
+    return InputError(got, where=where, expected="an episode of at least one step", fix=fix)
+
+
+def _odd(got: str, where: str, expected: str, exclude: str = "") -> InputError:
+    fix = "restore the metadata from the original set" + (f", or exclude {exclude!r}" if exclude else "")
+    return InputError(got, where=where, expected=expected, fix=fix)

@@ -3,12 +3,17 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+
+import h5py
+import numpy as np
 
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, check_matrix, each_file
+from ate.data.formats.episode_ends import FLAGS, NUMBERS, Part, named, of_arrays
+from ate.data.formats.layout import Broken, check_matrix, each_file, listed
 from ate.data.ledger import Keys
 from ate.errors import InputError
 
@@ -24,7 +29,30 @@ def looks(path: Path) -> str | None:
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every episode of a folder (or one file), its shapes and attributes; values stay on disk."""
-    return each_file(path, hdf5.SUFFIXES, lambda file: [_episode(file, source)])
+    many = len(listed(path, hdf5.SUFFIXES)) > 1
+    return each_file(path, hdf5.SUFFIXES, lambda file: _episodes(file, source, many))
+
+
+def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
+    """The episode of a file; or those of one with flags at last rows, or numbers of episodes."""
+    whole = _episode(file, source)
+    rows, ignored = len(whole), [key for key in whole.keys.ignored if key in (*FLAGS, *NUMBERS)]
+    parts: list[Part] = [Part(0, rows)]
+    telling: tuple[str, ...] = ()
+    if ignored:
+        with hdf5.opened(file) as handle:
+            items = {key: hdf5.member(handle, key, file) for key in ignored}
+            shapes = {key: tuple(item.shape) for key, item in items.items() if isinstance(item, h5py.Dataset)}
+            parts, telling = of_arrays(shapes, lambda key: np.asarray(items[key][:]), rows, str(file))
+    if len(parts) == 1:
+        yield whole
+        return
+    left = tuple(key for key in whole.keys.ignored if key not in telling)
+    keys = replace(whole.keys, found=(*whole.keys.found, *telling), ignored=left)
+    for number, part in enumerate(parts):
+        series = {name: item.part(part.start, part.stop) for name, item in whole.series.items()}
+        name = f"{file.stem}_" * many + named(part, number)
+        yield replace(whole, name=name, series=series, keys=keys)
 
 
 def _episode(file: Path, source: str) -> Episode:

@@ -1,6 +1,9 @@
-"""npz: one archive an episode, or one of many episodes with `episode_ends`, the row after the last of each."""
+"""npz: one archive an episode, or one of many: `episode_ends` (the row after the last of each), the number of each
+row's episode (`traj_id`, `episode_index`), or flags at last rows (`terminals`, `timeouts`, `dones`).
+"""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -11,6 +14,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import archive
 from ate.data.formats.archive import Header, Rows
 from ate.data.formats.companions import pair
+from ate.data.formats.episode_ends import Part, named, of_arrays
 from ate.data.formats.layout import Broken, check_matrix, counted, each_file, known, listed, rate, texts
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -56,19 +60,18 @@ def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
             raise InputError(got, where=where, expected="numbers of shape (n_steps, dof)", fix=fix)
         check_matrix(headers[qpos].shape, headers[qpos].dtype, where)
         attributes = _attributes(handle, headers, file)
-        ends = _ends(handle, headers, headers[qpos].shape[0], file) if _ENDS in headers else None
-    if ends is None:
-        yield _episode(file, file.stem, headers, wanted, source, attributes, None)
-        return
+        parts, telling = _parts(handle, headers, headers[qpos].shape[0], file)
     prefix = f"{file.stem}_" if many else ""
-    for number, (start, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        name = f"{prefix}episode_{number:06d}"
-        yield _episode(file, name, headers, wanted, source, attributes, (start, stop))
+    for number, part in enumerate(parts):
+        alone = len(parts) == 1 and _ENDS not in headers
+        name = file.stem if alone else f"{prefix}{named(part, number)}"
+        span = None if alone else (part.start, part.stop)
+        yield _episode(file, name, headers, wanted, source, attributes, span, telling)
 
 
 def _episode(
     file: Path, name: str, headers: dict[str, Header], wanted: dict[str, str | None], source: str,
-    attributes: dict[str, Any], part: tuple[int, int] | None,
+    attributes: dict[str, Any], part: tuple[int, int] | None, telling: tuple[str, ...],
 ) -> Episode:  # fmt: skip
     total = headers[wanted["qpos"] or ""].shape[0]
     companions: dict[str, Series | str | None] = {}
@@ -79,7 +82,7 @@ def _episode(
     series = {"qpos": qpos} if isinstance(qpos, Series) else {}
     left = pair(series, companions, source, f"{file}, episode {name}")
     used = [key for role, key in wanted.items() if role in series and key]
-    described = [key for key in (*_DESCRIBING, _ENDS) if key in headers]
+    described = [key for key in (*_DESCRIBING, _ENDS, *telling) if key in headers]
     left += [key for key in headers if key not in (*used, *described, *(k for k in wanted.values() if k))]
     missing = () if wanted["action"] else ("action",)
     return Episode(name, file, series, attributes, Keys((*used, *described), missing, tuple(left)))
@@ -95,6 +98,19 @@ def _series(
         return f"shape {header.shape}, qpos has {total} rows"
     start, stop = part or (0, total)
     return Series((stop - start, *header.shape[1:]), f"{file}, array {key!r}", Rows(file, header, start), exact)
+
+
+def _parts(handle: ZipFile, headers: dict[str, Header], rows: int, file: Path) -> tuple[list[Part], tuple[str, ...]]:
+    """The episodes of an archive, and the arrays that tell them apart."""
+    if _ENDS in headers:
+        ends = _ends(handle, headers, rows, file)
+        return [Part(start, stop) for start, stop in pairwise([0, *ends])], (_ENDS,)
+
+    def read(key: str) -> np.ndarray:
+        return archive.values(handle, headers[key], file)
+
+    shapes = {key: header.shape for key, header in headers.items() if header.dtype.kind in "biufUS"}
+    return of_arrays(shapes, read, rows, str(file))
 
 
 def _ends(handle: ZipFile, headers: dict[str, Header], rows: int, file: Path) -> list[int]:

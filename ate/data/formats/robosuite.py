@@ -33,6 +33,11 @@ def looks(path: Path) -> str | None:
     return hdf5.evidence(path, lambda *opened: f"{tree.ROOT}/{tree.demos(*opened)[0]}/{_STATES}")
 
 
+def groups(path: Path) -> dict[str, tuple[str, ...]]:
+    """The masks of its files."""
+    return tree.groups(path)
+
+
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every demonstration of every file, its shapes and attributes; values stay on disk."""
     return tree.index(path, lambda file, data: partial(_episode, file, data, _attributes(data), {}, source))

@@ -23,7 +23,7 @@ class Table:
     Attributes:
         first: cells of its first line.
         header: whether they are names; otherwise they are numbers, the first row.
-        delimiter: what stands between cells.
+        delimiter: what stands between cells; a blank for any number of blanks.
         rows: rows of numbers.
         marks: the byte at which row 0, 4096, 8192, … begins.
         end: the byte after the last row.
@@ -62,12 +62,14 @@ def scan(file: Path) -> Table:
 
 @dataclass(frozen=True)
 class Rows:
-    """Reads some columns of some rows of a table as numbers."""
+    """Reads some columns of some rows of a table as numbers, from row `first` on; columns `loose` may hold text."""
 
     file: Path
     table: Table
     names: tuple[str, ...]
     columns: tuple[int, ...]
+    first: int = 0
+    loose: tuple[int, ...] = ()
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
         """Rows `[start, stop)`, float64.
@@ -77,43 +79,88 @@ class Rows:
         """
         if start == stop:
             return np.empty((0, len(self.columns)))
-        mark = start // _STRIDE
-        after = -(-stop // _STRIDE)
-        end = self.table.marks[after] if after < len(self.table.marks) else self.table.end
-        try:
-            with self.file.open("rb") as stream:
-                stream.seek(self.table.marks[mark])
-                raw = stream.read(end - self.table.marks[mark])
-        except OSError as error:
-            raise _odd(f"a file that cannot be read ({error})", str(self.file)) from error
-        lines = raw.decode("utf-8", "replace").split("\n")[start - mark * _STRIDE : stop - mark * _STRIDE]
+        start, stop = start + self.first, stop + self.first
+        lines = _text(self.file, self.table, start, stop)
         values = self._parsed(lines)
-        if values is None or values.shape != (stop - start, len(self.names)):
+        if values is None or values.shape != (stop - start, len(self.columns)):
             raise self._culprit(lines, start)
-        return values[:, list(self.columns)]
+        return values
 
     def _parsed(self, lines: list[str]) -> np.ndarray | None:
         if not all(line.strip() for line in lines):
             # Blank lines would be passed over.
             return None
-        try:
-            return np.loadtxt(
-                io.StringIO("\n".join(lines)), delimiter=self.table.delimiter, comments=None, quotechar='"', ndmin=2
-            )
-        except (ValueError, OverflowError):
-            # Its message counts other rows than a reader of the file does: `_culprit` finds the row.
+        values = _numbers("\n".join(lines), self.table.delimiter, None)
+        if values is not None and values.shape[1] == len(self.names):
+            return values[:, list(self.columns)]
+        # Text in columns that nobody reads does no harm, as long as every row has its cells.
+        if any(len(_split(line, self.table.delimiter)) != len(self.names) for line in lines):
             return None
+        strict = [i for i in range(len(self.names)) if i not in self.loose]
+        values = _numbers("\n".join(lines), self.table.delimiter, tuple(strict))
+        return None if values is None else values[:, [strict.index(i) for i in self.columns]]
 
     def _culprit(self, lines: list[str], start: int) -> InputError:
         for number, line in enumerate(lines, start=start):
             where = f"{self.file}, row {number}"
-            cells = [cell.strip().strip('"') for cell in line.rstrip("\r").split(self.table.delimiter)]
+            cells = _split(line, self.table.delimiter)
             if len(cells) != len(self.names):
                 return _odd(f"{len(cells) if line.strip() else 0} cells", where, f"{len(self.names)} cells")
-            for name, cell in zip(self.names, cells, strict=True):
-                if not _is_number(cell):
+            for column, (name, cell) in enumerate(zip(self.names, cells, strict=True)):
+                if column not in self.loose and not _is_number(cell):
                     return _odd(f"{cell!r:.60}", f"{where}, column {name!r}", "a number with a decimal point")
         return _odd("rows that cannot be parsed", f"{self.file}, from row {start} on", "a line of numbers a row")
+
+
+def texts(file: Path, table: Table, column: int) -> list[str]:
+    """The cells of one column as they are written, one a row.
+
+    Raises:
+        InputError: a row is too short for the column.
+    """
+    cells = []
+    for begin in range(0, table.rows, _STRIDE):
+        for number, line in enumerate(_text(file, table, begin, min(begin + _STRIDE, table.rows)), start=begin):
+            row = _split(line, table.delimiter)
+            if len(row) <= column:
+                got, expected = f"{len(row) if line.strip() else 0} cells", f"{len(table.first)} cells"
+                raise _odd(got, f"{file}, row {number}", expected)
+            cells.append(row[column])
+    return cells
+
+
+def _text(file: Path, table: Table, start: int, stop: int) -> list[str]:
+    """Lines `[start, stop)` of the rows."""
+    mark, after = start // _STRIDE, -(-stop // _STRIDE)
+    end = table.marks[after] if after < len(table.marks) else table.end
+    try:
+        with file.open("rb") as stream:
+            stream.seek(table.marks[mark])
+            raw = stream.read(end - table.marks[mark])
+    except OSError as error:
+        raise _odd(f"a file that cannot be read ({error})", str(file)) from error
+    return raw.decode("utf-8", "replace").split("\n")[start - mark * _STRIDE : stop - mark * _STRIDE]
+
+
+def _numbers(text: str, delimiter: str, columns: tuple[int, ...] | None) -> np.ndarray | None:
+    """Numbers of a text, `(rows, columns)`; None where a cell is none, or rows differ."""
+    parted = None if delimiter == " " else delimiter
+    try:
+        return np.loadtxt(io.StringIO(text), delimiter=parted, comments=None, quotechar='"', usecols=columns, ndmin=2)
+    except (ValueError, OverflowError):
+        # Its message counts other rows than a reader of the file does: `_culprit` finds the row.
+        return None
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    line = line.rstrip("\r")
+    if delimiter == " ":
+        return [cell.strip('"') for cell in line.split()]
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        cells = line.split(delimiter)
+    return [cell.strip() for cell in cells]
 
 
 def _cells(line: bytes, file: Path) -> tuple[tuple[str, ...], str]:
@@ -124,7 +171,12 @@ def _cells(line: bytes, file: Path) -> tuple[tuple[str, ...], str]:
         text = line.decode("utf-8-sig").strip("\r\n")
         if not text.strip():
             raise _odd("an empty line", where)
+        # Some tools mark the line of names as a comment.
+        text = text.lstrip("# ") if text.startswith("#") else text
         delimiter = max("\t;,", key=text.count)
+        if delimiter not in text and len(text.split()) > 1:
+            # Recorders of controllers part cells by blanks.
+            delimiter, text = " ", " ".join(text.split())
         cells = next(csv.reader([text], delimiter=delimiter, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise _odd(f"a line that cannot be read ({error})", where) from error

@@ -30,7 +30,7 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
                 f"a range above {near[j]:.3g} {unit}".rstrip(),
                 f"leave it out if it should not move: min–max normalisation scales {high[j] - low[j]:.2g} to [−1, 1]",
             )  # fmt: skip
-        elif noise[j] > NOISE and not data.is_gripper(j):
+        elif noise[j] > NOISE and not data.is_gripper(j) and j not in data.facts.wrapped:
             yield data.finding(
                 j, WARN, "constants.noise", f"noise: steps deviate by {noise[j]:.2f} of what the values themselves do",
                 "steps far smaller than the motion", f"check the sensor of {name}; leave it out or smooth it",

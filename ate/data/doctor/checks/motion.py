@@ -6,14 +6,13 @@ import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.robots.headings import POSE
 
 # A step this many times the 99th percentile of the joint's own, and above the sizes below, is no motion.
 TIMES = 8.0
 LEAST_JUMP = 0.1
 # Recorded speed above the profile's by more than half is no motion either.
 OVERSPEED = 1.5
-# A wrapped angle jumps by a turn, less a step.
-WRAP_SLACK = 0.15
 # More of the rows than this at one and the same extreme value: it was cut off there.
 PILED = 0.05
 
@@ -21,13 +20,14 @@ PILED = 0.05
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint and kind; grippers may close in a step."""
     usual = np.quantile(np.abs(data.facts.steps), 0.99, axis=0)
-    # A joint that wraps once an episode does so in several per cent of the steps.
-    common = np.quantile(np.abs(data.facts.steps), 0.75, axis=0)
     largest = np.array([item.largest for item in data.facts.summaries])
     for j in range(len(data.names)):
+        if not data.is_gripper(j) and j in data.facts.wrapped:
+            yield from _turns(data, j)
+            continue
         if data.is_gripper(j) or not data.moves[j]:
             continue
-        jump = _wrap(data, j, float(common[j]), largest[:, j]) or _jump(data, j, float(usual[j]), largest[:, j])
+        jump = _jump(data, j, float(usual[j]), largest[:, j])
         piled = _piled(data, j)
         yield from (finding for finding in (jump, piled) if finding is not None)
         if jump is None and piled is None:
@@ -37,21 +37,32 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _wrap(data: ExaminedSet, j: int, common: float, largest: np.ndarray) -> Finding | None:
-    name, summaries = data.names[j], data.facts.summaries
-    for turn, size in ((2 * np.pi, "2π"), (360.0, "360°")):
-        wrapped = np.abs(largest - turn) < WRAP_SLACK * turn
-        # In degrees nothing else moves by 300 in a step; in radians nothing moves by 5 unless steps are that large.
-        radians = max(-data.facts.low[j], data.facts.high[j]) < 4 * np.pi
-        if wrapped.any() and turn > 20 * common and radians == (turn < 7):
-            chosen = [summaries[i] for i in np.flatnonzero(wrapped)]
-            return data.finding(
-                j, FAIL, "motion.wraps",
-                f"wraps around: steps of about {size} in {len(chosen)} episodes, "
-                f"first {chosen[0].name} at row {chosen[0].largest_at[j]}", "an angle that goes on counting",
-                f"unwrap {name} (numpy.unwrap along each episode)", episodes=tuple(item.name for item in chosen),
-            )  # fmt: skip
-    return None
+def _turns(data: ExaminedSet, j: int) -> Iterator[Finding]:
+    """Whole turns within episodes and between them."""
+    name, wrapped = data.names[j], data.facts.wrapped[j]
+    if wrapped.rows:
+        episodes = tuple(dict.fromkeys(episode for episode, _ in wrapped.rows))
+        first, row = wrapped.rows[0]
+        pose = data.kinds[j] == POSE
+        yield data.finding(
+            j, FAIL, "motion.wraps",
+            f"wraps around{' between −π and π' if pose else ''}: {len(wrapped.rows)} steps of about {wrapped.size} in "
+            f"{len(episodes)} episodes, first {first} at row {row}",
+            "an angle that goes on counting",
+            f"unwrap {name} (numpy.unwrap along each episode, then whole turns so that episodes agree)"
+            + (", or record a 6-D rotation" if pose else ""), episodes=episodes,
+        )  # fmt: skip
+    for turns in sorted(set(wrapped.apart.values())):
+        episodes = tuple(episode for episode, count in wrapped.apart.items() if count == turns)
+        few = len(episodes) < len(data.facts.summaries) / 2
+        count = wrapped.size if abs(turns) == 1 else f"{abs(turns)} · {wrapped.size}"
+        yield data.finding(
+            j, FAIL, "motion.turns_apart",
+            f"{count} {'below' if turns > 0 else 'above'} the other episodes in {len(episodes)} of "
+            f"{len(data.facts.summaries)} ({listed(episodes)})", "one count of turns in all episodes",
+            f"{'add' if turns > 0 else 'subtract'} {count} {'to' if turns > 0 else 'from'} {name} there",
+            episodes=episodes, exclude=few,
+        )  # fmt: skip
 
 
 def _jump(data: ExaminedSet, j: int, usual: float, largest: np.ndarray) -> Finding | None:

@@ -1,4 +1,4 @@
-"""Shapes: the attributes of all files must agree: rates, joint names, units, robots."""
+"""Shapes: the attributes of all files must agree: rates, units, robots, tasks, clocks."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,10 +17,9 @@ MIXED_SHARE = 0.4
 
 
 def check(data: ExaminedSet) -> Iterator[Finding]:
-    """Rates, names, labels and time."""
+    """Rates, labels and time."""
     yield _rates(data)
     yield from _paces(data)
-    yield from _names(data)
     yield from _labels(data)
     yield from _time(data)
 
@@ -67,35 +66,6 @@ def _paces(data: ExaminedSet) -> Iterator[Finding]:
             f"{np.median(1 / shorter[odd]):.2g} times as many steps: another rate, whatever the attribute is",
             "like motions of like length", "resample these episodes to the rate of the others, or exclude them",
             episodes=tuple(names), exclude=True,
-        )  # fmt: skip
-
-
-def _names(data: ExaminedSet) -> Iterator[Finding]:
-    names_of = {item.name: tuple(item.attributes.get("joint_names", ())) for item in data.episodes}
-    kinds = Counter(names_of.values())
-    usual = kinds.most_common(1)[0][0]
-    odd = [name for name, names in names_of.items() if names != usual]
-    if odd:
-        other = next(names_of[name] for name in odd)
-        differs = [f"{a} for {b}" for a, b in zip(other, usual, strict=False) if a != b]
-        yield Finding(
-            FAIL, "names.differ", listed(odd),
-            f"{len(odd)} episodes name other joints than the rest" + (f" ({listed(differs)})" if differs else ""),
-            f"{', '.join(usual)}" if usual else "names in all files or in none",
-            "put the columns of these episodes into the order of the others, or exclude them", episodes=tuple(odd),
-            exclude=len(odd) < len(names_of) / 2,
-        )  # fmt: skip
-    elif all(name == f"joint_{i}" for i, name in enumerate(data.names)) and data.profile is None:
-        yield Finding(
-            WARN, "names.missing", "all joints",
-            f"no names for {len(data.names)} columns" + (f", {len(usual)} names" if usual else ""),
-            "one name a column", "write the attribute joint_names, or name the robot's profile (--robot)",
-        )  # fmt: skip
-    else:
-        matched = sum(joint is not None for joint in data.joints)
-        yield Finding(
-            PASS, "names", "all joints", f"{len(data.names)} named columns"
-            + (f", {matched} of them known to profile {data.profile.name}" if data.profile else ""),
         )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ TURN = 2 * np.pi
 MOST_RADIANS = 2 * TURN
 # Share of the joint's travel by which recordings overshoot published limits (calibration, soft stops).
 SLACK = 0.05
+# Beyond the limits by more than this share of the travel is no calibration: another zero, another joint, another robot.
+FAR = 0.3
 # Full resolutions of common servos' encoders.
 TICKS = (1024, 4096, 16384, 65536)
 # 20 rad/s is twice what the fastest arm's wrist does.
@@ -27,7 +29,7 @@ FEW = 10.0
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint of the arm; grippers are checked on their own."""
     suspects = _suspects(data)
-    arm = [j for j in range(len(data.names)) if not data.is_gripper(j)]
+    arm = [j for j in range(len(data.names)) if data.is_angle(j)]
     # A joint that happens to stay within a few degrees looks like radians: the other joints decide.
     all_degrees = sum(suspects.get(j) == "degrees" for j in arm) > 0.5 * sum(data.moves[j] for j in arm)
     for j in arm:
@@ -51,7 +53,9 @@ def _suspects(data: ExaminedSet) -> dict[int, str]:
     turning = {start + i for start in (quaternions.starts if quaternions is not None else []) for i in range(4)}
     for j, joint in enumerate(data.joints):
         size, unit = max(-low[j], high[j]), _expected(data, j)
-        if size <= 1e-3 or data.is_gripper(j) or j in turning:
+        wrapped = data.facts.wrapped.get(j)
+        if size <= 1e-3 or not data.is_angle(j) or j in turning or (wrapped is not None and wrapped.turn < 7):
+            # What wraps at 2π is in radians.
             continue
         if whole[j] and low[j] >= 0 and high[j] - low[j] > 10 and high[j] > 180 and unit != "ticks":
             suspects[j] = "ticks"
@@ -60,6 +64,8 @@ def _suspects(data: ExaminedSet) -> dict[int, str]:
                 suspects[j] = "degrees"
             elif _outside(data, j, 1.0) and _outside(data, j, -1.0) == 0:
                 suspects[j] = "sign"
+            elif _turns_off(data, j):
+                suspects[j] = "turn"
         elif unit == "rad" and size > MOST_RADIANS:
             suspects[j] = "degrees" if size <= MOST_DEGREES else "unknown"
         elif unit == "rad" and speed[j] > MOST_SPEED:
@@ -71,13 +77,22 @@ def _suspects(data: ExaminedSet) -> dict[int, str]:
     return suspects
 
 
-def _outside(data: ExaminedSet, j: int, factor: float) -> float:
-    """How far the recorded range, times `factor`, leaves the joint's limits, as a share of their span; 0 inside."""
+def _turns_off(data: ExaminedSet, j: int) -> int:
+    """Whole turns to add for the range to lie within the joint's limits; 0 where it does, or none helps."""
+    if not _outside(data, j, 1.0):
+        return 0
+    return next((n for n in (-1, 1, -2, 2) if _outside(data, j, 1.0, n * TURN) == 0), 0)
+
+
+def _outside(data: ExaminedSet, j: int, factor: float, shift: float = 0.0) -> float:
+    """How far the recorded range, times `factor` plus `shift` (rad), leaves the joint's limits, as a share of their
+    span; 0 inside.
+    """
     joint = data.joints[j]
     if joint is None or joint.low is None or joint.high is None:
         return 0.0
     slope, offset = joint.affine
-    ends = np.sort(np.array([data.facts.low[j], data.facts.high[j]]) * slope * factor + offset)
+    ends = np.sort(np.array([data.facts.low[j], data.facts.high[j]]) * slope * factor + offset + shift)
     span = joint.high - joint.low
     over = max(joint.low - ends[0], ends[1] - joint.high, 0.0) / span
     return float(over) if over > SLACK else 0.0
@@ -123,6 +138,14 @@ def _unit(data: ExaminedSet, j: int, kind: str) -> Finding:
             j, FAIL, "units.radians", f"{span}: radians, no joint of the set leaves ± 2π",
             f"degrees, as profile {data.robot} declares", "multiply by 180/π, or name a profile whose unit is rad",
         )  # fmt: skip
+    elif kind == "turn":
+        turns = _turns_off(data, j)
+        count = "2π" if abs(turns) == 1 else "4π"
+        return data.finding(
+            j, FAIL, "units.turn",
+            f"{span} rad, whole turns outside the limits; {low + turns * TURN:.4g} to {high + turns * TURN:.4g} inside",
+            expected, f"{'add' if turns > 0 else 'subtract'} {count} {'to' if turns > 0 else 'from'} {name}",
+        )  # fmt: skip
     elif kind == "sign":
         return data.finding(
             j, FAIL, "units.sign", f"{span} rad, outside the limits; turned round, {-high:.4g} to {-low:.4g}, inside",
@@ -142,13 +165,15 @@ def _limits(data: ExaminedSet, j: int) -> Finding:
     span = f"{low:.4g} to {high:.4g} {unit}"
     if joint is None or joint.low is None or joint.high is None:
         return data.finding(j, PASS, "units", f"{span}; no limits known")
-    over = _outside(data, j, 1.0)
+    # An angle that wraps has no range of its own.
+    over = 0.0 if j in data.facts.wrapped else _outside(data, j, 1.0)
     slope, offset = joint.affine
     ends = sorted(((joint.low - offset) / slope, (joint.high - offset) / slope))
     within = f"limits {ends[0]:.4g} to {ends[1]:.4g} {unit}"
     if over:
         return data.finding(
-            j, WARN, "units.limits", f"{span}, {100 * over:.0f} % of the joint's travel beyond its limits", within,
+            j, FAIL if over > FAR else WARN, "units.limits",
+            f"{span}, {100 * over:.0f} % of the joint's travel beyond its limits", within,
             f"check zero and sign of {name}, and that profile {data.robot} fits",
         )  # fmt: skip
     return data.finding(j, PASS, "units", f"{span}, within {within}")

@@ -1,0 +1,150 @@
+"""Rows of zeros that nobody measured: a lost packet, a recorder that began early, arrays that were not filled.
+
+A joint may well stand at 0. A row is lost where all joints of an arm are exactly 0 and the neighbours are so far from
+it that no motion of this set leads there.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ate.data.episodes import Episode, Episodes
+from ate.errors import InputError
+from ate.robots.headings import COMMAND, POSITION, heading
+from ate.robots.roles import roles
+
+# Columns of an arm that must all be 0: two joints are at home together often enough.
+FEWEST = 3
+# The step to the neighbour against the 95th percentile of steps, and in data units at least.
+TIMES, LEAST = 3.0, 0.05
+_SAMPLED = 16
+
+
+@dataclass(frozen=True)
+class ZeroRows:
+    """Rows `[start, stop)` of an episode that are exactly 0.
+
+    Attributes:
+        series: of which series.
+        episode: of which episode.
+        columns: which columns; all of the arm, or those of one of two.
+        start, stop: the rows.
+        steps: rows of the episode.
+    """
+
+    series: str
+    episode: str
+    columns: tuple[int, ...]
+    start: int
+    stop: int
+    steps: int
+
+    @property
+    def place(self) -> str:
+        """`"head"`, `"tail"`, `"middle"`, or `"whole"` of the episode."""
+        if self.start == 0:
+            return "whole" if self.stop == self.steps else "head"
+        return "tail" if self.stop == self.steps else "middle"
+
+
+class Zeros:
+    """Finds lost rows in the series of a set.
+
+    Args:
+        episodes: the set; a few of them give the usual steps.
+    """
+
+    def __init__(self, episodes: Episodes) -> None:
+        self.found: list[ZeroRows] = []
+        self._groups: dict[str, list[list[int]]] = {}
+        self._usual: dict[str, np.ndarray] = {}
+        for name in ("qpos", "action"):
+            groups = _groups(episodes, name)
+            usual = _usual_steps(episodes, name, groups) if groups else None
+            if usual is not None:
+                self._groups[name], self._usual[name] = groups, usual
+
+    def cut(self, item: Episode, series: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
+        """The series of an episode without lost rows, and how many rows were taken off the start.
+
+        Lost rows at either end are cut, those within are interpolated: what follows has the rows' own numbers.
+        """
+        lost = [zeros for name in self._groups if name in series for zeros in self._lost(item, name, series[name])]
+        self.found += lost
+        if not lost:
+            return series, 0
+        rows = lost[0].steps
+        head = max((z.stop for z in lost if z.place == "head"), default=0)
+        tail = min((z.start for z in lost if z.place == "tail"), default=rows)
+        for zeros in (z for z in lost if z.place == "middle"):
+            series = {**series, zeros.series: _bridged(series[zeros.series], zeros)}
+        if tail - head < 2:
+            return series, 0
+        return {name: values[head:tail] if len(values) == rows else values for name, values in series.items()}, head
+
+    def _lost(self, item: Episode, name: str, rows: np.ndarray) -> Iterator[ZeroRows]:
+        usual = self._usual[name]
+        if rows.ndim != 2 or rows.shape[1] != len(usual):
+            return
+        for group in self._groups[name]:
+            empty = np.asarray((rows[:, group] == 0).all(axis=1))
+            if not empty.any():
+                continue
+            for start, stop in _runs(empty):
+                near = [rows[i, group] for i in (start - 1, stop) if 0 <= i < len(rows)]
+                # A whole episode of zeros has no neighbour: nothing in the set would move there and stay.
+                away = np.max(np.abs(near), axis=0) if near else np.full(len(group), np.inf)
+                if (away > np.maximum(TIMES * usual[group], LEAST)).any() and (near or not np.all(usual[group] == 0)):
+                    yield ZeroRows(name, item.name, tuple(group), start, stop, len(rows))
+
+
+def _groups(episodes: Episodes, name: str) -> list[list[int]]:
+    """Columns of the arm, and where there are two those of each; none where they are too few."""
+    shapes = {item.series[name].shape[1:] for item in episodes if item.has(name)}
+    width = next(iter(shapes))[0] if len(shapes) == 1 and len(next(iter(shapes))) == 1 else 0
+    names = episodes.joint_names if width == episodes.dof else episodes[0].column_names(name) if width else ()
+    if not width:
+        return []
+    if len(names) != width:
+        return [list(range(width))] if width >= FEWEST else []
+    known = roles(names)
+    sides: dict[str, list[int]] = {}
+    for i, role in enumerate(known):
+        if (role is None or role.part not in ("gripper", "other")) and heading(names[i]).kind in (POSITION, COMMAND):
+            sides.setdefault("" if role is None else role.arm, []).append(i)
+    return [group for group in sides.values() if len(group) >= FEWEST]
+
+
+def _usual_steps(episodes: Episodes, name: str, groups: Sequence[Sequence[int]]) -> np.ndarray | None:
+    """95th percentile of the steps of each column, rows of zeros left out, `(width,)`."""
+    parts = []
+    for index in np.unique(np.linspace(0, len(episodes) - 1, _SAMPLED).round().astype(int)):
+        item = episodes[int(index)]
+        if not item.has(name):
+            continue
+        try:
+            rows = item.read(name).astype(np.float64)
+        except InputError:
+            # The pass itself reports it.
+            continue
+        empty = np.any([(rows[:, list(group)] == 0).all(axis=1) for group in groups], axis=0)
+        steps = np.abs(np.diff(rows, axis=0))[~(empty[1:] | empty[:-1])]
+        parts.append(steps)
+    steps = np.concatenate(parts) if parts else np.zeros((0, 0))
+    return np.quantile(steps, 0.95, axis=0) if len(steps) else None
+
+
+def _bridged(rows: np.ndarray, zeros: ZeroRows) -> np.ndarray:
+    rows = np.array(rows)
+    gap = np.arange(zeros.start, zeros.stop)
+    for column in zeros.columns:
+        rows[gap, column] = np.interp(
+            gap, [zeros.start - 1, zeros.stop], [rows[zeros.start - 1, column], rows[zeros.stop, column]]
+        )
+    return rows
+
+
+def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,0 +1,106 @@
+"""Ends of episodes in a table or an array of many: by their numbers, flags at last rows, or steps that start again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ate.errors import InputError
+
+# Names of arrays that flag last rows, as D4RL, Gymnasium and LeRobot write them; a row may be flagged by any of them.
+FLAGS = ("terminals", "timeouts", "dones", "done", "terminated", "truncated", "terminal", "timeout", "is_last",
+         "next.done", "next/done")  # fmt: skip
+# Names of arrays that number the episode of each row.
+NUMBERS = ("traj_id", "traj_ids", "episode_index", "episode_id", "episode_ids", "episode", "trajectory_id", "demo_id")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows `[start, stop)`, one episode; `name` is its number or text where rows are numbered, else empty."""
+
+    start: int
+    stop: int
+    name: str = ""
+
+
+def of_arrays(
+    shapes: Mapping[str, tuple[int, ...]], read: Callable[[str], np.ndarray], rows: int, where: str
+) -> tuple[list[Part], tuple[str, ...]]:
+    """The episodes of a file of arrays, and the keys that tell them apart; one part and no key where none does.
+
+    Args:
+        shapes: of all arrays of the file.
+        read: reads one of them.
+        rows: rows of the joint positions.
+        where: the file, for messages.
+
+    Raises:
+        InputError: rows of one episode do not lie together.
+    """
+    fitting = [key for key, shape in shapes.items() if shape in ((rows,), (rows, 1))]
+    for key in (key for key in NUMBERS if key in fitting):
+        return by_number(read(key), f"{where}, array {key!r}"), (key,)
+    flags = [key for key in FLAGS if key in fitting]
+    values = {key: read(key) for key in flags}
+    # Flags that are never set, or in most rows, end nothing.
+    values = {key: item for key, item in values.items() if item.dtype.kind in "biuf" and 0 < (item != 0).mean() < 0.5}
+    parts = by_flag(list(values.values()), rows) if values else [Part(0, rows)]
+    return parts, tuple(values)
+
+
+def by_number(numbers: Sequence[object] | np.ndarray, where: str) -> list[Part]:
+    """One part a number, in the order of the rows.
+
+    Raises:
+        InputError: rows of one episode do not lie together.
+    """
+    rows = np.asarray(numbers).ravel()
+    places = np.flatnonzero(rows[1:] != rows[:-1]) + 1
+    ends = [0, *places.tolist(), len(rows)]
+    parts = [Part(a, b, _text(rows[a])) for a, b in pairwise(ends)]
+    seen: dict[str, Part] = {}
+    for part in parts:
+        if part.name in seen:
+            raise InputError(
+                f"rows of episode {part.name} from {seen[part.name].start} on and again from {part.start} on",
+                where=where,
+                expected="the rows of an episode together",
+                fix="sort the rows by episode, then by time",
+            )
+        seen[part.name] = part
+    return parts
+
+
+def by_flag(flags: Sequence[np.ndarray], rows: int) -> list[Part]:
+    """Parts that end with a flagged row; rows after the last flag are a part of their own."""
+    flagged = np.zeros(rows, bool)
+    for values in flags:
+        flagged |= np.asarray(values).ravel() != 0
+    stops = (np.flatnonzero(flagged) + 1).tolist()
+    stops += [rows] if not stops or stops[-1] != rows else []
+    return [Part(a, b) for a, b in pairwise([0, *stops])]
+
+
+def by_step(steps: np.ndarray) -> list[Part]:
+    """Parts that begin where the number of the step starts again from its first value; one part where it never does."""
+    values = np.asarray(steps).ravel()
+    starts = np.flatnonzero((values[1:] < values[:-1]) & (values[1:] == values[0])) + 1
+    ends = [0, *starts.tolist(), len(values)]
+    return [Part(a, b) for a, b in pairwise(ends)]
+
+
+def named(part: Part, number: int) -> str:
+    """What an exclude list calls an episode: `episode_000003`, or the text that the rows have for it."""
+    if not part.name:
+        return f"episode_{number:06d}"
+    return f"episode_{int(part.name):06d}" if part.name.isdecimal() else part.name[:100]
+
+
+def _text(value: object) -> str:
+    text = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number == int(number) >= 0 else text
