@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from ate.cli.tables import table_text, terminal_width
 from ate.data.doctor.report import FAIL, PASS, WARN, Report, merged
+from ate.runs.tables import table_text, terminal_width
 
 VERDICTS = {
     PASS: "no problem found",
