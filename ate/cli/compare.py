@@ -10,10 +10,11 @@ import click
 
 from ate.cli.accept_option import accept_option
 from ate.cli.guidance_options import guidance_options
-from ate.cli.tables import table_text
+from ate.cli.name_type import Name
 from ate.experiments.methods import COMPARISON, METHOD_SETS
 from ate.experiments.settings import settings
 from ate.runs.options import pairs
+from ate.runs.tables import table_text
 from ate.steer.guidance_config import OPTIONS
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=int, default=None, help="Training seeds.")
 @click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
 @click.option("--task", default=None, help="Simulated task to roll out [default: that of the demonstrations].")
-@click.option("--methods", type=click.Choice(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
+@click.option("--methods", type=Name(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
 @guidance_options
 def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     """Methods in one regime: success with intervals, paired by training seed.

@@ -10,6 +10,7 @@ import click
 
 from ate.cli.accept_option import accept_option, accepted
 from ate.cli.guidance_options import guidance_options
+from ate.cli.name_type import Name
 from ate.cli.steer_task import Task
 from ate.errors import InputError
 
@@ -30,7 +31,7 @@ METHODS = ("guidance", "retarget", "direct")
 @click.option("--adapt", type=click.Path(path_type=Path), required=True, help="The adaptation robot's episodes.")
 @click.option("--pretrain", type=click.Path(path_type=Path), default=None,
               help="The pre-training robots' episodes; for retarget and --guidance tool-motion.")  # fmt: skip
-@click.option("--method", type=click.Choice(METHODS), default="guidance", show_default=True,
+@click.option("--method", type=Name(METHODS), default="guidance", show_default=True,
               help="guidance, retargeted episodes in each batch, or demonstrations alone.")  # fmt: skip
 @click.option("--share", default=0.5, show_default=True, help="Rows at retargeted episodes, as a share of a batch.")
 @click.option("--robot", default="", help="Profile or model file (URDF, MJCF) of the adaptation robot.")

@@ -50,7 +50,7 @@ class Task:
         """Guidance by the alignment of a folder, with goals where it acts at pre-training observations.
 
         Raises:
-            InputError: no folder, or no pre-training episodes where it needs them.
+            InputError: no folder, another robot's alignment, or no pre-training episodes where it needs them.
         """
         from ate.align.alignment import Alignment
         from ate.steer.goals import Goals
@@ -62,6 +62,16 @@ class Task:
                 fix="give --alignment, or --method retarget or direct",
             )  # fmt: skip
         self.alignment = Alignment.load(folder)
+        space = self.alignment.space
+        if (space.joint_names, space.source) != (self.episodes.joint_names, self.episodes.source):
+            raise InputError(
+                f"an alignment of {space.embodiment.name} (joints {', '.join(space.joint_names)} from "
+                f"{space.source!r})",
+                where=str(folder),
+                expected=f"one of {self.episodes.robot} (joints {', '.join(self.episodes.joint_names)} from "
+                f"{self.episodes.source!r})",
+                fix=f"align it: ate align --pretrain FOLDER --adapt {self.data.path} --out FOLDER",
+            )
         goals = Goals.of(self.alignment, self.sets, self.retargeted) if config.at_pretraining else None
         return Guidance.of(self.alignment, config, goals=goals)
 

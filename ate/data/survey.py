@@ -10,6 +10,7 @@ from ate.data.declared import as_declared, columns_of, notes
 from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
 from ate.data.formats import SUFFIXES
 from ate.data.formats.layout import Broken
+from ate.data.formats.nested import remembering
 from ate.data.formats.reader import Reader, reader_of
 from ate.data.formats.refusal import nothing
 from ate.data.groups import Groups, expanded, note
@@ -57,8 +58,9 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
 
         known = profile(data.robot)
     path = Path(data.path)
-    reader, evidence = reader_of((*data.task_folders(), path)[0], data.layout)
-    items = list(_items(data, reader, known))
+    with remembering():
+        reader, evidence = reader_of((*data.task_folders(), path)[0], data.layout)
+        items = list(_items(data, reader, known))
     if not items:
         raise nothing(path, reader.EXPECTS if data.layout else "")
     groups: Groups = reader.groups(path) if hasattr(reader, "groups") else {}

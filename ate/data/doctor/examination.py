@@ -200,9 +200,17 @@ def _examined(path: str, episodes: Episodes, robot: str, horizon: int, others: t
 
 
 def _broken(broken: Sequence[Broken]) -> list[Finding]:
-    findings = []
+    """A finding for each cause: episodes that are refused in the same words are one."""
+    causes: dict[tuple[str, ...], list[Broken]] = {}
     for item in broken:
-        got = f"{item.error.where}: {item.error.got}"
-        wrong = Finding(FAIL, item.code, item.name, got, item.error.expected, item.error.fix)
-        findings.append(replace(wrong, episodes=(item.name,), exclude=True))
+        error = item.error
+        causes.setdefault((item.code, error.got, error.expected, error.fix.replace(item.name, "")), []).append(item)
+    findings = []
+    for (code, got, expected, _), items in causes.items():
+        names, error = tuple(item.name for item in items), items[0].error
+        more = f" and {len(items) - 1} more" if len(items) > 1 else ""
+        few = ", ".join(names[:8]) + ("" if len(names) <= 8 else ", …")
+        fix = error.fix.replace(names[0], few)
+        wrong = Finding(FAIL, code, f"{names[0]}{more}", f"{error.where}{more}: {got}", expected, fix)
+        findings.append(replace(wrong, episodes=names, exclude=True))
     return findings or [Finding(PASS, "files", "all files", "every episode could be opened, all of one width")]

@@ -34,8 +34,20 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 
 
 def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
-    """The episode of a file; or those of one with flags at last rows, or numbers of episodes."""
-    whole = _episode(file, source)
+    return parted(_episode(file, source), file, many)
+
+
+def parted(whole: Episode, file: Path, many: bool) -> Iterator[Episode]:
+    """The episode of an HDF5 file; or those of one with flags at last rows, or numbers of episodes, in its root.
+
+    Args:
+        whole: all rows of the file.
+        file: the file.
+        many: whether the set has other files.
+
+    Raises:
+        InputError: rows of one episode do not lie together.
+    """
     rows, ignored = len(whole), [key for key in whole.keys.ignored if key in (*FLAGS, *NUMBERS)]
     parts: list[Part] = [Part(0, rows)]
     telling: tuple[str, ...] = ()

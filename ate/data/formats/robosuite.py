@@ -17,6 +17,7 @@ from ate.data.formats import hdf5, mujoco_model, tree
 from ate.data.formats.companions import pair
 from ate.data.formats.layout import Broken, confined, known, text, timed
 from ate.data.formats.mujoco_model import Model
+from ate.data.formats.outline import outline, positions
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -36,6 +37,11 @@ def looks(path: Path) -> str | None:
 def groups(path: Path) -> dict[str, tuple[str, ...]]:
     """The masks of its files."""
     return tree.groups(path)
+
+
+def notes(path: Path) -> tuple[str, ...]:
+    """Numbers of rows that its files give and do not have."""
+    return tree.notes(path)
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
@@ -96,7 +102,7 @@ def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: d
     inline = given is not None and given.lstrip().startswith("<")
     if given is None or (not inline and ("\0" in given or len(given) > 1000)):
         got = "no such attribute" if given is None else f"{len(given)} characters that name no file"
-        fix = "put the model that was recorded next to the states, or exclude the demonstration"
+        fix = f"put the model that was recorded next to the states{_measured(file)}, or exclude the demonstration"
         raise InputError(got, where=where, expected="the model's XML, or the name of its file in models/", fix=fix)
     if given not in models:
         if inline:
@@ -104,6 +110,12 @@ def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: d
         else:
             models[given] = mujoco_model.read(confined(file.parent / "models", given, where))
     return models[given]
+
+
+def _measured(file: Path) -> str:
+    """The option that reads what was measured, where a file without its model has that."""
+    found = positions(outline(file))
+    return f", or read what was measured, --layout 'qpos={found[0]}'" if found else ""
 
 
 def _noted(group: h5py.Group, name: str, file: Path) -> str:
