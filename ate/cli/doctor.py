@@ -5,6 +5,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,10 @@ def tree(report: Report) -> dict[str, Any]:
     """A report in plain values, for JSON; infinite oddness becomes null."""
     triage = [{**vars(t), "oddness": t.oddness if t.oddness < float("inf") else None} for t in report.triage]
     return {
-        **vars(report),
+        **{field.name: getattr(report, field.name) for field in fields(report)},
         "level": report.level,
         "counts": report.counts(),
+        "rows": report.rows(passed=True),
         "findings": [{**vars(finding), "check": finding.check} for finding in report.findings],
         "triage": triage,
         "exclude": report.exclude,

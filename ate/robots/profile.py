@@ -171,7 +171,10 @@ class Profile:
 
 def bare(name: str) -> str:
     """A column's name without what marks it as a measured position, nor the namespace before it."""
-    return _POSITION.sub("", name.strip().rpartition("/")[2]) or name.strip()
+    spaces = name.strip().strip("/").split("/")
+    # PlotJuggler's tables of ROS: `/joint_states/elbow_joint/position`.
+    last = spaces[-2] if len(spaces) > 1 and spaces[-1].casefold() in ("position", "pos", "q") else spaces[-1]
+    return _POSITION.sub("", last) or name.strip()
 
 
 def limits(joints: Sequence[Joint | None]) -> tuple[np.ndarray, np.ndarray]:

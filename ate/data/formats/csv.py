@@ -6,7 +6,7 @@ number in its column `episode`, one a flag in its column `done`, or one a count 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,12 +60,12 @@ def _episodes(
 ) -> Iterator[Episode]:
     head = table.scan(file)
     names = _names(head, file, profile)
-    columns = Columns.of(names, joints) if head.header else Columns.of(names, names)
+    columns = Columns.of(names, joints, table.written(file, head)) if head.header else Columns.of(names, names)
     if not columns.joints:
         got = f"columns {', '.join(names)[:500]}"
         fix = f"name the joints after what they are, or say which columns they are, --joints {','.join(names[:2])}"
         raise InputError(got, where=f"{file}, first line", expected="measured positions of joints", fix=fix)
-    parts = _parts(file, head, columns)
+    parts = _parts(file, head, names, columns)
     clock = _clock(names, columns)
     loose = tuple(i for i in columns.left if i != clock)
     for number, part in enumerate(parts):
@@ -117,7 +117,7 @@ def _clock(names: Sequence[str], columns: Columns) -> int | None:
     return next((i for i in columns.of_kind(CLOCK) if names[i].lower() in _TIMES), None)
 
 
-def _parts(file: Path, head: Table, columns: Columns) -> list[Part]:
+def _parts(file: Path, head: Table, names: Sequence[str], columns: Columns) -> list[Part]:
     """The episodes of a table."""
     whole = [Part(0, head.rows)]
 
@@ -125,7 +125,7 @@ def _parts(file: Path, head: Table, columns: Columns) -> list[Part]:
         return table.texts(file, head, column)
 
     for column in columns.of_kind(EPISODE):
-        return by_number(cells(column), f"{file}, column {head.first[column]!r}")
+        return by_number(cells(column), f"{file}, column {names[column]!r}")
     for column in columns.of_kind(END):
         flags = np.array([_flagged(cell) for cell in cells(column)])
         # A flag that stays on after the end, or is on everywhere, ends nothing.
@@ -148,6 +148,9 @@ def _flagged(cell: str) -> bool:
 
 def _names(head: Table, file: Path, profile: "Profile | None") -> tuple[str, ...]:
     if head.header:
+        if head.first[0] == "" and "index" not in head.first:
+            # As pandas writes its index.
+            head = replace(head, first=("index", *head.first[1:]))
         if len(set(head.first)) < len(head.first) or "" in head.first:
             odd = next(name for name in head.first if not name or head.first.count(name) > 1)
             got = f"the column name {odd!r:.60} {'twice' if odd else 'without text'}"
