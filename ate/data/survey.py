@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ate.data.columns import arranged, pick
+from ate.data.declared import as_declared, columns_of, notes
 from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
 from ate.data.formats import SUFFIXES
 from ate.data.formats.layout import Broken
@@ -72,6 +73,7 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     items, moved = arranged(items, _folder_name(path), known)
     if data.joints:
         items = _ordered(items, source)
+    items = as_declared(items, data, known, _folder_name(path))
     if values:
         items = [_tried(item, lambda e: _read_through(e, source)) for item in items]
     present = [item for item in items if stem(item.name) not in left_out]
@@ -83,7 +85,14 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     kept = tuple(item for item in usable if item.name not in odd)
     entries = tuple(_entry(item, source, left_out, odd) for item in items)
     unlisted = leftovers(path, reader.NAME, files, names)
-    texts = (moved, *_elsewhere(items), *_counted(reader, path), note(groups), unread(unlisted) if unlisted else "")
+    texts = (
+        *notes(kept),
+        moved,
+        *_elsewhere(items),
+        *_counted(reader, path),
+        note(groups),
+        unread(unlisted) if unlisted else "",
+    )
     ledger = Ledger(reader.NAME, evidence, entries, tuple(text for text in texts if text), unlisted)
     return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
 
@@ -221,10 +230,8 @@ def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> 
         return names
     if profile is None:
         return tuple(f"joint_{i}" for i in range(width))
-    if len(profile.joints) == width:
-        # Optional columns too, such as the gripper of a robot from a URDF.
-        return tuple(joint.name for joint in profile.joints)
-    if len(profile.joint_names) != width:
+    columns = columns_of(profile, width)
+    if columns is None:
         raise InputError(
             f"{width} columns in {data.source!r}",
             where=data.path,
@@ -232,4 +239,4 @@ def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> 
             f"{', '.join(profile.joint_names)}",
             fix="name the profile of the robot that was recorded",
         )
-    return profile.joint_names
+    return columns

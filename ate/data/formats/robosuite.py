@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
+from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, mujoco_model, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, clock_rate, confined, known, text
+from ate.data.formats.layout import Broken, confined, known, text, timed
 from ate.data.formats.mujoco_model import Model
 from ate.data.formats.outline import outline, positions
 from ate.data.ledger import Keys
@@ -83,14 +83,16 @@ def _episode(
     left += [_noted(group, other, file) for other in present if other not in (_STATES, _ACTIONS)]
     used = (_STATES, _MODEL, *([_ACTIONS] if "action" in series else []))
     keys = Keys(used, () if _ACTIONS in present else (_ACTIONS,), tuple(left))
+    stamps = Series((len(states), 1), f"{file}, dataset {key!r}, the time", hdf5.Rows(file, (key,), (0,)), exact=True)
+    clock = Clock("time_s", stamps)
     slides = any(joint.kind == "slide" for joint in robot)
     attributes = {
         **shared,
-        **clock_rate(np.asarray(group[_STATES][:_TIMED, 0], dtype=float)),
+        **timed(clock),
         "joint_names": tuple(joint.name for joint in robot),
         "units": "rad (hinges), m (slides)" if slides else "rad",
     }
-    return Episode(f"{prefix}{name}", file, series, attributes, keys)
+    return Episode(f"{prefix}{name}", file, series, attributes, keys, clock=clock)
 
 
 def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: dict[str, Model]) -> Model:
