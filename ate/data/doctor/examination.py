@@ -35,6 +35,7 @@ from ate.data.units import joints_now
 from ate.errors import InputError
 
 Source = DataSet | Episodes | str | Path
+_UNREADABLE = "files.unreadable"
 # The path of a set, what of it can be used, what cannot, and the ledger.
 Surveyed = tuple[str, Episodes | None, tuple[Broken, ...], Ledger]
 # In the order of the report where levels are equal.
@@ -200,13 +201,15 @@ def _examined(path: str, episodes: Episodes, robot: str, horizon: int, others: t
 
 
 def _broken(broken: Sequence[Broken]) -> list[Finding]:
-    """A finding for each cause: episodes that are refused in the same words are one."""
+    """A finding for each cause: episodes that cannot be read, and are refused in the same words, are one."""
     causes: dict[tuple[str, ...], list[Broken]] = {}
     for item in broken:
         error = item.error
-        causes.setdefault((item.code, error.got, error.expected, error.fix.replace(item.name, "")), []).append(item)
+        own = "" if item.code == _UNREADABLE else item.name
+        key = (item.code, error.got, error.expected, error.fix.replace(item.name, ""), own)
+        causes.setdefault(key, []).append(item)
     findings = []
-    for (code, got, expected, _), items in causes.items():
+    for (code, got, expected, *_), items in causes.items():
         names, error = tuple(item.name for item in items), items[0].error
         more = f" and {len(items) - 1} more" if len(items) > 1 else ""
         few = ", ".join(names[:8]) + ("" if len(names) <= 8 else ", …")

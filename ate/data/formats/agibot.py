@@ -20,5 +20,5 @@ def _form(group: str) -> tuple[Part, ...]:
     )
 
 
-_LAYOUT = Recording(qpos=(_form("state"),), action=(_form("action"),), clocks=(("timestamp", 1e9),))
+_LAYOUT = Recording(qpos=(_form("state"),), action=(_form("action"),), clocks=("timestamp",))
 looks, index = _LAYOUT.looks, _LAYOUT.index

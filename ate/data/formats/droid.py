@@ -16,6 +16,6 @@ _LAYOUT = Recording(
     qpos=((Part(f"{_STATE}/joint_positions", _ARM, True), Part(f"{_STATE}/gripper_position", _GRIPPER)),),
     action=((Part("action/joint_position", _ARM, True), Part("action/gripper_position", _GRIPPER)),),
     known={"robot": "panda"},
-    clocks=(("observation/timestamp/control/step_start", 1e3), ("observation/timestamp/robot_state/read_start", 1e3)),
+    clocks=("observation/timestamp/control/step_start", "observation/timestamp/robot_state/read_start"),
 )
 looks, index = _LAYOUT.looks, _LAYOUT.index

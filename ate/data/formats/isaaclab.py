@@ -37,6 +37,11 @@ def groups(path: Path) -> dict[str, tuple[str, ...]]:
     return tree.groups(path)
 
 
+def notes(path: Path) -> tuple[str, ...]:
+    """Numbers of rows that its files give and do not hold."""
+    return tree.notes(path)
+
+
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every demonstration of every file, its shapes and attributes; values stay on disk."""
     return tree.index(path, lambda file, data: partial(_episode, file, _attributes(data), source))

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats import nested, parquet
 from ate.data.formats.companions import pair
 from ate.data.formats.jsonfile import read_object
-from ate.data.formats.layout import MOST_BYTES, Broken, clock_rate, known, listed, rate
+from ate.data.formats.layout import MOST_BYTES, Broken, known, listed, rate, timed
 from ate.data.formats.parquet import Footer, Window
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -26,7 +27,7 @@ SUFFIXES = (".parquet",)
 _INFO = "meta_data/info.json"
 _QPOS, _ACTION = ("observation.state", "observation.qpos", "qpos", "state"), ("action", "actions")
 _OWNER, _CLOCK = "episode_index", "timestamp"
-_TIMED, _MOST_ROWS = 2000, 2**28
+_MOST_ROWS = 2**28
 
 
 def looks(path: Path) -> str | None:
@@ -87,9 +88,11 @@ def _episodes(file: Path, name: str, source: str, shared: dict[str, Any]) -> Ite
         used = tuple(
             key for key in (qpos, action if "action" in series else None, _OWNER if number >= 0 else None) if key
         )
-        keys = Keys(used, () if action else ("action",), (*left, *others))
-        timed = {} if "rate_hz" in shared else _clock(file, footer, start, stop)
-        yield Episode(episode, file, series, {**timed, **shared}, keys)
+        clock = _clock(file, footer, start, stop)
+        more = [key for key in others if clock is None or key != _CLOCK]
+        found = (*used, *([clock.label] if clock else ()))
+        keys = Keys(found, () if action else ("action",), (*left, *more))
+        yield Episode(episode, file, series, {**shared, **timed(clock, shared)}, keys, clock=clock)
 
 
 def _parts(file: Path, footer: Footer) -> list[tuple[int, int, int]]:
@@ -125,13 +128,11 @@ def _series(file: Path, column: str, width: int, number: int, start: int, stop: 
     return Series((stop - start, width), where, Window(file, column, width, start, number))
 
 
-def _clock(file: Path, footer: Footer, start: int, stop: int) -> dict[str, float]:
+def _clock(file: Path, footer: Footer, start: int, stop: int) -> Clock | None:
     if footer.columns.get(_CLOCK) != "number":
-        return {}
-    try:
-        return clock_rate(Window(file, _CLOCK, 1, start)(0, min(stop - start, _TIMED))[:, 0])
-    except InputError:
-        return {}
+        return None
+    rows = Window(file, _CLOCK, 1, start)
+    return Clock(_CLOCK, Series((stop - start, 1), f"{file}, column {_CLOCK!r}", rows, exact=True))
 
 
 def _attributes(path: Path) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import h5py
 
+from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import check_matrix
+from ate.data.formats.layout import check_matrix, timed
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -91,7 +92,7 @@ def first(group: h5py.Group, forms: Iterable[Sequence[Part]], file: Path, here: 
 
 def episode(
     name: str, file: Path, group: h5py.Group, qpos: Joined, action: Joined | str | None, source: str,
-    attributes: dict[str, Any], here: str = "",
+    attributes: dict[str, Any], here: str = "", clock: Clock | None = None,
 ) -> Episode:  # fmt: skip
     """An episode of joined parts, with the ledger of its keys.
 
@@ -104,6 +105,7 @@ def episode(
         source: the requested series.
         attributes: what is known of it; columns are named after the parts.
         here: where the group is in the file.
+        clock: its time stamps, one a row.
 
     Raises:
         InputError: `source` is `action` and there is no usable action.
@@ -119,7 +121,11 @@ def episode(
         used += action.keys
     of_action = action.keys if isinstance(action, Joined) else ()
     left += [key for key in hdf5.keys(group) if key not in (*used, *of_action)]
-    return Episode(name, file, series, known, Keys(used, () if action is not None else ("action",), tuple(left)))
+    if clock is not None:
+        left = [key for key in left if key.rpartition("/")[2] != clock.name]
+        used += (clock.label,)
+    keys = Keys(used, () if action is not None else ("action",), tuple(left))
+    return Episode(name, file, series, {**known, **timed(clock, known)}, keys, clock=clock)
 
 
 def _shape(group: h5py.Group, part: Part, file: Path, prefix: str) -> tuple[int, int] | None:

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
+from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, parts
-from ate.data.formats.layout import Broken, clock_rate, each_file
+from ate.data.formats.layout import Broken, each_file
 from ate.data.formats.parts import Joined, Part
 from ate.errors import InputError
-
-# Enough rows to measure the time step.
-_TIMED = 2000
 
 
 @dataclass(frozen=True)
@@ -26,13 +23,13 @@ class Recording:
         qpos: forms of the joint positions, the first whose parts are there counts.
         action: likewise of the commands.
         known: what the layout's documentation says of every file, under the names of the house.
-        clocks: a dataset of time stamps, and its ticks a second; the first that is there gives the rate.
+        clocks: datasets of time stamps; the first that is there is the clock of an episode.
     """
 
     qpos: tuple[Sequence[Part], ...]
     action: tuple[Sequence[Part], ...] = ()
     known: Mapping[str, Any] = field(default_factory=dict)
-    clocks: tuple[tuple[str, float], ...] = ()
+    clocks: tuple[str, ...] = ()
 
     def looks(self, path: Path) -> str | None:
         """The dataset that makes this layout, as evidence; None for none."""
@@ -54,8 +51,9 @@ class Recording:
                 expected = f"joint positions in {', or in '.join(_listed(form) for form in self.qpos)}"
                 raise InputError(got, where=str(file), expected=expected, fix="name another layout, or exclude it")
             action = self._action(handle, file)
-            known = {**hdf5.attributes(handle), **self._rate(handle, file)}
-            return parts.episode(file.stem, file, handle, qpos, action, source, {**self.known, **known})
+            known = {**self.known, **hdf5.attributes(handle)}
+            clock = self._clock(handle, file, len(qpos.series))
+            return parts.episode(file.stem, file, handle, qpos, action, source, known, clock=clock)
 
     def _action(self, handle: h5py.File, file: Path) -> Joined | str | None:
         """The commands; None for none, the reason where they are unusable."""
@@ -64,13 +62,14 @@ class Recording:
         except InputError as error:
             return error.got
 
-    def _rate(self, handle: h5py.File, file: Path) -> dict[str, float]:
-        for key, ticks in self.clocks:
+    def _clock(self, handle: h5py.File, file: Path, rows: int) -> Clock | None:
+        """The first of the layout's clocks that has a time stamp for each row."""
+        for key in self.clocks:
             item = hdf5.member(handle, key, file)
-            if isinstance(item, h5py.Dataset) and len(item.shape or ()) == 1 and item.dtype.kind in "fiu":
-                stamps = np.asarray(item[:_TIMED], dtype=np.float64)
-                return clock_rate((stamps - stamps[:1]) / ticks)
-        return {}
+            if isinstance(item, h5py.Dataset) and tuple(item.shape or ()) == (rows,) and item.dtype.kind in "fiu":
+                stamps = hdf5.series(handle, key, file, exact=True)
+                return None if stamps is None else Clock(key.rpartition("/")[2], stamps)
+        return None
 
 
 def _listed(form: Sequence[Part]) -> str:

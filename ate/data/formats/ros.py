@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ate.data.clock import Clock, split
 from ate.data.episodes import Episode
 from ate.data.formats import table
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, check_matrix, clock_rate, each_file, listed
+from ate.data.formats.layout import Broken, check_matrix, each_file, listed, timed
 from ate.data.formats.table import Rows, Table
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -31,11 +32,10 @@ _NUMBERED = re.compile(r"(?P<above>.*?)(?:^|[./])(?P<what>name|joint_names|posit
 _NAMED = re.compile(r"(?P<above>/.*)/(?P<joint>[^/]+)/positions?")
 _WISHED = re.compile(r"desired|reference|command|goal|target", re.IGNORECASE)
 _OTHER = re.compile(r"error|output|velocit|effort", re.IGNORECASE)
-# Clock → its ticks a second.
-_CLOCKS = {"%time": 1e9, "__time": 1.0, "Time": 1.0, "receive_time": 1.0}
+_CLOCKS = ("%time", "__time", "Time", "receive_time")
 _HEADERS = re.compile(r"(?:^|[./])header[./]?(?:seq|stamp|frame_id)")
-# Rows whose names are compared, and rows that measure the time step.
-_COMPARED, _TIMED = 200, 2000
+# Rows whose names are compared.
+_COMPARED = 200
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,23 @@ def _episode(file: Path, source: str) -> Episode:
     known: dict[str, object] = {"joint_names": joints.names}
     if joints.wished:
         known["action_names"] = joints.wished_names
-    clock = next((i for i, name in enumerate(head.first) if name in _CLOCKS), None)
-    if clock is not None:
-        stamps = _numbers(file, head, (clock,))(0, min(head.rows, _TIMED))[:, 0]
-        known |= clock_rate((stamps - stamps[:1]) / _CLOCKS[head.first[clock]])
-    used = {*joints.columns, *joints.wished, clock}
+    clock, stamps = _clock(file, head)
+    used = {*joints.columns, *joints.wished, *stamps}
     left += [name for i, name in enumerate(head.first) if i not in used]
-    found = tuple(name for i, name in enumerate(head.first) if i in used)
-    return Episode(file.stem, file, series, known, Keys(found, () if joints.wished else ("desired",), tuple(left)))
+    found = (*(head.first[i] for i in (*joints.columns, *joints.wished)), *([clock.label] if clock else ()))
+    keys = Keys(found, () if joints.wished else ("desired",), tuple(left))
+    return Episode(file.stem, file, series, {**known, **timed(clock)}, keys, clock=clock)
+
+
+def _clock(file: Path, head: Table) -> tuple[Clock | None, tuple[int, ...]]:
+    """The time stamps of the rows, and their columns: of the message's receipt, else of its header."""
+    received = next(((i,) for i, name in enumerate(head.first) if name in _CLOCKS), None)
+    stamps = received or split(head.first)
+    if stamps is None:
+        return None, ()
+    where = f"{file}, column {head.first[stamps[0]]!r}"
+    rows = Series((head.rows, len(stamps)), where, _numbers(file, head, stamps), exact=True)
+    return Clock(head.first[stamps[0]], rows), stamps
 
 
 def _joints(file: Path, head: Table) -> Joints:

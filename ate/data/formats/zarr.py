@@ -14,9 +14,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import MOST_BYTES, Broken, check_matrix, clock_rate, confined, refusing
+from ate.data.formats.layout import MOST_BYTES, Broken, check_matrix, confined, refusing, timed
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -24,7 +25,7 @@ from ate.errors import InputError
 NAME = "zarr"
 EXPECTS = "a zarr store with arrays in 'data' and 'meta/episode_ends'"
 _MARKS = (".zgroup", "zarr.json")
-_ENDS = "meta/episode_ends"
+_ENDS, _STAMPS = "meta/episode_ends", "data/timestamp"
 # Names of joint positions, the first that is there counts; UMI records the tool and the gripper's width alone.
 _QPOS = (
     "qpos",
@@ -39,7 +40,7 @@ _QPOS = (
 _TOOL = ("eef_pos", "eef_rot_axis_angle", "gripper_width")
 _ACTIONS = ("action", "actions")
 _AXES = {"eef_pos": ("x", "y", "z"), "eef_rot_axis_angle": ("rx", "ry", "rz")}
-_MOST_EPISODES, _TIMED, _ARMS = 10**7, 2000, 2
+_MOST_EPISODES, _ARMS = 10**7, 2
 # One chunk of values larger than this is a mistake in a header.
 _MOST_CHUNK = 2**30
 
@@ -138,8 +139,9 @@ def _episodes(store: Path, source: str, prefix: str) -> Iterator[Episode]:
         names = _names(arrays, qpos)
         if len(names) == width:
             known["joint_names"] = names
-        if "data/timestamp" in arrays and arrays["data/timestamp"].shape == (total,):
-            known |= clock_rate(np.asarray(root["data/timestamp"][: min(_TIMED, ends[0])], dtype=np.float64))
+        stamped = _STAMPS in arrays and arrays[_STAMPS].shape == (total,) and arrays[_STAMPS].dtype.kind in "fiu"
+        if stamped:
+            _checked(arrays[_STAMPS], _STAMPS, store)
     for number, (start, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
         name = f"{prefix}episode_{number:06d}"
         series = {"qpos": _series(store, qpos, width, start, stop)}
@@ -148,8 +150,11 @@ def _episodes(store: Path, source: str, prefix: str) -> Iterator[Episode]:
             action = acting if isinstance(acting, str) else _series(store, actions, acting, start, stop)
         left = pair(series, {"action": action}, source, f"{store}, {name}")
         used = (*qpos, *(actions if "action" in series else ()), _ENDS)
-        left += [key for key in arrays if key not in (*used, *actions)]
-        yield Episode(name, store, series, known, Keys(used, () if actions else ("data/action",), tuple(left)))
+        stamps = Series((stop - start, 1), f"{store}, array {_STAMPS!r}", Rows(store, (_STAMPS,), start), exact=True)
+        clock = Clock("timestamp", stamps) if stamped else None
+        left += [key for key in arrays if key not in (*used, *actions, *([_STAMPS] if clock else ()))]
+        keys = Keys((*used, *([clock.label] if clock else ())), () if actions else ("data/action",), tuple(left))
+        yield Episode(name, store, series, {**known, **timed(clock)}, keys, clock=clock)
 
 
 def _arrays(root: Any, store: Path) -> dict[str, Any]:
