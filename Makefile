@@ -181,7 +181,7 @@ leads: venv
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 25 --steps 80
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 5 --steps 300
 
-# Guidance on lerobot's own four policies, in an environment of their own: 0.4.4 on Python 3.11, 0.6.1 on 3.12 and newer.
+# Guidance on lerobot's own four policies, and its DiffusionPolicy on retargeted episodes, in an environment of their own: 0.4.4 on Python 3.11, 0.6.1 on 3.12 and newer.
 LEROBOT := .venv-lerobot
 $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements-alone.txt
 	$(PYTHON) -m venv $(LEROBOT)
@@ -189,8 +189,10 @@ $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements
 	$(LEROBOT)/bin/pip install -q --no-deps -r tests/lerobot/requirements-alone.txt
 	touch $@
 
-lerobot: $(LEROBOT)/.installed
+lerobot: venv $(LEROBOT)/.installed
 	$(LEROBOT)/bin/python -m benchmarks.lerobot
+	test -d build/retargeted || $(BIN)/ate retarget data/lift/pretrain --robot ur5e --format lerobot --out build/retargeted
+	$(LEROBOT)/bin/python -m benchmarks.lerobot_training build/retargeted --robot ur5e --steps 1000
 	$(LEROBOT)/bin/python -m pytest -q tests/lerobot
 
 clean:

@@ -55,9 +55,9 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     rows = method_rows(results)
     click.echo(table_text(rows))
     lines = [*comparison_sentences(results), *control_sentences(results)]
-    answer = bottom_line(results, study.adapt.robot, bases) if methods == COMPARISON else ""
+    answer = bottom_line(results, study.adapt.robot, bases)
     lines = [*(base.sentence for base in bases), *lines]
-    click.echo("\n".join([*lines, answer] if answer else lines))
+    click.echo("\n".join([*lines, answer]))
     kind = "compare" if methods == COMPARISON else methods
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
     headline = {"title": title, "bottom_line": answer, "verdict": lines, "table": rows}

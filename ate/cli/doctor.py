@@ -103,7 +103,7 @@ def _show(report: Report, everything: bool) -> None:
     against = f", against {report.against}" if report.against else ""
     columns = f"{len(report.joint_names)} columns of {report.source}"
     click.echo(f"{report.path}: {report.robot} ({known}), {columns}{against}")
-    for line in report.ledger.lines():
+    for line in report.ledger.lines(reasons=False):
         click.echo(textwrap.fill(line, terminal_width(), subsequent_indent="  "))
     rows = report.rows(everything)
     if rows:

@@ -92,19 +92,19 @@ def steer(
     task = Task(policy, data.load(), data, others, share)
     guided = None if method != "guidance" else task.guidance(folder, config)
     replay = task.replay if method == "retarget" or (guided and config.at_pretraining) else None
-    seed, evaluation, episodes, said = optim["seed"], None, task.episodes, ""
+    seed, evaluation, episodes, before = optim["seed"], None, task.episodes, ""
     if evaluate_every or rollouts:
         episodes, held_out = episodes.split(HELD_OUT, seed)
         evaluation = Evaluation(held_out, evaluate_every or optim["steps"], rollouts, seed=seed)
     if guided and not config.at_pretraining:
         measured = dry_run(policy.moved_to(task.space), episodes, guided, batch=optim["batch"], seed=seed)
-        said = f"Before training: {measured.sentence(guided)}"
+        before = f"Before training: {measured.sentence(guided)}"
     if meter_only:
-        click.echo(said or "Nothing to measure before training: there is no guidance at the demonstrations.")
+        click.echo(before or "Nothing to measure before training: there is no guidance at the demonstrations.")
         return
     with session():
-        if leader() and said:
-            click.echo(said)
+        if leader() and before:
+            click.echo(before)
         trained = finetune(
             policy, episodes, guided, replay=replay, space=task.space, directory=out, evaluation=evaluation, **optim
         )
@@ -127,13 +127,14 @@ def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[
     from ate.steer.meter import meter_verdict
 
     trained.policy.save(where / "policy.safetensors")
-    said = meter_verdict(trained.meter)
-    measured = {"meter": trained.meter, "meter_verdict": said, "loss": trained.loss, "evaluation": trained.evaluation}
+    verdict = meter_verdict(trained.meter)
+    measured = {"meter": trained.meter, "meter_verdict": verdict}
+    measured |= {"loss": trained.loss, "evaluation": trained.evaluation}
     command = shlex.join(["ate", *sys.argv[1:]])
     recorded = card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command)
     write_json(where / "card.json", {**recorded, **measured})
     if trained.meter:
-        click.echo(f"Guidance over {config['steps']} steps: {said}.")
+        click.echo(f"Guidance over {config['steps']} steps: {verdict}.")
     click.echo(f"Loss against the demonstrations: {trained.loss[0]['loss']:.4g} to {trained.loss[-1]['loss']:.4g}.")
     if trained.evaluation:
         first, last = trained.evaluation[0], trained.evaluation[-1]

@@ -4,6 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+# The reason of an episode that an exclude list names.
+EXCLUDED = "excluded"
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -66,8 +69,12 @@ class Ledger:
         """Episodes that came in and were not kept."""
         return tuple(entry for entry in self.entries if not entry.kept)
 
-    def lines(self) -> list[str]:
-        """The ledger in sentences: counts, the layout and why, keys found, missing and ignored, and every drop."""
+    def lines(self, reasons: bool = True) -> list[str]:
+        """The ledger in sentences: counts, the layout and why, keys found, missing and ignored, and every drop.
+
+        Args:
+            reasons: say why each episode was dropped; without it, where findings that are shown below say so.
+        """
         kept = [entry for entry in self.entries if entry.kept]
         lines = [
             f"{len(self.entries)} episodes came in, {len(kept)} kept, {len(self.dropped)} dropped; "
@@ -81,7 +88,8 @@ class Ledger:
                 keys = (key if n == len(self.entries) else f"{key} (in {n} of {len(self.entries)})"
                         for key, n in sorted(counts.items()))  # fmt: skip
                 lines.append(f"keys {name}: {', '.join(keys)}.")
-        return [*lines, *(f"dropped {entry.episode} ({entry.file}): {entry.reason}" for entry in self.dropped)]
+        dropped = ((e, e.reason if reasons or e.reason == EXCLUDED else "see below") for e in self.dropped)
+        return [*lines, *(f"dropped {entry.episode} ({entry.file}): {reason}" for entry, reason in dropped)]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row an episode, for a table."""

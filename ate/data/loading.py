@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ate.data.episodes import Episodes
-from ate.data.formats import SUFFIXES
+from ate.data.formats import SUFFIXES, nested, zarr
 from ate.data.survey import Survey, check_exclude, first_of, stem, survey
 from ate.errors import InputError
 from ate.robots.profile import available
@@ -24,7 +24,7 @@ class DataSet:
             robot.
         source: `"qpos"` (measured positions) or `"action"` (commanded targets): what chunks are cut from.
         exclude: names of episodes to leave out, with or without suffix; `panda/episode_0003` in a folder of robots.
-        layout: one of `LAYOUTS`; empty to recognise it from the files.
+        layout: one of `LAYOUTS`, or keys, `qpos=KEY+KEY,action=KEY`; empty to recognise it from the files.
         robot: name or file of a robot's profile, for recordings that do not name their joints; empty for none.
         joints: columns to take for the whole robot, by name or pattern (`right_*`); empty for all.
     """
@@ -69,9 +69,9 @@ class DataSet:
     def _sub_folders(self) -> tuple[Path, ...]:
         """The sub-folders that hold recordings, sorted; none where the path does so itself."""
         folder = Path(self.path)
-        if not folder.is_dir() or _holds_recordings(folder):
+        if not folder.is_dir() or _is_set(folder):
             return ()
-        return tuple(sorted(child for child in folder.iterdir() if child.is_dir() and _holds_recordings(child)))
+        return tuple(sorted(child for child in folder.iterdir() if child.is_dir() and _is_set(child)))
 
     def load(self, strict: bool = True) -> Episodes:
         """Read one robot's episodes; values stay on disk until they are asked for.
@@ -131,6 +131,12 @@ def load_sets(
     return DataSet(str(path), source, tuple(exclude), layout, robot, tuple(joints)).load_sets(strict)
 
 
+def _is_set(folder: Path) -> bool:
+    """Whether recordings are in a folder, or in folders of it that are an episode each."""
+    return _holds_recordings(folder) or bool(nested.files(folder, (*SUFFIXES, ".json")))
+
+
 def _holds_recordings(folder: Path) -> bool:
     recordings = (file.suffix.lower() in SUFFIXES and file.is_file() for file in folder.iterdir())
-    return (folder / "meta" / "info.json").is_file() or any(recordings)
+    described = ("meta/info.json", "meta_data/info.json")
+    return any((folder / name).is_file() for name in described) or bool(zarr.stores(folder)) or any(recordings)

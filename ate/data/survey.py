@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ate.data.columns import arranged, pick
 from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
-from ate.data.formats import LAYOUTS, SUFFIXES
+from ate.data.formats import SUFFIXES
 from ate.data.formats.layout import Broken
+from ate.data.formats.reader import Reader, reader_of
+from ate.data.formats.refusal import nothing
 from ate.data.groups import Groups, expanded, note
 from ate.data.ledger import Entry, Ledger
 from ate.data.leftovers import leftovers
 from ate.data.leftovers import note as unread
-from ate.errors import InputError, nearest, unknown
+from ate.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from ate.data.loading import DataSet
@@ -56,10 +56,10 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
 
         known = profile(data.robot)
     path = Path(data.path)
-    reader, evidence = _reader((*data.task_folders(), path)[0], data.layout)
+    reader, evidence = reader_of((*data.task_folders(), path)[0], data.layout)
     items = list(_items(data, reader, known))
     if not items:
-        raise _nothing(path, reader)
+        raise nothing(path, reader.EXPECTS if data.layout else "")
     groups: Groups = reader.groups(path) if hasattr(reader, "groups") else {}
     left = expanded(data.exclude, groups)
     check_exclude(data.path, left, [item.name for item in items], tuple(groups))
@@ -86,7 +86,7 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
 
 
-def _items(data: "DataSet", reader: ModuleType, known: "Profile | None") -> Iterator[Episode | Broken]:
+def _items(data: "DataSet", reader: Reader, known: "Profile | None") -> Iterator[Episode | Broken]:
     """The episodes of a set; those of tasks in folders of their own are called after these."""
     path = Path(data.path)
     # Only tables without a header need names for their columns, and hold columns that are no joints.
@@ -106,7 +106,7 @@ def _elsewhere(items: Sequence[Episode | Broken]) -> Iterator[str]:
             yield f"{item.name} is listed in {item.attributes['listed_in']}; its rows were found in {item.path.name}."
 
 
-def _counted(reader: ModuleType, path: Path) -> tuple[str, ...]:
+def _counted(reader: Reader, path: Path) -> tuple[str, ...]:
     return tuple(reader.notes(path)) if hasattr(reader, "notes") else ()
 
 
@@ -114,7 +114,7 @@ def first_of(data: "DataSet") -> tuple[str, Episode] | None:
     """The layout of a set and its first usable episode; None where there is none."""
     path = Path(data.path)
     try:
-        reader, _ = _reader(path, data.layout)
+        reader, _ = reader_of(path, data.layout)
         more = (None, data.joints) if reader.NAME == "csv" else ()
         return next(((reader.NAME, i) for i in reader.index(path, data.source, *more) if isinstance(i, Episode)), None)
     except InputError:
@@ -156,39 +156,9 @@ def _leave_out(item: Episode) -> str:
     return f"exclude {item.name}, or move it to a set of its own"
 
 
-def _reader(path: Path, layout: str) -> tuple[ModuleType, str]:
-    """The module that reads this path, and why it is that one."""
-    if not path.exists():
-        expected = "a folder with one HDF5 file an episode, or recordings in another layout"
-        fix = "give the folder that holds episode_0000.hdf5 and its siblings"
-        raise InputError("no such folder", where=str(path), expected=expected, fix=fix)
-    if layout:
-        if layout not in LAYOUTS:
-            raise unknown(layout, LAYOUTS, where="layout")
-        return import_module(f"ate.data.formats.{layout}"), "as asked for"
-    for reader in (import_module(f"ate.data.formats.{name}") for name in LAYOUTS):
-        evidence = reader.looks(path)
-        if evidence:
-            return reader, evidence
-    return import_module("ate.data.formats.native"), "no other layout was recognised"
-
-
-def _nothing(path: Path, reader: ModuleType) -> InputError:
-    fix = "name the folder of one robot's episodes"
-    if path.is_file():
-        got = "a file that no layout reads" if path.suffix not in SUFFIXES else f"nothing to read as {reader.NAME}"
-    else:
-        inside = sorted(child.name for child in path.iterdir())[:6]
-        kinds = "no .hdf5 or .h5 file" if reader.NAME == "native" else f"nothing to read as {reader.NAME}"
-        got = f"{kinds} among {inside or 'nothing at all'}"
-        if any(child.is_dir() and any(child.iterdir()) for child in path.iterdir()):
-            fix += "; folders are one set where their files name one robot and the same joints, else copy them into one"
-    return InputError(got, where=str(path), expected=reader.EXPECTS, fix=fix)
-
-
 def stem(name: str) -> str:
     """An episode's name without the suffix of its file."""
-    for suffix in SUFFIXES:
+    for suffix in (*SUFFIXES, ".json", ".parquet"):
         name = name.removesuffix(suffix)
     return name
 

@@ -194,13 +194,13 @@ def bottom_line(results: Sequence[RunResult], robot: str, bases: Sequence[BaseSu
         against, rates = {row.method: row for row in differences(group)}, {r.method: r.rate for r in summarise(group)}
         parts = [f"direct {rates[DIRECT]:.0%}"]
         for form in forms:
-            said = _judged(against[form])
+            judged = _judged(against[form])
             for control in CONTROLS.get(form, ()):
                 if control in methods:
                     pair = [result for result in group if result.method in (form, control)]
                     (row,) = differences(pair, baseline=control)
-                    said += f"; against its control, {control}: {_judged(row)}"
-            parts.append(f"{form} {rates[form]:.0%} ({said})")
+                    judged += f"; against its control, {control}: {_judged(row)}"
+            parts.append(f"{form} {rates[form]:.0%} ({judged})")
         answers.append(f"{kind}: {', '.join(parts)}")
     first = "" if all(base.judges for base in bases) else "Cannot judge: a base policy fails on its own robots. "
     measure = (
@@ -259,8 +259,8 @@ def _errors(kind: str, results: Sequence[RunResult]) -> str:
     methods = list(dict.fromkeys(result.method for result in results))
     errors = errors_against_direct(results, [method for method in methods if method != DIRECT])
     meters = {method: guidance_verdict(results, method) for method in methods}
-    said = ", ".join(f"{method} {meter}" for method, meter in meters.items() if meter != "none")
-    return f"{kind}: mean held-out error {errors} (no simulator). Guidance: {said}."
+    acting = ", ".join(f"{method} {meter}" for method, meter in meters.items() if meter != "none")
+    return f"{kind}: mean held-out error {errors} (no simulator). Guidance: {acting}."
 
 
 def _judged(row: Difference) -> str:

@@ -17,7 +17,8 @@ from ate.errors import InputError
 SUFFIXES = (".hdf5", ".h5")
 # Deflate packs at most about 1,032 to 1; a header that promises more than that holds no such values.
 MOST_PACKED = 1100
-_DEEPEST, _MOST_KEYS = 3, 200
+# Groups may be linked into one another; no layout is deeper than this.
+_DEEPEST, _MOST_KEYS = 12, 200
 # Files that are opened to recognise a layout.
 _LOOKED_AT = 5
 _REPORTED = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
@@ -122,17 +123,21 @@ def series(handle: h5py.Group, key: str, file: Path, exact: bool = False, matrix
 
 @dataclass(frozen=True)
 class Rows:
-    """Reads rows of datasets side by side, columns picked where a layout keeps several things in one matrix."""
+    """Reads rows of datasets side by side, columns picked where a layout keeps several things in one matrix.
+
+    A dataset of one number a row is one column, where there are others or `matrix` asks for it.
+    """
 
     file: Path
     keys: tuple[str, ...]
     columns: tuple[int, ...] = ()
+    matrix: bool = False
 
     def __call__(self, start: int, stop: int) -> np.ndarray:
         """Rows `[start, stop)`."""
         with opened(self.file) as handle:
             parts = [np.asarray(member(handle, key, self.file)[start:stop]) for key in self.keys]
-        rows = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+        rows = np.column_stack(parts) if self.matrix or len(parts) > 1 else parts[0]
         return rows[:, list(self.columns)] if self.columns else rows
 
 
@@ -153,7 +158,7 @@ def attributes(handle: h5py.Group) -> dict[str, Any]:
 
 
 def keys(handle: h5py.Group, prefix: str = "", depth: int = 0) -> list[str]:
-    """Paths of the datasets in a file, to three levels; links are named, never followed."""
+    """Paths of the datasets in a file; links are named, never followed."""
     names: list[str] = []
     for raw in handle.id:
         name = raw.decode("utf-8", "replace")

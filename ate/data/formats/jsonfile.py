@@ -25,13 +25,22 @@ def parse(source: str, where: str) -> Any:
         raise _unreadable(what, where) from error
 
 
+def read_value(file: Path) -> Any:
+    """What is in a JSON file.
+
+    Raises:
+        InputError: the file is missing, unreadable, too large or no JSON.
+    """
+    return parse(small_text(file, MOST_BYTES, _unreadable), str(file))
+
+
 def read_object(file: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        InputError: the file is missing, unreadable, too large, no JSON or no object.
+        InputError: as `read_value`, or it is no object.
     """
-    return _object(parse(small_text(file, MOST_BYTES, _unreadable), str(file)), str(file))
+    return _object(read_value(file), str(file))
 
 
 def read_lines(file: Path) -> Iterator[dict[str, Any]]:

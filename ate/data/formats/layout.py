@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ate.data.episodes import Episode
+from ate.data.formats import nested
 from ate.errors import InputError
 
 # One episode larger than this is a mistake in a header, not a demonstration.
@@ -36,12 +37,15 @@ class Broken:
 
 
 def listed(path: Path, suffixes: Sequence[str]) -> list[Path]:
-    """The files with one of these suffixes directly in a folder, sorted by name; the file itself if `path` is one."""
+    """The files with one of these suffixes directly in a folder, sorted by name; the file itself if `path` is one.
+
+    Where there are none, those of folders that hold one episode each (`nested.files`).
+    """
     if path.is_file():
         return [path] if path.suffix.lower() in suffixes else []
     if not path.is_dir():
         return []
-    return sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+    return nested.directly(path, suffixes) or nested.files(path, suffixes)
 
 
 def counted(path: Path, suffixes: Sequence[str], kind: str) -> str | None:
@@ -53,12 +57,17 @@ def counted(path: Path, suffixes: Sequence[str], kind: str) -> str | None:
 def each_file(
     path: Path, suffixes: Sequence[str], read: Callable[[Path], Iterable[Episode]]
 ) -> Iterator[Episode | Broken]:
-    """The episodes that `read` finds in each file; a file that it refuses becomes a broken episode."""
+    """The episodes that `read` finds in each file; a file that it refuses becomes a broken episode.
+
+    Where each episode has a folder of its own, the folder names it.
+    """
     for file in listed(path, suffixes):
+        name = nested.name(path, file)
         try:
-            yield from read(file)
+            for item in read(file):
+                yield item if name == file.stem else replace(item, name=item.name.replace(file.stem, name, 1))
         except InputError as error:
-            yield Broken(file.stem, file, error)
+            yield Broken(name, file, error)
 
 
 @contextmanager

@@ -1,15 +1,21 @@
-"""LeRobot v2.0, v2.1 and v3: parquet files with `observation.state` and `action`, and JSON in `meta/`."""
+"""LeRobot v2.0, v2.1 and v3: parquet files with `observation.state` and `action`, and JSON in `meta/`.
+
+Other names that sets are written with are in `lerobot_features`.
+"""
 
 from collections import Counter
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ate.data.episodes import Episode
-from ate.data.formats import lerobot_meta, parquet
+from ate.data.formats import lerobot_features, lerobot_meta, parquet
 from ate.data.formats.companions import pair
 from ate.data.formats.layout import MOST_BYTES, Broken, known, rate
+from ate.data.formats.lerobot_features import Features
 from ate.data.formats.lerobot_meta import Meta, Place
 from ate.data.formats.lerobot_rows import relisted
 from ate.data.formats.parquet import Footer
@@ -19,7 +25,6 @@ from ate.errors import InputError
 
 NAME = "lerobot"
 EXPECTS = "a LeRobot data set: meta/info.json, and parquet files in data/"
-_STATE, _ACTION = "observation.state", "action"
 
 
 def looks(path: Path) -> str | None:
@@ -44,21 +49,20 @@ def notes(path: Path) -> tuple[str, ...]:
     return lerobot_meta.read(path).miscounted
 
 
-def index(path: Path, source: str) -> Iterator[Episode | Broken]:
+def index(path: Path, source: str, chosen: Features | None = None) -> Iterator[Episode | Broken]:
     """Every episode that the metadata lists, compared with the footers of its files; values stay on disk.
 
+    Args:
+        path: the set's folder.
+        source: `"qpos"` or `"action"`.
+        chosen: the features to read; None to tell them from their names.
+
     Raises:
-        InputError: the metadata cannot be used.
+        InputError: the metadata cannot be used, or a feature is not there.
     """
     meta = lerobot_meta.read(path)
-    if _STATE not in meta.features:
-        raise InputError(
-            f"features {', '.join(sorted(meta.features))[:500] or 'none'}",
-            where=str(path / lerobot_meta.INFO),
-            expected=f"a feature {_STATE!r}, the measured joint positions",
-            fix="name the joint positions so when recording, or convert the set with its own tools",
-        )
-    shared = _attributes(meta)
+    features = lerobot_features.of(meta, chosen)
+    shared = _attributes(meta, features)
     footer = cache(parquet.footer)
     waiting = relisted(meta, list(meta.places()), footer)
     listed: Counter[Path] = Counter()
@@ -70,33 +74,48 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
             yield Broken(place[0], path / lerobot_meta.INFO, place[1])
             continue
         try:
-            yield _episode(meta, place, footer(place.file), listed[place.file], source, shared)
+            yield _episode(meta, features, place, footer(place.file), listed[place.file], source, shared)
         except InputError as error:
             yield Broken(lerobot_meta.name(place.number), place.file, error)
 
 
-def _episode(meta: Meta, place: Place, footer: Footer, listed: int, source: str, shared: dict[str, Any]) -> Episode:
+def _episode(
+    meta: Meta, features: Features, place: Place, footer: Footer, listed: int, source: str, shared: dict[str, Any]
+) -> Episode:
     where = f"{place.file}, episode {place.number}"
     if footer.rows != listed and place.found is None:
         expected = f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it"
         fix = f"fetch the file again, or exclude {lerobot_meta.name(place.number)}"
         raise InputError(f"{footer.rows:,} rows", where=str(place.file), expected=expected, fix=fix)
     others: dict[str, Series | str | None] = {"action": None}
-    if _ACTION in meta.features and (_ACTION in footer.columns or _ACTION in footer.others):
+    if any(name in footer.columns or name in footer.others for name in features.action):
         try:
-            others["action"] = _series(meta, place, footer, _ACTION)
+            others["action"] = _joined(meta, place, footer, features.action)
         except InputError as error:
             others["action"] = error.got
-    series = {"qpos": _series(meta, place, footer, _STATE)}
+    series = {"qpos": _joined(meta, place, footer, features.qpos)}
     left = pair(series, others, source, where)
-    used = (_STATE, _ACTION) if "action" in series else (_STATE,)
+    used = (*features.qpos, *features.action) if "action" in series else features.qpos
     # Features that are not in the parquet file are videos.
     present = dict.fromkeys([*footer.columns, *footer.others, *meta.features])
-    left += [key for key in present if key not in (_STATE, _ACTION)]
-    keys = Keys(used, () if _ACTION in meta.features else (_ACTION,), tuple(left))
+    left += [key for key in present if key not in (*features.qpos, *features.action)]
+    keys = Keys(used, () if features.action else (lerobot_features.ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
     elsewhere = {"listed_in": place.found} if place.found else {}
     return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task, **elsewhere}, keys)
+
+
+def _joined(meta: Meta, place: Place, footer: Footer, features: Sequence[str]) -> Series:
+    """Several features next to one another."""
+    whole = [_series(meta, place, footer, feature) for feature in features]
+    if len(whole) == 1:
+        return whole[0]
+    where = f"{place.file}, columns {', '.join(repr(feature) for feature in features)}"
+    return Series((place.length, sum(part.shape[1] for part in whole)), where, partial(_side_by_side, tuple(whole)))
+
+
+def _side_by_side(whole: Sequence[Series], start: int, stop: int) -> np.ndarray:
+    return np.concatenate([part.fetch(start, stop) for part in whole], axis=1)
 
 
 def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
@@ -119,10 +138,9 @@ def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
     return Series((place.length, width), where, window)
 
 
-def _attributes(meta: Meta) -> dict[str, Any]:
+def _attributes(meta: Meta, features: Features) -> dict[str, Any]:
     robot = meta.info.get("robot_type")
-    joints, actions = (meta.names(name) or None if name in meta.features else None for name in (_STATE, _ACTION))
     return known(
         robot=robot if isinstance(robot, str) else None, rate_hz=rate({"fps": meta.info.get("fps")}),
-        joint_names=joints, action_names=actions,
+        joint_names=features.names(meta, features.qpos), action_names=features.names(meta, features.action),
     )  # fmt: skip

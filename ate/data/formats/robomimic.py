@@ -21,6 +21,8 @@ from ate.errors import InputError
 NAME = "robomimic"
 EXPECTS = "HDF5 files with 'data/<demo>/actions' and 'data/<demo>/obs/robot0_joint_pos'"
 _JOINTS, _GRIPPER = "robot{}_joint_pos", "robot{}_gripper_qpos"
+# A robot of two arms has all its joints in one dataset, and a hand a side.
+_HANDS = ("robot{}_left_gripper_qpos", "robot{}_right_gripper_qpos")
 _ARMS = 2
 
 
@@ -47,7 +49,7 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group, name: str, prefix: str) -> Episode:
     here = f"{tree.ROOT}/{name}"
     obs = hdf5.member(group, "obs", file)
-    wanted = [form.format(arm) for arm in range(_ARMS) for form in (_JOINTS, _GRIPPER)]
+    wanted = [form.format(arm) for arm in range(_ARMS) for form in (_JOINTS, _GRIPPER, *_HANDS)]
     parts = {key: hdf5.series(obs, key, file, matrix=True) for key in wanted} if isinstance(obs, h5py.Group) else {}
     present = {key: series for key, series in parts.items() if series is not None}
     if _JOINTS.format(0) not in present:
@@ -69,7 +71,9 @@ def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group,
     left = pair(series, {"action": action}, source, f"{file}, {here}")
     used = (*(f"obs/{key}" for key in present), *(["actions"] if "action" in series else []))
     others = [*(f"obs/{key}" for key in tree.names(obs)), *(key for key in tree.names(group) if key != "obs")]
-    missing = [f"obs/{key}" for key in wanted[:2] if key not in present]
+    hands = [form.format(0) for form in _HANDS]
+    usual = wanted[:1] if any(key in present for key in hands) else wanted[:2]
+    missing = [f"obs/{key}" for key in usual if key not in present]
     missing += [] if "actions" in others else ["actions"]
     left += [key for key in others if key not in (*used, "actions")]
     attributes = {**shared, "joint_names": _joint_names(present, shared.get("robot"))}
@@ -80,7 +84,7 @@ def _joint_names(parts: dict[str, Series], robot: Any) -> tuple[str, ...]:
     names = []
     for key, series in parts.items():
         form, first = f"{key}_{{}}", 0
-        if robot == "Panda" and key.startswith("robot0_"):
+        if robot == "Panda" and key in (_JOINTS.format(0), _GRIPPER.format(0)):
             # As the simulator's own model of this arm calls them.
             form, first = "robot0_joint{}" if key.endswith("joint_pos") else "gripper0_finger_joint{}", 1
         names += [form.format(i + first) for i in range(series.shape[1])]

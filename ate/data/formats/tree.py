@@ -7,10 +7,11 @@ from typing import Any
 import h5py
 
 from ate.data.episodes import Episode
-from ate.data.formats import hdf5
+from ate.data.formats import hdf5, nested
 from ate.data.formats.companions import natural
 from ate.data.formats.jsonfile import parse
 from ate.data.formats.layout import Broken, listed, number, text
+from ate.data.formats.parts import Joined, Part, joined
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -44,7 +45,8 @@ def index(path: Path, reader: Callable[[Path, h5py.Group], Callable[..., Episode
     """
     files = listed(path, hdf5.SUFFIXES)
     for file in files:
-        prefix = f"{file.stem}_" if len(files) > 1 else ""
+        stem = nested.name(path, file)
+        prefix = f"{stem}_" if len(files) > 1 else ""
         try:
             with hdf5.opened(file) as handle:
                 names = demos(handle, file)
@@ -56,7 +58,7 @@ def index(path: Path, reader: Callable[[Path, h5py.Group], Callable[..., Episode
                     except InputError as error:
                         yield Broken(f"{prefix}{name}", file, error)
         except InputError as error:
-            yield Broken(file.stem, file, error)
+            yield Broken(stem, file, error)
 
 
 def demos(handle: h5py.File, file: Path) -> list[str]:
@@ -89,6 +91,20 @@ def demo(data: h5py.Group, name: str, file: Path) -> h5py.Group:
         expected = "a group of datasets, one demonstration"
         raise InputError(got, where=f"{file}, {ROOT}/{name}", expected=expected, fix=f"exclude {name}")
     return item
+
+
+def without(group: h5py.Group, file: Path, name: str, expected: str, prefix: str = "") -> InputError:
+    """The error for a demonstration that does not have what its layout is read from; it names what is there."""
+    got = f"datasets and groups {', '.join(hdf5.keys(group))[:2000] or 'none'}"
+    return InputError(got, where=f"{file}, {ROOT}/{name}", expected=expected, fix=f"exclude {prefix}{name}")
+
+
+def action(group: h5py.Group, part: Part, file: Path, here: str) -> Joined | str | None:
+    """The commands of a demonstration; None for none, the reason where they are unusable."""
+    try:
+        return joined(group, (part,), file, here)
+    except InputError as error:
+        return error.got
 
 
 def groups(path: Path) -> dict[str, tuple[str, ...]]:

@@ -5,12 +5,13 @@ series to ask for.
 """
 
 import json
+from functools import partial
 
 import h5py
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.data.formats import makers
+from tests.data.formats import makers, recorded
 
 # Layout → its maker, a file of it, and the dataset that holds joint positions.
 HDF5 = {
@@ -18,33 +19,54 @@ HDF5 = {
     "aloha": (makers.aloha, "episode_1.hdf5", "observations/qpos"),
     "robomimic": (makers.robomimic, "low_dim.hdf5", "data/demo_10/obs/robot0_joint_pos"),
     "robosuite": (makers.robosuite, "demo.hdf5", "data/demo_2/states"),
+    "libero": (recorded.libero, "pick_up_the_bowl_demo.hdf5", "data/demo_1/obs/joint_states"),
+    "isaaclab": (recorded.isaaclab, "dataset.hdf5", "data/demo_1/states/articulation/robot/joint_position"),
+    "maniskill": (recorded.maniskill_states, "trajectory.h5", "traj_1/env_states/articulations/arm"),
+    "robotwin": (partial(recorded.robotwin, vector=False), "episode1.hdf5", "joint_action/left_arm"),
+    "droid": (recorded.droid, "Sat_Jul__8_10:11:00_2023/trajectory.h5", "observation/robot_state/joint_positions"),
+    "agibot": (recorded.agibot, "648643/proprio_stats.h5", "state/joint/position"),
+    "robomind": (recorded.robomind, "1017_163121/data/trajectory.hdf5", "puppet/joint_position_left"),
 }
 ACTIONS = {
     "native": "action",
     "aloha": "action",
     "robomimic": "data/demo_10/actions",
     "robosuite": "data/demo_2/actions",
+    "libero": "data/demo_1/actions",
+    "isaaclab": "data/demo_1/actions",
+    "maniskill": "traj_1/actions",
+    "droid": "action/joint_position",
+    "agibot": "action/joint/position",
+    "robomind": "master/joint_position_left",
 }
+TREES = {"robomimic": "env_args", "robosuite": "env_info", "libero": "env_args", "isaaclab": "env_args"}
 ROWS = 9
 
 
-def truncated(draw, folder):
-    _, maker = draw(st.sampled_from([pair for pair in makers.all_sets() if pair[0] != "csv"]))
-    maker(folder)
+def _read(layout, file):
+    """Whether a file is read whole, so that what is wrong with it must show."""
+    if layout == "zarr":
+        return bool({"robot_joint", "episode_ends"} & set(file.parts)) and file.name != ".zattrs"
     # Tasks are not read, and a list of episodes may be cut between two lines.
-    files = [file for file in makers.written(folder) if file.name not in ("tasks.parquet", "episodes.jsonl")]
-    file = draw(st.sampled_from(files))
+    return file.name not in ("tasks.parquet", "episodes.jsonl")
+
+
+def _file(draw, folder, besides):
+    layout, maker = draw(st.sampled_from([pair for pair in makers.all_sets() if pair[0] not in besides]))
+    maker(folder)
+    return draw(st.sampled_from([file for file in makers.written(folder) if _read(layout, file)]))
+
+
+def truncated(draw, folder):
+    file = _file(draw, folder, ("csv", "ros"))
     whole = file.read_bytes()
     file.write_bytes(whole[: draw(st.integers(0, len(whole.rstrip()) - 1))])
     return "qpos"
 
 
 def overwritten(draw, folder):
-    _, maker = draw(st.sampled_from([pair for pair in makers.all_sets() if pair[0] not in ("csv", "robosuite")]))
-    maker(folder)
-    files = [file for file in makers.written(folder) if file.name != "tasks.parquet"]
     # No letter or digit first: never a table, nor JSON.
-    draw(st.sampled_from(files)).write_bytes(b"!" + draw(st.binary(max_size=300)))
+    _file(draw, folder, ("csv", "ros", "robosuite")).write_bytes(b"!" + draw(st.binary(max_size=300)))
     return "qpos"
 
 
@@ -56,9 +78,11 @@ def _opened(draw, folder):
 
 
 def bare(draw, folder):
-    _, file, key = _opened(draw, folder)
+    layout, file, key = _opened(draw, folder)
+    # Without one of its trajectories, a file of many is whole.
+    above = "traj_1/env_states" if layout == "maniskill" else key.split("/")[0]
     with h5py.File(file, "r+") as handle:
-        del handle[draw(st.sampled_from([key, key.split("/")[0]]))]
+        del handle[draw(st.sampled_from([key, above]))]
     return "qpos"
 
 
@@ -111,7 +135,7 @@ def odd_type(draw, folder):
 
 def linked(draw, folder):
     layout, file, key = _opened(draw, folder)
-    good = HDF5[layout][0](folder.parent / "outside") / file.name
+    good = HDF5[layout][0](folder.parent / "outside") / HDF5[layout][1]
     with h5py.File(file, "r+") as handle:
         # A group on the way as well as the dataset itself.
         key = draw(st.sampled_from(["/".join(key.split("/")[: n + 1]) for n in range(key.count("/") + 1)]))
@@ -130,7 +154,7 @@ def linked(draw, folder):
             # For groups on the way there is no dataset at the end of it; for the dataset there is a group.
             handle[key] = handle["/"]
         elif kind == "external":
-            handle[key] = h5py.ExternalLink(draw(st.sampled_from([str(good), "../outside/" + file.name])), key)
+            handle[key] = h5py.ExternalLink(draw(st.sampled_from([str(good), "../outside/" + HDF5[layout][1]])), key)
         elif kind == "external circle":
             handle[key] = h5py.ExternalLink(file.name, "/" + key)
         elif kind == "stored":
@@ -150,18 +174,20 @@ def poisoned(draw, folder):
     value = draw(st.sampled_from([np.nan, np.inf, -np.inf, 1e305, -1e39]))
     with h5py.File(file, "r+") as handle:
         rows = handle[key][()].astype("f8")
-        # Of simulator states only the columns of driven joints are read: the ninth to the eleventh.
-        column = draw(st.integers(9, 11) if layout == "robosuite" else st.integers(0, rows.shape[1] - 1))
-        rows[draw(st.integers(0, len(rows) - 1)), column] = value
+        # Of simulator states only the columns of the robot's joints are read, and no row after the last action.
+        columns = {"robosuite": (9, 11), "maniskill": (13, 15)}.get(layout, (0, rows.shape[1] - 1))
+        rows[draw(st.integers(0, len(rows) - 1 - (layout == "maniskill"))), draw(st.integers(*columns))] = value
         del handle[key]
         handle[key] = rows
     return "qpos"
 
 
 def no_action(draw, folder):
-    layout, file, _ = _opened(draw, folder)
-    key = ACTIONS[layout]
-    n = draw(st.integers(1, 60).filter(lambda count: count != ROWS))
+    layout = draw(st.sampled_from(sorted(ACTIONS)))
+    maker, name, _ = HDF5[layout]
+    file, key = maker(folder) / name, ACTIONS[layout]
+    # ManiSkill observes once more than it acts.
+    n = draw(st.integers(1, 60).filter(lambda count: count not in (ROWS, ROWS + (layout == "maniskill"))))
     bad = draw(
         st.sampled_from(
             [None, np.zeros((n, 3)), np.zeros(()), np.full((ROWS, 3), b"x"), np.zeros((ROWS, 0)), np.zeros(ROWS)]
@@ -175,7 +201,7 @@ def no_action(draw, folder):
 
 
 def odd_demo(draw, folder):
-    layout = draw(st.sampled_from(["robomimic", "robosuite"]))
+    layout = draw(st.sampled_from(sorted(TREES)))
     maker, name, _ = HDF5[layout]
     maker(folder)
     called = draw(st.sampled_from(["..", "...", "demo_3", "x" * 3000, "démo", "\n", "demo_" + "9" * 5000]))
@@ -193,13 +219,13 @@ def odd_demo(draw, folder):
 
 
 def odd_environment(draw, folder):
-    layout = draw(st.sampled_from(["robomimic", "robosuite"]))
+    layout = draw(st.sampled_from(sorted(TREES)))
     maker, name, _ = HDF5[layout]
     maker(folder)
     said = draw(st.sampled_from(["{", "[" * 50_000, '{"a":' * 9_000, "nul", "", "1" * 5000, '"\\ud8"', "\x01"]))
     with h5py.File(folder / name, "r+") as handle:
         attributes = handle["data"].attrs
-        attributes["env_args" if layout == "robomimic" else "env_info"] = said
+        attributes[TREES[layout]] = said
     return "qpos"
 
 

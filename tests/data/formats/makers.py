@@ -9,15 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.conftest import write_episode
-
-NAMES = ("shoulder", "elbow", "gripper")
-LENGTHS = (12, 9)
-
-
-def truth(number, width=3):
-    """`(qpos, action)` of an episode, float32."""
-    rng = np.random.default_rng(100 + number)
-    return (rng.normal(size=(LENGTHS[number], width)).astype(np.float32) for _ in range(2))
+from tests.data.formats import recorded
+from tests.data.formats.truth import LENGTHS, NAMES, truth
 
 
 def native(folder):
@@ -176,6 +169,7 @@ MAKERS = {
     "lerobot": (lerobot_v2, lerobot_v3),
     "npz": (npz, npz_packed),
     "csv": (csv,),
+    **recorded.MAKERS,
 }
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ate.cli.convert import convert
 from ate.data import load
 from ate.errors import InputError
-from tests.data.formats import hostile, hostile_packed
+from tests.data.formats import hostile, hostile_packed, hostile_stores
 
 CASES = [
     hostile.truncated, hostile.truncated, hostile.overwritten, hostile.bare, hostile.promised, hostile.odd_shape,
@@ -21,7 +21,7 @@ CASES = [
     hostile.odd_environment, hostile.odd_model, hostile.odd_table, hostile.odd_text, hostile.odd_place,
     hostile_packed.odd_info, hostile_packed.odd_template, hostile_packed.odd_listing, hostile_packed.odd_places,
     hostile_packed.odd_rows, hostile_packed.odd_footer, hostile_packed.linked_out, hostile_packed.odd_header,
-    hostile_packed.odd_archive, hostile_packed.no_action,
+    hostile_packed.odd_archive, hostile_packed.no_action, *hostile_stores.CASES,
 ]  # fmt: skip
 WANTED, SECONDS, MIB = 500, 5.0, 400
 

@@ -1,0 +1,68 @@
+"""Nested recordings: a folder with one sub-folder an episode, and one file of the same name in each of them.
+
+A folder of robots looks alike from afar: only folders that are named like episodes, and files that a layout always
+calls so, are taken for this.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+# `episode_0003`, `demo-7`, `648642`, `2023-07-07_09-42-23`; never `xarm6` and `xarm7`.
+_EPISODE = re.compile(
+    r"(?:episode|ep|demo|demonstration|traj|trajectory|rollout|run|recording|take)?[\d\s_.:T-]*\d[\d\s_.:TZ-]*",
+    re.IGNORECASE,
+)
+# DROID and RoboMIND, AgiBot World: they name the folders after days, or people.
+_ALWAYS = ("trajectory.h5", "trajectory.hdf5", "proprio_stats.h5")
+# Days, episodes, and `data` in an episode.
+_DEEPEST = 4
+# Folders that are looked into: few before the first recording, then as many as large sets have.
+_BEFORE, _MOST = 500, 20_000
+
+
+def directly(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The files with one of these suffixes directly in a folder, sorted by name."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+
+
+def files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """One file for each sub-folder that is an episode, sorted; none where the sub-folders are something else."""
+    found = _walk(folder, suffixes, _DEEPEST, [_BEFORE])
+    if not found or len({file.name for file in found}) > 1:
+        return []
+    named = found[0].name in _ALWAYS or all(_EPISODE.fullmatch(name(folder, file)) for file in found)
+    return found if named else []
+
+
+def name(path: Path, file: Path) -> str:
+    """What an exclude list calls the episode of a file: its stem, or its folder's name where that one is its own."""
+    if file == path or file.parent == path:
+        return file.stem
+    parts = file.relative_to(path).parts[:-1]
+    # RoboMIND keeps the file in a folder `data` of the episode.
+    return "_".join(parts[:-1] if parts[-1] == "data" and len(parts) > 1 else parts)
+
+
+def _walk(folder: Path, suffixes: Sequence[str], depth: int, left: list[int]) -> list[Path]:
+    found: list[Path] = []
+    for child in _folders(folder, left):
+        here = directly(child, suffixes)
+        if len(here) > 1:
+            # A set of its own.
+            return []
+        if here and left[0] <= _BEFORE:
+            left[0] += _MOST
+        found += here or (_walk(child, suffixes, depth - 1, left) if depth > 1 else [])
+    return found
+
+
+def _folders(folder: Path, left: list[int]) -> list[Path]:
+    """The sub-folders that can be looked into, at most as many as are left."""
+    found = []
+    for item in folder.iterdir():
+        if left[0] > 0 and not item.name.startswith(".") and item.is_dir() and os.access(item, os.R_OK | os.X_OK):
+            left[0] -= 1
+            found.append(item)
+    return sorted(found)
