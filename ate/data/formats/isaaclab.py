@@ -37,11 +37,6 @@ def groups(path: Path) -> dict[str, tuple[str, ...]]:
     return tree.groups(path)
 
 
-def groups(path: Path) -> dict[str, tuple[str, ...]]:
-    """The masks of its files."""
-    return tree.groups(path)
-
-
 def notes(path: Path) -> tuple[str, ...]:
     """Numbers of rows that its files give and do not have."""
     return tree.notes(path)
