@@ -14,6 +14,7 @@ from ate.align.anchors import AnchorPool
 from ate.align.config import AlignConfig
 from ate.align.latents import Latents
 from ate.align.mixture import Prior, prior_from_tree
+from ate.align.pace import Pace
 from ate.align.priors import posteriors
 from ate.align.tool_encoder import ToolEncoder
 from ate.align.vae import InfoVAE, VAEConfig
@@ -47,6 +48,7 @@ class Alignment:
         metrics: rows of `pretrain` and of `adapt`.
         anchors: pre-training chunks among which `realign` finds anchors; None if it was trained without.
         tool_spaces: of an alignment by tool motion, that of each pre-training set and of the adaptation robot; else ().
+        pace: how fast the adaptation robot's joints went; None for alignments that were saved without.
     """
 
     pretrain_vae: InfoVAE
@@ -61,6 +63,7 @@ class Alignment:
     metrics: Mapping[str, list[dict[str, float]]]
     anchors: AnchorPool | None = None
     tool_spaces: tuple[ToolSpace, ...] = ()
+    pace: Pace | None = None
 
     @property
     def seen(self) -> tuple[ActionSpace, ...]:
@@ -167,6 +170,7 @@ class Alignment:
                 "held_out": {key: list(names) for key, names in self.held_out.items()},
                 "metrics": dict(self.metrics),
                 "anchors": None if self.anchors is None else self.anchors.to_tree(),
+                "pace": None if self.pace is None else self.pace.to_tree(),
             },
         )
         return file
@@ -206,6 +210,7 @@ class Alignment:
             held_out={key: tuple(names) for key, names in tree["held_out"].items()},
             metrics=tree["metrics"],
             anchors=None if tree.get("anchors") is None else AnchorPool.from_tree(tree["anchors"]),
+            pace=None if tree.get("pace") is None else Pace.from_tree(tree["pace"]),
         )
         for passport, stored in zip(alignment.passports, tree["passports"], strict=True):
             passport.check_tree(stored, where=str(file))

@@ -20,6 +20,7 @@ from ate.align.linear_code import turned, whitened_pca
 from ate.align.losses import Target
 from ate.align.mixture import Prior
 from ate.align.mixture_em import fit_prior
+from ate.align.pace import Pace
 from ate.align.trainer import Stage, seeded, steps_of
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk
@@ -172,6 +173,7 @@ def realign(
         digests=digests,
         held_out={**alignment.held_out, "adapt": tuple(item.name for item in parts[1])},
         metrics={**alignment.metrics, "adapt": rows},
+        pace=Pace.of(parts[0], space, config.chunk),
     )
 
 
@@ -208,6 +210,7 @@ def _align(run: Inputs, vae: InfoVAE, rows: Rows) -> Alignment:
         held_out=held_out,
         metrics={"pretrain": rows, "adapt": adapt_rows},
         anchors=pool,
+        pace=Pace.of(run.splits[-1][0], run.spaces[-1], config.chunk),
     )
     if run.folder is not None and leader():
         alignment.save(run.folder)

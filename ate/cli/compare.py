@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ate.cli.accept_option import accept_option
 from ate.cli.guidance_options import guidance_options
-from ate.cli.tables import table_text
+from ate.cli.name_type import Name
 from ate.experiments.methods import COMPARISON, METHOD_SETS
 from ate.experiments.settings import settings
 from ate.runs.options import pairs
+from ate.runs.tables import table_text
 from ate.steer.guidance_config import OPTIONS
 
 if TYPE_CHECKING:
@@ -26,12 +28,15 @@ if TYPE_CHECKING:
 @click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile>].")
 @click.option("--pretrain", default=None, help="Folder of the pre-training robots.")
 @click.option("--adapt", default=None, help="Folder of the adaptation robot's episodes.")
+@click.option("--robot", default=None, help="Profile of the adaptation robot; converts what it declares.")
+@click.option("--robot-pretrain", default=None, help="The same of the pre-training robots.")
+@accept_option
 @click.option("--demonstrations", type=int, default=None, help="Episodes drawn for each training seed.")
 @click.option("--steps", type=int, default=None, help="Fine-tuning steps.")
 @click.option("--seeds", type=int, default=None, help="Training seeds.")
 @click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
 @click.option("--task", default=None, help="Simulated task to roll out [default: that of the demonstrations].")
-@click.option("--methods", type=click.Choice(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
+@click.option("--methods", type=Name(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
 @guidance_options
 def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     """Methods in one regime: success with intervals, paired by training seed.
@@ -73,6 +78,9 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
 @click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile>].")
 @click.option("--pretrain", default=None, help="Folder of the pre-training robots.")
 @click.option("--adapt", default=None, help="Folder of the adaptation robot's episodes.")
+@click.option("--robot", default=None, help="Profile of the adaptation robot; converts what it declares.")
+@click.option("--robot-pretrain", default=None, help="The same of the pre-training robots.")
+@accept_option
 @click.option("--lams", default=None, help="λ axis, separated by commas; λ = 0 always joins.")
 @click.option("--clamps", default=None, help="Clamp axis; inf for none.")
 @click.option("--seeds", default=None, help="Training seeds of the search.")

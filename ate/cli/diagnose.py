@@ -35,12 +35,12 @@ def diagnose(
 ) -> None:
     """Find out why a policy with a low loss fails on the robot; the first FAIL is where to look."""
     from ate.cli.doctor import findings_text
-    from ate.cli.tables import terminal_width
     from ate.data import excludes
     from ate.data.loading import load
     from ate.diagnose.checks import run_checks
     from ate.policies.policy import Policy
     from ate.runs.files import write_json
+    from ate.runs.tables import terminal_width
 
     left_out = [name for item in exclude for name in excludes.names(item)]
     diagnosis = run_checks(

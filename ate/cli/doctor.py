@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from ate.cli.tables import table_text, terminal_width
 from ate.data.doctor.report import FAIL, PASS, WARN, Report, merged
+from ate.runs.tables import table_text, terminal_width
 
 VERDICTS = {
     PASS: "no problem found",
@@ -29,6 +29,7 @@ VERDICTS = {
 )
 @click.option("--source", default="qpos", show_default=True, help="What chunks are cut from: qpos or action.")
 @click.option("--layout", default="", help="Layout of the files [default: recognised].")
+@click.option("--rate", default=0.0, help="Steps a second, believed where the files say nothing.")
 @click.option("--joints", default="", help="Columns that are the robot, names or patterns, by commas: right_*.")
 @click.option("--horizon", default=16, show_default=True, help="Chunk length in steps.")
 @click.option("--exclude", default="", help="Exclude list, or names separated by commas.")
@@ -41,6 +42,7 @@ def doctor(
     against: Path | None,
     source: str,
     layout: str,
+    rate: float,
     joints: str,
     horizon: int,
     exclude: str,
@@ -53,7 +55,7 @@ def doctor(
     from ate.data.doctor.examination import examine_sets
     from ate.data.loading import DataSet
 
-    data = DataSet(str(path), source, excludes.names(exclude), layout, robot, excludes.names(joints))
+    data = DataSet(str(path), source, excludes.names(exclude), layout, robot, excludes.names(joints), rate)
     others = None if against is None else DataSet(str(against), source)
     reports = examine_sets(data, robot=robot, against=others, horizon=horizon)
     for report in reports:

@@ -1,11 +1,18 @@
-"""The command `ate`. Exit code 2 for bad input, 1 for a failed notebook, 3 for a run that was asked to stop."""
+"""The command `ate`.
 
+Exit code 2 for bad input or a file system that refuses, 1 for a failed notebook or a fault of ate, 3 for a run that was
+asked to stop, 130 for one that was interrupted; none of them shows a traceback.
+"""
+
+import os
 import sys
+import traceback
 from importlib import import_module
 from typing import Any
 
 import click
 
+from ate.cli.interruption import EXIT_CODE, Interrupted, words
 from ate.errors import InputError, unknown
 
 # Command → the module and attribute that hold it, imported only when it is called.
@@ -30,6 +37,8 @@ COMMANDS = {
     "track": ("ate.cli.run", "track"),
     "watch": ("ate.cli.run", "watch"),
 }
+# Set in the environment, errors that nobody foresaw end in a traceback.
+TRACEBACK = "ATE_TRACEBACK"
 # Former name of a command → its name.
 RENAMED = {"judge": "benchmark", "ladder": "diagnose"}
 
@@ -56,6 +65,13 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an interrupt is ours to answer, since click says no more than that it aborted."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
+
 
 @click.group(cls=Commands)
 @click.version_option(package_name="ate")
@@ -65,7 +81,8 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line."""
-    from ate.runs.failure import NotebookFailed
+    from ate.runs.failure import FIXES, NotebookFailed
+    from ate.runs.refusal import refused
     from ate.runs.status import Stopped
 
     try:
@@ -76,3 +93,25 @@ def main(arguments: list[str] | None = None) -> Any:
     except Stopped as error:
         click.echo(str(error), err=True)
         sys.exit(3)
+    except Interrupted:
+        click.echo(f"\n{words(sys.argv[1:] if arguments is None else arguments)}", err=True)
+        sys.exit(EXIT_CODE)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        said = refused(error)
+        click.echo(f"Error: {said or unexpected(error, FIXES.get(type(error).__name__))}", err=True)
+        sys.exit(1 if said is None else 2)
+
+
+def unexpected(error: BaseException, fix: str | None) -> str:
+    """An error that nobody foresaw, in one sentence: what and where, and what to do or how to see all of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    text = " ".join(str(error).split())
+    if fix is not None:
+        return f"{type(error).__name__}{': ' if text else ''}{text}. Fix: {fix}"
+    return (
+        f"{type(error).__name__}{': ' if text else ''}{text}{at}. This is a fault of ate; the same command with "
+        f"{TRACEBACK}=1 before it shows all of it, for a report"
+    )

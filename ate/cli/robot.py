@@ -23,12 +23,12 @@ def robot(robot: str, tool: str | None, out: Path | None) -> None:
 
     ROBOT is a built-in name, a .toml profile, a URDF or MJCF file, or a .json file of `ate identify`.
     """
-    from ate.cli.tables import table_text
     from ate.robots.kinematic_table import ROBOTS
     from ate.robots.kinematics import Kinematics
     from ate.robots.model_profile import model_profile
     from ate.robots.model_text import is_model
     from ate.robots.profile import profile
+    from ate.runs.tables import table_text
 
     if out is not None and (out.exists() or out.suffix != ".html"):
         raise InputError(str(out), where="ate robot, --out", expected="the path of a new .html file",

@@ -1,6 +1,6 @@
 """Task: what `ate steer` fine-tunes on, made only as far as its method asks for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,11 +37,20 @@ class Task:
     share: float
     alignment: "Alignment | None" = None
 
+    @classmethod
+    def on(cls, policy: "Policy", adapt: tuple[Path, str], pretrain: tuple[Path | None, str], share: float) -> "Task":
+        """By folder and robot's profile of each; no pre-training folder, no such episodes."""
+        from ate.data.loading import DataSet
+
+        data = DataSet(str(adapt[0]), robot=adapt[1])
+        others = None if pretrain[0] is None else DataSet(str(pretrain[0]), robot=pretrain[1])
+        return cls(policy, data.load(), data, others, share)
+
     def guidance(self, folder: Path | None, config: "GuidanceConfig") -> "Guidance":
         """Guidance by the alignment of a folder, with goals where it acts at pre-training observations.
 
         Raises:
-            InputError: no folder, or no pre-training episodes where it needs them.
+            InputError: no folder, another robot's alignment, or no pre-training episodes where it needs them.
         """
         from ate.align.alignment import Alignment
         from ate.steer.goals import Goals
@@ -53,6 +62,16 @@ class Task:
                 fix="give --alignment, or --method retarget or direct",
             )  # fmt: skip
         self.alignment = Alignment.load(folder)
+        space = self.alignment.space
+        if (space.joint_names, space.source) != (self.episodes.joint_names, self.episodes.source):
+            raise InputError(
+                f"an alignment of {space.embodiment.name} (joints {', '.join(space.joint_names)} from "
+                f"{space.source!r})",
+                where=str(folder),
+                expected=f"one of {self.episodes.robot} (joints {', '.join(self.episodes.joint_names)} from "
+                f"{self.episodes.source!r})",
+                fix=f"align it: ate align --pretrain FOLDER --adapt {self.data.path} --out FOLDER",
+            )
         goals = Goals.of(self.alignment, self.sets, self.retargeted) if config.at_pretraining else None
         return Guidance.of(self.alignment, config, goals=goals)
 
@@ -95,7 +114,7 @@ class Task:
         """
         from ate.data.normalize import fit_rows
         from ate.data.placements import placement
-        from ate.data.space import ActionSpace, spaces
+        from ate.data.space import spaces
         from ate.data.tool_space import ToolSpace
         from ate.runs.files import content_key
 
@@ -109,7 +128,7 @@ class Task:
             return space
         parts = [self.episodes, self.retargeted]
         rows = fit_rows(part.series(i) for part in parts for i in range(len(part)))
-        return ActionSpace(space.embodiment, rows, space.source, content_key([part.digest for part in parts]))
+        return replace(space, normalizer=rows, data=content_key([part.digest for part in parts]))
 
     @property
     def digests(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from ate.errors import InputError, unknown
 from ate.runs.options import pairs, typed
+from ate.runs.status import Stopped
 
 # The options of each kind, and their types.
 KINDS: Mapping[str, Mapping[str, type]] = {
@@ -149,9 +150,17 @@ class Executor:
 
 
 def _here(jobs: Sequence[Job]) -> Iterator[tuple[int, JobFailure | None]]:
-    with ThreadPoolExecutor(1) as thread:
-        for index, job in enumerate(jobs):
-            yield index, JobFailure.of(thread.submit(job))
+    for index, job in enumerate(jobs):
+        ended: Future[None] = Future()
+        # In this thread, so that an interrupt ends the training after its step.
+        try:
+            job()
+            ended.set_result(None)
+        except Stopped:
+            raise
+        except Exception as error:  # noqa: BLE001 (jobs raise what they like; the others go on)
+            ended.set_exception(error)
+        yield index, JobFailure.of(ended)
 
 
 def _processes(jobs: Sequence[Job], workers: int) -> Iterator[tuple[int, JobFailure | None]]:

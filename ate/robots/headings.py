@@ -25,7 +25,7 @@ _WHOLE = {
     STEP: {"step", "steps", "step_index", "step_id", "frame", "frame_index", "frame_id", "index", "idx", "row",
            "sample", "timestep", "time_step", "seq", "header_seq", "task_index", "unnamed_0", "n", "tick"},
     CLOCK: {"t", "time", "times", "timestamp", "timestamps", "stamp", "clock", "elapsed", "epoch", "sec", "secs",
-            "nsec", "nsecs", "nanosec", "ms", "datetime", "date", "rostime"},
+            "nsec", "nsecs", "nanosec", "ms", "datetime", "date", "rostime", "ros_time", "elapsed_time", "time_stamp"},
     END: {"done", "dones", "terminal", "terminals", "terminated", "truncated", "timeout", "timeouts", "is_last", "last",
           "next_done", "is_terminal", "end_of_episode", "episode_end", "end"},
     STATE: {"reward", "rewards", "next_reward", "success", "is_success", "task", "language_instruction", "instruction",

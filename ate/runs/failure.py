@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ate.errors import InputError
+from ate.runs.refusal import ELSEWHERE
 
 MEMORY = "give it less at once (a smaller batch, fewer workers, a smaller profile) or more memory, then repeat it"
 # What to do about errors that have no fix of their own, by the name of their type.
@@ -19,6 +20,8 @@ FIXES: Mapping[str, str] = {
     "KeyboardInterrupt": "repeat it: trainings continue from their last checkpoint",
     "MemoryError": MEMORY,
     "OutOfMemoryError": MEMORY,
+    "OSError": f"make room on the disk, or {ELSEWHERE}, then repeat it: what was finished is kept",
+    "PermissionError": f"change the permissions of what it names, or {ELSEWHERE}, then repeat it",
     "DeadKernelError": f"it was killed, most often because memory ran out: {MEMORY}",
     "ModuleNotFoundError": "install every extra (pip install -e '.[all]'), then repeat it",
 }

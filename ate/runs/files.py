@@ -4,17 +4,24 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+from ate.runs.refusal import number_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file next to `path`, flush it to disk, then rename it to `path`."""
+    """Let `write` fill a temporary file next to `path`, flush it to disk, then rename it to `path`.
+
+    Raises:
+        OSError: the file system refused; names `path`, whatever wrote.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name that no other process, thread or machine takes: several may write one path, and the last one stays.
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")
@@ -24,8 +31,14 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
         with temporary.open("r+b") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
+    except Exception as error:
+        if (number := number_of(error)) is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # A file system that refused to write may refuse this as well.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path, name: str = "*") -> None:

@@ -13,6 +13,8 @@ BINS = 10
 ACTIVE_RATIO = 1e-3
 # From a hundredth of the residual on a shift is felt over a training.
 FELT_RATIO = 1e-2
+# A shift of half of the residual competes with the demonstrations.
+MOST_RATIO = 0.5
 
 
 class GuidanceMeter:

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from ate.data.episodes import Episodes
+from ate.data.space import check_joints
 from ate.policies.policy import Policy
 from ate.runs.device import pick as pick_device
 from ate.steer.batches import TrainingData, draw
 from ate.steer.guidance import Guidance
-from ate.steer.meter import FELT_RATIO, GuidanceMeter, meter_sentence, meter_verdict
+from ate.steer.meter import FELT_RATIO, MOST_RATIO, GuidanceMeter, meter_sentence, meter_verdict
 from ate.steer.shifted_target import ShiftedTargets
 
-# A shift of half of the residual competes with the demonstrations.
-LEAST, MOST = FELT_RATIO, 0.5
+LEAST, MOST = FELT_RATIO, MOST_RATIO
 # Clamps that are tried: above this share of |k·g| the clamp would decide.
 QUANTILES = (0.5, 0.9, 0.99)
 
@@ -96,10 +96,11 @@ def dry_run(
         device: to measure on; None: what `ATE_DEVICE` names, else a GPU if there is one.
 
     Raises:
-        InputError: a device that this machine does not have.
+        InputError: a device that this machine does not have, or episodes of another robot or series.
     """
     device = pick_device(device)
     policy, space = policy.to(device), policy.spaces[0]
+    check_joints(episodes, space)
     guidance.vae.to(device)
     data = TrainingData.of(policy, [episodes], [space], device)
     generator = torch.Generator(device).manual_seed(seed)

@@ -2,11 +2,11 @@
 
     encoder value = scale · policy value + offset          a0, so that x = α·a0 + σ·ε maps with offset α·offset
 
-Both normalise the same joints, each by statistics of its own; guidance must see what the encoder was trained on.
+Both normalise the same joints, each by statistics of its own; guidance must see what the encoder was trained on. Of a
+policy whose actions are relative to a state, that state joins the offset.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,14 @@ from torch import Tensor
 from ate.align.alignment import Alignment
 from ate.errors import InputError, nearest
 
-# Reconstruction of a first batch, RMS in normalised units: alignments reach a few hundredths; wrong units, tenths. One
-# that was trained little leaves more on its own data, and in some joints (a gripper that switches) thrice the mean.
-MISFIT, THRICE = 0.25, 3.0
+# Of a policy that normalised by the alignment's own statistics.
+OWN = "alignment"
+# Keys of a mapping of statistics, as lerobot keeps them: centre and spread, or the two ends of a range.
+PAIRS = (("mean", "std"), ("min", "max"), ("q01", "q99"))
+# Attributes under which policies keep statistics of their own.
+NORMALIZERS = ("normalizer", "normalize_targets", "unnormalize_outputs", "dataset_stats", "norm_stats", "stats")
+
+Statistics = str | tuple[Sequence[float], Sequence[float]] | Mapping[str, Sequence[float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,45 +34,71 @@ class Units:
         columns: of the policy's action vector, one a joint of the alignment, in the alignment's order.
         scale: encoder units a policy unit, float32 `(D,)` over all of the policy's columns, 1 where none is known.
         offset: encoder value of a policy value of 0, same shape.
+        inverse: encoder units a data unit, same shape, 0 where none is known.
+        named: how many of the policy's first columns have a name.
     """
 
     columns: tuple[int, ...]
     scale: Tensor
     offset: Tensor
+    inverse: Tensor
+    named: int
 
-    def enter(self, values: Tensor, alpha: Tensor | None = None) -> Tensor:
-        """Policy's `(B, S, D)` in the encoder's units; α `(B,)` for noised values, None for clean ones."""
+    def enter(self, values: Tensor, alpha: Tensor | None = None, state: Tensor | None = None) -> Tensor:
+        """Policy's `(B, S, D)` in the encoder's units.
+
+        Args:
+            values: in the policy's units.
+            alpha: α `(B,)` for noised values, None for clean ones.
+            state: data units `(B, named)`, what the policy subtracted from each row of a chunk; None for nothing.
+        """
         offset = self.offset.to(values.device)
+        if state is not None:
+            padded = torch.nn.functional.pad(state.to(offset), (0, len(offset) - self.named))
+            offset = (offset + padded * self.inverse.to(values.device))[:, None]
         return values * self.scale.to(values.device) + (offset if alpha is None else alpha[:, None, None] * offset)
 
 
-def units_of(
-    alignment: Alignment,
-    width: int,
-    joints: Sequence[str] | None,
-    statistics: tuple[Sequence[float], Sequence[float]] | None,
-) -> Units:
+def ask_for(alignment: Alignment, policy: object, joints: Sequence[str] | None, statistics: Statistics | None) -> None:
+    """Refuse a policy of strangers without the names of its columns, or without what it normalised them by.
+
+    Raises:
+        InputError: one of them is missing; says what to write.
+    """
+    ours = ", ".join(map(repr, alignment.space.embodiment.joint_names))
+    if joints is None:
+        raise InputError(
+            "no joints=",
+            where="attach",
+            expected=f"the names of the policy's action columns in its order, among them {ours}",
+            fix="pass joints=[…]; joints=alignment.joint_names where the policy has these joints in this order",
+        )
+    if statistics is None:
+        own = next((name for name in NORMALIZERS if getattr(policy, name, None) is not None), None)
+        hint = "" if own is None else f"; {type(policy).__name__}.{own} holds them"
+        raise InputError(
+            "no statistics=",
+            where="attach",
+            expected=f"the centre and the spread that the policy normalised each of joints= by{hint}",
+            fix="pass statistics=(centre, half_range), (mean, std) or a mapping with 'mean' and 'std' or 'min' and "
+            f"'max'; statistics={OWN!r} where it normalised by alignment.space.normalizer",
+        )
+
+
+def units_of(alignment: Alignment, width: int, joints: Sequence[str], statistics: Statistics) -> Units:
     """The map from a policy's actions to an alignment's.
 
     Args:
         alignment: with the robot's joints and their normaliser.
         width: D, columns of the policy's actions, padding included.
-        joints: names of the policy's first columns, in its order; None where they are the alignment's joints in order.
+        joints: names of the policy's first columns, in its order.
         statistics: centre and half-range (or mean and standard deviation) that the policy normalised each of `joints`
-            by, in the alignment's data units; None where it used the alignment's own statistics.
+            by, in the alignment's data units, as a pair or a mapping (`PAIRS`); `"alignment"` for the alignment's own.
 
     Raises:
         InputError: joints that differ from the alignment's, more joints than columns, or statistics of another length.
     """
-    ours = alignment.space.embodiment.joint_names
-    names = tuple(ours if joints is None else joints)
-    if joints is None and len(ours) != width:
-        raise InputError(
-            f"{width} columns and no joint names",
-            where="actions of the policy",
-            expected=f"the {len(ours)} joints of the alignment: {', '.join(ours)}",
-            fix="pass joints=, the names of the policy's columns in its order",
-        )
+    ours, names = alignment.space.embodiment.joint_names, tuple(joints)
     missing = [name for name in ours if name not in names]
     if missing:
         raise InputError(
@@ -83,52 +114,38 @@ def units_of(
             expected="different names, at most one a column",
             fix="name the columns without their padding",
         )
-    columns = tuple(names.index(name) for name in ours)
-    scale, offset = torch.ones(width), torch.zeros(width)
-    if statistics is not None:
-        center, spread = (np.asarray(part, np.float64) for part in statistics)
-        if center.shape != (len(names),) or spread.shape != (len(names),) or (spread < 0).any():
-            raise InputError(
-                f"statistics of shapes {center.shape} and {spread.shape}",
-                where="statistics of the policy",
-                expected=f"two vectors of {len(names)}, a centre and a positive spread a joint",
-                fix="give them in the order of joints=",
-            )
-        own = alignment.space.normalizer
-        inverse = np.where(own.constant, 0.0, 1.0 / np.where(own.constant, 1.0, own.half_range))
-        index = list(columns)
-        scale[index] = torch.from_numpy(spread[index] * inverse).float()
-        offset[index] = torch.from_numpy((center[index] - own.center) * inverse).float()
-    return Units(columns, scale, offset)
+    index, own = [names.index(name) for name in ours], alignment.space.normalizer
+    scale, offset, inverse = torch.ones(width), torch.zeros(width), torch.zeros(width)
+    unit = np.where(own.constant, 0.0, 1.0 / np.where(own.constant, 1.0, own.half_range))
+    inverse[index] = torch.from_numpy(unit).float()
+    if statistics != OWN:
+        center, spread = _checked(statistics, len(names))
+        scale[index] = torch.from_numpy(spread[index] * unit).float()
+        offset[index] = torch.from_numpy((center[index] - own.center) * unit).float()
+    return Units(tuple(index), scale, offset, inverse, len(names))
 
 
-@torch.no_grad()
-def check_fit(alignment: Alignment, chunks: Tensor, where: str) -> None:
-    """Refuse chunks that the alignment cannot have been trained on: wrong units, order or statistics.
-
-    Args:
-        alignment: its network encodes and decodes them.
-        chunks: clean chunks `(B, S, dof)` in the alignment's units.
-        where: who gave them, for the message.
-
-    Raises:
-        InputError: they come back with an RMS error above 0.25 normalised units in some joint, and above three times
-            what the alignment left in training.
-    """
-    seen, space = alignment.inputs(chunks), alignment.seen[-1].compact
-    posterior = alignment.vae.encode(seen)
-    error = (alignment.vae.decode(posterior.mean, seen.shape[1]) - seen).square().mean((0, 1)).sqrt()
-    moving = torch.from_numpy(space.loss_mask).to(error.device)
-    worst = int((error * moving).argmax())
-    # What the last SmoothL1 in training stands for, as RMS over all columns; 0 where no metrics were kept.
-    rows = reversed(alignment.metrics.get("adapt") or alignment.metrics.get("pretrain", []))
-    left = math.sqrt(2 * next((row["reconstruction"] for row in rows if "reconstruction" in row), 0.0))
-    if float(error[worst]) > max(MISFIT, THRICE * left):
-        values, column = seen[..., worst], "tool motion" if alignment.tool_spaces else "joint"
-        raise InputError(
-            f"actions of {column} {space.embodiment.joint_names[worst]!r} from {float(values.min()):.3g} to "
-            f"{float(values.max()):.3g}, which come back with an error of {float(error[worst]):.2g}",
-            where=where,
-            expected="values that the alignment was trained on, in [-1, 1] by its statistics",
-            fix="pass joints= in the policy's order and statistics= that it normalised by",
-        )
+def _checked(statistics: Statistics, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and spread, each `(count,)`."""
+    found, pair = "", None
+    if isinstance(statistics, Mapping):
+        found = f"a mapping of {', '.join(map(str, statistics))}"
+        keys = next((pair for pair in PAIRS if set(pair) <= set(statistics)), None)
+        if keys is not None:
+            low, high = (np.asarray(statistics[name], np.float64) for name in keys)
+            pair = (low, high) if keys == PAIRS[0] else ((low + high) / 2, (high - low) / 2)
+    elif isinstance(statistics, str) or len(statistics) != 2:
+        found = repr(statistics) if isinstance(statistics, str) else f"{len(statistics)} vectors"
+    else:
+        pair = np.asarray(statistics[0], np.float64), np.asarray(statistics[1], np.float64)
+    if pair is not None:
+        center, spread = pair
+        if center.shape == spread.shape == (count,) and np.isfinite(pair).all() and (spread >= 0).all():
+            return center, spread
+        found = f"statistics of shapes {center.shape} and {spread.shape}, or with values that are no centre and spread"
+    raise InputError(
+        found,
+        where="statistics of the policy",
+        expected=f"two vectors of {count}, a centre and a positive spread a joint, or {OWN!r}",
+        fix=f"give them in the order of joints=, as a pair or a mapping with {' or '.join(map(' and '.join, PAIRS))}",
+    )

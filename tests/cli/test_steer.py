@@ -14,7 +14,7 @@ from ate.data import load
 from ate.errors import InputError
 from ate.experiments.settings import SHIPPED
 from ate.policies import Policy, build
-from ate.steer import Goals, Guidance, Replay, finetune, retarget
+from ate.steer import Goals, Guidance, Replay, dry_run, finetune, retarget
 
 
 @pytest.fixture
@@ -127,3 +127,17 @@ def test_what_a_method_lacks_is_named_before_anything_is_written(placed, tmp_pat
             out = ["--out", str(tmp_path / "out")]
             CliRunner().invoke(steer, [*words, *more, *out], catch_exceptions=False, standalone_mode=False)
         assert not (tmp_path / "out").exists()
+
+
+def test_another_robots_alignment_is_refused_before_anything_is_measured(given, make_set, tmp_path):
+    words, policy, alignment, _ = given
+    other = make_set("other", joints=7, seed=2, episodes=4)
+    words[words.index("--adapt") + 1] = str(other[0].path.parent)
+    for more in ([], ["--meter-only"], ["--guidance", "paper"]):
+        with pytest.raises(InputError) as error:
+            CliRunner().invoke(steer, [*words, *more], catch_exceptions=False)
+        assert error.value.where == str(tmp_path / "aligned") and "ate align" in error.value.fix
+        assert "new" in error.value.got and "other" in error.value.expected
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError):
+        dry_run(policy.moved_to(alignment.space), other, Guidance.of(alignment))

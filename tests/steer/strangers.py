@@ -89,3 +89,63 @@ class FlowVla(nn.Module):
         padded = nn.functional.pad(actions, (0, self.padded - actions.shape[-1]))
         losses = self.model.forward(None, padded, noise, time)
         return losses[..., : actions.shape[-1]].mean()
+
+
+class FlowHead(nn.Module):
+    """As GR00T's head: it draws noise and time inside, data is at t = 1, and more rows than the chunk's are decoded.
+
+    `guided` is what its users add.
+    """
+
+    def __init__(self, horizon, features, tokens=2):
+        super().__init__()
+        self.horizon, self.features, self.tokens, self.guided = horizon, features, tokens, None
+        self.trunk = nn.Linear(horizon * features + 1, (tokens + horizon) * features)
+        self.action_decoder = nn.Linear(features, features)
+
+    def sample_time(self, size):
+        return torch.rand(size) * 0.9 + 0.05
+
+    def forward(self, actions):
+        noise, t = torch.randn_like(actions), self.sample_time(len(actions))[:, None, None]
+        if self.guided is not None:
+            self.guided.noised(actions, noise, t)
+        rows = torch.cat([((1 - t) * noise + t * actions).flatten(1), t.flatten(1)], 1)
+        tokens = self.trunk(rows).view(len(actions), self.tokens + self.horizon, self.features)
+        predicted = self.action_decoder(tokens)[:, -self.horizon :]
+        return nn.functional.mse_loss(predicted, actions - noise)
+
+
+class TurnedFlowModel(FlowModel):
+    """A changed copy of π0 with data at t = 1."""
+
+    def forward(self, state, actions, noise=None, time=None):
+        noise = self.sample_noise(actions.shape, actions.device) if noise is None else noise
+        time = self.sample_time(actions.shape[0], actions.device) if time is None else time
+        x = (1 - time[:, None, None]) * noise + time[:, None, None] * actions
+        return nn.functional.mse_loss(actions - noise, self.action_out_proj(self.trunk(x, time)), reduction="none")
+
+
+class OwnScheduler:
+    """A scheduler of somebody's own: no `config`, and another order of arguments."""
+
+    def __init__(self):
+        self.alphas_cumprod = torch.linspace(0.999, 0.01, 100)
+
+    def add_noise(self, clean, t, noise):
+        bar = self.alphas_cumprod[t].view(-1, 1, 1)
+        return bar.sqrt() * clean + (1 - bar).sqrt() * noise
+
+
+class OwnDiffusionPolicy(nn.Module):
+    """A noise-predicting policy with a scheduler of its own under a name of its own."""
+
+    def __init__(self, horizon, features, name="ddpm", scheduler=None):
+        super().__init__()
+        self.denoiser, self.name = Network(horizon, features), name
+        setattr(self, name, scheduler or OwnScheduler())
+
+    def forward(self, a0, noise, t):
+        scheduler = getattr(self, self.name)
+        order = (a0, t, noise) if isinstance(scheduler, OwnScheduler) else (a0, noise, t)
+        return nn.functional.mse_loss(self.denoiser(scheduler.add_noise(*order), t / 100), noise)

@@ -9,7 +9,7 @@ from torch import nn
 from ate.errors import InputError
 from ate.policies import build
 from ate.steer import Guidance, attach
-from ate.steer.unit_map import check_fit
+from ate.steer.reconstruction import check_reconstruction
 from tests.steer.lines import line_alignment, line_robots
 from tests.steer.loops import B, S
 from tests.steer.strangers import DiffusionPolicy
@@ -37,11 +37,12 @@ def test_an_alignment_reaches_other_columns_and_statistics(alignment, robots):
     a0, raw = clean(alignment, robots)
     noise, t = torch.randn(a0.shape, generator=torch.Generator().manual_seed(3)), torch.tensor([5, 30, 60, 80])
     own = DiffusionPolicy(S, 5, "sample")
-    with attach(own, alignment, "paper", lam=1.0) as guided:
+    names = alignment.joint_names
+    with attach(own, alignment, "paper", lam=1.0, joints=names, statistics="alignment") as guided:
         own(a0, noise, t)
-        plain = guided._shift
+        plain = guided.shift
 
-    order, names = [4, 2, 0, 1, 3], alignment.space.embodiment.joint_names
+    order = [4, 2, 0, 1, 3]
     center, spread = torch.tensor([0.1, -0.2, 0.3, 0.0, 0.5]), torch.tensor([0.5, 2.0, 1.0, 0.7, 3.0])
     theirs = nn.functional.pad((raw[..., order] - center) / spread, (0, 3))
     half = torch.from_numpy(alignment.space.normalizer.half_range)
@@ -51,7 +52,7 @@ def test_an_alignment_reaches_other_columns_and_statistics(alignment, robots):
     joints = [names[i] for i in order]
     with attach(policy, alignment, "paper", lam=1.0, joints=joints, statistics=(center, spread)) as guided:
         policy(theirs, their_noise, t)
-        found = guided._shift
+        found = guided.shift
     scale = spread / half[order]
     torch.testing.assert_close(found[..., :5], plain[..., order] * scale, atol=1e-5, rtol=1e-3)
     assert torch.equal(found[..., 5:], torch.zeros(B, S, 3))
@@ -62,17 +63,19 @@ def test_what_does_not_fit_the_alignment_is_refused(alignment, robots):
     t = torch.tensor([5, 30, 60, 80])
 
     def step(policy, values, **options):
+        options = {"joints": alignment.joint_names, "statistics": "alignment", **options}
         with attach(policy, alignment, "paper", lam=1.0, **options):
             policy(values, torch.randn_like(values), t)
 
     with pytest.raises(InputError, match=r"S = 6, the chunk length"):
         step(DiffusionPolicy(4, 5), a0[:, :4])
-    with pytest.raises(InputError, match="pass joints="):
-        step(DiffusionPolicy(S, 8), nn.functional.pad(a0, (0, 3)))
     with pytest.raises(InputError, match="every joint of the alignment, 'joint3'"):
         step(DiffusionPolicy(S, 5), a0, joints=["joint1", "joint2", "elbow", "joint4", "gripper"])
-    with pytest.raises(InputError, match=r"which come back with an error .* statistics="):
+    with pytest.raises(InputError, match=r"in normalised units, .* statistics="):
         step(DiffusionPolicy(S, 5), raw * 57.3)
+    jagged = a0.sign()
+    with pytest.raises(InputError, match=r"which come back with an error .* statistics="):
+        step(DiffusionPolicy(S, 5), torch.where(torch.arange(S)[:, None] % 2 == 0, jagged, -jagged))
 
 
 def test_an_alignment_that_was_trained_little_is_not_taken_for_wrong_units(alignment, robots):
@@ -80,12 +83,12 @@ def test_an_alignment_that_was_trained_little_is_not_taken_for_wrong_units(align
     a0, _ = clean(alignment, robots)
     half_off = a0 + 0.6 * torch.sign(torch.randn(a0.shape, generator=torch.Generator().manual_seed(0)))
     with pytest.raises(InputError, match="come back with an error"):
-        check_fit(alignment, half_off, "actions")
+        check_reconstruction(alignment, half_off, "actions")
     assert alignment.metrics["adapt"][-1]["reconstruction"] < 0.1
     little = replace(alignment, metrics={**alignment.metrics, "adapt": [{"step": 1.0, "reconstruction": 0.1}]})
-    check_fit(little, half_off, "actions")
+    check_reconstruction(little, half_off, "actions")
     with pytest.raises(InputError, match="come back with an error"):
-        check_fit(little, 57.3 * a0, "actions")
+        check_reconstruction(little, 57.3 * a0, "actions")
 
 
 @pytest.mark.parametrize("anchor", ["none", "middle"])

@@ -1,8 +1,8 @@
 """CSV: tables with a header, a column a joint; without one where a robot's profile names the columns.
 
-A column `time`, `t` or `timestamp` (seconds) gives the rate; columns such as `action_…`, `cmd_…` or `target_…` are the
-action; velocities, forces, clocks and the like are left out (`ate.robots.headings`). A table is one episode, or one a
-number in its column `episode`, one a flag in its column `done`, or one a count of its column `step`.
+A column that is called like a clock (`ate.data.clock`) gives the rate; columns such as `action_…`, `cmd_…` or
+`target_…` are the action; velocities, forces and the like are left out (`ate.robots.headings`). A table is one episode,
+or one a number in its column `episode`, one a flag in its column `done`, or one a count of its column `step`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ate.data.clock import Clock, is_clock, split
 from ate.data.episodes import Episode
 from ate.data.formats import table
 from ate.data.formats.companions import pair
 from ate.data.formats.episode_ends import Part, by_flag, by_number, by_step, named
-from ate.data.formats.layout import Broken, check_matrix, clock_rate, counted, each_file, listed
+from ate.data.formats.layout import Broken, check_matrix, counted, each_file, listed, timed
 from ate.data.formats.table import Rows, Table
 from ate.data.formats.table_columns import Columns
 from ate.data.ledger import Keys
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 NAME = "csv"
 EXPECTS = "tables with a header that names the joints, or without one and with the robot named"
 SUFFIXES = (".csv",)
-_TIMES = ("time", "t", "timestamp")
-# Enough rows to measure the time step.
-_TIMED = 2000
 
 
 def looks(path: Path) -> str | None:
@@ -67,7 +65,7 @@ def _episodes(
         raise InputError(got, where=f"{file}, first line", expected="measured positions of joints", fix=fix)
     parts = _parts(file, head, names, columns)
     clock = _clock(names, columns)
-    loose = tuple(i for i in columns.left if i != clock)
+    loose = tuple(i for i in columns.left if i not in clock)
     for number, part in enumerate(parts):
         name = file.stem if len(parts) == 1 else f"{file.stem}_" * many + named(part, number)
         yield _episode(Piece(file, head, names, part, loose), name, source, columns, profile)
@@ -101,20 +99,21 @@ def _episode(piece: Piece, name: str, source: str, columns: Columns, profile: "P
     attributes: dict[str, object] = {"joint_names": tuple(names[i] for i in columns.joints)}
     if columns.commands:
         attributes["action_names"] = columns.command_names
-    clock = _clock(names, columns)
-    if clock is not None:
-        attributes |= clock_rate(piece.series([clock]).fetch(0, min(len(qpos), _TIMED))[:, 0])
+    stamps = _clock(names, columns)
+    clock = Clock(names[stamps[0]], piece.series(stamps)) if stamps else None
+    attributes |= timed(clock)
     if not piece.head.header and profile is not None:
         attributes["robot"] = profile.name
-    left += [f"{names[i]} ({kind})" for i, kind in columns.left.items() if i != clock]
-    used = [n for i, n in enumerate(names) if i not in columns.left or i == clock]
-    return Episode(
-        name, file, series, attributes, Keys(tuple(used), () if columns.commands else ("action_…",), tuple(left))
-    )
+    left += [f"{names[i]} ({kind})" for i, kind in columns.left.items() if i not in stamps]
+    used = [n for i, n in enumerate(names) if i not in columns.left] + ([clock.label] if clock else [])
+    keys = Keys(tuple(used), () if columns.commands else ("action_…",), tuple(left))
+    return Episode(name, file, series, attributes, keys, clock=clock)
 
 
-def _clock(names: Sequence[str], columns: Columns) -> int | None:
-    return next((i for i in columns.of_kind(CLOCK) if names[i].lower() in _TIMES), None)
+def _clock(names: Sequence[str], columns: Columns) -> tuple[int, ...]:
+    """The column of time stamps, or those of seconds and the nanoseconds after them; none where there is none."""
+    known = [i for i in columns.of_kind(CLOCK) if is_clock(names[i])]
+    return (split(names) or tuple(known[:1])) if known else ()
 
 
 def _parts(file: Path, head: Table, names: Sequence[str], columns: Columns) -> list[Part]:
