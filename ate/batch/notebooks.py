@@ -45,8 +45,8 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
         The settings that all of them ran with.
 
     Raises:
-        InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used, or a run directory of
-            an earlier version; nothing was written.
+        InputError: unknown notebook, unknown or ill-typed parameter, data that cannot be used or that the doctor calls
+            FAIL, or a run directory of an earlier version or of other data; nothing was written.
         NotebookFailed: a notebook did not run to its end. The notebooks after it were not run. The report is written;
             it and the executed notebook begin with the card of the failure.
     """
@@ -65,7 +65,7 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     parameters = {**given, **texts, "profile": chosen.profile, "run": str(chosen.directory)}
     for name in PATHS:
         value = str(given.get(name) or "")
-        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml")) or is_model(value)):
+        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml", ".json")) or is_model(value)):
             parameters[name] = str(Path(value).resolve())
     # Idle OpenMP threads that spin slow a guided step down on shared cores, tenfold and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -81,6 +81,8 @@ class NotebookCell:
             shared.mkdir(exist_ok=True)
             if not link.is_symlink():
                 link.symlink_to(Path(os.path.relpath(shared, self.folder)))
+        if sweep.origin is not None:
+            own.bind(sweep.origin)
         execute([NUMBER], self._parameters())
         from nbconvert import HTMLExporter
 

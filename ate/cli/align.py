@@ -3,10 +3,16 @@
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ate.cli.accept_option import accept_option, accepted
 from ate.errors import InputError
+
+if TYPE_CHECKING:
+    from ate.align.released.run_folder import Job
+    from ate.data.loading import DataSet
 
 
 @click.command()
@@ -16,6 +22,9 @@ from ate.errors import InputError
 @click.option("--pretrain", type=click.Path(path_type=Path), default=None,
               help="Pre-training episodes: a data set, or a folder of them, one a robot.")  # fmt: skip
 @click.option("--adapt", type=click.Path(path_type=Path), default=None, help="The adaptation robot's episodes.")
+@click.option("--robot", default="", help="Profile of the adaptation robot; converts what it declares.")
+@click.option("--robot-pretrain", default="", help="The same of the pre-training robots.")
+@accept_option
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run [default: runs/align].")
 @click.option("--seed", default=0, show_default=True, help="Seed of split, weights, batches and noise.")
 @click.option("-p", "items", multiple=True, metavar="NAME=VALUE", help="Any option of AlignConfig; may be repeated.")
@@ -25,6 +34,9 @@ def align(
     preset: str,
     pretrain: Path | None,
     adapt: Path | None,
+    robot: str,
+    robot_pretrain: str,
+    accept: str,
     out: Path | None,
     seed: int,
     items: tuple[str, ...],
@@ -36,34 +48,24 @@ def align(
     if the file sets `resume: True`, in the file's pretrained_model_dir. Under `torchrun` several processes share
     each batch.
     """
-    from ate.align.config import AlignConfig
-    from ate.align.config import preset as resolve
-    from ate.align.released.config import read_seed_config
-    from ate.align.released.run_folder import DEFAULT_FOLDER, Job
-    from ate.data.loading import load, load_sets
+    from ate.align.released.run_folder import DEFAULT_FOLDER
+    from ate.data.loading import DataSet
     from ate.runs.child import Child
     from ate.runs.distributed import leader, session
-    from ate.runs.options import pairs, typed
 
-    command = shlex.join(["ate", *sys.argv[1:]])
-    options = typed(AlignConfig, pairs(items, "-p"), "-p")
+    given = None
+    if pretrain is not None and adapt is not None:
+        given = DataSet(str(pretrain), robot=robot_pretrain), DataSet(str(adapt), robot=robot)
+    if files and (pretrain or adapt):
+        raise click.UsageError("--config names the data: leave --pretrain and --adapt away")
+    if not files and given is None:
+        raise click.UsageError("give --config, or both --pretrain and --adapt")
+    # Before a process in the background too: what cannot be trained on is refused here.
+    job = _job(files, given, preset, items, out, seed, accept)
     if background:
         child = Child.start([word for word in sys.argv[1:] if word != "--background"], out or DEFAULT_FOLDER)
         click.echo(f"Process {child.process['pid']}; follow it with: ate watch {child.folder}")
         return
-    if files:
-        if pretrain or adapt:
-            raise click.UsageError("--config names the data: leave --pretrain and --adapt away")
-        seed_config = read_seed_config(files)
-        for note in seed_config.notes:
-            click.echo(f"Note: {note}.")
-        config = seed_config.config(resolve(preset or "released")).with_options(**options)
-        job = Job.from_seed_config(seed_config, config, out, seed, command)
-    else:
-        if pretrain is None or adapt is None:
-            raise click.UsageError("give --config, or both --pretrain and --adapt")
-        config = resolve(preset or "demo").with_options(**options)
-        job = Job(load_sets(pretrain), load(adapt), config, out or DEFAULT_FOLDER, seed, command)
     with session():
         written = job.run()
         if not leader():
@@ -77,6 +79,40 @@ def align(
         click.echo(f"Verdict: {job.verdict()}")
     except InputError as error:
         click.echo(f"Verdict: none, {error}")
+
+
+def _job(
+    files: tuple[Path, ...],
+    given: "tuple[DataSet, DataSet] | None",
+    preset: str,
+    items: tuple[str, ...],
+    out: Path | None,
+    seed: int,
+    accept: str,
+) -> "Job":
+    """What is trained, on data that the doctor does not fail, or whose failures are accepted."""
+    from ate.align.config import AlignConfig
+    from ate.align.config import preset as resolve
+    from ate.align.released.config import read_seed_config
+    from ate.align.released.run_folder import DEFAULT_FOLDER, Job
+    from ate.data.loading import DataSet
+    from ate.runs.options import pairs, typed
+
+    command = shlex.join(["ate", *sys.argv[1:]])
+    options = typed(AlignConfig, pairs(items, "-p"), "-p")
+    if given is None:
+        seed_config = read_seed_config(files)
+        data = DataSet(str(seed_config.pretrain)), DataSet(str(seed_config.adapt))
+        for note in seed_config.notes:
+            click.echo(f"Note: {note}.")
+        config = seed_config.config(resolve(preset or "released")).with_options(**options)
+        job = Job.from_seed_config(seed_config, config, out, seed, command)
+    else:
+        data = given
+        config = resolve(preset or "demo").with_options(**options)
+        job = Job(data[0].load_sets(), data[1].load(), config, out or DEFAULT_FOLDER, seed, command)
+    job.accepted = accepted(*data, config.chunk, accept)
+    return job
 
 
 @click.command()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ate.cli.accept_option import accept_option
 from ate.cli.guidance_options import guidance_options
 from ate.cli.name_type import Name
 from ate.experiments.methods import COMPARISON, METHOD_SETS
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 @click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile>].")
 @click.option("--pretrain", default=None, help="Folder of the pre-training robots.")
 @click.option("--adapt", default=None, help="Folder of the adaptation robot's episodes.")
+@click.option("--robot", default=None, help="Profile of the adaptation robot; converts what it declares.")
+@click.option("--robot-pretrain", default=None, help="The same of the pre-training robots.")
+@accept_option
 @click.option("--demonstrations", type=int, default=None, help="Episodes drawn for each training seed.")
 @click.option("--steps", type=int, default=None, help="Fine-tuning steps.")
 @click.option("--seeds", type=int, default=None, help="Training seeds.")
@@ -74,6 +78,9 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
 @click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile>].")
 @click.option("--pretrain", default=None, help="Folder of the pre-training robots.")
 @click.option("--adapt", default=None, help="Folder of the adaptation robot's episodes.")
+@click.option("--robot", default=None, help="Profile of the adaptation robot; converts what it declares.")
+@click.option("--robot-pretrain", default=None, help="The same of the pre-training robots.")
+@accept_option
 @click.option("--lams", default=None, help="λ axis, separated by commas; λ = 0 always joins.")
 @click.option("--clamps", default=None, help="Clamp axis; inf for none.")
 @click.option("--seeds", default=None, help="Training seeds of the search.")

@@ -14,7 +14,8 @@ import click
 )
 @click.option("--robot", default="", help="Robot's profile: names columns, and declares what they are measured in.")
 @click.option("--joints", default="", help="Columns that are the robot, names or patterns, by commas: right_*.")
-@click.option("--rate", type=float, default=None, help="Rows a second to write; values between rows are interpolated.")
+@click.option("--rate", type=float, default=None,
+              help="Rows a second to write, interpolated; the recording's own where its files say none.")  # fmt: skip
 @click.option("--gripper", is_flag=True, help="Write one opening, 0 closed to 1 open, in place of the fingers.")
 @click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
 def convert(
@@ -37,9 +38,10 @@ def convert(
     from ate.robots.profile import profile
 
     left_out = [name for item in exclude for name in excludes.names(item)]
-    episodes = load(src, source, left_out, layout, robot, joints=excludes.names(joints))
+    episodes = load(src, source, left_out, layout, robot, joints=excludes.names(joints), rate=rate or 0.0)
     episodes = with_opening(episodes) if gripper else episodes
-    episodes = episodes if rate is None else at_rate(episodes, rate)
+    if rate is not None and any(item.attributes.get("rate_hz") != rate for item in episodes):
+        episodes = at_rate(episodes, rate)
     ledger = write(episodes, out, profile(robot) if robot else None, src)
     for line in ledger.lines():
         click.echo(line)

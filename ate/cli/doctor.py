@@ -5,6 +5,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ VERDICTS = {
 )
 @click.option("--source", default="qpos", show_default=True, help="What chunks are cut from: qpos or action.")
 @click.option("--layout", default="", help="Layout of the files [default: recognised].")
+@click.option("--rate", default=0.0, help="Steps a second, believed where the files say nothing.")
 @click.option("--joints", default="", help="Columns that are the robot, names or patterns, by commas: right_*.")
 @click.option("--horizon", default=16, show_default=True, help="Chunk length in steps.")
 @click.option("--exclude", default="", help="Exclude list, or names separated by commas.")
@@ -40,6 +42,7 @@ def doctor(
     against: Path | None,
     source: str,
     layout: str,
+    rate: float,
     joints: str,
     horizon: int,
     exclude: str,
@@ -52,7 +55,7 @@ def doctor(
     from ate.data.doctor.examination import examine_sets
     from ate.data.loading import DataSet
 
-    data = DataSet(str(path), source, excludes.names(exclude), layout, robot, excludes.names(joints))
+    data = DataSet(str(path), source, excludes.names(exclude), layout, robot, excludes.names(joints), rate)
     others = None if against is None else DataSet(str(against), source)
     reports = examine_sets(data, robot=robot, against=others, horizon=horizon)
     for report in reports:
@@ -85,9 +88,10 @@ def tree(report: Report) -> dict[str, Any]:
     """A report in plain values, for JSON; infinite oddness becomes null."""
     triage = [{**vars(t), "oddness": t.oddness if t.oddness < float("inf") else None} for t in report.triage]
     return {
-        **vars(report),
+        **{field.name: getattr(report, field.name) for field in fields(report)},
         "level": report.level,
         "counts": report.counts(),
+        "rows": report.rows(passed=True),
         "findings": [{**vars(finding), "check": finding.check} for finding in report.findings],
         "triage": triage,
         "exclude": report.exclude,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ate.cli.accept_option import accept_option, accepted
 from ate.cli.guidance_options import guidance_options
 from ate.cli.name_type import Name
 from ate.cli.steer_task import Task
@@ -35,6 +36,7 @@ METHODS = ("guidance", "retarget", "direct")
 @click.option("--share", default=0.5, show_default=True, help="Rows at retargeted episodes, as a share of a batch.")
 @click.option("--robot", default="", help="Profile or model file (URDF, MJCF) of the adaptation robot.")
 @click.option("--robot-pretrain", default="", help="The same of the pre-training robots.")
+@accept_option
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/steer"), show_default=True,
               help="Folder of the run.")  # fmt: skip
 @guidance_options
@@ -61,6 +63,7 @@ def steer(
     share: float,
     robot: str,
     robot_pretrain: str,
+    accept: str,
     out: Path,
     guidance: str | None,
     evaluate_every: int,
@@ -76,7 +79,6 @@ def steer(
     alone (`--method direct`). A policy that acts in tool space is fine-tuned there. Under `torchrun` several processes
     share every batch.
     """
-    from ate.data.loading import DataSet
     from ate.policies.policy import Policy
     from ate.runs.distributed import leader, session
     from ate.steer.evaluation import Evaluation
@@ -88,9 +90,9 @@ def steer(
     optim = {name: options.pop(name) for name in OPTIM} | {"lr_schedule": "cosine" if cosine else "constant"}
     OptimConfig.of(optim)
     config = GuidanceConfig.of(guidance, {name: value for name, value in options.items() if value is not None})
-    policy, data = Policy.load(_existing(policy_file)), DataSet(str(adapt), robot=robot)
-    others = None if pretrain is None else DataSet(str(pretrain), robot=robot_pretrain)
-    task = Task(policy, data.load(), data, others, share)
+    policy = Policy.load(_existing(policy_file))
+    task = Task.on(policy, (adapt, robot), (pretrain, robot_pretrain), share)
+    known = accepted(task.pretrain, task.data, policy.config.horizon, accept)
     guided = None if method != "guidance" else task.guidance(folder, config)
     replay = task.replay if method == "retarget" or (guided and config.at_pretraining) else None
     seed, evaluation, episodes, before = optim["seed"], None, task.episodes, ""
@@ -111,7 +113,7 @@ def steer(
         )
         if leader():
             used = {"method": method, "share": share, "guidance": config.to_dict() if guided else None}
-            _keep(trained, out, {**used, **optim, "max_grad_norm": str(optim["max_grad_norm"])}, task.digests)
+            _keep(trained, out, {**used, **optim, "max_grad_norm": str(optim["max_grad_norm"])}, task, known)
 
 
 def _existing(checkpoint: Path) -> Path:
@@ -121,7 +123,7 @@ def _existing(checkpoint: Path) -> Path:
     return checkpoint
 
 
-def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[str, str]) -> None:
+def _keep(trained: "Trained", where: Path, config: dict[str, Any], task: Task, accepted: list[str]) -> None:
     """Write policy and card, and print what training did."""
     from ate.runs.card import card
     from ate.runs.files import write_json
@@ -132,8 +134,10 @@ def _keep(trained: "Trained", where: Path, config: dict[str, Any], hashes: dict[
     measured = {"meter": trained.meter, "meter_verdict": verdict}
     measured |= {"loss": trained.loss, "evaluation": trained.evaluation}
     command = shlex.join(["ate", *sys.argv[1:]])
-    recorded = card(config, seeds={"seed": config["seed"]}, hashes=hashes, command=command)
-    write_json(where / "card.json", {**recorded, **measured})
+    recorded = card(config, seeds={"seed": config["seed"]}, hashes=task.digests, command=command)
+    first: dict[str, Any] = {"accepted": accepted} if accepted else {}
+    first |= {"converted": task.episodes.conversion} if task.episodes.conversion else {}
+    write_json(where / "card.json", {**first, **recorded, **measured})
     if trained.meter:
         click.echo(f"Guidance over {config['steps']} steps: {verdict}.")
     click.echo(f"Loss against the demonstrations: {trained.loss[0]['loss']:.4g} to {trained.loss[-1]['loss']:.4g}.")

@@ -1,6 +1,6 @@
 """Task: what `ate steer` fine-tunes on, made only as far as its method asks for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,15 @@ class Task:
     pretrain: "DataSet | None"
     share: float
     alignment: "Alignment | None" = None
+
+    @classmethod
+    def on(cls, policy: "Policy", adapt: tuple[Path, str], pretrain: tuple[Path | None, str], share: float) -> "Task":
+        """By folder and robot's profile of each; no pre-training folder, no such episodes."""
+        from ate.data.loading import DataSet
+
+        data = DataSet(str(adapt[0]), robot=adapt[1])
+        others = None if pretrain[0] is None else DataSet(str(pretrain[0]), robot=pretrain[1])
+        return cls(policy, data.load(), data, others, share)
 
     def guidance(self, folder: Path | None, config: "GuidanceConfig") -> "Guidance":
         """Guidance by the alignment of a folder, with goals where it acts at pre-training observations.
@@ -105,7 +114,7 @@ class Task:
         """
         from ate.data.normalize import fit_rows
         from ate.data.placements import placement
-        from ate.data.space import ActionSpace, spaces
+        from ate.data.space import spaces
         from ate.data.tool_space import ToolSpace
         from ate.runs.files import content_key
 
@@ -119,7 +128,7 @@ class Task:
             return space
         parts = [self.episodes, self.retargeted]
         rows = fit_rows(part.series(i) for part in parts for i in range(len(part)))
-        return ActionSpace(space.embodiment, rows, space.source, content_key([part.digest for part in parts]))
+        return replace(space, normalizer=rows, data=content_key([part.digest for part in parts]))
 
     @property
     def digests(self) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """Conversion: episodes of any layout are written in the native one, as `episode_0000.hdf5` and so on, or in another.
 
-Everything goes to a folder of its own that takes its name only when all of it is written. Values are copied; they
-are converted only where a robot's profile declares what was recorded.
+Everything goes to a folder of its own that takes its name only when all of it is written. Values are as they were
+loaded: in rad, m and openings where a file or a robot's profile declares what was recorded.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ import h5py
 from ate.data.episodes import Episode, Episodes
 from ate.data.formats import lerobot_writer, robomimic_writer
 from ate.data.ledger import Ledger
+from ate.data.units import quantities
 from ate.errors import InputError, unknown
 from ate.runs.files import write_json
 
 if TYPE_CHECKING:
-    from ate.robots.profile import Joint, Profile
+    from ate.robots.profile import Profile
 
 # Rows written at once: bounded memory whatever the length of an episode.
 _ROWS = 65_536
@@ -49,8 +51,8 @@ def convert(
         out: a folder that is new or empty.
         layout: one of `LAYOUTS`; a profile converts native files alone.
         report: plain values that are written beside them, as `report.json`.
-        profile: the robot's; where it `converts`, values are written in rad, m and opening fractions, and the
-            attribute `converted` says what was declared.
+        profile: the robot's; what it declares and was not converted when it was loaded is converted now. The attributes
+            `units` and `converted` say what was done.
         root: the folder that the episodes were read from; `out` may not be in it.
 
     Returns:
@@ -64,14 +66,15 @@ def convert(
         raise unknown(layout, LAYOUTS, where="layout to write")
     out = Path(out)
     _check_target(out, root)
-    converted = profile if profile is not None and profile.converts else None
+    if profile is not None:
+        episodes = _in_si(episodes, profile)
     near = out.resolve().parent
     while not near.is_dir():
         near = near.parent
     try:
         with TemporaryDirectory(prefix=".converting-", dir=near, ignore_cleanup_errors=True) as work:
             if layout == NATIVE:
-                _native(episodes, Path(work), converted)
+                _native(episodes, Path(work))
             else:
                 WRITERS[layout](episodes, Path(work))
             if report is not None:
@@ -103,25 +106,22 @@ def _check_target(out: Path, root: Path | None) -> None:
         raise InputError(got, where=str(out), expected="a folder that is new or empty", fix=fix)
 
 
-def _native(episodes: Episodes, folder: Path, profile: "Profile | None") -> None:
+def _native(episodes: Episodes, folder: Path) -> None:
     for number, item in enumerate(episodes):
-        _write(folder / f"episode_{number:04d}.hdf5", item, episodes, profile)
+        _write(folder / f"episode_{number:04d}.hdf5", item, episodes)
 
 
-def _write(file: Path, item: Episode, episodes: Episodes, profile: "Profile | None") -> None:
+def _write(file: Path, item: Episode, episodes: Episodes) -> None:
     names = {name: _names(item, name, episodes) for name in ("qpos", "action")}
-    declared = {} if profile is None else _declared(item, names, profile)
     with h5py.File(file, "w") as handle:
         for name, series in item.series.items():
             dataset = handle.create_dataset(name, series.shape, series.read(0, 1).dtype)
             for start in range(0, len(series), _ROWS):
                 rows = series.read(start, min(start + _ROWS, len(series)))
-                if profile is not None and name in declared:
-                    rows = profile.to_si(rows, declared[name])
                 dataset[start : start + len(rows)] = rows
+        if item.clock is not None and item.clock.unit:
+            handle["time"] = item.clock.seconds()
         _attributes(handle, item, episodes, names["qpos"], names["action"])
-        if profile is not None:
-            _record_conversion(handle, item, declared, profile)
 
 
 def _names(item: Episode, name: str, episodes: Episodes) -> tuple[str, ...]:
@@ -137,32 +137,32 @@ def _names(item: Episode, name: str, episodes: Episodes) -> tuple[str, ...]:
     return _names(item, "qpos", episodes) if name == "action" and shape[1:] == item.series["qpos"].shape[1:] else ()
 
 
-def _declared(
-    item: Episode, names: Mapping[str, tuple[str, ...]], profile: "Profile"
-) -> "dict[str, Sequence[Joint | None]]":
-    if "converted" in item.attributes:
-        raise InputError(
-            f"values that were converted before ({item.attributes['converted']})",
-            where=f"{item.path}, episode {item.name}",
-            expected=f"values as recorded, for the conversion that profile {profile.name} declares",
-            fix="convert the original recordings, or convert without --robot",
-        )
-    matched = {name: profile.match(parts) for name, parts in names.items() if parts}
-    if not any(joint is not None for joint in matched.get("qpos", ())):
-        raise InputError(
-            f"columns {', '.join(names['qpos']) or 'without names'}",
-            where=f"{item.path}, episode {item.name}",
-            expected=f"joints of profile {profile.name}: {', '.join(profile.joint_names)}",
-            fix="name the profile of the robot that was recorded, or convert without one",
-        )
-    # An action that is no joint target (a tool's motion, say) is none of the profile's.
-    return {name: joints for name, joints in matched.items() if any(joint is not None for joint in joints)}
+def _in_si(episodes: Episodes, profile: "Profile") -> Episodes:
+    """The same in rad, m and openings, as this profile declares where nothing was converted before.
+
+    Raises:
+        InputError: the profile knows no column.
+    """
+    from ate.data.units import converted
+
+    for item in episodes:
+        names = _names(item, episodes.source, episodes)
+        if not any(profile.match(names)):
+            raise InputError(
+                f"columns {', '.join(names) or 'without names'}",
+                where=f"{item.path}, episode {item.name}",
+                expected=f"joints of profile {profile.name}: {', '.join(profile.joint_names)}",
+                fix="name the profile of the robot that was recorded, or convert without one",
+            )
+    items = tuple(converted(item, profile, True, episodes.joint_names) for item in episodes)
+    return replace(episodes, items=items)
 
 
 def _attributes(
     handle: h5py.File, item: Episode, episodes: Episodes, joints: tuple[str, ...], actions: tuple[str, ...]
 ) -> None:
-    known = {"robot": episodes.robot, "task": episodes.task, "rate_hz": episodes.rate_hz, **item.attributes}
+    set_wide = {"robot": episodes.robot, "task": episodes.task, "rate_hz": episodes.rate_hz}
+    known = {**set_wide, **item.attributes, "units": quantities(item)}
     for name in _TEXTS:
         if known.get(name):
             handle.attrs[name] = _storable(str(known[name]))
@@ -177,20 +177,6 @@ def _attributes(
         if len(parts):
             handle.attrs[name] = [_storable(str(part)) for part in parts]
     handle.attrs["origin"] = _storable(f"{item.path}, episode {item.name}")
-
-
-def _record_conversion(
-    handle: h5py.File, item: Episode, declared: "Mapping[str, Sequence[Joint | None]]", profile: "Profile"
-) -> None:
-    handle.attrs["units"] = ", ".join(dict.fromkeys(joint.quantity for joint in declared["qpos"] if joint is not None))
-    notes = [
-        f"{joint.name} of {name} from {joint.unit}, slope {joint.affine[0]:g}, offset {joint.affine[1]:g}"
-        for name, joints in declared.items()
-        for joint in joints
-        if joint is not None and joint.affine != (1.0, 0.0)
-    ]
-    notes += [f"{name} as recorded" for name in ("qpos", "action") if name in item.series and name not in declared]
-    handle.attrs["converted"] = _storable(f"as profile {profile.name} declares: {'; '.join(notes) or 'nothing'}")
 
 
 def _storable(text: str) -> str:

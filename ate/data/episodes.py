@@ -1,7 +1,7 @@
 """Episodes: recorded demonstrations of one robot, a matrix of joint positions each.
 
 An episode is `qpos (n_steps, dof)` (ATE paper, arXiv 2509.02055, section 3.1). Its values stay on disk until they
-are asked for. Nothing here converts units or writes to the source.
+are asked for. Units are converted where they are declared (`ate.data.units`); nothing writes to the source.
 """
 
 import hashlib
@@ -9,13 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ate.data.clock import Clock
 from ate.data.ledger import Keys, Ledger
 from ate.data.series import Series
 from ate.errors import InputError
+
+if TYPE_CHECKING:
+    from ate.robots.profile import Joint
 
 SOURCES = ("qpos", "action")
 # Series whose columns are joints, and the attribute that names them.
@@ -31,10 +35,14 @@ class Episode:
         path: the file it is in.
         series: what was recorded row by row: `qpos (n_steps, dof)`, and where it exists `action (n_steps, k)`,
             `state (n_steps, k)`, `ee_pose (n_steps, 7)`, `phase (n_steps,)`; radians (metres for sliding joints), the
-            gripper's opening in [0, 1], unless the robot's profile says otherwise.
+            gripper's opening in [0, 1], where the file or the robot's profile declares what was recorded.
         attributes: what the file says of itself: `robot`, `task`, `rate_hz`, `units`, `joint_names`, `action_names`,
-            `state_names`, `phase_names`, `seed`.
+            `state_names`, `phase_names`, `seed`; and `converted`, what was done to its values, and `rate_from`, what
+            `rate_hz` is from.
         keys: what its reader found, missed and left.
+        declared: of series that were converted when they were loaded, each column as it was recorded; None for columns
+            that are as they were (`ate.data.units`).
+        clock: time stamps of the rows, or None.
     """
 
     name: str
@@ -42,6 +50,8 @@ class Episode:
     series: Mapping[str, Series]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     keys: Keys = field(default_factory=Keys)
+    declared: "Mapping[str, tuple[Joint | None, ...]]" = field(default_factory=dict)
+    clock: Clock | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.series.values())))
@@ -105,6 +115,11 @@ class Episodes:
     task: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
     profile: str = ""
+
+    @property
+    def conversion(self) -> str:
+        """What was converted and as who declares, for reports and cards; empty where values are as recorded."""
+        return str(self.items[0].attributes.get("converted", "")) if self.items else ""
 
     def __len__(self) -> int:
         return len(self.items)

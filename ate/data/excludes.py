@@ -31,11 +31,11 @@ def read(path: str | Path) -> dict[str, str]:
         raise _no_list(file, "bytes that are not text") from error
     parts = [line.partition("#") for line in lines]
     named = {name.strip(): reason.strip() for whole, _, reason in parts for name in whole.split(",") if name.strip()}
-    if not named and (not lines or lines[0].strip() != HEAD):
-        raise _no_list(file, "a file without a name of an episode")
-    odd = next((name for name in named if len(name) > _LONGEST or "\0" in name), None)
-    if odd is not None:
-        raise _no_list(file, f"a name {odd[:40]!r} of {len(odd)} characters")
+    if not lines or lines[0].strip() != HEAD:
+        # By hand: names alone, which have no blanks. Prose and tables are something else.
+        odd = next((name for name in named if len(name.split()) > 1 or len(name) > _LONGEST or "\0" in name), None)
+        if odd is not None or not named:
+            raise _no_list(file, f"a line {odd[:40]!r}" if odd is not None else "no name of an episode")
     return named
 
 
@@ -61,18 +61,21 @@ def write(path: str | Path, names: Mapping[str, str]) -> Path:
         InputError: the file exists and is not an exclude list.
     """
     file = Path(path)
-    if file.exists() and not _written(file):
-        got, expected = "a file that is no exclude list of ours", f"a first line {HEAD!r}, or no file"
-        raise InputError(got, where=str(file), expected=expected, fix="name another file; nothing was overwritten")
+    first = _first_line(file) if file.exists() else HEAD
+    if first.strip() != HEAD:
+        got = f"a first line {first[:40]!r}" if first else "an empty file"
+        expected = f"no file, or an exclude list, which begins with {HEAD!r}"
+        fix = "name another file; nothing was overwritten"
+        raise InputError(got, where=str(file), expected=expected, fix=fix)
     body = (f"{name}  # {' '.join(reason.split())}" if reason else name for name, reason in names.items())
     write_text(file, "\n".join([HEAD, *body, ""]))
     return file
 
 
-def _written(file: Path) -> bool:
-    """Whether `write` wrote the file: only these are replaced."""
+def _first_line(file: Path) -> str:
+    """Only files that `write` wrote are replaced."""
     with file.open("rb") as stream:
-        return stream.readline(200).strip() == HEAD.encode()
+        return stream.readline(200).decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _no_list(file: Path, got: str) -> InputError:

@@ -27,6 +27,7 @@ class DataSet:
         layout: one of `LAYOUTS`, or keys, `qpos=KEY+KEY,action=KEY`; empty to recognise it from the files.
         robot: name or file of a robot's profile, for recordings that do not name their joints; empty for none.
         joints: columns to take for the whole robot, by name or pattern (`right_*`); empty for all.
+        rate: steps a second, believed where the files say nothing; 0 for what the robot's profile says.
     """
 
     path: str
@@ -35,6 +36,7 @@ class DataSet:
     layout: str = ""
     robot: str = ""
     joints: tuple[str, ...] = ()
+    rate: float = 0.0
 
     def survey(self, values: bool = False) -> Survey:
         """Index every episode of one set, broken ones too; `values` reads every value of the source now.
@@ -113,9 +115,10 @@ def load(
     robot: str = "",
     strict: bool = True,
     joints: Sequence[str] = (),
+    rate: float = 0.0,
 ) -> Episodes:
     """Read one robot's episodes: `DataSet.load` of a set with these fields."""
-    return DataSet(str(path), source, tuple(exclude), layout, robot, tuple(joints)).load(strict)
+    return DataSet(str(path), source, tuple(exclude), layout, robot, tuple(joints), rate).load(strict)
 
 
 def load_sets(
@@ -126,9 +129,10 @@ def load_sets(
     robot: str = "",
     strict: bool = True,
     joints: Sequence[str] = (),
+    rate: float = 0.0,
 ) -> tuple[Episodes, ...]:
     """Read one set, or a folder of sets: `DataSet.load_sets` of a set with these fields."""
-    return DataSet(str(path), source, tuple(exclude), layout, robot, tuple(joints)).load_sets(strict)
+    return DataSet(str(path), source, tuple(exclude), layout, robot, tuple(joints), rate).load_sets(strict)
 
 
 def _is_set(folder: Path) -> bool:

@@ -6,18 +6,16 @@ import numpy as np
 
 from ate.data.episodes import Episode, Episodes
 from ate.data.series import Series
+from ate.data.units import joints_now, profile_for
 from ate.errors import InputError
 from ate.robots import GRIPPER
-from ate.robots.profile import Joint, available
-from ate.robots.profile import profile as profile_of
+from ate.robots.profile import Joint
 
 
 def fingers(episodes: Episodes) -> dict[int, Joint]:
     """Columns of a set that are fingers or angles of one gripper, by its profile; none where it has a `gripper`."""
-    name = episodes.profile or episodes.robot
-    if GRIPPER in episodes.joint_names or not (name.endswith(".toml") or name in available()):
-        return {}
-    joints = profile_of(name).match(episodes.joint_names)
+    known = None if GRIPPER in episodes.joint_names else profile_for(episodes)
+    joints = joints_now(episodes, known)
     found = {i: joint for i, joint in enumerate(joints) if joint is not None and joint.part == "gripper"}
     return found if len({joint.arm for joint in found.values()}) == 1 else {}
 
@@ -57,4 +55,9 @@ def _opened(item: Episode, rest: list[int], known: dict[int, Joint], names: tupl
             shares = [joint.affine[0] * values[:, i] + joint.affine[1] for i, joint in known.items()]
             opening = np.clip(np.mean(shares, axis=0), 0.0, 1.0)
             series[name] = Series.of(np.column_stack([values[:, rest], opening]).astype(np.float32), item.name)
-    return replace(item, series=series, attributes={**item.attributes, "joint_names": names, "units": "rad"})
+    declared = {
+        name: (*(columns[i] for i in rest), None) if len(columns) == width[1] else columns
+        for name, columns in item.declared.items()
+    }
+    attributes = {**item.attributes, "joint_names": names, "units": "rad"}
+    return replace(item, series=series, attributes=attributes, declared=declared)

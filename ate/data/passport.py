@@ -25,6 +25,7 @@ class Passport:
         joints: joint names with their slots in the unified vector.
         data: SHA-256 of the episodes the statistics were taken from.
         statistics: SHA-256 of the lowest and highest value of every joint.
+        converted: what was done to the recorded values, and who declared it; empty where they are as recorded.
     """
 
     robot: str
@@ -33,6 +34,7 @@ class Passport:
     joints: tuple[tuple[str, int], ...]
     data: str
     statistics: str
+    converted: str = ""
 
     @classmethod
     def of(cls, space: ActionSpace, chunk: int) -> "Passport":
@@ -40,16 +42,22 @@ class Passport:
         e, n = space.embodiment, space.normalizer
         ranges = array_digest(n.low.astype("<f4"), n.high.astype("<f4"))
         joints = tuple(zip(e.joint_names, e.slots, strict=True))
-        return cls(e.name, space.source, chunk, joints, space.data, ranges)
+        return cls(e.name, space.source, chunk, joints, space.data, ranges, space.converted)
 
     @property
     def hash(self) -> str:
         """SHA-256 over all of it."""
-        return hashlib.sha256(repr(tuple(asdict(self).values())).encode()).hexdigest()
+        return hashlib.sha256(repr(tuple(self._parts.values())).encode()).hexdigest()
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """All fields; of values as recorded nothing is kept about a conversion."""
+        parts = asdict(self)
+        return parts if self.converted else {name: part for name, part in parts.items() if name != "converted"}
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values and the hash, for a checkpoint."""
-        return {**asdict(self), "joints": [list(pair) for pair in self.joints], "hash": self.hash}
+        return {**self._parts, "joints": [list(pair) for pair in self.joints], "hash": self.hash}
 
     def check(self, other: "Passport", where: str) -> None:
         """Refuse another passport.

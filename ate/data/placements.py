@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ate.data.episodes import Episodes
+from ate.data.units import joints_now, profile_for
 from ate.errors import InputError
 from ate.robots import GRIPPER
 from ate.robots.frames import Placement
@@ -59,10 +60,10 @@ def placement(episodes: Episodes, given: Placements | None = None) -> Placement:
             fix="name its URDF or MJCF, robot=arm.urdf, or identify it from tool poses: ate identify",
         )
     known = placed(robot)
-    name = episodes.profile or episodes.robot
-    if not (is_model(name) or name.endswith(".toml") or name in available()):
+    profile = profile_for(episodes)
+    if profile is None:
         return known
-    joints = profile_of(name).match(episodes.joint_names)
+    joints = joints_now(episodes, profile)
     columns = {joint.name: column for joint, column in zip(joints, episodes.joint_names, strict=True) if joint}
     own = known.kinematics.joint_names
     other = [j.name for j in joints if j is not None and j.name in own and j.affine != (1.0, 0.0)]
@@ -71,7 +72,7 @@ def placement(episodes: Episodes, given: Placements | None = None) -> Placement:
             f"{', '.join(other)} in other units than rad and m, or turned round",
             where=f"tool motion of {episodes.robot}",
             expected="joints as its kinematics count them",
-            fix="write the set in these units first: ate convert",
+            fix="name the robot's profile, which converts them: --robot (robot=)",
         )
     return replace(known, kinematics=known.kinematics.renamed(episodes.robot, tuple(columns.get(j, j) for j in own)))
 

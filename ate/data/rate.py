@@ -36,7 +36,7 @@ def _resampled(item: Episode, episodes: Episodes, hz: float) -> Episode:
     if not rate:
         raise InputError(
             "no rate", where=f"{item.path}, episode {item.name}", expected="steps a second, to know the time of a row",
-            fix="record rate_hz as an attribute of the file",
+            fix="record rate_hz as an attribute of the file, or give it: rate= of ate.data.load, --rate",
         )  # fmt: skip
     count = int((len(item) - 1) / rate * hz + 1e-9) + 1
     at = np.minimum(np.arange(count) * (rate / hz), len(item) - 1)
@@ -46,7 +46,7 @@ def _resampled(item: Episode, episodes: Episodes, hz: float) -> Episode:
         for name, rows in item.series.items()
         if name not in ("qpos", "action") or rows.shape == joints
     }
-    return Episode(item.name, item.path, series, {**item.attributes, "rate_hz": float(hz)}, item.keys)
+    return replace(item, series=series, attributes={**item.attributes, "rate_hz": float(hz)}, clock=None)
 
 
 def _at(values: np.ndarray, at: np.ndarray, name: str) -> np.ndarray:

@@ -29,12 +29,14 @@ class ActionSpace:
         normalizer: data units to [−1, 1] per joint.
         source: the series the statistics were taken from, `"qpos"` or `"action"`.
         data: SHA-256 of the episodes they were taken from; empty where they were given.
+        converted: what was done to the recorded values before, and who declared it; empty where they are as recorded.
     """
 
     embodiment: Embodiment
     normalizer: Normalizer
     source: str
     data: str = ""
+    converted: str = ""
 
     @property
     def width(self) -> int:
@@ -103,13 +105,15 @@ class ActionSpace:
             "normalizer": self.normalizer.to_tree(),
             "source": self.source,
             "data": self.data,
+            **({"converted": self.converted} if self.converted else {}),
         }
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "ActionSpace":
         """The inverse of `to_tree`."""
         embodiment = Embodiment(tree["name"], tuple(tree["joint_names"]), tuple(tree["slots"]), tree["width"])
-        return cls(embodiment, Normalizer.from_tree(tree["normalizer"]), tree["source"], tree["data"])
+        normalizer, converted = Normalizer.from_tree(tree["normalizer"]), tree.get("converted", "")
+        return cls(embodiment, normalizer, tree["source"], tree["data"], converted)
 
 
 def spaces(sets: Sequence[Episodes], width: int | None = None) -> tuple[ActionSpace, ...]:
@@ -119,7 +123,7 @@ def spaces(sets: Sequence[Episodes], width: int | None = None) -> tuple[ActionSp
         InputError: a robot does not fit into `width`.
     """
     return tuple(
-        ActionSpace(embodiment, fit(episodes), episodes.source, episodes.digest)
+        ActionSpace(embodiment, fit(episodes), episodes.source, episodes.digest, episodes.conversion)
         for embodiment, episodes in zip(unify(sets, width), sets, strict=True)
     )
 

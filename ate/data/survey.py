@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ate.data.columns import arranged, pick
+from ate.data.declared import as_declared, columns_of, notes
 from ate.data.episodes import NAMED_BY, SOURCES, Episode, Episodes
 from ate.data.formats import SUFFIXES
 from ate.data.formats.layout import Broken
+from ate.data.formats.nested import remembering
 from ate.data.formats.reader import Reader, reader_of
 from ate.data.formats.refusal import nothing
 from ate.data.groups import Groups, expanded, note
@@ -56,8 +58,9 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
 
         known = profile(data.robot)
     path = Path(data.path)
-    reader, evidence = reader_of((*data.task_folders(), path)[0], data.layout)
-    items = list(_items(data, reader, known))
+    with remembering():
+        reader, evidence = reader_of((*data.task_folders(), path)[0], data.layout)
+        items = list(_items(data, reader, known))
     if not items:
         raise nothing(path, reader.EXPECTS if data.layout else "")
     groups: Groups = reader.groups(path) if hasattr(reader, "groups") else {}
@@ -70,6 +73,7 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     items, moved = arranged(items, _folder_name(path), known)
     if data.joints:
         items = _ordered(items, source)
+    items = as_declared(items, data, known, _folder_name(path))
     if values:
         items = [_tried(item, lambda e: _read_through(e, source)) for item in items]
     present = [item for item in items if stem(item.name) not in left_out]
@@ -81,7 +85,14 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     kept = tuple(item for item in usable if item.name not in odd)
     entries = tuple(_entry(item, source, left_out, odd) for item in items)
     unlisted = leftovers(path, reader.NAME, files, names)
-    texts = (moved, *_elsewhere(items), *_counted(reader, path), note(groups), unread(unlisted) if unlisted else "")
+    texts = (
+        *notes(kept),
+        moved,
+        *_elsewhere(items),
+        *_counted(reader, path),
+        note(groups),
+        unread(unlisted) if unlisted else "",
+    )
     ledger = Ledger(reader.NAME, evidence, entries, tuple(text for text in texts if text), unlisted)
     return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
 
@@ -219,10 +230,8 @@ def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> 
         return names
     if profile is None:
         return tuple(f"joint_{i}" for i in range(width))
-    if len(profile.joints) == width:
-        # Optional columns too, such as the gripper of a robot from a URDF.
-        return tuple(joint.name for joint in profile.joints)
-    if len(profile.joint_names) != width:
+    columns = columns_of(profile, width)
+    if columns is None:
         raise InputError(
             f"{width} columns in {data.source!r}",
             where=data.path,
@@ -230,4 +239,4 @@ def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> 
             f"{', '.join(profile.joint_names)}",
             fix="name the profile of the robot that was recorded",
         )
-    return profile.joint_names
+    return columns

@@ -11,14 +11,13 @@ from scipy.spatial.transform import Rotation
 from ate.data.episodes import Episodes
 from ate.data.loading import load_sets
 from ate.data.placements import placed, robot_of
+from ate.data.units import joints_now, profile_for
 from ate.errors import InputError
 from ate.robots.frames import Placement
 from ate.robots.identify import Identified, identify
 from ate.robots.kinematic_table import ROBOTS
 from ate.robots.kinematics import Kinematics
-from ate.robots.model_text import is_model
-from ate.robots.profile import Profile, available
-from ate.robots.profile import profile as profile_of
+from ate.robots.profile import Profile
 from ate.robots.roles import roles
 
 Array = NDArray[np.float64]
@@ -51,8 +50,8 @@ def arm_joints(episodes: Episodes, index: int, kinematics: Kinematics) -> Array:
     Raises:
         InputError: a joint of the kinematics that is no column of the set.
     """
-    known = _profile(episodes)
-    joints = (None,) * episodes.dof if known is None else known.match(episodes.joint_names)
+    known = profile_for(episodes)
+    joints = joints_now(episodes, known)
     names = [joint.name if joint else name for joint, name in zip(joints, episodes.joint_names, strict=True)]
     missing = [name for name in kinematics.joint_names if name not in names]
     if missing:
@@ -64,11 +63,6 @@ def arm_joints(episodes: Episodes, index: int, kinematics: Kinematics) -> Array:
     rows = episodes.series(index).astype(np.float64)
     rows = rows if known is None else known.to_si(rows, joints)
     return rows[:, [names.index(name) for name in kinematics.joint_names]]
-
-
-def _profile(episodes: Episodes) -> Profile | None:
-    name = episodes.profile or episodes.robot
-    return profile_of(name) if is_model(name) or name.endswith(".toml") or name in available() else None
 
 
 def arm_columns(episodes: Episodes, profile: Profile | None = None) -> list[int]:
@@ -103,7 +97,7 @@ def recorded_poses(episodes: Episodes, profile: Profile | None = None) -> ToolPo
     columns = arm_columns(episodes, profile)
     series = [episodes.series(i).astype(np.float64) for i in range(len(episodes))]
     rows = np.concatenate(series)
-    rows = rows if profile is None else profile.to_si(rows, profile.match(episodes.joint_names))
+    rows = rows if profile is None else profile.to_si(rows, joints_now(episodes, profile))
     pose = np.concatenate([episodes.extra(i, "ee_pose") for i in range(len(episodes))]).astype(np.float64)
     length = np.linalg.norm(pose[:, 3:], axis=1)
     if np.abs(length - 1).max() > 1e-2:

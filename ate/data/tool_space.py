@@ -99,7 +99,13 @@ class ToolSpace(ActionSpace):
     def of_robot(self, episodes: Episodes, placement: Placement) -> "ToolSpace":
         """The same statistics for another robot."""
         embodiment = replace(self.embodiment, name=episodes.robot)
-        return replace(self, embodiment=embodiment, placement=placement, columns=episodes.joint_names)
+        return replace(
+            self,
+            embodiment=embodiment,
+            placement=placement,
+            columns=episodes.joint_names,
+            converted=episodes.conversion,
+        )
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values, for a checkpoint."""
@@ -113,7 +119,7 @@ class ToolSpace(ActionSpace):
         known = ActionSpace.from_tree(tree)
         base, tool = (np.asarray(tree[name], float) for name in ("base", "tool"))
         placement = Placement(Kinematics.from_tree(tree["kinematics"]), base, tool)
-        values = {name: getattr(known, name) for name in ("embodiment", "normalizer", "source", "data")}
+        values = {name: getattr(known, name) for name in ("embodiment", "normalizer", "source", "data", "converted")}
         return cls(**values, placement=placement, columns=tuple(tree["columns"]))
 
     @property
@@ -135,7 +141,7 @@ def tool_spaces(sets: Sequence[Episodes], placements: Sequence[Placement]) -> tu
     unit = Normalizer(np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32))
     made = [
         ToolSpace(Embodiment(s.robot, TOOL_NAMES, tuple(range(WIDTH)), WIDTH), unit, s.source, s.digest,
-                  placement=placement, columns=s.joint_names)
+                  s.conversion, placement=placement, columns=s.joint_names)
         for s, placement in zip(sets, placements, strict=True)
     ]  # fmt: skip
     rows = [

@@ -11,6 +11,7 @@ from .preparation import align_by_motion as align_by_motion
 from .preparation import align_config as align_config
 from .preparation import align_robots as align_robots
 from .preparation import kept_alignment as kept_alignment
+from .preparation import preflight as preflight
 from .results import RunResult as RunResult
 from .seed_run import Experiment as Experiment
 from .seed_run import simulated as simulated

@@ -111,7 +111,7 @@ class Materials:
         base = spaces([self.retargeted], width)[0]
         embodiment = replace(base.embodiment, name=self.episodes.robot)
         data = content_key([part.digest for part in parts])
-        return ActionSpace(embodiment, rows, self.episodes.source, data)
+        return ActionSpace(embodiment, rows, self.episodes.source, data, self.episodes.conversion)
 
     def alignment(self, name: str) -> Alignment:
         """The run's alignment (`"aligned"`) or one of another variant, with stage 2 on the demonstrations drawn."""

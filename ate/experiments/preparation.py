@@ -17,6 +17,7 @@ from ate.data.chunks import chunk
 from ate.data.episodes import Episodes
 from ate.data.tool_space import tool_spaces
 from ate.errors import unknown
+from ate.experiments.admission import Admitted, admitted
 from ate.experiments.executors import Executor
 from ate.experiments.settings import SHIPPED, Settings
 from ate.policies.noise import PARAMETERIZATIONS
@@ -37,12 +38,18 @@ POLICY_OPTIONS: dict[str, Any] = {"film": True, "anchor": "middle", "fine": True
 JOINT_OPTIONS: dict[str, Any] = {**POLICY_OPTIONS, "named": True, "joint_noise": 0.01}
 
 
-def preflight(settings: Settings, strict: bool = True) -> None:
-    """Check the run directory's format, read the data and check every name and length; writes nothing.
+def preflight(settings: Settings, strict: bool = True) -> Admitted:
+    """Check the run directory, read the data, and check every name, length and what the doctor says of the data.
+
+    Nothing is written before all of it is right; then the run directory is bound to these data.
 
     Args:
         settings: what is about to run.
-        strict: refuse sets with bad episodes; inspecting them is what notebook 01 is for.
+        strict: refuse sets with bad episodes and what the doctor calls FAIL; inspecting them is what notebook 01 is
+            for.
+
+    Returns:
+        The data.
 
     Raises:
         InputError: the first thing that is wrong, with file or parameter, and the way out.
@@ -58,6 +65,7 @@ def preflight(settings: Settings, strict: bool = True) -> None:
     for episodes in (*sets, adapt):
         chunk(episodes, settings.horizon)
     unify([*sets, adapt])
+    return admitted(settings, sets, adapt, strict)
 
 
 def align_config(settings: Settings) -> AlignConfig:

@@ -53,6 +53,10 @@ class Settings:
         exclude: episodes of the adaptation robot to leave out, separated by commas, or an exclude list (`.txt`). What
             was excluded by clicking in notebook 01 of the same run is always left out too.
         exclude_pretrain: the same for the pre-training robots; `panda/episode_0003` where there are several.
+        rate: steps a second of the adaptation recordings, where the files say nothing; 0 for the profile's.
+        rate_pretrain: the same for the pre-training data.
+        accept: codes of the doctor's FAIL findings to train on all the same, such as `units.limits`; empty to refuse
+            them.
         horizon: S, rows of a chunk and actions that a policy predicts.
         held_out: share of the episodes kept for validation.
         align: preset of `ate.align.fit`.
@@ -98,6 +102,9 @@ class Settings:
     joints_pretrain: tuple[str, ...] = ()
     exclude: str = ""
     exclude_pretrain: str = ""
+    rate: float = 0.0
+    rate_pretrain: float = 0.0
+    accept: tuple[str, ...] = ()
     horizon: int = 16
     held_out: float = 0.1
     align: str = "demo"
@@ -130,7 +137,7 @@ class Settings:
         for name in ("horizon", "embedded", "width", "pretrain_steps", "pretrain_batch", "steps", "batch", "seeds",
                      "rollouts", "ablation_seeds", "workers"):  # fmt: skip
             self._check(getattr(self, name) >= 1, name, "at least 1", "raise it")
-        for name in ("validation_seeds", "demonstrations"):
+        for name in ("validation_seeds", "demonstrations", "rate", "rate_pretrain"):
             self._check(getattr(self, name) >= 0, name, "0 or more", "use 0 for none")
         if self.lr_schedule not in LR_SCHEDULES:
             raise unknown(self.lr_schedule, LR_SCHEDULES, where="parameter lr_schedule")
@@ -153,15 +160,16 @@ class Settings:
     def adapt_data(self) -> DataSet:
         """Where the adaptation robot's episodes are, without those that are excluded."""
         left_out = self._left_out(self.exclude, EXCLUDE_LISTS["adapt"])
-        return DataSet(self.adapt, self.source, left_out, self.layout, self.robot, self.joints)
+        return DataSet(self.adapt, self.source, left_out, self.layout, self.robot, self.joints, self.rate)
 
     @property
     def pretrain_data(self) -> DataSet:
         """Where the pre-training robots' episodes are, without those that are excluded."""
         left_out = self._left_out(self.exclude_pretrain, EXCLUDE_LISTS["pretrain"])
         return DataSet(
-            self.pretrain, self.source, left_out, self.layout_pretrain, self.robot_pretrain, self.joints_pretrain
-        )
+            self.pretrain, self.source, left_out, self.layout_pretrain, self.robot_pretrain, self.joints_pretrain,
+            self.rate_pretrain,
+        )  # fmt: skip
 
     @property
     def encoder(self) -> str:

@@ -279,10 +279,8 @@ def prepare(settings: Settings) -> Study:
     Raises:
         InputError: from any of the three.
     """
-    preflight(settings)
-    wanted = settings.parameterizations
-    sets = settings.pretrain_data.load_sets()
-    adapt = settings.adapt_data.load()
+    data = preflight(settings)
+    wanted, sets, adapt = settings.parameterizations, data.pretrain, data.adapt
     alignment, folder = align_robots(settings, sets, adapt)
     width = alignment.space.width
     study = Study(settings, sets, adapt, alignment, folder, {})

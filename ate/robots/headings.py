@@ -10,11 +10,12 @@ from ate.robots.profile import bare
 
 POSITION, COMMAND, POSE = "position", "command", "pose of a tool"
 VELOCITY, ACCELERATION, FORCE = "velocity", "acceleration", "force or current"
-TEMPERATURE, STATE, CLOCK, STEP, EPISODE, END = (
-    "temperature", "state of the controller", "clock", "number of a step", "number of an episode", "end of an episode"
+TEMPERATURE, STATE, CLOCK, STEP, EPISODE, END, TEXT = (
+    "temperature", "state of the controller", "clock", "number of a step", "number of an episode", "end of an episode",
+    "text",
 )  # fmt: skip
 # Kinds that are never positions of joints, whatever else a set holds.
-NO_JOINTS = (VELOCITY, ACCELERATION, FORCE, TEMPERATURE, STATE, CLOCK, STEP, EPISODE, END)
+NO_JOINTS = (VELOCITY, ACCELERATION, FORCE, TEMPERATURE, STATE, CLOCK, STEP, EPISODE, END, TEXT)
 
 # Whole names, without case and with `_` for what stands between words.
 _WHOLE = {
@@ -24,7 +25,7 @@ _WHOLE = {
     STEP: {"step", "steps", "step_index", "step_id", "frame", "frame_index", "frame_id", "index", "idx", "row",
            "sample", "timestep", "time_step", "seq", "header_seq", "task_index", "unnamed_0", "n", "tick"},
     CLOCK: {"t", "time", "times", "timestamp", "timestamps", "stamp", "clock", "elapsed", "epoch", "sec", "secs",
-            "nsec", "nsecs", "nanosec", "ms", "datetime", "date", "rostime"},
+            "nsec", "nsecs", "nanosec", "ms", "datetime", "date", "rostime", "ros_time", "elapsed_time", "time_stamp"},
     END: {"done", "dones", "terminal", "terminals", "terminated", "truncated", "timeout", "timeouts", "is_last", "last",
           "next_done", "is_terminal", "end_of_episode", "episode_end", "end"},
     STATE: {"reward", "rewards", "next_reward", "success", "is_success", "task", "language_instruction", "instruction",
@@ -46,9 +47,9 @@ _WORDS = {
             "error"},
     POSE: {"tcp", "pose", "ee", "eef", "cartesian", "quat", "quaternion", "orientation", "rotvec", "rpy", "euler"},
     COMMAND: {"cmd", "command", "commands", "commanded", "target", "targets", "desired", "des", "goal", "setpoint",
-              "reference"},
+              "reference", "ref", "qdes", "qcmd", "qref"},
 }  # fmt: skip
-_FIRST = {"action", "actions", "ref", "leader", "master"}
+_FIRST = {"action", "actions", "leader", "master"}
 _UNIT = {"s", "ms", "us", "ns", "sec", "seconds", "milliseconds", "start", "boot"}
 _DIGITS = "0123456789"
 _MEASURED = {"actual", "measured", "observed", "state", "obs", "observation", "follower"}
@@ -80,6 +81,9 @@ def heading(name: str) -> Heading:
     if len(words) > 1 and words[0] == "current" and words[1].rstrip(_DIGITS) in _POSITION:
         # Where the joint is now, no ampere.
         words = words[1:]
+    if words[:2] == ["q", "d"]:
+        # libfranka's desired positions.
+        words = ["desired", "q", *words[2:]]
     # Numbers stand apart or not: dq_1, dq1.
     plain = {word.rstrip(_DIGITS) for word in words} | set(words)
     kind = kind or next((kind for kind, names in _WORDS.items() if names & plain), "")

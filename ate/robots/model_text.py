@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from ate.errors import InputError
+from ate.robots.calibration import is_calibration
 from ate.robots.engine import engine
 
 SUFFIXES = (".urdf", ".xml", ".mjcf")
@@ -25,7 +26,7 @@ SHAPES = ("sensors", "actuators", "tendons", "pairs", "excludes", "geoms", "skin
 
 def is_model(robot: str | Path) -> bool:
     """Whether this names a file with kinematics, by its suffix: a model, a xacro, or what `ate identify` writes."""
-    return Path(robot).suffix.lower() in (*SUFFIXES, ".xacro", ".json")
+    return Path(robot).suffix.lower() in (*SUFFIXES, ".xacro", ".json") and not is_calibration(robot)
 
 
 def compiled(path: Path) -> tuple[Any, Element | None, list[list[float]]]:

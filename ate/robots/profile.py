@@ -6,18 +6,21 @@ A profile is a TOML file, built in or a user's own. Nothing is converted unless 
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ate.errors import InputError, unknown
+from ate.robots.calibration import is_calibration
 from ate.robots.model_text import is_model
 
 BUILTIN = Path(__file__).parent / "builtin"
 SCALES = {"rad": 1.0, "deg": np.pi / 180, "m": 1.0, "mm": 1e-3, "fraction": 1.0, "percent": 1e-2}
-UNITS = (*SCALES, "ticks")
+# Servo ticks need the number of ticks a turn, and per cent of a calibrated range (−100 to 100) need that range.
+UNITS = (*SCALES, "ticks", "range")
+SI = ("rad", "m", "fraction")
 # What recorders put before and after a joint's name: `actual_q_elbow`, `elbow_joint.pos`, `position_elbow`.
 _POSITION = re.compile(
     r"^(?:(?:actual|measured|observed|state|obs|observation)[._])*(?:(?:q|qpos|pos|position)[._])?(?=\D)"
@@ -38,14 +41,19 @@ class Joint:
         arm: `"right"`, `"left"` or `"none"`; the arm of a single-arm robot is the right one.
         part: `"arm"`, `"gripper"`, `"base"` or `"other"`.
         index: its place in its part, from 0.
-        unit: what is recorded: `rad`, `deg`, `m`, `mm`, `fraction`, `percent` or `ticks`.
+        unit: what is recorded: `rad`, `deg`, `m`, `mm`, `fraction`, `percent`, `ticks`, or `range`, LeRobot's −100 to
+            100 per cent of the calibrated range.
         low: lowest joint position, rad or m; of grippers the opening as a fraction; None where not published.
         high: highest joint position, likewise.
         zero: the recorded value at which the joint is at zero.
         sign: 1, or −1 where the recording counts the other way round.
         closed: of grippers, the value recorded when closed.
         open: of grippers, the value recorded when fully open.
+        command_closed: the value commanded to close a gripper, where commands count otherwise than measurements.
+        command_open: the value commanded to open it, likewise.
         ticks_per_turn: of joints recorded in ticks, how many make a turn.
+        at_minus_100: of joints recorded in per cent of their range, the position at −100, rad.
+        at_100: the position at 100, likewise.
         max_speed: highest joint speed, rad/s or m/s, or None.
         optional: whether recordings may lack the column.
     """
@@ -62,7 +70,11 @@ class Joint:
     sign: int = 1
     closed: float | None = None
     open: float | None = None
+    command_closed: float | None = None
+    command_open: float | None = None
     ticks_per_turn: float | None = None
+    at_minus_100: float | None = None
+    at_100: float | None = None
     max_speed: float | None = None
     optional: bool = False
 
@@ -72,8 +84,26 @@ class Joint:
         if self.closed is not None and self.open is not None:
             slope = 1 / (self.open - self.closed)
             return slope, -slope * self.closed
+        if self.at_minus_100 is not None and self.at_100 is not None:
+            return (self.at_100 - self.at_minus_100) / 200, (self.at_100 + self.at_minus_100) / 2
         scale = 2 * np.pi / self.ticks_per_turn if self.ticks_per_turn else SCALES[self.unit]
         return self.sign * scale, -self.sign * scale * self.zero
+
+    @property
+    def commanded(self) -> "Joint":
+        """The joint as it is commanded: of grippers whose commands count otherwise, with the commands' ends."""
+        if self.command_closed is None or self.command_open is None:
+            return self
+        return replace(self, closed=self.command_closed, open=self.command_open, zero=0.0, sign=1)
+
+    @property
+    def si(self) -> "Joint":
+        """The same joint once converted: in rad or m, or an opening from 0 to 1."""
+        closed, opened = (None, None) if self.closed is None else (0.0, 1.0)
+        return replace(
+            self, unit=self.quantity, zero=0.0, sign=1, closed=closed, open=opened, command_closed=None,
+            command_open=None, ticks_per_turn=None, at_minus_100=None, at_100=None,
+        )  # fmt: skip
 
     @property
     def quantity(self) -> str:
@@ -128,7 +158,7 @@ class Profile:
     @property
     def converts(self) -> bool:
         """Whether any joint is recorded in something else than SI, turned round or shifted."""
-        return any(joint.affine != (1.0, 0.0) for joint in self.joints)
+        return any(joint.affine != (1.0, 0.0) or joint.commanded != joint for joint in self.joints)
 
     @cached_property
     def _known(self) -> dict[str, Joint]:
@@ -171,7 +201,10 @@ class Profile:
 
 def bare(name: str) -> str:
     """A column's name without what marks it as a measured position, nor the namespace before it."""
-    return _POSITION.sub("", name.strip().rpartition("/")[2]) or name.strip()
+    spaces = name.strip().strip("/").split("/")
+    # PlotJuggler's tables of ROS: `/joint_states/elbow_joint/position`.
+    last = spaces[-2] if len(spaces) > 1 and spaces[-1].casefold() in ("position", "pos", "q") else spaces[-1]
+    return _POSITION.sub("", last) or name.strip()
 
 
 def limits(joints: Sequence[Joint | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -192,13 +225,19 @@ def available() -> Mapping[str, Path]:
     return {path.stem: path for path in files}
 
 
+def has_profile(name: str) -> bool:
+    """Whether `profile` takes this name: built in or a user's own, or a file that tells a robot's columns."""
+    return name.endswith(".toml") or name in available() or is_model(name) or is_calibration(name)
+
+
 def title_of(name: str) -> str:
     """The maker's name for a robot that has a profile, `"Universal Robots UR5e"`; any other name as it is."""
     return profile(name).title if name in available() else name
 
 
 def profile(name: str | Path) -> Profile:
-    """The profile of that name, of a `.toml` file, or of a model: URDF, MJCF, or what `ate identify` wrote.
+    """The profile of that name, of a `.toml` file, of a model (URDF, MJCF, or what `ate identify` wrote), or of a
+    calibration file of LeRobot (`.json`), for recordings in per cent of the calibrated ranges.
 
     A model gives its arm's joints with names and limits, recorded in rad (m where they slide), and an optional column
     `gripper`.
@@ -210,6 +249,10 @@ def profile(name: str | Path) -> Profile:
 
     if str(name).endswith(".toml"):
         return read(Path(name).expanduser())
+    if is_calibration(name):
+        from ate.robots.calibrated_profile import calibrated_profile
+
+        return calibrated_profile(Path(name).expanduser())
     if is_model(name):
         from ate.robots.model_profile import model_profile
 

@@ -128,6 +128,17 @@ def _refuse_nonsense(joint: Joint, where: str) -> None:
     if joint.closed is not None and (joint.zero, joint.sign) != (0.0, 1):
         expected = "closed and open alone, which give zero and sign"
         raise _bad("closed and open together with zero or sign", where, "zero, sign", expected)
+    for part, ends, both in (
+        ("gripper", (joint.command_closed, joint.command_open), "command_closed, command_open"),
+        ("arm", (joint.at_minus_100, joint.at_100), "at_minus_100, at_100"),
+    ):
+        if (ends[0] is None) != (ends[1] is None) or (ends[0] is not None and ends[0] == ends[1]):
+            raise _bad(f"{ends[0]} and {ends[1]}", where, both, "two different numbers")
+        if ends[0] is not None and joint.part != part:
+            raise _bad(f"these in part {joint.part!r}", where, both, f"them in part {part!r} only")
+    if (joint.unit == "range") != (joint.at_minus_100 is not None):
+        expected = "unit = 'range' with at_minus_100 and at_100, the positions in rad at -100 and 100 per cent"
+        raise _bad(f"unit = {joint.unit!r}", where, "at_minus_100, at_100", expected)
     if joint.unit == "ticks" and joint.ticks_per_turn is None and joint.closed is None:
         raise _bad("unit = 'ticks'", where, "ticks_per_turn", "how many ticks make a turn")
     if joint.unit != "ticks" and joint.ticks_per_turn is not None:

@@ -1,6 +1,6 @@
 """The run directory: where one study keeps its figures, numbers, checkpoints and cards.
 
-runs/<name>/run.json              its format
+runs/<name>/run.json              its format, and the data it was made from
 runs/<name>/figures/02_latents.json   one plotly figure, with title and caption
 runs/<name>/headlines/02.json         the numbers a notebook ends with
 runs/<name>/cards/02.json             what it takes to make them again
@@ -20,11 +20,14 @@ from typing import Any
 from ate.errors import InputError
 from ate.runs.failure import NotebookFailure
 from ate.runs.files import read_json, write_json
+from ate.runs.origin import Origin
 
 # Raised when folders that were written before can no longer be continued.
 FORMAT = 2
 # Written by every version; a folder that has one of them and no run.json is of an earlier one.
 CONTENTS = ("headlines", "results", "align")
+# What is trained, and the notebook that only shows data.
+MADE, INSPECTED = ("align", "policies", "results"), "01"
 # Title of each notebook, by its number.
 TITLES = {"01": "Inspect the data", "02": "Align the latents", "03": "Steer the policy", "04": "Ablate λ and clamp"}
 
@@ -57,6 +60,42 @@ class RunDirectory:
         if not (self.path / "run.json").exists():
             write_json(self.path / "run.json", {"format": FORMAT})
         return self
+
+    @property
+    def origin(self) -> Origin | None:
+        """What it was made from; None where nothing has said so yet."""
+        file = self.path / "run.json"
+        tree = read_json(file).get("made_from") if file.exists() else None
+        return None if tree is None else Origin.from_tree(tree)
+
+    def check_origin(self, origin: Origin) -> None:
+        """Refuse other data than the folder was made from; where it only showed them (notebook 01) they may change.
+
+        Raises:
+            InputError: it has results of other data, robots or chunks.
+        """
+        known = self.origin
+        if known is None or known.data == origin.data:
+            return
+        made = [key for key in {**self.headlines(), **self.cards()} if key != INSPECTED]
+        if made or any((self.path / name).exists() for name in MADE):
+            raise InputError(
+                f"other data than this run was made from: {origin.about}",
+                where=str(self.path),
+                expected=f"{known.about}, episode by episode as they were",
+                fix=f"name a new folder, e.g. --run {self.path}-2 (run= in notebooks), or remove this one",
+            )
+
+    def bind(self, origin: Origin) -> None:
+        """Say in the folder what it is made from; what it showed of other data is removed.
+
+        Raises:
+            InputError: as `check_origin`.
+        """
+        self.check_origin(origin)
+        if self.origin is not None and self.origin.data != origin.data:
+            self.begin(INSPECTED)
+        write_json(self.path / "run.json", {"format": FORMAT, "made_from": origin.to_tree()})
 
     @classmethod
     def existing(cls, path: str | Path) -> "RunDirectory":
@@ -107,8 +146,9 @@ class RunDirectory:
         return self._read("headlines")
 
     def save_card(self, notebook: str, card: Mapping[str, Any]) -> None:
-        """Keep a run card."""
-        self._write("cards", notebook, card)
+        """Keep a run card, with what the run was made from; accepted findings of the doctor come first."""
+        origin = self.origin
+        self._write("cards", notebook, card if origin is None else {**origin.for_card, **card})
 
     def cards(self) -> dict[str, dict[str, Any]]:
         """All run cards, by notebook."""

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from IPython import get_ipython
 from IPython.display import HTML, clear_output, display
 
+from ate.runs.failure import RED
 from ate.viz.report.captions import Picture
 from ate.viz.tables.html import table_html
 from ate.viz.tables.rows import table
@@ -73,6 +74,13 @@ def show_lines(lines: Sequence[str], lead: str = "") -> None:
     head = f"<p><b>{escape(lead)}</b></p>" if lead else ""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     display(HTML(f"<div style='max-width:60em'>{head}<ul>{items}</ul></div>"))
+
+
+def show_warning(lines: Sequence[str], lead: str) -> None:
+    """Display sentences in red in a frame, below a leading one."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    frame = f"border:3px solid {RED};border-radius:8px;padding:10px 16px;color:{RED};max-width:60em"
+    display(HTML(f"<div style='{frame}'><b>{escape(lead)}</b><ul>{items}</ul></div>"))
 
 
 @contextmanager

@@ -143,3 +143,22 @@ def test_shipped_sets_keep_their_slots() -> None:
     for folder in sorted((DATA / "lift").glob("*/*")):
         episodes: Episodes = load(folder)
         assert unify([episodes])[0].slots == tuple(range(episodes.dof)) and not episodes.ledger.notes
+
+
+def test_files_that_name_another_robot_than_their_columns(tmp_path: Path) -> None:
+    def fault(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
+        attributes["robot"] = "panda"
+
+    folder = copy("lift/adapt/ur5e", tmp_path / "set", fault, episodes=3)
+    (finding,) = examine(folder).of("names")
+    assert (finding.level, finding.code) == (FAIL, "names.other_robot") and "--robot ur5e" in finding.fix
+    assert not [f for f in examine(folder, robot="ur5e").findings if f.level == FAIL]
+
+
+def test_numbered_joints_are_no_other_robots(tmp_path: Path) -> None:
+    def fault(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
+        attributes["joint_names"] = np.array([f"joint_{i}.pos" for i in range(1, 8)] + ["gripper.pos"], "S")
+
+    folder = copy("lift/pretrain/panda", tmp_path / "set", fault, episodes=3)
+    assert {f.level for f in examine(folder).of("names")} == {"PASS"}
+    assert [f.code for f in examine(folder, robot="panda").of("names")] == ["names.unknown"]

@@ -42,3 +42,16 @@ def test_odd_masks_are_passed_over(tmp_path):
         handle["mask/link"] = h5py.ExternalLink("/nowhere.hdf5", "/x")
         handle["mask/empty"] = np.zeros(0, "S5")
     assert len(load(folder)) == 2 and not load(folder).ledger.notes
+
+
+def test_rows_that_a_file_gives_and_does_not_have(tmp_path):
+    folder = robomimic(tmp_path / "set")
+    with h5py.File(folder / "low_dim.hdf5", "a") as handle:
+        handle["data"].attrs["total"] = 21
+        handle["data/demo_2"].attrs["num_samples"] = 12
+    assert not load(folder).ledger.notes
+    with h5py.File(folder / "low_dim.hdf5", "a") as handle:
+        handle["data"].attrs["total"] = 30
+        handle["data/demo_2"].attrs["num_samples"] = 40
+    (text,) = load(folder).ledger.notes
+    assert "demo_2: 40 rows (12 recorded)" in text and "all: 30 rows (21 recorded)" in text

@@ -21,10 +21,12 @@ from ate.robots.headings import (
 
 KINDS = {
     POSITION: "q_elbow_joint actual_q_0 elbow.pos position_elbow panda_joint1 q1 wrist_roll gripper gripper_width "
-    "tool0 finger_joint1 left_elbow head_pitch current_joint_1 current_position_2 observation.state.elbow",
+    "tool0 finger_joint1 left_elbow head_pitch current_joint_1 current_position_2 observation.state.elbow "
+    "/joint_states/elbow_joint/position",
     COMMAND: "cmd_elbow_joint target_q_0 action_0 action.shoulder goal_elbow elbow_target leader_q0 "
-    "desired_q1 elbow_cmd",
-    VELOCITY: "qd_elbow_joint target_qd_0 actual_qd_3 elbow.vel dq1 dq_1 velocity_elbow joint_velocities_0 tcp_speed_0",
+    "desired_q1 elbow_cmd q_d_3 qdes_1 q_ref_2",
+    VELOCITY: "qd_elbow_joint target_qd_0 actual_qd_3 elbow.vel dq1 dq_1 velocity_elbow joint_velocities_0 "
+    "tcp_speed_0 /joint_states/elbow/velocity dq_d_0",
     ACCELERATION: "target_qdd_0 ddq3 acceleration_x",
     FORCE: "effort_elbow_joint tau_J_3 tau1 target_current_1 joint_1_current actual_TCP_force_2 torque fx motor_load",
     TEMPERATURE: "joint_temperatures_3 temp_0",

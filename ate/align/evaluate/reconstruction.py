@@ -15,7 +15,7 @@ from torch import Tensor
 from ate.align.alignment import Alignment
 from ate.data.chunks import Chunks
 from ate.data.episodes import Episodes
-from ate.robots import available, profile
+from ate.data.units import joints_now, profile_for
 from ate.robots.frames import POSITION, TOOL_NAMES
 
 BATCH = 1024
@@ -69,10 +69,9 @@ def column_units(alignment: Alignment, adapt: Episodes) -> Mapping[str, str]:
 
 def joint_units(adapt: Episodes) -> Mapping[str, str]:
     """The unit of each joint: from the robot's profile, or "data units" for robots and joints without one."""
-    joints = profile(adapt.robot).match(adapt.joint_names) if adapt.robot in available() else [None] * adapt.dof
-    converted = "converted" in adapt[0].attributes
+    joints = joints_now(adapt, profile_for(adapt))
     return {
-        name: "data units" if joint is None else joint.quantity if converted else joint.unit
+        name: "data units" if joint is None else joint.unit
         for name, joint in zip(adapt.joint_names, joints, strict=True)
     }
 

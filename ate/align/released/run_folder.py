@@ -36,6 +36,7 @@ class Job:
         seed: seed of the run.
         command: the command line, for the run card.
         both_stages: train stage 2 as well.
+        accepted: findings of the doctor that are accepted although they are FAIL, first in the run card.
         alignment: the result, once `run` has trained both stages.
     """
 
@@ -46,6 +47,7 @@ class Job:
     seed: int
     command: str
     both_stages: bool = True
+    accepted: Sequence[str] = ()
     alignment: Alignment | None = field(default=None, init=False)
 
     @classmethod
@@ -91,7 +93,10 @@ class Job:
             for name, best in (("Best", Best.of(self.folder / stage)), ("Last", Best.last(self.folder / stage))):
                 files.append(export_released(best.into(vae), self.folder / f"vae_{stage}_{name}.pth"))
         hashes, file = digests_of(self.pretrain, self.adapt), self.folder / CARD
-        write_json(file, card(self.config.to_dict(), seeds={"seed": self.seed}, hashes=hashes, command=self.command))
+        recorded = card(self.config.to_dict(), seeds={"seed": self.seed}, hashes=hashes, command=self.command)
+        known = {"accepted": list(self.accepted)} if self.accepted else {}
+        converted = {s.robot: s.conversion for s in (*self.pretrain, self.adapt) if s.conversion}
+        write_json(file, {**known, **({"converted": converted} if converted else {}), **recorded})
         return [*files, file]
 
     def verdict(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from ate.data.doctor.checks import (
     against,
     chunking,
+    clocks,
     constants,
     duplicates,
     files,
@@ -23,22 +24,26 @@ from ate.data.doctor.checks import (
     values,
     zeros,
 )
-from ate.data.doctor.examined_set import ExaminedSet, joints_of, profile_of
+from ate.data.doctor.examined_set import ExaminedSet, profile_of
 from ate.data.doctor.facts import gather
 from ate.data.doctor.report import FAIL, LEVELS, PASS, Finding, Report, Triage
 from ate.data.episodes import Episodes
 from ate.data.formats.layout import Broken
 from ate.data.ledger import Ledger
 from ate.data.loading import DataSet
+from ate.data.units import joints_now
 from ate.errors import InputError
 
 Source = DataSet | Episodes | str | Path
+# The path of a set, what of it can be used, what cannot, and the ledger.
+Surveyed = tuple[str, Episodes | None, tuple[Broken, ...], Ledger]
 # In the order of the report where levels are equal.
 CHECKS = (
     files,
     values,
     zeros,
     shapes,
+    clocks,
     names,
     units,
     gripper,
@@ -83,15 +88,41 @@ def examine_sets(
     return tuple(_examine(item, robot, others, horizon) for item in whole.children() or (whole,))
 
 
+def examine_study(pretrain: DataSet | None, adapt: DataSet, horizon: int = 16) -> tuple[Report, ...]:
+    """The reports on the sets of a study, each read once: the pre-training robots', then the adaptation robot's.
+
+    Args:
+        pretrain: a set or a folder of sets, one a robot; None for none.
+        adapt: the adaptation robot's set, compared with these.
+        horizon: chunk length in steps.
+
+    Raises:
+        InputError: as `examine`.
+    """
+    reports, others = [], []
+    for item in () if pretrain is None else pretrain.children() or (pretrain,):
+        surveyed = _read(item, item.robot)
+        examined = _examined_of(surveyed, item.robot, horizon, ())
+        others += [examined] if examined is not None and examined.facts.summaries else []
+        reports.append(_report(surveyed, item.robot, horizon, examined))
+    surveyed = _read(adapt, adapt.robot)
+    examined = _examined_of(surveyed, adapt.robot, horizon, tuple(others))
+    return (*reports, _report(surveyed, adapt.robot, horizon, examined))
+
+
 def _examine(data: Source, robot: str, others: tuple[ExaminedSet, ...], horizon: int) -> Report:
     if horizon < 1:
         raise InputError(str(horizon), where="horizon", expected="at least 1", fix="give a chunk length in steps")
-    path, episodes, broken, ledger = _read(data, robot)
+    surveyed = _read(data, robot)
+    return _report(surveyed, robot, horizon, _examined_of(surveyed, robot, horizon, others))
+
+
+def _report(surveyed: Surveyed, robot: str, horizon: int, examined: ExaminedSet | None) -> Report:
+    path, episodes, broken, ledger = surveyed
     findings = _broken(broken)
     lost = [Triage(b.name, str(b.path), 0, float("inf"), {}, (f"cannot be used: {b.error.got}",)) for b in broken]
-    if episodes is None:
+    if episodes is None or examined is None:
         return Report(path, robot, "qpos", (), tuple(findings), tuple(lost), ledger)
-    examined = _examined(path, episodes, robot, horizon, others)
     facts = examined.facts
     rows: tuple[Triage, ...] = ()
     if facts.summaries:
@@ -118,7 +149,7 @@ def _examine(data: Source, robot: str, others: tuple[ExaminedSet, ...], horizon:
         tuple(findings),
         (*lost, *rows),
         ledger,
-        ", ".join(other.path for other in others),
+        ", ".join(other.path for other in examined.against),
         {"profile": examined.robot, "sampled_rows": len(facts.rows), "stride": facts.stride, "horizon": horizon},
     )
 
@@ -127,7 +158,7 @@ def _data_set(data: DataSet | str | Path) -> DataSet:
     return data if isinstance(data, DataSet) else DataSet(str(data))
 
 
-def _read(data: Source, robot: str) -> tuple[str, Episodes | None, tuple[Broken, ...], Ledger]:
+def _read(data: Source, robot: str) -> Surveyed:
     if isinstance(data, Episodes):
         return str(data[0].path.parent), data, (), data.ledger
     chosen = _data_set(data)
@@ -158,15 +189,28 @@ def _others(data: Source | None) -> tuple[ExaminedSet, ...]:
     return tuple(sets)
 
 
+def _examined_of(surveyed: Surveyed, robot: str, horizon: int, others: tuple[ExaminedSet, ...]) -> ExaminedSet | None:
+    path, episodes, _, _ = surveyed
+    return None if episodes is None else _examined(path, episodes, robot, horizon, others)
+
+
 def _examined(path: str, episodes: Episodes, robot: str, horizon: int, others: tuple[ExaminedSet, ...]) -> ExaminedSet:
     known = profile_of(episodes, robot)
-    return ExaminedSet(path, episodes, gather(episodes), known, joints_of(episodes, known), horizon, others)
+    return ExaminedSet(path, episodes, gather(episodes), known, joints_now(episodes, known), horizon, others)
 
 
 def _broken(broken: Sequence[Broken]) -> list[Finding]:
-    findings = []
+    """A finding for each cause: episodes that are refused in the same words are one."""
+    causes: dict[tuple[str, ...], list[Broken]] = {}
     for item in broken:
-        got = f"{item.error.where}: {item.error.got}"
-        wrong = Finding(FAIL, item.code, item.name, got, item.error.expected, item.error.fix)
-        findings.append(replace(wrong, episodes=(item.name,), exclude=True))
+        error = item.error
+        causes.setdefault((item.code, error.got, error.expected, error.fix.replace(item.name, "")), []).append(item)
+    findings = []
+    for (code, got, expected, _), items in causes.items():
+        names, error = tuple(item.name for item in items), items[0].error
+        more = f" and {len(items) - 1} more" if len(items) > 1 else ""
+        few = ", ".join(names[:8]) + ("" if len(names) <= 8 else ", …")
+        fix = error.fix.replace(names[0], few)
+        wrong = Finding(FAIL, code, f"{names[0]}{more}", f"{error.where}{more}: {got}", expected, fix)
+        findings.append(replace(wrong, episodes=names, exclude=True))
     return findings or [Finding(PASS, "files", "all files", "every episode could be opened, all of one width")]

@@ -9,9 +9,9 @@ import numpy as np
 from ate.data.doctor.facts import Facts
 from ate.data.doctor.report import Finding
 from ate.data.episodes import Episodes
+from ate.data.units import declared_of, profile_for, without_names
 from ate.robots.headings import COMMAND, POSE, POSITION, heading
 from ate.robots.profile import Joint, Profile, profile
-from ate.robots.recognition import called_like
 from ate.robots.roles import Role, roles
 
 # Names that an episode list in a message stops after.
@@ -34,7 +34,7 @@ class ExaminedSet:
         episodes: its episodes.
         facts: what one pass over them measured.
         profile: the robot's, or None.
-        joints: the profile's joint of each column, None where there is none.
+        joints: the profile's joint of each column as its values are now, None where there is none.
         horizon: chunk length in steps.
         against: the pre-training sets it is compared with, none to compare with nothing.
     """
@@ -56,6 +56,16 @@ class ExaminedSet:
     def robot(self) -> str:
         """The profile's name, empty without one."""
         return self.profile.name if self.profile is not None else ""
+
+    @cached_property
+    def declared(self) -> tuple[Joint | None, ...]:
+        """What each column was recorded as before it was converted; None where it was not."""
+        return declared_of(self.episodes[0], self.episodes.source)
+
+    def recorded(self, values: np.ndarray) -> np.ndarray:
+        """Values `(…, dof)` as they were before they were converted."""
+        pairs = np.array([(1.0, 0.0) if joint is None else joint.affine for joint in self.declared])
+        return np.asarray((values - pairs[:, 1]) / pairs[:, 0])
 
     @property
     def unnamed(self) -> bool:
@@ -92,7 +102,7 @@ class ExaminedSet:
         return role is not None and role.part == "gripper"
 
     def unit(self, joint: int) -> str:
-        """The unit a column is recorded in, for messages: from the profile, else radians, or nothing for grippers."""
+        """The unit of a column's values, for messages: from the profile, else radians, or nothing for grippers."""
         known = self.joints[joint]
         if known is not None:
             return {"fraction": "", "percent": "%"}.get(known.unit, known.unit)
@@ -127,29 +137,12 @@ class ExaminedSet:
 
 
 def profile_of(episodes: Episodes, robot: str = "") -> Profile | None:
-    """The profile called `robot`, else the one called like the episodes' robot if it knows any of their columns.
+    """The profile called `robot`, else the one that the episodes were loaded with or that is called like their robot.
 
     Raises:
         InputError: there is no profile `robot`.
     """
-    if robot:
-        return profile(robot)
-    return called_like(episodes.robot, episodes.joint_names)
-
-
-def joints_of(episodes: Episodes, known: Profile | None) -> tuple[Joint | None, ...]:
-    """The profile's joint of each column; by place where the files name no columns and the number is right."""
-    if known is None:
-        return (None,) * episodes.dof
-    matched = known.match(episodes.joint_names)
-    if not any(matched) and without_names(episodes) and len(known.required) == episodes.dof:
-        return known.required
-    return matched
-
-
-def without_names(episodes: Episodes) -> bool:
-    """Whether the columns have numbers for names, as where neither files nor a profile name them."""
-    return all(name == f"joint_{i}" for i, name in enumerate(episodes.joint_names))
+    return profile(robot) if robot else profile_for(episodes)
 
 
 def listed(names: Sequence[str]) -> str:

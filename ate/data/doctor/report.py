@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ate.data.ledger import Ledger
@@ -117,12 +118,19 @@ class Report:
         return chosen
 
     def rows(self, passed: bool = False) -> list[dict[str, str]]:
-        """One row a finding for a table, the worst first; what passed only on request."""
-        return [f.row() for f in self.findings if passed or f.level != PASS]
+        """One row a cause for a table, the worst first; what passed only on request."""
+        return [f.row() for f in self.grouped if passed or f.level != PASS]
+
+    @cached_property
+    def grouped(self) -> tuple[Finding, ...]:
+        """The findings with those of one cause as one (`ate.data.doctor.grouping`)."""
+        from ate.data.doctor.grouping import grouped
+
+        return tuple(grouped(self.findings))
 
     def counts(self) -> dict[str, int]:
-        """Findings a level."""
-        return {level: sum(f.level == level for f in self.findings) for level in LEVELS}
+        """Rows a level."""
+        return {level: sum(f.level == level for f in self.grouped) for level in LEVELS}
 
 
 def merged(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:

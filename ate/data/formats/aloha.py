@@ -6,7 +6,7 @@ from pathlib import Path
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, each_file
+from ate.data.formats.layout import Broken, each_file, timed
 from ate.data.formats.tree import companion
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -42,12 +42,14 @@ def _episode(file: Path, source: str) -> Episode:
         used = (_QPOS, _ACTION) if "action" in series else (_QPOS,)
         left += [key for key in present if key not in (_QPOS, _ACTION)]
         keys = Keys(used, () if _ACTION in present else (_ACTION,), tuple(left))
+        clock = hdf5.clock(handle, present, len(qpos), file)
         known = hdf5.attributes(handle)
+        known |= timed(clock, known)
     if "joint_names" not in known and _is_aloha(qpos.shape):
         from ate.robots.profile import profile
 
         known["joint_names"] = profile("aloha").joint_names
-    return Episode(file.stem, file, series, known, keys)
+    return Episode(file.stem, file, series, known, keys, clock=clock)
 
 
 def _is_aloha(shape: tuple[int, ...]) -> bool:

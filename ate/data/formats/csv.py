@@ -1,22 +1,23 @@
 """CSV: tables with a header, a column a joint; without one where a robot's profile names the columns.
 
-A column `time`, `t` or `timestamp` (seconds) gives the rate; columns such as `action_…`, `cmd_…` or `target_…` are the
-action; velocities, forces, clocks and the like are left out (`ate.robots.headings`). A table is one episode, or one a
-number in its column `episode`, one a flag in its column `done`, or one a count of its column `step`.
+A column that is called like a clock (`ate.data.clock`) gives the rate; columns such as `action_…`, `cmd_…` or
+`target_…` are the action; velocities, forces and the like are left out (`ate.robots.headings`). A table is one episode,
+or one a number in its column `episode`, one a flag in its column `done`, or one a count of its column `step`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ate.data.clock import Clock, is_clock, split
 from ate.data.episodes import Episode
 from ate.data.formats import table
 from ate.data.formats.companions import pair
 from ate.data.formats.episode_ends import Part, by_flag, by_number, by_step, named
-from ate.data.formats.layout import Broken, check_matrix, clock_rate, counted, each_file, listed
+from ate.data.formats.layout import Broken, check_matrix, counted, each_file, listed, timed
 from ate.data.formats.table import Rows, Table
 from ate.data.formats.table_columns import Columns
 from ate.data.ledger import Keys
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 NAME = "csv"
 EXPECTS = "tables with a header that names the joints, or without one and with the robot named"
 SUFFIXES = (".csv",)
-_TIMES = ("time", "t", "timestamp")
-# Enough rows to measure the time step.
-_TIMED = 2000
 
 
 def looks(path: Path) -> str | None:
@@ -60,14 +58,14 @@ def _episodes(
 ) -> Iterator[Episode]:
     head = table.scan(file)
     names = _names(head, file, profile)
-    columns = Columns.of(names, joints) if head.header else Columns.of(names, names)
+    columns = Columns.of(names, joints, table.written(file, head)) if head.header else Columns.of(names, names)
     if not columns.joints:
         got = f"columns {', '.join(names)[:500]}"
         fix = f"name the joints after what they are, or say which columns they are, --joints {','.join(names[:2])}"
         raise InputError(got, where=f"{file}, first line", expected="measured positions of joints", fix=fix)
-    parts = _parts(file, head, columns)
+    parts = _parts(file, head, names, columns)
     clock = _clock(names, columns)
-    loose = tuple(i for i in columns.left if i != clock)
+    loose = tuple(i for i in columns.left if i not in clock)
     for number, part in enumerate(parts):
         name = file.stem if len(parts) == 1 else f"{file.stem}_" * many + named(part, number)
         yield _episode(Piece(file, head, names, part, loose), name, source, columns, profile)
@@ -101,23 +99,24 @@ def _episode(piece: Piece, name: str, source: str, columns: Columns, profile: "P
     attributes: dict[str, object] = {"joint_names": tuple(names[i] for i in columns.joints)}
     if columns.commands:
         attributes["action_names"] = columns.command_names
-    clock = _clock(names, columns)
-    if clock is not None:
-        attributes |= clock_rate(piece.series([clock]).fetch(0, min(len(qpos), _TIMED))[:, 0])
+    stamps = _clock(names, columns)
+    clock = Clock(names[stamps[0]], piece.series(stamps)) if stamps else None
+    attributes |= timed(clock)
     if not piece.head.header and profile is not None:
         attributes["robot"] = profile.name
-    left += [f"{names[i]} ({kind})" for i, kind in columns.left.items() if i != clock]
-    used = [n for i, n in enumerate(names) if i not in columns.left or i == clock]
-    return Episode(
-        name, file, series, attributes, Keys(tuple(used), () if columns.commands else ("action_…",), tuple(left))
-    )
+    left += [f"{names[i]} ({kind})" for i, kind in columns.left.items() if i not in stamps]
+    used = [n for i, n in enumerate(names) if i not in columns.left] + ([clock.label] if clock else [])
+    keys = Keys(tuple(used), () if columns.commands else ("action_…",), tuple(left))
+    return Episode(name, file, series, attributes, keys, clock=clock)
 
 
-def _clock(names: Sequence[str], columns: Columns) -> int | None:
-    return next((i for i in columns.of_kind(CLOCK) if names[i].lower() in _TIMES), None)
+def _clock(names: Sequence[str], columns: Columns) -> tuple[int, ...]:
+    """The column of time stamps, or those of seconds and the nanoseconds after them; none where there is none."""
+    known = [i for i in columns.of_kind(CLOCK) if is_clock(names[i])]
+    return (split(names) or tuple(known[:1])) if known else ()
 
 
-def _parts(file: Path, head: Table, columns: Columns) -> list[Part]:
+def _parts(file: Path, head: Table, names: Sequence[str], columns: Columns) -> list[Part]:
     """The episodes of a table."""
     whole = [Part(0, head.rows)]
 
@@ -125,7 +124,7 @@ def _parts(file: Path, head: Table, columns: Columns) -> list[Part]:
         return table.texts(file, head, column)
 
     for column in columns.of_kind(EPISODE):
-        return by_number(cells(column), f"{file}, column {head.first[column]!r}")
+        return by_number(cells(column), f"{file}, column {names[column]!r}")
     for column in columns.of_kind(END):
         flags = np.array([_flagged(cell) for cell in cells(column)])
         # A flag that stays on after the end, or is on everywhere, ends nothing.
@@ -148,6 +147,9 @@ def _flagged(cell: str) -> bool:
 
 def _names(head: Table, file: Path, profile: "Profile | None") -> tuple[str, ...]:
     if head.header:
+        if head.first[0] == "" and "index" not in head.first:
+            # As pandas writes its index.
+            head = replace(head, first=("index", *head.first[1:]))
         if len(set(head.first)) < len(head.first) or "" in head.first:
             odd = next(name for name in head.first if not name or head.first.count(name) > 1)
             got = f"the column name {odd!r:.60} {'twice' if odd else 'without text'}"

@@ -1,7 +1,7 @@
 """HDF5, opened with care: nothing outside the file is followed, and nothing is read that its header only promises."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ate.data.clock import Clock, is_clock
 from ate.data.formats.layout import RATES, check_matrix, known, listed, number, rate, refusing, text, texts
 from ate.data.series import Series
 from ate.errors import InputError
@@ -145,7 +146,9 @@ def attributes(handle: h5py.Group) -> dict[str, Any]:
     """What files say about themselves, under the names that the house uses; what they do not say is absent."""
     wanted = (*_TEXTS, *_LISTS, *RATES, "seed", "neg_dt")
     recorded = {name: handle.attrs[name] for name in wanted if h5py.h5a.exists(handle.id, name.encode())}
-    described = {name: text(recorded[name]) for name in _TEXTS if name in recorded}
+    # A unit a column comes as an array.
+    described = {name: ", ".join(texts(recorded[name])) if name == "units" else text(recorded[name])
+                 for name in _TEXTS if name in recorded}  # fmt: skip
     named = {name: texts(recorded[name]) for name in _LISTS if name in recorded}
     # Where a recording was simulated, its seed starts the same scene again.
     seed, backwards = number(recorded.get("seed")), number(recorded.get("neg_dt"))
@@ -155,6 +158,19 @@ def attributes(handle: h5py.Group) -> dict[str, Any]:
         seed=int(seed) if seed is not None and seed == int(seed) >= 0 else None,
         rate_hz=rate(recorded),
     )  # fmt: skip
+
+
+def clock(handle: h5py.Group, present: Sequence[str], rows: int, file: Path) -> Clock | None:
+    """The first dataset that is called like a clock and has a number for each of `rows`."""
+    for key in present:
+        if not is_clock(key.rpartition("/")[2]):
+            continue
+        stamps = series(handle, key, file, exact=True)
+        if stamps is not None and len(stamps.shape) in (1, 2) and len(stamps) == rows:
+            found = Clock.named(key.rpartition("/")[2], stamps)
+            if found is not None and handle[key].dtype.kind in "fiu":
+                return found
+    return None
 
 
 def keys(handle: h5py.Group, prefix: str = "", depth: int = 0) -> list[str]:

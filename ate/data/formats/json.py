@@ -21,6 +21,7 @@ from ate.data.formats.layout import Broken, check_matrix, clock_rate, each_file,
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
+from ate.robots.headings import COMMAND, NO_JOINTS, POSE, POSITION, heading
 
 NAME = "json"
 EXPECTS = "one JSON file an episode, with joint positions under 'qpos', or in 'states' of each step"
@@ -28,7 +29,7 @@ SUFFIXES = (".json",)
 # Names of joint positions and of commands, the first that is there counts.
 _QPOS = ("qpos", "joint_positions", "joint_position", "positions", "observation.state", "state", "states")
 _ACTION = ("action", "actions")
-_CLOCKS = ("timestamp", "timestamps", "time")
+_CLOCKS = ("timestamp", "timestamps", "time", "t")
 _STEPS = ("data", "steps", "frames", "trajectory")
 _LOOKED_AT = 3
 # Files are parsed whole, and read in windows: what was parsed is kept for the next window.
@@ -129,6 +130,8 @@ def _of(value: Any, file: Path) -> Parsed:
     else:
         columns = {key: entry for key, entry in outer.items() if isinstance(entry, list)}
     qpos = next((key for key in _QPOS if key in columns), None)
+    if qpos is None and _is_table(columns):
+        return _table(columns, f"{file}", _attributes(outer, columns))
     if qpos is None:
         inside = ", ".join(map(str, columns or outer))[:500] or type(value).__name__
         fix = "write {'qpos': [[…], …]}, a list of numbers a step"
@@ -151,7 +154,7 @@ def _matrix(steps: Any, given: Mapping[str, Any], where: str) -> tuple[np.ndarra
     names: list[str] = []
     rows = steps
     if isinstance(steps, list) and steps and all(isinstance(step, dict) for step in steps):
-        widths = {name: len(_numbers(part)) for name, part in steps[0].items()}
+        widths = {name: len(_numbers(part)) for name, part in steps[0].items() if _is_joints(name, part)}
         for name, width in widths.items():
             own = given.get(name)
             numbered = [name] if width == 1 else [f"{name}_{i}" for i in range(width)]
@@ -166,11 +169,38 @@ def _matrix(steps: Any, given: Mapping[str, Any], where: str) -> tuple[np.ndarra
     return matrix, tuple(names) if len(set(names)) == len(names) else ()
 
 
+def _is_table(columns: Mapping[str, Any]) -> bool:
+    """Whether these are columns of numbers over time, a joint each: lists of other things have no clock."""
+    timed = any(key in _CLOCKS and _plain([column]) for key, column in columns.items())
+    return timed and any(heading(key).kind == POSITION and _plain([column]) for key, column in columns.items())
+
+
+def _table(columns: Mapping[str, Any], where: str, known_of_it: dict[str, Any]) -> Parsed:
+    """Columns that are named after joints, as those of a table (`ate.robots.headings`)."""
+    kinds = {key: heading(key) for key, column in columns.items() if _plain([column])}
+    matrices, names = {}, {}
+    for role, kind in (("qpos", POSITION), ("action", COMMAND)):
+        keys = [key for key, head in kinds.items() if head.kind == kind]
+        if keys:
+            rows = [list(row) for row in zip(*(columns[key] for key in keys), strict=True)]
+            matrices[role], _ = _matrix(rows, {}, where)
+            names[role] = tuple(keys)
+    used = tuple(key for group in names.values() for key in group)
+    others = tuple(str(key) for key in columns if key not in used)
+    return Parsed(matrices, names, known_of_it, Keys(used, () if "action" in names else ("action",), others))
+
+
 def _given(outer: Mapping[str, Any]) -> Mapping[str, Any]:
     """Names of the joints of each part, as Unitree's recorder writes them."""
     info = outer.get("info")
     names = info.get("joint_names") if isinstance(info, dict) else None
     return names if isinstance(names, dict) else {}
+
+
+def _is_joints(name: str, part: Any) -> bool:
+    """Whether a part of a step holds positions of joints: velocities, forces and poses of a tool are none."""
+    kind = heading(name).kind
+    return kind not in NO_JOINTS and (kind != POSE or isinstance(part, dict))
 
 
 def _numbers(part: Any) -> list[Any]:

@@ -1,7 +1,8 @@
 """A layout given by its keys: `qpos=KEY,action=KEY`, where no reader knows the names of a file.
 
 `KEY+KEY` puts datasets next to one another. In HDF5, `*` stands for the number of a demonstration:
-`qpos=traj_*/robot/q`; without it a file is one episode. In a LeRobot set, keys are features.
+`qpos=traj_*/robot/q`; without it a file is one episode, or those that flags at last rows tell apart. In a LeRobot set,
+keys are features.
 """
 
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from ate.data.formats import hdf5, lerobot, lerobot_meta, nested, parts, tree
 from ate.data.formats.companions import natural
 from ate.data.formats.layout import Broken, listed
 from ate.data.formats.lerobot_features import Features
+from ate.data.formats.native import parted
 from ate.data.formats.parts import Part
 from ate.errors import InputError, unknown
 
@@ -80,7 +82,7 @@ class Keyed:
     ) -> Iterator[Episode | Broken]:
         group = _split(self.qpos[0])[0]
         if not group:
-            yield self._episode(handle, file, "", stem, source)
+            yield from parted(self._episode(handle, file, "", stem, source), file, many)
             return
         above, _, pattern = group.rpartition("/")
         outer = hdf5.member(handle, above, file) if above else handle

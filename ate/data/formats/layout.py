@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ate.data.clock import WORDS, Clock
 from ate.data.episodes import Episode
 from ate.data.formats import nested
+from ate.data.series import Series
 from ate.errors import InputError
 
 # One episode larger than this is a mistake in a header, not a demonstration.
@@ -121,15 +123,17 @@ def rate(attributes: Mapping[str, Any]) -> float | None:
     return round(1.0 / step, 3) if step is not None and step > 0 else None
 
 
-def clock_rate(seconds: np.ndarray) -> dict[str, float]:
-    """`rate_hz` from time stamps `(n,)`; empty where they do not advance.
+def clock_rate(seconds: np.ndarray) -> dict[str, Any]:
+    """The same by time stamps `(n,)` in seconds that are no clock of the episode; empty where they do not advance."""
+    return timed(Clock("time_s", Series.of(np.asarray(seconds, np.float64))))
 
-    The median of the steps: clocks jump back where recorders reset the simulator.
-    """
-    steps = np.diff(seconds)
-    steps = steps[np.isfinite(steps)]
-    median = float(np.median(steps)) if len(steps) else 0.0
-    return {"rate_hz": round(1.0 / median, 3)} if median > 1e-6 else {}
+
+def timed(clock: Clock | None, described: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The attributes `rate_hz` and `rate_from` by a clock, where the file describes no rate itself."""
+    hertz = clock.rate if clock is not None and "rate_hz" not in (described or {}) else None
+    if clock is None or hertz is None:
+        return {}
+    return {"rate_hz": hertz, "rate_from": f"the clock {clock.name} in {WORDS[clock.unit]}"}
 
 
 def number(value: Any) -> float | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats import lerobot_features, lerobot_meta, parquet
 from ate.data.formats.companions import pair
@@ -25,6 +26,7 @@ from ate.errors import InputError
 
 NAME = "lerobot"
 EXPECTS = "a LeRobot data set: meta/info.json, and parquet files in data/"
+_TIME = "timestamp"
 
 
 def looks(path: Path) -> str | None:
@@ -98,11 +100,14 @@ def _episode(
     used = (*features.qpos, *features.action) if "action" in series else features.qpos
     # Features that are not in the parquet file are videos.
     present = dict.fromkeys([*footer.columns, *footer.others, *meta.features])
-    left += [key for key in present if key not in (*features.qpos, *features.action)]
+    clock = _clock(place, footer)
+    left += [key for key in present if key not in (*features.qpos, *features.action, *([_TIME] if clock else ()))]
+    used = (*used, _TIME) if clock else used
     keys = Keys(used, () if features.action else (lerobot_features.ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
     elsewhere = {"listed_in": place.found} if place.found else {}
-    return Episode(lerobot_meta.name(place.number), place.file, series, {**shared, **task, **elsewhere}, keys)
+    attributes = {**shared, **task, **elsewhere}
+    return Episode(lerobot_meta.name(place.number), place.file, series, attributes, keys, clock=clock)
 
 
 def _joined(meta: Meta, place: Place, footer: Footer, features: Sequence[str]) -> Series:
@@ -138,9 +143,20 @@ def _series(meta: Meta, place: Place, footer: Footer, feature: str) -> Series:
     return Series((place.length, width), where, window)
 
 
+def _clock(place: Place, footer: Footer) -> Clock | None:
+    """The column of time stamps, seconds from the start of the episode."""
+    if footer.columns.get(_TIME) != "number":
+        return None
+    window = parquet.Window(place.file, _TIME, 1, place.first, place.number)
+    return Clock(_TIME, Series((place.length, 1), f"{place.file}, column {_TIME!r}", window, exact=True))
+
+
 def _attributes(meta: Meta, features: Features) -> dict[str, Any]:
-    robot = meta.info.get("robot_type")
+    robot, units = meta.info.get("robot_type"), meta.info.get("units")
+    hertz = rate({"fps": meta.info.get("fps")})
     return known(
-        robot=robot if isinstance(robot, str) else None, rate_hz=rate({"fps": meta.info.get("fps")}),
+        robot=robot if isinstance(robot, str) else None, rate_hz=hertz,
+        rate_from=None if hertz is None else f"fps in {lerobot_meta.INFO}",
+        units=units if isinstance(units, str) and units else None,
         joint_names=features.names(meta, features.qpos), action_names=features.names(meta, features.action),
     )  # fmt: skip

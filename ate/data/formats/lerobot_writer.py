@@ -13,6 +13,7 @@ import numpy as np
 
 from ate.data.episodes import Episode, Episodes
 from ate.data.formats import parquet
+from ate.data.units import quantities
 from ate.errors import InputError
 from ate.runs.files import write_json
 
@@ -131,6 +132,8 @@ def _info(episodes: Episodes, columns: Mapping[str, np.ndarray], tasks: int) -> 
     return {
         "codebase_version": "v3.0",
         "robot_type": episodes.robot,
+        # Not LeRobot's own: without it joints in rad would be taken for the degrees that its arms record.
+        "units": quantities(first),
         "total_episodes": len(episodes),
         "total_frames": int(episodes.lengths.sum()),
         "total_tasks": tasks,

@@ -13,7 +13,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import pair
 from ate.data.formats.episode_ends import FLAGS, NUMBERS, Part, named, of_arrays
-from ate.data.formats.layout import Broken, check_matrix, each_file, listed
+from ate.data.formats.layout import Broken, check_matrix, each_file, listed, timed
 from ate.data.ledger import Keys
 from ate.errors import InputError
 
@@ -34,8 +34,20 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 
 
 def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
-    """The episode of a file; or those of one with flags at last rows, or numbers of episodes."""
-    whole = _episode(file, source)
+    return parted(_episode(file, source), file, many)
+
+
+def parted(whole: Episode, file: Path, many: bool) -> Iterator[Episode]:
+    """The episode of an HDF5 file; or those of one with flags at last rows, or numbers of episodes, in its root.
+
+    Args:
+        whole: all rows of the file.
+        file: the file.
+        many: whether the set has other files.
+
+    Raises:
+        InputError: rows of one episode do not lie together.
+    """
     rows, ignored = len(whole), [key for key in whole.keys.ignored if key in (*FLAGS, *NUMBERS)]
     parts: list[Part] = [Part(0, rows)]
     telling: tuple[str, ...] = ()
@@ -52,7 +64,8 @@ def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
     for number, part in enumerate(parts):
         series = {name: item.part(part.start, part.stop) for name, item in whole.series.items()}
         name = f"{file.stem}_" * many + named(part, number)
-        yield replace(whole, name=name, series=series, keys=keys)
+        clock = None if whole.clock is None else whole.clock.part(part.start, part.stop)
+        yield replace(whole, name=name, series=series, keys=keys, clock=clock)
 
 
 def _episode(file: Path, source: str) -> Episode:
@@ -71,6 +84,8 @@ def _episode(file: Path, source: str) -> Episode:
         left = pair(series, companions, source, str(file))
         present = hdf5.keys(handle)
         missing = tuple(name for name in COMPANIONS if name not in present)
-        left += [key for key in present if key not in ("qpos", *COMPANIONS)]
-        used = Keys(tuple(series), missing, tuple(left))
-        return Episode(file.stem, file, series, hdf5.attributes(handle), used)
+        clock = hdf5.clock(handle, [key for key in present if "/" not in key], len(qpos), file)
+        left += [key for key in present if key not in ("qpos", *COMPANIONS, *([clock.name] if clock else ()))]
+        used = Keys((*series, *([clock.label] if clock else ())), missing, tuple(left))
+        attributes = hdf5.attributes(handle)
+        return Episode(file.stem, file, series, {**attributes, **timed(clock, attributes)}, used, clock=clock)

@@ -6,7 +6,9 @@ calls so, are taken for this.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 # `episode_0003`, `demo-7`, `648642`, `2023-07-07_09-42-23`; never `xarm6` and `xarm7`.
@@ -18,8 +20,9 @@ _EPISODE = re.compile(
 _ALWAYS = ("trajectory.h5", "trajectory.hdf5", "proprio_stats.h5")
 # Days, episodes, and `data` in an episode.
 _DEEPEST = 4
-# Folders that are looked into: few before the first recording, then as many as large sets have.
-_BEFORE, _MOST = 500, 20_000
+# Folders that are looked into before the first recording; from then on, all of them.
+_BEFORE = 500
+_seen: ContextVar[dict[tuple[Path, tuple[str, ...]], list[Path]] | None] = ContextVar("_seen", default=None)
 
 
 def directly(folder: Path, suffixes: Sequence[str]) -> list[Path]:
@@ -27,8 +30,29 @@ def directly(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in suffixes and file.is_file())
 
 
+@contextmanager
+def remembering() -> Iterator[None]:
+    """What was found in a folder counts until the end of this block: each layout asks for it anew."""
+    token = _seen.set({})
+    try:
+        yield
+    finally:
+        _seen.reset(token)
+
+
 def files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """One file for each sub-folder that is an episode, sorted; none where the sub-folders are something else."""
+    seen = _seen.get()
+    key = (folder, tuple(suffixes))
+    if seen is not None and key in seen:
+        return seen[key]
+    found = _files(folder, suffixes)
+    if seen is not None:
+        seen[key] = found
+    return found
+
+
+def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     found = _walk(folder, suffixes, _DEEPEST, [_BEFORE])
     if not found or len({file.name for file in found}) > 1:
         return []
@@ -47,22 +71,15 @@ def name(path: Path, file: Path) -> str:
 
 def _walk(folder: Path, suffixes: Sequence[str], depth: int, left: list[int]) -> list[Path]:
     found: list[Path] = []
-    for child in _folders(folder, left):
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith(".") or not child.is_dir() or not os.access(child, os.R_OK | os.X_OK):
+            continue
+        if not left[0]:
+            return []
         here = directly(child, suffixes)
         if len(here) > 1:
             # A set of its own.
             return []
-        if here and left[0] <= _BEFORE:
-            left[0] += _MOST
         found += here or (_walk(child, suffixes, depth - 1, left) if depth > 1 else [])
+        left[0] = -1 if found else left[0] - (left[0] > 0)
     return found
-
-
-def _folders(folder: Path, left: list[int]) -> list[Path]:
-    """The sub-folders that can be looked into, at most as many as are left."""
-    found = []
-    for item in folder.iterdir():
-        if left[0] > 0 and not item.name.startswith(".") and item.is_dir() and os.access(item, os.R_OK | os.X_OK):
-            left[0] -= 1
-            found.append(item)
-    return sorted(found)

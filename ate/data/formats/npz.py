@@ -10,12 +10,13 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from ate.data.clock import Clock, is_clock
 from ate.data.episodes import Episode
 from ate.data.formats import archive
 from ate.data.formats.archive import Header, Rows
 from ate.data.formats.companions import pair
 from ate.data.formats.episode_ends import Part, named, of_arrays
-from ate.data.formats.layout import Broken, check_matrix, counted, each_file, known, listed, rate, texts
+from ate.data.formats.layout import Broken, check_matrix, counted, each_file, known, listed, rate, texts, timed
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -85,7 +86,21 @@ def _episode(
     described = [key for key in (*_DESCRIBING, _ENDS, *telling) if key in headers]
     left += [key for key in headers if key not in (*used, *described, *(k for k in wanted.values() if k))]
     missing = () if wanted["action"] else ("action",)
-    return Episode(name, file, series, attributes, Keys((*used, *described), missing, tuple(left)))
+    clock = _clock(file, headers, total, part)
+    if clock is not None:
+        left.remove(clock.name)
+    keys = Keys((*used, *described, *([clock.label] if clock else ())), missing, tuple(left))
+    return Episode(name, file, series, {**attributes, **timed(clock, attributes)}, keys, clock=clock)
+
+
+def _clock(file: Path, headers: dict[str, Header], total: int, part: tuple[int, int] | None) -> Clock | None:
+    """The array that is called like a clock and has a number for each row."""
+    for key, header in headers.items():
+        if is_clock(key) and header.shape in ((total,), (total, 1)) and header.dtype.kind in "fiu":
+            start, stop = part or (0, total)
+            rows = Rows(file, header, start)
+            return Clock(key, Series((stop - start, *header.shape[1:]), f"{file}, array {key!r}", rows, exact=True))
+    return None
 
 
 def _series(
@@ -135,7 +150,9 @@ def _attributes(handle: ZipFile, headers: dict[str, Header], file: Path) -> dict
         # Names and numbers are short; anything else under these keys is not what they mean.
         if header is not None and header.dtype.kind in "UfiuS" and header.bytes <= 2**20 and header.bytes:
             arrays[key] = archive.values(handle, header, file)
-    described = {k: str(v.ravel()[0]) for k, v in arrays.items() if k in ("robot", "task", "units")}
+    described = {k: str(v.ravel()[0]) for k, v in arrays.items() if k in ("robot", "task")}
+    # A unit a column comes as an array.
+    described |= {k: ", ".join(texts(v if v.ndim else str(v))) for k, v in arrays.items() if k == "units"}
     named = {k: texts(v if v.ndim else str(v)) for k, v in arrays.items() if k.endswith("_names")}
     hertz = rate({k: v.ravel()[0] for k, v in arrays.items() if k in ("rate_hz", "fps")})
     return known(**described, **named, rate_hz=hertz)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import h5py
@@ -16,10 +17,11 @@ _NUMBER = re.compile(r"\d+")
 _POSITIONS = re.compile(r"qpos|joint|position|(?:^|[/_.])pos|state|proprio|arm|puppet|follower|slave", re.IGNORECASE)
 _COMMANDS = re.compile(r"action|command|target|ctrl|control|master|leader", re.IGNORECASE)
 _OTHER = re.compile(
-    r"vel|effort|torque|force|current|accel|temperature|index|reward|done|image|rgb|depth|camera|pose|quat|orient"
+    r"(?:^|/)states$|sin$|cos$|vel|effort|torque|force|current|accel|temperature|index|reward|done|image|rgb|depth|camera|pose|quat|orient"
     r"|eef|ee_|end_|tcp|tool|cartesian|object|time|mask|wrench|initial",
     re.IGNORECASE,
 )
+_GRIPPER = re.compile(r"gripper|finger", re.IGNORECASE)
 _JOINTS = re.compile(r"qpos|joint", re.IGNORECASE)
 
 
@@ -52,19 +54,28 @@ def outline(file: Path) -> list[Entry]:
     Raises:
         InputError: it cannot be opened.
     """
+    status = file.stat()
+    return list(_outline(file, status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(8)
+def _outline(file: Path, written: int, size: int) -> tuple[Entry, ...]:
     found: list[Entry] = []
     with hdf5.opened(file) as handle:
         for entry in _walk(handle, "", _DEEPEST):
             found.append(entry)
             if len(found) >= _MOST:
                 break
-    return found
+    return tuple(found)
 
 
 def positions(entries: Sequence[Entry]) -> list[str]:
-    """Keys that could be joint positions, the likeliest first."""
+    """Keys that could be joint positions, the likeliest first; none where there are only grippers."""
     keys = [e.key for e in entries if e.is_table and _POSITIONS.search(e.key) and not _COMMANDS.search(e.key)]
-    return sorted((key for key in keys if not _OTHER.search(key)), key=lambda key: not _JOINTS.search(key))
+    arms = [key for key in keys if not _OTHER.search(key)]
+    # A gripper alone is no robot.
+    found = sorted(arms, key=lambda key: (bool(_GRIPPER.search(key)), not _JOINTS.search(key)))
+    return found if found and not _GRIPPER.search(found[0]) else []
 
 
 def commands(entries: Sequence[Entry]) -> list[str]:

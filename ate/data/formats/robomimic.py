@@ -13,7 +13,7 @@ import h5py
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, known, rate
+from ate.data.formats.layout import Broken, known, rate, text
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -34,6 +34,11 @@ def looks(path: Path) -> str | None:
 def groups(path: Path) -> dict[str, tuple[str, ...]]:
     """The masks of its files."""
     return tree.groups(path)
+
+
+def notes(path: Path) -> tuple[str, ...]:
+    """Numbers of rows that its files give and do not have."""
+    return tree.notes(path)
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
@@ -92,4 +97,6 @@ def _attributes(data: h5py.Group) -> dict[str, Any]:
     settings = inner if isinstance(inner, dict) else {}
     task = environment.get("env_name")
     hertz = rate({"control_freq": settings.get("control_freq")})
-    return known(robot=tree.robots(settings.get("robots")), task=task if isinstance(task, str) else None, rate_hz=hertz)
+    units = text(data.attrs["units"]) if h5py.h5a.exists(data.id, b"units") else None
+    named = task if isinstance(task, str) else None
+    return known(robot=tree.robots(settings.get("robots")), task=named, rate_hz=hertz, units=units)

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from ate.data.episodes import Episodes
+from ate.data.units import quantities
 from ate.robots import GRIPPER
 
 FILE = "demo.hdf5"
@@ -30,6 +31,8 @@ def write(episodes: Episodes, folder: Path) -> None:
         data = handle.create_group("data")
         data.attrs["total"] = int(episodes.lengths.sum())
         data.attrs["env_args"] = json.dumps(environment)
+        if units := quantities(episodes[0]):
+            data.attrs["units"] = units
         for number, item in enumerate(episodes):
             group, qpos = data.create_group(f"demo_{number}"), item.qpos
             group.attrs["num_samples"] = len(qpos)

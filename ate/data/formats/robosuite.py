@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
+from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5, mujoco_model, tree
 from ate.data.formats.companions import pair
-from ate.data.formats.layout import Broken, clock_rate, confined, known, text
+from ate.data.formats.layout import Broken, confined, known, text, timed
 from ate.data.formats.mujoco_model import Model
+from ate.data.formats.outline import outline, positions
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -36,6 +37,11 @@ def looks(path: Path) -> str | None:
 def groups(path: Path) -> dict[str, tuple[str, ...]]:
     """The masks of its files."""
     return tree.groups(path)
+
+
+def notes(path: Path) -> tuple[str, ...]:
+    """Numbers of rows that its files give and do not have."""
+    return tree.notes(path)
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
@@ -77,14 +83,16 @@ def _episode(
     left += [_noted(group, other, file) for other in present if other not in (_STATES, _ACTIONS)]
     used = (_STATES, _MODEL, *([_ACTIONS] if "action" in series else []))
     keys = Keys(used, () if _ACTIONS in present else (_ACTIONS,), tuple(left))
+    stamps = Series((len(states), 1), f"{file}, dataset {key!r}, the time", hdf5.Rows(file, (key,), (0,)), exact=True)
+    clock = Clock("time_s", stamps)
     slides = any(joint.kind == "slide" for joint in robot)
     attributes = {
         **shared,
-        **clock_rate(np.asarray(group[_STATES][:_TIMED, 0], dtype=float)),
+        **timed(clock),
         "joint_names": tuple(joint.name for joint in robot),
         "units": "rad (hinges), m (slides)" if slides else "rad",
     }
-    return Episode(f"{prefix}{name}", file, series, attributes, keys)
+    return Episode(f"{prefix}{name}", file, series, attributes, keys, clock=clock)
 
 
 def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: dict[str, Model]) -> Model:
@@ -94,7 +102,7 @@ def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: d
     inline = given is not None and given.lstrip().startswith("<")
     if given is None or (not inline and ("\0" in given or len(given) > 1000)):
         got = "no such attribute" if given is None else f"{len(given)} characters that name no file"
-        fix = "put the model that was recorded next to the states, or exclude the demonstration"
+        fix = f"put the model that was recorded next to the states{_measured(file)}, or exclude the demonstration"
         raise InputError(got, where=where, expected="the model's XML, or the name of its file in models/", fix=fix)
     if given not in models:
         if inline:
@@ -102,6 +110,12 @@ def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: d
         else:
             models[given] = mujoco_model.read(confined(file.parent / "models", given, where))
     return models[given]
+
+
+def _measured(file: Path) -> str:
+    """The option that reads what was measured, where a file without its model has that."""
+    found = positions(outline(file))
+    return f", or read what was measured, --layout 'qpos={found[0]}'" if found else ""
 
 
 def _noted(group: h5py.Group, name: str, file: Path) -> str:

@@ -14,6 +14,7 @@ _LONGEST_LINE = 2**20
 _STEP = 2**22
 # A place to start reading from, every so many rows.
 _STRIDE = 4096
+_LOOKED_AT = 3
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,18 @@ class Rows:
         return _odd("rows that cannot be parsed", f"{self.file}, from row {start} on", "a line of numbers a row")
 
 
+def written(file: Path, table: Table) -> tuple[int, ...]:
+    """Columns that hold text and no number in the first rows and in the last one."""
+    count = min(table.rows, _LOOKED_AT)
+    lines = [*_text(file, table, 0, count), *_text(file, table, table.rows - 1, table.rows)]
+    rows = [_split(line, table.delimiter) for line in lines]
+    if any(len(row) != len(table.first) for row in rows):
+        # Reading them names the row.
+        return ()
+    # Numbers with a decimal comma are no text, but numbers that have to be written otherwise.
+    return tuple(i for i in range(len(table.first)) if all(_is_text(row[i]) for row in rows))
+
+
 def texts(file: Path, table: Table, column: int) -> list[str]:
     """The cells of one column as they are written, one a row.
 
@@ -198,6 +211,10 @@ def _lines(stream: io.BufferedReader, begin: int) -> tuple[int, tuple[int, ...],
             rows = written - int((breaks >= len(stripped)).sum()) + 1
         here += len(part)
     return (rows, tuple(mark for mark in marks if mark < last), last) if rows else (0, (begin,), begin)
+
+
+def _is_text(cell: str) -> bool:
+    return cell[:1].isalpha() and not _is_number(cell)
 
 
 def _is_number(cell: str) -> bool:

@@ -1,10 +1,10 @@
 """Columns of a table: which are joints, which their commands, and which are something else that is left out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ate.robots.headings import COMMAND, POSE, POSITION, Heading, heading
+from ate.robots.headings import COMMAND, POSE, POSITION, TEXT, Heading, heading
 from ate.robots.roles import GRIPPERS
 
 
@@ -27,15 +27,17 @@ class Columns:
     left: dict[int, str]
 
     @classmethod
-    def of(cls, names: Sequence[str], joints: Sequence[str] = ()) -> "Columns":
+    def of(cls, names: Sequence[str], joints: Sequence[str] = (), written: Collection[int] = ()) -> "Columns":
         """Told by name.
 
         Args:
             names: all columns.
             joints: those that are joints whatever their names tell; patterns among them name nothing by themselves.
+            written: columns that hold text and no numbers.
         """
         heads = [heading(name) for name in names]
         kinds = [POSITION if head.name in joints else head.kind for head in heads]
+        kinds = [TEXT if i in written and kind in (POSITION, COMMAND) else kind for i, kind in enumerate(kinds)]
         if not any(kind == POSITION and not _gripper(head) for kind, head in zip(kinds, heads, strict=True)):
             # Nothing but a tool's pose and perhaps a gripper: the pose is what the set is of.
             kinds = [POSITION if kind == POSE else kind for kind in kinds]

@@ -10,7 +10,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import hdf5, nested
 from ate.data.formats.companions import natural
 from ate.data.formats.jsonfile import parse
-from ate.data.formats.layout import Broken, listed, text
+from ate.data.formats.layout import Broken, listed, number, text
 from ate.data.formats.parts import Joined, Part, joined
 from ate.data.series import Series
 from ate.errors import InputError
@@ -124,6 +124,34 @@ def groups(path: Path) -> dict[str, tuple[str, ...]]:
             # The reader itself reports what is wrong with this file.
             continue
     return found
+
+
+def notes(path: Path) -> tuple[str, ...]:
+    """Numbers of rows that the files give and their demonstrations do not have, a sentence a file."""
+    found = []
+    for file in listed(path, hdf5.SUFFIXES):
+        try:
+            with hdf5.opened(file) as handle:
+                data = hdf5.member(handle, ROOT, file)
+                groups = {name: hdf5.member(data, name, file) for name in demos(handle, file)}
+                rows = {n: _rows(g, file) for n, g in groups.items() if isinstance(g, h5py.Group)}
+                given = {n: number(g.attrs.get("num_samples")) for n, g in groups.items() if n in rows}
+                odd = [f"{n}: {given[n]:g} rows ({rows[n]} recorded)" for n in rows if given[n] not in (None, rows[n])]
+                total, counted = number(data.attrs.get("total")), sum(rows.values())
+                odd += [f"all: {total:g} rows ({counted} recorded)"] if total not in (None, counted) else []
+        except InputError:
+            # The reader itself reports what is wrong with this file.
+            continue
+        if odd:
+            found.append(
+                f"{file.name} gives {', '.join(odd[:8])}{f' and {len(odd) - 8} more' if len(odd) > 8 else ''}."
+            )
+    return tuple(found)
+
+
+def _rows(group: h5py.Group, file: Path) -> int:
+    actions = hdf5.member(group, "actions", file)
+    return int(actions.shape[0]) if isinstance(actions, h5py.Dataset) and actions.shape else 0
 
 
 def json_attribute(group: h5py.Group, *names: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 A folder `….zarr`, or an archive `….zarr.zip`. Source: Diffusion Policy's and UMI's `replay_buffer`, DP3's conversion.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -158,7 +159,10 @@ def _arrays(root: Any, store: Path) -> dict[str, Any]:
         if store.is_dir():
             confined(store, group, str(store / group))
         if group in root and hasattr(root[group], "arrays"):
-            found |= {f"{group}/{name}": array for name, array in root[group].arrays()}
+            with warnings.catch_warnings():
+                # What lies in a group and is no array is reported below, where it is missed.
+                warnings.simplefilter("ignore")
+                found |= {f"{group}/{name}": array for name, array in root[group].arrays()}
     if _ENDS not in found:
         raise _without_ends(store, found)
     return found

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ate.data.episodes import Episodes
+from ate.data.units import joints_now
 from ate.errors import InputError
 from ate.robots import Joint, Profile
 from ate.viz.style import BLUE, RED, SOFT, finish, short
@@ -21,7 +22,8 @@ DRAWN = 1500
 ABSURD = 1e30
 # A joint with a smaller range stands still; the axis does not zoom in further.
 LEAST_SPAN = 0.02
-UNITS = {"rad": "rad", "deg": "°", "m": "m", "mm": "mm", "fraction": "opening", "percent": "%", "ticks": "ticks"}
+UNITS = {"rad": "rad", "deg": "°", "m": "m", "mm": "mm", "fraction": "opening", "percent": "%", "ticks": "ticks",
+         "range": "% of range"}  # fmt: skip
 DASH = "6px,4px"
 BEYOND = "beyond a limit"
 BESIDE = "rgba(92,103,115,0.18)"
@@ -118,13 +120,9 @@ def set_band(episodes: Episodes) -> np.ndarray:
     return band
 
 
-def _joints(episodes: Episodes, profile: Profile | None) -> tuple[Joint | None, ...]:
-    return (None,) * episodes.dof if profile is None else profile.match(episodes.joint_names)
-
-
 def joint_limits(episodes: Episodes, profile: Profile | None) -> list[tuple[float, float]]:
-    """Lowest and highest value of each joint in the units of the recording, NaN where unknown."""
-    return [_limits(joint) for joint in _joints(episodes, profile)]
+    """Lowest and highest value of each joint in the units of its values, NaN where unknown."""
+    return [_limits(joint) for joint in joints_now(episodes, profile)]
 
 
 def _limits(joint: Joint | None) -> tuple[float, float]:
@@ -145,7 +143,7 @@ def panel_titles(episodes: Episodes, profile: Profile | None, columns: int) -> l
     length = {3: 26, 4: 20}.get(columns, 16)
     titles = []
     for name, joint, limit in zip(
-        episodes.joint_names, _joints(episodes, profile), joint_limits(episodes, profile), strict=True
+        episodes.joint_names, joints_now(episodes, profile), joint_limits(episodes, profile), strict=True
     ):
         known = " to ".join(_number(end) for end in limit if not np.isnan(end))
         unit = f" ({UNITS[joint.unit]})" if joint is not None else ""

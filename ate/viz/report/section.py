@@ -20,7 +20,7 @@ from ate.experiments.summary import budget, rolled_out
 from ate.policies.noise import in_words
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
-from ate.viz.display import show_lines, show_picture, show_table
+from ate.viz.display import show_lines, show_picture, show_table, show_warning
 from ate.viz.figures.comparison import paired_differences, success
 from ate.viz.figures.cost import cost
 from ate.viz.figures.grid import grid, meter_grid
@@ -69,8 +69,11 @@ class Section:
         return RunDirectory(self.settings.directory)
 
     def about(self, adapt: Episodes) -> None:
-        """Name the adaptation robot and its task, for titles."""
+        """Name the adaptation robot and its task, for titles; display what was accepted although it is FAIL, in red."""
         self.words |= {"robot": adapt.robot, "task": adapt.task}
+        origin = self.run.origin
+        if self.displayed and origin is not None and origin.accepted:
+            show_warning(origin.sentences, "Accepted although the doctor calls it FAIL")
 
     def name(self, word: str) -> str:
         """A file name for the next figure or group of figures, e.g. `"03_01_success"`: names sort by order."""

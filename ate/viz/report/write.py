@@ -9,8 +9,9 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ate.errors import InputError
-from ate.runs.directory import TITLES, RunDirectory
+from ate.runs.directory import INSPECTED, TITLES, RunDirectory
 from ate.runs.files import write_text
+from ate.runs.origin import USED
 from ate.viz.tables.html import table_html
 from ate.viz.tables.rows import table, text
 
@@ -51,11 +52,21 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
 # Parts of headline files that are sentences, not numbers.
 SENTENCES = ("title", "verdict", "bottom_line")
 # Parts of a card, in the order in which they are shown.
-CARD = {"seeds": "Seeds", "hashes": "What it was made from, by hash", "versions": "Versions", "config": "Settings"}
+CARD = {
+    "made_from": "Data",
+    "seeds": "Seeds",
+    "hashes": "What it was made from, by hash",
+    "versions": "Versions",
+    "config": "Settings",
+}
 
 
 def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
     headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
+    stale = _stale(run, cards)
+    headlines, cards = ({k: v for k, v in part.items() if k not in stale} for part in (headlines, cards))
+    figures = [figure for figure in figures if figure["name"].split("_")[0] not in stale]
+    origin = run.origin
     failed = {failure.notebook for failure in failures}
     keys = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
     notebooks = [
@@ -65,15 +76,35 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
     answering = [notebook for notebook in notebooks if "bottom_line" in headlines.get(notebook["key"], {})]
     return {
         "name": run.path.name,
+        "accepted": [] if origin is None else origin.sentences,
+        "stale": [f"{key} ({command})" for key, command in stale.items()],
         "failures": [Markup(failure.html()) for failure in failures],
         "cells": run.cells(),
         "failed_table": table([_failed_cell(cell) for cell in run.failed_cells()]),
         # Where no notebook has run, the run is of another kind and none is missed.
-        "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in keys] if set(keys) & set(TITLES) else [],
+        "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in (*keys, *stale)]
+        if set(keys) & set(TITLES)
+        else [],
         "bottom_lines": [headlines[key]["bottom_line"] for key in keys if "bottom_line" in headlines.get(key, {})],
         # A reviewer sees the answer first: the first figure of what has a bottom line.
         "answers": [notebook["figures"][0] for notebook in answering if notebook["figures"]],
         "notebooks": notebooks,
+    }
+
+
+def _stale(run: RunDirectory, cards: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Sections of other episodes than the run uses now, with the commands that make them again.
+
+    Notebook 01 shows episodes whether they are left out or not.
+    """
+    origin = run.origin
+    if origin is None:
+        return {}
+    used = {key: card.get("made_from", {}).get(USED, origin.episodes) for key, card in cards.items()}
+    return {
+        key: str(cards[key].get("command"))
+        for key, episodes in used.items()
+        if key != INSPECTED and episodes != origin.episodes
     }
 
 
@@ -100,6 +131,7 @@ def _notebook(
             for figure in figures
             if figure["name"].startswith(f"{key}_")
         ],
+        "accepted": card.get("accepted", []),
         "card": _card(card),
         "command": card.get("command"),
     }  # fmt: skip

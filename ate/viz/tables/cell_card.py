@@ -64,8 +64,8 @@ def command(study: Study, result: RunResult) -> str:
     other += [f"encoder={result.encoder}"] if result.encoder not in ("none", settings.encoder) else []
     share = result.spec.share
     if not other:
-        cell = {"lams": (result.lam,), "clamps": (result.clamp,), "shares": (share,)}
-        return replace(settings, **cell, parameterizations=(result.parameterization,)).command("04")
+        cell = replace(settings, lams=(result.lam,), clamps=(result.clamp,), shares=(share,))
+        return replace(cell, parameterizations=(result.parameterization,)).command("04")
     other += [f"share={share!r}"] if share != USUAL.share else []
     regime = [f"{name}={value}" for name, value in result.regime._asdict().items()]
     words = ["ate", "sweep", "--profile", settings.profile, "--run", str(settings.directory), "--lams", lam]

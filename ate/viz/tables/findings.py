@@ -32,7 +32,7 @@ def show_verdict(sets: Sequence[DatasetReport]) -> None:
         message = line.format(examined.label, summary, ADVICE[report.level], report.path, against)
         display(HTML(banner_html(report.level, message)))
     label = [examined.label if len(sets) > 1 else "" for examined in sets]
-    findings = [(name, f) for name, examined in zip(label, sets, strict=True) for f in examined.report.findings]
+    findings = [(name, f) for name, examined in zip(label, sets, strict=True) for f in examined.report.grouped]
     passed = [pair for pair in findings if pair[1].level == PASS]
     # Sorting is stable: within a level the doctor's own order stays.
     troubled = sorted((p for p in findings if p[1].level != PASS), key=lambda pair: -LEVELS.index(pair[1].level))

@@ -1,6 +1,7 @@
 """Layouts of simulators and of large data sets: what is particular to each, and whole ways through the product."""
 
 import builtins
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ate.batch.notebooks import execute
 from ate.data import load
 from ate.data.convert import convert
 from ate.data.doctor.examination import examine
+from ate.data.formats import nested
 from ate.data.loading import DataSet
 from ate.errors import InputError
 from tests.data.formats import recorded
@@ -164,6 +166,14 @@ def test_episodes_in_folders_of_their_own_are_one_set(tmp_path):
     assert len(load(tmp_path, exclude=["episode_1"])) == 2
 
 
+def test_no_folder_of_a_large_set_is_left_out(tmp_path):
+    for number in range(1200):
+        (tmp_path / f"{number:05d}").mkdir()
+        (tmp_path / f"{number:05d}" / "proprio_stats.h5").write_bytes(b"")
+    assert len(nested.files(tmp_path, (".h5",))) == 1200
+    assert nested.files(tmp_path, (".npz",)) == []
+
+
 def test_robots_whose_episodes_have_folders_are_sets(tmp_path):
     for robot, maker in (("a", recorded.droid), ("b", recorded.agibot), ("c", recorded.unitree)):
         maker(tmp_path / robot)
@@ -174,6 +184,20 @@ def test_unitree_names_its_joints_rate_and_task(tmp_path):
     episodes = load(recorded.unitree(tmp_path))
     assert episodes.joint_names == ("shoulder", "elbow", "left_ee")
     assert (episodes.rate_hz, episodes.task) == (30, "lift")
+
+
+def test_velocities_and_poses_in_json_are_no_joints(tmp_path):
+    steps = [{"arm": [i, 1.0], "arm_velocity": [0.0, 0.0], "tcp_pose": [0.0] * 6, "gripper": 0.5} for i in range(9)]
+    (tmp_path / "a.json").write_text(json.dumps([{"states": step} for step in steps]))
+    assert load(tmp_path).joint_names == ("arm_0", "arm_1", "gripper")
+
+
+def test_steps_of_json_with_a_number_a_joint_are_a_table(tmp_path):
+    steps = [{"t": i / 20, "elbow": float(i), "wrist": 0.5, "elbow_velocity": 1.0, "cmd_elbow": 1.0} for i in range(9)]
+    (tmp_path / "a.json").write_text(json.dumps(steps))
+    episodes = load(tmp_path)
+    assert episodes.joint_names == ("elbow", "wrist") and episodes.rate_hz == 20
+    assert episodes[0].qpos[3, 0] == 3 and episodes[0].series["action"].shape == (9, 1)
 
 
 def test_umi_is_read_as_poses_of_the_tool(tmp_path):

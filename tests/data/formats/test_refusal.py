@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from ate.cli.convert import convert
 from ate.cli.doctor import doctor
 from ate.data import load
+from ate.data.doctor.examination import examine
 from ate.data.formats.refusal import FOREIGN
 from ate.errors import InputError
-from tests.data.formats import makers
+from tests.data.formats import makers, recorded
 from tests.data.formats.truth import truth
 
 
@@ -154,3 +155,33 @@ def test_keys_can_be_named_to_the_commands(tmp_path):
     option = "qpos=sessions/run_*/robot/left/sensors/encoder/joint_angle"
     result = CliRunner().invoke(convert, [str(folder), str(tmp_path / "out"), "--layout", option])
     assert result.exit_code == 0 and len(load(tmp_path / "out")) == 3
+
+
+def test_keys_of_a_file_whose_last_rows_are_flagged(tmp_path):
+    with h5py.File(tmp_path / "pen.hdf5", "w") as handle:
+        handle["observations"], handle["actions"], handle["infos/qpos"] = (np.zeros((20, w)) for w in (5, 3, 4))
+        handle["terminals"] = np.arange(20) % 10 == 9
+    with pytest.raises(InputError) as caught:
+        load(tmp_path)
+    option = re.search(r"--layout '([^']+)'", caught.value.fix)[1]
+    assert option == "qpos=infos/qpos,action=actions" and list(load(tmp_path, layout=option).lengths) == [10, 10]
+
+
+def test_states_without_a_model_have_a_way_where_joints_were_measured(tmp_path):
+    def fill(group, qpos, action):
+        group["actions"], group["states"], group["obs/measured_joint_angles"] = action, np.zeros((len(qpos), 9)), qpos
+
+    recorded.demonstrations(tmp_path, "demo.hdf5", fill)
+    with pytest.raises(InputError) as caught:
+        load(tmp_path)
+    option = re.search(r"--layout '([^']+)'", caught.value.fix)[1]
+    np.testing.assert_array_equal(load(tmp_path, layout=option)[1].qpos, next(truth(1)))
+
+
+def test_demonstrations_that_are_refused_in_the_same_words_are_one_finding(tmp_path):
+    folder = recorded.isaaclab(tmp_path)
+    with h5py.File(folder / "dataset.hdf5", "r+") as handle:
+        for name in ("demo_0", "demo_1"):
+            del handle[f"data/{name}/states"]
+    wrong = [finding for finding in examine(folder).findings if finding.code == "files.unreadable"]
+    assert len(wrong) == 1 and wrong[0].episodes == ("demo_0", "demo_1") and wrong[0].exclude

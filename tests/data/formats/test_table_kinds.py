@@ -162,3 +162,17 @@ def test_other_layouts_name_columns_that_are_no_joints(tmp_path):
     report = examine(DataSet(str(tmp_path / "set"), joints=tuple(joints)))
     assert report.joint_names and set(report.joint_names) == set(JOINTS)
     assert [f for f in report.findings if f.level == FAIL] == []
+
+
+def test_text_under_any_name_and_the_index_of_pandas(tmp_path):
+    (tmp_path / "a.csv").write_text(",operator,a,b\n0,ann,1,2\n1,ann,3,4\n2,bob,5,6\n")
+    episodes = load(tmp_path)
+    assert episodes.joint_names == ("a", "b") and len(episodes) == 1
+    assert episodes.ledger.entries[0].keys.ignored == ("index (number of a step)", "operator (text)")
+
+
+def test_tables_of_plotjuggler_are_matched_with_the_profile(tmp_path):
+    names = [f"/joint_states/{name}/{kind}" for name in JOINTS for kind in ("position", "velocity")]
+    table(tmp_path / "set" / "a.csv", ["__time", *names], [np.arange(40) * 0.05, rows(width=8)])
+    episodes = load(tmp_path / "set", robot="ur5e")
+    assert [name.split("/")[2] for name in episodes.joint_names] == [JOINTS[i] for i in (2, 1, 0, 3)]

@@ -31,10 +31,15 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
             low, high = data.facts.low[j], data.facts.high[j]
             yield data.finding(j, PASS, "gripper", f"a finger, {low:.4g} to {high:.4g}")
         elif data.is_gripper(j):
-            out_of_range = list(_range(data, j))
+            commands = _commands(data, j)
+            # A measurement between −1 and 1 is named by that check already.
+            own = counts_both_ways(data.facts.rows[:, j])
+            out_of_range = [*commands, *([] if own else _range(data, j))]
             yield from out_of_range
             if not out_of_range and data.moves[j]:
                 yield _polarity(data, j)
+        elif commanded_both_ways(data, j):
+            yield from _commands(data, j)
 
 
 def _finger(data: ExaminedSet, j: int) -> bool:
@@ -52,6 +57,55 @@ def opening(data: ExaminedSet, j: int, values: np.ndarray) -> np.ndarray:
     joint = data.joints[j]
     slope, offset = (1.0, 0.0) if joint is None or joint.quantity != "fraction" else joint.affine
     return values.astype(np.float64) * slope + offset
+
+
+def counts_both_ways(values: np.ndarray) -> bool:
+    """Whether a gripper's values `(n,)` are commands between −1 and 1, as simulators give them, and no opening."""
+    known = values[np.isfinite(values)]
+    if not len(known) or np.abs(known).max() > 1 + SLACK or known.min() > -1 + SLACK:
+        return False
+    return bool(known.max() > 1 - SLACK or (known < -1 + SLACK).mean() > MOST)
+
+
+def commanded_both_ways(data: ExaminedSet, j: int) -> bool:
+    """Whether a gripper is measured as an opening and commanded between −1 and 1, or the other way round."""
+    other = data.facts.other
+    if other is None or other.shape[1] != len(data.names):
+        return False
+    pair = data.facts.rows[:, j], other[:, j]
+    both = [counts_both_ways(values) for values in pair]
+    if data.is_gripper(j) or both[0] == both[1]:
+        return both[0] != both[1]
+    # A column whose name says nothing is a gripper's if it knows −1 and 1 alone and is measured as an opening.
+    command, opening_of = pair if both[0] else pair[::-1]
+    known = opening_of[np.isfinite(opening_of)]
+    two = (np.abs(np.abs(command[np.isfinite(command)]) - 1) < SLACK).mean() > BINARY
+    return bool(data.roles[j] is None and two and known.min() > -SLACK and known.max() < 1 + SLACK)
+
+
+def _commands(data: ExaminedSet, j: int) -> list[Finding]:
+    """A gripper that is commanded, or measured, between −1 and 1; empty where it is not."""
+    rows, other = data.facts.rows[:, j], data.facts.other
+    own, both = counts_both_ways(rows), commanded_both_ways(data, j)
+    if not own and not both:
+        return []
+    subject = "command" if both or data.episodes.source == "action" else "measurement"
+    words, ends = "between −1 and +1, which of them closes is not known", "closed = …, open = … (1 and -1 of robosuite)"
+    if both and other is not None:
+        keep = np.isfinite(other[:, j])
+        closes = bool(np.cov(rows[keep], other[keep, j])[0, 1] < 0)
+        words = f"−1/+1 with {'+1 closing (robosuite)' if closes else '+1 opening'}: action = "
+        words += "1 − 2·opening" if closes else "2·opening − 1"
+        ends = f"command_closed = {1 if closes else -1}, command_open = {-1 if closes else 1}"
+    measured = "; the measured column is an opening and stays as it is" if both else ""
+    return [
+        data.finding(
+            j, FAIL if own else WARN, "gripper.command", f"the {subject} is {words}{measured}",
+            "an opening from 0 (closed) to 1 (open), commanded and measured",
+            f"declare it in a profile of the robot, which converts it: {ends}"
+            + ("" if own else "; source qpos does not use the commands"),
+        )
+    ]  # fmt: skip
 
 
 def _range(data: ExaminedSet, j: int) -> Iterator[Finding]:

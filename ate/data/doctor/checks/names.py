@@ -1,7 +1,8 @@
 """Names: every file must name the same columns, and the robot's profile must know them."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from ate.data.columns import WAS
 from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 from ate.robots.headings import NO_JOINTS, POSE
-from ate.robots.profile import Profile
+from ate.robots.profile import Profile, available, bare
 from ate.robots.recognition import knowing, nearest
 
 # Columns by place must fit the other episodes this much better than by name.
@@ -29,6 +30,8 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
         yield _differ(names_of, usual, odd)
     elif data.profile is not None:
         yield from _against_profile(data, data.profile)
+    elif (other := _other_robot(data)) is not None:
+        yield other
     elif data.unnamed:
         yield Finding(
             WARN, "names.missing", "all joints",
@@ -110,6 +113,24 @@ def _differ(names_of: dict[str, tuple[str, ...]], usual: tuple[str, ...], odd: l
     )  # fmt: skip
 
 
+def _other_robot(data: ExaminedSet) -> Finding | None:
+    """Files that name a robot with a profile, and columns that are all another robot's."""
+    label = data.episodes.robot
+    own = knowing(data.names) if label.casefold() in available() else None
+    if own is None or own.name == label.casefold() or _generic(data.names):
+        return None
+    return Finding(
+        FAIL, "names.other_robot", "all joints",
+        f"the files name robot {label!r}, and the columns are those of {own.name}: {', '.join(data.names)}",
+        f"joints of {label}", f"name the robot that was recorded, --robot {own.name}, or write it into the files",
+    )  # fmt: skip
+
+
+def _generic(names: Sequence[str]) -> bool:
+    """Whether the arm's columns are numbered joints, as those of many robots are: `joint_1`, `j2.pos`."""
+    return all(re.fullmatch(r"(?:joint|j|axis|a|motor)_?\d+|gripper", bare(name).casefold()) for name in names)
+
+
 def _against_profile(data: ExaminedSet, profile: Profile) -> Iterator[Finding]:
     matched = dict(zip(data.names, data.joints, strict=True))
     arm = [name for j, name in enumerate(data.names) if not data.is_gripper(j)]
@@ -127,7 +148,7 @@ def _against_profile(data: ExaminedSet, profile: Profile) -> Iterator[Finding]:
             f"leave one of them out, --joints {','.join(n for n in data.names if n not in both[1:])}",
         )  # fmt: skip
     if arm and len(unknown) == len(arm):
-        own, near = knowing(data.names), nearest(data.names)
+        own, near = (None, None) if _generic(data.names) else (knowing(data.names), nearest(data.names))
         fix = f"name the profile that knows them, --robot {near.name}" if near is not None else (
             "name these columns as aliases in a profile of your own, and name that (--robot)")  # fmt: skip
         yield Finding(

@@ -17,11 +17,10 @@ MIXED_SHARE = 0.4
 
 
 def check(data: ExaminedSet) -> Iterator[Finding]:
-    """Rates, labels and time."""
+    """Rates and labels."""
     yield _rates(data)
     yield from _paces(data)
     yield from _labels(data)
-    yield from _time(data)
 
 
 def _rates(data: ExaminedSet) -> Finding:
@@ -30,7 +29,8 @@ def _rates(data: ExaminedSet) -> Finding:
     if not known:
         return Finding(
             WARN, "rates.unknown", "all episodes", "no rate in the files", "steps a second in each file",
-            "write the attribute rate_hz: durations, lags and speeds cannot be computed without it",
+            "write the attribute rate_hz, or give it (--rate, rate=): durations, lags and speeds cannot be computed "
+            "without it",
         )  # fmt: skip
     usual = float(np.median(known))
     odd = [(name, rate) for name, rate in rates if not rate or abs(rate - usual) > SAME_RATE * usual]
@@ -44,7 +44,20 @@ def _rates(data: ExaminedSet) -> Finding:
             f"{data.horizon} steps would last differently long", episodes=tuple(name for name, _ in odd),
             exclude=len(odd) < len(rates) / 2,
         )  # fmt: skip
-    return Finding(PASS, "rates", "all episodes", f"{usual:g} Hz in all {len(rates)} episodes")
+    return _declared(data, usual)
+
+
+def _declared(data: ExaminedSet, usual: float) -> Finding:
+    """The rate that was given for the set against that of its files."""
+    asked = {item.attributes.get("rate_asked") for item in data.episodes} - {None}
+    odd = [rate for rate in asked if rate is not None and abs(rate / usual - 1) > SAME_RATE]
+    origin = str(data.episodes[0].attributes.get("rate_from", "the files"))
+    if odd:
+        return Finding(
+            FAIL, "rates.declared", "all episodes", f"{odd[0]:g} Hz was given, {usual:g} Hz by {origin}",
+            "one rate by both", "leave rate= (--rate) away, or correct the files",
+        )  # fmt: skip
+    return Finding(PASS, "rates", "all episodes", f"{usual:g} Hz in all {len(data.episodes)} episodes, by {origin}")
 
 
 def _paces(data: ExaminedSet) -> Iterator[Finding]:
@@ -82,15 +95,3 @@ def _labels(data: ExaminedSet) -> Iterator[Finding]:
                 f"one {label} a set", "one set a kind: move or exclude these episodes", episodes=odd,
                 exclude=level == FAIL and len(odd) < len(labels) / 2,
             )  # fmt: skip
-
-
-def _time(data: ExaminedSet) -> Iterator[Finding]:
-    back = {item.name: int(item.attributes.get("neg_dt", 0) or 0) for item in data.episodes}
-    odd = tuple(name for name, count in back.items() if count)
-    if odd:
-        yield Finding(
-            WARN, "rates.clock", listed(odd),
-            f"the clock runs backwards {sum(back.values())} times ({listed([f'{n}: {back[n]}' for n in odd])})",
-            "time that only goes on", "sort the rows by time, or cut the episode where a second take begins",
-            episodes=odd,
-        )  # fmt: skip

@@ -1,0 +1,67 @@
+"""The gate: what the doctor calls FAIL does not train, unless its code is accepted by name."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ate.data.doctor.examination import examine_study
+from ate.data.doctor.report import FAIL, Finding, Report, merged
+from ate.data.loading import DataSet
+from ate.errors import InputError
+
+# Findings that a refusal names; `ate doctor` shows the rest.
+MOST_NAMED = 6
+# Letters of what is named of one finding.
+LONGEST = 300
+Row = dict[str, Any]
+
+
+def failures(pretrain: DataSet | None, adapt: DataSet, horizon: int) -> tuple[Row, ...]:
+    """What the doctor calls FAIL in these sets, the adaptation set compared with the others.
+
+    Args:
+        pretrain: the pre-training robots' sets, or None.
+        adapt: the adaptation robot's.
+        horizon: chunk length in steps.
+
+    Returns:
+        One row a finding, findings that differ in their subject alone together: `set` (the path), `code`, `subject`,
+        `got`, `expected`, `fix`.
+    """
+    reports = examine_study(pretrain, adapt, horizon)
+    return tuple(row for report in reports for row in _rows(report))
+
+
+def admit(found: Sequence[Row], accept: Sequence[str]) -> tuple[Row, ...]:
+    """The failures that are accepted by their codes, for reports and cards.
+
+    Args:
+        found: as `failures` gives them.
+        accept: codes such as `units.limits`.
+
+    Raises:
+        InputError: one of them is not accepted; it names findings, fixes and the codes that would accept them.
+    """
+    left = [row for row in found if row["code"] not in accept]
+    if not left:
+        return tuple(found)
+    more = len(left) - MOST_NAMED
+    named = "; ".join(f"{row['code']} of {row['subject']}: {row['got']}"[:LONGEST] for row in left[:MOST_NAMED])
+    fixes = dict.fromkeys(f"{row['code']}: {row['fix']}"[:LONGEST] for row in left[:MOST_NAMED])
+    codes = ",".join(dict.fromkeys(row["code"] for row in found))
+    paths = list(dict.fromkeys(row["set"] for row in left))
+    raise InputError(
+        f"data that the doctor calls FAIL ({named}{f'; and {more} more' if more > 0 else ''})",
+        where=", ".join(paths),
+        expected="data without a FAIL",
+        fix=f"{'; '.join(fixes)}; ate doctor {paths[0]} shows all of it. To train on it all the same, accept it by "
+        f"code: accept={codes} (--accept {codes})",
+    )
+
+
+def _rows(report: Report) -> list[Row]:
+    rows = [_row(finding) for finding in report.findings if finding.level == FAIL]
+    return [{"set": report.path, **row} for row in merged(rows)]
+
+
+def _row(finding: Finding) -> dict[str, str]:
+    return {name: getattr(finding, name) for name in ("code", "subject", "got", "expected", "fix")}
