@@ -75,9 +75,11 @@ def _suspects(data: ExaminedSet) -> dict[int, str]:
         counted = whole[j] and first[j] >= -WHOLE and last[j] - first[j] > 10 and last[j] > 180
         if counted and unit != "ticks" and (declared is None or declared.unit != "ticks"):
             suspects[j] = "ticks"
-        elif declared is not None and not _turns_off(data, j):
+        elif declared is not None:
             # What was converted and lies nowhere near the joint's travel was recorded in something else.
-            if size > MOST_RADIANS or _outside(data, j, 1.0) > 1:
+            if _turns_off(data, j):
+                suspects[j] = "turn"
+            elif size > MOST_RADIANS or _outside(data, j, 1.0) > 1:
                 suspects[j] = "declared"
         elif unit == "rad" and joint is not None and joint.low is not None and joint.high is not None:
             if _outside(data, j, 1.0) > 1 and not _outside(data, j, PER_DEGREE):
