@@ -98,6 +98,8 @@ class Fit:
         if count >= MANY:
             self._check_pace()
         self.done = count >= ENOUGH
+        if self.done:
+            self._seen, self._known = torch.zeros(0), set()
 
     def _check_relative(self) -> None:
         """Refuse chunks that all begin at one place: relative to the state, they begin at 0."""

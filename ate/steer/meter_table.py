@@ -30,7 +30,7 @@ def meter_text(rows: Sequence[dict[str, float]], config: GuidanceConfig, steps: 
             "cosine": f"{row['cosine']:+.2f}",
             "samples": f"{row['samples']:.0f}",
             "means": meaning(row),
-            "do": advice([row], config),
+            "do": advice([row], config, brief=True),
         }
         for row in rows
     ]
@@ -53,7 +53,7 @@ def meaning(row: dict[str, float]) -> str:
     return ", ".join(parts)
 
 
-def advice(rows: Sequence[dict[str, float]], config: GuidanceConfig) -> str:
+def advice(rows: Sequence[dict[str, float]], config: GuidanceConfig, *, brief: bool = False) -> str:
     """What to do about some rows together; the shift is proportional to λ, so that λ follows from the ratio."""
     most = max(row["ratio"] for row in rows)
     if most == 0 or config.lam == 0:
@@ -63,5 +63,6 @@ def advice(rows: Sequence[dict[str, float]], config: GuidanceConfig) -> str:
     if most < FELT_RATIO or most > MOST_RATIO:
         does.append(f"{'raise' if most < AIM else 'lower'} λ: lam={config.lam * AIM / most:.2g}")
     if sum(row["clamped"] > CLAMPED for row in felt or rows) * 2 >= len(felt or rows):
-        does.append(f"raise the clamp, from {config.clamp:g}: its bound, not the latent distance, sets the shift")
+        why = f" (clamp=inf for none): its bound of {config.clamp:g}, not the latent distance, sets the shift"
+        does.append("raise the clamp" + ("" if brief else why))
     return "; ".join(does) or "leave it"

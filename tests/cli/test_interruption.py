@@ -28,12 +28,14 @@ def sets(tmp_path):
     return tmp_path / "old", tmp_path / "new"
 
 
-def interrupt(arguments, ready):
-    """Start a command in a process of its own, and press Ctrl-C in its terminal once `ready` says so."""
+def interrupt(arguments, ready=None):
+    """Start a command in a process of its own, and press Ctrl-C in its terminal once `ready` says so, or it speaks."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ate", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True, env=os.environ,
     )  # fmt: skip
+    if ready is None:
+        ready = process.stdout.readline
     end = time.monotonic() + 90
     while not ready() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
@@ -87,8 +89,7 @@ def test_watch_ends_and_leaves_the_run_alone(sets, tmp_path):
         end = time.monotonic() + 60
         while not (out / "pretrain" / "status.json").exists() and time.monotonic() < end:
             time.sleep(0.05)
-        begun = time.monotonic()
-        code, said = interrupt(["watch", out], lambda: time.monotonic() > begun + 3)
+        code, said = interrupt(["watch", out])
         assert code == EXIT_CODE and "Traceback" not in said and "--stop" in said and process.poll() is None
     finally:
         process.terminate()

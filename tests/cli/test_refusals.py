@@ -122,7 +122,7 @@ def test_a_fault_of_our_own_is_one_sentence_and_can_be_seen_whole(ate, monkeypat
     def fail(*_, **__):
         raise ZeroDivisionError("by nothing")
 
-    monkeypatch.setattr("ate.data.loading.load_sets", fail)
+    monkeypatch.setattr("ate.cli.align.align.callback", fail)
     words = ("align", "--pretrain", "a", "--adapt", "b")
     code, said = ate(*words)
     assert (
@@ -136,7 +136,7 @@ def test_a_fault_of_our_own_is_one_sentence_and_can_be_seen_whole(ate, monkeypat
     def no_memory(*_, **__):
         raise MemoryError
 
-    monkeypatch.setattr("ate.data.loading.load_sets", no_memory)
+    monkeypatch.setattr("ate.cli.align.align.callback", no_memory)
     code, said = ate(*words)
     assert code == 1 and "fault of ate" not in said and "Fix: " in said
 
