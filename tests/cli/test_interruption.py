@@ -82,7 +82,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(tmp_path, executor):
 @pytest.mark.slow
 def test_watch_ends_and_leaves_the_run_alone(sets, tmp_path):
     out = tmp_path / "out"
-    words_ = [str(word) for word in aligning(sets, out, 4000)]
+    words_ = [str(word) for word in aligning(sets, out, 10**6)]
     process = subprocess.Popen([sys.executable, "-m", "ate", *words_], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
     try:
