@@ -32,14 +32,8 @@ def looks(path: Path) -> str | None:
     return hdf5.evidence(path, lambda *opened: f"{tree.ROOT}/{tree.demos(*opened)[0]}/{_JOINTS.key}")
 
 
-def groups(path: Path) -> dict[str, tuple[str, ...]]:
-    """The masks of its files."""
-    return tree.groups(path)
-
-
-def notes(path: Path) -> tuple[str, ...]:
-    """Numbers of rows that its files give and do not hold."""
-    return tree.notes(path)
+# Masks, and numbers of rows that files give and do not hold: as in every file of this tree.
+groups, notes = tree.groups, tree.notes
 
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
