@@ -81,7 +81,8 @@ real: venv
 
 # Base policies on the robots they were trained on, three tasks, in joints and in tool space, and what each part is worth.
 base: venv
-	$(BIN)/python -m benchmarks.base_policies --run runs/base
+	$(BIN)/python -m benchmarks.base_policies --run runs/base --task lift
+	$(BIN)/python -m benchmarks.base_policies --run runs/base --task place push --steps 18000
 	$(BIN)/python -m benchmarks.base_policies --run runs/base --space joints --task place --parameterization sample --ablate
 
 # The pre-trained weights of the demo set, in data/weights.
@@ -153,14 +154,15 @@ truth: venv
 	$(BIN)/python -m benchmarks.sweep_truth
 
 # What moves a policy to a new robot, with controls: three tasks, two robots, two policies, with 5, 25 and no demonstrations,
-# 8 seeds of 100 rollouts; every control in two studies. Hours on two cores; stopped, it goes on with what is missing.
+# 8 seeds of 100 rollouts; every control in two studies. Place and Push pre-train for longer than Lift needs. Hours on two cores; stopped, it goes on with what is missing.
 EVIDENCE := runs/evidence
 evidence: venv
 	for regime in "5 evidence" "0 comparison" "5 controls" "25 comparison"; do for task in lift place push; do for robot in gen3 ur5e; do \
 	  set -- $$regime $$task-$$robot; case "$$2 $$3" in "controls lift-gen3"|"controls place-ur5e") ;; controls*) continue;; esac; \
 	  mkdir -p $(EVIDENCE)/$$3 runs/base/policies && ln -sfn $(CURDIR)/runs/base/policies $(EVIDENCE)/$$3/policies; \
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$3 --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
-	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 || exit 1; done; done; done
+	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 --workers $(WORKERS) \
+	    --pretrain-steps $$(test $$task = lift && echo 10000 || echo 18000) || exit 1; done; done; done
 	$(BIN)/ate evidence $(EVIDENCE)/*
 
 # λ × share of tool-motion guidance on the arm of seven joints, the winner on 16 more seeds; and retargeting with three

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=int, default=None, help="Training seeds.")
 @click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
 @click.option("--task", default=None, help="Simulated task to roll out [default: that of the demonstrations].")
+@click.option("--pretrain-steps", type=int, default=None, help="Optimisation steps of pre-training.")
+@click.option("--workers", type=int, default=None, help="Processes of this machine.")
 @click.option("--methods", type=Name(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
 @guidance_options
 def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
