@@ -123,7 +123,7 @@ def base_success(file: Path, sets: Sequence[Episodes], rollouts: int = ROLLOUTS)
     known = [i for i, episodes in enumerate(sets) if simulated(episodes)]
     if not known:
         return None
-    kept = file.with_name(f"own_success_{rollouts}.json")
+    kept = success_file(file, rollouts)
     with lock(file.parent, "rolling out the base policy"):
         if not kept.exists():
             policy = Policy.load(file)
@@ -131,6 +131,11 @@ def base_success(file: Path, sets: Sequence[Episodes], rollouts: int = ROLLOUTS)
             space = "tool" if isinstance(policy.spaces[0], ToolSpace) else "joints"
             write_json(kept, BaseSuccess(policy.config.parameterization, space, rows).to_tree())
     return BaseSuccess.from_tree(read_json(kept))
+
+
+def success_file(file: Path, rollouts: int = ROLLOUTS) -> Path:
+    """Where `base_success` of a checkpoint is kept."""
+    return file.with_name(f"own_success_{rollouts}.json")
 
 
 @one_thread()

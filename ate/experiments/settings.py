@@ -217,7 +217,8 @@ PROFILES: dict[str, Settings] = {
     "smoke": Settings(
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
         demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(1.0, 3.0), shares=(0.5,), ablation_seeds=2,
-        validation_seeds=2,
+        # Starting processes takes longer than this training.
+        validation_seeds=2, executor="here", workers=1,
     ),
     "demo": Settings(
         profile="demo", seeds=3, rollouts=50, lams=(0.3, 1.0), shares=(0.25, 0.5), ablation_seeds=2,
