@@ -64,9 +64,10 @@ def _wraps(data: ExaminedSet, j: int, wrapped: Wrapped, series: str = "") -> Fin
     first, row = wrapped.rows[0]
     pose = data.kinds[j] == POSE
     subject = f"the {series} of {data.names[j]}" if series else data.names[j]
+    between = " between −π and π" if pose else ""
     return data.finding(
         j, FAIL, "motion.action_wraps" if series else "motion.wraps",
-        f"{f'{series} ' if series else ''}wraps around{' between −π and π' if pose else ''}: {len(wrapped.rows)} steps of "
+        f"{f'{series} ' if series else ''}wraps around{between}: {len(wrapped.rows)} steps of "
         f"about {wrapped.size} in {len(episodes)} episodes, first {first} at row {row}"
         + (f", where {data.episodes.source} goes on counting" if series else ""), "an angle that goes on counting",
         f"unwrap {subject} (numpy.unwrap along each episode, then whole turns so that episodes agree)"
