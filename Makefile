@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights
+.PHONY: run quick test venv browser lint types lab data layouts verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -124,6 +124,10 @@ bench: venv
 soak: venv
 	ATE_KILLS=20 $(BIN)/python -m pytest -q tests/align/test_kill.py
 	$(BIN)/python -m benchmarks.soaks.kill_alignment
+
+# Notebook 01 in a kernel of its own on every layout; the tests execute its cells in one process.
+layouts: venv
+	ATE_LAYOUTS=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/data/formats/test_notebook_01.py
 
 # `ate track` with the real trackers, which only those install who use them (trackio 57 MB, wandb 76 MB).
 trackers: venv

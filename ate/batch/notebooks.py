@@ -1,8 +1,11 @@
 """Notebooks in batch: papermill executes them, after a check of the parameters."""
 
+import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from ate.errors import InputError, unknown
@@ -110,15 +113,25 @@ def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> Non
     """
     import papermill
 
+    from ate.batch.kernel import kernel_with, last_words
+
     options = {"kernel_name": "python3", "log_output": False, "start_timeout": TIMEOUT, "iopub_timeout": TIMEOUT}
     output.unlink(missing_ok=True)
     for attempt in range(STARTS):
-        try:
-            papermill.execute_notebook(source, output, parameters, **options)
-            return
-        except RuntimeError:
-            if attempt == STARTS - 1 or _last_begun(_read(output)) is not None:
+        with TemporaryFile() as errors:
+            try:
+                papermill.execute_notebook(
+                    source, output, parameters, kernel_manager_class=kernel_with(errors), **options
+                )
+                return
+            except KeyboardInterrupt:
+                # nbclient leaves the task of the interrupted cell behind; asyncio would log that its kernel is gone.
+                logging.getLogger("asyncio").addFilter(lambda record: "DeadKernelError" not in record.getMessage())
                 raise
+            except RuntimeError:
+                if attempt == STARTS - 1 or _last_begun(_read(output)) is not None:
+                    sys.stderr.write(last_words(errors))
+                    raise
 
 
 def _failure(

@@ -92,7 +92,7 @@ def steer(
     config = GuidanceConfig.of(guidance, {name: value for name, value in options.items() if value is not None})
     policy = Policy.load(_existing(policy_file))
     task = Task.on(policy, (adapt, robot), (pretrain, robot_pretrain), share)
-    known = accepted(task.pretrain, task.data, policy.config.horizon, accept)
+    known = accepted([task.pretrain] if task.pretrain else [], [task.data], policy.config.horizon, accept)
     guided = None if method != "guidance" else task.guidance(folder, config)
     replay = task.replay if method == "retarget" or (guided and config.at_pretraining) else None
     seed, evaluation, episodes, before = optim["seed"], None, task.episodes, ""
