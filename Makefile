@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -124,6 +124,10 @@ bench: venv
 soak: venv
 	ATE_KILLS=20 $(BIN)/python -m pytest -q tests/align/test_kill.py
 	$(BIN)/python -m benchmarks.soaks.kill_alignment
+
+# The same under torchrun: one of two processes gets SIGTERM at 10 random moments, without dropout and with it.
+preempt: venv
+	$(BIN)/python -m benchmarks.soaks.preemption
 
 # `ate track` with the real trackers, which only those install who use them (trackio 57 MB, wandb 76 MB).
 trackers: venv
