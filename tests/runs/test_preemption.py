@@ -1,4 +1,4 @@
-"""Two processes under `torchrun`: one is asked to stop, both do, and the run goes on to the bits of one that was not."""
+"""Two processes under `torchrun`: one is asked to stop, both do, and the run goes on to the same bits."""
 
 import pytest
 
