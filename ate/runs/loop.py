@@ -1,8 +1,8 @@
 """The training loop: steps, metrics as JSON lines, checkpoints, stop and exact resume.
 
 Everything that changes from step to step is passed as named state (modules, optimisers, schedulers, generators). A run
-that was killed therefore continues from its last checkpoint to the same bits on the same CPU. States of generators are of
-one kind of device: a run that is not finished continues on the kind that it began on.
+that was killed therefore continues from its last checkpoint to the same bits on the same CPU. Generators belong to one
+kind of device: a run that is not finished continues on the kind that it began on.
 
 A run lives in its directory. `status.json` and `metrics.jsonl` report its progress for `ate.runs.child`. A file
 `stop`, SIGTERM or an interrupt ends it after the current step with a checkpoint. A lock keeps a second process out.

@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu [--device cuda] [--quick] [--out build/gpu]
 
-What the machine lacks of the packages is installed from the wheels in `build/wheels` (`make gpu-wheels` fills it) into a
+Packages that the machine lacks are installed from the wheels in `build/wheels`, which `make gpu-wheels` fills, into a
 folder of this run's; nothing is fetched.
 """
 

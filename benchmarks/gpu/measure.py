@@ -38,7 +38,7 @@ class Notes:
         """Write what a measurement gives, or the error by which it ended."""
         try:
             value = work()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (written down; the next is measured)
             self.add(name, {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"})
             return None
         self.add(name, value)

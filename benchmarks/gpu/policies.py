@@ -1,4 +1,4 @@
-"""Guided over unguided training steps: the MLP and the U-Net by fine-tuning, RDT-1B by its own loss; a grid of 25 cells."""
+"""Guided over unguided training steps: MLP and U-Net by fine-tuning, RDT-1B by its own loss; and a grid of 25 cells."""
 
 import time
 from dataclasses import replace
@@ -92,9 +92,11 @@ def rdt(notes: Notes, batch: int) -> dict[str, Any]:
 def _inputs(config: RunnerConfig, batch: int, dtype: torch.dtype) -> dict[str, Any]:
     """Random inputs of the loss, on the default device."""
     sizes = {
-        "lang_tokens": (config.max_lang_cond_len, config.lang_token_dim), "img_tokens": (config.img_cond_len, config.img_token_dim),
-        "state_tokens": (1, config.action_dim), "action_gt": (config.pred_horizon, config.action_dim),
-    }  # fmt: skip
+        "lang_tokens": (config.max_lang_cond_len, config.lang_token_dim),
+        "img_tokens": (config.img_cond_len, config.img_token_dim),
+        "state_tokens": (1, config.action_dim),
+        "action_gt": (config.pred_horizon, config.action_dim),
+    }
     random = {name: torch.randn(batch, *size, dtype=dtype) for name, size in sizes.items()}
     mask = torch.ones(batch, 1, config.action_dim, dtype=dtype)
     return {**random, "lang_attn_mask": None, "action_mask": mask, "ctrl_freqs": torch.full((batch,), 25.0)}

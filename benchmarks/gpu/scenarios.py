@@ -1,4 +1,4 @@
-"""Whether the product runs on the device: every scenario that the tests run on a fake one, and what only a real one has."""
+"""Whether the product runs on the device: the scenarios of the tests on a fake one, and what only a real one has."""
 
 import tempfile
 from collections.abc import Callable, Iterator
