@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data layouts verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights
+.PHONY: run quick test venv browser lint types lab data layouts verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -125,9 +125,23 @@ soak: venv
 	ATE_KILLS=20 $(BIN)/python -m pytest -q tests/align/test_kill.py
 	$(BIN)/python -m benchmarks.soaks.kill_alignment
 
+<<<<<<< HEAD
 # Notebook 01 in a kernel of its own on every layout; the tests execute its cells in one process.
 layouts: venv
 	ATE_LAYOUTS=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/data/formats/test_notebook_01.py
+=======
+# The same under torchrun: one of two processes gets SIGTERM at 10 random moments, without dropout and with it.
+preempt: venv
+	$(BIN)/python -m benchmarks.soaks.preemption
+
+# What runs on a GPU and how fast, in under 7 minutes, with the machine's own Python: it needs PyTorch 2.11 or newer with
+# CUDA, and no network. Filled beforehand, build/wheels brings the packages that such machines lack.
+gpu:
+	$(PYTHON) -m benchmarks.gpu
+
+gpu-wheels: venv
+	$(BIN)/pip download -q --no-deps -c constraints.txt -d build/wheels cachetools diffusers
+>>>>>>> gpu
 
 # `ate track` with the real trackers, which only those install who use them (trackio 57 MB, wandb 76 MB).
 trackers: venv

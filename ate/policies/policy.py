@@ -30,6 +30,7 @@ from ate.policies.preconditioning import ANCHORS, Preconditioned, deviation
 from ate.robots import GRIPPER
 from ate.robots.frames import OPENING, TOOL_NAMES
 from ate.runs import checkpoint
+from ate.runs.device import seeded
 
 NETWORKS = ("mlp", "unet")
 # Clean chunks are clipped while sampling: normalised actions live in [-1, 1], and ε-prediction divides by a tiny α.
@@ -188,8 +189,7 @@ class Policy(nn.Module):
 
     def fresh(self, seed: int) -> "Policy":
         """A copy with newly initialised weights, for training from scratch."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             statistics = self.network.deviation if isinstance(self.network, Preconditioned) else None
             device = next(self.parameters()).device
             return Policy(self.config, self.spaces, self.state, statistics).to(device)
@@ -261,6 +261,5 @@ def build(
     columns, robots = 0 if state is None else state.columns, tuple(s.robot for s in sets) if named else ()
     config = PolicyConfig(horizon, acted_in[0].width, columns, robots=robots, **options)
     statistics = None if config.anchor == "none" else deviation(sets, acted_in, horizon, config.anchor)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Policy(config, acted_in, state, statistics)
