@@ -19,6 +19,7 @@ from ate.data.tool_space import tool_spaces
 from ate.errors import unknown
 from ate.experiments.admission import Admitted, admitted
 from ate.experiments.executors import Executor
+from ate.experiments.observability import blinded, check_observations, is_blind
 from ate.experiments.settings import SHIPPED, Settings
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.policies.policy import build
@@ -65,6 +66,7 @@ def preflight(settings: Settings, strict: bool = True) -> Admitted:
     for episodes in (*sets, adapt):
         chunk(episodes, settings.horizon)
     unify([*sets, adapt])
+    check_observations(settings, sets, adapt)
     return admitted(settings, sets, adapt, strict)
 
 
@@ -137,6 +139,10 @@ def pretrain_policy(
     options = {**(JOINT_OPTIONS if spaces is None else POLICY_OPTIONS), "hidden": settings.width, **(changed or {})}
     acted_in = [width] if spaces is None else [_placed(placement) for placement in placements]
     parts = [optim, settings.horizon, acted_in, options, parameterization, [s.digest for s in sets]]
+    if is_blind(settings, sets):
+        # The digest of a set says nothing of its state.
+        parts.append("blind")
+        sets = blinded(sets)
     kind = parameterization if spaces is None else f"tool-{parameterization}"
     folder = settings.directory / "policies" / f"{kind}-{content_key(parts)[:12]}"
     file, shipped = folder / "policy.safetensors", shipped_weights(folder.name)

@@ -18,6 +18,8 @@ from ate.errors import InputError, unknown
 from ate.experiments.methods import CLAMPED_PAPER, TOOL_MOTION, lambda_clamp
 from ate.experiments.winner import read_winner
 from ate.runs.options import kinds_of, names, typed
+from ate.sim.gym_address import GymAddress
+from ate.sim.tasks import TASKS
 from ate.steer.guidance_config import OPTIONS, GuidanceConfig
 from ate.steer.optim_config import LR_SCHEDULES
 
@@ -74,6 +76,9 @@ class Settings:
         rollouts: rollouts of each trained policy, from fixed seeds.
         task: simulated task to roll out; empty for that of the demonstrations. With pre-training episodes of another
             task than the demonstrations it asks what those teach.
+        simulator: address of a gymnasium environment to roll out in, with what of it is position, state and success,
+            `gym:gym_pusht/PushT-v0,qpos=agent_pos` (docs/simulator.md); empty for the simulator of `ate.sim`.
+        blind: policies see joints alone, and nothing of the task's state, whether recorded or not.
         guidance: of the guided method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
             `energy_at` …); as a parameter, `guidance` names the preset that they change.
         winner: file that notebook 04 wrote, with encoder and guidance; the options above change it. Empty for none.
@@ -121,6 +126,8 @@ class Settings:
     seeds: int = 4
     rollouts: int = 100
     task: str = ""
+    simulator: str = ""
+    blind: bool = False
     guidance: GuidanceConfig = TOOL_MOTION
     winner: str = ""
     lams: tuple[float, ...] = (0.3, 1.0, 3.0)
@@ -141,6 +148,10 @@ class Settings:
             self._check(getattr(self, name) >= 0, name, "0 or more", "use 0 for none")
         if self.lr_schedule not in LR_SCHEDULES:
             raise unknown(self.lr_schedule, LR_SCHEDULES, where="parameter lr_schedule")
+        if self.simulator:
+            GymAddress.parse(self.simulator)
+        elif self.task and self.task not in TASKS:
+            raise unknown(self.task, TASKS, where="parameter task")
         self._check(0 < self.held_out < 1, "held_out", "a share in (0, 1)", "use 0.1")
         if self.train not in TRAINED_IN:
             raise unknown(self.train, TRAINED_IN, where="parameter train")
@@ -150,6 +161,11 @@ class Settings:
     def _check(self, right: bool, name: str, expected: str, fix: str) -> None:
         if not right:
             raise InputError(str(getattr(self, name)), where=f"parameter {name}", expected=expected, fix=fix)
+
+    @property
+    def rolled_out_in(self) -> str:
+        """The simulator's address, else the simulated task; empty for that of the demonstrations."""
+        return self.simulator or self.task
 
     @property
     def directory(self) -> Path:

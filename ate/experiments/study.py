@@ -19,6 +19,7 @@ from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
 from ate.experiments.materials import RETARGETED
 from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, MethodSpec, method_set
+from ate.experiments.observability import is_blind
 from ate.experiments.preparation import align_robots, alignment_folder, in_parallel, preflight, pretrain_policy
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
@@ -85,7 +86,7 @@ class Study:
             learning_rate=s.learning_rate,
             lr_schedule=s.lr_schedule,
             rollouts=s.rollouts,
-            task=s.task,
+            task=s.rolled_out_in,
             seed=s.seed,
         )
 
@@ -192,7 +193,7 @@ class Study:
             results: what the search gave, methods complete over the search seeds.
             command: as `sweep`.
         """
-        if not sweep.validate or not simulated(self.adapt):
+        if not sweep.validate or not simulated(self.adapt, self.settings.rolled_out_in):
             return SweepResult((), ())
         from ate.experiments.stats.selection import select
 
@@ -211,7 +212,13 @@ class Study:
     @property
     def about(self) -> str:
         """Robot and task that it is about."""
-        return f"{self.adapt.robot}, {self.settings.task or self.adapt.task}"
+        place = self.settings.rolled_out_in.split(",")[0]
+        return f"{self.adapt.robot}, {place or self.adapt.task}"
+
+    @property
+    def blind(self) -> bool:
+        """Whether its policies see joints alone."""
+        return is_blind(self.settings, self.pretrain)
 
     @cached_property
     def placed(self) -> bool:
