@@ -1,8 +1,8 @@
 """Replay: do the recorded actions do the task again? What cannot be replayed cannot be imitated.
 
-Where the files name a robot, a task and seeds of `ate.sim`, or seeds of a simulator of the user's own, the series that the policy learns from is sent open loop
-from the recorded start. Elsewhere recorded positions have to reach the recorded commands (the doctor's *relation* and
-*lag*).
+Where the files name a robot, a task and seeds of `ate.sim`, or seeds of a simulator of the user's own, the series that
+the policy learns from is sent open loop from the recorded start. Elsewhere recorded positions have to reach the
+recorded commands (the doctor's *relation* and *lag*).
 """
 
 from importlib.util import find_spec

@@ -28,6 +28,7 @@ from ate.experiments.sweep import Sweep
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
 from ate.runs.lock import lock
+from ate.sim.gym_address import short
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,8 +213,7 @@ class Study:
     @property
     def about(self) -> str:
         """Robot and task that it is about."""
-        place = self.settings.rolled_out_in.split(",")[0]
-        return f"{self.adapt.robot}, {place or self.adapt.task}"
+        return f"{self.adapt.robot}, {short(self.settings.rolled_out_in) or self.adapt.task}"
 
     @property
     def blind(self) -> bool:

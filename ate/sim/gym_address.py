@@ -153,6 +153,11 @@ def of_result(text: str) -> str:
     )
 
 
+def short(text: str) -> str:
+    """A task, or the id of an address."""
+    return GymAddress.parse(text).name if is_gym(text) else text
+
+
 def is_gym(text: str) -> bool:
     """Whether a text is the address of a gymnasium environment."""
     return text.startswith(PREFIX)

@@ -10,7 +10,7 @@ from typing import ClassVar
 import gymnasium
 import numpy as np
 
-STEPS, FASTEST, NEAR = 30, 0.1, 0.05
+STEPS, FASTEST, NEAR = 30, 0.1, 0.1
 
 
 class Reach(gymnasium.Env):
