@@ -2,11 +2,13 @@
 
 python -m benchmarks.pusht FOLDER            writes FOLDER/turned (pre-training) and FOLDER/pusht (adaptation)
 
-The expert tries pushes in a copy of the environment and carries out the one that brings the corners of the block nearest
-to where they belong. Every episode starts as its seed says, from 1,000,000 on, so that no rollout seed is demonstrated.
+The expert tries pushes in a copy of the environment and carries out the one that brings the corners of the block
+nearest to where they belong. Every episode starts as its seed says, from 1,000,000 on, so that no rollout seed is
+demonstrated.
 """
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import gymnasium
@@ -79,9 +81,11 @@ def way(at, start, end, middle):
     first, last = (np.arctan2(*(point - middle)[::-1]) for point in (at, start))
     turn = (last - first + np.pi) % (2 * np.pi) - np.pi
     radius = max(FAR, np.linalg.norm(at - middle) * 0.9)
-    arc = [middle + radius * np.array([np.cos(first + s * turn), np.sin(first + s * turn)]) for s in np.linspace(0, 1, 12)]
+    arc = [
+        middle + radius * np.array([np.cos(first + s * turn), np.sin(first + s * turn)]) for s in np.linspace(0, 1, 12)
+    ]
     points, targets = [at, *arc, start, end], []
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         count = max(1, int(np.linalg.norm(b - a) / SPEED))
         targets += [a + (b - a) * (i + 1) / count for i in range(count)]
     return [np.clip(target, 15, SIDE - 15) for target in targets]

@@ -155,8 +155,8 @@ def _whole(ask: Callable[[], "list[RunResult]"]) -> "list[RunResult]":
 def _report(study: "Study", described: "Sweep", regime: "Regime", results: Sequence["RunResult"],
             held_out: Sequence["RunResult"]) -> None:  # fmt: skip
     """Table and sentences of one regime, printed; the same with figures, card and winner kept for the report."""
+    from ate.experiments.results import of_regime
     from ate.experiments.stats.selection import searched
-    from ate.experiments.study import of_regime
     from ate.experiments.summary import grid_sentences, method_rows, rolled_out
     from ate.experiments.winner import save_winner
     from ate.viz.report.section import Section, keep_section

@@ -25,6 +25,11 @@ def is_blind(settings: Settings, sets: Sequence[Episodes]) -> bool:
     return settings.blind or not all(episodes.has("state") for episodes in sets)
 
 
+def blind_sentence(settings: Settings, sets: Sequence[Episodes]) -> list[str]:
+    """That policies are blind, where they are."""
+    return [BLIND] if is_blind(settings, sets) else []
+
+
 def blinded(sets: Sequence[Episodes]) -> tuple[Episodes, ...]:
     """The same episodes without the task's state."""
     return tuple(

@@ -12,7 +12,7 @@ import joblib
 from ate.align.alignment import FILE, Alignment
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
-from ate.data.placements import is_placed, placement
+from ate.data.placements import KinematicsUnknown, is_placed, placement
 from ate.errors import unknown
 from ate.experiments.base_policy import ROLLOUTS, BaseSuccess, base_success
 from ate.experiments.dispatch import JobSpec, SweepResult, run
@@ -21,9 +21,9 @@ from ate.experiments.materials import RETARGETED
 from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, MethodSpec, method_set
 from ate.experiments.observability import is_blind
 from ate.experiments.preparation import align_robots, alignment_folder, in_parallel, preflight, pretrain_policy
-from ate.experiments.results import Regime, RunResult
+from ate.experiments.results import Regime, RunResult, of_regime
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
-from ate.experiments.settings import KinematicsUnknown, Settings, at_demonstrations
+from ate.experiments.settings import Settings, at_demonstrations
 from ate.experiments.sweep import Sweep
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
@@ -270,11 +270,6 @@ def sweep_of(settings: Settings) -> Sweep:
         seeds=settings.ablation_seeds,
         validate=settings.validation_seeds,
     )
-
-
-def of_regime(results: Sequence[RunResult], regime: Regime) -> list[RunResult]:
-    """Results of one regime."""
-    return [r for r in results if r.regime == regime]
 
 
 def prepare(settings: Settings) -> Study:

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("gymnasium")
-
 from ate.diagnose.checks import diagnose_seed
 from ate.errors import InputError
 from ate.experiments import MethodSpec

@@ -8,10 +8,11 @@ from click.testing import CliRunner
 from ate.align import Alignment
 from ate.cli.compare import sweep as sweep_command
 from ate.data import load
+from ate.data.placements import KinematicsUnknown
 from ate.experiments import RunResult, Sweep
 from ate.experiments.dispatch import CellsFailed, SweepResult
 from ate.experiments.methods import DIRECT
-from ate.experiments.settings import KinematicsUnknown, at_demonstrations, settings
+from ate.experiments.settings import at_demonstrations, settings
 from ate.experiments.study import Study, prepare, sweep_of
 from ate.runs.directory import RunDirectory
 

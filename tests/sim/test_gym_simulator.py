@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("gymnasium")
-
 from ate.errors import InputError
 from ate.sim.gym_address import GymAddress, of_result
 from ate.sim.gym_process import process_of, release
@@ -127,3 +125,23 @@ def test_a_busy_process_is_not_shared():
     release(first)
     assert first.alive and not second.alive and process_of(address) is first
     release(first)
+
+
+@pytest.mark.slow
+def test_pusht_does_again_what_its_expert_did():
+    """A package of others, by the address that a user writes: sent again from its seed, an episode succeeds."""
+    from benchmarks import pusht
+
+    env, copy, seed = pusht.made(), pusht.made(), 1_010_000
+    (qpos, action, state), covered = pusht.demonstrate(env, copy, pusht.wanted(copy), seed)
+    parts = "qpos=agent_pos,state=environment_state,success=coverage>=0.8"
+    address = f"gym:gym_pusht/PushT-v0,{parts},option.obs_type=environment_state_agent_pos"
+    seen = []
+
+    def sent(at, around):
+        seen.append((at[0], around[0]))
+        return action[None, len(seen) - 1 : len(seen)]
+
+    outcome = rollout(sent, "agent", address, [seed], execute=1, horizon_steps=len(action))
+    assert covered >= 0.8 and outcome.success.all() and outcome.steps[0] == len(action)
+    assert np.array_equal([row for row, _ in seen], qpos) and np.array_equal([row for _, row in seen], state)

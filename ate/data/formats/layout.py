@@ -12,6 +12,7 @@ import numpy as np
 from ate.data.clock import WORDS, Clock
 from ate.data.episodes import Episode
 from ate.data.formats import nested
+from ate.data.hub import links_into
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -153,7 +154,8 @@ def confined(root: Path, relative: str, where: str) -> Path:
     """
     try:
         file = (root / relative).resolve()
-        here = root.resolve()
+        # Files of a download cache are links into its folder of blobs.
+        here = links_into(root.resolve())
     except (OSError, RuntimeError, ValueError) as error:
         # A circle of links is a RuntimeError, a NUL a ValueError.
         got, expected = f"the path {relative[:200]!r}, which leads nowhere ({error})", f"a path inside {root}"
