@@ -102,7 +102,8 @@ def demonstrate(env, copy, goal, seed):
             if chosen is None:
                 break
             targets = way(np.asarray(observation["agent_pos"], float), *chosen, centre(env))
-        target = targets.pop(0)
+        # As it is recorded, so that it does the same when it is sent again.
+        target = targets.pop(0).astype(np.float32)
         rows.append((observation["agent_pos"], target, observation["environment_state"]))
         observation, _, _, _, info = env.step(target)
         covered = float(info["coverage"])
