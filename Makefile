@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights
+.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights pusht aloha
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -199,3 +199,17 @@ lerobot: venv $(LEROBOT)/.installed
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
+
+# PushT, a simulator of others: scripted demonstrations of two robots, then notebook 03 with success in that environment.
+PUSHT := runs/pusht
+pusht: venv
+	test -d $(PUSHT)/data || $(BIN)/python -m benchmarks.pusht $(PUSHT)/data
+	$(BIN)/ate run --profile demo --run $(PUSHT)/run --only 03 -p pretrain=$(PUSHT)/data/turned -p adapt=$(PUSHT)/data/pusht \
+	  -p source=action -p align=smoke -p parameterizations=sample -p pretrain_steps=1500 -p steps=300 -p demonstrations=10 \
+	  -p seeds=2 -p rollouts=20 -p "simulator=gym:gym_pusht/PushT-v0,qpos=agent_pos,state=environment_state,success=coverage>=0.8,option.obs_type=environment_state_agent_pos,image=render"
+
+# gym-aloha in an environment of its own, which has mujoco 3: a policy that holds its position, as far as it gets.
+aloha: venv
+	test -x build/aloha/bin/python || { $(PYTHON) -m venv build/aloha && build/aloha/bin/pip install -q gym-aloha; }
+	MUJOCO_GL=egl $(BIN)/python -m benchmarks.own_simulator \
+	  "gym:gym_aloha/AlohaTransferCube-v0,qpos=agent_pos,option.obs_type=pixels_agent_pos,python=build/aloha/bin/python,timeout=300" --rollouts 3 --steps 20

@@ -11,13 +11,12 @@ that the header lists. What a package prints goes to standard error.
 import importlib
 import importlib.util
 import json
-import math
 import os
 import re
 import struct
 import sys
 import traceback
-from typing import Any, BinaryIO, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -37,7 +36,7 @@ class Refused(Exception):
         self.parts = {"got": got, "expected": expected, "fix": fix, **more}
 
 
-def read_message(stream: BinaryIO) -> Optional[Message]:
+def read_message(stream: IO[bytes]) -> Optional[Message]:
     """The next message, or None at the end of the stream."""
     size = _exactly(stream, 4)
     if size is None:
@@ -52,7 +51,7 @@ def read_message(stream: BinaryIO) -> Optional[Message]:
     return header, arrays
 
 
-def write_message(stream: BinaryIO, header: Dict[str, Any], arrays: Dict[str, np.ndarray]) -> None:
+def write_message(stream: IO[bytes], header: Dict[str, Any], arrays: Dict[str, np.ndarray]) -> None:
     """Write one message."""
     listed = [[name, value.dtype.str, list(value.shape)] for name, value in arrays.items()]
     text = json.dumps({**header, "arrays": listed}).encode()
@@ -62,7 +61,7 @@ def write_message(stream: BinaryIO, header: Dict[str, Any], arrays: Dict[str, np
     stream.flush()
 
 
-def _exactly(stream: BinaryIO, count: int) -> Optional[bytes]:
+def _exactly(stream: IO[bytes], count: int) -> Optional[bytes]:
     parts = []
     while count:
         part = stream.read(count)
@@ -129,8 +128,6 @@ class Simulation:
             raise Refused(f"actions of {space}", "positions: a Box", "wrap the environment so that it takes positions")
         fields = {
             "actions": int(np.prod(space.shape)),
-            "low": [float(v) if math.isfinite(v) else None for v in np.ravel(space.low)],
-            "high": [float(v) if math.isfinite(v) else None for v in np.ravel(space.high)],
             "steps": getattr(spec, "max_episode_steps", None) or _longest(self.pool[0]),
             "rate": _rate(self.pool[0]),
             "keys": {key: list(value.shape) for key, value in flat(observations[0]).items()},
@@ -254,7 +251,7 @@ def _make(request: Dict[str, Any]) -> Any:
     return gymnasium.make(identity, disable_env_checker=True, **options)
 
 
-def serve(stream: BinaryIO, out: BinaryIO) -> None:
+def serve(stream: IO[bytes], out: IO[bytes]) -> None:
     """Answer messages until the other end closes the stream."""
     simulation: Optional[Simulation] = None
     while True:

@@ -23,7 +23,6 @@ class Description:
         dof: columns of qpos.
         state: columns of the task's state, 0 for none.
         actions: numbers in an action.
-        low, high: bounds of each, None where there is none.
         steps: control steps of an episode, 0 where it does not say.
         rate: control steps a second, 0 where it does not say.
         keys: parts of an observation with their shapes.
@@ -32,8 +31,6 @@ class Description:
     dof: int
     state: int
     actions: int
-    low: tuple[float | None, ...]
-    high: tuple[float | None, ...]
     steps: int
     rate: float
     keys: dict[str, list[int]]
@@ -42,9 +39,8 @@ class Description:
     def of(cls, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Description":
         """Of an answer to `open`."""
         state = arrays["state"].shape[1] if "state" in arrays else 0
-        ends = tuple(header["low"]), tuple(header["high"])
         steps, rate = header["steps"] or 0, header["rate"] or 0.0
-        return cls(arrays["qpos"].shape[1], state, header["actions"], *ends, steps, rate, header["keys"])
+        return cls(arrays["qpos"].shape[1], state, header["actions"], steps, rate, header["keys"])
 
 
 @dataclass(frozen=True)
@@ -143,7 +139,9 @@ class GymEnvironments:
         return qpos, self._parts["state"].copy() if "state" in self._parts else None
 
     def step(self, action: ArrayLike) -> None:
-        """One action (N, dof) in every active environment, clipped to the bounds of the action space.
+        """One action (N, dof) in every active environment.
+
+        It is not clipped: the bounds that environments declare are not always theirs (gym-aloha's are ±1 rad).
 
         Raises:
             InputError: a value that is not finite, or what the process raises.
@@ -159,11 +157,7 @@ class GymEnvironments:
         if self.address.command:
             closed, opened = self.address.commanded_ends
             command[:, -1] = closed + command[:, -1] * (opened - closed)
-        low, high = (
-            np.array([other if value is None else value for value in ends])
-            for ends, other in ((self.description.low, -np.inf), (self.description.high, np.inf))
-        )
-        _, arrays = self._process.ask("step", {"action": np.clip(command, low, high)}, index=index.tolist())
+        _, arrays = self._process.ask("step", {"action": command}, index=index.tolist())
         for name in self._parts:
             self._parts[name][index] = arrays[name]
         self.steps[index] += 1

@@ -28,7 +28,7 @@ def camera_strip(episodes: Episodes, index: int, moments: int = MOMENTS) -> go.F
         index: which of its episodes.
         moments: columns.
     """
-    shares = np.linspace(0, 1, moments)
+    shares = np.linspace(0, 1, moments).tolist()
     found = clips(episodes, index)
     seconds = next(iter(found.values())).seconds
     pictures = {name.removeprefix("observation.images."): clip.frames(shares) for name, clip in found.items()}
