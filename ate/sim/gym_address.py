@@ -153,6 +153,21 @@ def of_result(text: str) -> str:
     )
 
 
+def absolute(text: str) -> str:
+    """An address whose files, its interpreter and its module, are where they are from any folder."""
+    name, *parts = text.removeprefix(PREFIX).split(",")
+    module, _, identity = name.strip().rpartition(":")
+    if module.endswith(".py"):
+        name = f"{Path(module).expanduser().absolute()}:{identity}"
+    files = [part.strip().removeprefix("python=") for part in parts]
+    # Not resolved: the interpreter of an environment is a link to another one.
+    parts = [
+        part if part.strip() == file else f"python={Path(file).expanduser().absolute()}"
+        for part, file in zip(parts, files, strict=True)
+    ]
+    return PREFIX + ",".join([name, *parts])
+
+
 def short(text: str) -> str:
     """A task, or the id of an address."""
     return GymAddress.parse(text).name if is_gym(text) else text

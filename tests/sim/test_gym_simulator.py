@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ate.errors import InputError
-from ate.sim.gym_address import GymAddress, of_result
+from ate.sim.gym_address import GymAddress, absolute, of_result
 from ate.sim.gym_process import process_of, release
 from ate.sim.gym_simulator import describe
 from ate.sim.rollout import rollout, rollout_many
@@ -145,3 +145,12 @@ def test_pusht_does_again_what_its_expert_did():
     outcome = rollout(sent, "agent", address, [seed], execute=1, horizon_steps=len(action))
     assert covered >= 0.8 and outcome.success.all() and outcome.steps[0] == len(action)
     assert np.array_equal([row for row, _ in seen], qpos) and np.array_equal([row for _, row in seen], state)
+
+
+def test_files_of_an_address_are_found_from_any_folder(monkeypatch):
+    here = Path(__file__).parent
+    monkeypatch.chdir(here)
+    text = f"gym:reach.py:Reach-v0,qpos=agent/at,python={Path(sys.executable).name}"
+    monkeypatch.setattr(Path, "home", lambda: here)
+    assert absolute(text) == f"gym:{here}/reach.py:Reach-v0,qpos=agent/at,python={here}/{Path(sys.executable).name}"
+    assert absolute(REACH) == REACH
