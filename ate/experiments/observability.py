@@ -11,6 +11,7 @@ from dataclasses import replace
 from ate.data.episodes import Episodes
 from ate.errors import InputError
 from ate.experiments.settings import Settings
+from ate.robots.kinematic_table import ROBOTS
 from ate.sim.gym_address import GymAddress
 from ate.sim.simulator import known
 from ate.sim.tasks import STATE_NAMES
@@ -66,6 +67,12 @@ def check_observations(settings: Settings, sets: Sequence[Episodes], adapt: Epis
         raise InputError(got, where=settings.adapt, expected=expected, fix=f"{RECORD}, or {ALONE}")
     if settings.simulator:
         _check_simulator(GymAddress.parse(settings.simulator), settings, adapt, wanted, expected)
+    elif settings.task and not known(adapt.robot, settings.task):
+        raise InputError(
+            f"task={settings.task} for robot {adapt.robot!r}", where="rollouts",
+            expected=f"a robot that ate.sim has: {', '.join(ROBOTS)}",
+            fix="name your own simulator (simulator=gym:ID), or leave task out: held-out errors are reported then",
+        )  # fmt: skip
     elif known(adapt.robot, settings.task or adapt.task) and wanted not in (0, len(STATE_NAMES)):
         raise InputError(
             f"{len(STATE_NAMES)} columns of state from the simulator of ate.sim", where="rollouts", expected=expected,

@@ -34,10 +34,11 @@ class GymProcess:
     Attributes:
         address: what it simulates.
         busy: held while a batch of episodes uses it.
+        owner: the process that started it.
     """
 
     def __init__(self, address: GymAddress) -> None:
-        self.address, self.busy = address, Lock()
+        self.address, self.busy, self.owner = address, Lock(), os.getpid()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, open as long as the process writes to it
         self._process = subprocess.Popen(
             [address.interpreter, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log,
@@ -127,7 +128,8 @@ def process_of(address: GymAddress) -> GymProcess:
     Its lock is held for the caller, who releases it.
     """
     with _lock:
-        key = repr(address)
+        # A process that was forked from this one must not speak to its children.
+        key = f"{os.getpid()} {address!r}"
         known = _kept.get(key)
         if known is None or not known.alive or not known.busy.acquire(blocking=False):
             known = GymProcess(address)
@@ -140,7 +142,7 @@ def process_of(address: GymAddress) -> GymProcess:
 def release(process: GymProcess) -> None:
     """Give a process back; one that is not kept ends."""
     process.busy.release()
-    if _kept.get(repr(process.address)) is not process:
+    if process not in _kept.values():
         process.close()
 
 
@@ -148,5 +150,6 @@ def release(process: GymProcess) -> None:
 def close_all() -> None:
     """End the processes that are kept."""
     for process in _kept.values():
-        process.close()
+        if process.owner == os.getpid():
+            process.close()
     _kept.clear()

@@ -47,6 +47,8 @@ def test_a_cache_of_links_reads_as_the_set_itself(make, home, tmp_path):
     linked, whole = load(located("user/arm")), load(plain)
     assert [np.array_equal(a.qpos, b.qpos) for a, b in zip(linked, whole, strict=True)] == [True, True]
     assert linked.task == whole.task == "lift"
+    # Called as the set calls it, so that what lies beside it is found too, and nothing counts as left over.
+    assert all(item.path.is_relative_to(snapshot) for item in linked) and not linked.ledger.unlisted
 
 
 def test_the_copy_that_lerobot_reads_comes_first_and_paths_stay_paths(home, tmp_path, monkeypatch):

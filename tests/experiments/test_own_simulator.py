@@ -106,6 +106,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_trained(data, tmp_path)
     assert "agent/at" in refused(simulator=REACH.replace("agent/at", "agent/att")).expected
     assert "goal [2]" in refused(simulator=REACH.replace(",state=goal", "")).fix
     assert refused(simulator=REACH.replace("state=goal", "state=goal+goal")).got == "a state of 4 columns"
+    assert "'new'" in refused(task="lift", simulator="").got
     assert refused(task="lfit", simulator="").fix.startswith("did you mean 'lift'")
 
 

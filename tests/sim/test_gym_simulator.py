@@ -98,7 +98,7 @@ def test_a_simulator_describes_itself_and_a_result_does_not_depend_on_where_it_r
         ({"state=goal": "option.colour=red"}, "TypeError"),
         ({"state=goal": "option.fault=raises"}, "ValueError: no such place"),
         ({"state=goal": "option.fault=dies"}, "code 3, its last line 'ran out of ideas'"),
-        ({"state=goal": "option.fault=hangs,timeout=0.5"}, "no answer to 'step' within 0.5 s"),
+        ({"state=goal": "option.fault=hangs,timeout=1"}, "within 1 s"),
         ({"state=goal": "stat=goal"}, "'state'"),
         ({"state=goal": "python=/nowhere/python"}, "no file /nowhere/python"),
         ({"state=goal": "gripper=open"}, "CLOSED:OPEN"),

@@ -1,6 +1,7 @@
 """What every reader gives and uses: the broken episode, file lists, one reading of names, rates and paths."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -168,7 +169,8 @@ def confined(root: Path, relative: str, where: str) -> Path:
             fix="do not read data sets that point elsewhere; where the links are your own, as in a download cache, "
             "copy the set with its links resolved (cp -rL)",
         )
-    return file
+    # As the set calls it: what a link leads to has no name that tells anything.
+    return Path(os.path.normpath(root / relative)) if here != root.resolve() else file
 
 
 def check_matrix(shape: tuple[int, ...], dtype: np.dtype, where: str) -> None:
