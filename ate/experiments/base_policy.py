@@ -145,7 +145,7 @@ def _row(policy: Policy, index: int, episodes: Episodes, rollouts: int) -> BaseR
 
     own, generator = policy.moved_to(policy.spaces[index]), torch.Generator().manual_seed(0)
     outcome = rollout(
-        lambda qpos, state: own.act(qpos, state, generator), episodes.robot, episodes.task or "", range(rollouts),
+        own.acting(generator), episodes.robot, episodes.task or "", range(rollouts),
         execute=min(EXECUTE, policy.config.horizon), threads=1,
     )  # fmt: skip
     return BaseRow(episodes.robot, episodes.task or "", int(outcome.success.sum()), rollouts)

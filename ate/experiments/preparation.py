@@ -19,6 +19,7 @@ from ate.data.tool_space import tool_spaces
 from ate.errors import unknown
 from ate.experiments.admission import Admitted, admitted
 from ate.experiments.executors import Executor
+from ate.experiments.observability import blinded, check_observations, is_blind
 from ate.experiments.settings import SHIPPED, Settings
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.policies.policy import build
@@ -67,6 +68,7 @@ def preflight(settings: Settings, strict: bool = True) -> Admitted:
     for episodes in (*sets, adapt):
         chunk(episodes, settings.horizon)
     unify([*sets, adapt])
+    check_observations(settings, sets, adapt)
     return admitted(settings, sets, adapt, strict)
 
 
@@ -134,6 +136,8 @@ def pretrain_policy(
     spaces = tool_spaces(sets, placements) if placements else None
     options = _options(settings, placements, changed)
     folder = _policy_folder(settings, sets, width, parameterization, placements, options)
+    if is_blind(settings, sets):
+        sets = blinded(sets)
     file, shipped = folder / "policy.safetensors", shipped_weights(folder.name)
     with lock(folder, f"pre-training the {folder.name.rpartition('-')[0]} policy"):
         if not file.exists() and shipped.exists():
@@ -181,6 +185,9 @@ def _policy_folder(
     """Where a pre-trained policy is kept, named by all that it depends on."""
     acted_in = [_placed(placement) for placement in placements] if placements else [width]
     parts = [_optim(settings), settings.horizon, acted_in, options, parameterization, [s.digest for s in sets]]
+    if is_blind(settings, sets):
+        # The digest of a set says nothing of its state.
+        parts.append("blind")
     kind = f"tool-{parameterization}" if placements else parameterization
     return settings.directory / "policies" / f"{kind}-{content_key(parts)[:12]}"
 

@@ -12,21 +12,23 @@ import joblib
 from ate.align.alignment import FILE, Alignment
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
-from ate.data.placements import is_placed, placement
+from ate.data.placements import KinematicsUnknown, is_placed, placement
 from ate.errors import unknown
 from ate.experiments.base_policy import ROLLOUTS, BaseSuccess, base_success, success_file
 from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
 from ate.experiments.materials import RETARGETED
 from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, MethodSpec, method_set
+from ate.experiments.observability import is_blind
 from ate.experiments.preparation import align_robots, alignment_folder, in_parallel, preflight, pretrain_policies
-from ate.experiments.results import Regime, RunResult
+from ate.experiments.results import Regime, RunResult, of_regime
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
-from ate.experiments.settings import KinematicsUnknown, Settings, at_demonstrations
+from ate.experiments.settings import Settings, at_demonstrations
 from ate.experiments.sweep import Sweep
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
 from ate.runs.lock import lock
+from ate.sim.gym_address import short
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ class Study:
             learning_rate=s.learning_rate,
             lr_schedule=s.lr_schedule,
             rollouts=s.rollouts,
-            task=s.task,
+            task=s.rolled_out_in,
             seed=s.seed,
         )
 
@@ -195,7 +197,7 @@ class Study:
             results: what the search gave, methods complete over the search seeds.
             command: as `sweep`.
         """
-        if not sweep.validate or not simulated(self.adapt):
+        if not sweep.validate or not simulated(self.adapt, self.settings.rolled_out_in):
             return SweepResult((), ())
         from ate.experiments.stats.selection import select
 
@@ -214,7 +216,12 @@ class Study:
     @property
     def about(self) -> str:
         """Robot and task that it is about."""
-        return f"{self.adapt.robot}, {self.settings.task or self.adapt.task}"
+        return f"{self.adapt.robot}, {short(self.settings.rolled_out_in) or self.adapt.task}"
+
+    @property
+    def blind(self) -> bool:
+        """Whether its policies see joints alone."""
+        return is_blind(self.settings, self.pretrain)
 
     @cached_property
     def placed(self) -> bool:
@@ -266,11 +273,6 @@ def sweep_of(settings: Settings) -> Sweep:
         seeds=settings.ablation_seeds,
         validate=settings.validation_seeds,
     )
-
-
-def of_regime(results: Sequence[RunResult], regime: Regime) -> list[RunResult]:
-    """Results of one regime."""
-    return [r for r in results if r.regime == regime]
 
 
 def prepare(settings: Settings) -> Study:
