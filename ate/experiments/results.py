@@ -1,7 +1,7 @@
 """Results: what one trained method did in its rollouts, and why it may have."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from ate.experiments.methods import MethodSpec
@@ -39,6 +39,7 @@ class RunResult:
         seconds: training time.
         steps: fine-tuning steps.
         cell: content hash of what the result depends on; empty where it was not kept as a cell.
+        open_loop_episodes: the same error by joint and held-out episode; empty in results that were kept without.
     """
 
     spec: MethodSpec
@@ -53,6 +54,7 @@ class RunResult:
     seconds: float
     steps: int = 0
     cell: str = ""
+    open_loop_episodes: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def method(self) -> str:

@@ -207,6 +207,7 @@ def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: i
 def _result(experiment: Experiment, method: MethodSpec, seed: int, done: SeedRun) -> RunResult:
     trained, episodes = done.trained[method.name], done.episodes
     outcome = roll_out(experiment, trained.policy, episodes, seed) if simulated(episodes, experiment.task) else None
+    error = open_loop(trained.policy, done.held_out, seed)
     return RunResult(
         spec=method,
         seed=seed,
@@ -216,7 +217,8 @@ def _result(experiment: Experiment, method: MethodSpec, seed: int, done: SeedRun
         closest=() if outcome is None else tuple(map(float, outcome.closest)),
         loss=tuple(trained.loss),
         meter=tuple(trained.meter),
-        open_loop=open_loop(trained.policy, done.held_out, seed),
+        open_loop=error.by_joint,
+        open_loop_episodes=error.by_episode,
         seconds=trained.seconds,
         steps=experiment.steps,
     )

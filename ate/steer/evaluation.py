@@ -4,6 +4,7 @@ All randomness comes from fixed seeds, so that two policies, or one policy at tw
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -104,26 +105,43 @@ def denoised_error(policy: Policy, held_out: Episodes, seed: int = 0) -> float:
     return float((predicted - actual).abs()[..., mask].mean())
 
 
-def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, float]:
+class OpenLoop(NamedTuple):
+    """Mean absolute error of sampled chunks on held-out episodes, in the data's units (radians for joints).
+
+    Attributes:
+        by_joint: mean over S steps and samples, by joint name; joints that never moved in training are left out: their
+            error of 0 says nothing.
+        by_episode: the same for each episode in turn, by joint name; an episode without a sample is left out.
+    """
+
+    by_joint: dict[str, float]
+    by_episode: dict[str, tuple[float, ...]]
+
+
+def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> OpenLoop:
     """Mean absolute error of sampled chunks on held-out episodes.
 
     Args:
         policy: fine-tuned on this robot (its first action space).
         held_out: episodes it was not trained on.
         seed: of the initial noise, so that policies are compared on the same draws.
-
-    Returns:
-        Error by joint name, in the data's units (radians for joints), mean over S steps and samples; joints that never
-        moved in training are left out: their error of 0 says nothing.
     """
     space = policy.spaces[0]
     qpos = np.concatenate([item.qpos for item in held_out])
-    start = qpos[_places(len(qpos)).numpy()]
+    rows = _places(len(qpos)).numpy()
     chunks = _denoised(policy, held_out, seed)[:2]
-    predicted, actual = (space.decode(values, start).cpu().numpy() for values in chunks)
-    errors = np.abs(predicted - actual).mean(axis=(0, 1))
-    named = zip(space.joint_names, errors, space.still, strict=True)
-    return {name: float(error) for name, error, constant in named if not constant}
+    predicted, actual = (space.decode(values, qpos[rows]).cpu().numpy() for values in chunks)
+    errors = np.abs(predicted - actual)
+    episode = np.repeat(np.arange(len(held_out)), held_out.lengths)[rows]
+    own = np.stack([errors[episode == index].mean(axis=(0, 1)) for index in np.unique(episode)])
+    named = [
+        (place, name) for place, (name, still) in enumerate(zip(space.joint_names, space.still, strict=True)) if not still
+    ]
+    mean = errors.mean(axis=(0, 1))
+    return OpenLoop(
+        {name: float(mean[place]) for place, name in named},
+        {name: tuple(float(error) for error in own[:, place]) for place, name in named},
+    )
 
 
 def _places(rows: int, places: int = SAMPLES) -> Tensor:

@@ -23,7 +23,7 @@ def test_the_error_is_that_of_the_joints_that_move(setting, monkeypatch):
     space = policy.spaces[0]
     low, high = space.decode(torch.full((1, 8, 5), -1.0)).numpy(), space.decode(torch.full((1, 8, 5), 1.0)).numpy()
     units = (high - low).mean((0, 1)) / 2  # of a joint, per normalised unit
-    by_joint = np.array(list(open_loop(policy, new).values())) / units
+    by_joint = np.array(list(open_loop(policy, new).by_joint.values())) / units
     assert denoised_error(policy, new) == pytest.approx(by_joint.mean(), rel=1e-5)
     assert denoised_error(policy, new) > 0.1
 

@@ -179,7 +179,7 @@ def differences(results: Sequence[RunResult], baseline: str = "direct", methods:
     tested = [crossed(pair, PAIRED) for pair in pairs.values()]
     alone = [p_value(mean, spread) for mean, spread in tested]
     rows = []
-    judgements = zip(pairs.items(), tested, alone, _holm(alone, family), strict=True)
+    judgements = zip(pairs.items(), tested, alone, holm(alone, family), strict=True)
     for (name, pair), (mean, spread), p, adjusted in judgements:
         low, high = interval(mean, spread)
         judged = Verdict.CANNOT_TELL if adjusted >= ERROR_RATE else Verdict.HELPS if mean > 0 else Verdict.HURTS
@@ -188,8 +188,13 @@ def differences(results: Sequence[RunResult], baseline: str = "direct", methods:
     return rows
 
 
-def _holm(alone: Sequence[float], family: int) -> list[float]:
-    """p values adjusted for the family; comparisons that are not among them count as if they showed nothing."""
+def holm(alone: Sequence[float], family: int) -> list[float]:
+    """p values adjusted for the family (Holm 1979); comparisons that are not among them count as if they showed nothing.
+
+    Args:
+        alone: two-sided p of each comparison.
+        family: how many comparisons share the error rate, at least as many as there are.
+    """
     if family == 1 or not alone:
         return list(alone)
     from statsmodels.stats.multitest import multipletests

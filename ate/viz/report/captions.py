@@ -171,3 +171,59 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
         "crosses zero settles nothing.",
     ),
 })  # fmt: skip
+
+# By the name of the table in a headline: what it is, and how to read it.
+TABLES: Final[Mapping[str, Words]] = MappingProxyType({
+    "sets": Words(
+        "Data sets",
+        "One row for each set. Chunks are what is trained on: an episode shorter than a chunk gives none.",
+    ),
+    "findings": Words(
+        "Findings of the doctor",
+        "One row for each finding, the worst first. FAIL: do not train on it. WARN: look before you do.",
+    ),
+    "judgements": Words(
+        "Alignments compared",
+        "One row for each alignment. Numbers before a slash should come close to those behind it, but the tool error "
+        "of translation should be far below that of another chunk.",
+    ),
+    "scorecard": Words(
+        "Where the latents lie",
+        "One row for each measure. A value between the two ends of chance is what held-out pre-training chunks have.",
+    ),
+    "correspondence": Words(
+        "What neighbours have in common",
+        "One row for each quantity. Neighbours correspond where the value is better than by chance and than at the "
+        "same time of another episode.",
+    ),
+    "table": Words(
+        "Methods",
+        "One row for each policy and method. Points are success minus that of direct fine-tuning; where their interval "
+        "holds zero, nothing is settled.",
+    ),
+    "base_policies": Words(
+        "Base policies on their own robots",
+        "One row for each base policy: its success on robots it was trained on. Below 80 % it has little to hand over.",
+    ),
+    "retargeted": Words(
+        "Episodes moved to the new robot",
+        "One row for each robot they come from. Kept is how many the new robot can follow within the limits.",
+    ),
+    "diagnosis": Words(
+        "Diagnosis of the policy",
+        "One row for each check, in the order in which to look. The first FAIL is where to begin.",
+    ),
+    "joint_errors": Words(
+        "Held-out error by joint",
+        "One row for each policy, method and joint, in the joint's unit. The interval is over training seeds and "
+        "held-out episodes.",
+    ),
+    "variants": Words(
+        "Alignments compared",
+        "One row for each variant of alignment. What is above, or below, its null by more than its interval counts.",
+    ),
+    "validation": Words(
+        "Held-out seeds",
+        "One row for each policy and method, on training seeds that the search has not used.",
+    ),
+})  # fmt: skip

@@ -1,5 +1,7 @@
 """The report: one HTML file that shows a run in any browser, without a network."""
 
+import base64
+import gzip
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ from plotly.offline import get_plotlyjs
 from ate.errors import InputError
 from ate.runs.directory import INSPECTED, TITLES, RunDirectory
 from ate.runs.files import write_text
-from ate.runs.origin import USED
+from ate.viz.report.alert import alerts, stale_sections
+from ate.viz.report.captions import TABLES, Words
+from ate.viz.report.fact import facts
 from ate.viz.tables.html import table_html
 from ate.viz.tables.rows import table, text
 
@@ -41,16 +45,20 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
     html = template.render(
         title=", ".join(item.path.name for item in runs),
         runs=[_run(item, f"run{number}") for number, item in enumerate(runs)],
-        # plotly's own library; plotly guarantees that it may stand in a script element.
-        plotly=Markup(get_plotlyjs()),
+        plotly=packed(get_plotlyjs()),
     )
     target = out or runs[0].path / "report.html"
     write_text(target, html)
     return target
 
 
-# Parts of headline files that are sentences, not numbers.
-SENTENCES = ("title", "verdict", "bottom_line")
+# Parts of headline files that are shown otherwise than as numbers.
+SENTENCES = ("title", "verdict", "bottom_line", "answer")
+# Longer texts are sentences, whatever they are called.
+LINE = 60
+# Sections in the order in which they are read, by the beginning of their key; others come before the ablation.
+ORDER = {"03": 0, "compare": 1, "evidence": 1, "controls": 1, "": 2, "04": 3, "sweep": 3, "02": 4, "benchmark": 4, "01": 5}
+LABELS = {"03": "Policy", "04": "Ablation", "02": "Alignment", "01": "Data"}
 # Parts of a card, in the order in which they are shown.
 CARD = {
     "made_from": "Data",
@@ -63,21 +71,23 @@ CARD = {
 
 def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
     headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
-    stale = _stale(run, cards)
+    stale = stale_sections(run)
     headlines, cards = ({k: v for k, v in part.items() if k not in stale} for part in (headlines, cards))
     figures = [figure for figure in figures if figure["name"].split("_")[0] not in stale]
-    origin = run.origin
     failed = {failure.notebook for failure in failures}
-    keys = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)})
-    notebooks = [
-        _notebook(key, headlines.get(key, {}), cards.get(key, {}), figures, prefix) | {"failed": key in failed}
+    keys = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)}, key=_place)
+    sections = [
+        _section(key, headlines.get(key, {}), cards.get(key, {}), figures, prefix) | {"failed": key in failed}
         for key in keys
     ]
-    answering = [notebook for notebook in notebooks if "bottom_line" in headlines.get(notebook["key"], {})]
+    answered = next((s for s in sections if "answer" in headlines.get(s["key"], {})), None)
+    concluded = [s for s in sections if "bottom_line" in headlines.get(s["key"], {})]
+    # A reader sees the answer first, with the first figure of the section that has it.
+    shown = [s["figures"].pop(0) for s in ([answered] if answered else concluded) if s["figures"]]
+    answer = headlines[answered["key"]]["answer"] if answered else None
     return {
         "name": run.path.name,
-        "accepted": [] if origin is None else origin.sentences,
-        "stale": [f"{key} ({command})" for key, command in stale.items()],
+        "alerts": alerts(run),
         "failures": [Markup(failure.html()) for failure in failures],
         "cells": run.cells(),
         "failed_table": table([_failed_cell(cell) for cell in run.failed_cells()]),
@@ -85,27 +95,16 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
         "missing": [f"{key} {TITLES[key]}" for key in TITLES if key not in (*keys, *stale)]
         if set(keys) & set(TITLES)
         else [],
-        "bottom_lines": [headlines[key]["bottom_line"] for key in keys if "bottom_line" in headlines.get(key, {})],
-        # A reviewer sees the answer first: the first figure of what has a bottom line.
-        "answers": [notebook["figures"][0] for notebook in answering if notebook["figures"]],
-        "notebooks": notebooks,
+        "answer": answer,
+        "bottom_lines": [headlines[section["key"]]["bottom_line"] for section in concluded],
+        "answers": shown,
+        "facts": facts(headlines, answer),
+        "sections": sections,
     }
 
 
-def _stale(run: RunDirectory, cards: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Sections of other episodes than the run uses now, with the commands that make them again.
-
-    Notebook 01 shows episodes whether they are left out or not.
-    """
-    origin = run.origin
-    if origin is None:
-        return {}
-    used = {key: card.get("made_from", {}).get(USED, origin.episodes) for key, card in cards.items()}
-    return {
-        key: str(cards[key].get("command"))
-        for key, episodes in used.items()
-        if key != INSPECTED and episodes != origin.episodes
-    }
+def _place(key: str) -> tuple[int, str]:
+    return ORDER.get(key.split("-")[0], ORDER[""]), key
 
 
 def _failed_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,20 +113,22 @@ def _failed_cell(cell: Mapping[str, Any]) -> dict[str, Any]:
     return {"method": cell["method"], "seed": cell["seed"], "why": why, "the next try": command}
 
 
-def _notebook(
+def _section(
     key: str, headline: Mapping[str, Any], card: Mapping[str, Any], figures: Sequence[Mapping[str, Any]], prefix: str
 ) -> dict[str, Any]:
     tables = {n: v for n, v in headline.items() if isinstance(v, Mapping) and {"columns", "rows"} <= set(v)}
     verdict = headline.get("verdict", [])
+    numbers = _numbers({n: v for n, v in headline.items() if n not in {*tables, *SENTENCES}})
+    long = [f"{name.capitalize()}: {value}" for name, value in numbers if isinstance(value, str) and len(value) > LINE]
     return {
         "key": key,
         "id": f"{prefix}-{key}",
-        "label": f"{key} · {TITLES[key]}" if key in TITLES else headline.get("title", key),
-        "verdict": [verdict] if isinstance(verdict, str) else list(verdict),
-        "numbers": _numbers({n: v for n, v in headline.items() if n not in {*tables, *SENTENCES}}),
-        "tables": tables,
+        "label": LABELS.get(key, headline.get("title", key)),
+        "verdict": [*([verdict] if isinstance(verdict, str) else verdict), *long],
+        "numbers": [(name, value) for name, value in numbers if not (isinstance(value, str) and len(value) > LINE)],
+        "tables": [{**content, **_words(name)} for name, content in tables.items()],
         "figures": [
-            {**figure, "id": f"{prefix}-{figure['name']}", "json": safe_json(figure["figure"])}
+            {**figure, "id": f"{prefix}-{figure['name']}", "packed": packed(figure["figure"])}
             for figure in figures
             if figure["name"].startswith(f"{key}_")
         ],
@@ -135,6 +136,11 @@ def _notebook(
         "card": _card(card),
         "command": card.get("command"),
     }  # fmt: skip
+
+
+def _words(name: str) -> dict[str, str]:
+    words = TABLES.get(name) or Words(name.replace("_", " ").capitalize(), "One row for each case.")
+    return {"title": words.title, "caption": words.caption}
 
 
 def _card(card: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -159,8 +165,6 @@ def _numbers(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any
     return flat
 
 
-def safe_json(source: str) -> Markup:
-    """JSON that cannot end the script element it stands in: `<`, `>`, `&` and line separators as escapes."""
-    for sign in "<>&\u2028\u2029":
-        source = source.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(source)
+def packed(source: str) -> str:
+    """Text as gzip in base64, which holds nothing that could end the script element it stands in."""
+    return base64.b64encode(gzip.compress(source.encode("utf-8"), mtime=0)).decode("ascii")
