@@ -104,6 +104,8 @@ def test_report_shows_every_figure_offline(run, tmp_path):
     assert len(declared) >= 16
     with open_page(tmp_path / "profile") as page:
         page.goto(report.as_uri())
+        page.wait_for_selector("body[data-drawn]", timeout=60_000)
+        page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
         page.wait_for_function(f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {len(declared)}")
         for name in declared:
             element = page.locator(f"[data-figure='{name}']")

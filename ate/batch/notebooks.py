@@ -14,12 +14,13 @@ from ate.experiments.settings import ROOT, Settings, settings
 from ate.robots.model_text import is_model
 from ate.runs.directory import TITLES, RunDirectory
 from ate.runs.failure import RED, NotebookFailed, NotebookFailure, section_of
-from ate.runs.files import write_text
+from ate.runs.files import read_json, write_text
 from ate.runs.lock import lock
 from ate.sim.gym_address import absolute
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+    from tqdm.auto import tqdm
 
 NOTEBOOKS = {
     "01": "01_inspect_data.ipynb",
@@ -82,15 +83,31 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
 
     with lock(directory.create().path, f"running notebook {', '.join(numbers)}"):
         try:
-            for position, number in enumerate(numbers):
-                _execute(number, directory, parameters, tuple(numbers[position + 1 :]))
+            with _bar(numbers) as bar:
+                for position, number in enumerate(numbers):
+                    bar.set_description(f"{number} {TITLES[number]}")
+                    _execute(number, directory, parameters, tuple(numbers[position + 1 :]), bar)
         finally:
             if directory.headlines() or directory.failures():
                 write_report(directory)
     return chosen
 
 
-def _execute(number: str, directory: RunDirectory, parameters: Mapping[str, Any], later: tuple[str, ...]) -> None:
+def _bar(numbers: Sequence[str]) -> "tqdm[Any]":
+    """One bar over the code cells of all notebooks, which names the one that runs."""
+    from tqdm.auto import tqdm
+
+    cells = 0
+    for file in (ROOT / "notebooks" / NOTEBOOKS[number] for number in numbers):
+        if file.exists():
+            # With the cell of the given parameters, which papermill adds.
+            cells += 1 + sum(cell["cell_type"] == "code" for cell in read_json(file)["cells"])
+    return tqdm(total=cells, unit="cell", dynamic_ncols=True)
+
+
+def _execute(
+    number: str, directory: RunDirectory, parameters: Mapping[str, Any], later: tuple[str, ...], bar: "tqdm[Any]"
+) -> None:
     from papermill.exceptions import PapermillExecutionError
 
     source = ROOT / "notebooks" / NOTEBOOKS[number]
@@ -102,14 +119,14 @@ def _execute(number: str, directory: RunDirectory, parameters: Mapping[str, Any]
     output.parent.mkdir(parents=True, exist_ok=True)
     directory.begin(number)
     try:
-        _papermill(source, output, parameters)
+        _papermill(source, output, parameters, bar)
     except (PapermillExecutionError, RuntimeError) as error:
         failure = _failure(error, number, output, parameters, later)
         directory.save_failure(failure)
         raise NotebookFailed(failure) from error
 
 
-def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> None:
+def _papermill(source: Path, output: Path, parameters: Mapping[str, Any], bar: "tqdm[Any]") -> None:
     """Execute a notebook, and start a kernel again that dies before its first cell.
 
     Raises:
@@ -120,14 +137,21 @@ def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> Non
 
     from ate.batch.kernel import kernel_with, last_words
 
-    options = {"kernel_name": "python3", "log_output": False, "start_timeout": TIMEOUT, "iopub_timeout": TIMEOUT}
+    options = {"kernel_name": "python3", "log_output": False, "start_timeout": TIMEOUT, "iopub_timeout": TIMEOUT,
+               "progress_bar": False}  # fmt: skip
     output.unlink(missing_ok=True)
+
+    async def executed(cell: "NotebookNode", **_: Any) -> None:
+        if cell.cell_type == "code":
+            bar.update()
+
     for attempt in range(STARTS):
         with TemporaryFile() as errors:
             try:
                 papermill.execute_notebook(
-                    source, output, parameters, kernel_manager_class=kernel_with(errors), **options
-                )
+                    source, output, parameters, kernel_manager_class=kernel_with(errors), on_cell_complete=executed,
+                    **options,
+                )  # fmt: skip
                 return
             except KeyboardInterrupt:
                 # nbclient leaves the task of the interrupted cell behind; asyncio would log that its kernel is gone.

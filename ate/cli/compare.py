@@ -47,10 +47,12 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     `comparison` is direct, retargeting, tool-motion guidance, a policy in tool space, the published shift and the
     control, an untrained encoder; `evidence` adds the closest controls, `controls` all of them.
     """
+    from ate.experiments.answer import answer_of
     from ate.experiments.study import prepare
     from ate.experiments.summary import bottom_line, comparison_sentences, control_sentences, method_rows
     from ate.viz.report.section import Section, keep_section
     from ate.viz.report.write import write_report
+    from ate.viz.tables.rows import joint_error_rows
 
     study = prepare(settings({"profile": profile, "run": folder, **given}))
     chosen = study.settings
@@ -63,12 +65,14 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     rows = method_rows(results)
     click.echo(table_text(rows))
     lines = [*comparison_sentences(results), *control_sentences(results)]
-    answer = bottom_line(results, study.adapt.robot, bases, study.blind)
+    all_forms = bottom_line(results, study.adapt.robot, bases, study.blind)
+    answer = answer_of(results, study.adapt, bases, study.blind)
     lines = [*(base.sentence for base in bases), *lines]
-    click.echo("\n".join([*lines, answer]))
+    click.echo("\n".join([*lines, all_forms, answer.sentence, answer.settle]))
     kind = "compare" if methods == COMPARISON else methods
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
-    headline = {"title": title, "bottom_line": answer, "verdict": lines, "table": rows}
+    headline = {"title": title, "answer": answer.to_tree(), "bottom_line": all_forms, "verdict": lines, "table": rows}
+    headline["joint_errors"] = joint_error_rows(results)
     section = Section.begin(chosen, f"{kind}-{results[0].demonstrations}x{chosen.steps}", displayed=False)
     section.about(study.adapt)
     keep_section(section, results, headline, study.card(_command(), chosen.seeds))

@@ -9,6 +9,7 @@ import click
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.errors import InputError
 from ate.experiments.settings import PROFILES, parameter_kinds
+from ate.runs.directory import RunDirectory
 from ate.runs.options import pairs, typed
 
 
@@ -24,7 +25,24 @@ def run(profile: str, folder: str, only: tuple[str, ...], parameters: tuple[str,
         given["run"] = folder
     start = time.perf_counter()
     settings = execute(only or tuple(NOTEBOOKS), given)
+    _conclude(RunDirectory(settings.directory))
     click.echo(f"report: {settings.directory / 'report.html'} ({time.perf_counter() - start:.0f} s)")
+
+
+def _conclude(directory: RunDirectory) -> None:
+    """Print what is doubtful about the run, in colour, and its answer in two lines."""
+    from ate.data.doctor.report import FAIL
+    from ate.experiments.answer import ANSWER
+    from ate.viz.report.alert import alerts
+
+    for alert in alerts(directory):
+        line = " ".join([alert.text, *alert.details])
+        click.secho(f"{alert.level}: {line}", fg="red" if alert.level == FAIL else "yellow")
+    answer = next((headline[ANSWER] for headline in directory.headlines().values() if ANSWER in headline), None)
+    if answer is not None:
+        color = {"helps": "green", "hurts": "red"}.get(answer["light"], "yellow")
+        click.secho(answer["sentence"], fg=color, bold=True)
+        click.echo(answer["settle"])
 
 
 @click.command()
@@ -34,7 +52,6 @@ def run(profile: str, folder: str, only: tuple[str, ...], parameters: tuple[str,
 def watch(folder: str, stop: bool, once: bool) -> None:
     """Follow a run in the background until it ends; interrupting this leaves the run alone."""
     from ate.runs.child import Child, words
-    from ate.runs.directory import RunDirectory
 
     child = Child.attach(RunDirectory(Path(folder)).path)
     if stop:
@@ -63,7 +80,6 @@ def watch(folder: str, stop: bool, once: bool) -> None:
 def track(folder: Path, name: str, project: str, online: bool, follow: bool) -> None:
     """Copy a run to an experiment tracker: settings, metrics of every training, headline numbers and tables."""
     from ate.runs.child import Child
-    from ate.runs.directory import RunDirectory
     from ate.runs.lock import locked
     from ate.runs.tracking import tracker
 

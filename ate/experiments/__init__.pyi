@@ -1,3 +1,5 @@
+from .answer import Answer as Answer
+from .answer import answer_of as answer_of
 from .dispatch import JobSpec as JobSpec
 from .dispatch import SweepResult as SweepResult
 from .executors import Executor as Executor

@@ -1,4 +1,4 @@
-"""Answer: what a comparison says, as a reader needs it first: a question, a light, one sentence, and what would settle it.
+"""Answer: what a comparison says, as a reader needs it first: a question, a light, a sentence, what would settle it.
 
 The light is that of the form that did best: the one that is shown to help for most policies, then by its mean
 difference. Its verdict has paid for all methods of the comparison (Holm), so the choice does not flatter it.
@@ -20,6 +20,8 @@ from ate.experiments.stats.power import seeds_needed
 from ate.experiments.summary import budget, by_condition, rolled_out
 from ate.robots.profile import title_of
 
+# The key of an answer in a headline.
+ANSWER = "answer"
 # What makes an answer doubtful, by code.
 BLIND, WEAK_BASE = "blind", "weak base policy"
 # What to do with a method that helps.
@@ -60,7 +62,7 @@ class Answer:
         return {**asdict(self), "light": str(self.light), "doubts": list(self.doubts)}
 
 
-def answer(
+def answer_of(
     results: Sequence[RunResult], adapt: Episodes, bases: Sequence[BaseSuccess] = (), blind: bool = False
 ) -> Answer:
     """The answer of a comparison.
@@ -72,7 +74,7 @@ def answer(
         blind: whether policies see joints alone.
     """
     task = f" at {adapt.task}" if adapt.task else ""
-    question = f"Does a method beat direct fine-tuning on {title_of(adapt.robot)}{task}?"
+    question = f"Does a method beat direct fine-tuning{task} on {title_of(adapt.robot)}?"
     against = _against(results)
     method = _best(against, rolled_out(results))
     rows = {kind: row[method] for kind, row in against.items() if method in row}
@@ -80,7 +82,7 @@ def answer(
     kind = _shown(rows, light)
     weak = [base for base in bases if not base.judges]
     doubts = (*([BLIND] if blind else []), *([WEAK_BASE] if weak else []))
-    others = "; ".join(f"{name}: {_points(row, results)}, {row.verdict}" for name, row in rows.items() if name != kind)
+    others = "; ".join(f"{name} {_points(row, results)}, {row.verdict}" for name, row in rows.items() if name != kind)
     if weak:
         least = min(weak, key=lambda base: base.total.rate)
         return Answer(
@@ -95,7 +97,7 @@ def answer(
             doubts,
         )
     row = rows[kind]
-    sentence = _sentence(by_condition(results)[kind], row, light) + f" ({kind} policy)."
+    sentence = _sentence(by_condition(results)[kind], row, light) + f" for the {kind} policy."
     settle = _settle(row, results) if light != Verdict.HELPS else _next(method)
     return Answer(question, light, sentence, others, settle, method, budget(results), doubts)
 
@@ -145,7 +147,11 @@ def _shown(rows: Mapping[str, Difference], light: Verdict) -> str:
 def _sentence(group: Sequence[RunResult], row: Difference, light: Verdict) -> str:
     name = f"{row.method[0].upper()}{row.method[1:]}"
     if not rolled_out(group):
-        head = f"{name} {light}: held-out error" if light != Verdict.CANNOT_TELL else f"{name}, cannot tell: held-out error"
+        head = (
+            f"{name} {light}: held-out error"
+            if light != Verdict.CANNOT_TELL
+            else f"{name}, cannot tell: held-out error"
+        )
         return f"{head} {_points(row, group)} against direct fine-tuning"
     rates = {summary.method: summary.rate for summary in summarise(group)}
     pair = f"{rates[row.method]:.0%} of rollouts succeed, {rates[DIRECT]:.0%} with direct fine-tuning"

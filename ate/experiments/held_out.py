@@ -11,7 +11,7 @@ import numpy as np
 from ate.experiments.methods import DIRECT
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import ERROR_RATE, Difference, Verdict, holm, paired
-from ate.experiments.stats.variance_components import crossed, interval, p_value
+from ate.experiments.stats.variance_components import Spread, crossed, interval, p_value
 
 # What errors leave open.
 ERRORS_ALONE = "Held-out error alone does not say whether the robot does the task: roll out on it, or in a simulator."
@@ -57,7 +57,7 @@ def joint_error(results: Sequence[RunResult], joint: str) -> tuple[float, float,
     """
     errors = np.array([_episodes(result)[joint] for result in results])
     mean, spread = crossed(errors, ())
-    low, high = interval(mean, spread)
+    low, high = _ends(errors, mean, spread)
     return mean, max(low, 0.0) if np.isfinite(low) else low, high
 
 
@@ -83,33 +83,19 @@ def relative_differences(results: Sequence[RunResult]) -> list[Difference]:
             np.mean([np.subtract(own[seed][j], direct[seed][j]) / usual[j] for j in joints], axis=0) for seed in seeds
         ])  # fmt: skip
         tested[method] = (gaps, *crossed(gaps, ()))
-    # Without any spread there is no certainty either: `paired` says so for the same case.
     alone = [p_value(mean, spread) if np.ptp(gaps) > 0 else 1.0 for gaps, mean, spread in tested.values()]
     rows = []
-    for (method, (gaps, mean, spread)), p, adjusted in zip(
-        tested.items(), alone, holm(alone, len(alone)), strict=True
-    ):
-        low, high = interval(mean, spread) if np.ptp(gaps) > 0 else (float("-inf"), float("inf"))
+    for (method, (gaps, mean, spread)), p, adjusted in zip(tested.items(), alone, holm(alone, len(alone)), strict=True):
+        low, high = _ends(gaps, mean, spread)
         judged = Verdict.CANNOT_TELL if adjusted >= ERROR_RATE else Verdict.HELPS if mean < 0 else Verdict.HURTS
         by_seed = tuple(float(gap) for gap in gaps.mean(1))
         rows.append(Difference(method, DIRECT, mean, low, high, by_seed, judged, len(alone), p, adjusted, spread))
     return rows
 
 
-def joint_error_rows(results: Sequence[RunResult]) -> list[dict[str, str]]:
-    """One row a method and joint: held-out error with its 95 % interval, and its unit.
-
-    Args:
-        results: of one condition.
-    """
-    rows = []
-    for method in dict.fromkeys(result.method for result in results):
-        own = [result for result in results if result.method == method]
-        for joint in (j for j in own[0].open_loop if all(j in result.open_loop for result in own)):
-            mean, low, high = joint_error(own, joint)
-            ends = f"{low:.3g} to {high:.3g}" if np.isfinite(low) else ""
-            rows.append({"method": method, "joint": joint, "error": f"{mean:.3g}", "95 % interval": ends})
-    return rows
+def _ends(values: np.ndarray, mean: float, spread: Spread) -> tuple[float, float]:
+    """The interval of a mean. Values that all agree show no spread, which is no certainty: it then spans everything."""
+    return interval(mean, spread) if np.ptp(values) > 0 else (float("-inf"), float("inf"))
 
 
 def _episodes(result: RunResult) -> Mapping[str, Sequence[float]]:

@@ -135,7 +135,9 @@ def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> OpenLoop:
     episode = np.repeat(np.arange(len(held_out)), held_out.lengths)[rows]
     own = np.stack([errors[episode == index].mean(axis=(0, 1)) for index in np.unique(episode)])
     named = [
-        (place, name) for place, (name, still) in enumerate(zip(space.joint_names, space.still, strict=True)) if not still
+        (place, name)
+        for place, (name, still) in enumerate(zip(space.joint_names, space.still, strict=True))
+        if not still
     ]
     mean = errors.mean(axis=(0, 1))
     return OpenLoop(

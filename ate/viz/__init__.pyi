@@ -55,6 +55,7 @@ from .report.write import write_report as write_report
 from .tables.diagnosis import show_diagnosis as show_diagnosis
 from .tables.findings import finding_rows as finding_rows
 from .tables.findings import show_verdict as show_verdict
+from .tables.rows import joint_error_rows as joint_error_rows
 from .tables.rows import option_rows as option_rows
 from .tables.rows import phase_names as phase_names
 from .tables.rows import set_rows as set_rows

@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 from IPython import get_ipython
 from IPython.display import HTML, clear_output, display
 
-from ate.runs.failure import RED
+from ate.data.doctor.report import FAIL
 from ate.viz.report.captions import Picture
-from ate.viz.tables.html import table_html
+from ate.viz.tables.html import COLORS, table_html
 from ate.viz.tables.rows import table
 
 # Set by `ate run`.
@@ -76,11 +76,13 @@ def show_lines(lines: Sequence[str], lead: str = "") -> None:
     display(HTML(f"<div style='max-width:60em'>{head}<ul>{items}</ul></div>"))
 
 
-def show_warning(lines: Sequence[str], lead: str) -> None:
-    """Display sentences in red in a frame, below a leading one."""
+def show_warning(lines: Sequence[str], lead: str, level: str = FAIL) -> None:
+    """Display sentences in a frame below a leading one, in the colours of a level of the doctor."""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    frame = f"border:3px solid {RED};border-radius:8px;padding:10px 16px;color:{RED};max-width:60em"
-    display(HTML(f"<div style='{frame}'><b>{escape(lead)}</b><ul>{items}</ul></div>"))
+    ink, ground = COLORS[level]
+    frame = f"border:3px solid {ink};border-radius:8px;padding:10px 16px;color:{ink};background:{ground};max-width:60em"
+    below = f"<ul>{items}</ul>" if lines else ""
+    display(HTML(f"<div style='{frame}'><b>{escape(lead)}</b>{below}</div>"))
 
 
 @contextmanager

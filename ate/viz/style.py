@@ -94,6 +94,10 @@ def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
     return figure
 
 
+# Units of joints in words, by what `unit` gives.
+UNITS = {"rad": "rad", "m": "m", "open": "share of the opening"}
+
+
 def unit(joint: str) -> str:
     """What a joint's values are in, judged by its name: `"rad"`, `"m"` (fingers) or `"open"` (opening, 0 to 1)."""
     name = joint.lower()

@@ -189,7 +189,7 @@ def differences(results: Sequence[RunResult], baseline: str = "direct", methods:
 
 
 def holm(alone: Sequence[float], family: int) -> list[float]:
-    """p values adjusted for the family (Holm 1979); comparisons that are not among them count as if they showed nothing.
+    """p values adjusted for the family (Holm 1979); comparisons not among them count as if they showed nothing.
 
     Args:
         alone: two-sided p of each comparison.

@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from ate.experiments.held_out import joint_error
 from ate.experiments.methods import ALIGNED_ENCODERS
 from ate.experiments.results import RunResult
 from ate.policies.noise import in_words
@@ -14,6 +15,7 @@ from ate.viz.style import (
     LOG,
     METHODS,
     SOFT,
+    UNITS,
     add_band,
     colors,
     error_title,
@@ -21,6 +23,7 @@ from ate.viz.style import (
     nested,
     short,
     tinted,
+    unit,
     whiskers,
 )
 
@@ -154,7 +157,7 @@ def _middle(row: Mapping[str, float]) -> float:
 
 
 def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
-    """Mean absolute error of denoised chunks on held-out episodes, by joint and method; whiskers span the seeds."""
+    """Mean absolute error of denoised chunks on held-out episodes, by joint and method, with 95 % intervals."""
     panels = {name: runs for name, runs in facets(results).items() if any(run.open_loop for run in runs)}
     palette = method_colors(results)
     figure = make_subplots(
@@ -165,12 +168,12 @@ def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
             tables = [run.open_loop for run in runs if run.open_loop]
             if not tables:
                 continue
-            values = np.array([[table[joint] for joint in tables[0]] for table in tables])
-            mean = values.mean(0)
+            joints = [joint for joint in tables[0] if all(joint in table for table in tables)]
+            mean, low, high = np.array([joint_error([run for run in runs if run.open_loop], j) for j in joints]).T
             figure.add_bar(
-                x=[short(joint) for joint in tables[0]], y=mean, name=method, legendgroup=method, showlegend=row == 1,
-                marker={"color": palette[method]}, row=row, col=1,
-                error_y=whiskers(mean, values.min(0), values.max(0)),
+                x=[f"{short(joint)} ({UNITS[unit(joint)]})" for joint in joints], y=mean, name=method,
+                legendgroup=method, showlegend=row == 1, marker={"color": palette[method]}, row=row, col=1,
+                error_y=whiskers(mean, low, high) if np.isfinite(low).all() else None,
             )  # fmt: skip
         title = error_title({joint for run in panel_results for joint in run.open_loop})
         figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)

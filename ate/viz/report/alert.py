@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ate.data.doctor.report import FAIL, WARN
+from ate.experiments.answer import ANSWER, WEAK_BASE
 from ate.experiments.answer import BLIND as BLIND_POLICY
-from ate.experiments.answer import WEAK_BASE
 from ate.experiments.observability import BLIND
 from ate.runs.directory import INSPECTED, RunDirectory
 from ate.runs.origin import USED
@@ -33,15 +33,22 @@ class Alert:
     details: tuple[str, ...] = ()
 
 
+TINY = Alert(
+    WARN, SMOKE, "Trained at profile smoke: seconds of training that show that everything runs, and nothing else."
+)
+
+
 def alerts(run: RunDirectory) -> list[Alert]:
     """What is doubtful about a run, red before amber."""
     cards, headlines, origin, stale = run.cards(), run.headlines(), run.origin, stale_sections(run)
     lines = []
     if origin is not None and origin.accepted:
-        lines.append(Alert(FAIL, ACCEPTED, "Accepted although the doctor calls it FAIL.", tuple(origin.sentences)))
-    doubts = {doubt for headline in headlines.values() for doubt in headline.get("answer", {}).get("doubts", ())}
+        lines.append(Alert(FAIL, ACCEPTED, "Accepted although the doctor calls it FAIL", tuple(origin.sentences)))
+    doubts = {doubt for headline in headlines.values() for doubt in headline.get(ANSWER, {}).get("doubts", ())}
     if WEAK_BASE in doubts:
-        lines.append(Alert(FAIL, BASE, "A base policy fails on its own robots: whether a method helps cannot be judged."))
+        lines.append(
+            Alert(FAIL, BASE, "A base policy fails on its own robots: whether a method helps cannot be judged.")
+        )
     if BLIND_POLICY in doubts:
         lines.append(Alert(WARN, BLINDED, BLIND))
     left_out = tuple(f"{key} ({command})" for key, command in stale.items())
@@ -54,8 +61,7 @@ def alerts(run: RunDirectory) -> list[Alert]:
         text = f"Sections were made with different settings: {', '.join(mixed)}. Run all notebooks again with the same."
         lines.append(Alert(WARN, MIXED, text))
     if any(config.get("profile") == "smoke" for config in configs.values()):
-        text = "Trained at profile smoke: seconds of training that show that everything runs, and nothing else."
-        lines.append(Alert(WARN, SMOKE, text))
+        lines.append(TINY)
     return lines
 
 

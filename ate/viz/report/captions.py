@@ -110,9 +110,9 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "open_loop_error": Words(
         "Open-loop error on held-out episodes of {robot}",
-        "Mean absolute error over the chunk, by joint; whiskers span the training seeds. Radians for joints, share "
-        "of the stroke for a gripper opening. It does not rank methods as success does. On recordings without a "
-        "simulator it is the only measure.",
+        "Mean absolute error over the chunk, by joint in its unit, with the 95 % interval over training seeds and "
+        "held-out episodes. It does not rank methods as success does. On recordings without a simulator it is the "
+        "only measure.",
     ),
     "loss_curves": Words(
         "Fine-tuning loss against the unshifted target",

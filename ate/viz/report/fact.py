@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ate.data.doctor.report import FAIL, LEVELS, PASS, WARN
+from ate.experiments.methods import GUIDED, RETARGET, TOOL_SPACE
 
 # The level of a fact that nothing says anything about.
 UNKNOWN = ""
 NOT_RUN = "not examined"
+# What a method needs, apart from demonstrations.
+NEEDS = {
+    RETARGET: "the kinematics of all robots",
+    GUIDED: "the kinematics of all robots",
+    TOOL_SPACE: "kinematics and a free choice of the action space",
+}
 _INSIDE, _PARTLY = "inside", "partly"
 
 
@@ -71,7 +78,7 @@ def _method(answer: Mapping[str, Any] | None) -> Fact:
         return Fact("method", question, NOT_RUN, "notebook 03 or ate compare", UNKNOWN)
     helps = answer["light"] == "helps"
     level = {"helps": PASS, "hurts": FAIL}.get(answer["light"], WARN)
-    more = answer["budget"]
+    more = f"needs {NEEDS[answer['method']]}" if answer["method"] in NEEDS else answer["settle"]
     return Fact("method", question, answer["method"] if helps else f"{answer['method']} did best", more, level)
 
 

@@ -1,6 +1,8 @@
 // Figures and plotly's library are kept compressed; they are unpacked here, the figures of the first screen first.
 const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["sendDataToCloud", "lasso2d", "select2d"] };
 
+const FIRST = 400;
+
 async function unpacked(element) {
   const bytes = Uint8Array.from(atob(element.textContent.trim()), (sign) => sign.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
@@ -13,6 +15,11 @@ async function draw(plot) {
   const figure = JSON.parse(await unpacked(document.querySelector(`script[data-for="${plot.id}"]`)));
   const pictured = (figure.layout.images || []).length > 0 || figure.data.some((trace) => trace.type === "image");
   plot.classList.toggle("picture", pictured);
+  // The first screen holds the answer's figure with everything around it.
+  if (plot.closest("[data-answer]")) {
+    figure.layout.height = Math.min(figure.layout.height || FIRST, FIRST);
+    figure.layout.margin = { ...figure.layout.margin, t: 32, b: 50 };
+  }
   await Plotly.newPlot(plot, figure.data, figure.layout, config);
 }
 

@@ -14,6 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from ate.data.episodes import Episodes
+from ate.experiments.answer import ANSWER
 from ate.experiments.results import RunResult
 from ate.experiments.settings import Settings
 from ate.experiments.summary import budget, rolled_out
@@ -28,6 +29,7 @@ from ate.viz.figures.panels import panels
 from ate.viz.figures.parallel import parallel_coordinates
 from ate.viz.figures.response import response_curves
 from ate.viz.figures.steer import guidance_anatomy, loss_curves, open_loop_error, second_axis
+from ate.viz.report.alert import TINY, alerts
 from ate.viz.report.captions import FIGURES, Picture
 from ate.viz.tables.rows import table
 
@@ -69,11 +71,13 @@ class Section:
         return RunDirectory(self.settings.directory)
 
     def about(self, adapt: Episodes) -> None:
-        """Name the adaptation robot and its task, for titles; display what was accepted although it is FAIL, in red."""
+        """Name the adaptation robot and its task, for titles; display what is doubtful about the run."""
         self.words |= {"robot": adapt.robot, "task": adapt.task}
-        origin = self.run.origin
-        if self.displayed and origin is not None and origin.accepted:
-            show_warning(origin.sentences, "Accepted although the doctor calls it FAIL")
+        known = alerts(self.run)
+        if self.settings.profile == "smoke" and TINY not in known:
+            known.append(TINY)
+        for alert in known if self.displayed else ():
+            show_warning(alert.details, alert.text, alert.level)
 
     def name(self, word: str) -> str:
         """A file name for the next figure or group of figures, e.g. `"03_01_success"`: names sort by order."""
@@ -136,9 +140,10 @@ class Section:
             card: `ate.runs.card.card`.
             verdict: in sentences.
             bottom_line: the answer in one sentence, where there is one.
-            numbers: of the headline by name; sequences of rows become tables.
+            numbers: of the headline by name; sequences of rows become tables, `answer` (`Answer.to_tree`) is the
+                first screen of the report.
         """
-        self.lines(verdict, bottom_line)
+        self.lines(verdict, numbers[ANSWER]["sentence"] if ANSWER in numbers else bottom_line)
         lead = {"bottom_line": bottom_line} if bottom_line else {}
         tables = {
             name: table(value)

@@ -11,7 +11,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ate.errors import InputError
-from ate.runs.directory import INSPECTED, TITLES, RunDirectory
+from ate.experiments.answer import ANSWER
+from ate.runs.directory import TITLES, RunDirectory
 from ate.runs.files import write_text
 from ate.viz.report.alert import alerts, stale_sections
 from ate.viz.report.captions import TABLES, Words
@@ -53,11 +54,23 @@ def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = 
 
 
 # Parts of headline files that are shown otherwise than as numbers.
-SENTENCES = ("title", "verdict", "bottom_line", "answer")
+SENTENCES = ("title", "verdict", "bottom_line", ANSWER)
 # Longer texts are sentences, whatever they are called.
 LINE = 60
 # Sections in the order in which they are read, by the beginning of their key; others come before the ablation.
-ORDER = {"03": 0, "compare": 1, "evidence": 1, "controls": 1, "": 2, "04": 3, "sweep": 3, "02": 4, "benchmark": 4, "01": 5}
+ORDER = {
+    "03": 0,
+    "compare": 1,
+    "evidence": 1,
+    "controls": 1,
+    "": 2,
+    "04": 3,
+    "sweep": 3,
+    "02": 4,
+    "benchmark": 4,
+    "01": 5,
+}
+ANSWERING = ("success", "open_loop_error")
 LABELS = {"03": "Policy", "04": "Ablation", "02": "Alignment", "01": "Data"}
 # Parts of a card, in the order in which they are shown.
 CARD = {
@@ -80,11 +93,10 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
         _section(key, headlines.get(key, {}), cards.get(key, {}), figures, prefix) | {"failed": key in failed}
         for key in keys
     ]
-    answered = next((s for s in sections if "answer" in headlines.get(s["key"], {})), None)
+    answered = next((s for s in sections if ANSWER in headlines.get(s["key"], {})), None)
     concluded = [s for s in sections if "bottom_line" in headlines.get(s["key"], {})]
-    # A reader sees the answer first, with the first figure of the section that has it.
-    shown = [s["figures"].pop(0) for s in ([answered] if answered else concluded) if s["figures"]]
-    answer = headlines[answered["key"]]["answer"] if answered else None
+    shown = [_answering(s["figures"]) for s in ([answered] if answered else concluded) if s["figures"]]
+    answer = headlines[answered["key"]][ANSWER] if answered else None
     return {
         "name": run.path.name,
         "alerts": alerts(run),
@@ -101,6 +113,12 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
         "facts": facts(headlines, answer),
         "sections": sections,
     }
+
+
+def _answering(figures: list[dict[str, Any]]) -> dict[str, Any]:
+    """Take out of a section the figure that stands on the first screen: of success, else of errors, else the first."""
+    names = [figure["name"].split("_", 2)[-1] for figure in figures]
+    return figures.pop(next((names.index(name) for name in ANSWERING if name in names), 0))
 
 
 def _place(key: str) -> tuple[int, str]:

@@ -42,10 +42,14 @@ def table_html(content: Mapping[str, Any], widths: Sequence[int] = ()) -> Markup
     ]
     values = [values[place] for place in kept]
     sides = ["left" if any(isinstance(v, str) and v for v in column) else "right" for column in values]
-    styles = [f"text-align:{side};{WRAPPED if widths else _space(column)}" for side, column in zip(sides, values, strict=True)]
+    styles = [
+        f"text-align:{side};{WRAPPED if widths else _space(column)}" for side, column in zip(sides, values, strict=True)
+    ]
     names = [NAMES.get(name, str(name).replace("_", " ")) for name in (content["columns"][place] for place in kept)]
     columns = "".join(f"<col style='width:{width}%'>" for width in widths)
-    head = "".join(f"<th style='{style};white-space:normal'>{escape(name)}</th>" for name, style in zip(names, styles, strict=True))
+    head = "".join(
+        f"<th style='{style};white-space:normal'>{escape(name)}</th>" for name, style in zip(names, styles, strict=True)
+    )
     body = "".join(
         f"<tr>{''.join(_cell(row[place], style) for place, style in zip(kept, styles, strict=True))}</tr>"
         for row in content["rows"]

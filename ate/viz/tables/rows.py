@@ -8,7 +8,11 @@ import numpy as np
 
 from ate.data.doctor.dataset_report import ADAPT
 from ate.data.episodes import Episodes
+from ate.experiments.held_out import joint_error
+from ate.experiments.results import RunResult
+from ate.experiments.summary import by_condition, rolled_out
 from ate.viz.figures.data import PRETRAIN, labels
+from ate.viz.style import UNITS, unit
 
 
 def set_rows(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> list[dict[str, Any]]:
@@ -104,6 +108,26 @@ def option_rows(config: Any, changed: bool = False) -> list[dict[str, str]]:
         meaning = {"meaning": option.metadata["help"]} if "help" in option.metadata else {}
         if not changed or value != default:
             rows.append({"option": option.name, "value": text(value), "default": text(default), **meaning})
+    return rows
+
+
+def joint_error_rows(results: Sequence[RunResult]) -> list[dict[str, str]]:
+    """One row a policy, method and joint: held-out error with its 95 % interval, in the joint's unit.
+
+    None where there are rollouts: success is the measure there.
+    """
+    if rolled_out(results):
+        return []
+    rows = []
+    for kind, group in by_condition(results).items():
+        for method in dict.fromkeys(result.method for result in group):
+            own = [result for result in group if result.method == method]
+            # A joint that never moved in the demonstrations of one seed has no error there.
+            for joint in (name for name in own[0].open_loop if all(name in result.open_loop for result in own)):
+                mean, low, high = joint_error(own, joint)
+                ends = f"{low:.3g} to {high:.3g}" if np.isfinite(low) else ""
+                names = {"policy": kind, "method": method, "joint": joint, "unit": UNITS[unit(joint)]}
+                rows.append({**names, "held-out error": f"{mean:.3g}", "95 % interval": ends})
     return rows
 
 
