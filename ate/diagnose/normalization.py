@@ -1,14 +1,15 @@
 """Normalization: is the policy's normaliser of this robot and series, and do the recordings fill its range?"""
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
 from ate.data.doctor.checks.units import PER_DEGREE
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.data.normalize import CONSTANT_RANGE
 from ate.data.space import ActionSpace, spaces
-from ate.diagnose.predictions import Predictions
+from ate.diagnose.predictions import ActorPredictions, PolicyPredictions
 from ate.policies.policy import CLIP
 
 NAME = "normalization"
@@ -48,7 +49,7 @@ class JointRange:
     cause: str = ""
 
 
-def check(predictions: Predictions) -> Finding:
+def check(predictions: PolicyPredictions) -> Finding:
     """Do policy and recordings share robot, joints, series and range?"""
     space, episodes = predictions.space, predictions.episodes
     recorded = spaces([episodes], space.width)[0]
@@ -66,7 +67,18 @@ def check(predictions: Predictions) -> Finding:
     return Finding(level, NAME, episodes.robot, "; ".join(got), EXPECTED, FIXES[level])
 
 
-def joint_ranges(predictions: Predictions) -> list[JointRange]:
+def check_names(predictions: ActorPredictions) -> Finding:
+    """Do a policy that is not ours and the recordings name the same joints? It does not show its statistics."""
+    episodes, names = predictions.episodes, tuple(getattr(predictions.actor, "joint_names", ()))
+    different = _renamed(names, episodes.joint_names) if names else ""
+    if different:
+        return Finding(FAIL, NAME, episodes.robot, different, "one order of joints", FIXES[FAIL])
+    got = "the policy does not show what it normalises by" + (", its joints are the recorded ones" if names else "")
+    fix = "compare its statistics with the recordings: ate doctor DATA --statistics FILE"
+    return Finding(SKIPPED, NAME, episodes.robot, got, "", fix)
+
+
+def joint_ranges(predictions: PolicyPredictions) -> list[JointRange]:
     """The recorded range of every column, against the policy's normaliser."""
     space, episodes = predictions.space, predictions.episodes
     recorded = spaces([episodes], space.width)[0]
@@ -120,6 +132,12 @@ def _differences(space: ActionSpace, recorded: ActionSpace) -> list[str]:
     """Where policy and recordings differ in series or in names and order of joints, in words."""
     if space.source != recorded.source:
         return [f"series differ: the policy acts in {space.source!r}, the recordings are {recorded.source!r}"]
-    pairs = zip(space.embodiment.joint_names, recorded.embodiment.joint_names, strict=True)
-    renamed = [f"{trained} in the policy, {here} here" for trained, here in pairs if trained != here]
-    return [f"joints differ: {', '.join(renamed)}"] if renamed else []
+    renamed = _renamed(space.embodiment.joint_names, recorded.embodiment.joint_names)
+    return [renamed] if renamed else []
+
+
+def _renamed(trained: tuple[str, ...], here: tuple[str, ...]) -> str:
+    """Columns of different names, in words; empty where there are none."""
+    pairs = zip_longest(trained, here, fillvalue="none")
+    renamed = [f"{old} in the policy, {new} here" for old, new in pairs if old != new]
+    return f"joints differ: {', '.join(renamed)}" if renamed else ""
