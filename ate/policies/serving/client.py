@@ -1,6 +1,7 @@
 """Client: a policy served over a websocket, as an actor."""
 
 import os
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit, urlunsplit
@@ -43,13 +44,13 @@ class Client:
         token = parse_qs(parts.query).get("token", [os.environ.get(TOKEN, "")])[0]
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.__name__ = self.address
-        self._seq, self._begun = 0, False
+        self._seq, self._begun, self._open = 0, False, ExitStack()
         try:
             # Without a proxy: what is asked for is this address.
-            self._socket = connect(
+            self._socket = self._open.enter_context(connect(
                 self.address, additional_headers=headers, compression=None, max_size=LARGEST, proxy=None,
                 ping_interval=None,
-            )  # fmt: skip
+            ))  # fmt: skip
         except InvalidURI as error:
             fix = "write ws://127.0.0.1:8000"
             raise InputError(repr(address), where="policy", expected="the address of a websocket", fix=fix) from error
@@ -75,7 +76,7 @@ class Client:
 
     def close(self) -> None:
         """End the connection."""
-        self._socket.close()
+        self._open.close()
 
     @property
     def joint_names(self) -> tuple[str, ...]:
