@@ -7,7 +7,7 @@ import numpy as np
 
 from ate.data.doctor.checks.units import PER_DEGREE
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
-from ate.data.normalize import CONSTANT_RANGE
+from ate.data.normalize import CONSTANT_RANGE, Normalizer
 from ate.data.space import ActionSpace, spaces
 from ate.diagnose.predictions import ActorPredictions, PolicyPredictions
 from ate.policies.policy import CLIP
@@ -98,7 +98,7 @@ def _joint(j: int, space: ActionSpace, recorded: ActionSpace, outside: float, be
         return JointRange(WARN if moves else PASS, f"{text}, constant in training", outside)
     filled = (high - low) / (trained.high[j] - trained.low[j])
     if beyond >= BEYOND or filled < NARROW:
-        cause, guess = _cause(j, space, recorded)
+        cause, guess = cause_of(j, trained, recorded.normalizer, recorded.joint_names)
         share = f"{100 * beyond:.0f} % beyond what the policy can predict"
         if beyond < BEYOND:
             share = f"{100 * filled:.2g} % of the range"
@@ -107,10 +107,10 @@ def _joint(j: int, space: ActionSpace, recorded: ActionSpace, outside: float, be
     return JointRange(level, f"{text}, {100 * outside:.0f} % outside, {100 * filled:.0f} % of the range", outside)
 
 
-def _cause(j: int, space: ActionSpace, recorded: ActionSpace) -> tuple[str, str]:
-    """What a joint's recorded range suggests, as a word and as the end of a sentence."""
-    trained, low, high = space.normalizer, float(recorded.normalizer.low[j]), float(recorded.normalizer.high[j])
-    wide = (high - low) / float(trained.high[j] - trained.low[j])
+def cause_of(j: int, trained: Normalizer, recorded: Normalizer, names: tuple[str, ...]) -> tuple[str, str]:
+    """What a joint's recorded range suggests, as a word and as the end of a sentence; empty where nothing fits."""
+    low, high = float(recorded.low[j]), float(recorded.high[j])
+    wide = (high - low) / max(float(trained.high[j] - trained.low[j]), 1e-12)
 
     def resembles(low: float, high: float, other: int) -> bool:
         """Whether a range overlaps that of a trained joint, by the shared part of both together."""
@@ -120,7 +120,7 @@ def _cause(j: int, space: ActionSpace, recorded: ActionSpace) -> tuple[str, str]
 
     if min(abs(wide * PER_DEGREE - 1), abs(wide / PER_DEGREE - 1)) < SIMILAR:
         return "degrees", ": degrees against radians"
-    for other, name in enumerate(recorded.embodiment.joint_names):
+    for other, name in enumerate(names):
         if other != j and resembles(low, high, other):
             return "joint order", f": the range of {name}, joints in another order?"
     if resembles(-high, -low, j):
