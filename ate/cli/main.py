@@ -28,6 +28,7 @@ COMMANDS = {
     "evidence": ("ate.cli.evidence", "evidence"),
     "identify": ("ate.cli.identify", "identify"),
     "mask": ("ate.cli.mask", "mask_command"),
+    "push": ("ate.cli.push", "push"),
     "report": ("ate.cli.report", "report"),
     "retarget": ("ate.cli.retarget", "retarget"),
     "robot": ("ate.cli.robot", "robot"),
