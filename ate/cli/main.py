@@ -27,6 +27,7 @@ COMMANDS = {
     "doctor": ("ate.cli.doctor", "doctor"),
     "evidence": ("ate.cli.evidence", "evidence"),
     "identify": ("ate.cli.identify", "identify"),
+    "lerobot": ("ate.cli.lerobot", "lerobot"),
     "mask": ("ate.cli.mask", "mask_command"),
     "push": ("ate.cli.push", "push"),
     "report": ("ate.cli.report", "report"),
