@@ -189,12 +189,16 @@ $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements
 	$(PYTHON) -m venv $(LEROBOT)
 	$(LEROBOT)/bin/pip install -q -r tests/lerobot/requirements.txt
 	$(LEROBOT)/bin/pip install -q --no-deps -r tests/lerobot/requirements-alone.txt
+	$(LEROBOT)/bin/pip install -q --no-deps -e plugins/lerobot_policy_ate
 	touch $@
 
 lerobot: venv $(LEROBOT)/.installed
 	$(LEROBOT)/bin/python -m benchmarks.lerobot
 	test -d build/retargeted || $(BIN)/ate retarget data/lift/pretrain --robot ur5e --format lerobot --out build/retargeted
 	$(LEROBOT)/bin/python -m benchmarks.lerobot_training build/retargeted --robot ur5e --steps 1000
+	test -d build/alignment-ur5e || $(BIN)/ate align --preset smoke --pretrain data/lift/pretrain/panda --adapt data/lift/adapt/ur5e \
+	  --out build/alignment-ur5e
+	$(LEROBOT)/bin/python -m benchmarks.lerobot_plugin build/retargeted --alignment build/alignment-ur5e --out build/lerobot-runs
 	$(LEROBOT)/bin/python -m pytest -q tests/lerobot
 
 clean:
