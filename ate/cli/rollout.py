@@ -20,6 +20,7 @@ def _policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_policy_options
 @click.option("--robot", required=True, help="Robot of the simulator.")
 @click.option("--task", default="lift", show_default=True, help="Task of the simulator.")
+@click.option("--simulator", default="", help="Address of a gymnasium environment, in place of the task.")
 @click.option("--rollouts", default=50, show_default=True, help="Episodes, from seeds that follow each other.")
 @click.option("--first-seed", default=0, show_default=True, help="Seed of the first episode.")
 @click.option("--execute", default=8, show_default=True, help="Rows of a chunk carried out before the next one.")
@@ -31,6 +32,7 @@ def rollout(
     checkpoint: Path | None,
     robot: str,
     task: str,
+    simulator: str,
     rollouts: int,
     first_seed: int,
     execute: int,
@@ -48,9 +50,9 @@ def rollout(
     acting = actor(name, checkpoint, robot if is_own(name) else "")
     seeds = range(first_seed, first_seed + rollouts)
     with one_thread():
-        outcome = rollout_actor(acting, robot, task, seeds, execute, record=film is not None)
+        outcome = rollout_actor(acting, robot, simulator or task, seeds, execute, record=film is not None)
         results: dict[str, Any] = {
-            "policy": name, "robot": robot, "task": task, "seeds": [int(seed) for seed in outcome.seeds],
+            "policy": name, "robot": robot, "task": simulator or task, "seeds": [int(seed) for seed in outcome.seeds],
             "success": [bool(success) for success in outcome.success], "steps": [int(n) for n in outcome.steps],
             "closest": [float(metres) for metres in outcome.closest],
         }  # fmt: skip
@@ -62,7 +64,7 @@ def rollout(
     hits = int(outcome.success.sum())
     low, high = wilson(hits, rollouts)
     rate = f"{hits} of {rollouts} succeed ({100 * low:.0f} to {100 * high:.0f} %, 95 % interval)"
-    click.echo(f"{name} on {robot}, {task}: {rate}")
+    click.echo(f"{name} on {robot}, {simulator or task}: {rate}")
     for joint, error in results.get("open_loop", {}).items():
         click.echo(f"  open-loop error of {joint}: {error:.4f}")
     if film is not None:

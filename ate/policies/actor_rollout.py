@@ -16,8 +16,8 @@ def rollout_actor(
     """Run one actor from every seed; each episode begins with `reset(seed)`.
 
     Args:
-        actor: sees `qpos`, the simulator's `state (20,)` and the task's name.
-        robot, task: rows of the simulator's tables.
+        actor: sees `qpos`, the simulator's `state` where it has one, and the task's name.
+        robot, task: rows of the simulator's tables; or any name, and the address of a gymnasium environment.
         seeds: one an episode; they determine object, goal, home noise and the actor's own noise.
         execute: rows of a chunk carried out before the next call.
         record: keep trajectories.
@@ -26,8 +26,11 @@ def rollout_actor(
         InputError: unknown names, no seeds, or chunks of the wrong shape or shorter than `execute`.
     """
 
-    def act(qpos: NDArray[np.float32], state: NDArray[np.float32]) -> NDArray[np.float64]:
-        return chunk_of(actor, Observation(qpos=qpos[0], state=state[0], task=task))[None]
+    def act(qpos: NDArray[np.float32], state: NDArray[np.float32] | None) -> NDArray[np.float64]:
+        seen = Observation(qpos=qpos[0], task=task)
+        if state is not None:
+            seen["state"] = state[0]
+        return chunk_of(actor, seen)[None]
 
     parts = []
     for seed in seeds:
@@ -51,10 +54,14 @@ def _joined_tracks(tracks: Sequence[Tracks]) -> Tracks:
     """Tracks of equal length: the last row of shorter ones is repeated."""
     rows = max(part.qpos.shape[1] for part in tracks)
 
-    def padded(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.pad(values, ((0, 0), (0, rows - values.shape[1]), (0, 0)), mode="edge")
+    def padded(values: NDArray[Any]) -> NDArray[Any]:
+        room = [(0, 0)] * values.ndim
+        room[1] = (0, rows - values.shape[1])
+        return np.pad(values, room, mode="edge")
 
     joined: dict[str, Any] = {
         name: np.concatenate([padded(getattr(part, name)) for part in tracks]) for name in ("qpos", "tool", "object")
     }
-    return Tracks(**joined, goal=np.concatenate([part.goal for part in tracks]))
+    images = [padded(part.image) for part in tracks if part.image is not None]
+    goal = np.concatenate([part.goal for part in tracks])
+    return Tracks(**joined, goal=goal, image=np.concatenate(images) if images else None)
