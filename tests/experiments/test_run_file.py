@@ -24,9 +24,8 @@ def test_what_was_written_is_read_back(profile, change, tmp_path):
     chosen = settings({"profile": profile, "run": str(tmp_path), **change})
     only, values = run_file.read(run_file.write(chosen, ("02", "03")))
     assert only == ("02", "03")
-    assert settings({**values, "run": str(tmp_path)}) == replace(
-        chosen, executor="processes", train="kernel", workers=2
-    )
+    place = {name: getattr(PROFILES[profile], name) for name in ("executor", "train", "workers")}
+    assert settings({**values, "run": str(tmp_path)}) == replace(chosen, **place)
 
 
 def test_episodes_left_out_by_a_click_are_left_out_again(tmp_path):
