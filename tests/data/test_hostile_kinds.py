@@ -1,5 +1,8 @@
 """More of the kinds that people have met: ends of episodes, values filled in, scaled arms, tables of other programs."""
 
+import json
+
+import h5py
 import numpy as np
 import pytest
 
@@ -8,7 +11,8 @@ from ate.data.doctor import examine
 from ate.data.doctor.report import FAIL
 from ate.errors import InputError
 from tests.conftest import write_episode
-from tests.data.test_clocks import ARM, arms
+from tests.data.formats.makers import robomimic
+from tests.data.test_clocks import ARM, arms, lerobot
 
 LENGTHS = [len(rows) for rows in arms()]
 ENDS = np.cumsum(LENGTHS)
@@ -135,3 +139,22 @@ def test_cells_that_are_no_numbers_are_refused_with_their_cause(write, fix, tmp_
     with pytest.raises(InputError) as caught:
         load(text(tmp_path / "set", write))[0].read("qpos")
     assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "names", [",".join(ARM), [{"name": name} for name in ARM], {"axes": {"left": ARM}}, [[{"name": n}] for n in ARM]]
+)
+def test_names_of_lerobot_in_other_forms(names, tmp_path):
+    folder = lerobot(tmp_path / "set", lambda n: np.arange(n) / 20, 20)
+    info = json.loads((folder / "meta/info.json").read_text())
+    info["features"]["observation.state"]["names"] = names
+    (folder / "meta/info.json").write_text(json.dumps(info))
+    assert load(folder).joint_names == tuple(ARM)
+
+
+def test_a_mask_of_demonstrations_that_are_not_there_is_named(tmp_path):
+    robomimic(tmp_path)
+    with h5py.File(tmp_path / "low_dim.hdf5", "r+") as handle:
+        handle["mask/train"] = np.array([b"demo_2", b"demo_99"])
+    lines = load(tmp_path).ledger.lines()
+    assert any("demo_99" in line and "demo_2," not in line for line in lines)
