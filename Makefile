@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data layouts verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights
+.PHONY: run quick test venv browser lint types lab data layouts verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -81,7 +81,8 @@ real: venv
 
 # Base policies on the robots they were trained on, three tasks, in joints and in tool space, and what each part is worth.
 base: venv
-	$(BIN)/python -m benchmarks.base_policies --run runs/base
+	$(BIN)/python -m benchmarks.base_policies --run runs/base --task lift
+	$(BIN)/python -m benchmarks.base_policies --run runs/base --task place push --steps 18000
 	$(BIN)/python -m benchmarks.base_policies --run runs/base --space joints --task place --parameterization sample --ablate
 
 # The pre-trained weights of the demo set, in data/weights.
@@ -128,6 +129,18 @@ soak: venv
 layouts: venv
 	ATE_LAYOUTS=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/data/formats/test_notebook_01.py
 
+# The same under torchrun: one of two processes gets SIGTERM at 10 random moments, without dropout and with it.
+preempt: venv
+	$(BIN)/python -m benchmarks.soaks.preemption
+
+# What runs on a GPU and how fast, in under 7 minutes, with the machine's own Python: it needs PyTorch 2.11 or newer with
+# CUDA, and no network. Filled beforehand, build/wheels brings the packages that such machines lack.
+gpu:
+	$(PYTHON) -m benchmarks.gpu
+
+gpu-wheels: venv
+	$(BIN)/pip download -q --no-deps -c constraints.txt -d build/wheels cachetools diffusers
+
 # `ate track` with the real trackers, which only those install who use them (trackio 57 MB, wandb 76 MB).
 trackers: venv
 	$(BIN)/pip install -q -c constraints.txt -e '.[track]' wandb
@@ -157,14 +170,15 @@ truth: venv
 	$(BIN)/python -m benchmarks.sweep_truth
 
 # What moves a policy to a new robot, with controls: three tasks, two robots, two policies, with 5, 25 and no demonstrations,
-# 8 seeds of 100 rollouts; every control in two studies. Hours on two cores; stopped, it goes on with what is missing.
+# 8 seeds of 100 rollouts; every control in two studies. Place and Push pre-train for longer than Lift needs. Hours on two cores; stopped, it goes on with what is missing.
 EVIDENCE := runs/evidence
 evidence: venv
 	for regime in "5 evidence" "0 comparison" "5 controls" "25 comparison"; do for task in lift place push; do for robot in gen3 ur5e; do \
 	  set -- $$regime $$task-$$robot; case "$$2 $$3" in "controls lift-gen3"|"controls place-ur5e") ;; controls*) continue;; esac; \
 	  mkdir -p $(EVIDENCE)/$$3 runs/base/policies && ln -sfn $(CURDIR)/runs/base/policies $(EVIDENCE)/$$3/policies; \
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$3 --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
-	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 || exit 1; done; done; done
+	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 --workers $(WORKERS) \
+	    --pretrain-steps $$(test $$task = lift && echo 10000 || echo 18000) || exit 1; done; done; done
 	$(BIN)/ate evidence $(EVIDENCE)/*
 
 # λ × share of tool-motion guidance on the arm of seven joints, the winner on 16 more seeds; and retargeting with three
@@ -201,3 +215,30 @@ lerobot: venv $(LEROBOT)/.installed
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
+
+# PushT, a simulator of others: scripted demonstrations of two robots, then notebook 03 with success in that environment.
+PUSHT := runs/pusht
+pusht: venv
+	test -d $(PUSHT)/data || $(BIN)/python -m benchmarks.pusht $(PUSHT)/data
+	$(BIN)/ate run --profile demo --run $(PUSHT)/run --only 03 -p pretrain=$(PUSHT)/data/turned -p adapt=$(PUSHT)/data/pusht \
+	  -p source=action -p align=smoke -p parameterizations=sample -p pretrain_steps=1500 -p steps=300 -p demonstrations=10 \
+	  -p seeds=2 -p rollouts=20 -p "simulator=gym:gym_pusht/PushT-v0,qpos=agent_pos,state=environment_state,success=coverage>=0.8,option.obs_type=environment_state_agent_pos,image=render"
+
+# gym-aloha in an environment of its own, which has mujoco 3: a policy that holds its position, as far as it gets.
+aloha: venv
+	test -x build/aloha/bin/python || { $(PYTHON) -m venv build/aloha && build/aloha/bin/pip install -q gym-aloha; }
+	MUJOCO_GL=egl $(BIN)/python -m benchmarks.own_simulator \
+	  "gym:gym_aloha/AlohaTransferCube-v0,qpos=agent_pos,option.obs_type=pixels_agent_pos,python=build/aloha/bin/python,timeout=300" --rollouts 3 --steps 20
+
+# ManiSkill3 in an environment of its own: demonstrations of its motion planner, then notebook 03 with success in PickCube.
+MANISKILL := runs/maniskill
+PICK := gym:benchmarks/maniskill.py:PickCube-v1,qpos=agent/qpos[0:8],state=extra/tcp_pose+extra/goal_pos+extra/obj_pose,success=success,gripper=0:0.04,command=-1:1,steps=100
+PICK := $(PICK),option.num_envs=1,option.obs_mode=state_dict,option.control_mode=pd_joint_pos,option.render_backend=none,option.sim_backend=physx_cpu
+maniskill: venv
+	test -x build/maniskill/bin/python || { $(PYTHON) -m venv build/maniskill && \
+	  build/maniskill/bin/pip install -q torch "numpy<2" mani_skill==3.0.1 mplib==0.1.1 "opencv-python<5"; }
+	test -d $(MANISKILL)/pretrain || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/pretrain --episodes 30
+	test -d $(MANISKILL)/adapt || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/adapt --episodes 10 --seed 2000000
+	$(BIN)/ate run --profile demo --run $(MANISKILL)/run --only 03 -p pretrain=$(MANISKILL)/pretrain -p adapt=$(MANISKILL)/adapt \
+	  -p source=action -p align=smoke -p parameterizations=sample -p pretrain_steps=2000 -p steps=300 -p demonstrations=5 \
+	  -p seeds=2 -p rollouts=10 -p "simulator=$(PICK),python=build/maniskill/bin/python"

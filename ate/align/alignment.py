@@ -26,6 +26,7 @@ from ate.data.tool_space import ToolSpace
 from ate.errors import InputError
 from ate.runs import checkpoint
 from ate.runs.device import pick as pick_device
+from ate.runs.device import placed
 
 FILE = "alignment.safetensors"
 Sets = Episodes | Sequence[Episodes]
@@ -92,9 +93,10 @@ class Alignment:
         return self.vae.device
 
     def to(self, device: torch.device | str) -> "Alignment":
-        """Move networks and prior to a device; the networks move in place."""
-        moved = {name: getattr(self, name).to(device) for name in ("pretrain_vae", "vae", "prior")}
-        return replace(self, **moved)
+        """The alignment on a device: copies of the networks that are elsewhere; this one stays where it is."""
+        vae = placed(self.vae, device)
+        pretrain_vae = vae if self.pretrain_vae is self.vae else placed(self.pretrain_vae, device)
+        return replace(self, pretrain_vae=pretrain_vae, vae=vae, prior=self.prior.to(device))
 
     def chunks(self, episodes: Episodes, space: ActionSpace | None = None) -> Chunks:
         """Normalised chunks of the alignment's length: the input of ψ, or of φ in the space of a pre-training set."""
@@ -217,7 +219,7 @@ class Alignment:
         return alignment.to(pick_device(device))
 
     def _latents(self, vae: InfoVAE, episodes: Episodes, space: ActionSpace) -> Latents:
-        chunks = self.chunks(episodes, space)
+        chunks = self.chunks(episodes, space).to(vae.device)
         stream = list(posteriors(vae, chunks))
         group = chunks.episode.cpu().numpy()
         return Latents(

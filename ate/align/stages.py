@@ -21,7 +21,7 @@ from ate.align.losses import Target
 from ate.align.mixture import Prior
 from ate.align.mixture_em import fit_prior
 from ate.align.pace import Pace
-from ate.align.trainer import Stage, seeded, steps_of
+from ate.align.trainer import Stage, steps_of
 from ate.align.vae import InfoVAE, VAEConfig
 from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
@@ -32,6 +32,7 @@ from ate.data.tool_space import ToolSpace
 from ate.errors import InputError
 from ate.robots.frames import Placement
 from ate.runs.device import pick as pick_device
+from ate.runs.device import placed, reseed, seeded
 from ate.runs.distributed import leader, rank
 from ate.runs.files import content_key
 
@@ -113,7 +114,7 @@ def refit(
             expected="the data and the options of stage 1 as they were",
             fix="call fit, which trains stage 1 as well",
         )
-    return _align(run, alignment.pretrain_vae.to(run.device), alignment.metrics["pretrain"])
+    return _align(run, placed(alignment.pretrain_vae, run.device), alignment.metrics["pretrain"])
 
 
 def realign(
@@ -160,7 +161,7 @@ def realign(
     identity = {**digests, "stage 1": str(alignment.seed)}
     folder = None if directory is None else Path(directory)
     run = Inputs(config, seed, (parts,), (space,), tools, identity, folder, place)
-    vae, prior = alignment.pretrain_vae.to(place), alignment.prior.to(place)
+    vae, prior = placed(alignment.pretrain_vae, place), alignment.prior.to(place)
     adapt_vae, rows = _adapt(run, vae, prior, pool)
     return replace(
         alignment,
@@ -281,7 +282,7 @@ def _train(
         vae = started(start, shape, train)
         if rank():
             # All processes have the leader's weights, but each its own dropout.
-            torch.manual_seed(stage_seed + 10_000 + rank())
+            reseed(stage_seed + 10_000 + rank(), device)
         length = config.pretrain_steps if name == "pretrain" else config.adapt_steps
         steps = steps_of(length, config.unit, len(train), config.batch)
         rows = Stage(name, vae, train, held, target, steps, stage_seed, identity, anchors).run(config, run.folder)

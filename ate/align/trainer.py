@@ -7,8 +7,7 @@ the weights of the row with the lowest held-out loss, *Last* those after the las
 import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ate.align.vae import InfoVAE, Network, Posterior
 from ate.data.chunks import Chunks
 from ate.errors import InputError
 from ate.runs import checkpoint, loop
+from ate.runs.device import default_generator
 from ate.runs.distributed import all_rows, average, own_rows, processes
 
 # A latent dimension is active when its mean varies by more than this between chunks (Burda et al., arXiv 1509.00519).
@@ -149,19 +149,24 @@ class Stage:
 
         log_every = max(1, self.steps // ROWS_OF_METRICS)
         best = Best()
-        # Dropout's generator is part of the state, or a resumed run would differ.
-        cuda = device.type == "cuda"
-        dropout = torch.cuda.default_generators[device.index or 0] if cuda else torch.default_generator
         self.vae.train()
         rows = loop.train(
             step,
-            {"vae": self.vae, "optimizer": optimizer, "noise": generator, "dropout": dropout, "best": best},
+            # Dropout's generator is part of the state, or a resumed run would differ.
+            {
+                "vae": self.vae,
+                "optimizer": optimizer,
+                "noise": generator,
+                "dropout": default_generator(device),
+                "best": best,
+            },
             self.steps,
             directory=None if directory is None else directory / self.name,
             identity=self.identity,
             checkpoint_every=LOGS_PER_CHECKPOINT * log_every,
             log_every=log_every,
             label=f"align: {self.name}",
+            own=("dropout",),
             after_log=self._validation(config, best),
         )
         if config.keep == "best" and best.weights:
@@ -200,12 +205,15 @@ class Stage:
         def validate(done: int) -> Mapping[str, float]:
             self.vae.eval()
             with torch.no_grad():
-                terms = losses(self.vae, config=config, **batch)
-                active = (self.vae.encode(batch["x"]).mean.var(0) > ACTIVE_VARIANCE).sum()
+                terms = dict(losses(self.vae, config=config, **batch))
+                varying = self.vae.encode(batch["x"]).mean.var(0) > ACTIVE_VARIANCE
+                terms["active"] = varying.sum().to(terms["loss"])
             self.vae.train()
-            best.offer(float(terms["loss"]), done, self.vae)
-            self._warn_if_dead(done, float(active), float(terms["kl"]))
-            return {**{f"held_{name}": float(value) for name, value in terms.items()}, "held_active": float(active)}
+            # Read at once: each reading waits for the device.
+            held = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+            best.offer(held["loss"], done, self.vae)
+            self._warn_if_dead(done, held["active"], held["kl"])
+            return {f"held_{name}": value for name, value in held.items()}
 
         return validate
 
@@ -251,11 +259,3 @@ def learning_rate_factor(schedule: str, step: int, steps: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """A context with its own global random state, for initialisation and dropout."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield

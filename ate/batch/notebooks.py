@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from ate.data.hub import is_id
 from ate.errors import InputError, unknown
 from ate.experiments.settings import ROOT, Settings, settings
 from ate.robots.model_text import is_model
@@ -15,6 +16,7 @@ from ate.runs.directory import TITLES, RunDirectory
 from ate.runs.failure import RED, NotebookFailed, NotebookFailure, section_of
 from ate.runs.files import write_text
 from ate.runs.lock import lock
+from ate.sim.gym_address import absolute
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -68,8 +70,11 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     parameters = {**given, **texts, "profile": chosen.profile, "run": str(chosen.directory)}
     for name in PATHS:
         value = str(given.get(name) or "")
-        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml", ".json")) or is_model(value)):
+        a_file = value.endswith((".txt", ".toml", ".json")) or is_model(value)
+        if value and not is_id(value) and (name in PATHS[:3] or a_file):
             parameters[name] = str(Path(value).resolve())
+    if chosen.simulator:
+        parameters["simulator"] = absolute(chosen.simulator)
     # Idle OpenMP threads that spin slow a guided step down on shared cores, tenfold and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["ATE_BATCH"] = "1"

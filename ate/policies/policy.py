@@ -8,7 +8,7 @@ pre-training robots it is where the policy is told.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +30,7 @@ from ate.policies.preconditioning import ANCHORS, Preconditioned, deviation
 from ate.robots import GRIPPER
 from ate.robots.frames import OPENING, TOOL_NAMES
 from ate.runs import checkpoint
+from ate.runs.device import seeded
 
 NETWORKS = ("mlp", "unet")
 # Clean chunks are clipped while sampling: normalised actions live in [-1, 1], and ε-prediction divides by a tiny α.
@@ -180,6 +181,10 @@ class Policy(nn.Module):
         mask = torch.from_numpy(space.loss_mask).to(device)
         return space.decode(self.denoise(observation, mask, generator), qpos).cpu().numpy()
 
+    def acting(self, generator: torch.Generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
+        """The policy as rollouts call it: (qpos, state) → chunks; one that was trained without a state gets none."""
+        return lambda qpos, state: self.act(qpos, state if self.config.state else None, generator)
+
     def moved_to(self, space: ActionSpace) -> "Policy":
         """A copy with the same weights that acts in another space of the same width."""
         moved = copy.deepcopy(self)
@@ -188,8 +193,7 @@ class Policy(nn.Module):
 
     def fresh(self, seed: int) -> "Policy":
         """A copy with newly initialised weights, for training from scratch."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             statistics = self.network.deviation if isinstance(self.network, Preconditioned) else None
             device = next(self.parameters()).device
             return Policy(self.config, self.spaces, self.state, statistics).to(device)
@@ -261,6 +265,5 @@ def build(
     columns, robots = 0 if state is None else state.columns, tuple(s.robot for s in sets) if named else ()
     config = PolicyConfig(horizon, acted_in[0].width, columns, robots=robots, **options)
     statistics = None if config.anchor == "none" else deviation(sets, acted_in, horizon, config.anchor)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Policy(config, acted_in, state, statistics)

@@ -9,6 +9,7 @@ Without `torchrun` these functions change nothing.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor, distributed, nn
 
 from ate.errors import InputError
+from ate.runs.device import pick
+from ate.runs.status import Stopped, listening
 
 
 def processes() -> int:
@@ -33,23 +36,34 @@ def leader() -> bool:
     return rank() == 0
 
 
-def local_device(kind: str) -> torch.device:
-    """The device of this process, which has one of several GPUs for itself."""
-    own = os.environ.get("LOCAL_RANK")
-    return torch.device(kind) if own is None or kind != "cuda" else torch.device(kind, int(own))
-
-
 @contextmanager
-def session() -> Iterator[None]:
-    """Join the other processes for a run, if `torchrun` started this one; by NCCL on GPUs, else by gloo."""
+def session(device: torch.device | str | None = None) -> Iterator[None]:
+    """Join the other processes for a run, if `torchrun` started this one.
+
+    A run that is asked to stop in one of them, by SIGTERM or a stop file, stops in all of them with a checkpoint. The
+    program then ends here with exit code 0, so that a scheduler may start it again.
+
+    Args:
+        device: that the run computes on; None: what `ATE_DEVICE` names, else a GPU if there is one.
+
+    Raises:
+        InputError: more processes than GPUs, or a device that this machine does not have.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or processes() > 1:
         yield
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(local_device("cuda"))
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    place = pick(device)
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    # On GPUs gloo too: what the hosts agree on must not wait for the devices.
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo")
     try:
-        yield
+        with listening():
+            yield
+    except Stopped as stopped:
+        if leader():
+            sys.stderr.write(f"{stopped}\n")
+        sys.exit(0)
     finally:
         distributed.destroy_process_group()
 
@@ -58,6 +72,24 @@ def wait() -> None:
     """Wait for every process, for example until the leader has written a file that all will read."""
     if processes() > 1:
         distributed.barrier()
+
+
+def any_process(flag: bool) -> bool:
+    """Whether any process has the flag set; every process calls it at the same moment."""
+    if processes() == 1:
+        return flag
+    agreed = torch.tensor(int(flag))
+    distributed.all_reduce(agreed, distributed.ReduceOp.MAX)
+    return bool(agreed)
+
+
+def of_each(state: Tensor) -> list[Tensor]:
+    """A tensor on the host of one shape, of each process in order."""
+    if processes() == 1:
+        return [state]
+    parts = [torch.empty_like(state) for _ in range(processes())]
+    distributed.all_gather(parts, state)
+    return parts
 
 
 def own_rows(batch: Tensor) -> Tensor:

@@ -5,11 +5,11 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ate.runs.files import write_json
 from ate.runs.lock import lock, locked
@@ -18,6 +18,8 @@ STATUS, STOP, TRAINING = "status.json", "stop", ".training"
 # Seconds between two looks for the stop file, and between two reports of the step.
 HEARTBEAT = 0.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# The signal that came between two trainings of a program that listens; 0 for none.
+_heard = 0
 
 
 class Stopped(RuntimeError):
@@ -35,7 +37,7 @@ class RunStatus:
         """Nothing is written before the first step."""
         self.stopping = False
         self._directory, self._label, self._steps = directory, label, steps
-        self._signal = 0
+        self._signal = _heard
         self._written = 0.0
         self._started = time.time()
 
@@ -85,19 +87,25 @@ class RunStatus:
 
 
 @contextmanager
-def run_status(directory: Path | None, label: str, steps: int) -> Iterator[RunStatus]:
+def run_status(directory: Path | None, label: str, steps: int, *, follows: bool = False) -> Iterator[RunStatus]:
     """Hold a directory for a training and report its status there; without a directory nothing is held or written.
+
+    Args:
+        directory: of the training.
+        label: its name.
+        steps: its length.
+        follows: another process holds the directory and reports; this one only listens to signals.
 
     Raises:
         InputError: another process trains in the directory.
     """
-    status = RunStatus(directory, label, steps)
-    if directory is None:
-        yield status
-        return
-    with lock(directory, f"training ({label})", name=TRAINING, wait=False):
-        (directory / STOP).unlink(missing_ok=True)
-        handlers = _listen(status)
+    status = RunStatus(None if follows else directory, label, steps)
+    with ExitStack() as stack:
+        if directory is not None and not follows:
+            stack.enter_context(lock(directory, f"training ({label})", name=TRAINING, wait=False))
+            (directory / STOP).unlink(missing_ok=True)
+        if directory is not None:
+            stack.enter_context(_received(status.receive))
         try:
             yield status
         except (KeyboardInterrupt, Stopped):
@@ -105,9 +113,21 @@ def run_status(directory: Path | None, label: str, steps: int) -> Iterator[RunSt
         except BaseException as error:
             status.fail(error)
             raise
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """Remember a signal to stop that comes while nothing trains: the next training stops at its first step."""
+
+    def hear(number: int, _: FrameType | None) -> None:
+        global _heard
+        _heard = number
+
+    try:
+        with _received(hear, (signal.SIGTERM,)):
+            yield
+    finally:
+        hear(0, None)
 
 
 def training(directory: Path) -> bool:
@@ -115,8 +135,13 @@ def training(directory: Path) -> bool:
     return locked(directory, TRAINING)
 
 
-def _listen(status: RunStatus) -> dict[int, Any]:
-    """Take the signals over, and return their handlers; only the main thread may."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: signal.signal(number, status.receive) for number in SIGNALS}
+@contextmanager
+def _received(handler: Callable[[int, FrameType | None], None], numbers: Sequence[int] = SIGNALS) -> Iterator[None]:
+    """Take signals over; only the main thread may."""
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, handler) for number in numbers} if main else {}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -3,8 +3,8 @@
     weights (A, …),    prediction (A, B, S, D),    loss = Σ over methods of each method's own loss
 
 No term couples two methods and AdamW works element by element, so each method trains as it would alone, up to the
-rounding of a batched matrix product. On a GPU a step of A small networks then costs little more than a step of one; on
-a CPU there is next to nothing to win, see `benchmarks/ensemble.py`.
+rounding of a batched matrix product. On a GPU a step of A small networks takes hardly more kernels than a step of one;
+on a CPU there is next to nothing to win, see `benchmarks/ensemble.py`.
 """
 
 import copy
@@ -93,7 +93,9 @@ class BatchedTrainer(BaseTrainer):
                 sharing.setdefault(method.guidance.gradient_key, {})[index] = method.guidance
         for guidances in sharing.values():
             # One encoder call for all methods that share g, also where each has its own estimate.
-            raw = self._shifted.raw(next(iter(guidances.values())), predictions[list(guidances)], prepared)
+            raw = self._shifted.raw(
+                next(iter(guidances.values())), torch.stack([predictions[i] for i in guidances]), prepared
+            )
             for (index, guidance), kg in zip(guidances.items(), raw, strict=True):
                 shift[index] = guidance.scale(kg, prepared.alpha)
                 clamped[index] = guidance.clamped(kg)

@@ -68,7 +68,7 @@ def finetune_methods(
     directory: Path | None = None,
     label: str = "fine-tune",
     evaluation: Evaluation | None = None,
-    stacked: bool | None = None,
+    stacked: bool = False,
     device: torch.device | str | None = None,
 ) -> dict[str, Trained]:
     """Fine-tune copies of several methods on the same batches; each equals fine-tuning it alone.

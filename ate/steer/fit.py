@@ -24,6 +24,8 @@ FILLED = 0.3
 RELATIVE = 0.2
 # Chunks after which each is judged: all columns together at once, the spread of first rows, the pace, single columns.
 FEW, MANY, ENOUGH = 8, 128, 256
+# Batches after which it ends in any case: reading a batch waits for the device.
+LOOKS = 64
 # How much more is allowed to fewer than FEW.
 CAUTION = 2.0
 # At half the rate a row moves half as far. Shuffled chunks of the alignment's own episodes stay well within these: a
@@ -60,6 +62,7 @@ class Fit:
         self._seen = torch.zeros(0)
         self._known: set[float] = set()
         self._reconstructed = self.done = False
+        self._looks = 0
 
     @torch.no_grad()
     def look(self, chunks: Tensor) -> None:
@@ -72,12 +75,14 @@ class Fit:
             InputError: they do not fit; names the cause where the numbers show it.
         """
         new = []
+        self._looks += 1
         # A loader that repeats its few chunks shows no more of them.
         for index, key in enumerate(chunks.double().sum((1, 2)).tolist()):
             if key not in self._known:
                 self._known.add(key)
                 new.append(index)
         if not new:
+            self._end(self._looks >= LOOKS)
             return
         self._seen = torch.cat([self._seen, chunks[new]]) if len(self._seen) else chunks[new]
         count, moving = len(self._seen), self._moving.to(chunks.device)
@@ -97,8 +102,12 @@ class Fit:
             self._reconstructed = count >= FEW
         if count >= MANY:
             self._check_pace()
-        self.done = count >= ENOUGH
-        if self.done:
+        self._end(count >= ENOUGH or self._looks >= LOOKS)
+
+    def _end(self, done: bool) -> None:
+        """Forget what was seen, once enough was."""
+        self.done = done
+        if done:
             self._seen, self._known = torch.zeros(0), set()
 
     def _check_relative(self) -> None:

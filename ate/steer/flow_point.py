@@ -17,6 +17,8 @@ from ate.steer.hook_point import HookPoint, Record, Step, replaced
 
 # x counts as one of the two mixtures below this error, relative to its RMS: bfloat16 rounds by 0.004.
 SAME = 0.02
+# Forward passes in which x is looked for; each look waits for the device.
+LOOKS = 8
 
 
 def is_flow_vla(owner: Any) -> bool:
@@ -70,6 +72,7 @@ class _Watch:
         self._kind = predicts or "flow_noise_at_1"
         self._drawn: tuple[Tensor, Tensor, Tensor] | None = None
         self.inputs = ExitStack()
+        self._passes = 0
         if predicts is None:
             for child in owner.children():
                 if child is not owner.action_out_proj:
@@ -89,7 +92,9 @@ class _Watch:
 
     @torch.compiler.disable
     def _observe(self, actions: Tensor, noise: Tensor, time: Tensor) -> None:
-        self._drawn = actions, noise, time
+        self._drawn, self._passes = (actions, noise, time), self._passes + 1
+        if self._passes > LOOKS:
+            self.inputs.close()
         self._record(flow_step(actions, noise, time, self._kind))
 
     @torch.compiler.disable

@@ -94,6 +94,6 @@ class Goals:
         return Goals(self.latents[index], self.length)
 
     def to(self, device: torch.device | str) -> "Goals":
-        """Move them in place, as modules are."""
-        self.latents = self.latents.to(device)
-        return self
+        """The goals on a device; these ones stay where they are."""
+        latents = self.latents.to(device)
+        return self if latents is self.latents else Goals(latents, self.length)

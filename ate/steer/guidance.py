@@ -14,7 +14,7 @@ in the prediction: a latent auxiliary loss, whose minimum is still the data.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ate.data.columns import matching
 from ate.errors import InputError
+from ate.runs.device import placed
 from ate.steer.encoder import Encoder
 from ate.steer.goals import Goals
 from ate.steer.guidance_config import GuidanceConfig
@@ -137,6 +138,18 @@ class Guidance:
             vae or alignment.encoder, config, mask=mask, slots=alignment.space.embodiment.slots, space=alignment.space,
             horizon=alignment.config.chunk, goals=goals, **options,
         )  # fmt: skip
+
+    def on(self, device: torch.device | str, known: dict[int, Encoder] | None = None) -> "Guidance":
+        """The guidance on a device: with a copy of an encoder that is elsewhere; this one stays where it is.
+
+        Args:
+            device: where to.
+            known: copies by the number (`id`) of their encoder, so that guidances that share one share its copy.
+        """
+        known = {} if known is None else known
+        vae = known.setdefault(id(self.vae), placed(self.vae, device))
+        goals = None if self.goals is None else self.goals.to(device)
+        return self if vae is self.vae and goals is self.goals else replace(self, vae=vae, goals=goals)
 
     def latents(self, chunks: Tensor, noise: Tensor | None = None) -> Tensor:
         """`E_ψ` of chunks `(B, S, D)`, `(B, d)`; noise `(B, d)` or `(1, B, d)` is needed for `latent="sample"`."""

@@ -31,7 +31,8 @@ class GuidedRows:
         chunk_index: the chunk that follows each observation, `(B,)`; the row of its latent.
         a0: that chunk in the new robot's joints `(B, S, D)`, normalised: known to the meter, not to the loss.
         noise: where denoising starts, `(B, S, D)`, 0 outside the mask.
-        steps: the sampler's steps from noise to t, from 0 to all but the last, ascending, `(B,)`, on the host.
+        steps: the sampler's steps from noise to t, from 0 to all but the last, ascending, `(B,)`.
+        host_steps: the same on the host.
         observation: network inputs `(B, o)`.
         mask: slots that count, float `(B, 1, D)`.
         count: numbers that count in all rows, 0-d.
@@ -42,6 +43,7 @@ class GuidedRows:
     a0: Tensor
     noise: Tensor
     steps: Tensor
+    host_steps: Tensor
     observation: Tensor
     mask: Tensor
     count: Tensor
@@ -56,10 +58,10 @@ class GuidedRows:
     def denoised(self, policy: "Policy") -> tuple[Tensor, Tensor]:
         """x_t `(B, S, D)` by the policy as it is, and t `(B,)`."""
         x = self.noise.clone()
-        steps, levels = self.steps.to(x.device), policy.config.denoising_steps
+        steps, levels = self.steps, policy.config.denoising_steps
         for step in range(COARSE):
             # The rows that go on are the last ones; each takes as many steps as its way has, COARSE at most.
-            rows = slice(int((self.steps <= step).sum()), None)
+            rows = slice(int((self.host_steps <= step).sum()), None)
             count = steps[rows].clamp(max=COARSE).to(x.dtype)
             now, following = (1 - steps[rows] / levels * i / count for i in (step, step + 1))
             x[rows] = policy.denoised(x[rows], now, following, self.observation[rows]) * self.mask[rows]
@@ -83,7 +85,10 @@ class GuidedSource:
         mask = data.chunks.mask_of(index).float()
         a0 = data.chunks.gather(index)
         noise = torch.randn(a0.shape, generator=self.generator, device=device) * mask
-        steps = (2 * torch.arange(size) + 1) * self._levels // (2 * size)
+        # Twice: a copy from the host would wait for the device at every batch.
+        steps, host_steps = (
+            (2 * torch.arange(size, device=at) + 1) * self._levels // (2 * size) for at in (device, "cpu")
+        )
         count = mask.sum() * a0.shape[1]
         observation = data.observed(rows, index, self.generator)
-        return GuidedRows(index, a0, noise, steps, observation, mask, count, size).part()
+        return GuidedRows(index, a0, noise, steps, host_steps, observation, mask, count, size).part()

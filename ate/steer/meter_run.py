@@ -101,7 +101,7 @@ def dry_run(
     device = pick_device(device)
     policy, space = policy.to(device), policy.spaces[0]
     check_joints(episodes, space)
-    guidance.vae.to(device)
+    guidance = guidance.on(device)
     data = TrainingData.of(policy, [episodes], [space], device)
     generator = torch.Generator(device).manual_seed(seed)
     free = replace(guidance, config=replace(guidance.config, lam=1.0, clamp=math.inf))

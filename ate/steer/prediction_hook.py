@@ -64,6 +64,7 @@ class PredictionHook:
         self._fit: Fit | None = None
         self._step: Step | None = None
         self._stated: Tensor | None = None
+        self._counted: Tensor | None = None
         self._relative = self._asleep = False
         self._generator: torch.Generator | None = None
 
@@ -163,14 +164,16 @@ class PredictionHook:
                 if a0.ndim == 3
                 else "give the actions as chunks (B, S, D)",
             )
-        self.guidance.vae.to(a0.device)
+        self.guidance = self.guidance.on(a0.device)
         if self._alignment is not None:
             assert self._joints is not None and self._statistics is not None
-            self._units = units_of(self._alignment, a0.shape[2], self._joints, self._statistics)
+            self._units = units_of(self._alignment, a0.shape[2], self._joints, self._statistics).to(a0.device)
             mask = torch.zeros(a0.shape[2], dtype=torch.bool)
             mask[list(self._units.columns)] = torch.from_numpy(self._alignment.space.compact.loss_mask)
             self.guidance = replace(self.guidance, slots=self._units.columns, mask=mask)
             self._fit = Fit(self._alignment, self._joints, self._paced)
+        mask = self.guidance.mask
+        self._counted = torch.ones((), device=a0.device) if mask is None else torch.as_tensor(mask).to(a0.device)
         self._generator = torch.Generator(a0.device).manual_seed(self._seed)
         self.meter = GuidanceMeter(a0.device)
 
@@ -178,7 +181,7 @@ class PredictionHook:
         """Judge a batch of demonstrations by what the alignment knows; rows of retargeted episodes are no measure."""
         if self._units is None or self._fit is None or self._fit.done or self._lacks_state(len(a0)):
             return
-        chunks = self._units.enter(a0.float(), state=self._stated)[..., list(self._units.columns)]
+        chunks = self._units.enter(a0.float(), state=self._stated).index_select(-1, self._units.index)
         if self.guidance.config.at_pretraining:
             rows = self.replayed
             known = rows is not None and len(rows) == len(a0)
@@ -200,8 +203,8 @@ class PredictionHook:
                 expected=f"{tuple(step.a0.shape)}, the shape of the clean actions",
                 fix="pass network=, the module whose output enters the loss",
             )
-        g, meter = self.guidance, self.meter
-        assert meter is not None
+        g, meter, counted = self.guidance, self.meter, self._counted
+        assert meter is not None and counted is not None
         # The encoder computes in float32, whatever the policy trains in, and outside of what checkpointing records.
         place = self._device or step.a0.device
         dtype = torch.promote_types(step.a0.dtype, torch.float32)
@@ -222,7 +225,6 @@ class PredictionHook:
                 guided = self._rows(len(a0)).to(place)[:, None, None] >= 0
                 shift = shift * guided
             if first:
-                counted = torch.ones(()) if g.mask is None else torch.as_tensor(g.mask, dtype=torch.float32)
                 meter.add(step.level.to(a0.device).float(), shift, residual, g.clamped(kg), counted.to(x))
             # Nothing regresses the actions of a guided row: what is missing to its target is taken out.
             return shift - residual * guided if g.config.at_pretraining else shift
@@ -248,7 +250,7 @@ class PredictionHook:
         if units is None:
             return g.gradient(place, a0, noise, target)
         entered = units.enter(place, alpha, self._stated), units.enter(a0, state=self._stated)
-        return g.gradient(*entered, noise, target) * units.scale.to(place)
+        return g.gradient(*entered, noise, target) * units.scale.to(place.dtype)
 
 
 def _asleep() -> PredictionHook:

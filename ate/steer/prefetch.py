@@ -74,6 +74,11 @@ class Prefetcher:
         self._closing.close()
         self._pool = self._pending = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where batches are drawn."""
+        return self._data.observation.device
+
     def take(self) -> Prepared:
         """The next batch."""
         if self._taken == len(self._ready):

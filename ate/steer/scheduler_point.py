@@ -61,10 +61,10 @@ def with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any, predi
         @torch.compiler.disable
         def noise_and_record(*args: Any, **named: Any) -> Tensor:
             call = Noising.of(noised, args, named)
-            alpha, sigma = call.levels()
-            level = sigma.clamp(0, 1) if steps is None else call.times.to(alpha) / steps
+            result, alpha, sigma = call.levelled()
+            # Times may be on the host.
+            level = sigma.clamp(0, 1) if steps is None else call.times.to(alpha, non_blocking=True) / steps
             record(Step(call.samples, call.noise, alpha, sigma, level, kind))
-            result: Tensor = noised(*args, **named)
             return result
 
         return replaced(scheduler, method, noise_and_record)
@@ -110,11 +110,21 @@ class Noising:
             )
         return cls(method, bound, (first, noise[0], times[0]))
 
-    def levels(self) -> tuple[Tensor, Tensor]:
-        """α and σ `(B,)`: what the scheduler makes of ones and of zeros."""
-        ones = torch.ones(len(self.samples), 1, 1, device=self.samples.device)
-        zeros = torch.zeros_like(ones)
-        return self._of(ones, zeros).flatten(), self._of(zeros, ones).flatten()
+    def levelled(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The noised chunks, and α and σ `(B,)`: what the scheduler makes of ones and of zeros.
+
+        In one call, two rows longer, since flow schedulers wait for the device at every sample of a call. Of chunks in
+        half precision in a second call: α and σ are wanted in full.
+        """
+        device, chunks = self.samples.device, self.samples.ndim == 3
+        wide = chunks and self.samples.dtype == torch.float32
+        shape = (len(self.samples), 1, self.samples.shape[2] if wide else 1)
+        one, zero = torch.ones(shape, device=device), torch.zeros(shape, device=device)
+        if wide:
+            noised = self._of(torch.cat([self.samples, one, zero], 1), torch.cat([self.noise, zero, one], 1))
+            return noised[:, :-2].contiguous(), noised[:, -2, 0], noised[:, -1, 0]
+        levels = self._of(torch.cat([one, zero], 1), torch.cat([zero, one], 1))
+        return self._of(self.samples, self.noise), levels[:, 0, 0], levels[:, 1, 0]
 
     def _of(self, samples: Tensor, noise: Tensor) -> Tensor:
         arguments = {**self._bound.arguments, self._names[0]: samples, self._names[1]: noise}

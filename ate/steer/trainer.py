@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import PARAM_LIST, AveragedModel
+from torch.optim.swa_utils import AveragedModel
 
 from ate.runs.distributed import all_rows, average, processes
 from ate.runs.loop import Stateful
@@ -59,7 +59,7 @@ class BaseTrainer(ABC):
             module.parameters(), lr=optim.learning_rate, weight_decay=optim.weight_decay, fused=True
         )  # fmt: skip
         self._schedule = LambdaLR(self._optimizer, optim.learning_rate_factor)
-        self._average = ema(module, optim.ema) if optim.ema else None
+        self._average = WeightAverage(module, optim.ema) if optim.ema else None
 
     def _optimise(self, batches: Sequence[Prepared]) -> Tensor:
         """One optimisation step on the mean over batches; returns what `_backward` does, their mean."""
@@ -166,14 +166,27 @@ def _to_goals(guidance: Guidance, rows: GuidedRows, place: Tensor) -> Tensor:
     return g * (len(place) / rows.size) if guidance.config.reduction == "mean" else g
 
 
-def ema(module: nn.Module, decay: float) -> AveragedModel:
+class WeightAverage(AveragedModel):
     """The average of a module's weights, in its own `module`: avg ← β·avg + (1 − β)·weights, the first update a copy.
 
     β = min(decay, (1 + n)/(10 + n)) after n updates, with a decay in (0, 1): the ramp of diffusers' `EMAModel`.
     """
 
-    def update(average: PARAM_LIST, weights: PARAM_LIST, updates: Tensor | int) -> None:
-        beta = min(decay, (1 + int(updates)) / (10 + int(updates)))
-        torch._foreach_lerp_(average, weights, 1.0 - beta)
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        """Of a module on its device; the number of updates stays on the host."""
+        super().__init__(module)
+        self._decay = decay
+        self.requires_grad_(False)
 
-    return AveragedModel(module, multi_avg_fn=update).requires_grad_(False)
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Take the present weights into the average, without waiting for the device as torch's own does."""
+        updates, average = int(self.n_averaged), list(self.module.parameters())
+        weights = [weight.detach() for weight in model.parameters()]
+        if updates == 0:
+            torch._foreach_copy_(average, weights)
+        else:
+            torch._foreach_lerp_(average, weights, 1.0 - min(self._decay, (1 + updates) / (10 + updates)))
+        for own, other in zip(self.module.buffers(), model.buffers(), strict=True):
+            own.copy_(other)
+        self.n_averaged += 1

@@ -8,7 +8,7 @@ differ in nothing but their weights at the start and their guidance.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -24,6 +24,7 @@ from ate.runs.loop import Stateful, train
 from ate.steer.batched_trainer import BatchedTrainer
 from ate.steer.batches import TrainingData
 from ate.steer.compatibility import check_goals
+from ate.steer.encoder import Encoder
 from ate.steer.evaluation import MEASURES, Evaluation
 from ate.steer.guided_rows import GuidedSource
 from ate.steer.optim_config import OptimConfig
@@ -64,7 +65,7 @@ def train_methods(
     directory: Path | None = None,
     label: str = "train",
     evaluation: Evaluation | None = None,
-    stacked: bool | None = None,
+    stacked: bool = False,
     device: torch.device | str | None = None,
 ) -> dict[str, Trained]:
     """Train every method in place on the same batches; methods must share one path, and one replay if any.
@@ -83,8 +84,9 @@ def train_methods(
         directory: for checkpoints and metrics; training resumes from there.
         label: of the progress bar.
         evaluation: what to measure of every method while it trains.
-        stacked: train methods as one batched model (`ate.steer.batched_trainer`), or one after the other within a step;
-            by default stacked on a GPU where they are of one network.
+        stacked: train methods as one batched model (`ate.steer.batched_trainer`), equal to methods one after the other
+            up to rounding. Never by default: what a method learns would depend on how many others there are, and a
+            cell of a sweep could not be trained again alone.
         device: to train on; None: what `ATE_DEVICE` names, else a GPU if there is one.
 
     Raises:
@@ -132,16 +134,12 @@ def _on_device(
     spaces: Sequence[ActionSpace],
     optim: OptimConfig,
     device: torch.device,
-    stacked: bool | None,
+    stacked: bool,
 ) -> tuple[Prefetcher, Sequence[Trainer | BatchedTrainer]]:
     """The batches, and one trainer for each method or one for all."""
+    known: dict[int, Encoder] = {}
+    methods = {name: _placed(method, device, known) for name, method in methods.items()}
     guidances = [method.guidance for method in methods.values() if method.guidance is not None]
-    for method in methods.values():
-        method.policy.to(device).train()
-    for guidance in guidances:
-        guidance.vae.to(device)
-        if guidance.goals is not None:
-            guidance.goals.to(device)
     first, replay, guided = next(iter(methods.values())).policy, _replay(methods), None
     at_pretraining = [guidance for guidance in guidances if guidance.config.at_pretraining]
     data = TrainingData.mixed(first, sets, spaces, None if at_pretraining else replay, device)
@@ -153,9 +151,16 @@ def _on_device(
             check_goals(guidance, len(others))
     shifted = ShiftedTargets(guidances, data, first.path, optim.seed)
     batches = Prefetcher(data, first.path, optim.batch, optim.seed, shifted, guided)
-    if _stacks(methods, device, stacked):
+    if stacked:
+        _check_stacked(methods)
         return batches, [BatchedTrainer(methods, optim, shifted, device)]
     return batches, [Trainer(name, method, optim, shifted, device) for name, method in methods.items()]
+
+
+def _placed(method: GuidedPolicy, device: torch.device, known: dict[int, Encoder]) -> GuidedPolicy:
+    """A method on the device: its policy is moved, since it is trained in place, and its encoder copied."""
+    method.policy.to(device).train()
+    return replace(method, guidance=None if method.guidance is None else method.guidance.on(device, known))
 
 
 def _replay(methods: Mapping[str, GuidedPolicy]) -> Replay | None:
@@ -191,24 +196,20 @@ def _identity(
     return content_key(parts)
 
 
-def _stacks(methods: Mapping[str, GuidedPolicy], device: torch.device, stacked: bool | None) -> bool:
-    """Whether methods train as one batched model."""
+def _check_stacked(methods: Mapping[str, GuidedPolicy]) -> None:
+    """Refuse methods that cannot train as one batched model."""
     networks = {method.policy.config for method in methods.values()}
-    if stacked and len(networks) > 1:
+    if len(networks) > 1:
         raise InputError(
             f"{len(networks)} networks", where="methods to be stacked", expected="policies of one configuration",
             fix="leave stacked out, or train them in several calls",
         )  # fmt: skip
-    guided = any(method.at_pretraining for method in methods.values())
-    if stacked and guided:
+    if any(method.at_pretraining for method in methods.values()):
         raise InputError(
             "guidance at pre-training observations", where="methods to be stacked",
             expected="guidance at demonstrations: elsewhere each policy denoises chunks of its own",
             fix="leave stacked out",
         )  # fmt: skip
-    if stacked is not None:
-        return stacked
-    return not guided and device.type == "cuda" and len(methods) > 1 and len(networks) == 1
 
 
 def _evaluate(

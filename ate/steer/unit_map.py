@@ -7,7 +7,8 @@ policy whose actions are relative to a state, that state joins the offset.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -44,19 +45,29 @@ class Units:
     inverse: Tensor
     named: int
 
+    def to(self, device: torch.device | str) -> "Units":
+        """The map on a device, so that no step fetches it from the host."""
+        names = ("scale", "offset", "inverse")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    @cached_property
+    def index(self) -> Tensor:
+        """The columns as a tensor on the device of the map."""
+        return torch.tensor(self.columns, device=self.scale.device)
+
     def enter(self, values: Tensor, alpha: Tensor | None = None, state: Tensor | None = None) -> Tensor:
         """Policy's `(B, S, D)` in the encoder's units.
 
         Args:
-            values: in the policy's units.
+            values: in the policy's units, on the device of the map.
             alpha: α `(B,)` for noised values, None for clean ones.
             state: data units `(B, named)`, what the policy subtracted from each row of a chunk; None for nothing.
         """
-        offset = self.offset.to(values.device)
+        offset = self.offset
         if state is not None:
             padded = torch.nn.functional.pad(state.to(offset), (0, len(offset) - self.named))
-            offset = (offset + padded * self.inverse.to(values.device))[:, None]
-        return values * self.scale.to(values.device) + (offset if alpha is None else alpha[:, None, None] * offset)
+            offset = (offset + padded * self.inverse)[:, None]
+        return values * self.scale + (offset if alpha is None else alpha[:, None, None] * offset)
 
 
 def ask_for(alignment: Alignment, policy: object, joints: Sequence[str] | None, statistics: Statistics | None) -> None:

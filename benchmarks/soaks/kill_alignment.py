@@ -42,7 +42,7 @@ def differing(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> list[st
         for key in one.keys() | other.keys()
         if key not in one
         or key not in other
-        or not torch.equal(one[key].view(torch.uint8), other[key].view(torch.uint8))
+        or not torch.equal(one[key].reshape(-1).view(torch.uint8), other[key].reshape(-1).view(torch.uint8))
     )
 
 

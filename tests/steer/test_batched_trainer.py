@@ -9,7 +9,6 @@ from ate.errors import InputError
 from ate.policies import build
 from ate.steer import Evaluation, Guidance, GuidedPolicy, OptimConfig, finetune_methods
 from ate.steer.batched_trainer import Stack
-from ate.steer.training import _stacks
 
 FORMS = {
     "a": {"lam": 2.0, "clamp": 0.1},
@@ -106,17 +105,9 @@ def test_a_stacked_run_resumes_to_the_same_bits(setting, tmp_path):
         assert resumed[name].evaluation[-1]["error"] == evaluation.of(resumed[name].policy)["error"]
 
 
-def test_methods_are_stacked_on_a_gpu_where_they_are_of_one_network(setting):
+def test_methods_of_several_networks_are_not_stacked(setting):
     new, vae = setting
-    methods, gpu, cpu = methods_of(new, vae, hidden=16), torch.device("cuda"), torch.device("cpu")
-    assert _stacks(methods, gpu, None) and _stacks(methods, cpu, True)
-    assert (
-        not _stacks(methods, cpu, None)
-        and not _stacks(methods, gpu, False)
-        and not _stacks({"a": methods["a"]}, gpu, None)
-    )
-    several = {**methods, "wide": GuidedPolicy(build([new], 8, seed=0, hidden=24))}
-    assert not _stacks(several, gpu, None)
+    several = {**methods_of(new, vae, hidden=16), "wide": GuidedPolicy(build([new], 8, seed=0, hidden=24))}
     with pytest.raises(InputError, match="2 networks"):
         finetune_methods(several, new, OptimConfig(steps=1), stacked=True)
 

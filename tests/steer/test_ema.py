@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ate.steer.trainer import ema
+from ate.steer.trainer import WeightAverage as ema
 
 
 def module(value):

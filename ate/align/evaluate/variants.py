@@ -17,10 +17,10 @@ from ate.align import priors
 from ate.align.alignment import FILE, Alignment, Sets
 from ate.align.config import VARIANTS, AlignConfig
 from ate.align.stages import fit, realign, refit
-from ate.align.trainer import seeded
 from ate.align.vae import InfoVAE
 from ate.data.episodes import Episodes
 from ate.errors import InputError, unknown
+from ate.runs.device import seeded
 from ate.runs.files import content_key
 from ate.runs.options import pairs, typed
 

@@ -155,9 +155,10 @@ class Runner(nn.Module):
         if x is None:
             x = torch.randn(shape, generator=generator, device=state.device, dtype=state_tokens.dtype)
         self._sampler.set_timesteps(self.config.num_inference_timesteps)
-        for t in self._sampler.timesteps:
+        # On the host for the sampler, whose schedule is there, and on the device for the network.
+        times = self._sampler.timesteps
+        for t, step in zip(times, times.to(x.device).split(1), strict=True):
             tokens = torch.cat([state, self._tokens(x, action_mask)], 1)
-            step = t.to(x.device)[None]
             prediction = self.model(tokens, ctrl_freqs, step, *conditions, lang_mask=lang_attn_mask)
             x = self._sampler.step(prediction, t, x).prev_sample.to(state.dtype)
         return x * action_mask

@@ -1,0 +1,61 @@
+"""Stage 1: chunks a second at two batches, eager, compiled and as one CUDA graph, as shares of the measured peak."""
+
+from collections.abc import Callable
+
+import torch
+
+from ate.align.config import AlignConfig
+from ate.align.vae import InfoVAE, VAEConfig
+from benchmarks.alignment import PlainVAE, flops, stepper
+from benchmarks.gpu.measure import Notes, bandwidth, kernels, peak, seconds
+
+WIDTH = 128
+
+
+def device_peak(notes: Notes) -> None:
+    """Peak and bandwidth of this very device."""
+    notes.tried("peak, TFLOP/s", lambda: round(peak(notes.device, notes.quick) / 1e12, 4))
+    notes.tried("bandwidth, GB/s", lambda: round(bandwidth(notes.device, notes.quick) / 1e9, 1))
+
+
+def stage_one(notes: Notes) -> None:
+    """Chunks a second and kernels of a step, ours and one of torch's own modules as the release has them."""
+    most, cuda = peak(notes.device, notes.quick), notes.device.type == "cuda"
+    for batch in (8,) if notes.quick else (64, 1024):
+        sizes = {"chunk": 8, "latent": 32, "layers": 3} if notes.quick else {"chunk": 64, "latent": 512, "layers": 9}
+        config = AlignConfig(batch=batch, dropout=0.0, **sizes)
+        shape = VAEConfig(WIDTH, config.latent, config.layers, config.heads, config.feedforward, 0.0)
+        repeats = 2 if notes.quick else max(3, 640 // batch)
+
+        def measured(make: Callable[[], Callable[[], None]], config: AlignConfig = config, repeats: int = repeats):  # type: ignore[no-untyped-def]
+            step = make()
+            took = seconds(step, notes.device, repeats, 2 if notes.quick else 5)
+            share = flops(WIDTH, config) / took / most
+            return {"chunks/s": round(config.batch / took, 1), "share of peak": round(share, 3),
+                    "kernels": kernels(step, notes.device)}  # fmt: skip
+
+        def eager(
+            network: type, fused: bool, config: AlignConfig = config, shape: VAEConfig = shape
+        ) -> Callable[[], None]:
+            torch.manual_seed(0)
+            return stepper(network(shape), WIDTH, config, notes.device, fused)
+
+        notes.tried(f"batch {batch}, torch's modules", lambda e=eager: measured(lambda: e(PlainVAE, False)))
+        notes.tried(f"batch {batch}, eager", lambda e=eager: measured(lambda: e(InfoVAE, True)))
+        if cuda:
+            notes.tried(f"batch {batch}, compiled", lambda e=eager: measured(lambda: torch.compile(e(InfoVAE, True))))
+            notes.tried(f"batch {batch}, graphed", lambda e=eager: measured(lambda: graphed(e(InfoVAE, True))))
+
+
+def graphed(step: Callable[[], None]) -> Callable[[], None]:
+    """A step as one CUDA graph, optimiser included."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
