@@ -1,7 +1,9 @@
 """`ate rollout`: any policy in the simulator and on recordings; `ate serve`: any policy for other simulators."""
 
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,14 +88,13 @@ def rollout(
 @click.option("--execute", default=8, show_default=True, help="Rows of a chunk given to clients that take single rows.")
 def serve(name: str, checkpoint: Path | None, robot: str, port: int, host: str, remote: bool, execute: int) -> None:
     """Serve a policy over a websocket in vla-eval's protocol, on this machine, behind a token, until Ctrl-C."""
-    import os
-
     from ate.policies.actor_source import source
     from ate.policies.serving.client import TOKEN
     from ate.policies.serving.server import Service
 
-    token = {"token": os.environ[TOKEN]} if os.environ.get(TOKEN) else {}
-    service = Service(*source(name, checkpoint, robot), execute=execute, **token)
+    service = Service(*source(name, checkpoint, robot), execute=execute)
+    if os.environ.get(TOKEN):
+        service = replace(service, token=os.environ[TOKEN])
     with service.listen(host, port, remote) as server:
         click.echo(f"{name} at {service.address(server)}")
         sys.stdout.flush()

@@ -147,7 +147,9 @@ def _methods(file: Path) -> dict[str, str]:
     if file.suffix != ".safetensors" or not pipeline.is_file():
         return {}
     steps = json.loads(pipeline.read_text(encoding="utf-8")).get("steps", [])
-    modes: Mapping[str, Any] = next((step["config"]["norm_map"] for step in steps if "norm_map" in step.get("config", {})), {})
+    modes: Mapping[str, Any] = next(
+        (step["config"]["norm_map"] for step in steps if "norm_map" in step.get("config", {})), {}
+    )
     words = {
         series: METHODS.get(str(modes.get(kind)), "") for series, kind in (("qpos", "STATE"), ("action", "ACTION"))
     }

@@ -97,7 +97,7 @@ def _made(found: Any, checkpoint: str | Path | None, name: str) -> Any:
         if checkpoint is None:
             return found
         return found(str(checkpoint))
-    loader = next((getattr(found, word) for word in LOADERS if hasattr(found, word)), found)
+    loader: Callable[..., Any] = next((getattr(found, word) for word in LOADERS if hasattr(found, word)), found)
     try:
         return found() if checkpoint is None else loader(str(checkpoint))
     except TypeError as error:
