@@ -21,7 +21,7 @@ from ate.policies.policy import CLIP
 TAILS = 0.02
 KEEP, OWN, MEND = "keep", "own", "mend"
 ADVICE = {
-    KEEP: "keep the checkpoint's statistics when fine-tuning: its weights know them, and most of the recordings lie in them",
+    KEEP: "keep the checkpoint's statistics when fine-tuning: its weights know them, most recordings lie in them",
     OWN: "fine-tune with statistics of your own recordings: much of them lies outside what the checkpoint knows",
     MEND: "mend the recordings first (units, order or sign of the joints that are named), then keep the checkpoint's",
 }
