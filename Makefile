@@ -245,4 +245,4 @@ maniskill: venv
 	test -d $(MANISKILL)/adapt || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/adapt --episodes 10 --seed 2000000
 	$(BIN)/ate run --profile demo --run $(MANISKILL)/run --only 03 -p pretrain=$(MANISKILL)/pretrain -p adapt=$(MANISKILL)/adapt \
 	  -p source=action -p align=smoke -p parameterizations=sample -p pretrain_steps=2000 -p steps=300 -p demonstrations=5 \
-	  -p seeds=2 -p rollouts=10 -p "simulator=$(PICK),python=build/maniskill/bin/python"
+	  -p seeds=2 -p rollouts=5 -p "simulator=$(PICK),python=build/maniskill/bin/python"
