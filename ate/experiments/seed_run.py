@@ -23,7 +23,7 @@ from ate.experiments.results import RunResult
 from ate.policies.policy import Policy
 from ate.runs.device import one_thread
 from ate.sim.simulator import known
-from ate.steer.evaluation import open_loop, spread
+from ate.steer.evaluation import open_loop_by_episode, spread
 from ate.steer.finetuning import finetune_methods
 from ate.steer.training import OptimConfig, Trained
 
@@ -207,7 +207,7 @@ def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: i
 def _result(experiment: Experiment, method: MethodSpec, seed: int, done: SeedRun) -> RunResult:
     trained, episodes = done.trained[method.name], done.episodes
     outcome = roll_out(experiment, trained.policy, episodes, seed) if simulated(episodes, experiment.task) else None
-    error = open_loop(trained.policy, done.held_out, seed)
+    error = open_loop_by_episode(trained.policy, done.held_out, seed)
     return RunResult(
         spec=method,
         seed=seed,

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 from ate.data.episodes import Episodes
+from ate.data.normalize import CONSTANT_RANGE
 from ate.errors import InputError
+from ate.policies.actor import Actor, chunk_of, reset
 from ate.policies.policy import Policy
+from ate.policies.recorded import Recorded
 from ate.steer.batches import TrainingData
 
 # Evenly spread observations are enough: neighbouring steps of an episode are almost alike.
@@ -118,13 +121,30 @@ class OpenLoop(NamedTuple):
     by_episode: dict[str, tuple[float, ...]]
 
 
-def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> OpenLoop:
+def open_loop(policy: Policy | Actor, held_out: Episodes, seed: int = 0) -> dict[str, float]:
     """Mean absolute error of sampled chunks on held-out episodes.
+
+    Args:
+        policy: fine-tuned on this robot (its first action space), or any callable from an observation to a chunk.
+        held_out: episodes it was not trained on.
+        seed: of the initial noise, so that policies are compared on the same draws.
+
+    Returns:
+        Error by joint name, in the data's units (radians for joints), mean over S steps and samples; joints that never
+        moved in training (here, for a callable) are left out: their error of 0 says nothing.
+    """
+    if not isinstance(policy, Policy):
+        return _open_loop_of(policy, held_out, seed)
+    return open_loop_by_episode(policy, held_out, seed).by_joint
+
+
+def open_loop_by_episode(policy: Policy, held_out: Episodes, seed: int = 0) -> OpenLoop:
+    """The same of one of our policies, also for each held-out episode.
 
     Args:
         policy: fine-tuned on this robot (its first action space).
         held_out: episodes it was not trained on.
-        seed: of the initial noise, so that policies are compared on the same draws.
+        seed: of the initial noise.
     """
     space = policy.spaces[0]
     qpos = np.concatenate([item.qpos for item in held_out])
@@ -134,16 +154,25 @@ def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> OpenLoop:
     errors = np.abs(predicted - actual)
     episode = np.repeat(np.arange(len(held_out)), held_out.lengths)[rows]
     own = np.stack([errors[episode == index].mean(axis=(0, 1)) for index in np.unique(episode)])
-    named = [
-        (place, name)
-        for place, (name, still) in enumerate(zip(space.joint_names, space.still, strict=True))
-        if not still
-    ]
-    mean = errors.mean(axis=(0, 1))
+    mean, moving = errors.mean(axis=(0, 1)), np.flatnonzero(~np.asarray(space.still))
     return OpenLoop(
-        {name: float(mean[place]) for place, name in named},
-        {name: tuple(float(error) for error in own[:, place]) for place, name in named},
+        {space.joint_names[place]: float(mean[place]) for place in moving},
+        {space.joint_names[place]: tuple(map(float, own[:, place])) for place in moving},
     )
+
+
+def _open_loop_of(actor: Actor, held_out: Episodes, seed: int) -> dict[str, float]:
+    recorded = Recorded(held_out)
+    rows = _places(len(recorded)).numpy()
+    predicted = []
+    for row in rows:
+        reset(actor, seed * len(recorded) + int(row))
+        predicted.append(chunk_of(actor, recorded.observation(int(row))))
+    chunks = np.stack(predicted)
+    errors = np.abs(chunks - recorded.chunks(rows, chunks.shape[1])).mean(axis=(0, 1))
+    series = np.concatenate([held_out.series(i) for i in range(len(held_out))])
+    moved = np.ptp(series, axis=0) > CONSTANT_RANGE
+    return {name: float(error) for name, error, kept in zip(held_out.joint_names, errors, moved, strict=True) if kept}
 
 
 def _places(rows: int, places: int = SAMPLES) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from ate.errors import InputError
 from ate.policies import build
 from ate.steer import Evaluation, open_loop
-from ate.steer.evaluation import denoised_error
+from ate.steer.evaluation import denoised_error, open_loop_by_episode
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_the_error_is_that_of_the_joints_that_move(setting, monkeypatch):
     space = policy.spaces[0]
     low, high = space.decode(torch.full((1, 8, 5), -1.0)).numpy(), space.decode(torch.full((1, 8, 5), 1.0)).numpy()
     units = (high - low).mean((0, 1)) / 2  # of a joint, per normalised unit
-    by_joint = np.array(list(open_loop(policy, new).by_joint.values())) / units
+    by_joint = np.array(list(open_loop(policy, new).values())) / units
     assert denoised_error(policy, new) == pytest.approx(by_joint.mean(), rel=1e-5)
     assert denoised_error(policy, new) > 0.1
 
@@ -66,3 +66,13 @@ def test_rollouts_are_those_of_the_simulator():
     generator = torch.Generator().manual_seed(5)
     direct = rollout(lambda q, s: policy.act(q, s, generator), "ur5e", "lift", range(2), execute=4)
     assert found["success"] == direct.rate and found["closest"] == direct.closest.mean()
+
+
+def test_errors_by_episode_average_to_those_by_joint(setting):
+    """With fewer rows than samples every row is one, so episodes weigh by their length."""
+    policy, new = setting
+    errors = open_loop_by_episode(policy, new)
+    assert errors.by_joint == open_loop(policy, new)
+    for joint, by_episode in errors.by_episode.items():
+        assert len(by_episode) == len(new)
+        assert np.average(by_episode, weights=new.lengths) == pytest.approx(errors.by_joint[joint], rel=1e-5)

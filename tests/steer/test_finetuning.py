@@ -110,8 +110,8 @@ def test_finetuning_leaves_its_inputs_alone_and_learns(setting):
     assert torch.equal(weights(policy), before)
     # From ~1 (predicting nothing) a network of this size must fall well below half on four episodes.
     assert trained.loss[-1]["loss"] < 0.5 * trained.loss[0]["loss"]
-    error = open_loop(trained.policy, new).by_joint
-    untrained = open_loop(policy.moved_to(trained.policy.spaces[0]), new).by_joint
+    error = open_loop(trained.policy, new)
+    untrained = open_loop(policy.moved_to(trained.policy.spaces[0]), new)
     assert set(error) == set(new.joint_names)
     assert sum(error.values()) < sum(untrained.values())
 
