@@ -95,7 +95,7 @@ def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
 
 
 # Units of joints in words, by what `unit` gives.
-UNITS = {"rad": "rad", "m": "m", "open": "share of the opening"}
+UNITS = {"rad": "rad", "m": "m", "open": "0–1"}
 
 
 def unit(joint: str) -> str:

@@ -195,7 +195,7 @@ def test_a_second_run_waits_for_the_folder(given, write, tmp_path, capsys, monke
 def test_lists_and_files_of_the_command_line_reach_a_notebook_as_they_are_written_there(given, monkeypatch):
     """`-p parameterizations=sample` is a list by then, and another folder is not that of the command line."""
     seen = []
-    monkeypatch.setattr(notebooks, "_execute", lambda number, directory, parameters, rest: seen.append(parameters))
+    monkeypatch.setattr(notebooks, "_execute", lambda number, directory, parameters, *_: seen.append(parameters))
     execute(["03"], {**given, "parameterizations": ("sample",), "lams": (1.0, 3.0)})
     (parameters,) = seen
     assert (parameters["parameterizations"], parameters["lams"]) == ("sample", "1,3")

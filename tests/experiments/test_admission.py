@@ -149,9 +149,8 @@ def test_report_and_card_begin_with_what_was_accepted(data, tmp_path):
     show(run, "02")
     assert next(iter(run.cards()["02"])) == "accepted"
     page = write_report(run).read_text()
-    # In red: the frame's own colour.
-    assert page.index("data-accepted") < page.index("data-headline") and ".accepted { border: 3px solid #b3261e" in page
-    assert DEGREES in page[page.index("data-accepted") : page.index("data-headline")]
+    alert = '<div class="alert hurts" data-alert="accepted">'
+    assert DEGREES in page[page.index(alert) : page.index("data-headline")]
 
 
 def show(run: RunDirectory, key: str) -> None:
@@ -209,7 +208,7 @@ def test_the_report_leaves_out_sections_of_other_episodes(data, tmp_path):
     show(run, "03")
     page = write_report(run).read_text()
     assert [f"shown by {key}" in page for key in ("01", "02", "03")] == [True, False, True]
-    assert "data-stale" in page and "ate run --only 02" in page
+    assert 'data-alert="stale"' in page and "ate run --only 02" in page
     # Looking again does not change what is used; taken back, the section is of the run again.
     preflight(chosen(data, run.path), strict=False)
     assert "shown by 03" in write_report(run).read_text()

@@ -18,7 +18,6 @@ from ate.viz.style import (
     UNITS,
     add_band,
     colors,
-    error_title,
     finish,
     nested,
     short,
@@ -175,8 +174,7 @@ def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
                 legendgroup=method, showlegend=row == 1, marker={"color": palette[method]}, row=row, col=1,
                 error_y=whiskers(mean, low, high) if np.isfinite(low).all() else None,
             )  # fmt: skip
-        title = error_title({joint for run in panel_results for joint in run.open_loop})
-        figure.update_yaxes(title_text=title, rangemode="tozero", row=row, col=1)
+        figure.update_yaxes(title_text="Absolute error", rangemode="tozero", row=row, col=1)
     figure.update_xaxes(title_text="Joint", tickangle=-30, row=max(len(panels), 1), col=1)
     return finish(figure, 140 + 300 * max(len(panels), 1), barmode="group")
 
