@@ -45,12 +45,14 @@ def _conclude(directory: RunDirectory) -> None:
     """Print what is doubtful about the run, in colour, and its answer in two lines."""
     from ate.data.doctor.report import FAIL
     from ate.experiments.answer import ANSWER
-    from ate.viz.report.alert import alerts
+    from ate.viz.report.alert import alerts, stale_sections
 
     for alert in alerts(directory):
         line = " ".join([alert.text, *alert.details])
         click.secho(f"{alert.level}: {line}", fg="red" if alert.level == FAIL else "yellow")
-    answer = next((headline[ANSWER] for headline in directory.headlines().values() if ANSWER in headline), None)
+    stale = stale_sections(directory)
+    shown = [headline for key, headline in directory.headlines().items() if key not in stale and ANSWER in headline]
+    answer = shown[0][ANSWER] if shown else None
     if answer is not None:
         color = {"helps": "green", "hurts": "red"}.get(answer["light"], "yellow")
         click.secho(answer["sentence"], fg=color, bold=True)

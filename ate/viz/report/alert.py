@@ -44,7 +44,8 @@ def alerts(run: RunDirectory) -> list[Alert]:
     lines = []
     if origin is not None and origin.accepted:
         lines.append(Alert(FAIL, ACCEPTED, "Accepted although the doctor calls it FAIL", tuple(origin.sentences)))
-    doubts = {doubt for headline in headlines.values() for doubt in headline.get(ANSWER, {}).get("doubts", ())}
+    shown = [headline.get(ANSWER, {}) for key, headline in headlines.items() if key not in stale]
+    doubts = {doubt for answer in shown for doubt in answer.get("doubts", ())}
     if WEAK_BASE in doubts:
         lines.append(
             Alert(FAIL, BASE, "A base policy fails on its own robots: whether a method helps cannot be judged.")
