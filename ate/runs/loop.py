@@ -129,8 +129,7 @@ def train(
                 row = progress.close_row()
                 row.update({} if after_log is None else after_log(done))
                 bar.set_postfix({k: f"{v:.4g}" for k, v in list(row.items())[1:3]}, refresh=False)
-                if files is not None:
-                    write_text(files / METRICS, "".join(json.dumps(row) + "\n" for row in progress.rows))
+                _write_rows(files, progress)
             status.update(done)
             stopping = directory is not None and any_process(status.stopping)
             due = progress.since == 0 and (done == steps or done % checkpoint_every == 0)
@@ -143,6 +142,11 @@ def train(
         status.finish()
         wait()
     return progress.rows
+
+
+def _write_rows(directory: Path | None, progress: Progress) -> None:
+    if directory is not None:
+        write_text(directory / METRICS, "".join(json.dumps(row) + "\n" for row in progress.rows))
 
 
 def _store(directory: Path | None, state: State, identity: str, progress: Progress, own: Collection[str]) -> None:
