@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels
+.PHONY: run quick test venv browser lint types lab data layouts verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -125,6 +125,10 @@ soak: venv
 	ATE_KILLS=20 $(BIN)/python -m pytest -q tests/align/test_kill.py
 	$(BIN)/python -m benchmarks.soaks.kill_alignment
 
+# Notebook 01 in a kernel of its own on every layout; the tests execute its cells in one process.
+layouts: venv
+	ATE_LAYOUTS=all $(BIN)/python -m pytest -q -n $(WORKERS) tests/data/formats/test_notebook_01.py
+
 # The same under torchrun: one of two processes gets SIGTERM at 10 random moments, without dropout and with it.
 preempt: venv
 	$(BIN)/python -m benchmarks.soaks.preemption
@@ -211,3 +215,30 @@ lerobot: venv $(LEROBOT)/.installed
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
+
+# PushT, a simulator of others: scripted demonstrations of two robots, then notebook 03 with success in that environment.
+PUSHT := runs/pusht
+pusht: venv
+	test -d $(PUSHT)/data || $(BIN)/python -m benchmarks.pusht $(PUSHT)/data
+	$(BIN)/ate run --profile demo --run $(PUSHT)/run --only 03 -p pretrain=$(PUSHT)/data/turned -p adapt=$(PUSHT)/data/pusht \
+	  -p source=action -p align=smoke -p parameterizations=sample -p pretrain_steps=1500 -p steps=300 -p demonstrations=10 \
+	  -p seeds=2 -p rollouts=20 -p "simulator=gym:gym_pusht/PushT-v0,qpos=agent_pos,state=environment_state,success=coverage>=0.8,option.obs_type=environment_state_agent_pos,image=render"
+
+# gym-aloha in an environment of its own, which has mujoco 3: a policy that holds its position, as far as it gets.
+aloha: venv
+	test -x build/aloha/bin/python || { $(PYTHON) -m venv build/aloha && build/aloha/bin/pip install -q gym-aloha; }
+	MUJOCO_GL=egl $(BIN)/python -m benchmarks.own_simulator \
+	  "gym:gym_aloha/AlohaTransferCube-v0,qpos=agent_pos,option.obs_type=pixels_agent_pos,python=build/aloha/bin/python,timeout=300" --rollouts 3 --steps 20
+
+# ManiSkill3 in an environment of its own: demonstrations of its motion planner, then notebook 03 with success in PickCube.
+MANISKILL := runs/maniskill
+PICK := gym:benchmarks/maniskill.py:PickCube-v1,qpos=agent/qpos[0:8],state=extra/tcp_pose+extra/goal_pos+extra/obj_pose,success=success,gripper=0:0.04,command=-1:1,steps=100
+PICK := $(PICK),option.num_envs=1,option.obs_mode=state_dict,option.control_mode=pd_joint_pos,option.render_backend=none,option.sim_backend=physx_cpu
+maniskill: venv
+	test -x build/maniskill/bin/python || { $(PYTHON) -m venv build/maniskill && \
+	  build/maniskill/bin/pip install -q torch "numpy<2" mani_skill==3.0.1 mplib==0.1.1 "opencv-python<5"; }
+	test -d $(MANISKILL)/pretrain || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/pretrain --episodes 30
+	test -d $(MANISKILL)/adapt || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/adapt --episodes 10 --seed 2000000
+	$(BIN)/ate run --profile demo --run $(MANISKILL)/run --only 03 -p pretrain=$(MANISKILL)/pretrain -p adapt=$(MANISKILL)/adapt \
+	  -p source=action -p align=smoke -p parameterizations=sample -p pretrain_steps=2000 -p steps=300 -p demonstrations=5 \
+	  -p seeds=2 -p rollouts=10 -p "simulator=$(PICK),python=build/maniskill/bin/python"

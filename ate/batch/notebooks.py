@@ -1,10 +1,14 @@
 """Notebooks in batch: papermill executes them, after a check of the parameters."""
 
+import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from ate.data.hub import is_id
 from ate.errors import InputError, unknown
 from ate.experiments.settings import ROOT, Settings, settings
 from ate.robots.model_text import is_model
@@ -12,6 +16,7 @@ from ate.runs.directory import TITLES, RunDirectory
 from ate.runs.failure import RED, NotebookFailed, NotebookFailure, section_of
 from ate.runs.files import write_text
 from ate.runs.lock import lock
+from ate.sim.gym_address import absolute
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -65,8 +70,11 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     parameters = {**given, **texts, "profile": chosen.profile, "run": str(chosen.directory)}
     for name in PATHS:
         value = str(given.get(name) or "")
-        if value and (name in PATHS[:3] or value.endswith((".txt", ".toml", ".json")) or is_model(value)):
+        a_file = value.endswith((".txt", ".toml", ".json")) or is_model(value)
+        if value and not is_id(value) and (name in PATHS[:3] or a_file):
             parameters[name] = str(Path(value).resolve())
+    if chosen.simulator:
+        parameters["simulator"] = absolute(chosen.simulator)
     # Idle OpenMP threads that spin slow a guided step down on shared cores, tenfold and more.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["ATE_BATCH"] = "1"
@@ -110,15 +118,25 @@ def _papermill(source: Path, output: Path, parameters: Mapping[str, Any]) -> Non
     """
     import papermill
 
+    from ate.batch.kernel import kernel_with, last_words
+
     options = {"kernel_name": "python3", "log_output": False, "start_timeout": TIMEOUT, "iopub_timeout": TIMEOUT}
     output.unlink(missing_ok=True)
     for attempt in range(STARTS):
-        try:
-            papermill.execute_notebook(source, output, parameters, **options)
-            return
-        except RuntimeError:
-            if attempt == STARTS - 1 or _last_begun(_read(output)) is not None:
+        with TemporaryFile() as errors:
+            try:
+                papermill.execute_notebook(
+                    source, output, parameters, kernel_manager_class=kernel_with(errors), **options
+                )
+                return
+            except KeyboardInterrupt:
+                # nbclient leaves the task of the interrupted cell behind; asyncio would log that its kernel is gone.
+                logging.getLogger("asyncio").addFilter(lambda record: "DeadKernelError" not in record.getMessage())
                 raise
+            except RuntimeError:
+                if attempt == STARTS - 1 or _last_begun(_read(output)) is not None:
+                    sys.stderr.write(last_words(errors))
+                    raise
 
 
 def _failure(

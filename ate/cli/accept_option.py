@@ -1,5 +1,6 @@
 """`--accept`: codes of the doctor's FAIL findings to train on all the same, and the check that needs them."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +18,7 @@ accept_option = click.option(
 )
 
 
-def accepted(pretrain: "DataSet | None", adapt: "DataSet", horizon: int, accept: str) -> list[str]:
+def accepted(pretrain: "Sequence[DataSet]", adapt: "Sequence[DataSet]", horizon: int, accept: str) -> list[str]:
     """Findings that are accepted although they are FAIL, a sentence each, also printed in red.
 
     Raises:

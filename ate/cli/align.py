@@ -111,7 +111,7 @@ def _job(
         data = given
         config = resolve(preset or "demo").with_options(**options)
         job = Job(data[0].load_sets(), data[1].load(), config, out or DEFAULT_FOLDER, seed, command)
-    job.accepted = accepted(*data, config.chunk, accept)
+    job.accepted = accepted(data[:1], data[1:], config.chunk, accept)
     return job
 
 
@@ -133,6 +133,7 @@ def _job(
 @click.option("--robot", default="", help="Profile of the adaptation robots, where files name no joints.")
 @click.option("--exclude", default="", help="Episodes of the adaptation robots to leave out, separated by commas.")
 @click.option("--workers", default=2, show_default=True, help="Processes.")
+@accept_option
 def benchmark(
     pretrain_folders: tuple[str, ...],
     adapt_folders: tuple[str, ...],
@@ -145,6 +146,7 @@ def benchmark(
     robot: str,
     exclude: str,
     workers: int,
+    accept: str,
 ) -> None:
     """Train several variants of alignment over seeds and evaluate all of them by the same tests.
 
@@ -164,13 +166,14 @@ def benchmark(
     chosen = variant_configs(names(variants), resolve(preset))
     pretrain = [DataSet(path, joints=names(joints_pretrain)) for path in pretrain_folders]
     adapt = [DataSet(path, exclude=names(exclude), robot=robot, joints=names(joints)) for path in adapt_folders]
+    lines = accepted(pretrain, adapt, resolve(preset).chunk, accept)
     directory = RunDirectory(folder)
     rows = run_benchmark(pretrain, adapt, chosen, range(seeds), directory.folder("variants"), workers)
     for line in write_benchmark(rows, over_seeds(rows), directory):
         click.echo(line)
     hashes = {data.path: episodes.digest for data in (*pretrain, *adapt) for episodes in data.load_sets()}
     config = {variant.name: variant.config.to_dict() for variant in chosen}
-    directory.save_card(
-        "benchmark",
-        card(config, seeds={"seeds": list(range(seeds))}, hashes=hashes, command=shlex.join(["ate", *sys.argv[1:]])),
+    of_run = card(
+        config, seeds={"seeds": list(range(seeds))}, hashes=hashes, command=shlex.join(["ate", *sys.argv[1:]])
     )
+    directory.save_card("benchmark", {**({"accepted": lines} if lines else {}), **of_run})

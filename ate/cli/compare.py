@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=int, default=None, help="Training seeds.")
 @click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
 @click.option("--task", default=None, help="Simulated task to roll out [default: that of the demonstrations].")
+@click.option("--simulator", default=None, help="Roll out in this gymnasium environment: gym:ID,qpos=KEY,…")
 @click.option("--pretrain-steps", type=int, default=None, help="Optimisation steps of pre-training.")
 @click.option("--workers", type=int, default=None, help="Processes of this machine.")
 @click.option("--methods", type=Name(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
@@ -62,7 +63,7 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     rows = method_rows(results)
     click.echo(table_text(rows))
     lines = [*comparison_sentences(results), *control_sentences(results)]
-    answer = bottom_line(results, study.adapt.robot, bases)
+    answer = bottom_line(results, study.adapt.robot, bases, study.blind)
     lines = [*(base.sentence for base in bases), *lines]
     click.echo("\n".join([*lines, answer]))
     kind = "compare" if methods == COMPARISON else methods
@@ -90,6 +91,7 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
 @click.option("--axis", "axes", multiple=True, metavar="NAME=VALUES",
               help="Any other field of a sweep: encoder, share, demonstrations, steps, parameterization, controls, "
               f"control_lams, control_clamps, {', '.join(OPTIONS[2:])}.")  # fmt: skip
+@click.option("--simulator", default=None, help="Roll out in this gymnasium environment: gym:ID,qpos=KEY,…")
 @click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
 @click.option("--executor", default=None, help="here, processes, submitit-local, or slurm:partition=NAME,time=MINUTES.")
 @click.option("--workers", type=int, default=None, help="Processes of this machine.")
@@ -153,8 +155,8 @@ def _whole(ask: Callable[[], "list[RunResult]"]) -> "list[RunResult]":
 def _report(study: "Study", described: "Sweep", regime: "Regime", results: Sequence["RunResult"],
             held_out: Sequence["RunResult"]) -> None:  # fmt: skip
     """Table and sentences of one regime, printed; the same with figures, card and winner kept for the report."""
+    from ate.experiments.results import of_regime
     from ate.experiments.stats.selection import searched
-    from ate.experiments.study import of_regime
     from ate.experiments.summary import grid_sentences, method_rows, rolled_out
     from ate.experiments.winner import save_winner
     from ate.viz.report.section import Section, keep_section

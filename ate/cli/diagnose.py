@@ -18,6 +18,7 @@ from ate.data.doctor.report import FAIL
 @click.option("--robot", default="", help="Robot's profile, where the files do not name their joints.")
 @click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
 @click.option("--no-simulator", is_flag=True, help="Compare commands with positions instead of replaying them.")
+@click.option("--simulator", default="", help="Replay in this gymnasium environment: gym:ID,qpos=KEY,…")
 @click.option("--seed", default=0, show_default=True, help="Of noise and shuffles.")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the checks to this file.")
 def diagnose(
@@ -30,6 +31,7 @@ def diagnose(
     robot: str,
     exclude: tuple[str, ...],
     no_simulator: bool,
+    simulator: str,
     seed: int,
     json_out: Path | None,
 ) -> None:
@@ -48,7 +50,7 @@ def diagnose(
         load(path, source, left_out, layout, robot),
         start=None if start is None else Policy.load(start),
         held_out=None if held_out is None else load(held_out, source, (), layout, robot),
-        simulator=False if no_simulator else None,
+        simulator=False if no_simulator else simulator or None,
         seed=seed,
     )
     rows = [{**check.row(), "subject": str(number)} for number, check in enumerate(diagnosis.checks, 1)]

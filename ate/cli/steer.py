@@ -53,6 +53,7 @@ METHODS = ("guidance", "retarget", "direct")
 @click.option("--evaluate-every", default=0, show_default=True,
               help="Steps between evaluations on a tenth of the episodes, then held out; 0 for none.")  # fmt: skip
 @click.option("--rollouts", default=0, show_default=True, help="Simulated episodes of each evaluation.")
+@click.option("--simulator", default="", help="Simulate them in this gymnasium environment: gym:ID,qpos=KEY,…")
 @click.option("--meter-only", is_flag=True, help="Train nothing: say what guidance would do, and propose λ and clamp.")
 def steer(
     policy_file: Path,
@@ -68,6 +69,7 @@ def steer(
     guidance: str | None,
     evaluate_every: int,
     rollouts: int,
+    simulator: str,
     meter_only: bool,
     cosine: bool,
     **options: Any,
@@ -92,13 +94,13 @@ def steer(
     config = GuidanceConfig.of(guidance, {name: value for name, value in options.items() if value is not None})
     policy = Policy.load(_existing(policy_file))
     task = Task.on(policy, (adapt, robot), (pretrain, robot_pretrain), share)
-    known = accepted(task.pretrain, task.data, policy.config.horizon, accept)
+    known = accepted([task.pretrain] if task.pretrain else [], [task.data], policy.config.horizon, accept)
     guided = None if method != "guidance" else task.guidance(folder, config)
     replay = task.replay if method == "retarget" or (guided and config.at_pretraining) else None
     seed, evaluation, episodes, before = optim["seed"], None, task.episodes, ""
     if evaluate_every or rollouts:
         episodes, held_out = episodes.split(HELD_OUT, seed)
-        evaluation = Evaluation(held_out, evaluate_every or optim["steps"], rollouts, seed=seed)
+        evaluation = Evaluation(held_out, evaluate_every or optim["steps"], rollouts, seed=seed, simulator=simulator)
     if guided and not config.at_pretraining:
         measured = dry_run(policy.moved_to(task.space), episodes, guided, batch=optim["batch"], seed=seed)
         before = f"Before training: {measured.sentence(guided)}"

@@ -26,6 +26,8 @@ SINCE = (1e9, 4e9)
 MEASURED = 2000
 # A step this much longer than the usual one is a gap, and counts for no rate.
 GAP = 3.0
+# Gaps in more than this share of the steps are no gaps: rows come when they come.
+IRREGULAR = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,25 @@ class Clock:
         """
         values = self._values(len(self.series))
         return (values - values[0]) * SECONDS.get(self.unit, 0.0)
+
+    @cached_property
+    def irregular(self) -> bool:
+        """Whether so many steps are long that the rows have no rate."""
+        steps, step = np.diff(self.seconds()), usual(self.seconds())
+        return bool(step > 0 and (steps > GAP * step).mean() > IRREGULAR)
+
+    def breaks(self) -> tuple[int, ...]:
+        """Rows before which time goes back, or is missing: no motion leads to them from the row before.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        seconds = self.seconds()
+        steps, step = np.diff(seconds), usual(seconds)
+        if step <= 0:
+            return ()
+        cut = (steps < 0) if self.irregular else (steps < 0) | (steps > GAP * step)
+        return tuple(int(row) + 1 for row in np.flatnonzero(cut))
 
     @property
     def label(self) -> str:

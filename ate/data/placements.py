@@ -18,6 +18,10 @@ from ate.robots.profile import profile as profile_of
 Placements = Mapping[str, Placement]
 
 
+class KinematicsUnknown(UserWarning):
+    """Tool motion was asked for, and a robot's kinematics are not known: name its URDF or MJCF, or identify it."""
+
+
 def robot_of(episodes: Episodes) -> str:
     """What `Placement.of` takes for the robot of a set: its profile or its name; empty where neither has kinematics."""
     for name in (episodes.profile, episodes.robot):

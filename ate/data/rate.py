@@ -16,8 +16,10 @@ def at_rate(episodes: Episodes, hz: float) -> Episodes:
     """The same recordings at `hz` rows a second, in memory.
 
     Rows are interpolated between their neighbours in time; codes (phases) take the nearest row, quaternions in the last
-    four columns of `ee_pose` keep unit length. An action without a column for every joint is left out: steps of a tool
-    or speeds say something else at another rate.
+    four columns of `ee_pose` keep unit length. Where a clock jumps or runs backwards an episode is cut, and each part
+    is an episode: nobody knows the motion between those rows. Rows that come at no rate are taken at the times of their
+    clock. An action without a column for every joint is left out: steps of a tool or speeds say something else at
+    another rate.
 
     Args:
         episodes: each with its rate, in its own file or as the set's.
@@ -28,7 +30,29 @@ def at_rate(episodes: Episodes, hz: float) -> Episodes:
     """
     if not (np.isfinite(hz) and hz > 0):
         raise InputError(f"{hz:g} Hz", where="rate", expected="steps a second above 0", fix="give, say, 20")
-    return replace(episodes, items=tuple(_resampled(item, episodes, hz) for item in episodes), rate_hz=float(hz))
+    parts = {item.name: _parts(item) for item in episodes}
+    items = tuple(_resampled(part, episodes, hz) for every in parts.values() for part in every)
+    notes = tuple(
+        f"{name} was cut where its clock jumps: {', '.join(f'{part.name} ({len(part)} rows)' for part in every)}."
+        for name, every in parts.items() if len(every) > 1
+    )  # fmt: skip
+    ledger = replace(episodes.ledger, notes=(*episodes.ledger.notes, *notes))
+    return replace(episodes, items=items, rate_hz=float(hz), ledger=ledger)
+
+
+def _parts(item: Episode) -> tuple[Episode, ...]:
+    """The episode cut at the breaks of its clock, `…_part_0`, `…_part_1`, …; a single row between two is none."""
+    cuts = item.clock.breaks() if item.clock is not None and item.clock.unit else ()
+    if not cuts or item.clock is None:
+        return (item,)
+    spans = [(a, b) for a, b in zip((0, *cuts), (*cuts, len(item)), strict=True) if b - a > 1]
+    return tuple(
+        replace(
+            item, name=f"{item.name}_part_{number}", clock=item.clock.part(start, stop),
+            series={name: series.part(start, stop) for name, series in item.series.items()},
+        )
+        for number, (start, stop) in enumerate(spans)
+    )  # fmt: skip
 
 
 def _resampled(item: Episode, episodes: Episodes, hz: float) -> Episode:
@@ -38,8 +62,12 @@ def _resampled(item: Episode, episodes: Episodes, hz: float) -> Episode:
             "no rate", where=f"{item.path}, episode {item.name}", expected="steps a second, to know the time of a row",
             fix="record rate_hz as an attribute of the file, or give it: rate= of ate.data.load, --rate",
         )  # fmt: skip
-    count = int((len(item) - 1) / rate * hz + 1e-9) + 1
-    at = np.minimum(np.arange(count) * (rate / hz), len(item) - 1)
+    if item.clock is not None and item.clock.unit and item.clock.irregular:
+        seconds = item.clock.seconds()
+        at = np.interp(np.arange(int(seconds[-1] * hz + 1e-9) + 1) / hz, seconds, np.arange(len(item)))
+    else:
+        count = int((len(item) - 1) / rate * hz + 1e-9) + 1
+        at = np.minimum(np.arange(count) * (rate / hz), len(item) - 1)
     joints = item.series[episodes.source].shape if episodes.source in item.series else None
     series = {
         name: Series.of(_at(item.read(name), at, name), item.name)

@@ -28,7 +28,7 @@ def run_checks(
     space: ActionSpace | None = None,
     start: Policy | None = None,
     held_out: Episodes | None = None,
-    simulator: bool | None = None,
+    simulator: bool | str | None = None,
     seed: int = 0,
 ) -> Diagnosis:
     """Run the eight checks on a policy with a low loss and a bad robot.
@@ -39,7 +39,8 @@ def run_checks(
         space: the action space it acts in; by default its space for this robot, else its first.
         start: the weights it started from, to compare with; None where they are not known.
         held_out: episodes it was not trained on; None skips their check, and gripper events are counted in training.
-        simulator: whether to replay in the simulator; None replays where it is possible.
+        simulator: whether to replay in the simulator; None replays where it is possible. The address of a gymnasium
+            environment replays there.
         seed: of the noise that chunks are denoised from and of the shuffles.
 
     Raises:
@@ -71,13 +72,14 @@ def run_checks(
     return Diagnosis(episodes.robot, checks, errors)
 
 
-def diagnose_seed(trained: SeedRun, method: str, seed: int = 0) -> Diagnosis:
+def diagnose_seed(trained: SeedRun, method: str, seed: int = 0, simulator: str = "") -> Diagnosis:
     """Run the checks on the policy that one method of one training seed trained, and the weights it started from.
 
     Args:
         trained: the policies of all methods, with the demonstrations and the held-out episodes of the seed.
         method: which method.
         seed: of the noise that chunks are denoised from.
+        simulator: address of a gymnasium environment; empty for the simulator of `ate.sim`, where it is known there.
 
     Raises:
         InputError: no such method.
@@ -85,7 +87,9 @@ def diagnose_seed(trained: SeedRun, method: str, seed: int = 0) -> Diagnosis:
     if method not in trained.trained:
         raise unknown(method, trained.trained, where="method of the diagnosis")
     policy, start = trained.trained[method].policy, trained.starts[method]
-    return run_checks(policy, trained.drawn, start=start, held_out=trained.held_out, seed=seed)
+    return run_checks(
+        policy, trained.drawn, start=start, held_out=trained.held_out, simulator=simulator or None, seed=seed
+    )
 
 
 def _require_columns(episodes: Episodes, space: ActionSpace) -> None:

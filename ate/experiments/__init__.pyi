@@ -7,6 +7,7 @@ from .materials import retargeted as retargeted
 from .methods import MethodSpec as MethodSpec
 from .methods import comparison as comparison
 from .methods import lambda_clamp as lambda_clamp
+from .observability import blind_sentence as blind_sentence
 from .preparation import align_by_motion as align_by_motion
 from .preparation import align_config as align_config
 from .preparation import align_robots as align_robots

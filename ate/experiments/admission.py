@@ -57,7 +57,7 @@ def admitted(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes, st
     if known is not None and known.examined == examined:
         found = tuple(dict(row) for row in known.failed)
     else:
-        found = failures(settings.pretrain_data, settings.adapt_data, settings.horizon)
+        found = failures((settings.pretrain_data,), (settings.adapt_data,), settings.horizon)
     accepted = admit(found, settings.accept)
     directory.bind(replace(origin, accepted=accepted, examined=examined, failed=found))
     return Admitted(sets, adapt, accepted)

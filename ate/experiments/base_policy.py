@@ -123,7 +123,7 @@ def base_success(file: Path, sets: Sequence[Episodes], rollouts: int = ROLLOUTS)
     known = [i for i, episodes in enumerate(sets) if simulated(episodes)]
     if not known:
         return None
-    kept = file.with_name(f"own_success_{rollouts}.json")
+    kept = success_file(file, rollouts)
     with lock(file.parent, "rolling out the base policy"):
         if not kept.exists():
             policy = Policy.load(file)
@@ -133,6 +133,11 @@ def base_success(file: Path, sets: Sequence[Episodes], rollouts: int = ROLLOUTS)
     return BaseSuccess.from_tree(read_json(kept))
 
 
+def success_file(file: Path, rollouts: int = ROLLOUTS) -> Path:
+    """Where `base_success` of a checkpoint is kept."""
+    return file.with_name(f"own_success_{rollouts}.json")
+
+
 @one_thread()
 def _row(policy: Policy, index: int, episodes: Episodes, rollouts: int) -> BaseRow:
     # Imported here: data without a simulator need no mujoco.
@@ -140,7 +145,7 @@ def _row(policy: Policy, index: int, episodes: Episodes, rollouts: int) -> BaseR
 
     own, generator = policy.moved_to(policy.spaces[index]), torch.Generator().manual_seed(0)
     outcome = rollout(
-        lambda qpos, state: own.act(qpos, state, generator), episodes.robot, episodes.task or "", range(rollouts),
+        own.acting(generator), episodes.robot, episodes.task or "", range(rollouts),
         execute=min(EXECUTE, policy.config.horizon), threads=1,
     )  # fmt: skip
     return BaseRow(episodes.robot, episodes.task or "", int(outcome.success.sum()), rollouts)

@@ -19,6 +19,7 @@ from ate.data.tool_space import tool_spaces
 from ate.errors import unknown
 from ate.experiments.admission import Admitted, admitted
 from ate.experiments.executors import Executor
+from ate.experiments.observability import blinded, check_observations, is_blind
 from ate.experiments.settings import SHIPPED, Settings
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.policies.policy import build
@@ -36,6 +37,8 @@ PRETRAIN_LEARNING_RATE, PRETRAIN_EMA = 1e-3, 0.998
 # joints every robot is another function to learn: the policy is told which one it moves. Tool motion is of no robot.
 POLICY_OPTIONS: dict[str, Any] = {"film": True, "anchor": "middle", "fine": True}
 JOINT_OPTIONS: dict[str, Any] = {**POLICY_OPTIONS, "named": True, "joint_noise": 0.01}
+# Sets, width, parameterisation and placements of a policy: `pretrain_policy` has them.
+PolicyArguments = tuple[tuple[Episodes, ...], int, str, Sequence[Placement]]
 
 
 def preflight(settings: Settings, strict: bool = True) -> Admitted:
@@ -65,6 +68,7 @@ def preflight(settings: Settings, strict: bool = True) -> Admitted:
     for episodes in (*sets, adapt):
         chunk(episodes, settings.horizon)
     unify([*sets, adapt])
+    check_observations(settings, sets, adapt)
     return admitted(settings, sets, adapt, strict)
 
 
@@ -129,18 +133,13 @@ def pretrain_policy(
         placements: of each robot, for a policy that acts in tool motion; none for one that acts in joints.
         changed: options of `ate.policies.build` that are to differ from the usual ones.
     """
-    optim = OptimConfig(
-        settings.pretrain_steps, settings.pretrain_batch, PRETRAIN_LEARNING_RATE, lr_schedule="cosine",
-        seed=settings.seed, ema=PRETRAIN_EMA,
-    )  # fmt: skip
     spaces = tool_spaces(sets, placements) if placements else None
-    options = {**(JOINT_OPTIONS if spaces is None else POLICY_OPTIONS), "hidden": settings.width, **(changed or {})}
-    acted_in = [width] if spaces is None else [_placed(placement) for placement in placements]
-    parts = [optim, settings.horizon, acted_in, options, parameterization, [s.digest for s in sets]]
-    kind = parameterization if spaces is None else f"tool-{parameterization}"
-    folder = settings.directory / "policies" / f"{kind}-{content_key(parts)[:12]}"
+    options = _options(settings, placements, changed)
+    folder = _policy_folder(settings, sets, width, parameterization, placements, options)
+    if is_blind(settings, sets):
+        sets = blinded(sets)
     file, shipped = folder / "policy.safetensors", shipped_weights(folder.name)
-    with lock(folder, f"pre-training the {kind} policy"):
+    with lock(folder, f"pre-training the {folder.name.rpartition('-')[0]} policy"):
         if not file.exists() and shipped.exists():
             write_atomic(file, lambda temporary: copyfile(shipped, temporary))
         elif not file.exists():
@@ -148,12 +147,55 @@ def pretrain_policy(
                 sets, settings.horizon, settings.seed, width, acted_in=spaces, parameterization=parameterization,
                 **options,
             )  # fmt: skip
-            pretrain(policy, sets, optim, directory=folder).policy.save(file)
+            pretrain(policy, sets, _optim(settings), directory=folder).policy.save(file)
     return file
+
+
+def pretrain_policies(settings: Settings, policies: Sequence[PolicyArguments]) -> list[Path]:
+    """Checkpoints of several policies, each given by the arguments of `pretrain_policy` after the settings.
+
+    Only those that have to be trained get processes of their own: starting one takes longer than reading a file.
+    """
+    untrained = []
+    for sets, width, parameterization, placements in policies:
+        options = _options(settings, placements, None)
+        folder = _policy_folder(settings, sets, width, parameterization, placements, options)
+        if not (folder / "policy.safetensors").exists() and not shipped_weights(folder.name).exists():
+            untrained.append((sets, width, parameterization, placements))
+    in_parallel(settings, [joblib.delayed(pretrain_policy)(settings, *given) for given in untrained])
+    return [pretrain_policy(settings, *given) for given in policies]
+
+
+def _optim(settings: Settings) -> OptimConfig:
+    return OptimConfig(
+        settings.pretrain_steps, settings.pretrain_batch, PRETRAIN_LEARNING_RATE, lr_schedule="cosine",
+        seed=settings.seed, ema=PRETRAIN_EMA,
+    )  # fmt: skip
+
+
+def _options(settings: Settings, placements: Sequence[Placement], changed: Mapping[str, Any] | None) -> dict[str, Any]:
+    usual = POLICY_OPTIONS if placements else JOINT_OPTIONS
+    return {**usual, "hidden": settings.width, **(changed or {})}
+
+
+def _policy_folder(
+    settings: Settings, sets: tuple[Episodes, ...], width: int, parameterization: str,
+    placements: Sequence[Placement], options: Mapping[str, Any],
+) -> Path:  # fmt: skip
+    """Where a pre-trained policy is kept, named by all that it depends on."""
+    acted_in = [_placed(placement) for placement in placements] if placements else [width]
+    parts = [_optim(settings), settings.horizon, acted_in, options, parameterization, [s.digest for s in sets]]
+    if is_blind(settings, sets):
+        # The digest of a set says nothing of its state.
+        parts.append("blind")
+    kind = f"tool-{parameterization}" if placements else parameterization
+    return settings.directory / "policies" / f"{kind}-{content_key(parts)[:12]}"
 
 
 def in_parallel(settings: Settings, jobs: Sequence[Any]) -> list[Any]:
     """Results of joblib's delayed jobs, in as many processes as the run has workers, each on one thread."""
+    if not jobs:
+        return []
     with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(jobs)), inner_max_num_threads=1):
         return list(joblib.Parallel()(jobs))
 

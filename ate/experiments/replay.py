@@ -45,7 +45,7 @@ def replay(experiment: Experiment, result: RunResult, aligned: Path | None) -> R
     experiment = replace(experiment, demonstrations=result.demonstrations, steps=result.steps)
     done = train_seed(experiment, [method], result.seed, aligned)
     trained = done.trained[method.name]
-    if not simulated(done.episodes):
+    if not simulated(done.episodes, experiment.task):
         return Replay(result, None, list(map(dict, result.loss)) == trained.loss)
     # All of them: the noise that a policy draws for one environment depends on how many there are.
     rollouts = roll_out(experiment, trained.policy, done.episodes, result.seed, record=True)

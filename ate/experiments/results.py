@@ -1,6 +1,6 @@
 """Results: what one trained method did in its rollouts, and why it may have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -93,3 +93,8 @@ class RunResult:
         """The inverse of `to_tree`."""
         rows = {name: tuple(tree[name]) for name in ("success", "closest", "loss", "meter")}
         return cls(**{**tree, **rows, "spec": MethodSpec.from_tree(tree["spec"])})
+
+
+def of_regime(results: Sequence[RunResult], regime: Regime) -> list[RunResult]:
+    """Results of one regime."""
+    return [r for r in results if r.regime == regime]

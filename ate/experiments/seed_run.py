@@ -21,9 +21,8 @@ from ate.experiments.materials import Materials
 from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.policies.policy import Policy
-from ate.robots.kinematic_table import ROBOTS
 from ate.runs.device import one_thread
-from ate.sim.tasks import TASKS
+from ate.sim.simulator import known
 from ate.steer.evaluation import open_loop, spread
 from ate.steer.finetuning import finetune_methods
 from ate.steer.training import OptimConfig, Trained
@@ -55,7 +54,8 @@ class Experiment:
         rollouts: fixed rollout seeds first_rollout … first_rollout + rollouts − 1.
         first_rollout: other start situations than a search had, for seeds that are held out from it.
         execute: actions carried out of each chunk.
-        task: to roll out; empty for that of the demonstrations. Another one asks what the other robots' episodes teach.
+        task: to roll out, or the address of a gymnasium environment (`ate.sim.gym_address`); empty for that of the
+            demonstrations. Another one asks what the other robots' episodes teach.
         seed: of the split into drawn and held-out episodes.
     """
 
@@ -79,9 +79,14 @@ class Experiment:
     seed: int = 0
 
 
-def simulated(episodes: Episodes) -> bool:
-    """Whether the files name a robot and a task of `ate.sim`: only then is there something to roll out in."""
-    return episodes.robot in ROBOTS and episodes.task in TASKS
+def simulated(episodes: Episodes, task: str = "") -> bool:
+    """Whether there is something to roll out in: a simulator of the user's own, or a robot and a task of `ate.sim`.
+
+    Args:
+        episodes: name the robot, and the task where `task` is empty.
+        task: as in `Experiment`.
+    """
+    return known(episodes.robot, task or episodes.task)
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +193,7 @@ def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: i
 
     generator = torch.Generator().manual_seed(seed)
     return rollout(
-        lambda qpos, state: policy.act(qpos, state, generator),
+        policy.acting(generator),
         episodes.robot,
         experiment.task or episodes.task or "",
         range(experiment.first_rollout, experiment.first_rollout + experiment.rollouts),
@@ -201,7 +206,7 @@ def roll_out(experiment: Experiment, policy: Policy, episodes: Episodes, seed: i
 @one_thread()
 def _result(experiment: Experiment, method: MethodSpec, seed: int, done: SeedRun) -> RunResult:
     trained, episodes = done.trained[method.name], done.episodes
-    outcome = roll_out(experiment, trained.policy, episodes, seed) if simulated(episodes) else None
+    outcome = roll_out(experiment, trained.policy, episodes, seed) if simulated(episodes, experiment.task) else None
     return RunResult(
         spec=method,
         seed=seed,

@@ -13,25 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from ate.data import excludes
+from ate.data.hub import located
 from ate.data.loading import DataSet
-from ate.errors import InputError, unknown
+from ate.errors import unknown
+from ate.experiments.limits import check_limits
 from ate.experiments.methods import CLAMPED_PAPER, TOOL_MOTION, lambda_clamp
 from ate.experiments.winner import read_winner
 from ate.runs.options import kinds_of, names, typed
+from ate.sim.gym_address import GymAddress
+from ate.sim.tasks import TASKS
 from ate.steer.guidance_config import OPTIONS, GuidanceConfig
-from ate.steer.optim_config import LR_SCHEDULES
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "data"
 # Lists in the run directory that notebook 01 writes and every notebook of the run reads.
 EXCLUDE_LISTS = {"adapt": "exclude_adapt.txt", "pretrain": "exclude_pretrain.txt"}
-TRAINED_IN = ("kernel", "child")
 # What to sweep at demonstrations. Where the energy is taken at the noised chunk no rollout succeeds without a clamp.
 LAMS_AT_DEMONSTRATIONS, CLAMPS_AT_X0, CLAMPS_AT_X_T = (0.5, 2.0), (0.02, 0.1, math.inf), (0.02, 0.1, 0.5)
-
-
-class KinematicsUnknown(UserWarning):
-    """Tool motion was asked for, and a robot's kinematics are not known: name its URDF or MJCF, or identify it."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,9 @@ class Settings:
     Attributes:
         profile: `smoke`, `demo` or `paper`.
         run: folder for results; empty for `runs/<profile>` of the repository.
-        pretrain: folder of the pre-training robots (one sub-folder each, or one robot's episodes).
-        adapt: folder of the adaptation robot's episodes.
+        pretrain: folder of the pre-training robots (one sub-folder each, or one robot's episodes), or a data set's id.
+        adapt: folder of the adaptation robot's episodes, or a data set's id, `user/repo`.
+        download: fetch data sets by id (`user/repo`) from the hub where there is no local copy.
         source: `"qpos"` or `"action"`: the series that chunks are cut from.
         layout: layout of the adaptation data, e.g. `"lerobot"`; empty to tell it from the files.
         layout_pretrain: the same for the pre-training data.
@@ -74,6 +73,9 @@ class Settings:
         rollouts: rollouts of each trained policy, from fixed seeds.
         task: simulated task to roll out; empty for that of the demonstrations. With pre-training episodes of another
             task than the demonstrations it asks what those teach.
+        simulator: address of a gymnasium environment to roll out in, `gym:ID` with its keys (docs/simulator.md); empty
+            for the simulator of `ate.sim`.
+        blind: policies see joints alone, and nothing of the task's state, whether recorded or not.
         guidance: of the guided method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
             `energy_at` …); as a parameter, `guidance` names the preset that they change.
         winner: file that notebook 04 wrote, with encoder and guidance; the options above change it. Empty for none.
@@ -93,6 +95,7 @@ class Settings:
     run: str = ""
     pretrain: str = str(SHIPPED / "lift" / "pretrain")
     adapt: str = str(SHIPPED / "lift" / "adapt" / "ur5e")
+    download: bool = False
     source: str = "qpos"
     layout: str = ""
     layout_pretrain: str = ""
@@ -121,6 +124,8 @@ class Settings:
     seeds: int = 4
     rollouts: int = 100
     task: str = ""
+    simulator: str = ""
+    blind: bool = False
     guidance: GuidanceConfig = TOOL_MOTION
     winner: str = ""
     lams: tuple[float, ...] = (0.3, 1.0, 3.0)
@@ -134,22 +139,18 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "embedded", "width", "pretrain_steps", "pretrain_batch", "steps", "batch", "seeds",
-                     "rollouts", "ablation_seeds", "workers"):  # fmt: skip
-            self._check(getattr(self, name) >= 1, name, "at least 1", "raise it")
-        for name in ("validation_seeds", "demonstrations", "rate", "rate_pretrain"):
-            self._check(getattr(self, name) >= 0, name, "0 or more", "use 0 for none")
-        if self.lr_schedule not in LR_SCHEDULES:
-            raise unknown(self.lr_schedule, LR_SCHEDULES, where="parameter lr_schedule")
-        self._check(0 < self.held_out < 1, "held_out", "a share in (0, 1)", "use 0.1")
-        if self.train not in TRAINED_IN:
-            raise unknown(self.train, TRAINED_IN, where="parameter train")
+        check_limits(self)
+        if self.simulator:
+            GymAddress.parse(self.simulator)
+        elif self.task and self.task not in TASKS:
+            raise unknown(self.task, TASKS, where="parameter task")
         # λ, clamps and their axes are checked by the record itself.
         lambda_clamp(self.lams, self.clamps, self.guidance)
 
-    def _check(self, right: bool, name: str, expected: str, fix: str) -> None:
-        if not right:
-            raise InputError(str(getattr(self, name)), where=f"parameter {name}", expected=expected, fix=fix)
+    @property
+    def rolled_out_in(self) -> str:
+        """The simulator's address, else the simulated task; empty for that of the demonstrations."""
+        return self.simulator or self.task
 
     @property
     def directory(self) -> Path:
@@ -159,17 +160,17 @@ class Settings:
     @property
     def adapt_data(self) -> DataSet:
         """Where the adaptation robot's episodes are, without those that are excluded."""
-        left_out = self._left_out(self.exclude, EXCLUDE_LISTS["adapt"])
-        return DataSet(self.adapt, self.source, left_out, self.layout, self.robot, self.joints, self.rate)
+        return self._data("adapt")
 
     @property
     def pretrain_data(self) -> DataSet:
         """Where the pre-training robots' episodes are, without those that are excluded."""
-        left_out = self._left_out(self.exclude_pretrain, EXCLUDE_LISTS["pretrain"])
-        return DataSet(
-            self.pretrain, self.source, left_out, self.layout_pretrain, self.robot_pretrain, self.joints_pretrain,
-            self.rate_pretrain,
-        )  # fmt: skip
+        return self._data("pretrain", "_pretrain")
+
+    def _data(self, role: str, suffix: str = "") -> DataSet:
+        own = {name: getattr(self, f"{name}{suffix}") for name in ("layout", "robot", "joints", "rate")}
+        left_out = self._left_out(getattr(self, f"exclude{suffix}"), EXCLUDE_LISTS[role])
+        return DataSet(located(getattr(self, role), self.download), self.source, left_out, **own)
 
     @property
     def encoder(self) -> str:
@@ -217,7 +218,8 @@ PROFILES: dict[str, Settings] = {
     "smoke": Settings(
         profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
         demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(1.0, 3.0), shares=(0.5,), ablation_seeds=2,
-        validation_seeds=2,
+        # Starting processes takes longer than this training.
+        validation_seeds=2, executor="here", workers=1,
     ),
     "demo": Settings(
         profile="demo", seeds=3, rollouts=50, lams=(0.3, 1.0), shares=(0.25, 0.5), ablation_seeds=2,

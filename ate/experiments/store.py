@@ -22,6 +22,7 @@ from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, run_seed
 from ate.runs.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from ate.runs.lock import lock
+from ate.sim.gym_address import of_result
 
 # Part of every hash: raised when the same settings come to mean another result.
 FORMAT = 3
@@ -49,7 +50,10 @@ def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Seque
     variants = {name: file_digest(Path(folder) / FILE) for name, folder in experiment.variants}
     shared = {
         "format": FORMAT,
-        "settings": {name: value for name, value in asdict(experiment).items() if name not in ELSEWHERE},
+        "settings": {
+            **{name: value for name, value in asdict(experiment).items() if name not in ELSEWHERE},
+            "task": of_result(experiment.task),
+        },
         "policy": file_digest(Path(experiment.policy)),
         "alignment": file_digest(Path(experiment.alignment) / FILE),
         "data": experiment.adapt.load().digest,

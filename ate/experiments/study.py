@@ -12,21 +12,23 @@ import joblib
 from ate.align.alignment import FILE, Alignment
 from ate.align.stages import fit, refit
 from ate.data.episodes import Episodes
-from ate.data.placements import is_placed, placement
+from ate.data.placements import KinematicsUnknown, is_placed, placement
 from ate.errors import unknown
-from ate.experiments.base_policy import ROLLOUTS, BaseSuccess, base_success
+from ate.experiments.base_policy import ROLLOUTS, BaseSuccess, base_success, success_file
 from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
 from ate.experiments.materials import RETARGETED
 from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, MethodSpec, method_set
-from ate.experiments.preparation import align_robots, alignment_folder, in_parallel, preflight, pretrain_policy
-from ate.experiments.results import Regime, RunResult
+from ate.experiments.observability import is_blind
+from ate.experiments.preparation import align_robots, alignment_folder, in_parallel, preflight, pretrain_policies
+from ate.experiments.results import Regime, RunResult, of_regime
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
-from ate.experiments.settings import KinematicsUnknown, Settings, at_demonstrations
+from ate.experiments.settings import Settings, at_demonstrations
 from ate.experiments.sweep import Sweep
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
 from ate.runs.lock import lock
+from ate.sim.gym_address import short
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ class Study:
             learning_rate=s.learning_rate,
             lr_schedule=s.lr_schedule,
             rollouts=s.rollouts,
-            task=s.task,
+            task=s.rolled_out_in,
             seed=s.seed,
         )
 
@@ -125,8 +127,11 @@ class Study:
         files = [*self.policies.values(), *self.tool_policies.values()]
         # No more of them than the methods get: at smoke size five robots are the longest part otherwise.
         rollouts = min(ROLLOUTS, max(1, self.settings.rollouts // 2))
-        jobs = [joblib.delayed(base_success)(file, self.pretrain, rollouts) for file in files]
-        return [success for success in in_parallel(self.settings, jobs) if success is not None]
+        known = any(simulated(episodes) for episodes in self.pretrain)
+        new = [file for file in files if known and not success_file(file, rollouts).exists()]
+        in_parallel(self.settings, [joblib.delayed(base_success)(file, self.pretrain, rollouts) for file in new])
+        found = (base_success(file, self.pretrain, rollouts) for file in files)
+        return [success for success in found if success is not None]
 
     def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
         """Methods of one training seed, trained again bit for bit, by parameterisation."""
@@ -192,7 +197,7 @@ class Study:
             results: what the search gave, methods complete over the search seeds.
             command: as `sweep`.
         """
-        if not sweep.validate or not simulated(self.adapt):
+        if not sweep.validate or not simulated(self.adapt, self.settings.rolled_out_in):
             return SweepResult((), ())
         from ate.experiments.stats.selection import select
 
@@ -211,7 +216,12 @@ class Study:
     @property
     def about(self) -> str:
         """Robot and task that it is about."""
-        return f"{self.adapt.robot}, {self.settings.task or self.adapt.task}"
+        return f"{self.adapt.robot}, {short(self.settings.rolled_out_in) or self.adapt.task}"
+
+    @property
+    def blind(self) -> bool:
+        """Whether its policies see joints alone."""
+        return is_blind(self.settings, self.pretrain)
 
     @cached_property
     def placed(self) -> bool:
@@ -265,11 +275,6 @@ def sweep_of(settings: Settings) -> Sweep:
     )
 
 
-def of_regime(results: Sequence[RunResult], regime: Regime) -> list[RunResult]:
-    """Results of one regime."""
-    return [r for r in results if r.regime == regime]
-
-
 def prepare(settings: Settings) -> Study:
     """Load, align and pre-train, each step read back from the run directory where it was done before.
 
@@ -288,10 +293,8 @@ def prepare(settings: Settings) -> Study:
         unknown_robots = ", ".join(dict.fromkeys(s.robot for s in (*sets, adapt) if not is_placed(s)))
         warnings.warn(KinematicsUnknown(f"{unknown_robots}: guidance at the demonstrations instead"), stacklevel=2)
         study = replace(study, settings=at_demonstrations(settings))
-    jobs = [joblib.delayed(pretrain_policy)(settings, sets, width, name) for name in wanted]
-    if study.placed:
-        places = tuple(placement(episodes) for episodes in sets)
-        jobs += [joblib.delayed(pretrain_policy)(settings, sets, width, name, places) for name in wanted]
-    files = in_parallel(settings, jobs)
+    places = tuple(placement(episodes) for episodes in sets) if study.placed else ()
+    asked = [(sets, width, name, ()) for name in wanted] + [(sets, width, name, places) for name in wanted if places]
+    files = pretrain_policies(settings, asked)
     joints, tool = (dict(zip(wanted, part, strict=False)) for part in (files, files[len(wanted) :]))
     return replace(study, policies=joints, tool_policies=tool)

@@ -11,6 +11,7 @@ from ate.data.placements import is_placed
 from ate.experiments.base_policy import BaseSuccess
 from ate.experiments.held_out import error_difference, errors_against_direct, held_out_error
 from ate.experiments.methods import CONTROLS, DIRECT, FORMS, MethodSpec
+from ate.experiments.observability import BLIND
 from ate.experiments.results import Regime, RunResult
 from ate.experiments.stats.bootstrap import Estimate, interquartile_mean, two_level
 from ate.experiments.stats.comparisons import Difference, Verdict, differences, improvement, summarise, verdict
@@ -172,7 +173,9 @@ def base_rows(bases: Sequence[BaseSuccess]) -> list[dict[str, Any]]:
     ]
 
 
-def bottom_line(results: Sequence[RunResult], robot: str, bases: Sequence[BaseSuccess] = ()) -> str:
+def bottom_line(
+    results: Sequence[RunResult], robot: str, bases: Sequence[BaseSuccess] = (), blind: bool = False
+) -> str:
     """The answer, one sentence a parameterisation: what helps against direct fine-tuning, and each against its control.
 
     A form whose control does as well does not help by what it is called after. Where a base policy fails on its own
@@ -182,6 +185,7 @@ def bottom_line(results: Sequence[RunResult], robot: str, bases: Sequence[BaseSu
         results: of one comparison.
         robot: its name or profile.
         bases: the base policies on their own robots.
+        blind: whether policies see joints alone, which then comes first of all.
     """
     answers = []
     for kind, group in by_condition(results).items():
@@ -208,6 +212,7 @@ def bottom_line(results: Sequence[RunResult], robot: str, bases: Sequence[BaseSu
         if rolled_out(results)
         else "Without a simulator: held-out error, and its difference to that of direct with a 95 % interval. "
     )
+    first = f"{BLIND} {first}" if blind else first
     return f"{first}What moves the policy to {title_of(robot)}? {measure}{'. '.join(answers)}."
 
 

@@ -8,7 +8,7 @@ pre-training robots it is where the policy is told.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -180,6 +180,10 @@ class Policy(nn.Module):
         observation = torch.from_numpy(self.observation(qpos, state, space)).to(device)
         mask = torch.from_numpy(space.loss_mask).to(device)
         return space.decode(self.denoise(observation, mask, generator), qpos).cpu().numpy()
+
+    def acting(self, generator: torch.Generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
+        """The policy as rollouts call it: (qpos, state) → chunks; one that was trained without a state gets none."""
+        return lambda qpos, state: self.act(qpos, state if self.config.state else None, generator)
 
     def moved_to(self, space: ActionSpace) -> "Policy":
         """A copy with the same weights that acts in another space of the same width."""

@@ -117,7 +117,7 @@ class Kinematics:
         """Geometric Jacobian (…, 6, n), linear rows first, with position and rotation of the tool as `forward`."""
         q = self._arm(qpos)
         turns, shifts = self._exponentials(q)
-        screws, coupling = self._constants(q)[0], self._constants(q)[2]
+        screws, coupling = self._constants(q)[:2]
         columns = [screws[0].expand(*q.shape[:-1], 6)]
         rotation, position = turns[0], shifts[0]
         for screw, turn, shift in zip(screws[1:], turns[1:], shifts[1:], strict=True):
@@ -210,27 +210,27 @@ class Kinematics:
         return {}
 
     def _constants(self, like: Tensor) -> tuple[Tensor, ...]:
-        """Screws, [ω], coupling, zero and mount on the device and of the type of a tensor; each made once."""
+        """Screws, coupling, zero, mount, the unit matrix, [ω] and [ω]², v, [ω]v and [ω]²v of every joint.
+
+        On the device and of the type of a tensor; each made once.
+        """
         key = (like.device, like.dtype)
         if key not in self._kept:
-            hats = np.array([_hat(screw[:3]) for screw in self.screws])
-            arrays = (self.screws, hats, self.coupling, self.zero, self.mount)
-            self._kept[key] = tuple(torch.as_tensor(a, device=like.device, dtype=like.dtype) for a in arrays)
+            arrays = (self.screws, self.coupling, self.zero, self.mount, np.eye(3), [_hat(s[:3]) for s in self.screws])
+            made = [torch.as_tensor(np.array(a), device=like.device, dtype=like.dtype) for a in arrays]
+            hats, v = made[-1], made[0][:, 3:, None]
+            squares = hats @ hats
+            self._kept[key] = (*made, squares, *(part[..., 0] for part in (v, hats @ v, squares @ v)))
         return self._kept[key]
 
     def _exponentials(self, q: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Rotations (…, 3, 3) and translations (…, 3) of the exponential of every moving joint."""
-        screws, hats, coupling, zero, _ = self._constants(q)
+        _, coupling, zero, _, eye, hats, squares, v, once, twice = self._constants(q)
         e = (q @ coupling.T - zero)[..., None]
         sine, versine = torch.sin(e), 1 - torch.cos(e)
-        eye = torch.eye(3, device=q.device, dtype=q.dtype)
-        rotations, translations = [], []
-        for i, (hat, v) in enumerate(zip(hats, screws[:, 3:], strict=True)):
-            s, c, angle = sine[..., i, :], versine[..., i, :], e[..., i, :]
-            once, twice = hat @ v, hat @ hat @ v
-            rotations.append(eye + s[..., None] * hat + c[..., None] * (hat @ hat))
-            translations.append(angle * v + c * once + (angle - s) * twice)
-        return rotations, translations
+        rotations = eye + sine[..., None] * hats + versine[..., None] * squares
+        translations = e * v + versine * once + (e - sine) * twice
+        return list(rotations.unbind(-3)), list(translations.unbind(-2))
 
     def _compose(self, turns: list[Tensor], shifts: list[Tensor]) -> tuple[Tensor, Tensor]:
         rotation, position = turns[0], shifts[0]
@@ -239,7 +239,7 @@ class Kinematics:
         return self._mounted(rotation, position)
 
     def _mounted(self, rotation: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-        mount = self._constants(rotation)[4]
+        mount = self._constants(rotation)[3]
         return rotation @ mount[:3, :3], rotation @ mount[:3, 3] + position
 
 

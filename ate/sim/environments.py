@@ -17,7 +17,8 @@ from ate.robots.chain import home, pose
 from ate.robots.engine import engine
 from ate.robots.kinematic_table import robot
 from ate.sim.build import GRIP_FORCE, GRIP_KP, GRIP_KV, STROKE, SUBSTEPS, TRANSMISSION, build_model
-from ate.sim.tasks import observation, start, succeeded, task
+from ate.sim.simulator import Moment
+from ate.sim.tasks import OBJECT, TOOL, observation, start, succeeded, task
 
 Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -102,6 +103,11 @@ class Environments:
         return len(self.seeds)
 
     @property
+    def dof(self) -> int:
+        """Arm joints and the gripper."""
+        return self.arm.dof
+
+    @property
     def joints(self) -> Array:
         """(N, n) measured arm joints, radians."""
         return self._physics[:, 1 : 1 + self.arm.joints]
@@ -143,6 +149,11 @@ class Environments:
         qpos = np.column_stack([self.joints, self.opening]).astype(np.float32)
         tool, matrix = self.tool()
         return qpos, observation(self.task, tool, matrix, self.object_position, self.object_quaternion, self.goal)
+
+    def moment(self) -> Moment:
+        """What is kept of this step: qpos, tool and object."""
+        qpos, state = self.observe()
+        return Moment(qpos, state[:, TOOL], state[:, OBJECT])
 
     def step(self, action: ArrayLike) -> None:
         """Hold one command for one control step (1/20 s) in every active environment.

@@ -32,9 +32,10 @@ class Evaluation:
         rollouts: fixed rollout seeds 0 … rollouts − 1 in the simulator; 0 for none.
         execute: rows of a chunk carried out before the next one, in rollouts.
         seed: of the noise that chunks are denoised from.
+        simulator: address of a gymnasium environment to roll out in; empty for the robot and task of the episodes.
 
     Raises:
-        InputError: a number out of range; rollouts, and episodes whose robot or task the simulator does not have.
+        InputError: a number out of range; rollouts, and episodes that name no robot or task and no simulator.
     """
 
     held_out: Episodes
@@ -42,6 +43,7 @@ class Evaluation:
     rollouts: int = 0
     execute: int = 8
     seed: int = 0
+    simulator: str = ""
 
     def __post_init__(self) -> None:
         for name, least in (("every", 1), ("rollouts", 0), ("execute", 1)):
@@ -50,12 +52,12 @@ class Evaluation:
                     str(getattr(self, name)), where=f"evaluation {name}", expected=f"at least {least}",
                     fix=f"raise {name}",
                 )  # fmt: skip
-        if self.rollouts and not (self.held_out.robot and self.held_out.task):
+        if self.rollouts and not self.simulator and not (self.held_out.robot and self.held_out.task):
             raise InputError(
                 f"episodes of robot {self.held_out.robot!r} and task {self.held_out.task!r}",
                 where="evaluation rollouts",
                 expected="files that name a robot and a task of the simulator",
-                fix="evaluate without rollouts",
+                fix="evaluate without rollouts, or name a simulator",
             )
 
     def log_every(self, at_most: int) -> int:
@@ -63,7 +65,10 @@ class Evaluation:
         return next(n for n in range(max(1, min(at_most, self.every)), 0, -1) if self.every % n == 0)
 
     def of(self, policy: Policy) -> dict[str, float]:
-        """`error`, and with rollouts `success` (a share) and `closest` (metres, mean); the policy stays as it is."""
+        """`error`, with rollouts `success` (a share), and `closest` (metres, mean) where the simulator says it.
+
+        The policy stays as it is.
+        """
         was_training = policy.training
         policy.eval()
         results = {"error": denoised_error(policy, self.held_out, self.seed)}
@@ -73,14 +78,16 @@ class Evaluation:
 
             generator = torch.Generator().manual_seed(self.seed)
             outcome = rollout(
-                lambda qpos, state: policy.act(qpos, state, generator),
+                policy.acting(generator),
                 self.held_out.robot,
-                str(self.held_out.task),
+                self.simulator or str(self.held_out.task),
                 range(self.rollouts),
                 execute=min(self.execute, policy.config.horizon),
                 threads=1,
             )
-            results |= {"success": outcome.rate, "closest": float(outcome.closest.mean())}
+            results["success"] = outcome.rate
+            if len(outcome.closest):
+                results["closest"] = float(outcome.closest.mean())
         policy.train(was_training)
         return results
 

@@ -7,6 +7,7 @@ from .figures.alignment import containment as containment
 from .figures.alignment import joint_errors as joint_errors
 from .figures.alignment import latent_activity as latent_activity
 from .figures.alignment import training_curves as training_curves
+from .figures.camera import camera_strip as camera_strip
 from .figures.chunk import chunk_title as chunk_title
 from .figures.chunk import chunk_view as chunk_view
 from .figures.chunk import walk_view as walk_view

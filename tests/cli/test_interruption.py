@@ -8,24 +8,11 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from ate.cli.interruption import EXIT_CODE, words
 from ate.cli.main import COMMANDS, main
-from tests.conftest import write_episode
-
-SMALL = ("layers=3", "heads=2", "feedforward=16", "batch=16", "unit=steps", "adapt_steps=8", "chunk=8", "latent=8")
-
-
-@pytest.fixture
-def sets(tmp_path):
-    for robot in ("old", "new"):
-        rng = np.random.default_rng(len(robot))
-        for index in range(4):
-            rows = np.cumsum(rng.normal(size=(24, 7)) * 0.05, 0).astype("f4")
-            write_episode(tmp_path / robot, index, rows, robot=robot, rate_hz=20.0)
-    return tmp_path / "old", tmp_path / "new"
+from tests.cli.conftest import aligning
 
 
 def interrupt(arguments, ready=None):
@@ -44,11 +31,6 @@ def interrupt(arguments, ready=None):
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=90)
     return process.returncode, errors
-
-
-def aligning(sets, out, steps):
-    options = [word for item in (*SMALL, f"pretrain_steps={steps}") for word in ("-p", item)]
-    return ["align", "--preset", "smoke", "--pretrain", sets[0], "--adapt", sets[1], "--out", out, *options]
 
 
 @pytest.mark.slow
@@ -77,6 +59,20 @@ def test_an_interrupted_sweep_says_how_to_go_on(tmp_path, executor):
     code, said = interrupt(command, lambda: any(run.rglob("status.json")))
     assert code == EXIT_CODE and "Traceback" not in said
     assert said.strip().splitlines()[-1].endswith(shlex.join(["ate", *map(str, command)]))
+
+
+@pytest.mark.kernel
+@pytest.mark.slow
+def test_an_interrupted_notebook_shows_nothing_of_its_kernels_end(sets, tmp_path):
+    run = tmp_path / "run"
+    given = [
+        word for name, folder in zip(("pretrain", "adapt"), sets, strict=True) for word in ("-p", f"{name}={folder}")
+    ]
+    command = ["run", "--profile", "smoke", "--only", "01", "--run", run, *given]
+    # Amid the cells: one of them has drawn its figure.
+    code, errors = interrupt(command, lambda: any(run.glob("figures/01_*")))
+    assert code == EXIT_CODE and "Traceback" not in errors
+    assert shlex.join(["ate", *map(str, command)]) in errors
 
 
 @pytest.mark.slow

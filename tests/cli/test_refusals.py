@@ -5,7 +5,6 @@ import os
 import subprocess
 from contextlib import contextmanager
 
-import numpy as np
 import pytest
 
 from ate.cli.main import COMMANDS, TRACEBACK, main
@@ -13,10 +12,7 @@ from ate.errors import InputError
 from ate.runs.checkpoint import save
 from ate.runs.files import write_text
 from ate.runs.refusal import number_of, refused
-from tests.conftest import write_episode
-
-SMALL = ("layers=3", "heads=2", "feedforward=16", "batch=16", "unit=steps", "pretrain_steps=4", "adapt_steps=4",
-         "chunk=8", "latent=8")  # fmt: skip
+from tests.cli.conftest import aligning
 
 
 @contextmanager
@@ -43,16 +39,6 @@ def disk(folder, kind, monkeypatch):
 
 
 @pytest.fixture
-def sets(tmp_path):
-    for robot in ("old", "new"):
-        rng = np.random.default_rng(len(robot))
-        for index in range(4):
-            rows = np.cumsum(rng.normal(size=(24, 7)) * 0.05, 0).astype("f4")
-            write_episode(tmp_path / robot, index, rows, robot=robot, rate_hz=20.0)
-    return tmp_path / "old", tmp_path / "new"
-
-
-@pytest.fixture
 def ate(capsys):
     def call(*words):
         with pytest.raises(SystemExit) as ended:
@@ -65,11 +51,10 @@ def ate(capsys):
 @pytest.mark.parametrize(("kind", "got"), [("full", "no space left"), ("read-only", "read-only file system")])
 @pytest.mark.parametrize("command", ["align", "convert", "run", "demos"])
 def test_a_disk_that_refuses_ends_with_a_message(ate, sets, tmp_path, monkeypatch, kind, got, command):
-    old, new = sets
+    _, new = sets
     with disk(tmp_path / "disk", kind, monkeypatch) as folder:
         words = {
-            "align": ["--preset", "smoke", "--pretrain", old, "--adapt", new, "--out", folder / "out",
-                      *(word for item in SMALL for word in ("-p", item))],
+            "align": aligning(sets, folder / "out", 4, 4)[1:],
             "convert": [new, folder / "out"],
             "run": ["--profile", "smoke", "--run", folder / "out", "--only", "01", "-p", f"adapt={new}"],
             "demos": ["--robot", "panda", "--task", "lift", "--episodes", "1", "--out", folder / "out"],

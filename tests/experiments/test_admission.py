@@ -67,12 +67,15 @@ def words(command: str, data: Path, out: Path, adapt: str = "bad") -> list[objec
         file = out.parent / "policy.safetensors"
         build(load_sets(old), 16, seed=0, width=9, hidden=16).save(file)
         return ["steer", "--policy", file, "--adapt", new, "--method", "direct", "--out", out, "--steps", 2]
+    if command == "benchmark":
+        return ["benchmark", "--preset", "smoke", "--variants", "untrained", "--seeds", 1, "--workers", 1,
+                "--pretrain", old / "panda", "--pretrain", old / "xarm6", "--adapt", new, "--run", out]  # fmt: skip
     if command == "run":
         return ["run", "--profile", "smoke", "--run", out, "-p", f"pretrain={old}", "-p", f"adapt={new}"]
     return [command, "--profile", "smoke", "--run", out, "--pretrain", old, "--adapt", new]
 
 
-@pytest.mark.parametrize("command", [*STUDY, "align", "steer"])
+@pytest.mark.parametrize("command", [*STUDY, "align", "steer", "benchmark"])
 def test_every_command_that_trains_refuses_what_the_doctor_fails(data, tmp_path, command):
     with pytest.raises(InputError) as refused:
         ate(*words(command, data, tmp_path / "out"))

@@ -8,10 +8,11 @@ from click.testing import CliRunner
 from ate.align import Alignment
 from ate.cli.compare import sweep as sweep_command
 from ate.data import load
+from ate.data.placements import KinematicsUnknown
 from ate.experiments import RunResult, Sweep
 from ate.experiments.dispatch import CellsFailed, SweepResult
 from ate.experiments.methods import DIRECT
-from ate.experiments.settings import KinematicsUnknown, at_demonstrations, settings
+from ate.experiments.settings import at_demonstrations, settings
 from ate.experiments.study import Study, prepare, sweep_of
 from ate.runs.directory import RunDirectory
 
@@ -71,7 +72,7 @@ def test_the_winner_is_confirmed_on_seeds_of_its_own(study, monkeypatch):
     ]  # fmt: skip
     asked = []
     monkeypatch.setattr("ate.experiments.study.run", lambda requests, *_: asked.extend(requests) or SweepResult((), ()))
-    monkeypatch.setattr("ate.experiments.study.simulated", lambda _: True)
+    monkeypatch.setattr("ate.experiments.study.simulated", lambda *_: True)
     study.validate_sweep(described, searched)
     assert [(r.experiment.demonstrations, [a.name for a in r.methods], r.seeds) for r in asked] == [
         (count, [DIRECT, best[count]], (2, 3, 4)) for count in (4, 5)

@@ -89,26 +89,28 @@ def examine_sets(
     return tuple(_examine(item, robot, others, horizon) for item in whole.children() or (whole,))
 
 
-def examine_study(pretrain: DataSet | None, adapt: DataSet, horizon: int = 16) -> tuple[Report, ...]:
-    """The reports on the sets of a study, each read once: the pre-training robots', then the adaptation robot's.
+def examine_study(pretrain: Sequence[DataSet], adapt: Sequence[DataSet], horizon: int = 16) -> tuple[Report, ...]:
+    """The reports on the sets of a study, each read once: the pre-training robots', then the adaptation robots'.
 
     Args:
-        pretrain: a set or a folder of sets, one a robot; None for none.
-        adapt: the adaptation robot's set, compared with these.
+        pretrain: sets or folders of sets, one a robot.
+        adapt: the adaptation robots' sets, each compared with these.
         horizon: chunk length in steps.
 
     Raises:
         InputError: as `examine`.
     """
     reports, others = [], []
-    for item in () if pretrain is None else pretrain.children() or (pretrain,):
+    for item in (child for whole in pretrain for child in whole.children() or (whole,)):
         surveyed = _read(item, item.robot)
         examined = _examined_of(surveyed, item.robot, horizon, ())
         others += [examined] if examined is not None and examined.facts.summaries else []
         reports.append(_report(surveyed, item.robot, horizon, examined))
-    surveyed = _read(adapt, adapt.robot)
-    examined = _examined_of(surveyed, adapt.robot, horizon, tuple(others))
-    return (*reports, _report(surveyed, adapt.robot, horizon, examined))
+    for item in adapt:
+        surveyed = _read(item, item.robot)
+        examined = _examined_of(surveyed, item.robot, horizon, tuple(others))
+        reports.append(_report(surveyed, item.robot, horizon, examined))
+    return tuple(reports)
 
 
 def _examine(data: Source, robot: str, others: tuple[ExaminedSet, ...], horizon: int) -> Report:

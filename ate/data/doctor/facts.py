@@ -40,6 +40,7 @@ class Facts:
         quaternions: columns that are unit quaternions, by series.
         damaged: findings about values that cannot be read.
         wrapped: columns with whole turns in them, which are taken out of all that is measured.
+        wrapped_other: columns that wrap in the other series of the two alone, taken out likewise.
         zeros: rows of zeros that nobody measured, which are left out likewise.
     """
 
@@ -55,6 +56,7 @@ class Facts:
     quaternions: dict[str, Quaternions] = field(default_factory=dict)
     damaged: list[Finding] = field(default_factory=list)
     wrapped: dict[int, Wrapped] = field(default_factory=dict)
+    wrapped_other: dict[int, Wrapped] = field(default_factory=dict)
     zeros: list[ZeroRows] = field(default_factory=list)
 
     @property
@@ -78,22 +80,24 @@ def gather(episodes: Episodes) -> Facts:
     Args:
         episodes: one robot's episodes; values that cannot be read end up in `damaged`, the rest goes on.
     """
-    facts = _pass(episodes, {}, np.zeros(0))
-    wrapped = facts.wrapped
-    if not wrapped:
+    facts = _pass(episodes, {}, {}, np.zeros(0))
+    wrapped, others = facts.wrapped, facts.wrapped_other
+    if not wrapped and not others:
         return facts
     # Once more as if the angles went on counting: steps, ranges and lags would be the wrap's.
     first = next(item for item in episodes if item.name == facts.summaries[0].name)
     start = middle([first.read(episodes.source)], wrapped)
-    facts = _pass(episodes, wrapped, start)
-    facts.wrapped = wrapped
+    facts = _pass(episodes, wrapped, others, start)
+    facts.wrapped, facts.wrapped_other = wrapped, others
     return facts
 
 
-def _pass(episodes: Episodes, wrapped: dict[int, Wrapped], start: np.ndarray) -> Facts:
-    """One pass over the episodes, `wrapped` columns unwrapped about `start`, `(dof,)`."""
+def _pass(
+    episodes: Episodes, wrapped: dict[int, Wrapped], others: dict[int, Wrapped], start: np.ndarray
+) -> Facts:  # fmt: skip
+    """One pass over the episodes, `wrapped` columns unwrapped about `start`, `(dof,)`; `others` in the other series."""
     other = "action" if episodes.source == "qpos" else "qpos"
-    lost, turns = Zeros(episodes), Turns(episodes.dof)
+    lost, turns, commanded = Zeros(episodes), Turns(episodes.dof), Turns(episodes.dof)
     facts = Facts(usual=_usual(episodes, wrapped, start))
     widths = {item.series[other].shape[1:] for item in episodes if item.has(other)}
     paired = len(widths) == 1 and all(item.has(other) for item in episodes) and len(next(iter(widths))) == 1
@@ -107,11 +111,13 @@ def _pass(episodes: Episodes, wrapped: dict[int, Wrapped], start: np.ndarray) ->
         if episodes.source not in series:
             continue
         turns.add(item.name, series[episodes.source])
+        alike = other in series and series[other].shape[1:] == (episodes.dof,)
+        if alike:
+            commanded.add(item.name, series[other])
         if wrapped:
-            alike = [
-                name for name in (episodes.source, other) if name in series and series[name].shape[1:] == start.shape
-            ]
-            series |= {name: unwrapped(series[name], wrapped, start) for name in alike}
+            series[episodes.source] = unwrapped(series[episodes.source], wrapped, start)
+        if alike and (wrapped or others):
+            series[other] = unwrapped(series[other], {**others, **wrapped}, start)
         rows = series[episodes.source]
         witness = series.get("qpos") if episodes.source == "action" else None
         summary = summarize(item.name, str(item.path), rows, facts.usual, witness)
@@ -124,6 +130,8 @@ def _pass(episodes: Episodes, wrapped: dict[int, Wrapped], start: np.ndarray) ->
                 facts.quaternions.setdefault(name, Quaternions(values.shape[1])).add(item.name, values)
     sample.fill(facts, episodes.dof)
     facts.zeros, facts.wrapped = lost.found, turns.found()
+    within = {column: wraps for column, wraps in commanded.found().items() if wraps.rows}
+    facts.wrapped_other = {column: wraps for column, wraps in within.items() if column not in facts.wrapped}
     return facts
 
 

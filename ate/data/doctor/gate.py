@@ -15,12 +15,12 @@ LONGEST = 300
 Row = dict[str, Any]
 
 
-def failures(pretrain: DataSet | None, adapt: DataSet, horizon: int) -> tuple[Row, ...]:
-    """What the doctor calls FAIL in these sets, the adaptation set compared with the others.
+def failures(pretrain: Sequence[DataSet], adapt: Sequence[DataSet], horizon: int) -> tuple[Row, ...]:
+    """What the doctor calls FAIL in these sets, each adaptation set compared with the pre-training sets.
 
     Args:
-        pretrain: the pre-training robots' sets, or None.
-        adapt: the adaptation robot's.
+        pretrain: the pre-training robots' sets, or folders of them.
+        adapt: the adaptation robots' sets.
         horizon: chunk length in steps.
 
     Returns:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from cachetools import LRUCache
 
+from ate.data.clock import Clock, is_clock
 from ate.data.episodes import Episode
 from ate.data.formats.companions import pair
 from ate.data.formats.jsonfile import read_value
-from ate.data.formats.layout import Broken, check_matrix, clock_rate, each_file, known, listed, rate, texts
+from ate.data.formats.layout import Broken, check_matrix, each_file, known, listed, rate, texts, timed
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError
@@ -29,7 +30,6 @@ SUFFIXES = (".json",)
 # Names of joint positions and of commands, the first that is there counts.
 _QPOS = ("qpos", "joint_positions", "joint_position", "positions", "observation.state", "state", "states")
 _ACTION = ("action", "actions")
-_CLOCKS = ("timestamp", "timestamps", "time", "t")
 _STEPS = ("data", "steps", "frames", "trajectory")
 _LOOKED_AT = 3
 # Files are parsed whole, and read in windows: what was parsed is kept for the next window.
@@ -46,12 +46,14 @@ class Parsed:
         names: the columns of each, where they are named.
         attributes: what the file says of itself.
         keys: the names under which they were found, and what else was there.
+        clock: name and values, float64 `(n_steps,)`, of what is called like a clock and has a number for each row.
     """
 
     matrices: Mapping[str, np.ndarray]
     names: Mapping[str, tuple[str, ...]]
     attributes: Mapping[str, Any]
     keys: Keys
+    clock: tuple[str, np.ndarray] | None = None
 
 
 _kept: LRUCache[_Stamp, Parsed] = LRUCache(
@@ -97,8 +99,12 @@ def _episode(file: Path, source: str) -> Episode:
     named = {"joint_names": parsed.names["qpos"]} if "qpos" in parsed.names else {}
     if "action" in parsed.names:
         named["action_names"] = parsed.names["action"]
-    keys = Keys(parsed.keys.found, parsed.keys.missing, (*parsed.keys.ignored, *left))
-    return Episode(file.stem, file, held, {**named, **parsed.attributes}, keys)
+    clock = None if parsed.clock is None else Clock(parsed.clock[0], Series.of(parsed.clock[1], f"{file}, clock"))
+    found = (*parsed.keys.found, *([clock.label] if clock else ()))
+    others = tuple(key for key in parsed.keys.ignored if clock is None or key != clock.name)
+    keys = Keys(found, parsed.keys.missing, (*others, *left))
+    attributes = {**named, **parsed.attributes, **timed(clock, parsed.attributes)}
+    return Episode(file.stem, file, held, attributes, keys, clock=clock)
 
 
 def _parsed(file: Path) -> Parsed:
@@ -131,7 +137,7 @@ def _of(value: Any, file: Path) -> Parsed:
         columns = {key: entry for key, entry in outer.items() if isinstance(entry, list)}
     qpos = next((key for key in _QPOS if key in columns), None)
     if qpos is None and _is_table(columns):
-        return _table(columns, f"{file}", _attributes(outer, columns))
+        return _table(columns, f"{file}", _attributes(outer))
     if qpos is None:
         inside = ", ".join(map(str, columns or outer))[:500] or type(value).__name__
         fix = "write {'qpos': [[…], …]}, a list of numbers a step"
@@ -146,7 +152,12 @@ def _of(value: Any, file: Path) -> Parsed:
     used = tuple(key for key in (qpos, action) if key)
     others = tuple(str(key) for key in columns if key not in used)
     keys = Keys(used, () if action else ("action",), others)
-    return Parsed(matrices, names, _attributes(outer, columns), keys)
+    return Parsed(matrices, names, _attributes(outer), keys, _clock(columns, len(matrices["qpos"])))
+
+
+def _clock(columns: Mapping[str, Any], rows: int) -> tuple[str, np.ndarray] | None:
+    timed = (key for key, column in columns.items() if is_clock(str(key)) and _plain([column]) and len(column) == rows)
+    return next(((str(key), np.asarray(columns[key], np.float64)) for key in timed), None)
 
 
 def _matrix(steps: Any, given: Mapping[str, Any], where: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -171,8 +182,8 @@ def _matrix(steps: Any, given: Mapping[str, Any], where: str) -> tuple[np.ndarra
 
 def _is_table(columns: Mapping[str, Any]) -> bool:
     """Whether these are columns of numbers over time, a joint each: lists of other things have no clock."""
-    timed = any(key in _CLOCKS and _plain([column]) for key, column in columns.items())
-    return timed and any(heading(key).kind == POSITION and _plain([column]) for key, column in columns.items())
+    clocked = any(is_clock(str(key)) and _plain([column]) for key, column in columns.items())
+    return clocked and any(heading(key).kind == POSITION and _plain([column]) for key, column in columns.items())
 
 
 def _table(columns: Mapping[str, Any], where: str, known_of_it: dict[str, Any]) -> Parsed:
@@ -187,7 +198,8 @@ def _table(columns: Mapping[str, Any], where: str, known_of_it: dict[str, Any]) 
             names[role] = tuple(keys)
     used = tuple(key for group in names.values() for key in group)
     others = tuple(str(key) for key in columns if key not in used)
-    return Parsed(matrices, names, known_of_it, Keys(used, () if "action" in names else ("action",), others))
+    left = Keys(used, () if "action" in names else ("action",), others)
+    return Parsed(matrices, names, known_of_it, left, _clock(columns, len(matrices["qpos"])))
 
 
 def _given(outer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -216,7 +228,7 @@ def _plain(rows: Any) -> bool:
     )
 
 
-def _attributes(outer: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+def _attributes(outer: Mapping[str, Any]) -> dict[str, Any]:
     info = outer.get("info")
     described = info if isinstance(info, dict) else outer
     image = described.get("image")
@@ -226,12 +238,10 @@ def _attributes(outer: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[st
         else {k: described[k] for k in ("rate_hz", "fps") if k in described}
     )
     hertz = rate(fps)
-    clock = next((columns[key] for key in _CLOCKS if _plain([columns.get(key)])), None)
-    timed = clock_rate(np.asarray(clock, dtype=np.float64)) if clock and hertz is None else {}
-    said = {k: outer[k] for k in ("robot", "task", "units") if isinstance(outer.get(k), str)}
+    texts_of_it = {k: outer[k] for k in ("robot", "task", "units") if isinstance(outer.get(k), str)}
     text = outer.get("text")
     if isinstance(text, dict) and isinstance(text.get("goal"), str):
-        said.setdefault("task", text["goal"])
+        texts_of_it.setdefault("task", text["goal"])
     joints = outer.get("joint_names")
     names = texts(joints) if isinstance(joints, list) and joints else None
-    return {**known(rate_hz=hertz, joint_names=names), **timed, **said}
+    return {**known(rate_hz=hertz, joint_names=names), **texts_of_it}

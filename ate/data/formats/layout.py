@@ -1,6 +1,7 @@
 """What every reader gives and uses: the broken episode, file lists, one reading of names, rates and paths."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 from ate.data.clock import WORDS, Clock
 from ate.data.episodes import Episode
 from ate.data.formats import nested
+from ate.data.hub import links_into
 from ate.data.series import Series
 from ate.errors import InputError
 
@@ -153,7 +155,8 @@ def confined(root: Path, relative: str, where: str) -> Path:
     """
     try:
         file = (root / relative).resolve()
-        here = root.resolve()
+        # Files of a download cache are links into its folder of blobs.
+        here = links_into(root.resolve())
     except (OSError, RuntimeError, ValueError) as error:
         # A circle of links is a RuntimeError, a NUL a ValueError.
         got, expected = f"the path {relative[:200]!r}, which leads nowhere ({error})", f"a path inside {root}"
@@ -166,7 +169,8 @@ def confined(root: Path, relative: str, where: str) -> Path:
             fix="do not read data sets that point elsewhere; where the links are your own, as in a download cache, "
             "copy the set with its links resolved (cp -rL)",
         )
-    return file
+    # As the set calls it: what a link leads to has no name that tells anything.
+    return Path(os.path.normpath(root / relative)) if here != root.resolve() else file
 
 
 def check_matrix(shape: tuple[int, ...], dtype: np.dtype, where: str) -> None:

@@ -89,19 +89,27 @@ def _episode(
         expected = f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it"
         fix = f"fetch the file again, or exclude {lerobot_meta.name(place.number)}"
         raise InputError(f"{footer.rows:,} rows", where=str(place.file), expected=expected, fix=fix)
-    others: dict[str, Series | str | None] = {"action": None}
+    others: dict[str, Series | str | None] = {"action": None, "state": None}
     if any(name in footer.columns or name in footer.others for name in features.action):
         try:
             others["action"] = _joined(meta, place, footer, features.action)
         except InputError as error:
             others["action"] = error.got
+    if features.state and features.state in footer.columns:
+        try:
+            others["state"] = _series(meta, place, footer, features.state)
+        except InputError as error:
+            others["state"] = error.got
     series = {"qpos": _joined(meta, place, footer, features.qpos)}
     left = pair(series, others, source, where)
     used = (*features.qpos, *features.action) if "action" in series else features.qpos
+    used = (*used, features.state) if "state" in series else used
     # Features that are not in the parquet file are videos.
     present = dict.fromkeys([*footer.columns, *footer.others, *meta.features])
     clock = _clock(place, footer)
-    left += [key for key in present if key not in (*features.qpos, *features.action, *([_TIME] if clock else ()))]
+    left += [
+        key for key in present if key not in (*used, *features.action, features.state, *([_TIME] if clock else ()))
+    ]
     used = (*used, _TIME) if clock else used
     keys = Keys(used, () if features.action else (lerobot_features.ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
@@ -159,4 +167,5 @@ def _attributes(meta: Meta, features: Features) -> dict[str, Any]:
         rate_from=None if hertz is None else f"fps in {lerobot_meta.INFO}",
         units=units if isinstance(units, str) and units else None,
         joint_names=features.names(meta, features.qpos), action_names=features.names(meta, features.action),
+        state_names=meta.names(features.state) or None if features.state else None,
     )  # fmt: skip

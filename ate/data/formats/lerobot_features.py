@@ -8,7 +8,7 @@ from ate.data.formats import lerobot_meta
 from ate.data.formats.lerobot_meta import Meta
 from ate.errors import InputError, unknown
 
-STATE, ACTION = "observation.state", "action"
+STATE, ACTION, ENVIRONMENT = "observation.state", "action", "observation.environment_state"
 # openpi writes `state` and `actions`, and for DROID the joints and the gripper apart.
 _WHOLE = {
     STATE: ((STATE,), ("state",), ("observation.qpos",), ("joint_position", "gripper_position"), ("joint_position",)),
@@ -30,10 +30,12 @@ class Features:
     Attributes:
         qpos: joint positions, in the order of the columns.
         action: commands; empty for none.
+        state: the task's state; empty for none.
     """
 
     qpos: tuple[str, ...]
     action: tuple[str, ...]
+    state: str = ""
 
     def names(self, meta: Meta, features: Sequence[str]) -> tuple[str, ...] | None:
         """Names of the columns of these features; None where the set names none.
@@ -78,7 +80,7 @@ def of(meta: Meta, chosen: Features | None = None) -> Features:
             expected=f"the measured joint positions in {STATE!r}, 'state', or '{_PARTS[STATE][0]}…'",
             fix=fix + others,
         )
-    return Features(qpos, action)
+    return Features(qpos, action, ENVIRONMENT if ENVIRONMENT in meta.features else "")
 
 
 def _found(meta: Meta, role: str) -> tuple[str, ...]:

@@ -207,16 +207,26 @@ def _file(meta: Meta, usual: str, numbers: Mapping[str, int]) -> Path:
     if not isinstance(template, str) or len(template) > 1000 or "\0" in template:
         raise _odd(f"{template!r:.100}", where, f"a path such as {usual}")
 
+    return confined(meta.root, filled(template, numbers, where), where)
+
+
+def filled(template: str, numbers: Mapping[str, int], where: str) -> str:
+    """A template of a path with its fields filled in, `{chunk_index:03d}` and so on; only the known ones.
+
+    Raises:
+        InputError: another field.
+    """
+
     def fill(match: re.Match[str]) -> str:
         field, digits = match.group(1), int(match.group(2) or 0)
         if field not in numbers:
             raise _odd(f"{{{field}}} in {template!r:.100}", where, f"fields {', '.join(numbers)}")
         return str(numbers[field]).zfill(digits)
 
-    filled = _FIELD.sub(fill, template)
-    if "{" in filled or "}" in filled:
-        raise _odd(f"{template!r:.100}", where, f"a path such as {usual}")
-    return confined(meta.root, filled, where)
+    path = _FIELD.sub(fill, template)
+    if "{" in path or "}" in path:
+        raise _odd(f"{template!r:.100}", where, "a path whose fields are numbers")
+    return path
 
 
 def _flat(names: Any, deepest: int = 3) -> Iterator[str]:

@@ -7,6 +7,7 @@ verdicts share the error rate (Holm 1979): "helps" of any method that does nothi
 twenty.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,7 +47,7 @@ class MethodSummary:
         low: lower end of the 95 % Wilson interval (treats rollouts as independent).
         high: upper end.
         by_seed: success rate of each training seed.
-        closest: median closest distance of tool and object, metres.
+        closest: median closest distance of tool and object, metres; NaN where the simulator does not say.
     """
 
     method: str
@@ -135,7 +136,8 @@ def summarise(results: Sequence[RunResult]) -> list[MethodSummary]:
         successes, trials = int(flat.sum()), len(flat)
         low, high = wilson(successes, trials)
         by_seed = tuple(float(row.mean()) for row in table.values())
-        closest = float(np.median(np.concatenate([r.closest for r in results if r.method == method])))
+        near = np.concatenate([r.closest for r in results if r.method == method])
+        closest = float(np.median(near)) if len(near) else math.nan
         summaries.append(MethodSummary(method, successes, trials, successes / trials, low, high, by_seed, closest))
     return summaries
 

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from ate.errors import InputError
 from ate.sim.tasks import RATE_HZ, TASKS
+from ate.viz.figures.camera import picture_strip
 from ate.viz.style import BLUE, GREEN, ORANGE, SOFT, faded, finish
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def film_strip(rollouts: "Rollouts", which: Sequence[int], moments: int = MOMENT
     """Small multiples to one scale: two rows for each rollout (from above, from the side), a column for each moment.
 
     Line and triangle: path and position of the tool. Dotted line and square: those of the object. Cross: the goal. In
-    the frame of the table: the robot stands at negative x, the table top is z = 0.
+    the frame of the table: the robot stands at negative x, the table top is z = 0. Of a simulator of the user's own its
+    pictures are shown, or the joints over time where it gives none.
 
     Args:
         rollouts: recorded (`record=True`).
@@ -41,6 +43,8 @@ def film_strip(rollouts: "Rollouts", which: Sequence[int], moments: int = MOMENT
         raise InputError(
             "rollouts without tracks", where="film strip", expected="recorded rollouts", fix="pass record=True"
         )
+    if not rollouts.tracks.tool.shape[-1]:
+        return _own(rollouts, which, moments)
     rows = [(index, view) for index in which for view in VIEWS]
     # Control steps, from 0 to the rollout's last.
     times = {i: np.linspace(0, int(rollouts.steps[i]), moments).round().astype(int).tolist() for i in which}
@@ -78,6 +82,27 @@ def film_strip(rollouts: "Rollouts", which: Sequence[int], moments: int = MOMENT
             text=f"<b>rollout {what}</b>", font={"size": 13, "color": SOFT},
         )  # fmt: skip
     return figure
+
+
+def _own(rollouts: "Rollouts", which: Sequence[int], moments: int) -> go.Figure:
+    """Rollouts of a simulator that does not say where tool and object are."""
+    tracks: Any = rollouts.tracks
+    said = {True: "succeeded", False: "failed"}
+    names = {
+        i: f"seed {int(rollouts.seeds[i])}: {said[bool(rollouts.success[i])]}, {int(rollouts.steps[i])} steps"
+        for i in which
+    }
+    if tracks.image is not None:
+        times = {i: np.linspace(0, int(rollouts.steps[i]), moments).round().astype(int) for i in which}
+        rows = {names[i]: tracks.image[i][times[i]] for i in which}
+        return picture_strip(rows, ["start", *[""] * (moments - 2), "end"])
+    figure = make_subplots(rows=len(which), cols=1, subplot_titles=list(names.values()), shared_xaxes=True)
+    for row, i in enumerate(which, 1):
+        for joint, values in enumerate(tracks.qpos[i][: int(rollouts.steps[i]) + 1].T):
+            figure.add_scatter(y=values, mode="lines", name=f"column {joint}", legendgroup=str(joint),
+                               showlegend=row == 1, row=row, col=1)  # fmt: skip
+    figure.update_xaxes(title_text="control step", row=len(which))
+    return finish(figure, AROUND + 200 * len(which))
 
 
 def _spans(rollouts: "Rollouts", which: Sequence[int]) -> list[list[float]]:

@@ -53,6 +53,11 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
         "Blue: this episode. Grey: the middle 98 % of the set at the same share of an episode; dotted: its median. "
         "Red, dashed: joint limits. Where blue leaves grey, this demonstration differs from the others.",
     ),
+    "camera_strip": Words(
+        "What the cameras saw of {episode}, {robot}",
+        "A row a camera, from the first to the last row of the episode. Nothing is trained on pictures here: look "
+        "whether they show the task that the joints do, and whether something stands in the way.",
+    ),
     "sample_episode": Words(
         "One demonstration of {robot}: {episode}",
         "Every joint over time. Time is in steps where the recording does not give its rate.",

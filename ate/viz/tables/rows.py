@@ -23,6 +23,7 @@ def set_rows(pretrain: Sequence[Episodes], adapt: Episodes, horizon: int) -> lis
         rows.append(
             {
                 "set": name,
+                "task": episodes.task or "not named",
                 "role": ADAPT if episodes is adapt else PRETRAIN,
                 "episodes": len(episodes),
                 "steps": int(lengths.sum()),

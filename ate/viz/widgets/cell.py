@@ -28,6 +28,8 @@ FILM = (
     "robot stands at negative x."
 )
 
+OWN_FILM = "The first rollout that succeeded and the first that failed, from start to end, as the simulator gives them."
+
 
 def extremes(results: Sequence[RunResult]) -> dict[str, RunResult]:
     """The highest and the lowest cell against λ = 0, each by the run of its first seed; none without rollouts."""
@@ -69,7 +71,9 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section:
     if done.rollouts is not None:
         film = film_strip(done.rollouts, telling(done.rollouts.success))
         about = f"{title}: rollouts of training seed {result.seed}"
-        section.show(Picture(f"{which}_film", film, about, f"{FILM} {_summary(done)}"))
+        tracks = done.rollouts.tracks
+        words = FILM if tracks is not None and tracks.tool.shape[-1] else OWN_FILM
+        section.show(Picture(f"{which}_film", film, about, f"{words} {_summary(done)}"))
 
 
 def _summary(done: Replay) -> str:

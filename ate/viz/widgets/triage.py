@@ -11,11 +11,13 @@ import ipywidgets as widgets
 from IPython.display import display
 
 from ate.data import excludes
+from ate.data.cameras import clips
 from ate.data.doctor.dataset_report import DatasetReport
 from ate.data.doctor.report import Triage
 from ate.data.survey import stem
 from ate.errors import InputError
 from ate.viz.display import draw, in_batch
+from ate.viz.figures.camera import camera_strip
 from ate.viz.figures.episode import episode_joints
 from ate.viz.style import RED, SOFT
 
@@ -144,7 +146,10 @@ class TriageGrid:
         episodes = self.examined.all
         names = [] if episodes is None else [item.name for item in episodes]
         if episodes is not None and triage.episode in names:
-            draw(episode_joints(episodes, names.index(triage.episode), self.examined.profile))
+            index = names.index(triage.episode)
+            draw(episode_joints(episodes, index, self.examined.profile))
+            if clips(episodes, index):
+                draw(camera_strip(episodes, index))
             return
         for item in self.examined.broken:
             if item.name == triage.episode:

@@ -201,3 +201,23 @@ def test_zeros_that_were_measured(kind: str, tmp_path: Path) -> None:
         rows = rows + 0.5 if kind == "deltas" else rows
         write_episode(tmp_path / "set", index, rows.astype(np.float32), action=action.astype(np.float32), rate_hz=20.0)
     assert [f for f in examine(tmp_path / "set").of("values") if f.level != PASS] == []
+
+
+@pytest.mark.parametrize("source", ["qpos", "action"])
+def test_commands_that_wrap_where_the_measurement_goes_on(source: str, tmp_path: Path) -> None:
+    """Between −π and π, of a joint whose encoder counts on: one FAIL, and no finding that follows from it."""
+
+    def shifted(index: int, arrays: Arrays, attributes: Attributes) -> None:
+        attributes["robot"] = ""
+        for name in ("qpos", "action"):
+            arrays[name][:, 0] += np.float32(np.pi - np.median(arrays[name][:, 0]))
+
+    def wrapping(index: int, arrays: Arrays, attributes: Attributes) -> None:
+        shifted(index, arrays, attributes)
+        arrays["action"][:, 0] = (arrays["action"][:, 0] + np.pi) % (2 * np.pi) - np.pi
+
+    clean = examine(DataSet(str(copy(PANDA, tmp_path / "clean", shifted, episodes=8)), source=source))
+    report = examine(DataSet(str(copy(PANDA, tmp_path / "set", wrapping, episodes=8)), source=source))
+    code = "motion.action_wraps" if source == "qpos" else "motion.wraps"
+    assert failed(clean) == [] and failed(report) == [(code, "panda_joint1")]
+    assert warned(report) == warned(clean)

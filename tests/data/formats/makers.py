@@ -123,7 +123,8 @@ def lerobot_v3(folder, group=5):
     pq.write_table(table, folder / "data/chunk-000/file-000.parquet", row_group_size=group)
     listing = {
         "episode_index": [0, 1], "length": list(LENGTHS), "data/chunk_index": [0, 0], "data/file_index": [0, 0],
-        "dataset_from_index": [0, 12], "dataset_to_index": [12, 21], "tasks": [["lift"], ["lift"]],
+        "dataset_from_index": [0, LENGTHS[0]], "dataset_to_index": [LENGTHS[0], sum(LENGTHS)],
+        "tasks": [["lift"], ["lift"]],
     }  # fmt: skip
     pq.write_table(pa.table(listing), folder / "meta/episodes/chunk-000/file-000.parquet")
     tasks = pa.table({"task_index": [0], "__index_level_0__": ["lift"]})

@@ -9,9 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ate.batch.notebooks import execute
 from ate.data import load
-from ate.data.convert import convert
 from ate.data.doctor.examination import examine
 from ate.data.formats import nested
 from ate.data.loading import DataSet
@@ -20,35 +18,6 @@ from tests.data.formats import recorded
 from tests.data.formats.truth import LENGTHS, NAMES, truth
 
 CASES = Path(__file__).parents[2] / "cases"
-NEW = [(layout, maker) for layout, makers in recorded.MAKERS.items() for maker in makers]
-SETS = pytest.mark.parametrize(("layout", "maker"), NEW, ids=lambda value: getattr(value, "__name__", value))
-STEPS = 60
-
-
-@pytest.fixture
-def smooth(monkeypatch):
-    """Sets of motion that a robot could make, two episodes of 60 steps."""
-
-    def motion(number, width=3):
-        t = np.linspace(0, 3, STEPS)[:, None]
-        rng = np.random.default_rng(number)
-        qpos = 0.6 * np.sin(t * rng.uniform(0.8, 1.4, width) + rng.normal(size=width))
-        qpos[:, -1] = 0.5 - 0.4 * np.cos(t[:, 0] + number)
-        ahead = np.roll(qpos, -2, axis=0)
-        ahead[-2:] = qpos[-1]
-        return (values.astype(np.float32) for values in (qpos, ahead))
-
-    monkeypatch.setattr(recorded, "truth", motion)
-    monkeypatch.setattr(recorded, "LENGTHS", (STEPS, STEPS))
-
-
-@SETS
-def test_doctor_has_no_fail_and_neither_has_it_after_convert(layout, maker, tmp_path, smooth):
-    report = examine(maker(tmp_path / "set"))
-    assert report.ledger.layout == layout and report.level != "FAIL", report.findings
-    convert(load(tmp_path / "set"), tmp_path / "out", root=tmp_path / "set")
-    again = examine(tmp_path / "out")
-    assert again.level != "FAIL" and again.joint_names == report.joint_names
 
 
 @pytest.mark.parametrize(
@@ -281,11 +250,3 @@ def test_a_list_of_names_in_one_cell_names_the_joints(tmp_path):
     (tmp_path / "a.csv").write_text("\n".join([head, *rows]))
     episodes = load(tmp_path)
     assert episodes.joint_names == ("elbow", "shoulder") and episodes[0].qpos[4, 0] == 4 and episodes.rate_hz == 10
-
-
-@pytest.mark.kernel
-@pytest.mark.slow
-@pytest.mark.parametrize("maker", [recorded.maniskill, recorded.unitree])
-def test_notebook_01_runs_whole(maker, tmp_path, smooth):
-    given = {"run": str(tmp_path / "run"), "adapt": str(maker(tmp_path / "set")), "pretrain": str(tmp_path / "set")}
-    assert execute(["01"], {"profile": "smoke", **given}).directory.is_dir()

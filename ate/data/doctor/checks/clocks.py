@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ate.data.clock import GAP, usual
+from ate.data.clock import GAP, IRREGULAR, usual
 from ate.data.doctor.checks.shapes import SAME_RATE
 from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 from ate.data.episodes import Episode
 from ate.errors import InputError
 
-# Gaps in more than this share of the steps are no gaps: rows come when they come.
-IRREGULAR = 0.05
 # No robot is recorded at fewer steps a second, or more.
 SLOWEST, FASTEST = 1.0, 5000.0
 
@@ -121,7 +119,7 @@ def _gaps(timings: list[Timing]) -> Iterator[Finding]:
         yield Finding(
             WARN, "rates.irregular", listed(names),
             f"{100 * share:.0f} % of the steps are {GAP:g} times as long as the usual {step:.3g} s, or longer",
-            "rows at one rate", "resample the recording to one rate by its clock", episodes=names,
+            "rows at one rate", "resample the recording by its clock: ate convert --rate", episodes=names,
         )  # fmt: skip
         return
     by_name = {timing.name: timing for timing in odd}
@@ -132,7 +130,8 @@ def _gaps(timings: list[Timing]) -> Iterator[Finding]:
     ]
     yield Finding(
         WARN, "rates.gap", listed(names), f"the clock jumps where rows are {step:.3g} s apart: {listed(words)}",
-        "rows at one rate", "cut the episodes there: a chunk across a gap is a motion that nobody made", episodes=names,
+        "rows at one rate", "cut the episodes there, as ate convert --rate does: a chunk across a gap is a motion that "
+        "nobody made", episodes=names,
     )  # fmt: skip
 
 

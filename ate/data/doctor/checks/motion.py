@@ -6,6 +6,7 @@ import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.turns import Wrapped
 from ate.robots.headings import POSE
 
 # A step this many times the 99th percentile of the joint's own, and above the sizes below, is no motion.
@@ -22,6 +23,8 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
     usual = np.quantile(np.abs(data.facts.steps), 0.99, axis=0)
     largest = np.array([item.largest for item in data.facts.summaries])
     for j in range(len(data.names)):
+        if not data.is_gripper(j) and j in data.facts.wrapped_other:
+            yield _wraps(data, j, data.facts.wrapped_other[j], "action" if data.episodes.source == "qpos" else "qpos")
         if not data.is_gripper(j) and j in data.facts.wrapped:
             yield from _turns(data, j)
             continue
@@ -41,17 +44,7 @@ def _turns(data: ExaminedSet, j: int) -> Iterator[Finding]:
     """Whole turns within episodes and between them."""
     name, wrapped = data.names[j], data.facts.wrapped[j]
     if wrapped.rows:
-        episodes = tuple(dict.fromkeys(episode for episode, _ in wrapped.rows))
-        first, row = wrapped.rows[0]
-        pose = data.kinds[j] == POSE
-        yield data.finding(
-            j, FAIL, "motion.wraps",
-            f"wraps around{' between −π and π' if pose else ''}: {len(wrapped.rows)} steps of about {wrapped.size} in "
-            f"{len(episodes)} episodes, first {first} at row {row}",
-            "an angle that goes on counting",
-            f"unwrap {name} (numpy.unwrap along each episode, then whole turns so that episodes agree)"
-            + (", or record a 6-D rotation" if pose else ""), episodes=episodes,
-        )  # fmt: skip
+        yield _wraps(data, j, wrapped)
     for turns in sorted(set(wrapped.apart.values())):
         episodes = tuple(episode for episode, count in wrapped.apart.items() if count == turns)
         few = len(episodes) < len(data.facts.summaries) / 2
@@ -63,6 +56,23 @@ def _turns(data: ExaminedSet, j: int) -> Iterator[Finding]:
             f"{'add' if turns > 0 else 'subtract'} {count} {'to' if turns > 0 else 'from'} {name} there",
             episodes=episodes, exclude=few,
         )  # fmt: skip
+
+
+def _wraps(data: ExaminedSet, j: int, wrapped: Wrapped, series: str = "") -> Finding:
+    """Whole turns within episodes, of the chosen series or of the one that is named."""
+    episodes = tuple(dict.fromkeys(episode for episode, _ in wrapped.rows))
+    first, row = wrapped.rows[0]
+    pose = data.kinds[j] == POSE
+    subject = f"the {series} of {data.names[j]}" if series else data.names[j]
+    between = " between −π and π" if pose else ""
+    return data.finding(
+        j, FAIL, "motion.action_wraps" if series else "motion.wraps",
+        f"{f'{series} ' if series else ''}wraps around{between}: {len(wrapped.rows)} steps of "
+        f"about {wrapped.size} in {len(episodes)} episodes, first {first} at row {row}"
+        + (f", where {data.episodes.source} goes on counting" if series else ""), "an angle that goes on counting",
+        f"unwrap {subject} (numpy.unwrap along each episode, then whole turns so that episodes agree)"
+        + (", or record a 6-D rotation" if pose else ""), episodes=episodes,
+    )  # fmt: skip
 
 
 def _jump(data: ExaminedSet, j: int, usual: float, largest: np.ndarray) -> Finding | None:

@@ -1,0 +1,67 @@
+"""Camera strip: pictures at a few moments, a row a camera or rollout, a column a moment."""
+
+import struct
+import zlib
+from base64 import b64encode
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.subplots import make_subplots
+
+from ate.data.cameras import clips
+from ate.data.episodes import Episodes
+from ate.viz.style import finish
+
+MOMENTS = 6
+# Pixels of a picture's row, and around the strip.
+ROW, AROUND = 150, 70
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def camera_strip(episodes: Episodes, index: int, moments: int = MOMENTS) -> go.Figure:
+    """What each camera saw of one episode, from its first to its last row.
+
+    Args:
+        episodes: a set with cameras (`ate.data.cameras.clips`).
+        index: which of its episodes.
+        moments: columns.
+    """
+    shares = np.linspace(0, 1, moments).tolist()
+    found = clips(episodes, index)
+    seconds = next(iter(found.values())).seconds
+    pictures = {name.removeprefix("observation.images."): clip.frames(shares) for name, clip in found.items()}
+    return picture_strip(pictures, [f"{share * seconds:.1f} s" for share in shares])
+
+
+def picture_strip(rows: dict[str, NDArray[np.uint8]], titles: Sequence[str]) -> go.Figure:
+    """Pictures in a grid.
+
+    Args:
+        rows: name → pictures (n, height, width, 3).
+        titles: n, above the columns.
+    """
+    figure = make_subplots(
+        rows=len(rows), cols=len(titles), column_titles=list(titles), row_titles=list(rows), horizontal_spacing=0.01,
+        vertical_spacing=0.02,
+    )  # fmt: skip
+    for row, pictures in enumerate(rows.values(), 1):
+        for col, picture in enumerate(pictures, 1):
+            figure.add_trace(go.Image(source=png(picture), hoverinfo="skip"), row=row, col=col)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return finish(figure, AROUND + ROW * len(rows))
+
+
+def png(picture: NDArray[np.uint8]) -> str:
+    """A picture (height, width, 3) as the address of a PNG that stands in the page itself."""
+    height, width, _ = picture.shape
+    # Every row begins with its filter, 0: none.
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), picture.reshape(height, -1)], axis=1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b"")]
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
+    return f"data:image/png;base64,{b64encode(SIGNATURE + body).decode()}"
