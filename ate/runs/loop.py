@@ -151,7 +151,11 @@ def _write_rows(directory: Path | None, progress: Progress) -> None:
 
 def _store(directory: Path | None, state: State, identity: str, progress: Progress, own: Collection[str]) -> None:
     """Write a checkpoint; every process takes part with its own generators, and the leader has the directory."""
-    others = {name: of_each(item.get_state())[1:] for name, item in state.items() if _is_own(name, item, own)}
+    others = {
+        name: of_each(item.get_state())[1:]
+        for name, item in state.items()
+        if name in own and isinstance(item, torch.Generator)
+    }
     if directory is None:
         return
     states = {
@@ -162,10 +166,6 @@ def _store(directory: Path | None, state: State, identity: str, progress: Progre
     # With the sums of the next row, so that a run that was stopped between two rows logs the same ones.
     tree = {"identity": identity, **vars(progress), "state": states, "device": None if device is None else device.type}
     checkpoint.save(directory / LAST, {**tree, "others": others} if any(others.values()) else tree)
-
-
-def _is_own(name: str, item: object, own: Collection[str]) -> TypeGuard[torch.Generator]:
-    return name in own and isinstance(item, torch.Generator)
 
 
 def _device(state: State) -> torch.device | None:
