@@ -14,9 +14,10 @@ def kernel_with(errors: IO[bytes]) -> type[AsyncKernelManager]:
     class Kernel(AsyncKernelManager):
         """Starts the kernel with that file."""
 
-        async def start_kernel(self, **options: Any) -> None:
-            """As nbclient calls it."""
-            await super().start_kernel(**options, stderr=errors)
+        def start_kernel(self, *arguments: Any, **options: Any) -> Any:
+            """As nbclient calls it, which awaits what comes back."""
+            start: Any = super().start_kernel
+            return start(*arguments, **options, stderr=errors)
 
     return Kernel
 

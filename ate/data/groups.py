@@ -3,14 +3,19 @@
 Nothing is left out for them; an exclude list may name one, `mask/valid`, in place of its episodes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 
 Groups = Mapping[str, tuple[str, ...]]
 
 
-def note(groups: Groups) -> str:
-    """What the ledger says of them, with the episodes that are in two of them; empty where there are none."""
+def note(groups: Groups, episodes: Collection[str]) -> str:
+    """What the ledger says of them; empty where there are none.
+
+    Args:
+        groups: as the files list them.
+        episodes: names of all that are in the set. What is listed beyond them is named, as is what is in two groups.
+    """
     if not groups:
         return ""
     sizes = ", ".join(f"{name} ({len(names)})" for name, names in groups.items())
@@ -20,6 +25,10 @@ def note(groups: Groups) -> str:
         # Masks within masks (a share of the training episodes) are no overlap.
         if both and len(both) < min(len(groups[one]), len(groups[other])):
             shared.append(f"{', '.join(both)} in both {one} and {other}")
+    for name, names in groups.items():
+        absent = [item for item in names if item not in episodes]
+        if absent:
+            shared.append(f"{', '.join(absent[:5])}{', …' if len(absent) > 5 else ''} of {name} not in the set")
     overlap = f"; {'; '.join(shared)}" if shared else ""
     first = next(iter(groups))
     return f"groups {sizes}{overlap}: not used, all episodes are read; exclude={first} leaves that group out."

@@ -90,7 +90,7 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
         moved,
         *_elsewhere(items),
         *_counted(reader, path),
-        note(groups),
+        note(groups, {stem(item.name) for item in items} | {item.name for item in items}),
         unread(unlisted) if unlisted else "",
     )
     ledger = Ledger(reader.NAME, evidence, entries, tuple(text for text in texts if text), unlisted)

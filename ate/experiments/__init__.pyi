@@ -8,9 +8,9 @@ from .methods import MethodSpec as MethodSpec
 from .methods import comparison as comparison
 from .methods import lambda_clamp as lambda_clamp
 from .observability import blind_sentence as blind_sentence
-from .preparation import align_by_motion as align_by_motion
 from .preparation import align_config as align_config
 from .preparation import align_robots as align_robots
+from .preparation import align_variants as align_variants
 from .preparation import kept_alignment as kept_alignment
 from .preparation import preflight as preflight
 from .results import RunResult as RunResult

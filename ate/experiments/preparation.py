@@ -9,7 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from ate.align.alignment import Alignment
+from ate.align.alignment import FILE, Alignment
 from ate.align.config import AlignConfig, preset
 from ate.align.inputs import why_no_tool_motion
 from ate.align.stages import fit
@@ -94,19 +94,30 @@ def kept_alignment(
 
 def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> tuple[Alignment, Path]:
     """Align the sets, or read the alignment back; returns it with the folder that keeps it."""
+    return _aligned(settings, align_config(settings), sets, adapt)
+
+
+def align_variants(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> dict[str, Alignment]:
+    """The same sets aligned by tool motion and as published, by name; each trained in a process of its own.
+
+    `"motion"` is missing if `align` does that already, or where a robot's kinematics are not known. The methods of
+    notebook 03 take both.
+    """
     config = align_config(settings)
+    named = (
+        {} if config.columns == "tool" or why_no_tool_motion([*sets, adapt]) else {"motion": config.variant("motion")}
+    )
+    named["published"] = config.variant("published")
+    new = [c for c in named.values() if not (alignment_folder(settings, c, sets, adapt) / FILE).exists()]
+    in_parallel(settings, [joblib.delayed(_aligned)(settings, other, sets, adapt) for other in new])
+    return {name: _aligned(settings, other, sets, adapt)[0] for name, other in named.items()}
+
+
+def _aligned(
+    settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes
+) -> tuple[Alignment, Path]:
     with kept_alignment(settings, config, sets, adapt) as folder:
         return fit(sets, adapt, config, directory=folder, seed=settings.seed), folder
-
-
-def align_by_motion(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> Alignment | None:
-    """The same sets aligned by tool motion; None if `align` does that already, or a robot has no known kinematics."""
-    config = align_config(settings)
-    if config.columns == "tool" or why_no_tool_motion([*sets, adapt]):
-        return None
-    config = config.variant("motion")
-    with kept_alignment(settings, config, sets, adapt) as folder:
-        return fit(sets, adapt, config, directory=folder, seed=settings.seed)
 
 
 def alignment_folder(settings: Settings, config: AlignConfig, sets: tuple[Episodes, ...], adapt: Episodes) -> Path:

@@ -130,14 +130,14 @@ class Study:
         known = any(simulated(episodes) for episodes in self.pretrain)
         new = [file for file in files if known and not success_file(file, rollouts).exists()]
         in_parallel(self.settings, [joblib.delayed(base_success)(file, self.pretrain, rollouts) for file in new])
-        found = (base_success(file, self.pretrain, rollouts) for file in files)
-        return [success for success in found if success is not None]
+        return [found for file in files if (found := base_success(file, self.pretrain, rollouts)) is not None]
 
     def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
         """Methods of one training seed, trained again bit for bit, by parameterisation."""
-        aligned = self.settings.directory / "results" / "aligned"
-        specs = tuple(methods)
-        return {name: train_seed(self.experiment(name, specs), specs, seed, aligned) for name in self.policies}
+        aligned, specs = self.settings.directory / "results" / "aligned", tuple(methods)
+        experiments = [self.experiment(name, specs) for name in self.policies]
+        jobs = [joblib.delayed(train_seed)(experiment, specs, seed, aligned) for experiment in experiments]
+        return dict(zip(self.policies, in_parallel(self.settings, jobs), strict=True))
 
     def card(self, command: str, training_seeds: int) -> dict[str, Any]:
         """The run card of results of this study (`ate.runs.card`).

@@ -13,9 +13,12 @@ from ate.cli.main import COMMANDS, RENAMED
 
 ROOT = Path(ate.__file__).parent
 COMMAND = re.compile(r"(?<![\w/.'-])ate ([a-z]+)(?= |$|`|[.,;:)'])")
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z_-]*")
 # Options of other programs that messages name.
-FOREIGN = {"--array", "--noheader", "--no-deps", "--traj-path", "--save-traj", "--allow-failure", "--obs-mode"}
+FOREIGN = {
+    "--array", "--noheader", "--no-deps", "--traj-path", "--save-traj", "--allow-failure", "--obs-mode", "--repo-type",
+    "--nproc_per_node",
+}  # fmt: skip
 # Words that follow "ate" in sentences and are no commands.
 WORDS = {"itself", "workbench", "is", "and"}
 

@@ -29,10 +29,10 @@ def test_masks_are_told_and_a_mask_may_be_excluded(tmp_path):
 
 def test_overlap_is_named_and_a_part_of_a_mask_is_none():
     groups = {"mask/train": ("a", "b", "c"), "mask/valid": ("c", "d"), "mask/20_percent": ("a",)}
-    text = note(groups)
+    text = note(groups, {name for names in groups.values() for name in names})
     assert "c in both mask/train and mask/valid" in text and "20_percent" not in text.partition(";")[2]
     assert expanded(["mask/valid", "a"], groups) == ("c", "d", "a")
-    assert note({}) == ""
+    assert note({}, ()) == ""
 
 
 def test_odd_masks_are_passed_over(tmp_path):

@@ -98,7 +98,7 @@ def _pass(
     """One pass over the episodes, `wrapped` columns unwrapped about `start`, `(dof,)`; `others` in the other series."""
     other = "action" if episodes.source == "qpos" else "qpos"
     lost, turns, commanded = Zeros(episodes), Turns(episodes.dof), Turns(episodes.dof)
-    facts = Facts(usual=_usual(episodes, wrapped, start))
+    facts = Facts(usual=_usual(episodes, wrapped, start, lost))
     widths = {item.series[other].shape[1:] for item in episodes if item.has(other)}
     paired = len(widths) == 1 and all(item.has(other) for item in episodes) and len(next(iter(widths))) == 1
     if paired and widths == {(episodes.dof,)}:
@@ -149,15 +149,16 @@ def _readable(item: Episode, episodes: Episodes, facts: Facts) -> dict[str, np.n
     return readable
 
 
-def _usual(episodes: Episodes, wrapped: dict[int, Wrapped], start: np.ndarray) -> np.ndarray:
+def _usual(episodes: Episodes, wrapped: dict[int, Wrapped], start: np.ndarray, lost: Zeros) -> np.ndarray:
     """Root mean square step of each column, from a few episodes."""
     total, count = np.zeros(episodes.dof), 0
     for index in np.unique(np.linspace(0, len(episodes) - 1, USUAL_EPISODES).round().astype(int)):
         try:
-            rows = episodes.series(int(index))
+            read = {episodes.source: episodes.series(int(index))}
         except InputError:
             # The pass itself reports it.
             continue
+        rows = lost.cut(episodes[int(index)], read, noted=False)[0][episodes.source]
         rows = unwrapped(rows, wrapped, start) if wrapped else rows
         total += (np.diff(rows.astype(np.float64), axis=0) ** 2).sum(0)
         count += max(len(rows) - 1, 0)

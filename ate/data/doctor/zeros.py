@@ -1,7 +1,8 @@
-"""Rows of zeros that nobody measured: a lost packet, a recorder that began early, arrays that were not filled.
+"""Rows that nobody measured: a lost packet, a recorder that began early, arrays that were not filled.
 
-A joint may well stand at 0. A row is lost where all joints of an arm are exactly 0 and the neighbours are so far from
-it that no motion of this set leads there.
+They hold one value in all joints: 0, or what else a program fills in (−1, −999). A joint may well stand at 0. A row is
+lost where all joints of an arm are exactly one value and the neighbours are so far from it that no motion of this set
+leads there; a single joint where it is exactly 0 for a row or two and the rows on both sides are far away on one side.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,11 +20,13 @@ FEWEST = 3
 # The step to the neighbour against the 95th percentile of steps, and in data units at least.
 TIMES, LEAST = 3.0, 0.05
 _SAMPLED = 16
+# Of a single joint: rows that it is lost for at most, and how many times the usual step its neighbours are away.
+_SHORT, _FAR = 2, 6.0
 
 
 @dataclass(frozen=True)
 class ZeroRows:
-    """Rows `[start, stop)` of an episode that are exactly 0.
+    """Rows `[start, stop)` of an episode that are exactly one value.
 
     Attributes:
         series: of which series.
@@ -31,6 +34,7 @@ class ZeroRows:
         columns: which columns; all of the arm, or those of one of two.
         start, stop: the rows.
         steps: rows of the episode.
+        value: in all of them.
     """
 
     series: str
@@ -39,6 +43,7 @@ class ZeroRows:
     start: int
     stop: int
     steps: int
+    value: float = 0.0
 
     @property
     def place(self) -> str:
@@ -59,19 +64,23 @@ class Zeros:
         self.found: list[ZeroRows] = []
         self._groups: dict[str, list[list[int]]] = {}
         self._usual: dict[str, np.ndarray] = {}
+        self._single: dict[str, np.ndarray] = {}
         for name in ("qpos", "action"):
             groups = _groups(episodes, name)
             usual = _usual_steps(episodes, name, groups) if groups else None
             if usual is not None:
-                self._groups[name], self._usual[name] = groups, usual
+                self._groups[name], (self._usual[name], self._single[name]) = groups, usual
 
-    def cut(self, item: Episode, series: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int]:
+    def cut(
+        self, item: Episode, series: dict[str, np.ndarray], noted: bool = True
+    ) -> tuple[dict[str, np.ndarray], int]:  # fmt: skip
         """The series of an episode without lost rows, and how many rows were taken off the start.
 
-        Lost rows at either end are cut, those within are interpolated: what follows has the rows' own numbers.
+        They are added to `found` where they are to be noted. Lost rows at either end are cut, those within are
+        interpolated: what follows has the rows' own numbers.
         """
         lost = [zeros for name in self._groups if name in series for zeros in self._lost(item, name, series[name])]
-        self.found += lost
+        self.found += lost if noted else []
         if not lost:
             return series, 0
         rows = lost[0].steps
@@ -88,15 +97,29 @@ class Zeros:
         if rows.ndim != 2 or rows.shape[1] != len(usual):
             return
         for group in self._groups[name]:
-            empty = np.asarray((rows[:, group] == 0).all(axis=1))
-            if not empty.any():
-                continue
-            for start, stop in _runs(empty):
-                near = [rows[i, group] for i in (start - 1, stop) if 0 <= i < len(rows)]
-                # A whole episode of zeros has no neighbour: nothing in the set would move there and stay.
-                away = np.max(np.abs(near), axis=0) if near else np.full(len(group), np.inf)
-                if (away > np.maximum(TIMES * usual[group], LEAST)).any() and (near or not np.all(usual[group] == 0)):
-                    yield ZeroRows(name, item.name, tuple(group), start, stop, len(rows))
+            first = rows[:, group[0]]
+            same = np.asarray((rows[:, group] == first[:, None]).all(axis=1))
+            for value in np.unique(first[same]):
+                for start, stop in _runs(same & (first == value)):
+                    near = [rows[i, group] for i in (start - 1, stop) if 0 <= i < len(rows)]
+                    # A whole episode of one value has no neighbour: nothing in the set would move there and stay.
+                    away = np.max(np.abs(near - value), axis=0) if near else np.full(len(group), np.inf)
+                    far = (away > np.maximum(TIMES * usual[group], LEAST)).any()
+                    if far and (near or not np.all(usual[group] == 0)):
+                        yield ZeroRows(name, item.name, tuple(group), start, stop, len(rows), float(value))
+            if not same.any():
+                yield from self._lost_joints(item, name, rows, group)
+
+    def _lost_joints(self, item: Episode, name: str, rows: np.ndarray, group: Sequence[int]) -> Iterator[ZeroRows]:
+        """Rows where one joint alone is 0."""
+        for column in (column for column in group if (rows[:, column] == 0).any()):
+            least = max(_FAR * float(self._single[name][column]), LEAST)
+            for start, stop in _runs(rows[:, column] == 0):
+                if start == 0 or stop == len(rows) or stop - start > _SHORT:
+                    continue
+                before, after = float(rows[start - 1, column]), float(rows[stop, column])
+                if before * after > 0 and min(abs(before), abs(after)) > least:
+                    yield ZeroRows(name, item.name, (column,), start, stop, len(rows))
 
 
 def _groups(episodes: Episodes, name: str) -> list[list[int]]:
@@ -116,9 +139,11 @@ def _groups(episodes: Episodes, name: str) -> list[list[int]]:
     return [group for group in sides.values() if len(group) >= FEWEST]
 
 
-def _usual_steps(episodes: Episodes, name: str, groups: Sequence[Sequence[int]]) -> np.ndarray | None:
-    """95th percentile of the steps of each column, rows of zeros left out, `(width,)`."""
-    parts = []
+def _usual_steps(
+    episodes: Episodes, name: str, groups: Sequence[Sequence[int]]
+) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
+    """95th percentile of the steps of each column, rows of one value left out, and without steps from or to 0 too."""
+    parts, apart = [], []
     for index in np.unique(np.linspace(0, len(episodes) - 1, _SAMPLED).round().astype(int)):
         item = episodes[int(index)]
         if not item.has(name):
@@ -128,17 +153,25 @@ def _usual_steps(episodes: Episodes, name: str, groups: Sequence[Sequence[int]])
         except InputError:
             # The pass itself reports it.
             continue
-        empty = np.any([(rows[:, list(group)] == 0).all(axis=1) for group in groups], axis=0)
-        steps = np.abs(np.diff(rows, axis=0))[~(empty[1:] | empty[:-1])]
-        parts.append(steps)
+        empty = np.any([(rows[:, group] == rows[:, list(group[:1])]).all(axis=1) for group in groups], axis=0)
+        kept, zero = ~(empty[1:] | empty[:-1]), (rows[1:] == 0) | (rows[:-1] == 0)
+        parts.append(np.abs(np.diff(rows, axis=0))[kept])
+        apart.append(zero[kept])
     steps = np.concatenate(parts) if parts else np.zeros((0, 0))
-    return np.quantile(steps, 0.95, axis=0) if len(steps) else None
+    if not len(steps):
+        return None
+    zero = np.concatenate(apart)
+    # A column of zeros alone has no step that counts, and none is far enough from it.
+    single = [np.quantile(s[~z], 0.95) if not z.all() else np.inf for s, z in zip(steps.T, zero.T, strict=True)]
+    return np.quantile(steps, 0.95, axis=0), np.array(single)
 
 
 def _bridged(rows: np.ndarray, zeros: ZeroRows) -> np.ndarray:
     rows = np.array(rows)
     gap = np.arange(zeros.start, zeros.stop)
-    for column in zeros.columns:
+    # A value that no robot measures was filled into every column of the row, the gripper's too.
+    filled = np.flatnonzero((rows[gap] == zeros.value).all(axis=0)) if zeros.value else ()
+    for column in {*zeros.columns, *(int(column) for column in filled)}:
         rows[gap, column] = np.interp(
             gap, [zeros.start - 1, zeros.stop], [rows[zeros.start - 1, column], rows[zeros.stop, column]]
         )

@@ -10,9 +10,18 @@ from ate.errors import InputError
 
 # Names of arrays that flag last rows, as D4RL, Gymnasium and LeRobot write them; a row may be flagged by any of them.
 FLAGS = ("terminals", "timeouts", "dones", "done", "terminated", "truncated", "terminal", "timeout", "is_last",
-         "next.done", "next/done")  # fmt: skip
+         "truncations", "terminations", "next.done", "next/done")  # fmt: skip
+# Names of arrays that flag first rows, and of arrays that are 0 at last rows (masks of returns, discounts).
+FIRSTS = ("is_first", "episode_starts", "first", "starts")
+GOING_ON = ("masks", "mask", "not_done", "not_dones", "discounts", "discount", "nonterminals")
+# Names of arrays with a number for each episode: its length, or its first row.
+LENGTHS = ("episode_lengths", "episode_length", "lengths", "traj_lengths", "ep_lengths", "ep_len")
+STARTS = ("episode_starts", "episode_start", "start_indices", "starts", "traj_starts")
+# Names of arrays that number the rows of an episode.
+STEPS = ("step", "steps", "timestep", "timesteps", "frame_index", "step_index", "step_id")
 # Names of arrays that number the episode of each row.
 NUMBERS = ("traj_id", "traj_ids", "episode_index", "episode_id", "episode_ids", "episode", "trajectory_id", "demo_id")
+KEYS = frozenset((*FLAGS, *FIRSTS, *GOING_ON, *LENGTHS, *STARTS, *STEPS, *NUMBERS))
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,42 @@ def of_arrays(
     fitting = [key for key, shape in shapes.items() if shape in ((rows,), (rows, 1))]
     for key in (key for key in NUMBERS if key in fitting):
         return by_number(read(key), f"{where}, array {key!r}"), (key,)
-    flags = [key for key in FLAGS if key in fitting]
-    values = {key: read(key) for key in flags}
-    # Flags that are never set, or in most rows, end nothing.
-    values = {key: item for key, item in values.items() if item.dtype.kind in "biuf" and 0 < (item != 0).mean() < 0.5}
-    parts = by_flag(list(values.values()), rows) if values else [Part(0, rows)]
-    return parts, tuple(values)
+    for names, ends_of in ((LENGTHS, _ends_by_length), (STARTS, _ends_by_start)):
+        for key in (key for key in names if len(shapes.get(key, ())) == 1 and key not in fitting):
+            ends = ends_of(read(key), rows)
+            if ends is not None:
+                return [Part(a, b) for a, b in pairwise([0, *ends])], (key,)
+    values = {key: read(key) for key in (*FLAGS, *FIRSTS, *GOING_ON) if key in fitting}
+    values = {key: item.ravel() for key, item in values.items() if item.dtype.kind in "biuf"}
+    flags = {key: _last(key, item) for key, item in values.items()}
+    # Flags that are never set, or in most rows, end nothing; the last row ends an episode in any case.
+    flags = {key: item for key, item in flags.items() if 0 < item.mean() < 0.5 and (key in FLAGS or item[:-1].any())}
+    if flags:
+        return by_flag(list(flags.values()), rows), tuple(flags)
+    for key in (key for key in STEPS if key in fitting):
+        parts = by_step(read(key))
+        if len(parts) > 1:
+            return parts, (key,)
+    return [Part(0, rows)], ()
+
+
+def _last(key: str, values: np.ndarray) -> np.ndarray:
+    """Which rows are last ones, `(n_steps,)`, by an array that flags them, first rows, or rows that go on."""
+    if key in FIRSTS:
+        return np.append(values[1:] != 0, True)
+    return np.asarray(values == 0 if key in GOING_ON else values != 0)
+
+
+def _ends_by_length(values: np.ndarray, rows: int) -> list[int] | None:
+    """The row after the last of each episode; None where these are no lengths of the episodes of so many rows."""
+    whole = values.dtype.kind in "iu" and len(values) > 0 and values.min() > 0
+    return np.cumsum(values).tolist() if whole and int(values.sum()) == rows else None
+
+
+def _ends_by_start(values: np.ndarray, rows: int) -> list[int] | None:
+    """The same by first rows."""
+    whole = values.dtype.kind in "iu" and len(values) > 0 and values[0] == 0 and int(values[-1]) < rows
+    return [*values[1:].tolist(), rows] if whole and (np.diff(values.astype(np.int64)) > 0).all() else None
 
 
 def by_number(numbers: Sequence[object] | np.ndarray, where: str) -> list[Part]:

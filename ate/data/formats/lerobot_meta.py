@@ -230,7 +230,11 @@ def filled(template: str, numbers: Mapping[str, int], where: str) -> str:
 
 
 def _flat(names: Any, deepest: int = 3) -> Iterator[str]:
-    """The names in lists and dictionaries, in order."""
+    """The names in lists and dictionaries, in order; of `{"name": …}` what it is called, of a text its parts."""
+    if isinstance(names, str):
+        names = [part.strip() for part in names.split(",")]
+    if isinstance(names, dict) and isinstance(names.get("name"), str):
+        names = [names["name"]]
     if isinstance(names, dict):
         places = list(names.values())
         if all(_whole(place, 10**6) for place in places):

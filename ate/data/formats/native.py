@@ -12,7 +12,7 @@ import numpy as np
 from ate.data.episodes import Episode
 from ate.data.formats import hdf5
 from ate.data.formats.companions import pair
-from ate.data.formats.episode_ends import FLAGS, NUMBERS, Part, named, of_arrays
+from ate.data.formats.episode_ends import KEYS, Part, named, of_arrays
 from ate.data.formats.layout import Broken, check_matrix, each_file, listed, timed
 from ate.data.ledger import Keys
 from ate.errors import InputError
@@ -48,7 +48,7 @@ def parted(whole: Episode, file: Path, many: bool) -> Iterator[Episode]:
     Raises:
         InputError: rows of one episode do not lie together.
     """
-    rows, ignored = len(whole), [key for key in whole.keys.ignored if key in (*FLAGS, *NUMBERS)]
+    rows, ignored = len(whole), [key for key in whole.keys.ignored if key in KEYS]
     parts: list[Part] = [Part(0, rows)]
     telling: tuple[str, ...] = ()
     if ignored:

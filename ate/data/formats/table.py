@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +48,14 @@ def scan(file: Path) -> Table:
     """
     try:
         with file.open("rb") as stream:
-            line = stream.readline(_LONGEST_LINE + 1)
+            line, after = stream.readline(_LONGEST_LINE + 1), stream.readline(_LONGEST_LINE + 1)
+            begin = 0
+            # Of several lines of comments the last one may have the names; the others say something else.
+            while line.startswith(b"#") and after and (after.startswith(b"#") or _widths_differ(line, after, file)):
+                begin, line, after = begin + len(line), after, stream.readline(_LONGEST_LINE + 1)
             first, delimiter = _cells(line, file)
             header = not all(_is_number(cell) for cell in first)
-            begin = len(line) if header else len(line) - len(line.removeprefix(b"\xef\xbb\xbf"))
+            begin += len(line) if header else len(line) - len(line.removeprefix(b"\xef\xbb\xbf"))
             stream.seek(begin)
             rows, marks, end = _lines(stream, begin)
     except OSError as error:
@@ -109,7 +115,7 @@ class Rows:
                 return _odd(f"{len(cells) if line.strip() else 0} cells", where, f"{len(self.names)} cells")
             for column, (name, cell) in enumerate(zip(self.names, cells, strict=True)):
                 if column not in self.loose and not _is_number(cell):
-                    return _odd(f"{cell!r:.60}", f"{where}, column {name!r}", "a number with a decimal point")
+                    return _no_number(cell, f"{where}, column {name!r}", cells)
         return _odd("rows that cannot be parsed", f"{self.file}, from row {start} on", "a line of numbers a row")
 
 
@@ -186,7 +192,7 @@ def _cells(line: bytes, file: Path) -> tuple[tuple[str, ...], str]:
             raise _odd("an empty line", where)
         # Some tools mark the line of names as a comment.
         text = text.lstrip("# ") if text.startswith("#") else text
-        delimiter = max("\t;,", key=text.count)
+        delimiter = max("\t;,|", key=text.count)
         if delimiter not in text and len(text.split()) > 1:
             # Recorders of controllers part cells by blanks.
             delimiter, text = " ", " ".join(text.split())
@@ -194,6 +200,10 @@ def _cells(line: bytes, file: Path) -> tuple[tuple[str, ...], str]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise _odd(f"a line that cannot be read ({error})", where) from error
     return tuple(cell.strip() for cell in cells), delimiter
+
+
+def _widths_differ(line: bytes, after: bytes, file: Path) -> bool:
+    return len(_cells(line, file)[0]) != len(_cells(after, file)[0])
 
 
 def _lines(stream: io.BufferedReader, begin: int) -> tuple[int, tuple[int, ...], int]:
@@ -223,6 +233,17 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return "_" not in cell
+
+
+def _no_number(cell: str, where: str, cells: Sequence[str]) -> InputError:
+    """With the cause where it can be told: a decimal comma, a line of words such as units or the names again."""
+    fix = "export the table again, or exclude this file"
+    if re.fullmatch(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?", cell.strip()):
+        fix = "write decimal points: python -c \"import pandas; pandas.read_csv('IN.csv', sep=None, engine='python', "
+        fix += "decimal=',').to_csv('OUT.csv', index=False)\""
+    elif not any(_is_number(other) for other in cells):
+        fix = "delete this line of words: names stand in the first line alone, units in the robot's profile (--robot)"
+    return InputError(f"{cell!r:.60}", where=where, expected="a number with a decimal point", fix=fix)
 
 
 def _odd(got: str, where: str, expected: str = "a table of numbers, one row a step") -> InputError:

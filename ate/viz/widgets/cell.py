@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
+import joblib
 from IPython.display import HTML, display
 
+from ate.experiments.preparation import in_parallel
 from ate.experiments.replay import Replay, replay_in, telling
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
@@ -46,8 +48,9 @@ def extremes(results: Sequence[RunResult]) -> dict[str, RunResult]:
 
 
 def replayed(study: Study, results: Mapping[str, RunResult]) -> dict[str, Replay]:
-    """Train and roll out each of these runs again; results by the same names."""
-    return {name: replay_in(study, result) for name, result in results.items()}
+    """Train and roll out each of these runs again, at the same time; results by the same names."""
+    jobs = [joblib.delayed(replay_in)(study, result) for result in results.values()]
+    return dict(zip(results, in_parallel(study.settings, jobs), strict=True))
 
 
 def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section: Section, which: str) -> None:

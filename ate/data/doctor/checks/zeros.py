@@ -18,11 +18,11 @@ _FIX = {
 
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding for the rows at the head, in the middle or at the tail of episodes, of all series that share them."""
-    groups: dict[tuple[str, str, tuple[int, ...]], list[ZeroRows]] = {}
+    groups: dict[tuple[str, str, tuple[int, ...], float], list[ZeroRows]] = {}
     for zeros in data.facts.zeros:
-        groups.setdefault((zeros.series, zeros.place, zeros.columns), []).append(zeros)
+        groups.setdefault((zeros.series, zeros.place, zeros.columns, zeros.value), []).append(zeros)
     shared: dict[tuple[str, tuple[tuple[str, int, int], ...]], list[tuple[str, list[ZeroRows]]]] = {}
-    for (series, place, _), rows in groups.items():
+    for (series, place, _, _), rows in groups.items():
         places = tuple((item.episode, item.start, item.stop) for item in rows)
         shared.setdefault((place, places), []).append((series, rows))
     for (place, _), parts in shared.items():
@@ -41,8 +41,9 @@ def _finding(data: ExaminedSet, place: str, series: tuple[str, ...], rows: Seque
     where = f"every one of {total} episodes" if len(names) == total else f"{len(names)} of {total} episodes"
     spans = listed([f"{item.episode} {_span(item)}" for item in rows])
     return Finding(
-        FAIL, f"values.zeros_{place}", ", ".join(series),
-        f"{count} of {where} are exactly 0 in {joints} of {' and '.join(map(repr, series))}, the rows next to them are "
+        FAIL, f"values.{'filled' if rows[0].value else 'zeros'}_{place}", ", ".join(series),
+        f"{count} of {where} are exactly {rows[0].value:g} in {joints} of "
+        f"{' and '.join(map(repr, series))}, the rows next to them are "
         f"not: {spans}; {sum(item.stop - item.start for item in rows)} rows in all", "rows that were measured",
         _FIX[place] + (f", or exclude {', '.join(names)}" if few else ""), episodes=names, exclude=few,
     )  # fmt: skip
