@@ -3,15 +3,20 @@
 import json
 import re
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ate.data import load
+from ate.data import DataSet, load
+from ate.data.convert import convert
 from ate.data.doctor import examine
 from ate.data.doctor.report import FAIL, PASS, WARN
 from ate.errors import InputError
+from tests.conftest import write_episode
+from tests.data.formats.makers import robomimic
+from tests.data.formats.recorded import maniskill
 from tests.data.test_clocks import ARM, arms, lerobot
 
 LENGTHS = [len(rows) for rows in arms()]
@@ -132,3 +137,30 @@ def test_a_gripper_in_metres_under_a_profile_of_openings_fails(tmp_path):
     declared = text.replace('unit = "fraction"', f'unit = "fraction", {ends}')
     (tmp_path / "ends.toml").write_text(declared)
     assert not [f for f in examine(folder, robot=str(tmp_path / "ends.toml")).of("gripper") if f.level != PASS]
+
+
+def test_demonstrations_marked_as_failures_are_named(tmp_path):
+    for number, rows in enumerate(arms()):
+        write_episode(tmp_path / "native", number, rows, joint_names=ARM, rate_hz=20.0, success=number not in (1, 4))
+    robomimic(tmp_path / "robomimic")
+    with h5py.File(tmp_path / "robomimic/low_dim.hdf5", "r+") as handle:
+        names = sorted(handle["data"])
+        for number, name in enumerate(names):
+            handle["data"][name].attrs["success"] = number != 0
+    (native,), (other,) = (found(tmp_path / folder, "files.failures") for folder in ("native", "robomimic"))
+    assert native.episodes == ("episode_0001", "episode_0004") and other.episodes == (names[0],)
+    # Not lost by a conversion.
+    convert(load(tmp_path / "native"), tmp_path / "out")
+    assert len(found(tmp_path / "out", "files.failures")[0].episodes) == 2
+    # The way out leads out.
+    assert not found(DataSet(str(tmp_path / "native"), exclude=native.episodes), "files.failures")
+
+
+def test_failures_that_maniskill_lists_are_named(tmp_path):
+    maniskill(tmp_path)
+    (file,) = tmp_path.glob("*.h5")
+    listing = file.with_suffix(".json")
+    whole = json.loads(listing.read_text()) if listing.is_file() else {}
+    listing.write_text(json.dumps({**whole, "episodes": [{"episode_id": 0, "success": False}]}))
+    (finding,) = found(tmp_path, "files.failures")
+    assert finding.episodes == ("traj_0",)

@@ -54,10 +54,10 @@ def _together(data: ExaminedSet) -> Iterator[Finding]:
     counts = f"{', '.join(map(str, rows[:40]))}{', …' if len(rows) > 40 else ''}"
     yield Finding(
         FAIL, "motion.takes_together", listed(names),
-        f"all joints jump between two rows and back to one start, again and again: {len(rows)} takes or more as one episode in "
-        f"{first}, from rows 0, {places} on", "one take an episode",
-        f"add the rows of each take to the file: an array episode_lengths (of {first}, as far as the jumps tell: {counts}), of a table a column "
-        "episode with a number for each take", episodes=names,
+        f"all joints jump between two rows and back to one start, again and again: {len(rows)} takes or more as one "
+        f"episode in {first}, from rows 0, {places} on", "one take an episode",
+        f"add the rows of each take to the file: an array episode_lengths (of {first}, as far as the jumps tell: "
+        f"{counts}), of a table a column episode with a number for each take", episodes=names,
     )  # fmt: skip
 
 
