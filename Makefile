@@ -205,12 +205,16 @@ $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements
 	$(PYTHON) -m venv $(LEROBOT)
 	$(LEROBOT)/bin/pip install -q -r tests/lerobot/requirements.txt
 	$(LEROBOT)/bin/pip install -q --no-deps -r tests/lerobot/requirements-alone.txt
+	$(LEROBOT)/bin/pip install -q --no-deps -e plugins/lerobot_policy_ate
 	touch $@
 
 lerobot: venv $(LEROBOT)/.installed
 	$(LEROBOT)/bin/python -m benchmarks.lerobot
 	test -d build/retargeted || $(BIN)/ate retarget data/lift/pretrain --robot ur5e --format lerobot --out build/retargeted
 	$(LEROBOT)/bin/python -m benchmarks.lerobot_training build/retargeted --robot ur5e --steps 1000
+	test -d build/alignment-ur5e || $(BIN)/ate align --preset smoke --pretrain data/lift/pretrain/panda --adapt data/lift/adapt/ur5e \
+	  --out build/alignment-ur5e
+	$(LEROBOT)/bin/python -m benchmarks.lerobot_plugin build/retargeted --alignment build/alignment-ur5e --out build/lerobot-runs
 	$(LEROBOT)/bin/python -m pytest -q tests/lerobot
 
 clean:
@@ -241,4 +245,4 @@ maniskill: venv
 	test -d $(MANISKILL)/adapt || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/adapt --episodes 10 --seed 2000000
 	$(BIN)/ate run --profile demo --run $(MANISKILL)/run --only 03 -p pretrain=$(MANISKILL)/pretrain -p adapt=$(MANISKILL)/adapt \
 	  -p source=action -p align=smoke -p parameterizations=sample -p pretrain_steps=2000 -p steps=300 -p demonstrations=5 \
-	  -p seeds=2 -p rollouts=10 -p "simulator=$(PICK),python=build/maniskill/bin/python"
+	  -p seeds=2 -p rollouts=5 -p "simulator=$(PICK),python=build/maniskill/bin/python"

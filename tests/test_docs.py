@@ -172,3 +172,13 @@ def test_the_two_lines_added_to_somebodys_training_script_are_two(tmp_path, monk
     exec(compile("\n".join(blocks), "attach.md", "exec"), {"__name__": "attach"})  # our own document
     steps, verdict = capsys.readouterr().out.split()[-2:]
     assert int(steps) > 0 and verdict in ("inactive", "acting", "clamp-dominated")
+
+
+@pytest.mark.slow
+def test_the_policy_of_the_page_is_diagnosed_and_rolled_out(monkeypatch, capsys):
+    """docs/policy.md runs as it stands."""
+    monkeypatch.chdir(ROOT)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "policy.md").read_text(), re.S)
+    exec(compile(code, "policy.md", "exec"), {"__name__": "policy"})  # our own document
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("FAIL") and "elbow_joint" in lines[1] and lines[2] == "0.0"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ate.data.hub import is_id
 from ate.errors import InputError, unknown
+from ate.experiments import run_file
 from ate.experiments.settings import ROOT, Settings, settings
 from ate.robots.model_text import is_model
 from ate.runs.directory import TITLES, RunDirectory
@@ -80,6 +81,7 @@ def execute(numbers: Sequence[str], given: Mapping[str, Any]) -> Settings:
     os.environ["ATE_BATCH"] = "1"
     from ate.viz.report.write import write_report
 
+    run_file.write(settings(parameters), numbers)
     with lock(directory.create().path, f"running notebook {', '.join(numbers)}"):
         try:
             for position, number in enumerate(numbers):

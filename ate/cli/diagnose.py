@@ -9,7 +9,8 @@ from ate.data.doctor.report import FAIL
 
 
 @click.command("diagnose")
-@click.option("--policy", "file", type=click.Path(path_type=Path), required=True, help="Checkpoint of the policy.")
+@click.option("--policy", "name", required=True, help="Checkpoint, package.module:Class, or ws://host:port.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="File or folder that the class is called with.")
 @click.option("--data", "path", type=click.Path(path_type=Path), required=True, help="Episodes it was trained on.")
 @click.option("--start", type=click.Path(path_type=Path), help="Checkpoint it started from.")
 @click.option("--held-out", type=click.Path(path_type=Path), help="Episodes it was not trained on.")
@@ -22,7 +23,8 @@ from ate.data.doctor.report import FAIL
 @click.option("--seed", default=0, show_default=True, help="Of noise and shuffles.")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the checks to this file.")
 def diagnose(
-    file: Path,
+    name: str,
+    checkpoint: Path | None,
     path: Path,
     start: Path | None,
     held_out: Path | None,
@@ -40,13 +42,14 @@ def diagnose(
     from ate.data import excludes
     from ate.data.loading import load
     from ate.diagnose.checks import run_checks
+    from ate.policies.actor_source import actor, is_own
     from ate.policies.policy import Policy
     from ate.runs.files import write_json
     from ate.runs.tables import terminal_width
 
-    left_out = [name for item in exclude for name in excludes.names(item)]
+    left_out = [episode for item in exclude for episode in excludes.names(item)]
     diagnosis = run_checks(
-        Policy.load(file),
+        Policy.load(name) if is_own(name) and checkpoint is None else actor(name, checkpoint),
         load(path, source, left_out, layout, robot),
         start=None if start is None else Policy.load(start),
         held_out=None if held_out is None else load(held_out, source, (), layout, robot),
@@ -54,7 +57,7 @@ def diagnose(
         seed=seed,
     )
     rows = [{**check.row(), "subject": str(number)} for number, check in enumerate(diagnosis.checks, 1)]
-    click.echo(f"{file} on {path}: {diagnosis.robot}")
+    click.echo(f"{name} on {path}: {diagnosis.robot}")
     click.echo(findings_text(rows, terminal_width()))
     click.echo("")
     click.echo(f"{diagnosis.level}: {diagnosis.sentence}.")

@@ -7,12 +7,15 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ate.data.doctor.report import FAIL, PASS, WARN, Report, merged
 from ate.runs.tables import table_text, terminal_width
+
+if TYPE_CHECKING:
+    from ate.data.loading import DataSet
 
 VERDICTS = {
     PASS: "no problem found",
@@ -35,6 +38,7 @@ VERDICTS = {
 @click.option("--exclude", default="", help="Exclude list, or names separated by commas.")
 @click.option("--exclude-out", type=click.Path(path_type=Path), help="Write the episodes to leave out to this list.")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the report to this file.")
+@click.option("--statistics", type=click.Path(path_type=Path), help="Checkpoint or its statistics, held against DATA.")
 @click.option("--all", "everything", is_flag=True, help="Show what passed too.")
 def doctor(
     path: Path,
@@ -48,6 +52,7 @@ def doctor(
     exclude: str,
     exclude_out: Path | None,
     json_out: Path | None,
+    statistics: Path | None,
     everything: bool,
 ) -> None:
     """Examine demonstrations: what is wrong, in which joint or file, and how to fix it."""
@@ -61,8 +66,26 @@ def doctor(
     for report in reports:
         _show(report, everything)
     _write(reports, exclude_out, json_out)
-    if any(report.level == FAIL for report in reports):
+    levels = [report.level for report in reports]
+    if statistics is not None:
+        levels.append(_hold_against(statistics, data, horizon, everything))
+    if FAIL in levels:
         sys.exit(1)
+
+
+def _hold_against(file: Path, data: "DataSet", horizon: int, everything: bool) -> str:
+    """Show how a checkpoint's statistics fit the recordings, and return the level."""
+    from ate.data.statistics import Statistics
+    from ate.diagnose.checkpoint_statistics import check_statistics
+
+    found = Statistics.read(file)
+    fit = check_statistics(found, data.load(), horizon)
+    click.echo(f"statistics of {found.file}")
+    rows = [finding.row() for finding in fit.findings if everything or finding.level != PASS]
+    if rows:
+        click.echo(findings_text(rows, terminal_width()))
+    click.echo(f"\n{fit.level}: {fit.advice}.")
+    return fit.level
 
 
 def _write(reports: Sequence[Report], exclude_out: Path | None, json_out: Path | None) -> None:

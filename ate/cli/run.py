@@ -8,18 +8,30 @@ import click
 
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.errors import InputError
+from ate.experiments import run_file
 from ate.experiments.settings import PROFILES, parameter_kinds
 from ate.runs.options import pairs, typed
 
 
 @click.command()
-@click.option("--profile", default="demo", show_default=True, help=f"One of {', '.join(PROFILES)}.")
+@click.option(
+    "--config", "file", type=click.Path(path_type=Path), help="Settings, such as the run.yaml of a run's folder."
+)
+@click.option("--profile", default="", help=f"One of {', '.join(PROFILES)} [default: demo].")
 @click.option("--run", "folder", default="", help="Folder for results [default: runs/<profile> beside the package].")
 @click.option("--only", multiple=True, help="Notebook number, e.g. 02; may be given more than once [default: all].")
 @click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", help="Any setting of the profile.")
-def run(profile: str, folder: str, only: tuple[str, ...], parameters: tuple[str, ...]) -> None:
-    """Execute the notebooks at a profile and write the offline report, also after a failure."""
-    given: dict[str, Any] = {"profile": profile, **typed(parameter_kinds(), pairs(parameters, "-p"), "-p")}
+def run(file: Path | None, profile: str, folder: str, only: tuple[str, ...], parameters: tuple[str, ...]) -> None:
+    """Execute the notebooks at a profile and write the offline report, also after a failure.
+
+    Of a run file, what is also given on the command line is taken from there.
+    """
+    given: dict[str, Any] = {}
+    if file is not None:
+        listed, given = run_file.read(file)
+        only = only or listed
+    given |= {"profile": profile or given.get("profile", "demo")}
+    given |= typed(parameter_kinds(), pairs(parameters, "-p"), "-p")
     if folder:
         given["run"] = folder
     start = time.perf_counter()

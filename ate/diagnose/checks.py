@@ -1,8 +1,9 @@
 """All checks of one policy, from the recordings to the weights."""
 
 import numpy as np
+from torch import nn
 
-from ate.data.doctor.report import FAIL
+from ate.data.doctor.report import FAIL, SKIPPED, Finding
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.diagnose import (
@@ -14,19 +15,20 @@ from ate.diagnose import (
     stuck_at_start,
     weights,
 )
-from ate.diagnose.predictions import Predictions
+from ate.diagnose.predictions import ActorPredictions, PolicyPredictions, Predictions
 from ate.diagnose.report import Diagnosis
 from ate.errors import InputError, unknown
 from ate.experiments.seed_run import SeedRun
+from ate.policies.actor import Actor
 from ate.policies.policy import Policy
 
 
 def run_checks(
-    policy: Policy,
+    policy: Policy | Actor,
     episodes: Episodes,
     *,
     space: ActionSpace | None = None,
-    start: Policy | None = None,
+    start: nn.Module | None = None,
     held_out: Episodes | None = None,
     simulator: bool | str | None = None,
     seed: int = 0,
@@ -34,9 +36,10 @@ def run_checks(
     """Run the eight checks on a policy with a low loss and a bad robot.
 
     Args:
-        policy: what was trained.
+        policy: what was trained: a policy of ours, or any callable from an observation to a chunk
+            (`ate.policies.actor`).
         episodes: what it was trained on.
-        space: the action space it acts in; by default its space for this robot, else its first.
+        space: the action space a policy of ours acts in; by default its space for this robot, else its first.
         start: the weights it started from, to compare with; None where they are not known.
         held_out: episodes it was not trained on; None skips their check, and gripper events are counted in training.
         simulator: whether to replay in the simulator; None replays where it is possible. The address of a gymnasium
@@ -46,16 +49,14 @@ def run_checks(
     Raises:
         InputError: the episodes have other columns than the policy, or lack the task state it needs.
     """
-    matching = (space for space in policy.spaces if space.embodiment.name == episodes.robot)
-    space = space or next(matching, policy.spaces[0])
     sets = {"training": episodes} if held_out is None else {"training": episodes, "held out": held_out}
-    for item in sets.values():
-        _require_columns(item, space)
-    predictions = {name: Predictions.of(policy, item, space) for name, item in sets.items()}
+    predictions = _predictions(policy, sets, space)
     training = predictions["training"]
-    mean_chunk = training.recorded(np.arange(len(training.data))).mean(axis=0)
+    mean_chunk = training.recorded(np.arange(len(training))).mean(axis=0)
     errors = {name: prediction_error.errors(item, mean_chunk, seed) for name, item in predictions.items()}
-    loaded, normalized = weights.check(policy, start, episodes.robot), normalization.check(training)
+    network = policy if isinstance(policy, nn.Module) else getattr(policy, "network", None)
+    loaded = weights.check(network, start, episodes.robot) if network is not None else _unseen(episodes.robot)
+    normalized = _normalized(training)
     # A cause further down explains a large training error: the finding there refers to it.
     cause = next((finding for finding in (normalized, loaded) if finding.level == FAIL), None)
     training_error = prediction_error.training(episodes.robot, errors["training"], cause)
@@ -90,6 +91,30 @@ def diagnose_seed(trained: SeedRun, method: str, seed: int = 0, simulator: str =
     return run_checks(
         policy, trained.drawn, start=start, held_out=trained.held_out, simulator=simulator or None, seed=seed
     )
+
+
+def _predictions(
+    policy: Policy | Actor, sets: dict[str, Episodes], space: ActionSpace | None
+) -> dict[str, Predictions]:
+    if not isinstance(policy, Policy):
+        return {name: ActorPredictions(item, policy) for name, item in sets.items()}
+    robot = next(iter(sets.values())).robot
+    space = space or next((own for own in policy.spaces if own.embodiment.name == robot), policy.spaces[0])
+    for item in sets.values():
+        _require_columns(item, space)
+    return {name: PolicyPredictions.of(policy, item, space) for name, item in sets.items()}
+
+
+def _normalized(training: Predictions) -> Finding:
+    if isinstance(training, PolicyPredictions):
+        return normalization.check(training)
+    assert isinstance(training, ActorPredictions)
+    return normalization.check_names(training)
+
+
+def _unseen(robot: str) -> Finding:
+    fix = "give the policy an attribute `network`, its torch module"
+    return Finding(SKIPPED, weights.NAME, robot, "the policy does not show its weights", "", fix)
 
 
 def _require_columns(episodes: Episodes, space: ActionSpace) -> None:

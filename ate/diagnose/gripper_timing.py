@@ -86,7 +86,7 @@ def _courses(predictions: Predictions, column: int, seed: int) -> list[tuple[np.
     queries = [np.arange(first, first + steps, execute) for first, steps in spans]
     rows = np.concatenate(queries)
     recorded = predictions.recorded(rows)[:, :execute, column]
-    predicted = predictions.predict(predictions.observation(rows), seed)[:, :execute, column]
+    predicted = predictions.predict(rows, seed)[:, :execute, column]
     ends = np.cumsum([len(query) for query in queries])[:-1]
     start = predictions.pose(first_rows)[:, column]
     courses = zip(start, np.split(recorded, ends), np.split(predicted, ends), strict=True)

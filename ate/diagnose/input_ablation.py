@@ -7,7 +7,6 @@ A policy that predicts as well without the task state ignores the scene: it cont
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.diagnose.predictions import Predictions
@@ -69,26 +68,21 @@ def check(predictions: Predictions, seed: int) -> Finding:
 
 def effects(predictions: Predictions, seed: int) -> tuple[InputEffect, InputEffect | None]:
     """The effects of qpos and of the task state; None where the policy observes no task state."""
-    policy, features = predictions.policy, predictions.policy.config.features
-    # Observations begin with qpos, mask and what is given of the state (`Policy.observation`).
-    qpos = _effect(predictions, slice(0, features), seed)
-    if policy.state is None:
+    rows = predictions.sample_rows(SAMPLES)
+    # Everything else, also the noise, stays.
+    others = rows[np.random.default_rng(seed).permutation(len(rows))]
+    chunks = predictions.predict(rows, seed), predictions.predict(rows, seed + 1)
+    qpos = _effect(predictions, *chunks, predictions.predict(rows, seed, qpos_of=others))
+    if not predictions.sees_state:
         return qpos, None
-    return qpos, _effect(predictions, slice(2 * features, 2 * features + policy.state.width), seed)
+    return qpos, _effect(predictions, *chunks, predictions.predict(rows, seed, state_of=others))
 
 
-def _effect(predictions: Predictions, columns: slice, seed: int) -> InputEffect:
-    """Shuffle some columns of the observations among the rows; everything else, also the noise, stays."""
+def _effect(predictions: Predictions, *chunks: np.ndarray) -> InputEffect:
+    """What shuffling did, from chunks as predicted, with other noise, and with a part of the observation shuffled."""
     rows, moving = predictions.sample_rows(SAMPLES), predictions.moving
-    observation = predictions.observation(rows)
-    shuffled = observation.clone()
-    order = np.random.default_rng(seed).permutation(len(rows))
-    shuffled[:, columns] = observation[torch.from_numpy(order).to(observation.device), columns]
     spread = predictions.spread[moving]
-    intact, renoised, ablated = (
-        predictions.predict(inputs, noise_seed)[..., moving] / spread
-        for inputs, noise_seed in ((observation, seed), (observation, seed + 1), (shuffled, seed))
-    )
+    intact, renoised, ablated = (chunk[..., moving] / spread for chunk in chunks)
     recorded = predictions.recorded(rows)[..., moving] / spread
     noise, change = np.abs(intact - renoised).mean(), np.abs(intact - ablated).mean()
     error, error_ablated = (

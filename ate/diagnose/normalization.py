@@ -1,14 +1,15 @@
 """Normalization: is the policy's normaliser of this robot and series, and do the recordings fill its range?"""
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
 from ate.data.doctor.checks.units import PER_DEGREE
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
-from ate.data.normalize import CONSTANT_RANGE
+from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
+from ate.data.normalize import CONSTANT_RANGE, Normalizer
 from ate.data.space import ActionSpace, spaces
-from ate.diagnose.predictions import Predictions
+from ate.diagnose.predictions import ActorPredictions, PolicyPredictions
 from ate.policies.policy import CLIP
 
 NAME = "normalization"
@@ -48,7 +49,7 @@ class JointRange:
     cause: str = ""
 
 
-def check(predictions: Predictions) -> Finding:
+def check(predictions: PolicyPredictions) -> Finding:
     """Do policy and recordings share robot, joints, series and range?"""
     space, episodes = predictions.space, predictions.episodes
     recorded = spaces([episodes], space.width)[0]
@@ -66,7 +67,18 @@ def check(predictions: Predictions) -> Finding:
     return Finding(level, NAME, episodes.robot, "; ".join(got), EXPECTED, FIXES[level])
 
 
-def joint_ranges(predictions: Predictions) -> list[JointRange]:
+def check_names(predictions: ActorPredictions) -> Finding:
+    """Do a policy that is not ours and the recordings name the same joints? It does not show its statistics."""
+    episodes, names = predictions.episodes, tuple(getattr(predictions.actor, "joint_names", ()))
+    different = _renamed(names, episodes.joint_names) if names else ""
+    if different:
+        return Finding(FAIL, NAME, episodes.robot, different, "one order of joints", FIXES[FAIL])
+    got = "the policy does not show what it normalises by" + (", its joints are the recorded ones" if names else "")
+    fix = "compare its statistics with the recordings: ate doctor DATA --statistics FILE"
+    return Finding(SKIPPED, NAME, episodes.robot, got, "", fix)
+
+
+def joint_ranges(predictions: PolicyPredictions) -> list[JointRange]:
     """The recorded range of every column, against the policy's normaliser."""
     space, episodes = predictions.space, predictions.episodes
     recorded = spaces([episodes], space.width)[0]
@@ -86,7 +98,7 @@ def _joint(j: int, space: ActionSpace, recorded: ActionSpace, outside: float, be
         return JointRange(WARN if moves else PASS, f"{text}, constant in training", outside)
     filled = (high - low) / (trained.high[j] - trained.low[j])
     if beyond >= BEYOND or filled < NARROW:
-        cause, guess = _cause(j, space, recorded)
+        cause, guess = cause_of(j, trained, recorded.normalizer, recorded.joint_names)
         share = f"{100 * beyond:.0f} % beyond what the policy can predict"
         if beyond < BEYOND:
             share = f"{100 * filled:.2g} % of the range"
@@ -95,10 +107,10 @@ def _joint(j: int, space: ActionSpace, recorded: ActionSpace, outside: float, be
     return JointRange(level, f"{text}, {100 * outside:.0f} % outside, {100 * filled:.0f} % of the range", outside)
 
 
-def _cause(j: int, space: ActionSpace, recorded: ActionSpace) -> tuple[str, str]:
-    """What a joint's recorded range suggests, as a word and as the end of a sentence."""
-    trained, low, high = space.normalizer, float(recorded.normalizer.low[j]), float(recorded.normalizer.high[j])
-    wide = (high - low) / float(trained.high[j] - trained.low[j])
+def cause_of(j: int, trained: Normalizer, recorded: Normalizer, names: tuple[str, ...]) -> tuple[str, str]:
+    """What a joint's recorded range suggests, as a word and as the end of a sentence; empty where nothing fits."""
+    low, high = float(recorded.low[j]), float(recorded.high[j])
+    wide = (high - low) / max(float(trained.high[j] - trained.low[j]), 1e-12)
 
     def resembles(low: float, high: float, other: int) -> bool:
         """Whether a range overlaps that of a trained joint, by the shared part of both together."""
@@ -108,7 +120,7 @@ def _cause(j: int, space: ActionSpace, recorded: ActionSpace) -> tuple[str, str]
 
     if min(abs(wide * PER_DEGREE - 1), abs(wide / PER_DEGREE - 1)) < SIMILAR:
         return "degrees", ": degrees against radians"
-    for other, name in enumerate(recorded.embodiment.joint_names):
+    for other, name in enumerate(names):
         if other != j and resembles(low, high, other):
             return "joint order", f": the range of {name}, joints in another order?"
     if resembles(-high, -low, j):
@@ -120,6 +132,12 @@ def _differences(space: ActionSpace, recorded: ActionSpace) -> list[str]:
     """Where policy and recordings differ in series or in names and order of joints, in words."""
     if space.source != recorded.source:
         return [f"series differ: the policy acts in {space.source!r}, the recordings are {recorded.source!r}"]
-    pairs = zip(space.embodiment.joint_names, recorded.embodiment.joint_names, strict=True)
-    renamed = [f"{trained} in the policy, {here} here" for trained, here in pairs if trained != here]
-    return [f"joints differ: {', '.join(renamed)}"] if renamed else []
+    renamed = _renamed(space.embodiment.joint_names, recorded.embodiment.joint_names)
+    return [renamed] if renamed else []
+
+
+def _renamed(trained: tuple[str, ...], here: tuple[str, ...]) -> str:
+    """Columns of different names, in words; empty where there are none."""
+    pairs = zip_longest(trained, here, fillvalue="none")
+    renamed = [f"{old} in the policy, {new} here" for old, new in pairs if old != new]
+    return f"joints differ: {', '.join(renamed)}" if renamed else ""

@@ -33,7 +33,7 @@ def errors(predictions: Predictions, mean_chunk: np.ndarray, seed: int) -> Error
     rows, moving = predictions.sample_rows(SAMPLES), predictions.moving
     recorded = predictions.recorded(rows)
     chunks = {
-        "policy": predictions.predict(predictions.observation(rows), seed),
+        "policy": predictions.predict(rows, seed),
         "hold": predictions.pose(rows)[:, None],
         "mean": mean_chunk[None],
     }

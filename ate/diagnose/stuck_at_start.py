@@ -65,12 +65,11 @@ def starts(predictions: Predictions, seed: int) -> Starts | None:
     reaches = reach(predictions.recorded(rows), rows)
     if not reaches.max() > 0:
         return None
-    observation = predictions.observation(first_rows)
     return Starts(
         # Chunks in which the robot stands still are left out: many of them would make standing still usual.
         usual=float(np.median(reaches[reaches > STILL * reaches.max()])),
         recorded=reach(predictions.recorded(first_rows), first_rows),
-        predicted=np.stack([reach(predictions.predict(observation, seed + i), first_rows) for i in range(DRAWS)]),
+        predicted=np.stack([reach(predictions.predict(first_rows, seed + i), first_rows) for i in range(DRAWS)]),
     )
 
 

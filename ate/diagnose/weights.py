@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ate.data.doctor.examined_set import listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
-from ate.policies.policy import Policy
 
 NAME = "weights"
 # Standard deviations of the correlation between independent samples; chance reaches five once in three million.
@@ -40,7 +39,7 @@ FAULTS = {
 """Level and fix of each fault."""
 
 
-def check(policy: Policy, start: Policy | None, robot: str) -> Finding:
+def check(policy: nn.Module, start: nn.Module | None, robot: str) -> Finding:
     """Are these the weights that were loaded and trained?
 
     Args:
@@ -61,7 +60,7 @@ def check(policy: Policy, start: Policy | None, robot: str) -> Finding:
     return Finding(level, NAME, robot, got, expected, fix)
 
 
-def faults(policy: Policy, start: Policy | None) -> dict[str, list[str]]:
+def faults(policy: nn.Module, start: nn.Module | None) -> dict[str, list[str]]:
     """Names of the layers or tensors that have each of the `FAULTS`, in their order; absent faults are left out."""
     weights, initial = _tensors(policy), _tensors(start)
     same = [name for name, weight in weights.items() if name in initial and torch.equal(weight, initial[name])]
@@ -77,7 +76,7 @@ def faults(policy: Policy, start: Policy | None) -> dict[str, list[str]]:
     return {fault: layers for fault, layers in names.items() if layers}
 
 
-def _tensors(policy: Policy | None) -> Mapping[str, Tensor]:
+def _tensors(policy: nn.Module | None) -> Mapping[str, Tensor]:
     state = {} if policy is None else policy.state_dict()
     return {name: value.detach().cpu() for name, value in state.items() if value.is_floating_point()}
 
@@ -91,7 +90,7 @@ def _uncorrelated(weight: Tensor, initial: Tensor) -> bool:
     return abs(r) < SIGMAS / math.sqrt(weight.numel())
 
 
-def _initialised(policy: Policy) -> Iterator[str]:
+def _initialised(policy: nn.Module) -> Iterator[str]:
     """Layers whose weights look initialised by torch and never changed."""
     for name, module in policy.named_modules():
         if not isinstance(module, UNIFORM) or module.weight.numel() < LEAST:
@@ -104,7 +103,7 @@ def _initialised(policy: Policy) -> Iterator[str]:
             yield f"{name}.weight"
 
 
-def _untouched_norms(policy: Policy) -> Iterator[str]:
+def _untouched_norms(policy: nn.Module) -> Iterator[str]:
     for name, module in policy.named_modules():
         if not isinstance(module, NORMS) or module.weight is None or module.bias is None:
             continue

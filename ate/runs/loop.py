@@ -129,8 +129,7 @@ def train(
                 row = progress.close_row()
                 row.update({} if after_log is None else after_log(done))
                 bar.set_postfix({k: f"{v:.4g}" for k, v in list(row.items())[1:3]}, refresh=False)
-                if files is not None:
-                    write_text(files / METRICS, "".join(json.dumps(row) + "\n" for row in progress.rows))
+                _write_rows(files, progress)
             status.update(done)
             stopping = directory is not None and any_process(status.stopping)
             due = progress.since == 0 and (done == steps or done % checkpoint_every == 0)
@@ -145,9 +144,18 @@ def train(
     return progress.rows
 
 
+def _write_rows(directory: Path | None, progress: Progress) -> None:
+    if directory is not None:
+        write_text(directory / METRICS, "".join(json.dumps(row) + "\n" for row in progress.rows))
+
+
 def _store(directory: Path | None, state: State, identity: str, progress: Progress, own: Collection[str]) -> None:
     """Write a checkpoint; every process takes part with its own generators, and the leader has the directory."""
-    others = {name: of_each(item.get_state())[1:] for name, item in state.items() if _is_own(name, item, own)}
+    others = {
+        name: of_each(item.get_state())[1:]
+        for name, item in state.items()
+        if name in own and isinstance(item, torch.Generator)
+    }
     if directory is None:
         return
     states = {
@@ -158,10 +166,6 @@ def _store(directory: Path | None, state: State, identity: str, progress: Progre
     # With the sums of the next row, so that a run that was stopped between two rows logs the same ones.
     tree = {"identity": identity, **vars(progress), "state": states, "device": None if device is None else device.type}
     checkpoint.save(directory / LAST, {**tree, "others": others} if any(others.values()) else tree)
-
-
-def _is_own(name: str, item: object, own: Collection[str]) -> TypeGuard[torch.Generator]:
-    return name in own and isinstance(item, torch.Generator)
 
 
 def _device(state: State) -> torch.device | None:

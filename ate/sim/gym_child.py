@@ -247,6 +247,9 @@ def _make(request: Dict[str, Any]) -> Any:
     options = dict(request["options"])
     if request["image"] == "render":
         options.setdefault("render_mode", "rgb_array")
+    if request["steps"]:
+        # Otherwise the environment's own limit would end an episode before.
+        options["max_episode_steps"] = request["steps"]
     # Its checks of every step cost more than small environments themselves.
     return gymnasium.make(identity, disable_env_checker=True, **options)
 

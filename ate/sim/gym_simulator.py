@@ -183,7 +183,7 @@ def describe(address: GymAddress) -> Description:
 
 
 def _request(address: GymAddress) -> dict[str, Any]:
-    names = ("id", "module", "qpos", "state", "image", "success")
+    names = ("id", "module", "qpos", "state", "image", "success", "steps")
     return {**{name: getattr(address, name) for name in names}, "options": address.made_with}
 
 

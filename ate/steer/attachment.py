@@ -248,28 +248,29 @@ def attach(
         NotGuided: at the first backward pass, if no step was guided before it, or nothing holds what this returned.
     """
     hook_point = find_hook_point(policy, network, scheduler, predicts)
-    inner, known = unwrapped(policy), None
     if isinstance(alignment, Guidance):
-        if config is not None or options or goals is not None:
-            raise InputError("a Guidance and options", where="attach", expected="a Guidance only", fix="set them in it")
-        guidance = alignment
+        _refuse_given(("a Guidance and options", "a Guidance only", "set them in it"), config, goals, options or None)
+        guidance, known = alignment, None
     else:
         guidance, known = Guidance.of(alignment, config, goals=goals, **options), alignment
-        if hook_point.kind == "ours":
-            check_guidance(inner, guidance, inner.spaces[0])
-        else:
-            ask_for(alignment, inner, joints, statistics)
-            check_rate(alignment, rate_hz)
-            guidance = replace(guidance, slots=None, mask=None)
-    if (known is None or hook_point.kind == "ours") and (joints is not None or statistics is not None):
-        raise InputError(
-            "joints= or statistics=",
-            where="attach",
-            expected="neither: "
-            + ("a Guidance acts in the policy's own units" if known is None else "ours has its own"),
-            fix="leave both away",
-        )
+    ours = hook_point.kind == "ours"
+    if known is None or ours:
+        own = "a Guidance acts in the policy's own units" if known is None else "ours has its own"
+        _refuse_given(("joints= or statistics=", f"neither: {own}", "leave both away"), joints, statistics)
+    if known is not None and ours:
+        check_guidance(unwrapped(policy), guidance, unwrapped(policy).spaces[0])
+    elif known is not None:
+        ask_for(known, unwrapped(policy), joints, statistics)
+        check_rate(known, rate_hz)
+        # The policy's own columns, which the first batch shows.
+        guidance = replace(guidance, slots=None, mask=None)
     place = None if device is None else pick_device(device)
-    return Attachment(
-        policy, PredictionHook(hook_point, guidance, known, joints, statistics, rate_hz is None, seed, place)
-    )
+    hook = PredictionHook(hook_point, guidance, known, joints, statistics, rate_hz is None, seed, place)
+    return Attachment(policy, hook)
+
+
+def _refuse_given(words: tuple[str, str, str], *arguments: object) -> None:
+    """Refuse arguments of attach that are given and mean nothing here: what was got, what is expected, and the fix."""
+    if any(argument is not None for argument in arguments):
+        got, expected, fix = words
+        raise InputError(got, where="attach", expected=expected, fix=fix)

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 from ate.data.episodes import Episodes
+from ate.data.normalize import CONSTANT_RANGE
 from ate.errors import InputError
+from ate.policies.actor import Actor, chunk_of, reset
 from ate.policies.policy import Policy
+from ate.policies.recorded import Recorded
 from ate.steer.batches import TrainingData
 
 # Evenly spread observations are enough: neighbouring steps of an episode are almost alike.
@@ -104,18 +107,20 @@ def denoised_error(policy: Policy, held_out: Episodes, seed: int = 0) -> float:
     return float((predicted - actual).abs()[..., mask].mean())
 
 
-def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, float]:
+def open_loop(policy: Policy | Actor, held_out: Episodes, seed: int = 0) -> dict[str, float]:
     """Mean absolute error of sampled chunks on held-out episodes.
 
     Args:
-        policy: fine-tuned on this robot (its first action space).
+        policy: fine-tuned on this robot (its first action space), or any callable from an observation to a chunk.
         held_out: episodes it was not trained on.
         seed: of the initial noise, so that policies are compared on the same draws.
 
     Returns:
         Error by joint name, in the data's units (radians for joints), mean over S steps and samples; joints that never
-        moved in training are left out: their error of 0 says nothing.
+        moved in training (here, for a callable) are left out: their error of 0 says nothing.
     """
+    if not isinstance(policy, Policy):
+        return _open_loop_of(policy, held_out, seed)
     space = policy.spaces[0]
     qpos = np.concatenate([item.qpos for item in held_out])
     start = qpos[_places(len(qpos)).numpy()]
@@ -124,6 +129,20 @@ def open_loop(policy: Policy, held_out: Episodes, seed: int = 0) -> dict[str, fl
     errors = np.abs(predicted - actual).mean(axis=(0, 1))
     named = zip(space.joint_names, errors, space.still, strict=True)
     return {name: float(error) for name, error, constant in named if not constant}
+
+
+def _open_loop_of(actor: Actor, held_out: Episodes, seed: int) -> dict[str, float]:
+    recorded = Recorded(held_out)
+    rows = _places(len(recorded)).numpy()
+    predicted = []
+    for row in rows:
+        reset(actor, seed * len(recorded) + int(row))
+        predicted.append(chunk_of(actor, recorded.observation(int(row))))
+    chunks = np.stack(predicted)
+    errors = np.abs(chunks - recorded.chunks(rows, chunks.shape[1])).mean(axis=(0, 1))
+    series = np.concatenate([held_out.series(i) for i in range(len(held_out))])
+    moved = np.ptp(series, axis=0) > CONSTANT_RANGE
+    return {name: float(error) for name, error, kept in zip(held_out.joint_names, errors, moved, strict=True) if kept}
 
 
 def _places(rows: int, places: int = SAMPLES) -> Tensor:

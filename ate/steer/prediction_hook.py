@@ -172,8 +172,8 @@ class PredictionHook:
             mask[list(self._units.columns)] = torch.from_numpy(self._alignment.space.compact.loss_mask)
             self.guidance = replace(self.guidance, slots=self._units.columns, mask=mask)
             self._fit = Fit(self._alignment, self._joints, self._paced)
-        mask = self.guidance.mask
-        self._counted = torch.ones((), device=a0.device) if mask is None else torch.as_tensor(mask).to(a0.device)
+        counted = torch.ones(()) if self.guidance.mask is None else torch.as_tensor(self.guidance.mask)
+        self._counted = counted.to(a0.device)
         self._generator = torch.Generator(a0.device).manual_seed(self._seed)
         self.meter = GuidanceMeter(a0.device)
 

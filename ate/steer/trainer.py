@@ -181,7 +181,7 @@ class WeightAverage(AveragedModel):
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         """Take the present weights into the average, without waiting for the device as torch's own does."""
-        updates, average = int(self.n_averaged), list(self.module.parameters())
+        updates, average = int(self.n_averaged), [weight.detach() for weight in self.module.parameters()]
         weights = [weight.detach() for weight in model.parameters()]
         if updates == 0:
             torch._foreach_copy_(average, weights)

@@ -118,20 +118,22 @@ def checks(
         )
         return float((one - other).norm() / (one - weights(policy)).norm())
 
-    def unwaited() -> bool:
-        own, place = policy.moved_to(aligned.space).to(device).train(), device
-        a0 = torch.rand(16, CHUNK, 8, device=place)
-        t, observation = torch.rand(16, device=place), torch.randn(16, policy.observed, device=place)
-        with attach(own, aligned, "paper", lam=2.0, clamp=0.1) as guided:
-            for _ in range(2):
-                with no_waiting(device) if guided.steps else no_waiting(torch.device("cpu")):
-                    own(own.path.noised(a0, torch.randn_like(a0), t), t, observation).square().mean().backward()
-        return guided.steps == 2
-
     return {
-        "no waiting in a guided step": unwaited,
+        "no waiting in a guided step": lambda: _unwaited(aligned, policy, device),
         "resumed equals whole, to the bit": resumed,
         "checkpoints of finished runs travel, to the bit": travels,
         "cells alone, one by one and stacked": stacked,
         "bfloat16 against float32, over the way": precisions,
     }
+
+
+def _unwaited(aligned: Alignment, policy: Policy, device: torch.device) -> bool:
+    """Whether guided steps after the first one are made without a wait."""
+    own = policy.moved_to(aligned.space).to(device).train()
+    a0 = torch.rand(16, CHUNK, 8, device=device)
+    t, observation = torch.rand(16, device=device), torch.randn(16, policy.observed, device=device)
+    with attach(own, aligned, "paper", lam=2.0, clamp=0.1) as guided:
+        for _ in range(3):
+            with no_waiting(device if guided.steps else torch.device("cpu")):
+                own(own.path.noised(a0, torch.randn_like(a0), t), t, observation).square().mean().backward()
+    return guided.steps == 3

@@ -51,9 +51,13 @@ class Training:
         """Wait until the first step was reported."""
         self._wait_for(process, lambda: (self.folder / "pretrain" / "status.json").exists())
 
-    def stop(self, rank: int) -> None:
-        """Send SIGTERM to one process."""
-        os.kill(int((self.folder / f"pid.{rank}").read_text()), signal.SIGTERM)
+    def stop(self, rank: int) -> bool:
+        """Send SIGTERM to one process; whether it was still there."""
+        try:
+            os.kill(int((self.folder / f"pid.{rank}").read_text()), signal.SIGTERM)
+        except ProcessLookupError:
+            return False
+        return True
 
     def log(self) -> str:
         """What the processes wrote."""
@@ -110,8 +114,7 @@ def soak(folder: Path, dropout: float, stops: int, steps: int = 300, seed: int =
         try:
             process.wait(float(random.uniform(0, 4 * duration / stops)) if stopped < stops else TIMEOUT)
         except subprocess.TimeoutExpired:
-            cut.stop(stopped % PROCESSES)
-            stopped += 1
+            stopped += cut.stop(stopped % PROCESSES)
         codes.append(process.wait(TIMEOUT))
         if cut.finished:
             ends, differs = ends + 1, [*differs, *differing(weights(cut.folder), expected)]

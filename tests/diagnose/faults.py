@@ -11,7 +11,7 @@ from ate.data.episodes import Episode
 from ate.data.normalize import Normalizer
 from ate.data.series import Series
 from ate.diagnose import Diagnosis
-from ate.diagnose.predictions import Predictions
+from ate.diagnose.predictions import PolicyPredictions
 from ate.experiments.settings import SHIPPED
 from ate.policies import Policy, build
 from ate.steer import OptimConfig, pretrain
@@ -89,9 +89,9 @@ def holding(policy: Policy) -> Policy:
     return other
 
 
-def predictions(policy: Policy, episodes: Episodes) -> Predictions:
+def predictions(policy: Policy, episodes: Episodes) -> PolicyPredictions:
     """Of a policy on its own robot."""
-    return Predictions.of(policy, episodes, policy.spaces[0])
+    return PolicyPredictions.of(policy, episodes, policy.spaces[0])
 
 
 def levels(diagnosis: Diagnosis) -> dict[str, str]:

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ate.data import load
 from ate.diagnose.checks import diagnose_seed
 from ate.errors import InputError
 from ate.experiments import MethodSpec
 from ate.experiments.observability import BLIND
 from ate.experiments.preparation import preflight
 from ate.experiments.replay import replay_in
-from ate.experiments.settings import settings
+from ate.experiments.seed_run import simulated
+from ate.experiments.settings import SHIPPED, settings
 from ate.experiments.store import cells_of
 from ate.experiments.study import prepare
 from ate.experiments.summary import bottom_line, method_rows
@@ -117,3 +119,9 @@ def test_a_policy_that_sees_only_joints_is_called_blind_and_rolls_out(data, tmp_
     results = blind.compare([MethodSpec("direct")])
     assert blind.blind and all(len(r.success) == 6 for r in results)
     assert bottom_line(results, "new", (), blind.blind).startswith(BLIND)
+
+
+def test_a_task_of_another_text_is_mapped_to_a_simulated_one():
+    lift = replace(load(SHIPPED / "lift" / "adapt" / "ur5e"), task="lift the red cube")
+    assert not simulated(lift) and simulated(lift, "lift") and not simulated(replace(lift, robot="new"), "lift")
+    assert settings({"profile": "smoke", "task": "lift"}).rolled_out_in == "lift"

@@ -43,6 +43,9 @@ def test_rollouts_equal_the_environment_driven_by_hand():
     assert outcome.task == "gym:Reach-v0" and not len(outcome.closest)
     still = rollout(stays, "agent", REACH, seeds, execute=3)
     assert not still.success.any() and set(still.steps.tolist()) == {STEPS}
+    for steps in (STEPS + 9, STEPS - 9):
+        longer = rollout(stays, "agent", f"{REACH},steps={steps}", seeds[:1], execute=3)
+        assert longer.steps.tolist() == [steps]
 
 
 def test_policies_together_give_what_each_gives_alone_and_tracks_say_where_they_were():

@@ -1,0 +1,16 @@
+# docker build -t ate . && docker run --rm -v "$PWD/runs:/ate/runs" ate run --profile smoke      (GPUs: --gpus all)
+FROM python:3.11-slim
+
+ENV PIP_NO_CACHE_DIR=1 OMP_WAIT_POLICY=PASSIVE MUJOCO_GL=disabled
+WORKDIR /ate
+
+# Dependencies first: they change less often than the code. The versions are those of constraints.txt, here as everywhere.
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY ate ate
+RUN pip install -c constraints.txt -e '.[all]'
+
+COPY notebooks notebooks
+COPY data data
+
+ENTRYPOINT ["ate"]
+CMD ["--help"]

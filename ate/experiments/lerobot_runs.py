@@ -1,0 +1,74 @@
+"""Runs of lerobot's trainer with the plug-in `lerobot_policy_ate`, read as results: what λ did to success."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ate.errors import InputError
+from ate.experiments.methods import MethodSpec
+from ate.experiments.results import RunResult
+from ate.runs.files import read_json
+from ate.steer.guidance_config import GuidanceConfig
+
+CONFIG, METER = "train_config.json", "guidance.json"
+# What lerobot-eval writes, and what `ate rollout --json` is asked to write.
+OUTCOMES = ("eval_info.json", "rollouts.json")
+BASELINE = "direct"
+
+
+def read(folder: Path) -> RunResult:
+    """One run: its last checkpoint's settings and meter, and the outcome of its evaluation.
+
+    Args:
+        folder: the `--output_dir` of lerobot-train; the evaluation's file lies anywhere in it.
+
+    Raises:
+        InputError: no checkpoint, no evaluation or several.
+    """
+    configs = sorted(folder.rglob(CONFIG))
+    if not configs:
+        fix = "name the --output_dir of lerobot-train"
+        raise InputError(f"no {CONFIG}", where=str(folder), expected="a run of lerobot", fix=fix)
+    files = [file for name in OUTCOMES for file in sorted(folder.rglob(name))]
+    if len(files) != 1:
+        got = f"{len(files)} evaluations" + (f": {', '.join(map(str, files))}" if files else "")
+        fix = f"run lerobot-eval with its --output_dir in the run, or ate rollout --json {folder / OUTCOMES[1]}"
+        raise InputError(got, where=str(folder), expected="one", fix=fix)
+    config, meter = read_json(configs[-1]), configs[-1].parent / METER
+    policy = config["policy"]
+    lam = float(read_json(meter)["lam"]) if meter.exists() else 0.0
+    name = f"λ = {lam:g}" if lam else BASELINE
+    guided = {"encoder": "aligned", "guidance": GuidanceConfig(lam=lam)} if lam else {}
+    return RunResult(
+        MethodSpec(name, **guided),  # type: ignore[arg-type]
+        seed=int(config["seed"]),
+        parameterization=str(policy.get("prediction_type", policy["type"])),
+        demonstrations=0,
+        success=successes(files[0]),
+        closest=(),
+        loss=(),
+        meter=tuple(read_json(meter)["rows"]) if meter.exists() else (),
+        open_loop={},
+        seconds=0.0,
+        steps=int(config["steps"]),
+    )
+
+
+def successes(file: Path) -> tuple[bool, ...]:
+    """One boolean an episode of an evaluation, in its order.
+
+    Raises:
+        InputError: the file does not say which episodes succeeded.
+    """
+    tree = read_json(file)
+    found: Sequence[Any] = ()
+    if "success" in tree:
+        found = tree["success"]
+    elif "per_episode" in tree:
+        found = [episode["success"] for episode in tree["per_episode"]]
+    elif "per_task" in tree:
+        found = [hit for task in tree["per_task"] for hit in task["metrics"]["successes"]]
+    if not found:
+        fix = "evaluate with lerobot-eval of 0.4 or later, or with ate rollout --json"
+        raise InputError(f"keys {', '.join(tree)}", where=str(file), expected="success of each episode", fix=fix)
+    return tuple(bool(hit) for hit in found)
