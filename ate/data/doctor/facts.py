@@ -117,7 +117,9 @@ def _pass(
         if wrapped:
             series[episodes.source] = unwrapped(series[episodes.source], wrapped, start)
         if alike and (wrapped or others):
-            series[other] = unwrapped(series[other], {**others, **wrapped}, start)
+            # Within half a turn of what is compared with it, or both would differ by the turn that was taken out.
+            near = np.median(series[episodes.source].astype(np.float64), axis=0)
+            series[other] = unwrapped(series[other], {**others, **wrapped}, near)
         rows = series[episodes.source]
         witness = series.get("qpos") if episodes.source == "action" else None
         summary = summarize(item.name, str(item.path), rows, facts.usual, witness)

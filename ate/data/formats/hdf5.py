@@ -24,6 +24,8 @@ _DEEPEST, _MOST_KEYS = 12, 200
 _LOOKED_AT = 5
 _REPORTED = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
 _TEXTS = ("robot", "task", "units", "converted", "origin", "retargeted_from", "retargeted_file", "retargeted_episode")
+# Names of the attribute by which recorders mark an episode in which the task was done.
+_OUTCOMES = ("success", "is_success", "successful", "succeeded")
 _LISTS = ("joint_names", "action_names", "state_names", "phase_names")
 
 
@@ -153,11 +155,23 @@ def attributes(handle: h5py.Group) -> dict[str, Any]:
     # Where a recording was simulated, its seed starts the same scene again.
     seed, backwards = number(recorded.get("seed")), number(recorded.get("neg_dt"))
     return known(
-        **described, **named,
+        **described, **named, **outcome(handle),
         neg_dt=None if backwards is None else int(backwards),
         seed=int(seed) if seed is not None and seed == int(seed) >= 0 else None,
         rate_hz=rate(recorded),
     )  # fmt: skip
+
+
+def outcome(handle: h5py.Group) -> dict[str, bool]:
+    """`success`, where an attribute of an episode says whether the task was done; empty where none does."""
+    for name in _OUTCOMES:
+        if h5py.h5a.exists(handle.id, name.encode()):
+            value = np.asarray(handle.attrs[name]).ravel()
+            if len(value) == 1 and value.dtype.kind in "biuf":
+                return {"success": bool(value[0])}
+            if len(value) == 1 and text(value[0]).lower() in ("true", "false"):
+                return {"success": text(value[0]).lower() == "true"}
+    return {}
 
 
 def clock(handle: h5py.Group, present: Sequence[str], rows: int, file: Path) -> Clock | None:

@@ -4,7 +4,8 @@ Versions 2.0 and 2.1 list episodes in `episodes.jsonl`, version 3 in parquet fil
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from ate.data.formats.layout import confined
 from ate.errors import InputError
 
 INFO = "meta/info.json"
+_LISTING = "meta/episodes.jsonl"
 _V2_PATH = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 _V3_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 _FIELD = re.compile(r"\{(\w+)(?::0?(\d{1,2})d)?\}")
@@ -106,7 +108,16 @@ class Meta:
         listed = {"total_episodes": len(places), "total_frames": frames}
         other = [f"{key} {self.info[key]} ({count} listed)" for key, count in listed.items()
                  if _whole(self.info.get(key), 2**40) and self.info[key] != count]  # fmt: skip
-        return (f"{INFO} has {', '.join(other)}.",) if other else ()
+        repeated = list(self._repeated())
+        again = f"{_several(repeated)} listed more than once in {_LISTING}, in equal lines: read once."
+        return (*([f"{INFO} has {', '.join(other)}."] if other else []), *([again] if repeated else []))
+
+    def _repeated(self) -> Iterator[str]:
+        """Episodes that several equal lines of version 2 list."""
+        if self.version.startswith("v3"):
+            return
+        counts = Counter((e.get("episode_index"), e.get("length")) for e in read_lines(self.root / _LISTING))
+        yield from (name(n) for (n, _), count in counts.items() if count > 1 and _whole(n, _MOST))
 
     def places(self) -> Iterator[Place | tuple[str, InputError]]:
         """Every episode in order, or its name and what is wrong with its entry.
@@ -139,13 +150,20 @@ def _one_each(meta: Meta) -> Iterator[Place | tuple[str, InputError]]:
     size = meta.info.get("chunks_size", 1000)
     if not _whole(size, _MOST) or size < 1:
         raise _odd(f"chunks_size {size!r:.40}", str(meta.root / INFO), "a positive number")
-    listing = meta.root / "meta" / "episodes.jsonl"
+    listing = meta.root / _LISTING
+    known: dict[int, tuple[int, int]] = {}
     for line, entry in enumerate(read_lines(listing), start=1):
         number, length = entry.get("episode_index"), entry.get("length")
         where = f"{listing}, line {line}"
         if not _whole(number, _MOST) or not _whole(length, 2**40):
             got = f"episode_index {number!r:.40}, length {length!r:.40}"
             yield f"line {line}", _odd(got, where, "an episode's number and its steps", f"line {line}")
+            continue
+        before, other = known.setdefault(number, (line, length))
+        if before != line:
+            # An equal line adds nothing: a recorder that was started again wrote the episode down twice.
+            if other != length:
+                yield f"line {line}", _twice(number, (before, other), (line, length), listing)
             continue
         if not length:
             yield name(number), _empty(number, where)
@@ -259,6 +277,20 @@ def _whole(value: Any, most: int) -> TypeGuard[int]:
 def _empty(number: int, where: str) -> InputError:
     got, fix = f"episode {number} of length 0", f"exclude {name(number)}"
     return InputError(got, where=where, expected="an episode of at least one step", fix=fix)
+
+
+def _twice(number: int, first: tuple[int, int], second: tuple[int, int], listing: Path) -> InputError:
+    return InputError(
+        f"episode {number} of length {second[1]}, and of length {first[1]} in line {first[0]}",
+        where=f"{listing}, line {second[0]}",
+        expected="a line for each episode",
+        fix=f"delete the line that does not have the rows of its file, or exclude 'line {second[0]}'",
+    )
+
+
+def _several(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more} {'is' if len(names) == 1 else 'are'}"
 
 
 def _odd(got: str, where: str, expected: str, exclude: str = "") -> InputError:

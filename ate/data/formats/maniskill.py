@@ -82,6 +82,7 @@ def _episode(
         task=environment.get("env_id"),
         rate_hz=rate({"rate_hz": environment.get("control_freq", _RATE)}),
     )
+    attributes |= known(success=environment.get("outcomes", {}).get(name)) | hdf5.outcome(group)
     if str(attributes.get("robot", "")).startswith("panda") and qpos.series.shape[1] == len(_PANDA):
         attributes |= {"robot": "panda", "joint_names": _PANDA}
     return parts.episode(f"{prefix}{name}", file, group, qpos, action, source, attributes, name)
@@ -137,8 +138,15 @@ def _environment(file: Path) -> dict[str, Any]:
     beside = file.with_suffix(".json")
     if not beside.is_file():
         return {}
-    said = read_object(beside).get("env_info")
-    info = said if isinstance(said, dict) else {}
+    whole = read_object(beside)
+    described = whole.get("env_info")
+    info = described if isinstance(described, dict) else {}
+    entries = whole.get("episodes")
+    outcomes = {
+        f"{_TRAJECTORY}{entry.get('episode_id')}": entry["success"]
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("success"), bool)
+    }
     inner = info.get("env_kwargs")
     settings = inner if isinstance(inner, dict) else {}
     simulation = settings.get("sim_config")
@@ -148,4 +156,5 @@ def _environment(file: Path) -> dict[str, Any]:
         env_id=task if isinstance(task, str) else None,
         robot_uids=settings.get("robot_uids"),
         control_freq=frequency,
+        outcomes=outcomes,
     )

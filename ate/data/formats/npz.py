@@ -15,7 +15,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import archive
 from ate.data.formats.archive import Header, Rows
 from ate.data.formats.companions import pair
-from ate.data.formats.episode_ends import Part, named, of_arrays
+from ate.data.formats.episode_ends import LENGTHS, Part, named, of_arrays
 from ate.data.formats.layout import Broken, check_matrix, counted, each_file, known, listed, rate, texts, timed
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -59,6 +59,8 @@ def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
             got = "an array of Python objects, as ragged episodes become"
             fix = "save one archive an episode, or all rows in one array with 'episode_ends'"
             raise InputError(got, where=where, expected="numbers of shape (n_steps, dof)", fix=fix)
+        if len(headers[qpos].shape) == 3:
+            raise _padded(headers, qpos, where)
         check_matrix(headers[qpos].shape, headers[qpos].dtype, where)
         attributes = _attributes(handle, headers, file)
         parts, telling = _parts(handle, headers, headers[qpos].shape[0], file)
@@ -141,6 +143,24 @@ def _ends(handle: ZipFile, headers: dict[str, Header], rows: int, file: Path) ->
             fix="write the row after the last of each episode",
         )
     return values.tolist()
+
+
+def _padded(headers: dict[str, Header], qpos: str, where: str) -> InputError:
+    """The error for episodes side by side `(episodes, time, joints)`: which rows are filled in, only lengths tell."""
+    count, steps, _ = shape = headers[qpos].shape
+    key = next((k for k in LENGTHS if k in headers and headers[k].shape == (count,)), None)
+    also = next((k for k in _ACTION if k in headers and headers[k].shape[:2] == (count, steps)), None)
+    parts = [f"{to}=np.concatenate([x[:n] for x, n in zip(d[{k!r}], n_rows)])"
+             for to, k in (("qpos", qpos), ("action", also)) if k]  # fmt: skip
+    rows = f"d[{key!r}]" if key else f"[{steps}] * {count}"
+    return InputError(
+        f"shape {shape}: {count} episodes of {steps} rows side by side",
+        where=where,
+        expected="numbers of shape (n_steps, dof)",
+        fix=f"import numpy as np; d = np.load('IN.npz'); n_rows = {rows}; "
+        f"np.savez('OUT.npz', episode_lengths=n_rows, {', '.join(parts)})"
+        + ("" if key else " (put the real length of each episode where rows were filled in)"),
+    )
 
 
 def _attributes(handle: ZipFile, headers: dict[str, Header], file: Path) -> dict[str, Any]:

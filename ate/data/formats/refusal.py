@@ -35,8 +35,9 @@ FOREIGN = {
         "lines of JSON",
         "write each episode as one JSON list: json.dump([json.loads(line) for line in open(FILE)], open(OUT, 'w'))",
     ),
-    ".txt": ("texts", "where they are tables with a header, call them .csv"),
-    ".tsv": ("tables", "call them .csv"),
+    ".txt": ("texts", "where they are tables of numbers with a header, call them .csv: "
+             "for f in *.txt; do cp \"$f\" \"${f%.txt}.csv\"; done"),
+    ".tsv": ("tables", "call them .csv: for f in *.tsv; do cp \"$f\" \"${f%.tsv}.csv\"; done"),
     ".rrd": ("recordings of Rerun", "export the joint positions as csv with Rerun's dataframe API"),
     ".svo": ("videos of a ZED camera", "name the folder of the robot's own recordings, as DROID's trajectory.h5"),
     ".mp4": ("videos", "name the folder that holds the joint positions as well"),

@@ -1,6 +1,7 @@
 """HDF5 files of many demonstrations, `data/<demo>/…`: their demonstrations in natural order, and series inside them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ def index(path: Path, reader: Callable[[Path, h5py.Group], Callable[..., Episode
                 read = reader(file, data)
                 for name in names:
                     try:
-                        yield read(demo(data, name, file), name, prefix)
+                        group = demo(data, name, file)
+                        item = read(group, name, prefix)
+                        yield replace(item, attributes={**item.attributes, **hdf5.outcome(group)})
                     except InputError as error:
                         yield Broken(f"{prefix}{name}", file, error)
         except InputError as error:

@@ -71,6 +71,17 @@ def test_wraps_at_a_full_turn(tmp_path: Path) -> None:
     assert failed(examine(copy(UR5E, tmp_path / "set", fault, episodes=8))) == [("motion.wraps", "wrist_3_joint")]
 
 
+def test_episodes_half_a_turn_apart_wrap_and_nothing_follows(tmp_path: Path) -> None:
+    def fault(index: int, arrays: Arrays, attributes: Attributes) -> None:
+        shift = (0.0 if index % 2 == 0 else np.pi) - np.median(arrays["qpos"][:, 5])
+        for key in ("qpos", "action"):
+            arrays[key][:, 5] = (arrays[key][:, 5] + shift) % (2 * np.pi)
+
+    report = examine(copy(UR5E, tmp_path / "set", fault, episodes=8))
+    assert failed(report) == [("motion.wraps", "wrist_3_joint")]
+    assert not [f.code for f in report.of("relation") if f.level != PASS]
+
+
 def test_euler_angles_that_flip_are_a_pose_and_no_degrees(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     names = ["x", "y", "z", "roll", "pitch", "yaw", "gripper"]

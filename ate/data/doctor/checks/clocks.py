@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ate.data.clock import GAP, IRREGULAR, usual
+from ate.data.clock import GAP, IRREGULAR, SECONDS, WORDS, usual
 from ate.data.doctor.checks.shapes import SAME_RATE
 from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
@@ -14,6 +14,8 @@ from ate.errors import InputError
 
 # No robot is recorded at fewer steps a second, or more.
 SLOWEST, FASTEST = 1.0, 5000.0
+# Layouts whose time stamps are seconds by their definition.
+IN_SECONDS = ("lerobot", "lerobot_v1")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Timing:
 def check(data: ExaminedSet) -> Iterator[Finding]:
     """Nothing where no episode has a clock."""
     yield from _implausible(data)
+    yield from _not_seconds(data)
     timings = [timing for item in data.episodes if (timing := _timing(item)) is not None]
     back = list(_back(data, timings))
     yield from back
@@ -73,6 +76,25 @@ def _implausible(data: ExaminedSet) -> Iterator[Finding]:
             f"{rates[odd[0]]:.3g} Hz by {_origin(data, odd[0])}: no robot is recorded at that rate",
             f"{SLOWEST:g} to {FASTEST:,.0f} Hz",
             "write the rate in steps a second; name a clock after its unit (time_ms, time_us) where it is not seconds",
+            episodes=odd,
+        )  # fmt: skip
+
+
+def _not_seconds(data: ExaminedSet) -> Iterator[Finding]:
+    """A layout that counts time in seconds, LeRobot's, with a clock of another unit or of rows."""
+    if data.episodes.ledger.layout not in IN_SECONDS:
+        return
+    units = {item.name: item.clock.unit for item in data.episodes if item.clock is not None and len(item) > 2}
+    odd = tuple(name for name, unit in units.items() if unit != "s")
+    if odd:
+        unit = units[odd[0]]
+        words, scale = WORDS.get(unit, "numbers of rows"), 1 / SECONDS[unit] if unit else data.episodes.rate_hz
+        yield Finding(
+            WARN, "rates.not_seconds", listed(odd),
+            f"time stamps in {words} in {len(odd)} of {len(data.episodes)} episodes: read here as such, but LeRobot "
+            "takes them for seconds and looks for the frames of its videos there",
+            "time stamps in seconds from the start of the episode",
+            f"divide the column timestamp by {scale:,g}" if scale else "write row / rate to the column timestamp",
             episodes=odd,
         )  # fmt: skip
 

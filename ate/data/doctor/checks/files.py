@@ -1,4 +1,4 @@
-"""Files: recordings that lie in the set and are not read, and episodes that lie elsewhere than the set lists them."""
+"""Files: recordings that are not read, episodes that lie elsewhere than the set lists them, and marked failures."""
 
 from collections.abc import Iterator
 
@@ -14,6 +14,14 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
             WARN, "files.unlisted", f"{len(unlisted)} files", f"{len(unlisted)} files of recordings are not read: "
             f"{listed(unlisted)}", "every recording in the set, or out of its folder",
             "list them, move them into the set's own layout, or take them out of the folder",
+        )  # fmt: skip
+    failed = tuple(item.name for item in data.episodes if item.attributes.get("success") is False)
+    if failed:
+        yield Finding(
+            WARN, "files.failures", listed(failed),
+            f"{len(failed)} of {len(data.episodes)} episodes are marked as failures of the task (success = False)",
+            "demonstrations that show the task", "exclude them, or keep them knowingly: a policy learns what they show",
+            episodes=failed, exclude=len(failed) < len(data.episodes),
         )  # fmt: skip
     moved = {item.name: item.attributes["listed_in"] for item in data.episodes if item.attributes.get("listed_in")}
     if moved:

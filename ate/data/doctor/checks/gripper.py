@@ -97,7 +97,7 @@ def _commands(data: ExaminedSet, j: int) -> list[Finding]:
         words = f"−1/+1 with {'+1 closing (robosuite)' if closes else '+1 opening'}: action = "
         words += "1 − 2·opening" if closes else "2·opening − 1"
         ends = f"command_closed = {1 if closes else -1}, command_open = {-1 if closes else 1}"
-    measured = "; the measured column is an opening and stays as it is" if both else ""
+    measured = f"; the measured column {_as_it_is(data, j, own)}" if both else ""
     return [
         data.finding(
             j, FAIL if own else WARN, "gripper.command", f"the {subject} is {words}{measured}",
@@ -108,17 +108,33 @@ def _commands(data: ExaminedSet, j: int) -> list[Finding]:
     ]  # fmt: skip
 
 
+def _as_it_is(data: ExaminedSet, j: int, own: bool) -> str:
+    """What is to be done with the column that is measured where the other one is commanded between −1 and 1."""
+    other = data.facts.other
+    values = other[:, j] if own and other is not None else data.facts.rows[:, j]
+    largest = float(np.nanmax(np.abs(values)))
+    if largest < FINGER_METRES:
+        return f"goes up to {largest:.3g} and looks like metres of a finger, to be declared as well"
+    if largest > 1 + SLACK:
+        return f"goes up to {largest:.3g}, no opening, and is to be declared as well"
+    return "is an opening and stays as it is"
+
+
 def _range(data: ExaminedSet, j: int) -> Iterator[Finding]:
     joint = data.joints[j]
     low, high = data.facts.low[j], data.facts.high[j]
     span = f"{low:.4g} to {high:.4g}"
     ends = np.sort(opening(data, j, np.array([low, high])))
     if ends[0] >= -SLACK and ends[1] <= 1 + SLACK:
-        if joint is None and data.moves[j] and high < FINGER_METRES and low > -FINGER_METRES:
+        slides = high < FINGER_METRES and low > -FINGER_METRES and high - low > 0
+        # A profile that counts openings is contradicted where commands go to both ends and these values do not.
+        declared = joint is not None and commanded_both_ways(data, j)
+        if slides and (declared or (joint is None and data.moves[j])):
             yield data.finding(
-                j, WARN, "gripper.metres", f"{span}: looks like metres of a finger",
-                "an opening from 0 (closed) to 1 (open)",
-                "name the robot's profile (--robot), which says where the fingers are open",
+                j, FAIL if declared else WARN, "gripper.metres", f"{span}: looks like metres of a finger",
+                f"an opening from 0 (closed) to 1 (open){f', as profile {data.robot} declares' if declared else ''}",
+                f"declare its ends in the profile (closed = {low:.3g}, open = {high:.3g}), which converts it"
+                if declared else "name the robot's profile (--robot), which says where the fingers are open",
             )  # fmt: skip
         return
     if joint is None and low > -TURNING and high < TURNING:

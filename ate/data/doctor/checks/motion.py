@@ -6,6 +6,7 @@ import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.takes import takes
 from ate.data.doctor.turns import Wrapped
 from ate.robots.headings import POSE
 
@@ -22,6 +23,8 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
     """One finding a joint and kind; grippers may close in a step."""
     usual = np.quantile(np.abs(data.facts.steps), 0.99, axis=0)
     largest = np.array([item.largest for item in data.facts.summaries])
+    together = list(_together(data))
+    yield from together
     for j in range(len(data.names)):
         if not data.is_gripper(j) and j in data.facts.wrapped_other:
             yield _wraps(data, j, data.facts.wrapped_other[j], "action" if data.episodes.source == "qpos" else "qpos")
@@ -30,7 +33,8 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
             continue
         if data.is_gripper(j) or not data.moves[j]:
             continue
-        jump = _jump(data, j, float(usual[j]), largest[:, j])
+        # Jumps from the end of a take to the start of the next are that finding's.
+        jump = None if together else _jump(data, j, float(usual[j]), largest[:, j])
         piled = _piled(data, j)
         yield from (finding for finding in (jump, piled) if finding is not None)
         if jump is None and piled is None:
@@ -38,6 +42,23 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
                 j, PASS, "motion",
                 f"largest step {largest[:, j].max():.3g} {data.unit(j)}, 99 % below {usual[j]:.2g}".replace("  ", " "),
             )  # fmt: skip
+
+
+def _together(data: ExaminedSet) -> Iterator[Finding]:
+    """Several takes as one episode: all joints jump, again and again, and always to where takes begin."""
+    lengths = takes(data)
+    if not lengths:
+        return
+    names, (first, rows) = tuple(lengths), next(iter(lengths.items()))
+    places = ", ".join(str(row) for row in np.cumsum(rows)[:-1][:5]) + (", …" if len(rows) > 6 else "")
+    counts = f"{', '.join(map(str, rows[:40]))}{', …' if len(rows) > 40 else ''}"
+    yield Finding(
+        FAIL, "motion.takes_together", listed(names),
+        f"all joints jump between two rows and back to one start, again and again: {len(rows)} takes or more as one "
+        f"episode in {first}, from rows 0, {places} on", "one take an episode",
+        f"add the rows of each take to the file: an array episode_lengths (of {first}, as far as the jumps tell: "
+        f"{counts}), of a table a column episode with a number for each take", episodes=names,
+    )  # fmt: skip
 
 
 def _turns(data: ExaminedSet, j: int) -> Iterator[Finding]:
