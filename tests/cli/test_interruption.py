@@ -20,6 +20,8 @@ def interrupt(arguments, ready=None):
     process = subprocess.Popen(
         [sys.executable, "-m", "ate", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True, env=os.environ,
+        # A suite in the background of a script ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     if ready is None:
         ready = process.stdout.readline
