@@ -88,7 +88,7 @@ def test_recordings_without_a_simulator_run_whole(tmp_path):
     for robot, dof, count in (("old", 9, 6), ("new", 8, 5)):
         for i in range(count):
             t = np.linspace(0, 3, 60)[:, None]
-            write_episode(tmp_path / robot, i, np.sin(t * rng.uniform(0.5, 2, dof) + rng.normal(size=dof)))
+            write_episode(tmp_path / robot, i, 1.3 * np.sin(t * rng.uniform(0.5, 2, dof) + rng.normal(size=dof)))
     given = {
         "profile": "smoke",
         "run": str(tmp_path / "run"),
