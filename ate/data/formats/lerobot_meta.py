@@ -116,8 +116,9 @@ class Meta:
         """Episodes that several equal lines of version 2 list."""
         if self.version.startswith("v3"):
             return
-        counts = Counter((e.get("episode_index"), e.get("length")) for e in read_lines(self.root / _LISTING))
-        yield from (name(n) for (n, _), count in counts.items() if count > 1 and _whole(n, _MOST))
+        lines = ((e.get("episode_index"), e.get("length")) for e in read_lines(self.root / _LISTING))
+        counts = Counter((n, rows) for n, rows in lines if _whole(n, _MOST) and _whole(rows, 2**40))
+        yield from (name(n) for (n, _), count in counts.items() if count > 1)
 
     def places(self) -> Iterator[Place | tuple[str, InputError]]:
         """Every episode in order, or its name and what is wrong with its entry.
