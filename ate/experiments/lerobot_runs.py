@@ -27,12 +27,12 @@ def read(folder: Path) -> RunResult:
     """
     configs = sorted(folder.rglob(CONFIG))
     if not configs:
-        fix = "name the --output_dir of lerobot-train"
+        fix = "name the folder that lerobot-train got as output_dir"
         raise InputError(f"no {CONFIG}", where=str(folder), expected="a run of lerobot", fix=fix)
     files = [file for name in OUTCOMES for file in sorted(folder.rglob(name))]
     if len(files) != 1:
         got = f"{len(files)} evaluations" + (f": {', '.join(map(str, files))}" if files else "")
-        fix = f"run lerobot-eval with its --output_dir in the run, or ate rollout --json {folder / OUTCOMES[1]}"
+        fix = f"run lerobot-eval with an output_dir within the run, or ate rollout --json {folder / OUTCOMES[1]}"
         raise InputError(got, where=str(folder), expected="one", fix=fix)
     config, meter = read_json(configs[-1]), configs[-1].parent / METER
     policy = config["policy"]

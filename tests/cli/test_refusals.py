@@ -56,7 +56,8 @@ def test_a_disk_that_refuses_ends_with_a_message(ate, sets, tmp_path, monkeypatc
         words = {
             "align": aligning(sets, folder / "out", 4, 4)[1:],
             "convert": [new, folder / "out"],
-            "run": ["--profile", "smoke", "--run", folder / "out", "--only", "01", "-p", f"adapt={new}"],
+            "run": ["--profile", "smoke", "--run", folder / "out", "--only", "01", "-p", f"adapt={new}",
+                    "-p", "blind=true"],
             "demos": ["--robot", "panda", "--task", "lift", "--episodes", "1", "--out", folder / "out"],
         }[command]  # fmt: skip
         if command == "run":
