@@ -5,7 +5,6 @@ a process that ends, however it ends, so nothing stays locked after a crash. Ove
 Linux with NFS 4 only. Where a file server does not share locks, give every machine a run directory of its own.
 """
 
-import json
 import os
 import socket
 import sys
@@ -19,7 +18,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ate.errors import InputError
-from ate.runs.files import read_json
+from ate.runs.files import read_json, write_json
 
 LOCK = ".lock"
 # Seconds of trying before somebody waits or is refused: `locked` may hold a lock for a moment, only to look.
@@ -61,7 +60,7 @@ def lock(folder: Path, purpose: str, *, name: str = LOCK, wait: bool = True) -> 
         waited = True
     try:
         holder = {**identity(os.getpid()), "host": socket.gethostname(), "purpose": purpose}
-        record.write_text(json.dumps(holder), encoding="utf-8")
+        write_json(record, holder)
         yield waited
     finally:
         record.unlink(missing_ok=True)
