@@ -60,7 +60,7 @@ def measured(studies: Mapping[str, Sequence[RunResult]]) -> dict[str, Any]:
     """What studies of one number of demonstrations and steps measured, as plain values for the tables and for JSON.
 
     Returns:
-        `demonstrations`, `steps` and the numbers of training `seeds`. `studies`, one a task, robot and policy, each with
+        `demonstrations`, `steps` and the numbers of training `seeds`. `studies`, one a task, robot and policy, with
         its `methods`: the share of success `rate` of all; the difference `mean` to direct fine-tuning, its 95 %
         interval `low` to `high` (None where it is unbounded), `verdict` and `meter` of all but direct. `pooled`, each
         method against direct and each form against its controls, over the studies that have both; these verdicts
