@@ -1,7 +1,7 @@
 """The command `ate`.
 
-Exit code 2 for bad input or a file system that refuses, 1 for a failed notebook or a fault of ate, 3 for a run that was
-asked to stop, 130 for one that was interrupted; none of them shows a traceback.
+Exit code 1: a failed notebook or a fault of ate. 2: bad input, or a file system that refuses. 3: a run that was
+requested to stop. 130: a run that was interrupted. None of them shows a traceback.
 """
 
 import os

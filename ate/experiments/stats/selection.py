@@ -2,8 +2,8 @@
 
 The highest of many is flattered by the choice: part of what put it on top is luck of these seeds. On seeds that were
 never used in choosing it is one comparison, planned beforehand, that pays for no others. They should be rolled out
-from other start situations as well: where methods are better in some and worse in others, the choice is flattered by
-those it was made in, and other training seeds in the same ones repeat that (`make truth`).
+from other start situations as well. Where methods are better in some and worse in others, the choice is flattered by
+those it was made in. Other training seeds in the same situations repeat that (`make truth`).
 """
 
 from collections.abc import Sequence
