@@ -17,15 +17,15 @@ from ate.runs.files import read_json
 NUMBERS = ROOT / "docs" / "evidence.json"
 README, EVIDENCE = ROOT / "README.md", ROOT / "docs" / "evidence.md"
 FEW, NONE = 5, 0  # demonstrations of the regimes in the README
-# Method, what it does, what it needs.
+# Method, and what it is.
 METHODS = (
-    (DIRECT, "plain fine-tuning", "demonstrations"),
-    ("retarget", "half of each batch: other robots' episodes in the new robot's joints", "kinematics"),
-    ("tool-motion guidance", "pulls the policy to the latents of other robots' tool motion", "kinematics"),
-    ("tool space", "a policy that acts in tool motion", "kinematics, a free action space"),
-    ("published shift", "the paper's guidance, clamped as released", "demonstrations"),
-    ("untrained encoder", "control: guidance by an untrained network", "kinematics"),
-    ("untranslated", "control: the other robots' episodes as they are", "their episodes"),
+    (DIRECT, "plain fine-tuning on the demonstrations"),
+    ("retarget", "other robots' episodes in the new robot's joints"),
+    ("tool-motion guidance", "a latent loss towards other robots' tool motion"),
+    ("tool space", "a policy that acts in tool motion"),
+    ("published shift", "the paper's guidance, clamped as released"),
+    ("untrained encoder", "control: guidance by an untrained network"),
+    ("untranslated", "control: those episodes in their own joints"),
 )
 MARK = re.compile(r"(<!-- evidence: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
@@ -40,20 +40,22 @@ def mean_rate(regime: Mapping[str, Any], task: str, method: str) -> str:
     rows = [study["methods"] for study in regime["studies"] if study["study"].split("-")[0] == task]
     if not all(method in row for row in rows):
         return ""
-    return f"{100 * sum(row[method]['rate'] for row in rows) / len(rows):.0f} %"
+    return f"{100 * sum(row[method]['rate'] for row in rows) / len(rows):.0f}"
 
 
 def methods_table(regimes: Mapping[int, Mapping[str, Any]]) -> str:
     """Success by method and task with few and without demonstrations, and the pooled gain over direct fine-tuning."""
     few = regimes[FEW]
     columns = [(regime, task) for count in (FEW, NONE) if (regime := regimes.get(count)) for task in tasks(regime)]
-    heads = [task.title() + (", no demonstration" if regime is not few else "") for regime, task in columns]
+    heads = [task.title() + (", 0&nbsp;demos" if regime is not few else "") for regime, task in columns]
     gains = {row["method"]: points(row) for row in few["pooled"] if row["against"] == DIRECT}
-    lines = ["| method | what it does | needs | " + " | ".join(heads) + " | gain, points (95 %) |"]
-    lines.append("|---|---|---|" + "--:|" * len(heads) + "---|")
-    for name, does, needs in METHODS:
-        rates = " | ".join(mean_rate(regime, task, name) for regime, task in columns)
-        lines.append(f"| `{name}` | {does} | {needs} | {rates} | {gains.get(name, '')} |")
+    lines = ["| method | what it is | " + " | ".join(heads) + " | gain in points (95 %) |"]
+    lines.append("|---|---|" + "--:|" * len(heads) + "---|")
+    for name, what in METHODS:
+        rates = " | ".join(mean_rate(regime, task, name) or "–" for regime, task in columns)
+        # The interval stays on its line.
+        gain = gains.get(name, "–").replace(" ", "&nbsp;").replace("-", "−")
+        lines.append(f"| {name.replace(' ', '&nbsp;').replace('-', '‑')} | {what} | {rates} | {gain} |")
     return "\n".join(lines)
 
 

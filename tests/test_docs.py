@@ -90,7 +90,7 @@ def with_some(pattern: str, pages: list[Path]) -> list[Path]:
 
 @pytest.mark.parametrize("page", [*PAGES, *FOLDERS], ids=name_of)
 def test_every_link_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#\s]+)", text_of(page)):
+    for target in re.findall(r"(?:\]\(|(?:src|href)=\")([^)#\s\"]+)", text_of(page)):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
