@@ -1,4 +1,4 @@
-"""The tables of README and docs/evidence.md, written between their marks from the numbers in docs/evidence.json.
+"""The numbers of README and docs, written between their marks from docs/evidence.json.
 
 ate evidence runs/evidence/* --json docs/evidence.json
 python -m benchmarks.pages
@@ -15,8 +15,13 @@ from ate.experiments.settings import ROOT
 from ate.runs.files import read_json
 
 NUMBERS = ROOT / "docs" / "evidence.json"
-README, EVIDENCE = ROOT / "README.md", ROOT / "docs" / "evidence.md"
+README, EVIDENCE, WHICH = ROOT / "README.md", ROOT / "docs" / "evidence.md", ROOT / "docs" / "which-method.md"
+PAGES = (README, EVIDENCE, WHICH)
 FEW, NONE = 5, 0  # demonstrations of the regimes in the README
+ALL = (FEW, NONE, 25)
+TASKS, ROBOTS = ("lift", "place", "push"), {"ur5e": "UR5e", "gen3": "Gen3"}
+GAINING = {"retarget": "retargeting", "tool-motion guidance": "tool-motion guidance", "tool space": "tool space"}
+PUBLISHED = "published shift"
 # Method, and what it is.
 METHODS = (
     (DIRECT, "plain fine-tuning on the demonstrations"),
@@ -64,13 +69,52 @@ def evidence_tables(regimes: Mapping[int, Mapping[str, Any]]) -> str:
     return "\n\n".join(f"### {heading(r)}\n\n{study_table(r)}\n\n{pooled_table(r)}" for r in regimes.values())
 
 
+def gain(row: Mapping[str, Any], interval: bool) -> str:
+    """A pooled difference in words, e.g. `"51.8 points (49.2 to 54.4)"`; the verb says in which direction."""
+    if None in (row["low"], row["high"]) or row["low"] < 0 < row["high"]:
+        return points(row).replace("-", "−")
+    ends = sorted(abs(100 * row[end]) for end in ("low", "high"))
+    return f"{abs(100 * row['mean']):.1f}" + (f" points ({ends[0]:.1f} to {ends[1]:.1f})" if interval else "")
+
+
+def found(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """What the methods gain over plain fine-tuning and the paper's guidance changes, as a sentence."""
+    rows = {row["method"]: row for row in regimes[FEW]["pooled"] if row["against"] == DIRECT}
+    first, second, third = (gain(rows[name], False) for name in GAINING)
+    last = rows[PUBLISHED]
+    verb = "loses" if last["mean"] < 0 else "gains"
+    return (
+        f"**What we found.** Pooled over {last['studies']} studies, retargeting gains {first} points of success over plain "
+        f"fine-tuning, tool-motion guidance {second} and tool space {third}; the paper's guidance {verb} {gain(last, False)}."
+    )
+
+
+def gains(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """The same gains with their intervals, a sentence each."""
+    rows = {row["method"]: row for row in regimes[FEW]["pooled"] if row["against"] == DIRECT}
+    return "\n".join(f"- {label}: {gain(rows[name], True)}" for name, label in GAINING.items())
+
+
+def coverage(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """Which studies there are, by demonstrations and task."""
+    lines = ["| demonstrations | " + " | ".join(task.title() for task in TASKS) + " |", "|---" * (len(TASKS) + 1) + "|"]
+    for count in ALL:
+        studies = [study["study"].split()[0].split("-") for study in regimes.get(count, {"studies": ()})["studies"]]
+        cells = []
+        for task in TASKS:
+            robots = [name for robot, name in ROBOTS.items() if [task, robot] in studies]
+            cells.append(", ".join(robots) or "open")
+        lines.append(f"| {count or 'none'} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def filled(page: Path) -> str:
     """The page with its tables written anew between the marks."""
     regimes = {regime["demonstrations"]: regime for regime in read_json(NUMBERS)}
-    tables = {"methods": methods_table, "studies": evidence_tables}
-    return MARK.sub(lambda found: f"{found[1]}\n{tables[found[2]](regimes)}\n\n{found[3]}", page.read_text("utf-8"))
+    parts = {"methods": methods_table, "studies": evidence_tables, "coverage": coverage, "found": found, "gains": gains}
+    return MARK.sub(lambda mark: f"{mark[1]}\n{parts[mark[2]](regimes)}\n\n{mark[3]}", page.read_text("utf-8"))
 
 
 if __name__ == "__main__":
-    for each in (README, EVIDENCE):
+    for each in PAGES:
         each.write_text(filled(each), "utf-8")

@@ -99,7 +99,7 @@ def test_every_link_leads_somewhere(page):
 )
 def test_every_file_that_is_named_exists(page):
     for target in re.findall(
-        r"(?<![\w/])(?:docs|tests|benchmarks|notebooks)/[\w/]+\.(?:md|py|ipynb|png)\b", text_of(page)
+        r"(?<![\w/])(?:docs|tests|benchmarks|notebooks)/[\w/-]+\.(?:md|py|ipynb|png|json)\b", text_of(page)
     ):
         assert (ROOT / target).exists(), target
 

@@ -5,10 +5,10 @@ import re
 import pytest
 
 from ate.experiments.evidence import points
-from ate.experiments.methods import DIRECT
 from ate.experiments.settings import ROOT
 from ate.runs.files import read_json
-from benchmarks.pages import EVIDENCE, NUMBERS, README, filled
+from benchmarks.pages import NUMBERS, README, filled
+from benchmarks.pages import PAGES as NUMBERED
 from tests.prose import (
     LONGEST,
     MEAN,
@@ -24,7 +24,6 @@ from tests.prose import (
 PUBLISHED = ROOT / "docs" / "published-forms.md"
 # A difference of success with its interval: 51.8 points (49.1 to 54.5), +1.3 (+0.1 to +2.4).
 DIFFERENCE = re.compile(r"([+−-]?\d+\.\d)(?: points)? \(([+−-]?\d+\.\d) to ([+−-]?\d+\.\d)\)")
-GAINING = ("retarget", "tool-motion guidance", "tool space")
 
 
 def name_of(path) -> str:
@@ -69,7 +68,7 @@ def test_docstrings_hold_no_sentence_over_the_limit():
     assert long == []
 
 
-@pytest.mark.parametrize("page", [README, EVIDENCE], ids=name_of)
+@pytest.mark.parametrize("page", NUMBERED, ids=name_of)
 def test_tables_are_those_of_the_numbers(page):
     text = page.read_text(encoding="utf-8")
     assert "<!-- evidence: " in text and filled(page) == text
@@ -80,21 +79,23 @@ def test_differences_in_the_text_are_measured():
     pooled = {tuple(points(row) for row in regime["pooled"]) for regime in read_json(NUMBERS)}
     measured = differences("\n".join(row for rows in pooled for row in rows))
     quoted = {page: differences(re.sub(r"<!-- evidence.*?<!-- end -->", "", page.read_text("utf-8"), flags=re.S))
-              for page in (README, EVIDENCE, ROOT / "docs" / "which-method.md")}  # fmt: skip
+              for page in NUMBERED}  # fmt: skip
     earlier = differences(
         "\n".join(line for line in PUBLISHED.read_text("utf-8").splitlines() if line.startswith("| "))
     )
     for page, found in quoted.items():
         assert found - measured - earlier == set(), page
-    assert sum(map(len, quoted.values())) >= 5 and len(measured) >= 9
+    assert sum(map(len, quoted.values())) >= 2 and len(measured) >= 9
 
 
-def test_what_the_readme_found_is_what_the_numbers_say():
+def test_what_the_readme_says_of_the_gain_is_what_the_numbers_say():
     few = next(regime for regime in read_json(NUMBERS) if regime["demonstrations"] == 5)
     none = next(regime for regime in read_json(NUMBERS) if regime["demonstrations"] == 0)
-    against = {row["method"]: row for row in few["pooled"] if row["against"] == DIRECT}
+    verdicts = {(row["method"], row["against"]): row["verdict"] for row in few["pooled"]}
     text = README.read_text(encoding="utf-8")
-    assert "gain more than 50 points" in text and all(against[name]["mean"] > 0.5 for name in GAINING)
-    assert "lowered success in every study" in text and against["published shift"]["above"] == 0
-    assert "two of them need no demonstration" in text
-    assert {row["method"] for row in none["pooled"] if row["verdict"] == "helps"} == {"retarget", "tool space"}
+    # It comes from kinematics and the others' demonstrations: retargeting has no latent, and loses without translation.
+    assert "The gain comes from exact kinematics" in text
+    assert verdicts["retarget", "direct"] == verdicts["retarget", "untranslated"] == "helps"
+    assert "not from the latent as published" in text and verdicts["published shift", "direct"] == "hurts"
+    assert "retargeting and tool space need no demonstration" in text
+    assert {row["method"] for row in none["pooled"] if row["verdict"] == "helps"} >= {"retarget", "tool space"}
