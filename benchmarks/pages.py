@@ -84,8 +84,9 @@ def found(regimes: Mapping[int, Mapping[str, Any]]) -> str:
     last = rows[PUBLISHED]
     verb = "loses" if last["mean"] < 0 else "gains"
     return (
-        f"**What we found.** Pooled over {last['studies']} studies, retargeting gains {first} points of success over plain "
-        f"fine-tuning, tool-motion guidance {second} and tool space {third}; the paper's guidance {verb} {gain(last, False)}."
+        f"**What we found.** Pooled over {last['studies']} studies, retargeting gains {first} points of success "
+        f"over plain fine-tuning, tool-motion guidance {second} and tool space {third}; "
+        f"the paper's guidance {verb} {gain(last, False)}."
     )
 
 
