@@ -17,7 +17,8 @@ from tests.browser import open_page
 from tests.lab import run_all, serve
 
 NOTEBOOK = "02_align_latents.ipynb"
-WIDTH, HEIGHT, COLORS = 1240, 900, 200
+# So large that the map and the chunk of the clicked point are in view.
+WIDTH, HEIGHT, COLORS = 1500, 1230, 200
 LAST, DONE = "viz.show_explorer", "the explorer is there"
 SECONDS = 500
 
