@@ -1,11 +1,12 @@
 """How long sentences are: of the pages in Markdown, and of the docstrings in `ate`.
 
-python -m tests.prose                # every page: sentences, mean, longest
+python -m tests.prose                # every page and notebook: sentences, mean, longest
 python -m tests.prose --docstrings   # sentences of docstrings that are over the limit, with their places
 """
 
 import ast
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,12 @@ from pathlib import Path
 from ate.experiments.settings import ROOT
 
 MEAN, LONGEST = 20, 40
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / name for name in ("data/README.md", "tests/golden/README.md", "tests/real/README.md")),
+    *sorted((ROOT / "notebooks").glob("*.ipynb")),
+]
 # A label of one or two words is no sentence, and would lower the mean.
 FEWEST = 3
 ABBREVIATIONS = re.compile(r"\b(e\.g|i\.e|cf|vs|al|Fig|Eq|etc)\.")
@@ -79,8 +85,16 @@ def blocks_of_docstring(docstring: str) -> Iterator[str]:
             block.append(line.strip())
 
 
+def page_text(page: Path) -> str:
+    """The Markdown of a page; of a notebook that of its cells."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    return "\n\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown")
+
+
 def page_sentences(page: Path) -> list[str]:
-    return [sentence for block in blocks_of_page(page.read_text(encoding="utf-8")) for sentence in sentences(block)]
+    return [sentence for block in blocks_of_page(page_text(page)) for sentence in sentences(block)]
 
 
 def docstring_sentences(module: Path) -> Iterator[tuple[int, str]]:
@@ -93,12 +107,12 @@ def docstring_sentences(module: Path) -> Iterator[tuple[int, str]]:
 
 
 def _print_pages() -> None:
-    print(f"{'page':28}{'sentences':>10}{'mean':>7}{'longest':>9}{'over 40':>9}")
+    print(f"{'page':36}{'sentences':>10}{'mean':>7}{'longest':>9}{'over 40':>9}")
     for page in PAGES:
         counts = [n_words(sentence) for sentence in page_sentences(page)]
         over = sum(count > LONGEST for count in counts)
         mean = sum(counts) / len(counts)
-        print(f"{page.relative_to(ROOT)!s:28}{len(counts):10}{mean:7.1f}{max(counts):9}{over:9}")
+        print(f"{page.relative_to(ROOT)!s:36}{len(counts):10}{mean:7.1f}{max(counts):9}{over:9}")
 
 
 def _print_docstrings() -> None:

@@ -18,6 +18,7 @@ from tests.prose import (
     docstring_sentences,
     n_words,
     page_sentences,
+    page_text,
     sentences,
 )
 
@@ -56,10 +57,9 @@ def test_sentences_are_short(page):
     assert sum(counts.values()) / len(counts) <= MEAN
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=name_of)
 def test_pages_are_plain(page):
-    text = page.read_text(encoding="utf-8")
-    assert re.findall(r"\b(?:beside|told|Way out)\b", text) == []
+    assert re.findall(r"\b(?:beside|told|Way out)\b", page_text(page)) == []
 
 
 def test_docstrings_hold_no_sentence_over_the_limit():
