@@ -255,7 +255,7 @@ def _search(kind: str, rows: Sequence[Difference]) -> list[str]:
     return [
         f"{kind}: of {len(rows)} cells {count[Verdict.HELPS]} help, {count[Verdict.HURTS]} hurt, and for "
         f"{count[Verdict.CANNOT_TELL]} this budget cannot tell.",
-        f"Highest of {len(rows)}, and so flattered by the choice: {verdict(best)}",
+        f"Highest of {len(rows)}, so its difference is overestimated: {verdict(best)}",
         f"Lowest of {len(rows)}: {verdict(worst)}",
     ]
 
