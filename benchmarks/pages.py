@@ -96,6 +96,18 @@ def gains(regimes: Mapping[int, Mapping[str, Any]]) -> str:
     return "\n".join(f"- {label}: {gain(rows[name], True)}" for name, label in GAINING.items())
 
 
+def rates(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """Success in % of direct fine-tuning and of the methods that gain, a row a study."""
+    names = (DIRECT, *GAINING)
+    lines = ["| demonstrations | study | " + " | ".join(names) + " |", "|---|---|" + "--:|" * len(names)]
+    for count, regime in regimes.items():
+        for study in regime["studies"]:
+            methods = study["methods"]
+            cells = (f"{100 * methods[name]['rate']:.1f}" if name in methods else "–" for name in names)
+            lines.append(f"| {count} | {study['study']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def coverage(regimes: Mapping[int, Mapping[str, Any]]) -> str:
     """Which studies there are, by demonstrations and task."""
     lines = ["| demonstrations | " + " | ".join(task.title() for task in TASKS) + " |", "|---" * (len(TASKS) + 1) + "|"]
@@ -112,7 +124,14 @@ def coverage(regimes: Mapping[int, Mapping[str, Any]]) -> str:
 def filled(page: Path) -> str:
     """The page with its tables written anew between the marks."""
     regimes = {regime["demonstrations"]: regime for regime in read_json(NUMBERS)}
-    parts = {"methods": methods_table, "studies": evidence_tables, "coverage": coverage, "found": found, "gains": gains}
+    parts = {
+        "methods": methods_table,
+        "studies": evidence_tables,
+        "coverage": coverage,
+        "found": found,
+        "gains": gains,
+        "rates": rates,
+    }
     return MARK.sub(lambda mark: f"{mark[1]}\n{parts[mark[2]](regimes)}\n\n{mark[3]}", page.read_text("utf-8"))
 
 
