@@ -1,8 +1,13 @@
-"""Tiny random SigLIP and T5 in folders, tiny RDT weights, and recordings with pictures and words."""
+"""Tiny random SigLIP and T5 in folders, tiny RDT weights, and recordings with pictures and words.
+
+python -m tests.policies.rdt.scene FOLDER     writes them, for the commands of docs/rdt.md
+"""
 
 import io
 import json
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -116,3 +121,12 @@ def robots(folder, task=TASK):
             if task:
                 handle.attrs["task"] = task
     return load(folder / "old"), load(folder / "new")
+
+
+def main(folder):
+    robots(folder / "robots")
+    siglip(folder / "siglip"), t5(folder / "t5"), weights(folder / "weights")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

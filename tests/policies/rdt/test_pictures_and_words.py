@@ -1,6 +1,8 @@
 """From raw pictures and words to a guided loss and a sampled chunk, with tiny random encoders and weights."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from tests.policies.rdt.tiny import refused
 
 pytest.importorskip("transformers", reason="an extra: pip install 'ate[rdt]'")
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +182,14 @@ def test_one_command_from_recordings_to_a_guided_policy(home, tmp_path, capsys):
     assert ended(words_of(folder, tmp_path / "run", *guiding)) == 0
     assert ended(words_of(folder, tmp_path / "run", "--lora-rank", 2)) == 2
     assert "another run" in capsys.readouterr().err
+
+
+def test_the_code_of_the_page_runs(home, monkeypatch, capsys):
+    monkeypatch.chdir(home[0])
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/rdt.md").read_text(), re.S)
+    exec(compile(code, "rdt.md", "exec"), {"__name__": "rdt"})  # our own document
+    loss, verdict = capsys.readouterr().out.split()[-2:]
+    assert float(loss) > 0 and verdict in ("inactive", "acting", "clamp-dominated")
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_bits(home, samples, tmp_path):
