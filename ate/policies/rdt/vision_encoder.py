@@ -67,7 +67,7 @@ class VisionEncoder:
                 )  # fmt: skip
             from transformers import SiglipVisionConfig
 
-            config = SiglipVisionConfig.from_pretrained(folder, local_files_only=True)
+            config: Any = SiglipVisionConfig.from_pretrained(folder, local_files_only=True)
             file = folder / PREPROCESSOR
             given = json.loads(file.read_text()) if file.is_file() else {}
             mean, std = (tuple(map(float, given.get(name) or HALF)) for name in ("image_mean", "image_std"))
@@ -104,7 +104,8 @@ class VisionEncoder:
                 canvas = image.new("RGB", (side, side), self.colour)
                 canvas.paste(image.fromarray(picture), tuple((side - n) // 2 for n in picture.shape[1::-1]))
             rows.append(np.asarray(canvas.resize((self.size, self.size), image.Resampling.BICUBIC)))
-        values = (np.stack(rows).astype(np.float32) / 255 - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = (np.asarray(part, np.float32) for part in (self.mean, self.std))
+        values = (np.stack(rows).astype(np.float32) / 255 - mean) / std
         return torch.from_numpy(values).permute(0, 3, 1, 2)
 
     @torch.inference_mode()
