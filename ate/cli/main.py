@@ -30,6 +30,7 @@ COMMANDS = {
     "lerobot": ("ate.cli.lerobot", "lerobot"),
     "mask": ("ate.cli.mask", "mask_command"),
     "push": ("ate.cli.push", "push"),
+    "rdt": ("ate.cli.rdt", "rdt"),
     "report": ("ate.cli.report", "report"),
     "retarget": ("ate.cli.retarget", "retarget"),
     "robot": ("ate.cli.robot", "robot"),
