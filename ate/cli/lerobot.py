@@ -1,4 +1,4 @@
-"""`ate lerobot`: runs of lerobot's trainer with guidance, compared; `ate sweep` of such runs: trained, then compared."""
+"""`ate lerobot`: runs of lerobot's trainer compared; `ate sweep` of such runs: trained, evaluated, compared."""
 
 import sys
 from collections import Counter
