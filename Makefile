@@ -199,8 +199,13 @@ leads: venv
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 25 --steps 80
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 5 --steps 300
 
+# Where the recordings of PushT are kept.
+PUSHT := runs/pusht
+
 # Guidance on lerobot's own four policies, and its DiffusionPolicy on retargeted episodes, in an environment of their own: 0.4.4 on Python 3.11, 0.6.1 on 3.12 and newer.
 LEROBOT := .venv-lerobot
+# lerobot's commands import torchvision, whose wheel there is built for another torch.
+LEROBOT_PATH := SDL_VIDEODRIVER=dummy PYTHONPATH=tests/lerobot/site
 $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements-alone.txt
 	$(PYTHON) -m venv $(LEROBOT)
 	$(LEROBOT)/bin/pip install -q -r tests/lerobot/requirements.txt
@@ -215,13 +220,18 @@ lerobot: venv $(LEROBOT)/.installed
 	test -d build/alignment-ur5e || $(BIN)/ate align --preset smoke --pretrain data/lift/pretrain/panda --adapt data/lift/adapt/ur5e \
 	  --out build/alignment-ur5e
 	$(LEROBOT)/bin/python -m benchmarks.lerobot_plugin build/retargeted --alignment build/alignment-ur5e --out build/lerobot-runs
+	$(LEROBOT_PATH) $(BIN)/ate sweep benchmarks/lerobot.yaml --run build/lerobot-sweep
+	test -d $(PUSHT)/data || $(BIN)/python -m benchmarks.pusht $(PUSHT)/data
+	test -d build/lerobot-pusht || $(BIN)/ate convert $(PUSHT)/data/pusht build/lerobot-pusht --format lerobot
+	test -d build/alignment-pusht || $(BIN)/ate align --preset smoke --pretrain $(PUSHT)/data/turned --adapt $(PUSHT)/data/pusht \
+	  --out build/alignment-pusht
+	$(LEROBOT_PATH) $(BIN)/ate sweep benchmarks/lerobot_pusht.yaml --run build/lerobot-pusht-sweep
 	$(LEROBOT)/bin/python -m pytest -q tests/lerobot
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
 
 # PushT, a simulator of others: scripted demonstrations of two robots, then notebook 03 with success in that environment.
-PUSHT := runs/pusht
 pusht: venv
 	test -d $(PUSHT)/data || $(BIN)/python -m benchmarks.pusht $(PUSHT)/data
 	$(BIN)/ate run --profile demo --run $(PUSHT)/run --only 03 -p pretrain=$(PUSHT)/data/turned -p adapt=$(PUSHT)/data/pusht \

@@ -168,7 +168,8 @@ def test_other_joints_units_and_horizons_are_refused(case, robots, alignment, ac
             case.loss()
 
     with pytest.raises(InputError, match="every joint of the alignment, 'joint3'"):
-        step(alignment, joints=["gripper", "elbow", "joint1", "joint2", "joint4"])
+        others = ["gripper", "elbow", "joint1", "joint2", "joint4"]
+        step(alignment, joints=others, statistics=(actions.mean, actions.std))
     with pytest.raises(InputError, match="which come back with an error"):
         step(alignment, joints=actions.joints, statistics=(actions.mean, 57.3 * actions.std))
     if case.flow:
