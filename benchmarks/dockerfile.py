@@ -2,8 +2,8 @@
 
 python -m benchmarks.dockerfile ROOT -- run --profile smoke
 
-ROOT is a base system as `FROM` names it, with Python in /usr/local/bin: debootstrap and a copy of a Python, say. What is
-copied comes from this clone's last commit. The words after `--` are those of `docker run`.
+ROOT is a base system as `FROM` names it, with Python in /usr/local/bin: debootstrap and a copy of a Python, say. What
+is copied comes from this clone's last commit. The words after `--` are those of `docker run`.
 """
 
 import argparse
