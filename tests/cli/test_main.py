@@ -201,3 +201,10 @@ def test_core_rooms_import_without_extras():
         "import ate.align.stages, ate.steer.finetuning, ate.policies.policy, ate.data.chunks, ate.experiments.seed_run"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_console_without_greek_letters_shows_question_marks_and_goes_on(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.delenv("PYTHONUTF8", raising=False)
+    done = ate("sweep", "--help")
+    assert done.returncode == 0 and "? axis" in done.stdout, done.stderr
