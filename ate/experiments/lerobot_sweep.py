@@ -106,7 +106,7 @@ class LeRobotSweep:
         Raises:
             InputError: no YAML file, an unknown or missing field, a value of another type, or as the constructor.
         """
-        kinds = {name: kind for name, kind in kinds_of(cls).items() if name != "inputs"}
+        kinds = {name: kind for name, kind in kinds_of(LeRobotSweep).items() if name != "inputs"}
         values = {**typed(kinds, read_mapping(file), str(file)), **typed(kinds, given, "options")}
         missing = [item.name for item in fields(cls)[:4] if item.name not in values]
         if missing:
