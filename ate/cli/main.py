@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -90,6 +91,9 @@ def main(arguments: list[str] | None = None) -> Any:
     from ate.runs.refusal import refused
     from ate.runs.status import Stopped
 
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A console of Windows may know neither λ nor arrows: it shows a question mark, and the command goes on.
+        sys.stdout.reconfigure(errors="replace")
     try:
         return cli(arguments, prog_name="ate")
     except (InputError, NotebookFailed) as error:
