@@ -4,4 +4,7 @@ from .lora import with_lora as with_lora
 from .memory import memory_need as memory_need
 from .runner import Runner as Runner
 from .runner import RunnerConfig as RunnerConfig
+from .sharding import ShardedTraining as ShardedTraining
+from .sharding import shard as shard
+from .sharding import whole_weights as whole_weights
 from .transformer import RDT as RDT
