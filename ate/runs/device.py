@@ -4,7 +4,7 @@ import copy
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import nn
@@ -120,7 +120,7 @@ def tf32(device: torch.device | str, when: bool = True) -> Iterator[None]:
     if not when or torch.device(device).type != "cuda":
         yield
         return
-    products = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    products: Any = torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", None)
     if not hasattr(products[0], "fp32_precision"):
         raise InputError(
             f"torch {torch.__version__}", where="tf32", expected="2.9 or newer", fix="take float32 or bf16"

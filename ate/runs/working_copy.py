@@ -9,7 +9,7 @@ import copy
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -24,7 +24,8 @@ class WorkingCopy(Generic[Net]):
     def __init__(self, of: Net) -> None:
         """Of a network on its device; the copy is in training mode."""
         self.network = copy.deepcopy(of).train()
-        self._own, self._of = list(self.network.parameters()), list(of.parameters())
+        self._own: list[Tensor] = list(self.network.parameters())
+        self._of: list[Tensor] = list(of.parameters())
         for parameter in self._own:
             parameter.data = parameter.data.to(torch.bfloat16)
 
@@ -36,17 +37,18 @@ class WorkingCopy(Generic[Net]):
     @torch.no_grad()
     def give_gradients(self) -> None:
         """Add the copy's gradients to the network's, and forget them here."""
-        first, more = [], []
+        new: tuple[list[Tensor], list[Tensor]] = [], []
+        more: tuple[list[Tensor], list[Tensor]] = [], []
         for own, of in zip(self._own, self._of, strict=True):
             if own.grad is None:
                 continue
+            known = more if of.grad is not None else new
             if of.grad is None:
                 of.grad = torch.empty_like(of)
-                first.append((of.grad, own.grad))
-            else:
-                more.append((of.grad, own.grad))
+            known[0].append(of.grad)
+            known[1].append(own.grad)
             own.grad = None
-        if first:
-            torch._foreach_copy_(*map(list, zip(*first, strict=True)))
-        if more:
-            torch._foreach_add_(*map(list, zip(*more, strict=True)))
+        if new[0]:
+            torch._foreach_copy_(*new)
+        if more[0]:
+            torch._foreach_add_(*more)
