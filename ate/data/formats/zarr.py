@@ -43,6 +43,8 @@ _AXES = {"eef_pos": ("x", "y", "z"), "eef_rot_axis_angle": ("rx", "ry", "rz")}
 _MOST_EPISODES, _ARMS = 10**7, 2
 # One chunk of values larger than this is a mistake in a header.
 _MOST_CHUNK = 2**30
+_WHOLE = "copy the store again, whole; rows of zeros are written where arrays are made with "
+_WHOLE += "config={'write_empty_chunks': True} (zarr 3)"
 
 
 def looks(path: Path) -> str | None:
@@ -183,7 +185,7 @@ def _checked(array: Any, key: str, store: Path) -> None:
     if array.nchunks > 10**7 or array.nchunks_initialized < array.nchunks:
         got = f"{array.nchunks_initialized:,} of {array.nchunks:,} chunks"
         expected = "all of its chunks: what is not there reads as zeros"
-        raise InputError(got, where=where, expected=expected, fix="copy the store again, whole")
+        raise InputError(got, where=where, expected=expected, fix=_WHOLE)
 
 
 def _positions(arrays: dict[str, Any], store: Path) -> tuple[str, ...]:
