@@ -27,6 +27,7 @@ class Place:
 
     path: Path
     patch: pytest.MonkeyPatch
+    site: str = ""
     error: InputError | None = None
 
     @property
