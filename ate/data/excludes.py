@@ -48,7 +48,8 @@ def names(given: str) -> tuple[str, ...]:
     Raises:
         InputError: a path that ends with `.txt` is not an exclude list.
     """
-    if given.endswith(".txt") or Path(given).is_file():
+    # A comma is no part of a list's name; of many names, the system would refuse the length.
+    if given.endswith(".txt") or ("," not in given and Path(given).is_file()):
         return tuple(read(given))
     return tuple(name.strip() for name in given.split(",") if name.strip())
 

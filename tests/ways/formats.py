@@ -381,6 +381,18 @@ def _(p):
     read(p.set)
 
 
+@way("data/formats/companions.py pair")
+def _(p):
+    for number in range(2):
+        write_episode(p.set, number, next(truth(number)))
+    name, value = yield lambda: load(p.set, source="action"), r"use (\w+)='(\w+)', or record the commands"
+    read(p.set, **{name: value})
+    for number in range(2):
+        qpos, action = truth(number)
+        write_episode(p.set, number, qpos, action=action)
+    read(p.set, source="action")
+
+
 def _info(p, **changed):
     file = p.set / "meta/info.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **changed}))

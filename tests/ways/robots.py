@@ -148,7 +148,8 @@ def _(p):
         yield lambda: Kinematics.of(file, "base"), "name the tool's link"
         Kinematics.of(file, "b")
         return
-    free = "<mujoco><worldbody><body name='b'>{}<body name='c'><joint/><geom size='.1'/></body></body></worldbody></mujoco>"
+    inner = "<body name='c'><joint/><geom size='.1'/></body>"
+    free = f"<mujoco><worldbody><body name='b'>{{}}{inner}</body></worldbody></mujoco>"
     file = model(p, free.format("<freejoint/><geom size='.1'/>"), "arm.xml")
     yield lambda: Kinematics.of(file), "fix the robot's base in the file"
     Kinematics.of(model(p, free.format(""), "arm.xml"))

@@ -1,4 +1,4 @@
-"""Sites: every place in `ate` that makes an error with a way out, what the way out is, and which place made an error."""
+"""Sites: every place in `ate` that makes an error with a way out, what kind it is, and which place made an error."""
 
 import ast
 import re
@@ -17,8 +17,8 @@ from ate.errors import InputError
 ROOT = Path(ate.__file__).parent
 # Kinds in the order in which they are looked for; a text that is none of them is plain advice.
 KINDS = {
-    "command": r"(?<![\w/.])ate [a-z]+ ?(?=-|\{|[A-Z]|'|on |with |it|again|$)|(?<![\w-])--[a-z]|pip install|\bhf |torchrun|"
-    r"lerobot-|python -[mc]|`xacro|ate align|ate convert|ate serve|ate identify|ate sweep|ate watch",
+    "command": r"(?<![\w/.])ate [a-z]+ ?(?=-|\{|[A-Z]|'|on |with |it|again|$)|(?<![\w-])--[a-z]|pip install|\bhf |"
+    r"torchrun|lerobot-|python -[mc]|`xacro|ate align|ate convert|ate serve|ate identify|ate sweep|ate watch",
     "parameter": r"(?<![\w'])[a-z_]+=(?!=)|download=true|did you mean|\bset [a-z_]+\b(?= to|$)|ATE_DEVICE|resume",
     "code": r"\w\(|ate\.[a-z]+\.|Goals\.of|guided\.|\.to_parquet|np\.savez",
     "files": r"\bexclude (?!list)|\bremove |\bdelete |\brename |\bcopy |another (folder|file|one|name)\b|"
@@ -26,7 +26,7 @@ KINDS = {
 }
 # Functions that hand on a fix which their callers word; the callers are the sites.
 FORWARDERS = {
-    ("errors.py", "_rebuild"), ("runs/failure.py", "NotebookFailure.of"), ("experiments/limits.py", "_check"),
+    ("errors.py", "_rebuild"), ("data/excludes.py", "naming"), ("runs/failure.py", "NotebookFailure.of"),
     ("sim/gym_process.py", "GymProcess._error"), ("steer/attachment.py", "_refuse_given"), ("robots/toml.py", "_bad"),
     ("robots/model_text.py", "_wrong"),
 }  # fmt: skip

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.ways.sites import recorded
+from tests.ways.sites import recorded, sites
 from tests.ways.taking import WAYS, Place, Way, take
 
-for room in ("files", "formats", "data", "robots", "runs", "studies", "rollouts"):
+ROOMS = ("attachment", "data", "extras", "files", "formats", "learning", "robots", "rollouts", "runs", "studies")
+for room in ROOMS:
     import_module(f"tests.ways.{room}")
 
 
@@ -20,3 +21,9 @@ def _name(row: Way) -> str:
 def test_the_way_out_leads_out(row: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with recorded(monkeypatch) as made:
         take(row, Place(tmp_path, monkeypatch, row.site), made)
+
+
+def test_every_site_has_a_row():
+    rows = {row.site for row in WAYS}
+    assert rows <= sites().keys(), rows - sites().keys()
+    assert sorted(sites().keys() - rows) == []
