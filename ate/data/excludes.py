@@ -29,7 +29,7 @@ def read(path: str | Path) -> dict[str, str]:
         fix = "write it with ate doctor --exclude-out, or give names separated by commas"
         raise InputError("no such file", where=str(file), expected="an exclude list, one episode a line", fix=fix)
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise _no_list(file, "bytes that are not text") from error
     parts = [line.partition("#") for line in lines]

@@ -107,7 +107,8 @@ def _(p):
             for step in range(steps):
                 if line and (every or not step):
                     eval(line, {"guided": guided, "state": state[rows]})
-                loop.policy(*batch)
+                # The same tensors would be the same step.
+                loop.policy(*(part.clone() for part in batch))
 
     if p.site.endswith("#2"):
         pattern = r"call (guided\.offset\(state\)) before each training step"

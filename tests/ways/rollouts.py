@@ -288,7 +288,10 @@ def _(p):
             client._socket.close()
             yield lambda: client(SEEN), "look at the server, and start it again"
         else:
-            p.patch.setattr(server._Session, "_answer_to", answers[end])
+            odd = answers[end]
+            p.patch.setattr(
+                server._Session, "_answer_to", lambda s, m: odd(s, m) if m.type == "observation" else good(s, m)
+            )
             fixes = {"__call__": "serve a policy of joint targets", "_ask": "the server's own messages"}
             yield lambda: client(SEEN), fixes.get(end, "use one client a connection")
             p.patch.setattr(server._Session, "_answer_to", good)

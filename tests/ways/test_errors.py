@@ -1,4 +1,4 @@
-"""Every way out that an error names is executed, and leads out."""
+"""Every way out that an error names is executed, and leads out: a row for each place that makes an error."""
 
 from importlib import import_module
 from pathlib import Path
