@@ -4,12 +4,10 @@ import json
 import shutil
 from dataclasses import replace
 
-import av
 import huggingface_hub
 import numpy as np
 
 from ate.data import DataSet, Normalizer, chunk, concat, excludes, load, spaces
-from ate.data.cameras import Clip
 from ate.data.doctor import examine
 from ate.data.doctor.dataset_report import reports_on, usable
 from ate.data.hub import located
@@ -44,27 +42,6 @@ def native(p, **more):
 
 def few(path, count=2, **named):
     return load(path, **named).select(range(count))
-
-
-def _film(file):
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(5):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
-        container.mux(stream.encode())
-
-
-@way("data/cameras.py Clip.frames", "data/cameras.py Clip.frames#2")
-def _(p):
-    clip = Clip(p.path / "a.mp4", 0.0, 0.4)
-    if p.site.endswith("#2"):
-        clip.file.write_bytes(b"no film")
-        yield lambda: clip.frames([0.5]), "fetch the file again"
-    else:
-        yield lambda: clip.frames([0.5]), "hf download USER/REPO --repo-type dataset fetches them"
-    _film(clip.file)
-    assert len(clip.frames([0.5]))
 
 
 @way("data/chunks.py chunk", "data/chunks.py chunk#2")
