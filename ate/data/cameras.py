@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.data.episodes import Episodes
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 # Pixels of the longer side of a picture that is shown.
 WIDEST = 160
@@ -70,7 +70,7 @@ def unseen(episodes: Episodes, index: int) -> list[str]:
     """Cameras of one episode that cannot be shown, a sentence each with the way out; arguments as `clips`."""
     listed = _listed(episodes, index)
     if listed and not find_spec("av"):
-        return [f"{', '.join(listed)}: not shown, PyAV decodes videos: pip install 'ate[video]'."]
+        return [f"{', '.join(listed)}: not shown, PyAV decodes videos: {install('video')}."]
     return [
         f"{name}: not shown, {clip.file} is not there. {FETCH}."
         for name, clip in listed.items()

@@ -162,7 +162,11 @@ def _sentence(group: Sequence[RunResult], row: Difference, light: Verdict) -> st
 def _points(row: Difference, results: Sequence[RunResult]) -> str:
     """A difference with its interval."""
     unit = " points" if rolled_out(results) else "%"
-    ends = f"95% interval {_signed(row.low)} to {_signed(row.high)}" if np.isfinite(row.low) else "no interval from one seed"
+    ends = (
+        f"95% interval {_signed(row.low)} to {_signed(row.high)}"
+        if np.isfinite(row.low)
+        else "no interval from one seed"
+    )
     return f"{_signed(row.mean)}{unit} ({ends})"
 
 

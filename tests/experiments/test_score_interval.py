@@ -27,7 +27,7 @@ def by_search(counts, delta):
 
 @pytest.mark.parametrize("counts", [(12, 2, 36), (1, 9, 10), (40, 20, 100), (3, 0, 7)])
 def test_ends_are_the_differences_whose_score_statistic_is_the_quantile(counts):
-    better, worse, same = counts
+    better, worse, _ = counts
     pairs, d = sum(counts), (better - worse) / sum(counts)
     ends = score_interval(better / pairs, worse / pairs, pairs, 1.959964)
     assert -1 < ends[0] < d < ends[1] < 1
