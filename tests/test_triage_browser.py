@@ -19,7 +19,7 @@ NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_inspect_data.ipynb"
 ODD = "episode_0003"
 SHOWN = "viz.show_triage([adapt_report]"
 # The first grid is that of the adaptation set.
-GRID = ".widget-vbox:has(> .ate-triage)"
+GRID = ".ate-triage-set"
 
 
 def small(folder: Path) -> dict[str, str]:

@@ -23,7 +23,6 @@ from ate.robots.profile import title_of
 from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.meter import meter_verdict
 
-
 # Below both nothing follows: fine-tuning has just begun, and a rate is known to within 15 points at best.
 FEW_STEPS, FEW_ROLLOUTS = 100, 40
 TOO_SMALL = " (too small to mean anything)"

@@ -104,6 +104,7 @@ class TriageGrid:
         summary += f"; {out:,} left out" if out else ""
         text = f"{chips}<s>left out</s> &nbsp; {summary}. The number is the oddness."
         self.box = widgets.VBox([widgets.HTML(_note(text)), widgets.HBox([tabs, right])])
+        self.box.add_class("ate-triage-set")
 
     def _heat_map(self) -> FigureWidget:
         figure = triage_grid(self.examined.report)
