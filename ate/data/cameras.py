@@ -9,8 +9,8 @@ from importlib.util import find_spec
 
 from ate.data.clip import Clip
 from ate.data.episodes import Episodes
-from ate.errors import install
 from ate.data.video import FETCH, Video
+from ate.errors import install
 
 
 def clips(episodes: Episodes, index: int) -> Mapping[str, Clip]:
