@@ -1,6 +1,6 @@
 """Follow a run from a notebook: its curves, its progress, and a button that stops it."""
 
-import time
+import asyncio
 from collections.abc import Sequence
 from html import escape
 from types import TracebackType
@@ -21,11 +21,10 @@ PAUSE = 1.0
 FAILED = ("failed", "died")
 
 
-def follow(child: Child) -> None:
+async def follow(child: Child) -> None:
     """Show a run until it ends. Its button stops it with a checkpoint; interrupting the cell does not stop it.
 
-    JupyterLab handles buttons while a cell runs, in a subshell of the kernel. Elsewhere the button acts after an
-    interrupt.
+    A cell that is awaited lets its kernel handle the button (ipykernel 7). In an older one it acts after an interrupt.
 
     Args:
         child: started here (`Child.start`) or elsewhere (`Child.attach`).
@@ -39,8 +38,8 @@ def follow(child: Child) -> None:
     try:
         while child.alive:
             pane.refresh()
-            time.sleep(PAUSE)
-    except KeyboardInterrupt:
+            await asyncio.sleep(PAUSE)
+    except (KeyboardInterrupt, asyncio.CancelledError):
         pane.say("No longer followed; the run continues. The button stops it; running the cell again follows it.")
         raise
     pane.button.disabled = True
@@ -48,7 +47,7 @@ def follow(child: Child) -> None:
     _judge(child)
 
 
-def train_apart(arguments: Sequence[str], directory: RunDirectory) -> None:
+async def train_apart(arguments: Sequence[str], directory: RunDirectory) -> None:
     """Run `ate` with these arguments as a child process in the run directory and follow it. A child that is already
     running is followed instead. Nothing in batch, where the notebook trains in its own process.
 
@@ -61,7 +60,7 @@ def train_apart(arguments: Sequence[str], directory: RunDirectory) -> None:
     if shell is not None:
         shell.set_custom_exc((Stopped,), _calm)
     child = Child(directory.path)
-    follow(child if child.alive else Child.start(arguments, directory.path))
+    await follow(child if child.alive else Child.start(arguments, directory.path))
 
 
 def _calm(
