@@ -117,8 +117,8 @@ def test_weights_that_were_never_trained_or_are_broken_fail(sound):
     assert run_checks(broken, train, simulator=False).of("weights").level == "FAIL"
 
 
-def test_after_few_steps_predictions_are_measured_and_not_judged(policy, data):
-    train, _ = data
+def test_after_few_steps_predictions_are_measured_and_not_judged(sound):
+    policy, train, _ = sound
     judged = run_checks(reset(policy), train, simulator=False)
     early = run_checks(reset(policy), train, simulator=False, steps=20)
     assert judged.of("training_error").level == "FAIL" and early.of("training_error").level == "SKIPPED"
