@@ -67,7 +67,7 @@ def run_checks(
     # A cause further down explains a large training error: the finding there refers to it.
     cause = next((finding for finding in (normalized, loaded) if finding.level == FAIL), None)
     training_error = prediction_error.training(episodes.robot, errors["training"], cause)
-    predicting = (
+    predicting: tuple[Finding, ...] = (
         training_error,
         prediction_error.held_out(errors.get("held out"), errors["training"], training_error),
         gripper_timing.check(predictions.get("held out", training), seed),

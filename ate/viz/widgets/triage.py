@@ -22,7 +22,7 @@ from ate.viz.figures.episode import episode_joints
 from ate.viz.figures.triage import ranked, triage_grid
 from ate.viz.report.section import Section
 from ate.viz.style import INK, RED, SOFT
-from ate.viz.widgets.figure import FigureWidget
+from ate.viz.widgets.figure import FigureWidget, Point
 
 MOST_BUTTONS = 120
 # Of the buttons, which scroll beyond it, and width of the heat map, pixels: the episode stands at their right.
@@ -113,7 +113,12 @@ class TriageGrid:
         figure.update_layout(margin={"r": 10, "b": 70}, width=HEAT_MAP)
         shown = ranked(self.examined.report)
         known = FigureWidget(figure)
-        known.on_click(lambda points: self._guarded(self._click, shown[int(points[0].y)]) if points else None)
+
+        def clicked(points: Sequence[Point]) -> None:
+            for point in points[:1]:
+                self._guarded(self._click, shown[int(point.y)])
+
+        known.on_click(clicked)
         return known
 
     def _entries(self) -> dict[str, str]:
