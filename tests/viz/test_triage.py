@@ -115,7 +115,8 @@ def test_many_episodes_have_at_most_so_many_buttons(tmp_path, drawn):
     one = replace(examined(tmp_path / "ur5e"), report=report(triages(150, odd=2)))
     grid = TriageGrid(one, tmp_path / "list.txt")
     assert len(grid.buttons) == MOST_BUTTONS == 120
-    assert any("30 more episodes" in getattr(child, "value", "") for child in grid.box.children)
+    episodes_tab = grid.box.children[1].children[0].children[0]
+    assert any("30 more episodes" in getattr(child, "value", "") for child in episodes_tab.children)
 
 
 def test_nothing_is_shown_in_batch(tmp_path, monkeypatch, capsys):
