@@ -3,6 +3,9 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+
+_CLONE = Path(__file__).resolve().parents[1]
 
 _FORM = re.compile(r"(?P<where>.*?): got (?P<got>.*?); expected (?P<expected>.*?)\. Fix: (?P<fix>.*)\.", re.DOTALL)
 
@@ -48,3 +51,14 @@ def unknown(name: str, valid: Iterable[str], *, where: str) -> InputError:
     """The error for a name that is not in a table, with the nearest valid one."""
     names = sorted(valid)
     return InputError(repr(name), where=where, expected="a known name", fix=nearest(name, names))
+
+
+def install(extra: str) -> str:
+    """The command that installs an extra of this package from its clone; no index has the package.
+
+    Args:
+        extra: its name in pyproject.toml, e.g. `"video"`.
+    """
+    if (_CLONE / "pyproject.toml").is_file():
+        return f"pip install -e '{_CLONE}[{extra}]'"
+    return f"pip install -e '.[{extra}]' in a clone of the workbench"

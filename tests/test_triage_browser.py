@@ -19,7 +19,7 @@ NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_inspect_data.ipynb"
 ODD = "episode_0003"
 SHOWN = "viz.show_triage([adapt_report]"
 # The first grid is that of the adaptation set.
-GRID = ".widget-vbox:has(> .ate-triage)"
+GRID = ".ate-triage-set"
 
 
 def small(folder: Path) -> dict[str, str]:
@@ -70,12 +70,27 @@ def test_a_person_clicks_an_odd_episode_and_excludes_it(tmp_path):
         assert adapted(run)["longest"] > 100
         buttons = grid.locator(".ate-triage button")
         assert buttons.count() == 6 and buttons.first.text_content().startswith(f"{ODD} · ")
-        assert grid.locator(".js-plotly-plot").count() == 0
+        plot = grid.locator(".ate-episode .js-plotly-plot")
+        assert plot.count() == 0
+
+        # A row of the heat map is a click on its button.
+        grid.locator(".lm-TabBar-tab", has_text="Measures").click()
+        rows = grid.locator(".js-plotly-plot:has(.heatmaplayer image)")
+        rows.locator(".heatmaplayer image").wait_for(timeout=30_000)
+        area = rows.locator(".heatmaplayer image").bounding_box()
+        page.mouse.click(area["x"] + area["width"] / 2, area["y"] + area["height"] * 1.5 / 6)
+        grid.locator("text=nothing odd about it").wait_for(timeout=30_000)
+        plot.locator(".infolayer text", has_text="limits −3.14 to 3.14").wait_for(timeout=30_000)
+        assert ODD not in grid.locator(".ate-episode").inner_text()
+        grid.locator(".lm-TabBar-tab", has_text="Episodes").click()
 
         buttons.first.click()
-        plot = grid.locator(".js-plotly-plot")
+        grid.locator(".ate-episode", has_text=ODD).wait_for(timeout=30_000)
         plot.locator(".infolayer text", has_text="limits −3.14 to 3.14").wait_for(timeout=30_000)
         assert plot.evaluate(PAINTED) >= 7 * 3  # of each joint the band, its median and the episode
+        # Beside its button, and nothing has to be scrolled for it.
+        button, shown = buttons.first.bounding_box(), plot.bounding_box()
+        assert shown["x"] > button["x"] + button["width"] and abs(shown["y"] - button["y"]) < 200
         assert not (run / "exclude_adapt.txt").exists()
 
         grid.locator(".widget-toggle-button", has_text="Exclude this episode").click()

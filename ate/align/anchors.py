@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from ate.align.motion import GRIP, PATH, TURN, Motion, features, why_no_gripper, why_no_tool
@@ -80,6 +79,9 @@ class AnchorPool:
         motion = _motion(episodes, chunks)
         gripper = not why_no_gripper(episodes) and bool(self.motion.known[GRIP].all())
         parts = [PATH, TURN, GRIP] if gripper else [PATH, TURN]
+        # Imported here: it takes seconds, and most of the package needs no neighbours.
+        from sklearn.neighbors import NearestNeighbors
+
         tree = NearestNeighbors(n_neighbors=min(ANCHORS, len(self.mean)), algorithm="brute")
         tree.fit(features(self.motion, self.motion, parts, time=True))
         return tree.kneighbors(features(motion, self.motion, parts, time=True), return_distance=False)

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from ate.data.clip import Clip
 from ate.data.episodes import Episodes
 from ate.data.video import FETCH, Video
+from ate.errors import install
 
 
 def clips(episodes: Episodes, index: int) -> Mapping[str, Clip]:
@@ -39,9 +40,9 @@ def short(name: str) -> str:
 def _hindrance(clip: Clip) -> str:
     """Why a clip cannot be shown; empty where it can."""
     if not isinstance(clip, Video):
-        return "" if find_spec("PIL") else "Pillow decodes pictures: pip install 'ate[video]'"
+        return "" if find_spec("PIL") else f"Pillow decodes pictures: {install('video')}"
     if not find_spec("av"):
-        return "PyAV decodes videos: pip install 'ate[video]'"
+        return f"PyAV decodes videos: {install('video')}"
     return "" if clip.file.is_file() else f"{clip.file} is not there. {FETCH}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 # Pixels of the longer side of a picture that is shown.
 WIDEST = 160
@@ -60,7 +60,7 @@ def imaging(where: str) -> Any:
         from PIL import Image
     except ImportError as error:
         raise InputError(
-            "no Pillow", where=where, expected="Pillow, which decodes pictures", fix="pip install 'ate[video]'"
+            "no Pillow", where=where, expected="Pillow, which decodes pictures", fix=install("video")
         ) from error
     return Image
 

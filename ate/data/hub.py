@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 _ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 # Videos of a set may take hundreds of gigabytes, and nothing is trained on them.
@@ -82,7 +82,7 @@ def _fetched(identity: str) -> str:
     except ImportError as error:
         raise InputError(
             "no huggingface_hub", where=f"data set {identity!r}", expected="huggingface_hub, which fetches data sets",
-            fix="pip install 'ate[hub]'",
+            fix=install("hub"),
         ) from error  # fmt: skip
     try:
         return str(snapshot_download(identity, repo_type="dataset", allow_patterns=list(FETCHED)))

@@ -1,9 +1,11 @@
 """All checks of one policy, from the recordings to the weights."""
 
+from dataclasses import replace
+
 import numpy as np
 from torch import nn
 
-from ate.data.doctor.report import FAIL, SKIPPED, Finding
+from ate.data.doctor.report import FAIL, SKIPPED, WARN, Finding
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.diagnose import (
@@ -22,6 +24,9 @@ from ate.experiments.seed_run import SeedRun
 from ate.policies.actor import Actor
 from ate.policies.policy import Policy
 
+# Steps of fine-tuning below which a large error says that training has just begun.
+FEW_STEPS = 100
+
 
 def run_checks(
     policy: Policy | Actor,
@@ -31,6 +36,7 @@ def run_checks(
     start: nn.Module | None = None,
     held_out: Episodes | None = None,
     simulator: bool | str | None = None,
+    steps: int | None = None,
     seed: int = 0,
 ) -> Diagnosis:
     """Run the eight checks on a policy with a low loss and a bad robot.
@@ -44,6 +50,7 @@ def run_checks(
         held_out: episodes it was not trained on; None skips their check, and gripper events are counted in training.
         simulator: whether to replay in the simulator; None replays where it is possible. The address of a gymnasium
             environment replays there.
+        steps: that it was fine-tuned for; below `FEW_STEPS` what it predicts is measured and not judged. None: enough.
         seed: of the noise that chunks are denoised from and of the shuffles.
 
     Raises:
@@ -60,17 +67,16 @@ def run_checks(
     # A cause further down explains a large training error: the finding there refers to it.
     cause = next((finding for finding in (normalized, loaded) if finding.level == FAIL), None)
     training_error = prediction_error.training(episodes.robot, errors["training"], cause)
-    checks = (
-        replay.check(episodes, simulator),
+    predicting: tuple[Finding, ...] = (
         training_error,
         prediction_error.held_out(errors.get("held out"), errors["training"], training_error),
         gripper_timing.check(predictions.get("held out", training), seed),
         stuck_at_start.check(training, seed),
         input_ablation.check(training, seed),
-        loaded,
-        normalized,
     )
-    return Diagnosis(episodes.robot, checks, errors)
+    if steps is not None and steps < FEW_STEPS:
+        predicting = tuple(_unjudged(finding, steps) for finding in predicting)
+    return Diagnosis(episodes.robot, (replay.check(episodes, simulator), *predicting, loaded, normalized), errors)
 
 
 def diagnose_seed(trained: SeedRun, method: str, seed: int = 0, simulator: str = "") -> Diagnosis:
@@ -89,8 +95,9 @@ def diagnose_seed(trained: SeedRun, method: str, seed: int = 0, simulator: str =
         raise unknown(method, trained.trained, where="method of the diagnosis")
     policy, start = trained.trained[method].policy, trained.starts[method]
     return run_checks(
-        policy, trained.drawn, start=start, held_out=trained.held_out, simulator=simulator or None, seed=seed
-    )
+        policy, trained.drawn, start=start, held_out=trained.held_out, simulator=simulator or None,
+        steps=max((int(row["step"]) for row in trained.trained[method].loss), default=0), seed=seed,
+    )  # fmt: skip
 
 
 def _predictions(
@@ -110,6 +117,13 @@ def _normalized(training: Predictions) -> Finding:
         return normalization.check(training)
     assert isinstance(training, ActorPredictions)
     return normalization.check_names(training)
+
+
+def _unjudged(finding: Finding, steps: int) -> Finding:
+    """A finding on predictions of a policy that has hardly been trained: the numbers stay, the verdict goes."""
+    if finding.level not in (FAIL, WARN):
+        return finding
+    return replace(finding, level=SKIPPED, fix=f"not judged after {steps} steps; train at least {FEW_STEPS}")
 
 
 def _unseen(robot: str) -> Finding:

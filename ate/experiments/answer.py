@@ -160,11 +160,13 @@ def _sentence(group: Sequence[RunResult], row: Difference, light: Verdict) -> st
 
 
 def _points(row: Difference, results: Sequence[RunResult]) -> str:
-    """A difference with its interval, which is held within what is possible."""
-    points = rolled_out(results)
-    unit = " points" if points else "%"
-    low, high = max(row.low, -1.0), min(row.high, 1.0) if points else row.high
-    ends = f"95% interval {_signed(low)} to {_signed(high)}" if np.isfinite(row.low) else "no interval from one seed"
+    """A difference with its interval."""
+    unit = " points" if rolled_out(results) else "%"
+    ends = (
+        f"95% interval {_signed(row.low)} to {_signed(row.high)}"
+        if np.isfinite(row.low)
+        else "no interval from one seed"
+    )
     return f"{_signed(row.mean)}{unit} ({ends})"
 
 

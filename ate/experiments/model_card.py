@@ -7,7 +7,7 @@ from typing import Any
 
 from ate.align.alignment import FILE, Alignment
 from ate.data.passport import Passport
-from ate.errors import InputError
+from ate.errors import InputError, install
 from ate.policies.policy import Policy
 from ate.runs import checkpoint
 
@@ -109,7 +109,7 @@ class Model:
             try:
                 from huggingface_hub import HfApi
             except ModuleNotFoundError as error:
-                fix, expected = "pip install 'ate[hub]'", "the hub's client"
+                fix, expected = install("hub"), "the hub's client"
                 raise InputError("no huggingface_hub", where="ate push", expected=expected, fix=fix) from error
             api = HfApi()
         address = str(api.create_repo(repository, private=private, exist_ok=True))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 from ate.experiments.executors import LOST, RAISED, Job, JobFailure
 from ate.runs.files import read_json, write_json
 
@@ -70,7 +70,7 @@ def _check_installed(slurm: bool) -> None:
     try:
         import submitit  # noqa: F401
     except ImportError as error:
-        fix = "pip install 'ate[cluster]'"
+        fix = install("cluster")
         raise InputError("no submitit", where="executor", expected="the extra `cluster`", fix=fix) from error
     if slurm and not (shutil.which("sbatch") and shutil.which("squeue")):
         expected = "a machine that submits to a Slurm cluster"

@@ -23,6 +23,10 @@ from ate.robots.profile import title_of
 from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.meter import meter_verdict
 
+# Below both nothing follows: fine-tuning has just begun, and a rate is known to within 15 points at best.
+FEW_STEPS, FEW_ROLLOUTS = 100, 40
+TOO_SMALL = " (too small to mean anything)"
+
 
 def by_condition(results: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     """Results that may be compared with each other, in order of first appearance.
@@ -46,10 +50,14 @@ def rolled_out(results: Sequence[RunResult]) -> bool:
 
 
 def budget(results: Sequence[RunResult]) -> str:
-    """What results of one regime share, in words: `"25 demonstrations, 80 steps, 4 training seeds × 100 rollouts"`."""
+    """What results of one regime share, in words: `"25 demonstrations, 80 steps, 4 training seeds × 100 rollouts"`.
+
+    Sizes from which nothing follows, as at profile smoke, are labelled so.
+    """
     first, seeds = results[0], len({result.seed for result in results})
     rollouts = f"× {len(first.success)} rollouts" if rolled_out(results) else "without a simulator"
-    return f"{first.demonstrations} demonstrations, {first.steps} steps, {seeds} training seeds {rollouts}"
+    size = f"{first.demonstrations} demonstrations, {first.steps} steps, {seeds} training seeds {rollouts}"
+    return size + (TOO_SMALL if first.steps < FEW_STEPS and seeds * len(first.success) < FEW_ROLLOUTS else "")
 
 
 def comparison_numbers(results: Sequence[RunResult], guidance: GuidanceConfig) -> dict[str, Any]:

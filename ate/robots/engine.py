@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 
 def engine(where: str = "ate.sim", use: str = "runs the simulated robots") -> Any:
@@ -22,6 +22,6 @@ def engine(where: str = "ate.sim", use: str = "runs the simulated robots") -> An
             "no module named mujoco",
             where=where,
             expected=f"MuJoCo 4.0 or newer, which {use}",
-            fix="pip install 'ate[sim]'",
+            fix=install("sim"),
         ) from error
     return mujoco

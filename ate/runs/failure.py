@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 from ate.runs.refusal import ELSEWHERE
 
 MEMORY = "give it less at once (a smaller batch, fewer workers, a smaller profile) or more memory, then repeat it"
@@ -23,7 +23,7 @@ FIXES: Mapping[str, str] = {
     "OSError": f"make room on the disk, or {ELSEWHERE}, then repeat it: what was finished is kept",
     "PermissionError": f"change the permissions of what it names, or {ELSEWHERE}, then repeat it",
     "DeadKernelError": f"it was killed, most often because memory ran out: {MEMORY}",
-    "ModuleNotFoundError": "install every extra (pip install -e '.[all]'), then repeat it",
+    "ModuleNotFoundError": f"install every extra ({install('all')}), then repeat it",
 }
 REPEAT = "Repeat with"
 RED = "#b3261e"

@@ -14,7 +14,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 from ate.runs.directory import RunDirectory
 from ate.runs.loop import METRICS
 
@@ -130,7 +130,7 @@ def _module(name: str) -> ModuleType:
     try:
         module = import_module(name)
     except ModuleNotFoundError as error:
-        got, fix = f"no module {error.name!r}", "pip install 'ate[track]' for trackio, or pip install wandb"
+        got, fix = f"no module {error.name!r}", f"{install('track')} for trackio, or pip install wandb"
         raise InputError(got, where=where, expected="a module with wandb's interface", fix=fix) from error
     if not all(callable(getattr(module, part, None)) for part in ("init", "Table")):
         got, fix = "a module without init and Table", "name wandb, trackio, or a module like them"

@@ -2,9 +2,10 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from html import escape
 from typing import Any
 
@@ -14,7 +15,7 @@ from IPython.display import HTML, clear_output, display
 
 from ate.data.doctor.report import FAIL
 from ate.viz.report.captions import Picture
-from ate.viz.tables.html import COLORS, table_html
+from ate.viz.tables.html import COLORS, OTHER, table_html
 from ate.viz.tables.rows import table
 
 # Set by `ate run`.
@@ -22,6 +23,14 @@ BATCH = "ATE_BATCH"
 _state = {"library": False}
 # Reading plotly's library from a cell's output may take this many times longer than writing it.
 READING = 4
+# Of text that is less important, in JupyterLab's light and dark theme, and elsewhere.
+SOFT_TEXT = "var(--jp-ui-font-color2, #5c6773)"
+# Figures are drawn on white. In JupyterLab's dark theme they are turned to dark with their hues kept, as in the report;
+# photographs stay as they are. With every figure, because JupyterLab takes cells off the page that are out of view.
+DARK = (
+    "<style>[data-jp-theme-light='false'] .js-plotly-plot:not(:has(.imagelayer image))"
+    "{filter:invert(1) hue-rotate(180deg);mix-blend-mode:screen}</style>"
+)
 # The pane of progress bars: five lines high, and always at its end.
 PANE = {"max_height": "7em", "overflow": "auto", "display": "flex", "flex_flow": "column-reverse"}
 
@@ -42,6 +51,7 @@ def draw(figure: go.Figure) -> None:
 
     plotly's library (5 MB) goes into a notebook once, with the first figure that is drawn in batch.
     """
+    display(HTML(DARK))
     bundle: dict[str, Any] = {"application/vnd.plotly.v1+json": json.loads(figure.to_json())}
     if not in_batch():
         display(bundle, raw=True)
@@ -61,7 +71,7 @@ def show_picture(picture: Picture) -> None:
     """Display a figure between its title and its caption."""
     display(HTML(f"<h4>{escape(picture.title)}</h4>"))
     draw(picture.figure)
-    display(HTML(f"<p style='max-width:60em;color:#5c6773'>{escape(picture.caption)}</p>"))
+    display(HTML(f"<p style='max-width:60em;color:{SOFT_TEXT}'>{escape(picture.caption)}</p>"))
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -85,14 +95,32 @@ def show_warning(lines: Sequence[str], lead: str, level: str = FAIL) -> None:
     display(HTML(f"<div style='{frame}'><b>{escape(lead)}</b>{below}</div>"))
 
 
+def show_opening(key: str, question: str, answer: str, level: str = "", *, update: bool = False) -> None:
+    """Display a question with its answer, or put the answer where the question was displayed.
+
+    Args:
+        key: of the section: the display of one key is updated in place.
+        question: in one sentence.
+        answer: in one or two sentences.
+        level: of the doctor, for the colour; empty for none.
+        update: whether the question stands already.
+    """
+    ink, ground = COLORS.get(level, OTHER)
+    style = f"border-left:6px solid {ink};background:{ground};color:#1f2a36;padding:10px 16px;max-width:60em"
+    text = f"{escape(question)}<div style='font-size:120%;font-weight:600;margin-top:4px'>{escape(answer)}</div>"
+    display(HTML(f"<div class='ate-opening' style='{style}'>{text}</div>"), display_id=f"opening-{key}", update=update)
+
+
 @contextmanager
 def progress() -> Iterator[None]:
     """Show progress bars in a small pane that disappears when the work is done; in batch they stay in the output.
 
-    After an error the pane stays, above the traceback.
+    After an error the pane stays, above the traceback. Bars are written to standard error, which notebooks show on red;
+    here they go to standard output.
     """
     if in_batch():
-        yield
+        with redirect_stderr(sys.stdout):
+            yield
         return
     import ipywidgets as widgets
 
@@ -100,7 +128,8 @@ def progress() -> Iterator[None]:
     display(pane)
     pane.__enter__()
     try:
-        yield
+        with redirect_stderr(sys.stdout):
+            yield
     finally:
         # The pane must not get the error: it would show and swallow it, and the cells below would run without a result.
         pane.__exit__(None, None, None)

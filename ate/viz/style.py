@@ -3,7 +3,7 @@
 Colours are those of Okabe and Ito (2008), distinguishable with all common forms of colour blindness.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,10 @@ METHODS = {
 SPARE = (GREEN, PINK, SKY, RED, BROWN, "#6A51A3", "#B8A600", ORANGE, BLUE)
 # Colours of clamps in ablations; λ is shown by the tint.
 CLAMPS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)
-# Ticks at powers of ten; plotly draws them a quarter larger than requested.
-LOG: dict[str, Any] = {"type": "log", "exponentformat": "power", "dtick": 1, "tickfont": {"size": 10.4}}
+# Its ticks are chosen by `finish`, from the data.
+LOG: dict[str, Any] = {"type": "log"}
+# Decades beyond which a log axis has powers of ten, and within which it has even steps: between them 1, 2, 5.
+WIDE, NARROW = 2.0, 0.7
 # Above this many points a figure is painted with WebGL; browsers allow few WebGL figures on one page.
 SVG_POINTS = 5000
 
@@ -88,10 +90,70 @@ def whiskers(mean: ArrayLike, low: ArrayLike, high: ArrayLike, thickness: float 
 
 
 def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
-    """Put the template on a figure; `height` in pixels, the width follows the page."""
+    """Put the template on a figure, and ticks on its log axes; `height` in pixels, the width follows the page."""
     figure.update_layout(template=TEMPLATE, height=height, autosize=True, **layout)
     figure.update_annotations(font_size=14)
+    for letter in "xy":
+        _tick_log_axes(figure, letter)
     return figure
+
+
+def log_ticks(low: float, high: float) -> dict[str, Any]:
+    """Places and texts of at least two ticks of a log axis from `low` to `high`, both above 0.
+
+    Beyond two decades powers of ten, then 1, 2 and 5 of each, and within a factor of five even steps: plotly's own
+    ticks leave an axis within one decade bare, or crowd it with lone digits.
+    """
+    # plotly adds a twentieth at either end.
+    room = max(0.06 * np.log10(high / low), 0.01)
+    start, end = np.log10(low) - room, np.log10(high) + room
+    decades = np.arange(np.floor(start), np.ceil(end) + 1)
+    if end - start > WIDE:
+        values = 10.0 ** decades[:: int(np.ceil((end - start) / 8))]
+    elif end - start > NARROW:
+        values = np.outer(10.0**decades, (1, 2, 5)).ravel()
+    else:
+        rough = (10**end - 10**start) / 5
+        power = 10 ** np.floor(np.log10(rough))
+        step = power * next(m for m in (1, 2, 5, 10) if m * power >= rough)
+        values = step * np.arange(np.ceil(10**start / step), np.floor(10**end / step) + 1)
+    values = values[(values >= 10**start) & (values <= 10**end)]
+    return {"tickvals": values.tolist(), "ticktext": [_tick_text(value) for value in values]}
+
+
+def _tick_text(value: float) -> str:
+    if 1e-3 <= value < 1e4:
+        return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+    digits, exponent = f"{value:.0e}".split("e")
+    power = f"10<sup>{int(exponent)}</sup>".replace("-", "−")
+    return power if digits == "1" else f"{digits}·{power}"
+
+
+def _tick_log_axes(figure: go.Figure, letter: str) -> None:
+    """Ticks for the log axes of one direction; axes that match one another get the same."""
+    axes = {a.plotly_name.replace("axis", ""): a for a in _axes(figure, letter)}
+    groups: dict[str, list[str]] = {}
+    for name, axis in axes.items():
+        if axis.type == "log":
+            groups.setdefault(axis.matches or name, []).append(name)
+    for names in groups.values():
+        given = next((axes[name].range for name in names if axes[name].range), None)
+        values = 10.0 ** np.asarray(given, float) if given else _values(figure, letter, names)
+        if len(values):
+            for name in names:
+                axes[name].update(log_ticks(float(values.min()), float(values.max())))
+
+
+def _axes(figure: go.Figure, letter: str) -> Iterable[Any]:
+    return figure.select_xaxes() if letter == "x" else figure.select_yaxes()
+
+
+def _values(figure: go.Figure, letter: str, names: Sequence[str]) -> np.ndarray:
+    """Positive values of all traces on these axes."""
+    traces = (t for t in figure.data if (getattr(t, f"{letter}axis", None) or letter) in names)
+    parts = [np.array([value for value in trace[letter] if value is not None], float) for trace in traces]
+    values = np.concatenate([np.empty(0), *parts])
+    return values[np.isfinite(values) & (values > 0)]
 
 
 # Units of joints in words, by what `unit` gives.

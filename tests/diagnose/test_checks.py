@@ -117,6 +117,16 @@ def test_weights_that_were_never_trained_or_are_broken_fail(sound):
     assert run_checks(broken, train, simulator=False).of("weights").level == "FAIL"
 
 
+def test_after_few_steps_predictions_are_measured_and_not_judged(sound):
+    policy, train, _ = sound
+    judged = run_checks(reset(policy), train, simulator=False)
+    early = run_checks(reset(policy), train, simulator=False, steps=20)
+    assert judged.of("training_error").level == "FAIL" and early.of("training_error").level == "SKIPPED"
+    assert early.of("training_error").got == judged.of("training_error").got
+    assert early.of("normalization") == judged.of("normalization")
+    assert run_checks(reset(policy), train, simulator=False, steps=100).level == "FAIL"
+
+
 def test_a_policy_that_never_observed_the_scene_fails_the_ablation_alone(sound):
     policy, train, _ = sound
     confused = trained(train, blind(policy))

@@ -1,5 +1,6 @@
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,15 @@ from ate.experiments.base_policy import BaseRow, BaseSuccess
 from ate.experiments.stats.comparisons import Verdict, curve, improvement, paired
 from ate.experiments.stats.power import detectable, seeds_needed
 from ate.experiments.stats.variance_components import PAIRED, crossed, interval
-from ate.experiments.summary import bottom_line, comparison_sentences, control_sentences, grid_sentences, method_rows
+from ate.experiments.summary import (
+    TOO_SMALL,
+    bottom_line,
+    budget,
+    comparison_sentences,
+    control_sentences,
+    grid_sentences,
+    method_rows,
+)
 from tests.methods import method as spec
 
 
@@ -41,6 +50,13 @@ def test_wilson_is_the_score_interval_and_its_ends_are_exact():
     assert all(wilson(0, n)[0] == 0 and wilson(n, n)[1] == 1 for n in range(1, 101))
     assert wilson(43, 100, 0.99)[0] < wilson(43, 100)[0] < 0.43
     assert wilson(7, 8)[0] < wilson(7.5, 8)[0] < wilson(8, 8)[0]
+
+
+def test_a_budget_from_which_nothing_follows_says_so():
+    small = [result(method, seed, 0.5, 10, steps=20) for method in ("direct", "a") for seed in range(2)]
+    assert budget(small).endswith(TOO_SMALL)
+    for enough in ({"steps": 100}, {"success": (True,) * 20}):
+        assert TOO_SMALL not in budget([replace(run, **enough) for run in small])
 
 
 def test_paired_interval_equals_a_t_table():
@@ -116,7 +132,8 @@ def test_methods_that_always_or_never_succeed_get_a_verdict(base, rate, said):
     results = [result("direct", s, base) for s in range(4)] + [result("a", s, rate) for s in range(4)]
     (row,) = differences(results)
     assert row.verdict == (said or "cannot tell") and row.mean == rate - base
-    assert row.low < row.mean < row.high < math.inf and row.high - row.low < 0.1
+    # No difference is beyond ±1: the end on that side is the mean itself.
+    assert -1 <= row.low <= row.mean <= row.high <= 1 and 0 < row.high - row.low < 0.1
     if not said:
         # Nothing was seen to differ, and an effect of 10 points would have been.
         assert "of 10 points" not in verdict(row) and row.high < 0.1

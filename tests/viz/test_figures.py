@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from plotly.subplots import make_subplots
 
 from ate import viz
 from ate.data.episodes import Episode
@@ -11,8 +12,8 @@ from ate.experiments.stats.comparisons import differences
 from ate.robots import unify
 from ate.viz.figures.data import slot_labels
 from ate.viz.figures.steer import grid_colors, method_colors
-from ate.viz.style import METHODS, ROBOTS, TEMPLATE, colors, tinted, unit
-from tests.viz.samples import cells, episodes, figures, followed, metrics, results, sets
+from ate.viz.style import METHODS, ROBOTS, TEMPLATE, colors, finish, log_ticks, tinted, unit
+from tests.viz.samples import cells, episodes, figures, followed, metrics, results, sets, triages
 
 
 def axis_titles(figure):
@@ -232,3 +233,32 @@ def test_sets_of_different_rates_are_warned_about(make_set):
     assert len(set_sentences([old], new, 16)) == 1
     (what, warning) = set_sentences([replace(old, rate_hz=100.0)], new, 16)
     assert "8 episodes" in what and "WARNING" in warning and "old 100 Hz" in warning and "20 Hz" in warning
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.3, 1.2), (0.9, 1.1), (3e-3, 0.2), (1e-6, 300.0), (0.02, 0.09), (2.0, 2.0)]
+)
+def test_a_log_axis_has_ticks_whatever_it_spans(low, high):
+    ticks = log_ticks(low, high)
+    places = np.array(ticks["tickvals"])
+    assert 2 <= len(places) <= 10 or low == high
+    assert len(set(ticks["ticktext"])) == len(places) and np.all(np.diff(places) > 0)
+    # In view: plotly adds a twentieth of the span at either end.
+    room = max((high / low) ** 0.06, 1.03)
+    assert low / room <= places[0] and places[-1] <= high * room
+
+
+def test_matching_log_axes_have_the_ticks_of_all_their_data():
+    figure = make_subplots(1, 2, shared_yaxes=True)
+    figure.add_scatter(y=[1.0, 2.0, None], row=1, col=1)
+    figure.add_scatter(y=[0.0, 3e-5, 2e4], row=1, col=2)
+    figure.update_yaxes(type="log")
+    finish(figure, 300)
+    assert figure.layout.yaxis.tickvals == figure.layout.yaxis2.tickvals
+    assert min(figure.layout.yaxis.tickvals) < 1e-3 and max(figure.layout.yaxis.tickvals) == 1e4
+
+
+def test_only_odd_episodes_have_words_at_their_right_and_room_for_them():
+    ordinary, odd = viz.triage_grid(triages(10, odd=0)), viz.triage_grid(triages(10, odd=2))
+    assert not [note for note in ordinary.layout.annotations if note.text] and ordinary.layout.margin.r < 50
+    assert len(odd.layout.annotations) == 2 and odd.layout.margin.r > 300

@@ -15,6 +15,8 @@ from ate.align import LatentMap
 from ate.align.config import preset
 from ate.align.evaluate.projection import plane
 from ate.align.evaluate.reconstruction import reconstruction_error
+from ate.viz.figures.chunk import DECODED, RECORDED
+from ate.viz.style import ROBOTS, SPARE
 from ate.viz.widgets.explorer import Explorer, selection_rows
 from tests.align.conftest import robot
 
@@ -86,7 +88,7 @@ def test_both_panels_show_every_point_in_one_frame_and_the_menu_recolours_them(l
     before, after = (next(t for t in part if "adaptation" in t.name) for part in (dots[:3], dots[3:]))
     np.testing.assert_allclose(np.c_[before.x, before.y], planes[150:300])
     np.testing.assert_allclose(np.c_[after.x, after.y], planes[300:])
-    assert figure.layout.xaxis2.matches == "x" and any("0.88" in a.text for a in figure.layout.annotations)
+    assert figure.layout.xaxis2.matches == "x" and "0.88" in figure.layout.annotations[1].text
     menu = {button.label: button.args[0] for button in figure.layout.updatemenus[0].buttons}
     assert list(menu) == [f"colour by {name}" for name in ("robot", "task", "episode", "time in episode", "mode",
                                                            "density quantile")]  # fmt: skip
@@ -96,6 +98,16 @@ def test_both_panels_show_every_point_in_one_frame_and_the_menu_recolours_them(l
     )
     inside = [trace for trace in figure.data if trace.type == "contour"]
     assert [trace.name.split(" ")[0] for trace in inside[:3]] == ["50%", "80%", "95%"]
+
+
+def test_no_neighbour_has_the_colour_of_the_chunk_itself(latent_map):
+    own = {RECORDED["color"], DECODED["color"]}
+    assert own.isdisjoint({*ROBOTS.values(), *SPARE}) and len(own) == 2
+    figure = viz.chunk_view(latent_map, 170)
+    drawn = {trace.name: trace.line.color for trace in figure.data if trace.type == "scatter"}
+    assert (drawn["recorded"], drawn["decoded from its latent"]) == (RECORDED["color"], DECODED["color"])
+    others = {trace.marker.color for trace in figure.data if trace.type == "bar"}
+    assert others and others.isdisjoint(own)
 
 
 def test_adaptation_is_drawn_on_top_and_many_points_by_webgl(latent_map, monkeypatch):

@@ -12,7 +12,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from ate.data.formats.layout import MOST_BYTES, refusing
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 # Neighbouring episodes share a row group, which is packed as a whole: what was unpacked is kept for the next.
 KEPT_BYTES = 256 * 2**20
@@ -34,7 +34,7 @@ def arrow(where: str) -> ModuleType:
         import pyarrow.parquet
     except ImportError as error:
         raise InputError(
-            "no pyarrow", where=where, expected="pyarrow, which reads parquet", fix="pip install 'ate[lerobot]'"
+            "no pyarrow", where=where, expected="pyarrow, which reads parquet", fix=install("lerobot")
         ) from error
     return pyarrow.parquet
 

@@ -21,7 +21,7 @@ from ate.data.formats.episode_ends import OUTCOMES, outcomes
 from ate.data.formats.layout import MOST_BYTES, Broken, check_matrix, confined, refusing, timed
 from ate.data.ledger import Keys
 from ate.data.series import Series
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 NAME = "zarr"
 EXPECTS = "a zarr store with arrays in 'data' and 'meta/episode_ends'"
@@ -89,7 +89,7 @@ def library(where: str) -> ModuleType:
     try:
         import zarr
     except ImportError as error:
-        expected, fix = "zarr, which reads zarr stores", "pip install 'ate[zarr]'"
+        expected, fix = "zarr, which reads zarr stores", install("zarr")
         raise InputError("no zarr", where=where, expected=expected, fix=fix) from error
     return zarr
 

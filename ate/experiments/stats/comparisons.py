@@ -20,6 +20,7 @@ from ate.experiments.results import RunResult
 from ate.experiments.stats.bootstrap import Estimate
 from ate.experiments.stats.pairing import gaps, outcomes
 from ate.experiments.stats.power import EFFECT, POWER, detectable, seeds_needed
+from ate.experiments.stats.score_interval import bounded
 from ate.experiments.stats.variance_components import PAIRED, SINGLE, Spread, crossed, interval, p_value
 
 # What a learning curve can be over.
@@ -68,7 +69,7 @@ class Difference:
         method: its name.
         baseline: the other's.
         mean: mean paired difference.
-        low: lower end of its 95 % t interval over training seeds and rollout seeds.
+        low: lower end of its 95 % interval over training seeds and rollout seeds: t, or score where t leaves [−1, 1].
         high: upper end.
         by_seed: the differences by training seed.
         verdict: at an error rate shared by `comparisons`.
@@ -181,7 +182,7 @@ def differences(results: Sequence[RunResult], baseline: str = "direct", methods:
     rows = []
     judgements = zip(pairs.items(), tested, alone, holm(alone, family), strict=True)
     for (name, pair), (mean, spread), p, adjusted in judgements:
-        low, high = interval(mean, spread)
+        low, high = bounded(pair, spread)
         judged = Verdict.CANNOT_TELL if adjusted >= ERROR_RATE else Verdict.HELPS if mean > 0 else Verdict.HURTS
         by_seed = tuple(float(gap) for gap in pair.mean(1))
         rows.append(Difference(name, baseline, mean, low, high, by_seed, judged, family, p, adjusted, spread))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 # Weights of gigabytes are known by their sizes and by so many samples of so many bytes.
 SAMPLES, SAMPLED = 16, 2**16
@@ -30,7 +30,7 @@ def encoder_errors(folder: Path, kind: str) -> Iterator[None]:
     except ImportError as error:
         raise InputError(
             f"no {error.name or error}", where=str(folder), expected="transformers, which computes embeddings",
-            fix="pip install 'ate[rdt]'",
+            fix=install("rdt"),
         ) from error  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         if isinstance(error, (InputError, torch.OutOfMemoryError)):

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 from ate.policies.rdt.release import Release
 from ate.policies.rdt.runner import Runner, RunnerConfig
 from ate.policies.rdt.transformer import RDT
@@ -85,7 +85,7 @@ def download(repository: str = "robotics-diffusion-transformer/rdt-1b", folder: 
         from huggingface_hub import snapshot_download
     except ImportError as error:
         raise InputError(
-            "no huggingface_hub", where="RDT download", expected="the hub's client", fix="pip install 'ate[rdt]'"
+            "no huggingface_hub", where="RDT download", expected="the hub's client", fix=install("rdt")
         ) from error
     patterns = ["*.json", "*.safetensors", "*.bin"]
     return Path(snapshot_download(repository, local_dir=folder, allow_patterns=patterns))

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 # Every linear map of the attentions; the norms, embeddings and read-out stay as they were.
 TARGETS = ("qkv", "q", "kv", "proj")
@@ -31,7 +31,7 @@ def with_lora(runner: nn.Module, rank: int = 16, alpha: int | None = None, **opt
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise InputError(
-            "no peft", where="LoRA", expected="the package that makes adapters", fix="pip install 'ate[lora]'"
+            "no peft", where="LoRA", expected="the package that makes adapters", fix=install("lora")
         ) from error
     config = LoraConfig(r=rank, lora_alpha=alpha or rank, target_modules=list(TARGETS), **options)
     runner.requires_grad_(False)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 from ate.policies.rdt.transformer import RDT
 
 
@@ -185,7 +185,7 @@ def _schedulers(c: RunnerConfig) -> tuple[Any, Any]:
         from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
     except ImportError as error:
         raise InputError(
-            "no diffusers", where="RDT runner", expected="its noise schedules", fix="pip install 'ate[rdt]'"
+            "no diffusers", where="RDT runner", expected="its noise schedules", fix=install("rdt")
         ) from error
     shared: Any = {name: getattr(c, name) for name in ("num_train_timesteps", "beta_schedule", "prediction_type")}
     # Always on the CPU: `load` and `memory_need` build the network on the meta device.

@@ -13,11 +13,14 @@ from ate.data.episodes import Episodes
 from ate.robots.profile import available, profile
 from ate.viz.figures.data import labels, set_colors
 from ate.viz.figures.episode import joint_limits, panel_titles, ranges
-from ate.viz.style import BLUE, INK, RED, SOFT, finish
+from ate.viz.style import INK, RED, SOFT, finish
 
 COLUMNS = 4
 NEIGHBOURS = 5
 AXES = ("x", "y", "z")
+# No robot has these colours, so that a chunk is never taken for one of its neighbours.
+RECORDED: dict[str, Any] = {"color": "#8d99a6", "width": 4.5}
+DECODED: dict[str, Any] = {"color": INK, "width": 2, "dash": "6px,3px"}
 
 
 def chunk_view(latent_map: LatentMap, point: int) -> go.Figure:
@@ -30,8 +33,8 @@ def chunk_view(latent_map: LatentMap, point: int) -> go.Figure:
     episodes = latent_map.where(point)[0]
     near, distance = latent_map.neighbours(point, NEIGHBOURS)
     row = -(-episodes.dof // COLUMNS) + 1
-    recorded = {"name": "recorded", "line": {"color": BLUE, "width": 3}}
-    decoded = {"name": "decoded from its latent", "line": {"color": INK, "width": 2.2, "dash": "6px,3px"}}
+    recorded = {"name": "recorded", "line": RECORDED}
+    decoded = {"name": "decoded from its latent", "line": DECODED}
     curves = [(latent_map.chunk(point), recorded), (latent_map.reconstruction(point), decoded)]
     below = [*(f"tool, {axis} (m)" for axis in AXES), "where in its episode"]
     figure = _joints(episodes, curves, 0.5 / (row + 1), below)
@@ -117,7 +120,7 @@ def _tools(
     named: set[str] = set()
     for path, name in zip(motion.path, whose, strict=True):
         own = name == "this chunk"
-        line = {"color": BLUE if own else palette[name], "width": 3 if own else 1.6}
+        line = RECORDED if own else {"color": palette[name], "width": 1.6}
         for col, axis in enumerate(path.T, 1):
             figure.add_scatter(
                 x=rows, y=axis, mode="lines", line=line, name=f"neighbour: {name}", legendgroup=name,

@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import differences, summarise
 from ate.viz.figures.steer import facets, method_colors, titles
-from ate.viz.style import GRID, SOFT, faded, finish, signed
+from ate.viz.style import GRID, SOFT, faded, finish, signed, whiskers
 
 # How far the dots of single seeds stand below the mark of their method, in rows.
 BELOW = (0.16, 0.34)
@@ -35,8 +35,7 @@ def success(results: Sequence[RunResult]) -> go.Figure:
             figure.add_scatter(
                 x=[100 * row.rate], y=[place], mode="markers", col=col, row=1, name=row.method, showlegend=False,
                 marker=_mark(palette[row.method]),
-                error_x={"type": "data", "symmetric": False, "array": [100 * (row.high - row.rate)],
-                         "arrayminus": [100 * (row.rate - row.low)], "thickness": 2.5, "width": 6},
+                error_x={**whiskers([100 * row.rate], [100 * row.low], [100 * row.high], 2.5), "width": 6},
                 hovertemplate=f"{row.method}: {row.successes} of {row.trials} rollouts<extra></extra>",
             )  # fmt: skip
             figure.add_annotation(
@@ -74,7 +73,7 @@ def paired_differences(results: Sequence[RunResult], baseline: str = "direct") -
             figure.add_scatter(
                 x=[100 * row.mean], y=[place], mode="markers", showlegend=False, row=1, col=col, name=row.method,
                 marker=_mark(palette[row.method]),
-                error_x={"type": "data", "array": [100 * (row.high - row.mean)], "thickness": 2.5, "width": 6}
+                error_x={**whiskers([100 * row.mean], [100 * row.low], [100 * row.high], 2.5), "width": 6}
                 if known else None,
                 hovertemplate=f"{row.method} against {row.baseline}: {row.verdict}<extra></extra>",
             )  # fmt: skip

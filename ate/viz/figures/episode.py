@@ -29,7 +29,9 @@ BEYOND = "beyond a limit"
 BESIDE = "rgba(92,103,115,0.18)"
 
 
-def episode_joints(episodes: Episodes, index: int, profile: Profile | None = None) -> go.Figure:
+def episode_joints(
+    episodes: Episodes, index: int, profile: Profile | None = None, *, narrow: bool = False
+) -> go.Figure:
     """Each joint of one episode over time, the robot's limits, and in the background the set at the same stage.
 
     The band holds 98 % of the set's episodes at the same share of their length; its middle line is the median. Values
@@ -40,6 +42,7 @@ def episode_joints(episodes: Episodes, index: int, profile: Profile | None = Non
         episodes: the set.
         index: which of its episodes.
         profile: the robot's; None where it is not known.
+        narrow: for half the width of a page: fewer panels in a row.
     """
     values = recorded(episodes, index)
     time = np.arange(len(values)) / (episodes.rate_hz or 1.0)
@@ -47,6 +50,7 @@ def episode_joints(episodes: Episodes, index: int, profile: Profile | None = Non
     stage = np.linspace(0, time[-1] if len(time) else 0, POINTS)
     limits = joint_limits(episodes, profile)
     columns = 3 if episodes.dof <= 9 else 4 if episodes.dof <= 16 else 6
+    columns -= narrow
     rows = -(-episodes.dof // columns)
     height = min(160 + rows * max(105, min(205, 1050 // rows)), 1190)
     # Narrow panels need a larger share of their width for the tick labels.

@@ -21,6 +21,8 @@ ROW, AROUND = 74, 96
 # Hatching: approximate width of a row of cells on the page and distance between lines, pixels.
 WIDTH, APART = 900, 20
 HATCHED = "cannot be told from λ = 0"
+# Points by which the two halves of an interval may differ and still be written as one.
+EVEN = 0.05
 
 
 def grid(results: Sequence[RunResult]) -> go.Figure:
@@ -148,7 +150,10 @@ def _difference_title(panel: Panel) -> str:
 
 
 def _cell_text(row: Difference, seeds: int) -> str:
-    half = f" ± {100 * (row.high - row.mean):.1f}" if np.isfinite(row.high) else ""
+    above, below = 100 * (row.high - row.mean), 100 * (row.mean - row.low)
+    half = f" ± {above:.1f}" if np.isfinite(above) else ""
+    if np.isfinite(above) and abs(above - below) > EVEN:
+        half = f", {signed(100 * row.low)} to {signed(100 * row.high)}"
     verdict = "" if row.verdict == "cannot tell" else f"<br>{row.verdict}"
     fewer = f"<br>{len(row.by_seed)} of {seeds} seeds" if len(row.by_seed) < seeds else ""
     return f"<b>{signed(100 * row.mean)}</b>{half}{verdict}{fewer}"

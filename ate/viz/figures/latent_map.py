@@ -16,7 +16,7 @@ from ate.viz.figures.data import PRETRAIN, labels, set_colors
 from ate.viz.style import INK, SOFT, SVG_POINTS, finish
 
 PANELS = ("before", "after")
-TITLES = {"before": "Before stage 2", "after": "After stage 2: aligned"}
+TITLES = {"before": "Before stage 2", "after": "After stage 2: {}"}
 # Shares of pre-training inside the contours, and cells of the grid that they are drawn on.
 INSIDE = (0.5, 0.8, 0.95)
 GRID = 70
@@ -43,14 +43,14 @@ def latent_maps(latent_map: LatentMap, planes: np.ndarray, method: str, note: st
         latent_map: the points.
         planes: coordinates of all of them, see `projected`.
         method: what made the coordinates: `PCA` or `UMAP`.
-        note: stands above the picture: a number from the latent space itself.
+        note: of what is after alignment: a number from the latent space itself.
     """
     n, m = latent_map.count, len(latent_map.adapt_after)
     names = labels(latent_map.pretrain, latent_map.adapt)
     robots = np.array([*(names[i] for i in latent_map.pretrain_latents.set), *[names[-1]] * m])
     palette = set_colors(names)
     figure = make_subplots(
-        1, 2, subplot_titles=[TITLES[p] for p in PANELS], shared_xaxes="all", shared_yaxes="all",
+        1, 2, subplot_titles=[TITLES[p].format(note) for p in PANELS], shared_xaxes="all", shared_yaxes="all",
         horizontal_spacing=0.03,
     )  # fmt: skip
     contours, texts = _contours(planes[:n]), hover_texts(latent_map)
@@ -78,11 +78,8 @@ def latent_maps(latent_map: LatentMap, planes: np.ndarray, method: str, note: st
     figure.update_xaxes(title_text=f"{method} 1 ({unit})", zeroline=False)
     figure.update_yaxes(title_text=f"{method} 2 ({unit})", zeroline=False, row=1, col=1)
     _menu(figure, _colourings(latent_map, robots, palette), rows)
-    figure.add_annotation(
-        text=note, xref="paper", yref="paper", x=0, y=1, yanchor="bottom", yshift=28, showarrow=False, align="left"
-    )
     legend = {"orientation": "h", "x": 0, "y": -0.15, "yanchor": "top", "itemsizing": "constant"}
-    return finish(figure, 640, margin={"t": 130, "r": 70}, legend=legend, clickmode="event+select", dragmode="lasso")
+    return finish(figure, 610, margin={"t": 100, "r": 70}, legend=legend, clickmode="event+select", dragmode="lasso")
 
 
 def hover_texts(latent_map: LatentMap) -> np.ndarray:
@@ -150,6 +147,6 @@ def _menu(figure: go.Figure, colourings: dict[str, list[np.ndarray]], rows: Sequ
             "marker.colorbar": [{"title": name, "x": 1.02, "len": 0.5, "y": 0, "yanchor": "bottom"}] * len(rows),
         }  # fmt: skip
         buttons.append({"label": f"colour by {name}", "method": "restyle", "args": [update, dots]})
-    menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "pad": {"b": 62},
+    menu = {"buttons": buttons, "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "pad": {"b": 34},
             "font": {"color": SOFT}}  # fmt: skip
     figure.update_layout(updatemenus=[menu])

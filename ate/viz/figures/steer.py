@@ -100,7 +100,7 @@ def loss_curves(results: Sequence[RunResult]) -> go.Figure:
             )  # fmt: skip
             named.add(method)
         figure.update_xaxes(title_text="Fine-tuning step", row=1, col=col)
-    figure.update_yaxes(type="log")
+    figure.update_yaxes(**LOG)
     figure.update_yaxes(title_text="Loss (squared normalised units, log)", row=1, col=1)
     return finish(figure, 410)
 

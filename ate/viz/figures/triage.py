@@ -26,12 +26,12 @@ UNUSABLE = "cannot be used"
 
 
 def triage_grid(triages: Report | Sequence[Triage]) -> go.Figure:
-    """Episodes, the oddest first, by measures, in robust deviations from the median episode; reasons at the right.
+    """Episodes, the oddest first, by measures, in robust deviations from the median episode.
 
-    At most 60 episodes are drawn; the title of the axis says of how many.
+    What makes an episode odd is at its right. At most 60 episodes are drawn; the title of the axis says of how many.
     """
-    ranked = sorted(triages.triage if isinstance(triages, Report) else triages, key=lambda t: -t.oddness)
-    shown = ranked[:MOST_EPISODES]
+    all_ranked = ranked(triages)
+    shown = all_ranked[:MOST_EPISODES]
     measures = list(dict.fromkeys(name for triage in shown for name in triage.measures)) or ["oddness"]
     values = [[_deviation(triage, name) for name in measures] for triage in shown]
     strength = [
@@ -41,7 +41,6 @@ def triage_grid(triages: Report | Sequence[Triage]) -> go.Figure:
     text = [[f"{v:+.1f}".replace("-", "−") if isfinite(v) else "" for v in row] for row in values]
     hover = [[_hover(triage)] * len(measures) for triage in shown]
     height = 170 + max(80, 16 * len(shown))
-    above = 1 + 26 / (height - 150)
     columns = [name.replace(" ", "<br>") for name in measures]
     # Rows are numbered, because two sets may hold episodes of the same name.
     figure = go.Figure(
@@ -50,20 +49,22 @@ def triage_grid(triages: Report | Sequence[Triage]) -> go.Figure:
             textfont={"size": 10}, customdata=hover, zmin=0, zmax=STRONGEST, xgap=2, ygap=1,
             colorscale=[[0, "#f4f6f8"], [0.25, "#f9ead0"], [0.5, "#eeb174"], [1, RED]],
             colorbar={"title": {"text": "Deviations", "side": "right", "font": {"size": 11}}, "orientation": "h",
-                      "thickness": 10, "len": 0.5, "x": 0, "xanchor": "left", "y": above, "yanchor": "bottom",
-                      "ypad": 0, "tickvals": [0, ODD, STRONGEST],
+                      "thickness": 10, "len": 0.5, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top",
+                      "yref": "container", "ypad": 4, "tickvals": [0, ODD, STRONGEST],
                       "ticktext": ["0", f"{ODD:g}, odd", f"{STRONGEST:g} or more"]},
             hovertemplate="%{customdata}<br>%{x}: %{text}<extra></extra>",
         )
     )  # fmt: skip
     for row, triage in enumerate(shown):
         reason = UNUSABLE if not isfinite(triage.oddness) and not triage.reasons else "; ".join(triage.reasons)
+        if not reason:
+            continue
         figure.add_annotation(
             x=1.01, xref="paper", xanchor="left", y=row, text=_cut(reason, 64), showarrow=False, align="left",
             hovertext="<br>".join(triage.reasons) or None,
         )  # fmt: skip
-    part = len(ranked) > len(shown)
-    count = f"the {len(shown)} oddest of {len(ranked):,}" if part else f"all {len(ranked)}, oddest first"
+    part = len(all_ranked) > len(shown)
+    count = f"the {len(shown)} oddest of {len(all_ranked):,}" if part else f"all {len(all_ranked)}, oddest first"
     figure.update_xaxes(
         title_text=f"Robust deviations from the median episode ({count})", title_standoff=18, showgrid=False
     )
@@ -72,8 +73,14 @@ def triage_grid(triages: Report | Sequence[Triage]) -> go.Figure:
         ticktext=[f"{_cut(triage.episode, 28)} · {triage.steps:,}" for triage in shown], title_text="Episode · steps",
     )  # fmt: skip
     figure.update_xaxes(tickangle=0)
-    finish(figure, height, margin={"t": 60, "r": 390, "b": 90})
+    room = 390 if any(note.text for note in figure.layout.annotations) else 30
+    finish(figure, height, margin={"t": 60, "r": room, "b": 90})
     return figure.update_annotations(font={"size": 11, "color": INK})
+
+
+def ranked(triages: Report | Sequence[Triage]) -> list[Triage]:
+    """Episodes in the order of the rows of the grid, the oddest first."""
+    return sorted(triages.triage if isinstance(triages, Report) else triages, key=lambda triage: -triage.oddness)
 
 
 def _deviation(triage: Triage, name: str) -> float:

@@ -29,7 +29,7 @@ TRAINING, HELD_OUT = "training episodes", "held-out episodes"
 def precision_note(score: Scorecard) -> str:
     """The number that belongs to every latent map."""
     row = score.row("precision")
-    return f"In the latent space: precision {row['value']:.2f}; held-out pre-training robots {row['null']:.2f}"
+    return f"precision {row['value']:.2f} (held-out pre-training {row['null']:.2f})"
 
 
 def latent_map_pictures(
@@ -44,7 +44,7 @@ def latent_map_pictures(
 
     Args:
         latent_map: the points.
-        score: of the same alignment; its precision stands above each map.
+        score: of the same alignment; its precision is part of each map's title.
         seed: of UMAP.
         cache: folder that keeps UMAPs.
         umap: draw one; the first in a process takes half a minute to compile.

@@ -46,7 +46,8 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
     "triage_grid": Words(
         "Episodes of {robot}, the oddest first",
         "One row for each episode, one column for each measure; the darker, the further from the median episode. "
-        "Reasons are at the right. A column that is dark from top to bottom means a set of two kinds of episodes.",
+        "A row without words at its right is ordinary. A column that is dark from top to bottom means a set of two "
+        "kinds of episodes.",
     ),
     "episode_joints": Words(
         "The oddest episode of {robot}: {episode}",
@@ -140,8 +141,8 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "grid": Words(
         "λ × {axis} on {robot}, {task} ({kind}): {budget}",
-        "Difference of success to λ = 0 in points, ± half its 95 % interval where seeds differ. Hatched: cannot be "
-        "told from λ = 0 after the correction for the number of cells.",
+        "Difference of success to λ = 0 in points, with half its 95 % interval or, where that is uneven, its ends. "
+        "Hatched: cannot be told from λ = 0 after the correction for the number of cells.",
     ),
     "response_curves": Words(
         "Success over λ, and what the meter measured at the same λ",

@@ -21,7 +21,7 @@ from ate.experiments.summary import budget, rolled_out
 from ate.policies.noise import in_words
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
-from ate.viz.display import show_lines, show_picture, show_table, show_warning
+from ate.viz.display import show_lines, show_opening, show_picture, show_table, show_warning
 from ate.viz.figures.comparison import paired_differences, success
 from ate.viz.figures.cost import cost
 from ate.viz.figures.grid import grid, meter_grid
@@ -31,6 +31,7 @@ from ate.viz.figures.response import response_curves
 from ate.viz.figures.steer import guidance_anatomy, loss_curves, open_loop_error, second_axis
 from ate.viz.report.alert import TINY, alerts
 from ate.viz.report.captions import FIGURES, Picture
+from ate.viz.report.opening import PENDING, QUESTIONS, opening
 from ate.viz.tables.rows import table
 
 # What the report shows of a comparison, and of a sweep: there only what stays legible with hundreds of cells.
@@ -60,9 +61,11 @@ class Section:
 
     @classmethod
     def begin(cls, settings: Settings, key: str, *, displayed: bool = True) -> "Section":
-        """Begin a section; what an earlier run kept under this key is removed."""
+        """Begin a section with its question; what an earlier run kept under this key is removed."""
         section = cls(settings, key, displayed)
         section.run.begin(key)
+        if displayed and key in QUESTIONS:
+            show_opening(key, QUESTIONS[key], PENDING)
         return section
 
     @property
@@ -84,7 +87,9 @@ class Section:
         self.count += 1
         return f"{self.key}_{self.count:02d}_{word}"
 
-    def figure(self, draw: Callable[..., go.Figure], *arguments: Any, entry: str = "", **words: Any) -> None:
+    def figure(
+        self, draw: Callable[..., go.Figure], *arguments: Any, entry: str = "", displayed: bool = True, **words: Any
+    ) -> None:
         """Draw a figure, keep it under its title and caption, and display it.
 
         A figure of rollouts is replaced by a sentence where there was no simulator.
@@ -93,6 +98,7 @@ class Section:
             draw: e.g. `viz.success`.
             arguments: for `draw`; of results, their budget and guidance are known to the title.
             entry: of `ate.viz.report.captions.FIGURES`; by default the name of the function.
+            displayed: whether it is displayed too, where the section is.
             words: for names in braces that neither `about` nor results give.
         """
         entry = entry or draw.__name__
@@ -103,14 +109,14 @@ class Section:
         if draw in ROLLED_OUT and not rolled_out(results):
             self.lines([f"Not shown, because there is no simulator: {title}."])
             return
-        self.show(Picture(entry, draw(*arguments), title, caption))
+        self.show(Picture(entry, draw(*arguments), title, caption), displayed=displayed)
 
-    def show(self, *pictures: Picture) -> None:
+    def show(self, *pictures: Picture, displayed: bool = True) -> None:
         """Keep and display pictures that bring their own words."""
         for picture in pictures:
             name = self.name(picture.name)
             self.run.save_figure(name, picture.figure, title=picture.title, caption=picture.caption)
-            if self.displayed:
+            if self.displayed and displayed:
                 show_picture(picture)
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -134,7 +140,7 @@ class Section:
         return card({**self.settings.recorded, **config}, seeds=seeds, hashes=hashes, command=command)
 
     def finish(self, card: Mapping[str, Any], verdict: Sequence[str], bottom_line: str = "", **numbers: Any) -> None:
-        """Display the verdict, and keep the headline and the run card.
+        """Display the verdict, put the answer below the question of the section, and keep headline and run card.
 
         Args:
             card: `ate.runs.card.card`.
@@ -150,6 +156,9 @@ class Section:
             for name, value in numbers.items()
             if isinstance(value, (list, tuple)) and value and all(isinstance(row, Mapping) for row in value)
         }
+        opened = opening(self.key, {**numbers, **tables}, verdict)
+        if self.displayed and opened is not None:
+            show_opening(self.key, *opened, update=True)
         self.run.save_headline(self.key, {**lead, "verdict": list(verdict), **numbers, **tables})
         self.run.save_card(self.key, card)
 

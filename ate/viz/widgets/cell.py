@@ -12,7 +12,7 @@ from ate.experiments.replay import Replay, replay_in, telling
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.summary import rolled_out
-from ate.viz.display import draw, in_batch, progress, show_table
+from ate.viz.display import SOFT_TEXT, draw, in_batch, progress, show_table
 from ate.viz.figures.film import film_strip
 from ate.viz.figures.grid import grid
 from ate.viz.figures.panels import Cell, Panel, compared, panels
@@ -142,7 +142,7 @@ class CellExplorer:
         return guarded
 
     def _say(self, text: str) -> None:
-        self.status.value = f"<span style='margin-left:1em;color:#5c6773'>{text}</span>"
+        self.status.value = f"<span style='margin-left:1em;color:{SOFT_TEXT}'>{text}</span>"
 
     def _click(self, points: Sequence[Point]) -> None:
         heatmaps = {i: trace.name for i, trace in enumerate(self.figure.figure.data) if trace.type == "heatmap"}

@@ -14,7 +14,7 @@ from IPython.display import HTML, display
 
 from ate.align.evaluate.latent_map import LatentMap
 from ate.align.evaluate.scorecard import Scorecard
-from ate.viz.display import draw, in_batch, show_table
+from ate.viz.display import SOFT_TEXT, draw, in_batch, show_table
 from ate.viz.figures.chunk import chunk_title, chunk_view, walk_view
 from ate.viz.figures.latent_map import latent_maps, projected
 from ate.viz.report.alignment import precision_note
@@ -66,7 +66,7 @@ def show_explorer(
 
     Args:
         latent_map: the points.
-        score: of the same alignment; its precision stands above the map.
+        score: of the same alignment; its precision is part of the map's title.
         seed: of UMAP.
         cache: folder that keeps UMAPs.
         umap: offer one. It is computed in the background and can be chosen when it is ready.
@@ -128,7 +128,7 @@ class Explorer:
         return guarded
 
     def _say(self, text: str) -> None:
-        self.status.value = f"<span style='color:#5c6773'>{text}</span>"
+        self.status.value = f"<span style='color:{SOFT_TEXT}'>{text}</span>"
 
     def _click(self, points: Sequence[Point]) -> None:
         clicked = self._rows(points)

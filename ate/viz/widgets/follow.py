@@ -1,11 +1,15 @@
 """Follow a run from a notebook: its curves, its progress, and a button that stops it."""
 
-import time
+import asyncio
 from collections.abc import Sequence
+from html import escape
+from types import TracebackType
 from typing import Any
 
 import ipywidgets as widgets
-from IPython.display import display
+from IPython import get_ipython
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import HTML, display
 
 from ate.runs.child import Child, words
 from ate.runs.directory import RunDirectory
@@ -14,15 +18,13 @@ from ate.viz.display import draw, in_batch
 from ate.viz.figures.alignment import training_curves
 
 PAUSE = 1.0
-# Seconds that the button waits for the run to end.
-STOPPING = 20.0
 FAILED = ("failed", "died")
 
 
-def follow(child: Child) -> None:
-    """Show a run until it ends. Interrupting the cell does not stop the run.
+async def follow(child: Child) -> None:
+    """Show a run until it ends. Its button stops it with a checkpoint; interrupting the cell does not stop it.
 
-    A kernel handles no button while a cell runs, so the stop button is enabled by the interrupt.
+    A cell that is awaited lets its kernel handle the button (ipykernel 7). In an older one it acts after an interrupt.
 
     Args:
         child: started here (`Child.start`) or elsewhere (`Child.attach`).
@@ -36,16 +38,16 @@ def follow(child: Child) -> None:
     try:
         while child.alive:
             pane.refresh()
-            time.sleep(PAUSE)
-    except KeyboardInterrupt:
+            await asyncio.sleep(PAUSE)
+    except (KeyboardInterrupt, asyncio.CancelledError):
         pane.say("No longer followed; the run continues. The button stops it; running the cell again follows it.")
-        pane.button.disabled = False
         raise
+    pane.button.disabled = True
     pane.refresh()
     _judge(child)
 
 
-def train_apart(arguments: Sequence[str], directory: RunDirectory) -> None:
+async def train_apart(arguments: Sequence[str], directory: RunDirectory) -> None:
     """Run `ate` with these arguments as a child process in the run directory and follow it. A child that is already
     running is followed instead. Nothing in batch, where the notebook trains in its own process.
 
@@ -54,8 +56,19 @@ def train_apart(arguments: Sequence[str], directory: RunDirectory) -> None:
     """
     if in_batch():
         return
+    shell = get_ipython()
+    if shell is not None:
+        shell.set_custom_exc((Stopped,), _calm)
     child = Child(directory.path)
-    follow(child if child.alive else Child.start(arguments, directory.path))
+    await follow(child if child.alive else Child.start(arguments, directory.path))
+
+
+def _calm(
+    shell: InteractiveShell, kind: type[BaseException], error: BaseException, trace: TracebackType | None,
+    tb_offset: int | None = None,
+) -> None:  # fmt: skip
+    """Say in a line that a run was stopped. The cells below do not run, and nobody needs a traceback of a button."""
+    display(HTML(f"<p class='ate-stopped'><b>Stopped.</b> {escape(str(error))}</p>"))
 
 
 class Pane:
@@ -70,8 +83,8 @@ class Pane:
         """The run is first read by `refresh`."""
         self.child = child
         self.button = widgets.Button(description="Stop with a checkpoint", icon="stop", layout={"width": "220px"})
-        self.button.disabled = True
         self.button.on_click(self._stop)
+        self._stopping = False
         self._status, self._curves, self._errors = widgets.HTML(), widgets.Output(), widgets.Output()
         self._rows = 0
         self.box = widgets.VBox([widgets.HBox([self.button, self._status]), self._errors, self._curves])
@@ -83,7 +96,11 @@ class Pane:
 
     def refresh(self) -> None:
         """Show its progress, and redraw the curves if they have grown."""
-        self.say(words(self.child.status()) + (". To stop it, interrupt the kernel first." if self.child.alive else ""))
+        alive = self.child.alive
+        # Asked for again each time: the run may be between two trainings, where nothing hears it.
+        if self._stopping and alive:
+            self.child.stop(timeout=0.0)
+        self.say(words(self.child.status()) + (". It is being stopped." if self._stopping and alive else ""))
         metrics = self.child.metrics()
         count = sum(len(rows) for rows in metrics.values())
         if count > self._rows:
@@ -94,14 +111,14 @@ class Pane:
 
     def _stop(self, _: Any) -> None:
         with self._errors:
-            self.button.disabled = True
-            ended = self.child.stop(timeout=STOPPING)
-            self.say(words(self.child.status()) if ended else "stop requested; it ends after the current step")
+            self._stopping = self.button.disabled = True
+            self.child.stop(timeout=0.0)
+            self.say("It is being stopped; it ends after the current step, with a checkpoint.")
 
 
 def _judge(child: Child) -> None:
     status = child.status()
     if status["state"] == "stopped":
-        raise Stopped(f"{words(status)}. Run the cell again to go on.")
+        raise Stopped(f"{words(status)}. Run all cells again to go on from its checkpoint.")
     if status["state"] in FAILED or child.code not in (None, 0):
         raise RuntimeError(f"{words(status)}; the end of its log:\n" + "\n".join(child.log()))

@@ -1,4 +1,4 @@
-"""The triage grid: a button for each episode, its joints on a click, and a switch that excludes it."""
+"""The triage grid: episodes as buttons and as a heat map; a click shows the joints beside, a switch excludes it."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,21 +19,29 @@ from ate.errors import InputError
 from ate.viz.display import draw, in_batch
 from ate.viz.figures.camera import camera_strip
 from ate.viz.figures.episode import episode_joints
-from ate.viz.style import RED, SOFT
+from ate.viz.figures.triage import ranked, triage_grid
+from ate.viz.report.section import Section
+from ate.viz.style import INK, RED, SOFT
+from ate.viz.widgets.figure import FigureWidget, Point
 
 MOST_BUTTONS = 120
+# Of the buttons, which scroll beyond it, and width of the heat map, pixels: the episode stands at their right.
+HEIGHT, HEAT_MAP = "640px", 520
 COLOURS = {"ordinary": "#dbe7ef", "odd": "#f6d9a8", "cannot be used": "#f0a58f"}
 OUT, EXCLUDE = "left out", "Exclude this episode"
 AGAIN = "It takes effect when the cells above run again: Kernel, Restart Kernel and Run All Cells."
 
 
-def show_triage(sets: Sequence[DatasetReport], file: Path) -> None:
+def show_triage(sets: Sequence[DatasetReport], file: Path, section: Section | None = None) -> None:
     """Display the triage grid of these sets, chosen by a drop-down where there are several; nothing in batch.
 
     Args:
         sets: what was examined.
         file: the exclude list that the switch writes.
+        section: keeps the heat map of the first set for the report, and displays it in batch.
     """
+    if section is not None:
+        section.figure(triage_grid, sets[0].report, displayed=in_batch())
     if in_batch():
         return
     grids = {examined.prefix.rstrip("/") or examined.label: partial(TriageGrid, examined, file) for examined in sets}
@@ -52,10 +60,11 @@ def show_triage(sets: Sequence[DatasetReport], file: Path) -> None:
 
 
 class TriageGrid:
-    """Buttons, switch and picture of one set.
+    """Buttons and heat map of one set at the left; switch and picture of the episode that was clicked at the right.
 
     Attributes:
         box: the whole, to display.
+        heat_map: the episodes by measures; a click on a row is one on its button.
         buttons: one an episode, the oddest first, by name.
         switch: pressed where the episode that was clicked is on the exclude list.
         status: what was done last, or what went wrong.
@@ -82,15 +91,35 @@ class TriageGrid:
         more = [widgets.HTML(_note(f"{rest:,} more episodes, less odd than these, have no button."))] if rest else []
         grid = widgets.Box(list(self.buttons.values()), layout={"flex_flow": "row wrap", "width": "100%"})
         grid.add_class("ate-triage")
-        chip = "<span style='background:{};padding:1px 8px;margin-right:10px'>{}</span>"
+        self.heat_map = self._heat_map()
+        tabs = widgets.Tab([widgets.VBox([grid, *more]), self.heat_map], titles=("Episodes", "Measures"))
+        tabs.layout = {"width": "46%", "max_height": HEIGHT, "overflow": "auto"}
+        right = widgets.VBox([self.status, self.switch, self.output], layout={"width": "54%", "padding": "0 0 0 14px"})
+        right.add_class("ate-episode")
+        chip = f"<span style='background:{{}};color:{INK};padding:1px 8px;margin-right:10px'>{{}}</span>"
         chips = "".join(chip.format(colour, kind) for kind, colour in COLOURS.items())
         counts = Counter(map(_kind, self.triage.values()))
         summary = ", ".join(f"{counts[kind]:,} {kind}" for kind in COLOURS if counts[kind])
         out = len(set(listed) | self.by_parameter)
         summary += f"; {out:,} left out" if out else ""
         text = f"{chips}<s>left out</s> &nbsp; {summary}. The number is the oddness."
-        parts = [widgets.HTML(_note(text)), grid, *more, self.switch, self.status, self.output]
-        self.box = widgets.VBox(parts)
+        self.box = widgets.VBox([widgets.HTML(_note(text)), widgets.HBox([tabs, right])])
+        self.box.add_class("ate-triage-set")
+
+    def _heat_map(self) -> FigureWidget:
+        figure = triage_grid(self.examined.report)
+        # The words at the right are in the status line, and the tab scrolls.
+        figure.layout.annotations = ()
+        figure.update_layout(margin={"r": 10, "b": 70}, width=HEAT_MAP)
+        shown = ranked(self.examined.report)
+        known = FigureWidget(figure)
+
+        def clicked(points: Sequence[Point]) -> None:
+            for point in points[:1]:
+                self._guarded(self._click, shown[int(point.y)])
+
+        known.on_click(clicked)
+        return known
 
     def _entries(self) -> dict[str, str]:
         return excludes.read(self.file) if self.file.exists() else {}
@@ -114,7 +143,7 @@ class TriageGrid:
         out = stem(triage.episode) in self._listed() or stem(triage.episode) in self.by_parameter
         button.description = " · ".join(part for part in (name, odd, OUT if out else "") if part)
         button.style.text_decoration = "line-through" if out else "none"
-        button.style.text_color = SOFT if out else "#1f2a36"
+        button.style.text_color = SOFT if out else INK
 
     def _guarded(self, act: Callable[..., None], *arguments: object) -> bool:
         """Do it and say whether it was done; bad data stand in the status line, any other error below it."""
@@ -128,7 +157,7 @@ class TriageGrid:
 
     def _click(self, triage: Triage) -> None:
         for name, button in self.buttons.items():
-            button.layout.border = f"2px solid {'#1f2a36' if name == triage.episode else 'transparent'}"
+            button.layout.border = f"2px solid {RED if name == triage.episode else 'transparent'}"
         self.output.clear_output()
         self.chosen = triage
         by_parameter = stem(triage.episode) in self.by_parameter
@@ -147,7 +176,7 @@ class TriageGrid:
         names = [] if episodes is None else [item.name for item in episodes]
         if episodes is not None and triage.episode in names:
             index = names.index(triage.episode)
-            draw(episode_joints(episodes, index, self.examined.profile))
+            draw(episode_joints(episodes, index, self.examined.profile, narrow=True))
             if clips(episodes, index):
                 draw(camera_strip(episodes, index))
             return

@@ -108,7 +108,7 @@ def test_without_pyarrow_the_way_out_is_named(tmp_path, monkeypatch):
     folder = lerobot_v2(tmp_path / "set")
     for name in ("pyarrow", "pyarrow.parquet"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
-    with pytest.raises(InputError, match=r"pip install 'ate\[lerobot\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '.*\[lerobot\]'"):
         load(folder)
 
 

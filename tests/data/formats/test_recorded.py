@@ -13,7 +13,7 @@ from ate.data import load
 from ate.data.doctor.examination import examine
 from ate.data.formats import nested
 from ate.data.loading import DataSet
-from ate.errors import InputError
+from ate.errors import InputError, install
 from tests.data.formats import recorded
 from tests.data.formats.truth import LENGTHS, NAMES, truth
 
@@ -209,7 +209,7 @@ def test_without_the_library_the_error_has_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(InputError) as caught:
         load(folder)
-    assert caught.value.fix == "pip install 'ate[zarr]'"
+    assert caught.value.fix == install("zarr")
 
 
 def test_lerobot_v1_as_saved_on_disk_has_a_way(tmp_path):
