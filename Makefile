@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data layouts verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
+.PHONY: run quick test venv browser lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -89,9 +89,9 @@ base: venv
 weights: venv
 	$(BIN)/python -m benchmarks.weights runs/base
 
-# The figure at the top of the README, from the run of `make run`.
-overview: venv browser
-	$(BIN)/python -m benchmarks.overview runs/demo docs/overview.png
+# The picture at the top of the README: notebook 02 in JupyterLab, on the run of `make run`.
+screenshot: venv browser
+	$(BIN)/python -m benchmarks.screenshot runs/demo docs/explorer.png
 
 # Eight variants of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
 LIFT := data/lift
@@ -179,7 +179,8 @@ evidence: venv
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$3 --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
 	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 --workers $(WORKERS) \
 	    --pretrain-steps $$(test $$task = lift && echo 10000 || echo 18000) || exit 1; done; done; done
-	$(BIN)/ate evidence $(EVIDENCE)/*
+	$(BIN)/ate evidence $(EVIDENCE)/* --json docs/evidence.json
+	$(BIN)/python -m benchmarks.pages
 
 # λ × share of tool-motion guidance on the arm of seven joints, the winner on 16 more seeds; and retargeting with three
 # times the steps, which take as long as those of guidance.

@@ -1,7 +1,7 @@
 """The command `ate`.
 
-Exit code 2 for bad input or a file system that refuses, 1 for a failed notebook or a fault of ate, 3 for a run that was
-asked to stop, 130 for one that was interrupted; none of them shows a traceback.
+Exit code 1: a failed notebook or a fault of ate. 2: bad input, or a file system that refuses. 3: a run that was
+requested to stop. 130: a run that was interrupted. None of them shows a traceback.
 """
 
 import os
@@ -31,6 +31,7 @@ COMMANDS = {
     "lerobot": ("ate.cli.lerobot", "lerobot"),
     "mask": ("ate.cli.mask", "mask_command"),
     "push": ("ate.cli.push", "push"),
+    "rdt": ("ate.cli.rdt", "rdt"),
     "report": ("ate.cli.report", "report"),
     "retarget": ("ate.cli.retarget", "retarget"),
     "robot": ("ate.cli.robot", "robot"),
