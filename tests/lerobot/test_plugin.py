@@ -114,3 +114,16 @@ def test_the_weights_are_lerobots(folder, actions, monkeypatch):
     policy(dict(case.batch))[0].backward()
     assert policy.state_dict().keys() == case.policy.state_dict().keys()
     assert policy.name == "ate_diffusion"
+
+
+@pytest.mark.parametrize("name", TYPES.values())
+def test_processors_are_found_by_the_names_that_lerobot_looks_for(name):
+    from lerobot.configs.policies import PreTrainedConfig
+    from lerobot_policy_ate import configuration_guided, processor_guided
+
+    assert PreTrainedConfig.get_choice_class(name).__module__ == configuration_guided.__name__
+    own = name.removeprefix("ate_")
+    made = getattr(processor_guided, f"make_{name}_pre_post_processors")
+    assert made.__name__ == f"make_{own}_pre_post_processors" and made.__module__.startswith("lerobot.policies.")
+    with pytest.raises(AttributeError):
+        processor_guided.make_other_pre_post_processors  # noqa: B018
