@@ -101,7 +101,7 @@ def _task(p, **changes):
 
 @way("experiments/dispatch.py _cells")
 def _(p):
-    method = MethodSpec("apart", guidance=GuidanceConfig.of("tool-motion"), encoder="motion", replay="true")
+    method = MethodSpec("apart", guidance=GuidanceConfig.of("tool-motion"), encoder="motion", replay="retargeted")
     job = JobSpec(_experiment(), (method,), (0,))
     option, axis, first, second = yield (
         lambda: _cells(job, stacked=True),
@@ -109,7 +109,7 @@ def _(p):
     )
     assert len(_cells(job, **{option: False})) == 1
     for place in (first, second):
-        other = replace(method, guidance=GuidanceConfig(**{axis: place}))
+        other = MethodSpec("apart", guidance=GuidanceConfig(**{axis: place}), encoder="motion")
         assert len(_cells(JobSpec(_experiment(), (other,), (0,)), stacked=True)) == 1
 
 
