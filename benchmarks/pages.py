@@ -40,6 +40,18 @@ def tasks(regime: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(study["study"].split("-")[0] for study in regime["studies"]))
 
 
+def robots_of(regime: Mapping[str, Any], task: str) -> list[str]:
+    """Titles of the robots for which there are studies of a task."""
+    studies = [study["study"].split()[0].split("-") for study in regime["studies"]]
+    return [title for robot, title in ROBOTS.items() if [task, robot] in studies]
+
+
+def robots_note(regime: Mapping[str, Any], task: str) -> str:
+    """Which robots a column is of, where it is not all of them."""
+    robots = robots_of(regime, task)
+    return "" if len(robots) == len(ROBOTS) else f" ({', '.join(robots)})"
+
+
 def mean_rate(regime: Mapping[str, Any], task: str, method: str) -> str:
     """Success in per cent over the robots and policies of a task; empty where a study lacks the method."""
     rows = [study["methods"] for study in regime["studies"] if study["study"].split("-")[0] == task]
@@ -52,7 +64,10 @@ def methods_table(regimes: Mapping[int, Mapping[str, Any]]) -> str:
     """Success by method and task with few and without demonstrations, and the pooled gain over direct fine-tuning."""
     few = regimes[FEW]
     columns = [(regime, task) for count in (FEW, NONE) if (regime := regimes.get(count)) for task in tasks(regime)]
-    heads = [task.title() + (", 0&nbsp;demos" if regime is not few else "") for regime, task in columns]
+    heads = [
+        task.title() + robots_note(regime, task) + (", 0&nbsp;demos" if regime is not few else "")
+        for regime, task in columns
+    ]
     gains = {row["method"]: points(row) for row in few["pooled"] if row["against"] == DIRECT}
     lines = ["| method | what it is | " + " | ".join(heads) + " | gain in points (95 %) |"]
     lines.append("|---|---|" + "--:|" * len(heads) + "---|")
@@ -112,11 +127,8 @@ def coverage(regimes: Mapping[int, Mapping[str, Any]]) -> str:
     """Which studies there are, by demonstrations and task."""
     lines = ["| demonstrations | " + " | ".join(task.title() for task in TASKS) + " |", "|---" * (len(TASKS) + 1) + "|"]
     for count in ALL:
-        studies = [study["study"].split()[0].split("-") for study in regimes.get(count, {"studies": ()})["studies"]]
-        cells = []
-        for task in TASKS:
-            robots = [name for robot, name in ROBOTS.items() if [task, robot] in studies]
-            cells.append(", ".join(robots) or "open")
+        regime = regimes.get(count, {"studies": ()})
+        cells = [", ".join(robots_of(regime, task)) or "open" for task in TASKS]
         lines.append(f"| {count or 'none'} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -5,10 +5,12 @@ import re
 import pytest
 
 from ate.experiments.evidence import points
+from ate.experiments.methods import DIRECT
 from ate.experiments.settings import ROOT
 from ate.runs.files import read_json
-from benchmarks.pages import NUMBERS, README, filled
+from benchmarks.pages import GAINING, NUMBERS, README, ROBOTS, coverage, filled, gain, methods_table
 from benchmarks.pages import PAGES as NUMBERED
+from benchmarks.pages import PUBLISHED as PUBLISHED_SHIFT
 from tests.prose import (
     LONGEST,
     MEAN,
@@ -74,6 +76,21 @@ def test_tables_are_those_of_the_numbers(page):
     assert "<!-- evidence: " in text and filled(page) == text
 
 
+def test_a_column_of_one_robot_says_so():
+    methods = {name: {"rate": 0.5} for name in (DIRECT, *GAINING, PUBLISHED_SHIFT)}
+    row = {"against": DIRECT, "mean": 0.1, "low": -0.05, "high": 0.25, "studies": 1}
+    studies = [{"study": f"lift-{robot} sample", "methods": methods} for robot in ROBOTS]
+    regime = {
+        "studies": [*studies, {"study": "push-ur5e sample", "methods": methods}],
+        "demonstrations": 5,
+        "pooled": [],
+    }
+    table = methods_table({5: regime}).splitlines()
+    assert "| Lift | Push (UR5e) |" in table[0] and "| 50 | 50 |" in table[2]
+    assert "UR5e, Gen3 | open | UR5e" in coverage({5: regime})
+    assert gain(row, True) == "+10.0 (−5.0 to +25.0)"  # no gain in words where the interval holds 0
+
+
 def test_differences_in_the_text_are_measured():
     """Every "points (low to high)" in the text is in a table, of the present study or of the earlier one."""
     pooled = {tuple(points(row) for row in regime["pooled"]) for regime in read_json(NUMBERS)}
@@ -85,7 +102,7 @@ def test_differences_in_the_text_are_measured():
     )
     for page, found in quoted.items():
         assert found - measured - earlier == set(), page
-    assert sum(map(len, quoted.values())) >= 2 and len(measured) >= 9
+    assert sum(map(len, quoted.values())) >= 1 and len(measured) >= 9
 
 
 def test_what_the_readme_says_of_the_gain_is_what_the_numbers_say():
