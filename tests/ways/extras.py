@@ -6,6 +6,7 @@ import tomllib
 
 import ate
 from ate.data import load
+from ate.data.clip import imaging
 from ate.data.hub import located
 from ate.experiments.model_card import Model
 from ate.experiments.settings import ROOT
@@ -20,6 +21,7 @@ from tests.ways.worlds import world
 
 # Site → the module that is missing, the package that brings it, and what asks for it.
 MISSING = {
+    "data/clip.py imaging": ("PIL", "pillow", lambda p: imaging("pictures")),
     "data/formats/parquet.py arrow": ("pyarrow", "pyarrow", lambda p: load(makers.lerobot_v3(p.set))),
     "data/formats/zarr.py library": ("zarr", "zarr", lambda p: load(p.set)),
     "data/hub.py _fetched": ("huggingface_hub", "huggingface_hub", lambda p: located("user/arm", download=True)),

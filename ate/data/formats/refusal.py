@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ate.data.formats import LAYOUTS, hdf5
+from ate.data.formats import LAYOUTS, hdf5, json
 from ate.data.formats.layout import Broken, listed
 from ate.data.formats.outline import commands, outline, positions
 from ate.errors import InputError
@@ -77,7 +77,7 @@ def nothing(path: Path, expected: str = "") -> InputError:
         return InputError("a file that no layout reads", where=str(path), expected=read, fix=_ANY)
     if all(child.suffix.lower() == ".json" for child in path.iterdir()):
         # Nothing but JSON: what the first of them holds says more than its name.
-        first = next(iter(LAYOUTS["json"].index(path, "qpos")), None)
+        first = next(iter(json.index(path, "qpos")), None)
         if isinstance(first, Broken):
             return first.error
     inside = sorted(child.name for child in path.iterdir())[:6]
