@@ -43,6 +43,7 @@ class Renderer:
         task: the task, or None.
         cameras: names of the cameras that are drawn.
         size: height and width of a picture in pixels.
+        look: everything of a picture but its moment, for keys of caches.
 
     Args:
         robot: name, model file or kinematics of a robot (`Kinematics.of`).
@@ -79,6 +80,7 @@ class Renderer:
         for name in self.cameras:
             if name not in names:
                 raise unknown(name, names, where=f"camera of {self.arm.name}")
+        self.look = (self._scene.text, self.arm.to_tree(), self.size, smooth, mujoco.__version__)
         self._smooth = smooth
         self._data = mujoco.MjData(model)
         height, width = (side * smooth for side in self.size)

@@ -69,6 +69,7 @@ class Scene:
         base: (3,) of the robot's base in the frame of the table, metres.
         hand: whether it has the common gripper of `ate.sim.build`.
         place: name of a body → its mocap row. Links are `link0`, `link1`, …; each rests where all exponents are 0.
+        text: the model as MJCF, which tells apart what looks different.
     """
 
     model: Any
@@ -76,6 +77,7 @@ class Scene:
     base: Array
     hand: bool
     place: Mapping[str, int]
+    text: str
 
 
 def scene(arm: Kinematics, task: Task | None, fine: bool = False) -> Scene:
@@ -91,9 +93,8 @@ def scene(arm: Kinematics, task: Task | None, fine: bool = False) -> Scene:
     mujoco = engine("pictures", "draws the simulated robots")
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
-    known = ROBOTS.get(arm.name)
-    hand = known is not None and known.joint_names[:-1] == arm.joint_names
-    base = known.base if known is not None and hand and task is not None else np.zeros(3)
+    hand = _built_in(arm)
+    base = ROBOTS[arm.name].base if hand and task is not None else np.zeros(3)
     spots = _spots(arm, hand)
     extent = float(np.linalg.norm(np.diff(spots, axis=0), axis=1).sum())
     scale = 1.0 if hand else extent / REACH
@@ -106,7 +107,18 @@ def scene(arm: Kinematics, task: Task | None, fine: bool = False) -> Scene:
     _cameras(mujoco, spec, arm, None if task else extent)
     model = spec.compile()
     place = {name: int(model.body_mocapid[model.body(name).id]) for name in names}
-    return Scene(model, arm, base, hand, place)
+    return Scene(model, arm, base, hand, place, spec.to_xml())
+
+
+def _built_in(arm: Kinematics) -> bool:
+    """Whether an arm is the one of its name in the table of robots, not one of a file that has the same name."""
+    if arm.name not in ROBOTS:
+        return False
+    known = Kinematics.of(arm.name)
+    return all(
+        a.shape == b.shape and np.allclose(a, b, atol=1e-6)
+        for a, b in ((arm.screws, known.screws), (arm.mount, known.mount))
+    )
 
 
 def _spots(arm: Kinematics, hand: bool) -> Array:

@@ -16,6 +16,7 @@ from ate.data.doctor.report import FAIL
 from ate.viz.report.captions import Picture
 from ate.viz.tables.html import COLORS, table_html
 from ate.viz.tables.rows import table
+from ate.viz.video import Film, video_html
 
 # Set by `ate run`.
 BATCH = "ATE_BATCH"
@@ -62,6 +63,12 @@ def show_picture(picture: Picture) -> None:
     display(HTML(f"<h4>{escape(picture.title)}</h4>"))
     draw(picture.figure)
     display(HTML(f"<p style='max-width:60em;color:#5c6773'>{escape(picture.caption)}</p>"))
+
+
+def show_film(film: Film) -> None:
+    """Display a film between its title and its caption."""
+    display(HTML(f"<h4>{escape(film.title)}</h4>{video_html(film.data, film.labels)}"))
+    display(HTML(f"<p style='max-width:60em;color:#5c6773'>{escape(film.caption)}</p>"))
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
