@@ -248,7 +248,7 @@ def _things(mujoco: Any, spec: Any, task: Task) -> list[str]:
 def _cameras(mujoco: Any, spec: Any, arm: Kinematics, extent: float | None) -> None:
     """`front` and `wrist`, which policies see, and `film`, which shows the whole arm to people."""
     if extent is not None:
-        _camera(spec.worldbody, "film", np.array([1.7, -1.7, 1.1]) * extent, np.array([0, 0, 0.4]) * extent, 34)
+        _camera(spec.worldbody, "film", np.array([1.1, -1.2, 0.8]) * extent, np.array([0, 0, 0.34]) * extent, 40)
         return
     _camera(spec.worldbody, "front", np.array([0.62, -0.20, 0.56]), np.array([-0.01, 0.0, 0.04]), 34)
     _camera(spec.worldbody, "film", np.array([0.90, -1.10, 0.75]), np.array([-0.20, 0.0, 0.27]), 36)

@@ -122,26 +122,40 @@ def pick_figure(options: Mapping[str, Any], make: Callable[[Any], go.Figure], la
         _redrawing("Dropdown", label, lambda name: make(options[name]), options=list(options), value=value)
 
 
-def pick_episode(count: int, make: Callable[[int], go.Figure], label: str = "episode", first: int = 0) -> None:
-    """A slider over episodes 0 … count − 1 that draws `make(index)`, at first that of `first`; nothing in batch."""
+def pick_episode(
+    count: int, make: Callable[[int], go.Figure], label: str = "episode", first: int = 0,
+    beside: Callable[[int], str] | None = None,
+) -> None:  # fmt: skip
+    """A slider over episodes 0 … count − 1 that draws `make(index)`, at first that of `first`; nothing in batch.
+
+    `beside` gives HTML of the same episode, which stands left of the figure.
+    """
     if not in_batch():
         place = {"value": min(first, count - 1), "min": 0, "max": count - 1}
-        _redrawing("IntSlider", label, make, **place, continuous_update=False)
+        _redrawing("IntSlider", label, make, beside, **place, continuous_update=False)
 
 
-def _redrawing(kind: str, label: str, make: Callable[[Any], go.Figure], **options: Any) -> None:
+def _redrawing(
+    kind: str, label: str, make: Callable[[Any], go.Figure], beside: Callable[[Any], str] | None = None, **options: Any
+) -> None:
     """Display a control and, below it, the figure of its value; errors of `make` are shown there too."""
     import ipywidgets as widgets
 
     control = getattr(widgets, kind)(**options)
     control.description, control.style.description_width = label, "initial"
-    output = widgets.Output()
+    output, left = widgets.Output(), widgets.Output()
 
     def refresh(_: Any = None) -> None:
         with output:
             output.clear_output(wait=True)
             draw(make(control.value))
+        if beside is not None:
+            with left:
+                left.clear_output(wait=True)
+                display(HTML(beside(control.value)))
 
     control.observe(refresh, names="value")
-    display(widgets.VBox([control, output]))
+    if beside is not None:
+        left.layout.width, output.layout.width = "310px", "calc(100% - 320px)"
+    display(widgets.VBox([control, output if beside is None else widgets.HBox([left, output])]))
     refresh()

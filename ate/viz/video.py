@@ -48,8 +48,7 @@ def mp4(pictures: NDArray[np.uint8], rate: float) -> bytes:
                          fix="pip install 'ate[video]'") from error  # fmt: skip
     even = pictures[:, : pictures.shape[1] // 2 * 2, : pictures.shape[2] // 2 * 2]
     buffer = BytesIO()
-    # No time stamps of writing, so that the same pictures give the same bytes.
-    with av.open(buffer, "w", format="mp4", options={"movflags": "faststart", "fflags": "+bitexact"}) as container:
+    with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         stream: Any = container.add_stream("libx264", rate=round(rate), options={"crf": QUALITY, "preset": "medium"})
         stream.height, stream.width, stream.pix_fmt = *even.shape[1:3], "yuv420p"
         stream.codec_context.thread_count = 1

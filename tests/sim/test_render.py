@@ -51,12 +51,12 @@ def projected(renderer: Renderer, camera: str, point: np.ndarray) -> np.ndarray:
 
 
 def test_object_and_markers_are_where_the_state_has_them() -> None:
-    qpos, state = start("place", range(6))
+    qpos, state = start("place", range(6), "panda")
     other = other_goal("place", state)
     assert other is not None
     # The arm stands upright, out of the way.
-    qpos[:, :-1] = [0.0, -np.pi / 2, 0.0, -np.pi / 2, 0.0, 0.0]
-    with Renderer("ur5e", "place", cameras=["front"], size=SIZE) as renderer:
+    qpos[:, :-1] = [0.0, 0.0, 0.0, -0.07, 0.0, 0.0, 0.0]
+    with Renderer("panda", "place", cameras=["front"], size=SIZE) as renderer:
         seen = renderer.frames(qpos, state, other)["front"]
         swapped = renderer.frames(qpos, state, other, ["yellow", "blue"])["front"]
         for i in range(len(qpos)):

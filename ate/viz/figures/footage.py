@@ -24,7 +24,7 @@ Pictures = NDArray[np.uint8]
 FILM = "film"
 # Pixels of a side, and how many drawn pixels are averaged to one along each.
 SIDE, SMOOTH = 288, 2
-# Seconds that the last picture stays, and of black between... the parts of a film are this many pixels apart.
+# Seconds that the last picture stays; parts of a film are this many pixels apart.
 HOLD, GAP = 0.6, 4
 
 

@@ -13,7 +13,7 @@ from ate.experiments.replay import Replay, replay_in
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.summary import rolled_out
-from ate.viz.display import draw, show_lines
+from ate.viz.display import draw, progress, show_lines
 from ate.viz.figures.film import film_strip
 from ate.viz.figures.footage import rollout_pictures, side_by_side
 from ate.viz.report.captions import Picture
@@ -137,7 +137,8 @@ def show_contrast(study: Study, results: Sequence[RunResult], section: Section) 
     if found is None:
         return
     jobs = [joblib.delayed(replay_in)(study, run) for run in (found.direct, found.best)]
-    replays: list[Replay] = in_parallel(study.settings, jobs)
+    with progress():
+        replays: list[Replay] = in_parallel(study.settings, jobs)
     parts = [Part(done.rollouts, found.index, done.result.method) for done in replays if done.rollouts is not None]
     if not parts:
         return
