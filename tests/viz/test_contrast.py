@@ -1,4 +1,4 @@
-"""Films show the rollouts they say, play from the page itself, and give way to film strips where nothing can be drawn."""
+"""Films show the rollouts they say and play from the page itself; where nothing can be drawn there are film strips."""
 
 import io
 from base64 import b64decode
@@ -21,7 +21,7 @@ from ate.viz.report.contrast import Part, contrast, show_parts
 from ate.viz.report.motion import motion_html
 from ate.viz.report.section import Section
 from ate.viz.video import mp4
-from tests.viz.samples import result, rolled_out
+from tests.viz.samples import rolled_out, run
 
 
 def decoded(film):
@@ -69,7 +69,12 @@ def test_a_film_of_two_rollouts_holds_the_shorter_one(pushed):
 
 def runs(*successes):
     """Direct and another method: (method, seed, successes)."""
-    return [replace(result(method, seed), success=tuple(map(bool, success))) for method, seed, success in successes]
+    plain, guided = (0.0, 0.1, "none"), (2.0, 0.1, "aligned")
+    return [
+        replace(run(method, seed, "sample", 0.5, *(plain if method == "direct" else guided)),
+                success=tuple(map(bool, success)))
+        for method, seed, success in successes
+    ]  # fmt: skip
 
 
 def test_the_start_is_one_where_direct_fails_and_the_best_succeeds():
