@@ -101,9 +101,9 @@ class AlignConfig:
         mmd_reference: stage 2; samples of the `prior` q_φ(z), of the `standard` normal as released, or of the
             `modes` of a mixture in the shares that the batch has in them, so that no mode has to be visited.
         mmd_kernel: `multiscale`, characteristic in practice, or `released`, almost constant.
-        adapt_init: weights that stage 2 starts from: `random`, two networks that share nothing but the latent
-            dimension, as in the paper, `pretrained`, a copy of the stage-1 network (all robots share one unified
-            width), or `shared`: ψ is φ itself and stage 2 trains nothing (needs columns="tool").
+        adapt_init: weights that stage 2 starts from. `random`: two networks that share nothing but the latent
+            dimension, as in the paper. `pretrained`: a copy of the stage-1 network (all robots share one unified
+            width). `shared`: ψ is φ itself and stage 2 trains nothing (needs columns="tool").
         held_out: share of each set's episodes kept for validation, in (0, 1).
         keep: weights that a stage ends with: of its `last` step, or the `best`, of the metric row with the lowest
             held-out loss.

@@ -10,7 +10,9 @@ import click
 
 from ate.cli.accept_option import accept_option
 from ate.cli.guidance_options import guidance_options
+from ate.cli.lerobot import refuse_options, sweep_lerobot
 from ate.cli.name_type import Name
+from ate.experiments.lerobot_sweep import is_lerobot
 from ate.experiments.methods import COMPARISON, METHOD_SETS
 from ate.experiments.settings import settings
 from ate.runs.options import pairs
@@ -106,9 +108,16 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
           axes: tuple[str, ...], notebooks: bool, **given: Any) -> None:  # fmt: skip
     """λ × clamp × anything × seeds, with λ = 0 on the same seeds; what is done is never done again.
 
-    FILE is a YAML file of fields and their values (`lams: [0.5, 2]`); options win over it. Exit code 1 when a cell has
-    no result: the others are kept, and the same command tries these again.
+    FILE is a YAML file of fields and their values (`lams: [0.5, 2]`); options win over it. One with `lerobot:` trains
+    with lerobot's own trainer (docs/policy.md). Exit code 1 when a cell has no result: the others are kept, and the
+    same command tries these again.
     """
+    if file is not None and is_lerobot(file):
+        others = {**given, "clamps": clamps, "validate": validate, "axis": axes, "notebooks": notebooks}
+        refuse_options({**others, "profile": None if profile == "demo" else profile})
+        running = {name: given[name] for name in ("executor", "workers")}
+        sweep_lerobot(file, _command(), folder, **running, lams=lams, seeds=seeds)
+        return
     from ate.batch.sweep_notebooks import execute_sweep
     from ate.experiments.export import tidy, write
     from ate.experiments.study import prepare, sweep_of

@@ -1,8 +1,8 @@
 """Cells: one method, one training seed, one set of settings; named by a hash of all that its result depends on.
 
-results/cells/<hash>.json    its result, whole or absent; a cell that has one is never trained again
-results/failed/<hash>.json   why it has none; the next call tries it again
-results/locks/<hash>         held by the process that trains it, so that no two train the same cell
+    results/cells/<hash>.json    its result, whole or absent; a cell that has one is never trained again
+    results/failed/<hash>.json   why it has none; the next call tries it again
+    results/locks/<hash>         held by the process that trains it, so that no two train the same cell
 
 Cells of one training seed and setting are trained together on the same batches, which does not change their results.
 The hash does not include machine or library versions: use another run directory for another installation.

@@ -46,7 +46,7 @@ def rollout_pictures(rollouts: "Rollouts", index: int, side: int = SIDE) -> Pict
     if tracks is None or tracks.state is None:
         raise InputError("rollouts without states", where=f"film of {rollouts.robot}, {rollouts.task}",
                          expected="recorded rollouts of ate.sim, or of a simulator that gives pictures",
-                         fix="pass record=True; image=render in the simulator's address")  # fmt: skip
+                         fix="image=render in the simulator's address shows it")  # fmt: skip
     from ate.sim.render import Renderer, other_goal
 
     state = tracks.state[index, :last]

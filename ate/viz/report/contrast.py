@@ -9,7 +9,7 @@ from IPython.display import HTML, display
 
 from ate.errors import InputError
 from ate.experiments.preparation import in_parallel
-from ate.experiments.replay import Replay, replay_in
+from ate.experiments.replay import Replay, replay_in, telling
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.summary import rolled_out
@@ -28,6 +28,7 @@ STRIP = (
     "Cross: the goal. Metres in the frame of the table; the robot stands at negative x."
 )
 OWN_STRIP = "From start to end, as the simulator gives them."
+FIRST = "The first rollout that succeeded and the first that failed, as far as there are."
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,20 +71,25 @@ def show_parts(section: Section, parts: Sequence[Part], name: str, title: str, c
             labels = "; ".join(part.outcome for part in parts if part.rollouts is rollouts)
             strip = film_strip(rollouts, which)
             section.show(Picture(name, strip, f"{title}: {labels}", f"{caption} {words}"))
-        section.lines([f"Films of this need a way to draw: {error.fix}."])
+        section.lines([f"No film: {error.fix}."])
         return
     section.film(Film(name, film, title, caption, tuple(part.outcome for part in parts)))
 
 
-def show_rollouts(parts: Sequence[Part]) -> None:
+def display_parts(parts: Sequence[Part]) -> None:
     """Display rollouts next to each other without keeping them: a film, else a film strip."""
     try:
         data = side_by_side([rollout_pictures(part.rollouts, part.index) for part in parts])
     except InputError as error:
         draw(film_strip(parts[0].rollouts, [part.index for part in parts]))
-        show_lines([f"Films of this need a way to draw: {error.fix}."])
+        show_lines([f"No film: {error.fix}."])
         return
     display(HTML(video_html(data, [part.outcome for part in parts])))
+
+
+def telling_parts(rollouts: "Rollouts") -> list[Part]:
+    """The first rollout that succeeded and the first that failed, as far as there are."""
+    return [Part(rollouts, i, f"start {int(rollouts.seeds[i])}") for i in telling(rollouts.success)]
 
 
 @dataclass(frozen=True, eq=False)

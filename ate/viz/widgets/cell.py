@@ -1,14 +1,14 @@
 """The explorer of an ablation: click a cell to see its run card, its curves, and rollouts of its policy."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 import joblib
 from IPython.display import HTML, display
 
 from ate.experiments.preparation import in_parallel
-from ate.experiments.replay import Replay, replay_in, telling
+from ate.experiments.replay import Replay, replay_in
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.summary import rolled_out
@@ -17,17 +17,13 @@ from ate.viz.figures.grid import grid
 from ate.viz.figures.panels import Cell, Panel, compared, panels
 from ate.viz.figures.steer import guidance_anatomy, loss_curves
 from ate.viz.report.captions import FIGURES, Picture
-from ate.viz.report.contrast import Part, show_parts, show_rollouts
+from ate.viz.report.contrast import FIRST, display_parts, show_parts, telling_parts
 from ate.viz.report.section import Section
 from ate.viz.style import INK
 from ate.viz.tables.cell_card import card_html, seed_rows
 from ate.viz.widgets.figure import FigureWidget, Point
 
-if TYPE_CHECKING:
-    from ate.sim.rollout import Rollouts
-
 CHOSEN = "chosen"
-FILM = "The first rollout that succeeded and the first that failed, as far as there are."
 
 
 def extremes(results: Sequence[RunResult]) -> dict[str, RunResult]:
@@ -78,13 +74,9 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section:
     losses = loss_curves([*panel.base, *runs])
     section.show(Picture(f"{which}_loss", losses, f"{title}: loss, and that of λ = 0", FIGURES["loss_curves"].caption))
     if done.rollouts is not None:
-        parts = _parts(done.rollouts)
+        parts = telling_parts(done.rollouts)
         about = f"{title}: rollouts of training seed {result.seed}"
-        show_parts(section, parts, f"{which}_film", about, f"{FILM} {_summary(done)}")
-
-
-def _parts(rollouts: "Rollouts") -> list[Part]:
-    return [Part(rollouts, i, f"start {int(rollouts.seeds[i])}") for i in telling(rollouts.success)]
+        show_parts(section, parts, f"{which}_film", about, f"{FIRST} {_summary(done)}")
 
 
 def _summary(done: Replay) -> str:
@@ -202,5 +194,5 @@ class CellExplorer:
         done = self._replayed[key]
         if done.rollouts is not None:
             with self.film:
-                show_rollouts(_parts(done.rollouts))
+                display_parts(telling_parts(done.rollouts))
         self._say(_summary(done))
