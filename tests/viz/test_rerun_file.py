@@ -1,6 +1,7 @@
 """What is written for the rerun viewer, with a stand-in for rerun-sdk, which is too large to be installed for tests."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from ate.data import load
 from ate.errors import InputError
 from ate.robots.chain import pose
 from ate.robots.kinematic_table import robot
+from ate.viz.figures.footage import episode_pictures
 from ate.viz.rerun_file import sdk, write_episodes, write_rollouts
 from tests.viz.samples import rolled_out
 
@@ -63,7 +65,8 @@ def streams(monkeypatch):
     return made
 
 
-def test_an_episode_has_curves_arm_object_goal_and_pictures(streams, tmp_path):
+def test_an_episode_has_curves_arm_object_goal_and_pictures(streams, tmp_path, monkeypatch):
+    monkeypatch.setattr("ate.viz.rerun_file.episode_pictures", partial(episode_pictures, side=32))
     episodes = load(PUSH).select(range(1))
     (file,) = write_episodes(episodes, [0], tmp_path)
     assert file == tmp_path / "episode_0000.rrd" and file.is_file()
@@ -82,7 +85,7 @@ def test_an_episode_has_curves_arm_object_goal_and_pictures(streams, tmp_path):
             columns = slice(9, 12) if path == "object" else slice(14, 17)
             np.testing.assert_allclose(value, state[step, columns] - arm.base, atol=1e-6)
         if path == "film":
-            assert value == (288, 288, 3)
+            assert value == (32, 32, 3)
     paths = [path for path, *_ in stream.logged]
     assert all(paths.count(name) == len(qpos) for name in ("arm", "tool", "object", "goal", "film"))
 
