@@ -21,8 +21,6 @@ from ate.robots.kinematics import Kinematics
 from ate.runs.files import write_atomic
 from ate.sim.render import POLICY_CAMERAS, Pictures, Renderer, other_goal
 
-ENTRY = "pictures"
-
 
 def cache() -> Path:
     """The folder of drawn pictures: `ATE_CACHE`, or `ate` in the user's cache folder."""
@@ -102,7 +100,7 @@ def _read(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """Kept pictures; None where there are none, or a file that is no longer whole, which is drawn again."""
     try:
         with np.load(file) as archive:
-            pictures: NDArray[np.uint8] = archive[ENTRY]
+            pictures: NDArray[np.uint8] = archive["pictures"]
     except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
         return None
     return pictures if pictures.shape == shape and pictures.dtype == np.uint8 else None
@@ -111,6 +109,6 @@ def _read(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
 def _write(file: Path, pictures: Pictures) -> None:
     def save(temporary: Path) -> None:
         with temporary.open("wb") as handle:
-            np.savez_compressed(handle, **{ENTRY: pictures})
+            np.savez_compressed(handle, pictures=pictures)
 
     write_atomic(file, save)

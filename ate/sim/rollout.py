@@ -151,7 +151,8 @@ def _outcome(where: Simulator, batch: Batch, rows: slice, log: Sequence[Moment] 
         )
         images = [moment.image[rows] for moment in log if moment.image is not None]
         states = [moment.state[rows] for moment in log if moment.state is not None]
-        image, state = (np.stack(parts, axis=1) if parts else None for parts in (images, states))
+        image = np.stack(images, axis=1) if images else None
+        state = np.stack(states, axis=1) if states else None
         tracks = Tracks(qpos, tool, centre, batch.goal[rows].astype(np.float32), image, state)
     return Rollouts(
         where.robot,

@@ -130,7 +130,7 @@ def _spots(arm: Kinematics, hand: bool) -> Array:
         known = ROBOTS[arm.name]
         frames, _ = chain.joint_frames(known, np.zeros(known.joints))
         return np.concatenate([np.zeros((1, 3)), frames[:, :3, 3], (frames[-1] @ known.flange)[None, :3, 3]])
-    still = np.linalg.lstsq(arm.coupling, arm.zero, rcond=None)[0]
+    still = np.asarray(np.linalg.lstsq(arm.coupling, arm.zero, rcond=None)[0], np.float64)
     return np.concatenate([np.zeros((1, 3)), points(arm, still)])
 
 

@@ -23,7 +23,7 @@ from ate.policies.rdt.runner import Runner
 from ate.policies.rdt.samples import Samples, column_names
 from ate.policies.rdt.tuned_policy import TrainedWeights
 from ate.runs.files import array_digest, content_key
-from ate.runs.loop import train
+from ate.runs.loop import Stateful, train
 from ate.steer.attachment import Attachment, attach
 from ate.steer.guidance import Guidance
 from ate.steer.guidance_config import GuidanceConfig
@@ -105,7 +105,7 @@ def finetune_rdt(
         optimizer.zero_grad()
         return {"loss": total}
 
-    state = {"policy": kept, "optimizer": optimizer, "schedule": schedule}
+    state: dict[str, Stateful | torch.Generator] = {"policy": kept, "optimizer": optimizer, "schedule": schedule}
     every = max(1, optim.steps // ROWS)
     runner.train()
     with hooks:

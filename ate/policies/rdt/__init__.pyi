@@ -9,6 +9,9 @@ from .release import Release as Release
 from .runner import Runner as Runner
 from .runner import RunnerConfig as RunnerConfig
 from .samples import Samples as Samples
+from .sharding import ShardedTraining as ShardedTraining
+from .sharding import shard as shard
+from .sharding import whole_weights as whole_weights
 from .transformer import RDT as RDT
 from .tuned_policy import TunedPolicy as TunedPolicy
 from .vision_encoder import VisionEncoder as VisionEncoder

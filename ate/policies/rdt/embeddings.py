@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ class Embeddings:
         self._check_room(missing.values(), encoder)
         bar = tqdm(missing.items(), desc="embed pictures", mininterval=2.0, disable=len(missing) < 2)
         for file, clip in bar:
-            write_atomic(file, lambda temporary, clip=clip: _write(temporary, clip, encoder))
+            write_atomic(file, partial(_write, clip=clip, encoder=encoder))
         return [np.load(files[clip], mmap_mode="r") for clip in clips]
 
     def background(self, encoder: VisionEncoder) -> NDArray[np.float16]:

@@ -33,7 +33,7 @@ class TrainedWeights(nn.Module):
         super().__init__()
         self.policy = policy
 
-    def state_dict(self, *_: Any, **__: Any) -> dict[str, Any]:
+    def state_dict(self, *_: Any, **__: Any) -> Any:
         """Trained weights by name."""
         return {name: weight.detach() for name, weight in self.policy.named_parameters() if weight.requires_grad}
 
