@@ -21,6 +21,7 @@ from ate.viz.report.contrast import Part, contrast, show_parts
 from ate.viz.report.motion import motion_html
 from ate.viz.report.section import Section
 from ate.viz.video import mp4
+from tests.browser import open_page
 from tests.viz.samples import rolled_out, run
 
 
@@ -142,3 +143,21 @@ def test_episodes_move_where_the_kinematics_are_known(make_set, monkeypatch):
     assert "<video" in motion_html(known, 0)
     no_driver(monkeypatch)
     assert "libegl1" in motion_html(known, 0)
+
+
+@pytest.mark.browser
+def test_a_film_plays_in_the_report_without_a_network(section, pushed, tmp_path):
+    show_parts(section, [Part(pushed, 0, "direct"), Part(pushed, 1, "good")], "contrast", "One start", "What is seen.")
+    section.finish({"written": "now"}, ["A sentence."])
+    report = viz.write_report(section.run)
+    with open_page(tmp_path / "profile") as page:
+        page.goto(report.as_uri())
+        film = page.locator("[data-film='03_01_contrast'] video")
+        film.scroll_into_view_if_needed()
+        page.wait_for_function("() => document.querySelector('video').currentTime > 0.1", timeout=60_000)
+        assert film.evaluate("video => video.videoWidth") == 2 * 288 + 4
+        assert film.evaluate("video => video.muted && video.loop && video.controls")
+        labels = page.locator("[data-film] .film > div > span").all_inner_texts()
+        assert [label.split(":")[0] for label in labels] == ["direct", "good"]
+        assert not page.refused and not page.problems
+        page.screenshot(path=str(tmp_path / "report.png"))
