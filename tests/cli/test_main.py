@@ -85,7 +85,7 @@ def too_short(folder):
     ("make", "words"),
     [
         (missing, ["nowhere", "no such folder"]),
-        (not_hdf5, ["episode_0001.hdf5", "HDF5", "exclude it"]),
+        (not_hdf5, ["episode_0001.hdf5", "HDF5", "exclude episode_0001"]),
         (no_qpos, ["episode_0001.hdf5", "'qpos'", "observations"]),
         (wrong_width, ["episode_0001.hdf5", "6 columns", "exclude"]),
         (nan, ["episode_0001.hdf5", "row 7, column 3"]),
