@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
+.PHONY: run quick test venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -16,7 +16,7 @@ run: venv
 # One thread a test process: two processes with two threads each would wait for each other on two cores.
 test quick: export OMP_NUM_THREADS ?= 1
 
-test: venv browser
+test: venv browser drawing
 	$(MAKE) --no-print-directory lint types
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15
 
@@ -39,6 +39,13 @@ browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
 	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq chromium >/dev/null; }
+
+# Pictures and films of robots need EGL or OSMesa, which draw in software; Debian and Ubuntu have both by apt.
+drawing: venv
+	@$(BIN)/python -c 'from ate.sim.opengl import backend; backend()' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq libegl1 libgl1-mesa-dri >/dev/null; }
+	@$(BIN)/python -c 'from ate.sim.opengl import backend; backend()'
 
 lint: venv
 	$(BIN)/ruff check
@@ -92,6 +99,10 @@ weights: venv
 # The picture at the top of the README: notebook 02 in JupyterLab, on the run of `make run`.
 screenshot: venv browser
 	$(BIN)/python -m benchmarks.screenshot runs/demo docs/explorer.png
+
+# The animation at the top of the README: direct fine-tuning and the best method of `make run`, from one start.
+hero: venv drawing
+	$(BIN)/python -m benchmarks.hero runs/demo docs/hero.webp
 
 # Eight variants of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
 LIFT := data/lift

@@ -33,6 +33,7 @@ COMMANDS = {
     "push": ("ate.cli.push", "push"),
     "rdt": ("ate.cli.rdt", "rdt"),
     "report": ("ate.cli.report", "report"),
+    "rerun": ("ate.cli.rerun", "rerun"),
     "retarget": ("ate.cli.retarget", "retarget"),
     "robot": ("ate.cli.robot", "robot"),
     "rollout": ("ate.cli.rollout", "rollout"),

@@ -5,9 +5,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ate.sim.rollout import Rollouts
 
 POLICY = "Checkpoint of ate, package.module:Class, or ws://host:port."
 CHECKPOINT = "File or folder that the class is called with."
@@ -27,7 +30,14 @@ def _policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--first-seed", default=0, show_default=True, help="Seed of the first episode.")
 @click.option("--execute", default=8, show_default=True, help="Rows of a chunk carried out before the next one.")
 @click.option("--data", type=click.Path(path_type=Path), help="Recordings to measure the open-loop error on as well.")
-@click.option("--film", type=click.Path(path_type=Path), help="Draw three of the episodes into this HTML file.")
+@click.option(
+    "--film",
+    type=click.Path(path_type=Path),
+    help="Draw three of the episodes into this HTML file, or film a success and a failure as .mp4.",
+)
+@click.option(
+    "--rerun", type=click.Path(path_type=Path), help="Write three of them for the rerun viewer into this folder."
+)
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the results to this file.")
 def rollout(
     name: str,
@@ -40,6 +50,7 @@ def rollout(
     execute: int,
     data: Path | None,
     film: Path | None,
+    rerun: Path | None,
     json_out: Path | None,
 ) -> None:
     """Roll a policy out in the simulator: ours, a class of yours, or one that is served."""
@@ -47,12 +58,12 @@ def rollout(
     from ate.policies.actor_rollout import rollout_actor
     from ate.policies.actor_source import actor, is_own
     from ate.runs.device import one_thread
-    from ate.runs.files import write_json, write_text
+    from ate.runs.files import write_json
 
     acting = actor(name, checkpoint, robot if is_own(name) else "")
     seeds = range(first_seed, first_seed + rollouts)
     with one_thread():
-        outcome = rollout_actor(acting, robot, simulator or task, seeds, execute, record=film is not None)
+        outcome = rollout_actor(acting, robot, simulator or task, seeds, execute, record=bool(film or rerun))
         results: dict[str, Any] = {
             "policy": name, "robot": robot, "task": simulator or task, "seeds": [int(seed) for seed in outcome.seeds],
             "success": [bool(success) for success in outcome.success], "steps": [int(n) for n in outcome.steps],
@@ -70,13 +81,32 @@ def rollout(
     for joint, error in results.get("open_loop", {}).items():
         click.echo(f"  open-loop error of {joint}: {error:.4f}")
     if film is not None:
-        from ate.viz.figures.film import film_strip
-
-        strip = film_strip(outcome, range(min(3, rollouts)))
-        write_text(film, strip.to_html(include_plotlyjs=True))
+        _film(outcome, film)
         click.echo(f"film: {film}")
+    if rerun is not None:
+        from ate.viz.rerun_file import write_rollouts
+
+        write_rollouts(outcome, range(min(3, rollouts)), rerun)
+        click.echo(f"for the rerun viewer: {rerun}")
     if json_out is not None:
         write_json(json_out, results)
+
+
+def _film(outcome: "Rollouts", file: Path) -> None:
+    """Three episodes as a film strip, or the first success next to the first failure as an mp4."""
+    from ate.runs.files import write_atomic, write_text
+
+    if file.suffix == ".mp4":
+        from ate.experiments.replay import telling
+        from ate.viz.figures.footage import rollout_pictures, side_by_side
+
+        data = side_by_side([rollout_pictures(outcome, index) for index in telling(outcome.success)])
+        write_atomic(file, lambda temporary: temporary.write_bytes(data))
+        return
+    from ate.viz.figures.film import film_strip
+
+    strip = film_strip(outcome, range(min(3, len(outcome.success))))
+    write_text(file, strip.to_html(include_plotlyjs=True))
 
 
 @click.command("serve")

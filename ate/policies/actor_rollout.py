@@ -62,6 +62,7 @@ def _joined_tracks(tracks: Sequence[Tracks]) -> Tracks:
     joined: dict[str, Any] = {
         name: np.concatenate([padded(getattr(part, name)) for part in tracks]) for name in ("qpos", "tool", "object")
     }
-    images = [padded(part.image) for part in tracks if part.image is not None]
-    goal = np.concatenate([part.goal for part in tracks])
-    return Tracks(**joined, goal=goal, image=np.concatenate(images) if images else None)
+    for name in ("image", "state"):
+        parts = [padded(getattr(part, name)) for part in tracks if getattr(part, name) is not None]
+        joined[name] = np.concatenate(parts) if parts else None
+    return Tracks(**joined, goal=np.concatenate([part.goal for part in tracks]))

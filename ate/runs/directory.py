@@ -2,6 +2,7 @@
 
     runs/<name>/run.json                  its format, and the data it was made from
     runs/<name>/figures/02_latents.json   one plotly figure, with title and caption
+    runs/<name>/films/03_02_contrast.json one film, with title, caption and labels
     runs/<name>/headlines/02.json         the numbers a notebook ends with
     runs/<name>/cards/02.json             what it takes to make them again
     runs/<name>/failures/02.json          why a notebook did not run to its end, until it does
@@ -11,7 +12,8 @@ Folders of earlier versions named their contents by other hashes. They are refus
 would show results of both versions together.
 """
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +121,8 @@ class RunDirectory:
         """
         self.create()
         shown = [self.path / kind / f"{notebook}.json" for kind in ("headlines", "cards", "failures")]
-        for file in (*shown, *self.path.glob(f"figures/{notebook}_*.json")):
+        drawn = (file for kind in ("figures", "films") for file in self.path.glob(f"{kind}/{notebook}_*.json"))
+        for file in (*shown, *drawn):
             # Another process may begin the same notebook.
             file.unlink(missing_ok=True)
         return self
@@ -136,6 +139,15 @@ class RunDirectory:
     def figures(self) -> list[dict[str, Any]]:
         """All kept figures, sorted by name."""
         return list(self._read("figures").values())
+
+    def save_film(self, name: str, film: bytes, *, title: str, caption: str, labels: Sequence[str] = ()) -> None:
+        """Keep an mp4 under `name`, which orders it among the figures; labels stand above its parts, left to right."""
+        content = {"name": name, "title": title, "caption": caption, "labels": list(labels)}
+        self._write("films", name, {**content, "film": b64encode(film).decode()})
+
+    def films(self) -> list[dict[str, Any]]:
+        """All kept films, sorted by name; `film` is the mp4 in base64."""
+        return list(self._read("films").values())
 
     def save_headline(self, notebook: str, numbers: Mapping[str, Any]) -> None:
         """Keep the numbers a notebook ends with."""

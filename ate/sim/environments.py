@@ -151,9 +151,9 @@ class Environments:
         return qpos, observation(self.task, tool, matrix, self.object_position, self.object_quaternion, self.goal)
 
     def moment(self) -> Moment:
-        """What is kept of this step: qpos, tool and object."""
+        """What is kept of this step: qpos, tool, object and state."""
         qpos, state = self.observe()
-        return Moment(qpos, state[:, TOOL], state[:, OBJECT])
+        return Moment(qpos, state[:, TOOL], state[:, OBJECT], state=state)
 
     def step(self, action: ArrayLike) -> None:
         """Hold one command for one control step (1/20 s) in every active environment.

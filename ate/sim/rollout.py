@@ -29,6 +29,7 @@ class Tracks:
         object: (N, T + 1, 3) float32 centre of the object, likewise.
         goal: (N, 3) float32, metres; zeros for a task without a goal.
         image: (N, T + 1, height, width, 3) uint8; None where a simulator gives no pictures.
+        state: (N, T + 1, 20) float32 of `ate.sim.tasks`; None in other simulators.
     """
 
     qpos: NDArray[np.float32]
@@ -36,6 +37,7 @@ class Tracks:
     object: NDArray[np.float32]
     goal: NDArray[np.float32]
     image: NDArray[np.uint8] | None = None
+    state: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +150,10 @@ def _outcome(where: Simulator, batch: Batch, rows: slice, log: Sequence[Moment] 
             np.stack([getattr(moment, name)[rows] for moment in log], axis=1) for name in ("qpos", "tool", "object")
         )
         images = [moment.image[rows] for moment in log if moment.image is not None]
+        states = [moment.state[rows] for moment in log if moment.state is not None]
         image = np.stack(images, axis=1) if images else None
-        tracks = Tracks(qpos, tool, centre, batch.goal[rows].astype(np.float32), image)
+        state = np.stack(states, axis=1) if states else None
+        tracks = Tracks(qpos, tool, centre, batch.goal[rows].astype(np.float32), image, state)
     return Rollouts(
         where.robot,
         where.task,

@@ -28,12 +28,14 @@ class Moment:
         tool: (N, 3) tool point in the table frame, metres; (N, 0) where a simulator does not say.
         object: (N, 3) centre of the object, likewise.
         image: (N, height, width, 3) uint8; None where there are no pictures.
+        state: (N, 20) of `ate.sim.tasks`, from which the scene is drawn; None in other simulators.
     """
 
     qpos: Floats
     tool: Floats
     object: Floats
     image: NDArray[np.uint8] | None = None
+    state: Floats | None = None
 
 
 class Batch(Protocol):
@@ -119,7 +121,7 @@ class TableTop:
         return task(self.task).steps
 
     def start(self, seeds: Sequence[int], threads: int | None = None, record: bool = False) -> Batch:
-        """The environments; `record` changes nothing, the scene has no pictures."""
+        """The environments; `record` changes nothing, the scene is drawn from its states afterwards."""
         from ate.sim.environments import Environments
 
         return Environments(self.robot, self.task, seeds, threads=threads, freeze_successes=True)

@@ -50,6 +50,9 @@ from .report.alignment import reconstruction_picture as reconstruction_picture
 from .report.alignment import walk_picture as walk_picture
 from .report.captions import FIGURES as FIGURES
 from .report.captions import Picture as Picture
+from .report.contrast import show_contrast as show_contrast
+from .report.motion import motion_html as motion_html
+from .report.motion import show_motion as show_motion
 from .report.section import Section as Section
 from .report.write import write_report as write_report
 from .tables.diagnosis import show_diagnosis as show_diagnosis

@@ -17,6 +17,7 @@ from ate.data.doctor.report import FAIL
 from ate.viz.report.captions import Picture
 from ate.viz.tables.html import COLORS, OTHER, table_html
 from ate.viz.tables.rows import table
+from ate.viz.video import Film, video_html
 
 # Set by `ate run`.
 BATCH = "ATE_BATCH"
@@ -72,6 +73,12 @@ def show_picture(picture: Picture) -> None:
     display(HTML(f"<h4>{escape(picture.title)}</h4>"))
     draw(picture.figure)
     display(HTML(f"<p style='max-width:60em;color:{SOFT_TEXT}'>{escape(picture.caption)}</p>"))
+
+
+def show_film(film: Film) -> None:
+    """Display a film between its title and its caption."""
+    display(HTML(f"<h4>{escape(film.title)}</h4>{video_html(film.data, film.labels)}"))
+    display(HTML(f"<p style='max-width:60em;color:#5c6773'>{escape(film.caption)}</p>"))
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -144,26 +151,40 @@ def pick_figure(options: Mapping[str, Any], make: Callable[[Any], go.Figure], la
         _redrawing("Dropdown", label, lambda name: make(options[name]), options=list(options), value=value)
 
 
-def pick_episode(count: int, make: Callable[[int], go.Figure], label: str = "episode", first: int = 0) -> None:
-    """A slider over episodes 0 … count − 1 that draws `make(index)`, at first that of `first`; nothing in batch."""
+def pick_episode(
+    count: int, make: Callable[[int], go.Figure], label: str = "episode", first: int = 0,
+    beside: Callable[[int], str] | None = None,
+) -> None:  # fmt: skip
+    """A slider over episodes 0 … count − 1 that draws `make(index)`, at first that of `first`; nothing in batch.
+
+    `beside` gives HTML of the same episode, which stands left of the figure.
+    """
     if not in_batch():
         place = {"value": min(first, count - 1), "min": 0, "max": count - 1}
-        _redrawing("IntSlider", label, make, **place, continuous_update=False)
+        _redrawing("IntSlider", label, make, beside, **place, continuous_update=False)
 
 
-def _redrawing(kind: str, label: str, make: Callable[[Any], go.Figure], **options: Any) -> None:
+def _redrawing(
+    kind: str, label: str, make: Callable[[Any], go.Figure], beside: Callable[[Any], str] | None = None, **options: Any
+) -> None:
     """Display a control and, below it, the figure of its value; errors of `make` are shown there too."""
     import ipywidgets as widgets
 
     control = getattr(widgets, kind)(**options)
     control.description, control.style.description_width = label, "initial"
-    output = widgets.Output()
+    output, left = widgets.Output(), widgets.Output()
 
     def refresh(_: Any = None) -> None:
         with output:
             output.clear_output(wait=True)
             draw(make(control.value))
+        if beside is not None:
+            with left:
+                left.clear_output(wait=True)
+                display(HTML(beside(control.value)))
 
     control.observe(refresh, names="value")
-    display(widgets.VBox([control, output]))
+    if beside is not None:
+        left.layout.width, output.layout.width = "310px", "calc(100% - 320px)"
+    display(widgets.VBox([control, output if beside is None else widgets.HBox([left, output])]))
     refresh()

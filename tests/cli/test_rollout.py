@@ -1,7 +1,9 @@
 """`ate rollout` and `ate serve` from the command line."""
 
 import json
+from functools import partial
 
+import av
 import pytest
 from click.testing import CliRunner
 
@@ -11,6 +13,7 @@ from ate.errors import InputError
 from ate.experiments.settings import SHIPPED
 from ate.policies import build
 from ate.policies.serving.server import Service
+from ate.viz.figures.footage import rollout_pictures
 
 
 @pytest.fixture
@@ -62,3 +65,13 @@ def test_the_address_has_the_token_of_the_environment(policy_file, monkeypatch):
     result = CliRunner().invoke(serve, ["--policy", policy_file])
     assert result.exit_code == 0 and "token=known" in result.output
     assert asked == [("known", ("127.0.0.1", 8000, False))]
+
+
+@pytest.mark.slow
+def test_a_film_is_an_mp4_where_its_name_says_so(policy_file, tmp_path, monkeypatch):
+    monkeypatch.setattr("ate.viz.figures.footage.rollout_pictures", partial(rollout_pictures, side=32))
+    film = tmp_path / "film.mp4"
+    words = ["--policy", policy_file, "--robot", "ur5e", "--rollouts", "1", "--film", str(film)]
+    assert CliRunner().invoke(rollout, words).exit_code == 0
+    with av.open(str(film)) as container:
+        assert container.streams.video[0].width == 32 and container.streams.video[0].frames > 2

@@ -49,6 +49,7 @@ def played(monkeypatch):
 
     monkeypatch.setattr("ate.viz.widgets.cell.replay_in", again)
     monkeypatch.setattr("ate.viz.widgets.cell.draw", seen.drawn.append)
+    monkeypatch.setattr("ate.viz.report.contrast.draw", seen.drawn.append)
     monkeypatch.setattr("ate.viz.widgets.cell.show_table", seen.tables.append)
     monkeypatch.setattr("ate.viz.report.section.show_table", seen.tables.append)
     monkeypatch.setattr("ate.viz.report.section.show_picture", lambda picture: None)

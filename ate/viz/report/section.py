@@ -21,7 +21,7 @@ from ate.experiments.summary import budget, rolled_out
 from ate.policies.noise import in_words
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
-from ate.viz.display import show_lines, show_opening, show_picture, show_table, show_warning
+from ate.viz.display import show_film, show_lines, show_opening, show_picture, show_table, show_warning
 from ate.viz.figures.comparison import paired_differences, success
 from ate.viz.figures.cost import cost
 from ate.viz.figures.grid import grid, meter_grid
@@ -33,6 +33,7 @@ from ate.viz.report.alert import TINY, alerts
 from ate.viz.report.captions import FIGURES, Picture
 from ate.viz.report.opening import PENDING, QUESTIONS, opening
 from ate.viz.tables.rows import table
+from ate.viz.video import Film
 
 # What the report shows of a comparison, and of a sweep: there only what stays legible with hundreds of cells.
 COMPARED = (success, paired_differences, open_loop_error, loss_curves, guidance_anatomy)
@@ -118,6 +119,13 @@ class Section:
             self.run.save_figure(name, picture.figure, title=picture.title, caption=picture.caption)
             if self.displayed and displayed:
                 show_picture(picture)
+
+    def film(self, film: Film) -> None:
+        """Keep and display a film."""
+        name = self.name(film.name)
+        self.run.save_film(name, film.data, title=film.title, caption=film.caption, labels=film.labels)
+        if self.displayed:
+            show_film(film)
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Display rows as a table."""

@@ -19,6 +19,7 @@ from ate.viz.report.captions import TABLES, Words
 from ate.viz.report.fact import facts
 from ate.viz.tables.html import table_html
 from ate.viz.tables.rows import table, text
+from ate.viz.video import video_html
 
 
 def write_report(run: RunDirectory | Sequence[RunDirectory], out: Path | None = None) -> Path:
@@ -86,7 +87,8 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
     headlines, cards, figures, failures = run.headlines(), run.cards(), run.figures(), run.failures()
     stale = stale_sections(run)
     headlines, cards = ({k: v for k, v in part.items() if k not in stale} for part in (headlines, cards))
-    figures = [figure for figure in figures if figure["name"].split("_")[0] not in stale]
+    figures = [item for item in (*figures, *run.films()) if item["name"].split("_")[0] not in stale]
+    figures.sort(key=lambda item: item["name"])
     failed = {failure.notebook for failure in failures}
     keys = sorted({*headlines, *cards, *failed, *(figure["name"].split("_")[0] for figure in figures)}, key=_place)
     sections = [
@@ -146,7 +148,7 @@ def _section(
         "numbers": [(name, value) for name, value in numbers if not (isinstance(value, str) and len(value) > LINE)],
         "tables": [{**content, **_words(name)} for name, content in tables.items()],
         "figures": [
-            {**figure, "id": f"{prefix}-{figure['name']}", "packed": packed(figure["figure"])}
+            {**figure, "id": f"{prefix}-{figure['name']}", **_content(figure)}
             for figure in figures
             if figure["name"].startswith(f"{key}_")
         ],
@@ -154,6 +156,13 @@ def _section(
         "card": _card(card),
         "command": card.get("command"),
     }  # fmt: skip
+
+
+def _content(figure: Mapping[str, Any]) -> dict[str, Any]:
+    """What is put between title and caption: a player of a film, or a plotly figure for the page's script to unpack."""
+    if "film" in figure:
+        return {"player": Markup(video_html(figure["film"], figure["labels"]))}
+    return {"packed": packed(figure["figure"])}
 
 
 def _words(name: str) -> dict[str, str]:

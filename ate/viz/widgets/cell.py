@@ -1,53 +1,52 @@
 """The explorer of an ablation: click a cell to see its run card, its curves, and rollouts of its policy."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 import joblib
 from IPython.display import HTML, display
 
 from ate.experiments.preparation import in_parallel
-from ate.experiments.replay import Replay, replay_in, telling
+from ate.experiments.replay import Replay, replay_in
 from ate.experiments.results import RunResult
 from ate.experiments.study import Study
 from ate.experiments.summary import rolled_out
 from ate.viz.display import SOFT_TEXT, draw, in_batch, progress, show_table
-from ate.viz.figures.film import film_strip
 from ate.viz.figures.grid import grid
 from ate.viz.figures.panels import Cell, Panel, compared, panels
 from ate.viz.figures.steer import guidance_anatomy, loss_curves
 from ate.viz.report.captions import FIGURES, Picture
+from ate.viz.report.contrast import FIRST, display_parts, show_parts, telling_parts
 from ate.viz.report.section import Section
 from ate.viz.style import INK
 from ate.viz.tables.cell_card import card_html, seed_rows
 from ate.viz.widgets.figure import FigureWidget, Point
 
-if TYPE_CHECKING:
-    from ate.sim.rollout import Rollouts
-
 CHOSEN = "chosen"
-FILM = (
-    "The first rollout that succeeded and the first that failed. Line and triangle: path and position of the tool. "
-    "Dotted line and square: path and position of the object. Cross: the goal. Metres in the frame of the table; the "
-    "robot stands at negative x."
-)
-
-OWN_FILM = "The first rollout that succeeded and the first that failed, from start to end, as the simulator gives them."
 
 
 def extremes(results: Sequence[RunResult]) -> dict[str, RunResult]:
-    """The highest and the lowest cell against λ = 0, each by the run of its first seed; none without rollouts."""
+    """The highest and the lowest cell against λ = 0; none without rollouts.
+
+    Each by the training seed that shows it best: of the highest the one with the most successes, of the lowest the one
+    with the fewest, so that a failure is seen where there is one.
+    """
     if not rolled_out(results):
         return {}
     all_panels = panels(results)
     differences = [
-        (difference.mean, panel.cells[cell][0])
+        (difference.mean, panel.cells[cell])
         for panel, cells in zip(all_panels, compared(all_panels), strict=True)
         for cell, difference in cells.items()
     ]
     highest, lowest = (pick(differences, key=lambda pair: pair[0])[1] for pick in (max, min))
-    return {"highest": highest} if highest is lowest else {"highest": highest, "lowest": lowest}
+    most, fewest = (pick(cell, key=_successes) for pick, cell in ((max, highest), (min, lowest)))
+    return {"highest": most} if highest is lowest else {"highest": most, "lowest": fewest}
+
+
+def _successes(run: RunResult) -> int:
+    return sum(run.success)
 
 
 def replayed(study: Study, results: Mapping[str, RunResult]) -> dict[str, Replay]:
@@ -75,14 +74,9 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section:
     losses = loss_curves([*panel.base, *runs])
     section.show(Picture(f"{which}_loss", losses, f"{title}: loss, and that of λ = 0", FIGURES["loss_curves"].caption))
     if done.rollouts is not None:
-        film = film_strip(done.rollouts, telling(done.rollouts.success))
+        parts = telling_parts(done.rollouts)
         about = f"{title}: rollouts of training seed {result.seed}"
-        section.show(Picture(f"{which}_film", film, about, f"{film_words(done.rollouts)} {_summary(done)}"))
-
-
-def film_words(rollouts: "Rollouts") -> str:
-    """What a film strip of these rollouts shows."""
-    return FILM if rollouts.tracks is not None and rollouts.tracks.tool.shape[-1] else OWN_FILM
+        show_parts(section, parts, f"{which}_film", about, f"{FIRST} {_summary(done)}")
 
 
 def _summary(done: Replay) -> str:
@@ -200,5 +194,5 @@ class CellExplorer:
         done = self._replayed[key]
         if done.rollouts is not None:
             with self.film:
-                draw(film_strip(done.rollouts, telling(done.rollouts.success)))
+                display_parts(telling_parts(done.rollouts))
         self._say(_summary(done))

@@ -18,6 +18,7 @@ from ate.viz.display import SOFT_TEXT, draw, in_batch, show_table
 from ate.viz.figures.chunk import chunk_title, chunk_view, walk_view
 from ate.viz.figures.latent_map import latent_maps, projected
 from ate.viz.report.alignment import precision_note
+from ate.viz.report.motion import chunk_html, walk_html
 from ate.viz.widgets.figure import FigureWidget, Point
 
 PCA, UMAP = "PCA", "UMAP, joint fit"
@@ -92,7 +93,7 @@ class Explorer:
         self.figure = FigureWidget(latent_maps(latent_map, self._planes[PCA], PCA, note))
         self.map = widgets.Dropdown(options=[PCA], value=PCA, description="map")
         self.status = widgets.HTML()
-        self.chunk, self.summary, self.walk, self.errors = (widgets.Output() for _ in range(4))
+        self.chunk, self.motion, self.summary, self.walk, self.errors = (widgets.Output() for _ in range(5))
         most = min(8, len(latent_map.directions[1]))
         self.direction = widgets.Dropdown(options=[(f"direction {i + 1}", i) for i in range(most)], value=0)
         self.amount = widgets.FloatSlider(
@@ -108,7 +109,9 @@ class Explorer:
         self.share.observe(self._guarded(self._interpolated), names="value")
         walks = widgets.HBox([self.direction, self.amount, self.share])
         head = widgets.HBox([self.map, self.status])
-        self.box = widgets.VBox([head, self.figure, self.errors, self.summary, self.chunk, walks, self.walk])
+        self.box = widgets.VBox(
+            [head, self.figure, self.errors, self.summary, self.chunk, self.motion, walks, self.walk]
+        )
         self.box.add_class("ate-explorer")
         self._say("Click a point to see its chunk. Draw around points to see a summary of them.")
         self._guarded(self._show)()
@@ -146,6 +149,9 @@ class Explorer:
             self.chunk.clear_output(wait=True)
             display(HTML(f"<h4>{chunk_title(self.latent_map, self.clicked[-1])}</h4>"))
             draw(chunk_view(self.latent_map, self.clicked[-1]))
+        with self.motion:
+            self.motion.clear_output(wait=True)
+            display(HTML(chunk_html(self.latent_map, self.clicked[-1])))
 
     def _select(self, points: Sequence[Point]) -> None:
         selected = sorted(set(self._rows(points)))
@@ -164,7 +170,10 @@ class Explorer:
     def _walked(self, _: Any = None) -> None:
         amounts = sorted({0.0, float(self.amount.value)})
         chunks = self.latent_map.walk(self.direction.value, amounts)
-        self._decoded(walk_view(self.latent_map, chunks, amounts, f"σ along direction {self.direction.value + 1}"))
+        what = f"σ along direction {self.direction.value + 1}"
+        self._decoded(
+            walk_view(self.latent_map, chunks, amounts, what), chunks, [f"{amount:g} σ" for amount in amounts]
+        )
 
     def _interpolated(self, _: Any = None) -> None:
         if len(self.clicked) < 2:
@@ -173,12 +182,14 @@ class Explorer:
         shares = sorted({0.0, float(self.share.value), 1.0})
         source, target = self.clicked
         chunks = self.latent_map.between(source, target, shares)
-        self._decoded(walk_view(self.latent_map, chunks, shares, "share of the way<br>from source to target"))
+        figure = walk_view(self.latent_map, chunks, shares, "share of the way<br>from source to target")
+        self._decoded(figure, chunks, [f"{share:g} of the way" for share in shares])
 
-    def _decoded(self, figure: go.Figure) -> None:
+    def _decoded(self, figure: go.Figure, chunks: np.ndarray, labels: Sequence[str]) -> None:
         with self.walk:
             self.walk.clear_output(wait=True)
             draw(figure)
+            display(HTML(walk_html(self.latent_map, chunks, labels)))
 
     def _add_umap(self, computed: "Future[np.ndarray]") -> None:
         """Offer the UMAP, or show why there is none.

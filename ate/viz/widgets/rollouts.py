@@ -3,22 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ate.experiments.replay import telling
 from ate.experiments.seed_run import SeedRun, roll_out, simulated
 from ate.experiments.study import Study
 from ate.policies.noise import in_words
 from ate.runs.device import one_thread
-from ate.viz.figures.film import film_strip
-from ate.viz.report.captions import Picture
+from ate.viz.report.contrast import FIRST, show_parts, telling_parts
 from ate.viz.report.section import Section
-from ate.viz.widgets.cell import film_words
 
 # Rollouts of which the first success and the first failure are shown: pictures of all would take gigabytes.
 ROLLED = 8
 
 
 def show_rollouts(study: Study, trained: Mapping[str, SeedRun], section: Section, method: str = "direct") -> None:
-    """Display rollouts of one method, one figure a parameterisation; a sentence where there is no simulator.
+    """Display rollouts of one method, one film a parameterisation; a sentence where there is no simulator.
 
     A simulator of the user's own gives its pictures where its address names some (`image=`), else the joints over time.
 
@@ -37,7 +34,6 @@ def show_rollouts(study: Study, trained: Mapping[str, SeedRun], section: Section
         with one_thread():
             rollouts = roll_out(few, done.trained[method].policy, done.episodes, 0, record=True)
         count = f"{int(rollouts.success.sum())} of {len(rollouts.success)} rollouts succeed."
-        words = f"{film_words(rollouts)} {method.capitalize()}, training seed 0: {count}"
-        film = film_strip(rollouts, telling(rollouts.success))
+        words = f"{FIRST} {method.capitalize()}, training seed 0: {count}"
         title = f"Rollouts on {study.adapt.robot}, {in_words(kind)}"
-        section.show(Picture(f"film_{kind.replace('_', '-')}", film, title, words))
+        show_parts(section, telling_parts(rollouts), f"film_{kind.replace('_', '-')}", title, words)
