@@ -12,6 +12,7 @@ from ate.diagnose import (
     normalization,
     prediction_error,
     replay,
+    sight,
     stuck_at_start,
     weights,
 )
@@ -33,7 +34,7 @@ def run_checks(
     simulator: bool | str | None = None,
     seed: int = 0,
 ) -> Diagnosis:
-    """Run the eight checks on a policy with a low loss and a bad robot.
+    """Run the eight checks on a policy with a low loss and a bad robot; two more on one that sees pictures.
 
     Args:
         policy: what was trained: a policy of ours, or any callable from an observation to a chunk
@@ -60,7 +61,7 @@ def run_checks(
     # A cause further down explains a large training error: the finding there refers to it.
     cause = next((finding for finding in (normalized, loaded) if finding.level == FAIL), None)
     training_error = prediction_error.training(episodes.robot, errors["training"], cause)
-    checks = (
+    checks: tuple[Finding, ...] = (
         replay.check(episodes, simulator),
         training_error,
         prediction_error.held_out(errors.get("held out"), errors["training"], training_error),
@@ -70,6 +71,9 @@ def run_checks(
         loaded,
         normalized,
     )
+    if isinstance(policy, Policy) and policy.eyes is not None and simulator is not False:
+        assert isinstance(training, PolicyPredictions)
+        checks += sight.check(policy, training.space, seed)
     return Diagnosis(episodes.robot, checks, errors)
 
 

@@ -23,7 +23,9 @@ _DEEPEST, _MOST_KEYS = 12, 200
 # Files that are opened to recognise a layout.
 _LOOKED_AT = 5
 _REPORTED = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
-_TEXTS = ("robot", "task", "units", "converted", "origin", "retargeted_from", "retargeted_file", "retargeted_episode")
+_TEXTS = (
+    "robot", "task", "units", "converted", "origin", "retargeted_from", "retargeted_file", "retargeted_episode", "seen",
+)  # fmt: skip
 # Names of the attribute by which recorders mark an episode in which the task was done.
 _OUTCOMES = ("success", "is_success", "successful", "succeeded")
 _LISTS = ("joint_names", "action_names", "state_names", "phase_names")
