@@ -1,8 +1,8 @@
 """Sight: the data of a study whose policies see pictures, and words, in place of the task's state.
 
-    <run>/vision/<hash>/old/<robot>      pre-training episodes as the encoder sees them
-    <run>/vision/<hash>/adapt/<robot>    the demonstrations
-    <run>/vision/<hash>/new/<robot>      pre-training episodes with the new robot in the pictures, where asked for
+    <run>/vision/<hash>/pretrain/<robot>            pre-training episodes as the encoder sees them
+    <run>/vision/<hash>/pretrain-as-<new>/<robot>   the same with the new robot in the pictures, where asked for
+    <run>/vision/<hash>/adapt/<new>                 the demonstrations
 
 Everything after that is as it is for a state: a set that was seen is a set like any other (`ate.policies.vision.seen`).
 """
@@ -26,7 +26,7 @@ from ate.steer.retargeting import retarget
 
 ENCODER = SHIPPED / "vision" / "encoder.safetensors"
 """The shipped encoder (`ate vision train`)."""
-OLD, NEW, ADAPT = "old", "new", "adapt"
+OLD, ADAPT = "pretrain", "adapt"
 
 
 def seen_data(settings: Settings) -> Settings:
@@ -40,26 +40,21 @@ def seen_data(settings: Settings) -> Settings:
     """
     if settings.policy != "vision":
         return settings
-    raw = replace(settings, exclude="", exclude_pretrain="")
-    sets, adapt = DataSet(raw.pretrain).load_sets(), DataSet(raw.adapt).load()
+    sets, adapt = DataSet(settings.pretrain).load_sets(), DataSet(settings.adapt).load()
     if is_seen(adapt) and all(map(is_seen, sets)):
         return settings
     eyes = Eyes(encoder_in(), _task(sets, adapt))
-    parts = [[s.digest for s in (*sets, adapt)], eyes.digest, eyes.task]
     RunDirectory(settings.directory).create()
-    folder = settings.directory / "vision" / content_key(parts)[:12]
-    with lock(folder, "drawing and seeing"):
-        _kept(adapt, eyes, folder / ADAPT / adapt.robot)
-        for episodes in sets:
-            _kept(episodes, eyes, folder / OLD / episodes.robot)
-        if settings.redrawn:
-            moved = None
-            for episodes in sets:
-                target = folder / NEW / episodes.robot
-                if not target.exists():
-                    moved = moved or _moved(sets, adapt)
-                    _kept(episodes, eyes, target, moved)
-    return replace(settings, pretrain=str(folder / OLD), adapt=str(folder / ADAPT / adapt.robot))
+    root = settings.directory / "vision"
+    old = root / content_key([eyes.digest, *(s.digest for s in sets)])[:12] / OLD
+    own = root / content_key([eyes.digest, adapt.digest])[:12] / ADAPT / adapt.robot
+    with lock(root, "drawing and seeing"):
+        _keep(own, [adapt], eyes)
+        _keep(old, sets, eyes)
+        if settings.redrawn and any(_unkept(new := _redrawn(old, adapt.robot), sets)):
+            moved = retarget(sets, placement(adapt), joint_names=adapt.joint_names, placements=placements(sets))
+            _keep(new, sets, eyes, moved)
+    return replace(settings, pretrain=str(old), adapt=str(own))
 
 
 def replayed(settings: Settings) -> DataSet:
@@ -67,7 +62,7 @@ def replayed(settings: Settings) -> DataSet:
     data = settings.pretrain_data
     if settings.policy != "vision" or not settings.redrawn:
         return data
-    return replace(data, path=str(Path(data.path).with_name(NEW)))
+    return replace(data, path=str(_redrawn(Path(data.path), Path(settings.adapt).name)))
 
 
 def encoder_in(file: Path = ENCODER) -> Encoder:
@@ -93,10 +88,17 @@ def _task(sets: Sequence[Episodes], adapt: Episodes) -> str:
     return tasks[0]
 
 
-def _kept(episodes: Episodes, eyes: Eyes, folder: Path, drawn: Episodes | None = None) -> None:
-    if not folder.exists():
-        write(see(episodes, eyes, drawn), eyes, folder)
+def _keep(folder: Path, sets: Sequence[Episodes], eyes: Eyes, drawn: Episodes | None = None) -> None:
+    """Write sets as they are seen, each once."""
+    for episodes, target in _unkept(folder, sets):
+        write(see(episodes, eyes, drawn), eyes, target)
 
 
-def _moved(sets: Sequence[Episodes], adapt: Episodes) -> Episodes:
-    return retarget(sets, placement(adapt), joint_names=adapt.joint_names, placements=placements(sets))
+def _unkept(folder: Path, sets: Sequence[Episodes]) -> list[tuple[Episodes, Path]]:
+    """Sets that are not written yet, each with its folder: one a sub-folder, or the folder where it is the robot's."""
+    targets = [folder if folder.name == episodes.robot else folder / episodes.robot for episodes in sets]
+    return [pair for pair in zip(sets, targets, strict=True) if not pair[1].exists()]
+
+
+def _redrawn(old: Path, robot: str) -> Path:
+    return old.with_name(f"{OLD}-as-{robot}")

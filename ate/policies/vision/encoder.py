@@ -28,6 +28,8 @@ FRONT, WRIST = "front", "wrist"
 CAMERAS = (FRONT, WRIST)
 GROUPS: Mapping[str, int] = {"object": 3, "yaw": 2, "goal": 3}
 """What is located, and its numbers; each has one spread."""
+# Sentences that differ in their colour alone are half a unit apart, in hundreds of numbers.
+APART = 20.0
 # Spreads in units: between 0.15 mm and 40 cm.
 NARROWEST, WIDEST = -6.5, 1.4
 
@@ -117,7 +119,12 @@ class Encoder(nn.Module):
     Args:
         config: sizes.
         seed: of the weights.
+
+    Attributes:
+        centre: mean vector of the sentences of training `(s,)`: what they have in common tells none of them apart.
     """
+
+    centre: Tensor
 
     def __init__(self, config: EncoderConfig | None = None, seed: int = 0) -> None:
         super().__init__()
@@ -126,10 +133,11 @@ class Encoder(nn.Module):
             self.cameras = nn.ModuleDict({name: Camera(self.config) for name in self.config.cameras})
             self.sentence = nn.Linear(self.config.sentence, self.config.words)
             self.asked = nn.Linear(self.config.words, len(self.config.tasks))
+        self.register_buffer("centre", torch.zeros(self.config.sentence))
 
     def words(self, sentences: Tensor) -> Tensor:
         """Words `(B, w)` in [−1, 1] of the vectors of sentences `(B, s)`, of length 1."""
-        return torch.tanh(4 * self.sentence(sentences))
+        return torch.tanh(self.sentence(APART * (sentences - self.centre)))
 
     def forward(self, pictures: Tensor, words: Tensor) -> dict[str, Located]:
         """What each camera says of pictures `(B, cameras, H, W, 3)` uint8.

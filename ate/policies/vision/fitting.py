@@ -28,7 +28,7 @@ from ate.sim.tasks import GOAL, OBJECT, STATE_NAMES
 
 BETA = 0.5
 # Deviations of the jitter: brightness, contrast and the gain of each colour; and of the noise on a sentence's vector.
-BRIGHTNESS, CONTRAST, GAIN, VECTOR = 0.12, 0.12, 0.08, 0.02
+BRIGHTNESS, CONTRAST, GAIN, VECTOR = 0.12, 0.12, 0.08, 0.005
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,7 @@ def fit_encoder(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.steps + 1, pct_start=0.1
     )
+    encoder.centre.copy_(torch.cat([*sentences.of.values()]).mean(0))
     encoder.train().requires_grad_(True)
     for step in range(config.steps):
         size = max(1, config.batch // len(tasks))
