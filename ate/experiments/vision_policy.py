@@ -65,13 +65,13 @@ class VisionTraining:
     data: str = ""
     tasks: tuple[str, ...] = tuple(TASKS)
     size: int = 64
-    encoder_steps: int = 2400
+    encoder_steps: int = 1600
     encoder_batch: int = 64
-    every: int = 3
+    every: int = 4
     held_out: float = 0.1
-    steps: int = 24_000
+    steps: int = 16_000
     batch: int = 128
-    hidden: int = 320
+    hidden: int = 256
     depth: int = 3
     parameterization: str = "sample"
     horizon: int = 16

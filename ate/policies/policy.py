@@ -197,7 +197,9 @@ class Policy(nn.Module):
         """
         if self.eyes is None:
             return lambda qpos, state: self.act(qpos, state if self.config.state else None, generator)
-        watch, robot = self.eyes.watch(), self.spaces[0].embodiment.name
+        from ate.policies.vision.watch import Watch
+
+        watch, robot = Watch(self.eyes), self.spaces[0].embodiment.name
         return lambda qpos, state: self.act(qpos, watch.see(robot, qpos, state), generator)
 
     def moved_to(self, space: ActionSpace) -> "Policy":

@@ -200,6 +200,22 @@ class Eyes:
         pictures = self.pictures(*(drawn or (robot, qpos)), state, scene)
         return self.shown_of(state, self.look(robot, qpos, pictures, scene.words), scene.words)
 
+    def shown_with(self, robot: str, qpos: Floats, pictures: Pictures, sentences: Sequence[str]) -> Floats:
+        """What the policy is shown, `(N, 20 + w)`, of pictures from anywhere, and a sentence each.
+
+        Raises:
+            InputError: a robot whose kinematics are not built in, or a sentence without a vector.
+        """
+        with torch.no_grad():
+            words = self.encoder.words(torch.from_numpy(vectors(sentences))).numpy()
+        state = np.zeros((len(qpos), len(STATE_NAMES)), np.float32)
+        position, rotation = replace(Placement.of(robot), tool=np.eye(4)).forward(
+            np.asarray(qpos, float)[:, : _arm(robot)]
+        )
+        state[:, TOOL] = position
+        state[:, 3:9] = np.concatenate([rotation[..., 0], rotation[..., 1]], -1)
+        return self.shown_of(state, self.look(robot, qpos, pictures, words), words)
+
     def shown_of(self, state: Floats, seen: Seen, words: Floats) -> Floats:
         """The columns of `columns`: the tool's of the state, what was seen, and the words."""
         rows = np.zeros((len(state), len(STATE_NAMES)), np.float32)
@@ -207,10 +223,6 @@ class Eyes:
         rows[:, OBJECT], rows[:, YAW], rows[:, GOAL] = (seen.mean[name] for name in ("object", "yaw", "goal"))
         rows[:, OFFSET] = rows[:, OBJECT] - rows[:, TOOL]
         return np.concatenate([rows, words], axis=1)
-
-    def watch(self) -> "Watch":
-        """Eyes over episodes that begin now."""
-        return Watch(self)
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values and tensors, for a checkpoint."""
@@ -232,32 +244,20 @@ class Eyes:
         return cls.from_tree(checkpoint.load(file))
 
 
-class Watch:
-    """Eyes over N episodes that run side by side: markers and words stay what they were at the start."""
-
-    def __init__(self, eyes: Eyes) -> None:
-        self._eyes = eyes
-        self._scene: Scene | None = None
-
-    def see(self, robot: str, qpos: Floats, state: Floats) -> Floats:
-        """As `Eyes.see`; the first call is of the first states.
-
-        Raises:
-            InputError: another number of episodes than in the first call.
-        """
-        if self._scene is None:
-            self._scene = self._eyes.scene(state)
-        if len(self._scene.words) != len(state):
-            raise InputError(
-                f"{len(state)} episodes", where="eyes", expected=f"the {len(self._scene.words)} of the first call",
-                fix="take a new function of `Policy.acting` for every rollout",
-            )  # fmt: skip
-        return self._eyes.see(robot, qpos, state, self._scene)
-
-
 def tool_pose(robot: str, qpos: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pose (N, 3) and (N, 3, 3) of the conventional tool in the frame of the table, from joints `(N, dof)`."""
-    return Placement.of(robot).forward(np.asarray(qpos, float)[:, : ROBOTS[robot].joints])
+    return Placement.of(robot).forward(np.asarray(qpos, float)[:, : _arm(robot)])
+
+
+def _arm(robot: str) -> int:
+    """Joints of a built-in arm.
+
+    Raises:
+        InputError: an unknown robot, with the nearest one.
+    """
+    if robot not in ROBOTS:
+        raise unknown(robot, ROBOTS, where="robot of a policy that sees pictures")
+    return ROBOTS[robot].joints
 
 
 def _joined(parts: Sequence[Tensor]) -> NDArray[np.float64]:

@@ -42,10 +42,10 @@ class FitConfig:
         seed: of weights and batches.
     """
 
-    steps: int = 2400
+    steps: int = 1600
     batch: int = 64
     learning_rate: float = 2e-3
-    every: int = 3
+    every: int = 4
     seed: int = 0
 
 

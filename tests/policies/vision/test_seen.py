@@ -128,3 +128,20 @@ def test_a_policy_with_eyes_acts_on_pictures_in_rollouts(policy, pair):
 def scene_like(pair, robot):
     assert pair[0].robot == robot
     return pair[0]
+
+
+def test_an_actor_sees_the_pictures_and_words_of_its_observation(policy, pair):
+    """Those that are given, or those that are drawn of the simulator's state: the same where both are of one moment."""
+    from ate.policies.actor import Observation, PolicyActor
+
+    actor = PolicyActor(policy.moved_to(spaces([pair[0]], policy.config.features)[0]), "panda")
+    (qpos, *_), (state, *_) = started("panda")
+    drawn = actor(Observation(qpos=qpos, state=state))
+    scene = policy.eyes.scene(state[None])
+    pictures = policy.eyes.pictures("panda", qpos[None], state[None], scene)[0]
+    images = dict(zip(("front", "wrist"), pictures, strict=True))
+    actor.reset(0)
+    np.testing.assert_allclose(actor(Observation(qpos=qpos, images=images, task=scene.sentences[0])), drawn, atol=1e-4)
+    actor.reset(0)
+    other = {name: np.ascontiguousarray(image[:, ::-1]) for name, image in images.items()}
+    assert np.abs(actor(Observation(qpos=qpos, images=other, task=scene.sentences[0])) - drawn).max() > 1e-6
