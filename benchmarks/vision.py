@@ -29,10 +29,12 @@ from ate.experiments.summary import comparison_sentences, method_rows
 from ate.experiments.vision_policy import ENCODER, POLICY, Outcome, roll_vision
 from ate.policies.vision import Encoder, Eyes, localisation, moments
 from ate.policies.vision.instruction import COLOURS, PARAPHRASE, RIGHT, WRONG_COLOUR, WRONG_TASK
+from ate.policies.vision.seen import see, write
 from ate.runs.files import content_key, file_digest, read_json, write_json
 from ate.runs.tables import table_text
 from ate.sim.demos import ADAPT, PRETRAIN
 from ate.sim.tasks import TASKS
+from ate.steer.retargeting import retarget
 
 REDRAWN = ", redrawn"
 
@@ -117,17 +119,39 @@ def methods() -> tuple[list[MethodSpec], list[MethodSpec]]:
     return usual, [replace(m, name=m.name + REDRAWN) for m in usual if m.name in (RETARGET, GUIDED)]
 
 
-def adapt(run: Path, task: str, robot: str, seeds: int, rollouts: int, demonstrations: int) -> list[RunResult]:
+def seen_sets(run: Path, folder: Path, task: str, robot: str) -> tuple[Path, Path]:
+    """Pre-training sets and demonstrations as `seen_data` lays them, of those that `ate vision train` has seen."""
+    eyes = Eyes(Encoder.load(run / ENCODER), task)
+    old, new, own = folder / "seen" / "pretrain", folder / "seen" / f"pretrain-as-{robot}", folder / "seen" / robot
+    demonstrations = load(SHIPPED / task / "adapt" / robot)
+    if not own.exists():
+        write(see(demonstrations, eyes), eyes, own)
+    if not old.exists():
+        shutil.copytree(run / "seen" / task, old)
+    raw = [
+        s.select(range(len(known)))
+        for s, known in zip(load_sets(SHIPPED / task / "pretrain"), load_sets(old), strict=True)
+    ]
+    missing = [episodes for episodes in raw if not (new / episodes.robot).exists()]
+    moved = retarget(raw, robot, joint_names=demonstrations.joint_names) if missing else None
+    for episodes in missing:
+        write(see(episodes, eyes, moved), eyes, new / episodes.robot)
+    return old, own
+
+
+def adapt(
+    run: Path, task: str, robot: str, seeds: int, rollouts: int, demonstrations: int, steps: int
+) -> list[RunResult]:
     """Every method for one robot; policies that another robot's study has pre-trained are taken from there."""
     folder = run / f"{task}-{robot}"
-    for other in sorted(run.glob(f"{task}-*")):
-        for part in ("policies", "vision"):
-            if other != folder and (other / part).is_dir():
-                shutil.copytree(other / part, folder / part, dirs_exist_ok=True)
+    for other in sorted(run.glob(f"{task}-*/policies")):
+        if other.parent != folder:
+            shutil.copytree(other, folder / "policies", dirs_exist_ok=True)
+    old, own = seen_sets(run, folder, task, robot)
     given = {
-        "profile": "vision", "run": str(folder), "pretrain": str(SHIPPED / task / "pretrain"), "workers": 1,
-        "adapt": str(SHIPPED / task / "adapt" / robot), "seeds": seeds, "rollouts": rollouts,
-        "demonstrations": demonstrations, "executor": "here",
+        "profile": "vision", "run": str(folder), "pretrain": str(old), "adapt": str(own), "workers": 1,
+        "seeds": seeds, "rollouts": rollouts, "demonstrations": demonstrations, "executor": "here",
+        "pretrain_steps": steps,
     }  # fmt: skip
     usual, redrawn = methods()
     if not demonstrations:
@@ -147,6 +171,7 @@ def main() -> None:
     parser.add_argument("--rollouts", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--demonstrations", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=settings({"profile": "vision"}).pretrain_steps)
     parser.add_argument("--task", nargs="+", default=None, choices=list(TASKS))
     parser.add_argument("--robot", nargs="+", default=None)
     parser.add_argument("--told", nargs="+", default=[RIGHT, PARAPHRASE, WRONG_TASK, WRONG_COLOUR])
@@ -163,7 +188,7 @@ def main() -> None:
     else:
         for task in given.task or ["lift"]:
             for robot in given.robot or ADAPT:
-                results = adapt(run, task, robot, given.seeds, given.rollouts, given.demonstrations)
+                results = adapt(run, task, robot, given.seeds, given.rollouts, given.demonstrations, given.steps)
                 print(f"\n{task}, {robot}\n{table_text(method_rows(results))}")
                 print("\n".join(comparison_sentences(results)), flush=True)
 

@@ -52,9 +52,11 @@ class VisionTraining:
         data: folder of `<task>/pretrain/<robot>`; empty for the shipped demonstrations.
         tasks: that one policy learns.
         size: pixels of a picture's side.
+        trunk: folder of a frozen vision model for the encoder; empty for convolutions of its own.
         encoder_steps, encoder_batch: of the encoder's optimiser.
         every: rows of an episode that the encoder is trained on, every so many.
-        held_out: share of the episodes that the encoder never sees; the policy is trained on all.
+        held_out: share of the episodes that the encoder never sees.
+        episodes: of each robot and task, the first so many, that the policy is trained on; 0 for all.
         steps, batch: of the policy's optimiser.
         hidden, depth: of the policy's network.
         parameterization: what the policy predicts.
@@ -65,10 +67,12 @@ class VisionTraining:
     data: str = ""
     tasks: tuple[str, ...] = tuple(TASKS)
     size: int = 64
+    trunk: str = ""
     encoder_steps: int = 1600
     encoder_batch: int = 64
     every: int = 4
     held_out: float = 0.1
+    episodes: int = 0
     steps: int = 16_000
     batch: int = 128
     hidden: int = 256
@@ -184,7 +188,7 @@ def roll_vision(
 def _encoder(config: VisionTraining, out: Path, card: dict[str, Any], log: Log) -> Encoder:
     file = out / ENCODER
     if not file.exists():
-        encoder = Encoder(EncoderConfig(size=config.size), config.seed)
+        encoder = Encoder(EncoderConfig(size=config.size, trunk=config.trunk), config.seed)
         log(f"pictures for the encoder: every {config.every} rows")
         with _timed(card, out, "drawing for the encoder"):
             drawn = [
@@ -204,8 +208,9 @@ def _seen(config: VisionTraining, encoder: Encoder, out: Path, card: dict[str, A
         if not folder.exists():
             log(f"drawing and seeing {task}, {episodes.robot}")
             eyes = Eyes(encoder, task)
+            some = episodes.select(range(min(len(episodes), config.episodes or len(episodes))))
             with _timed(card, out, "drawing and seeing"):
-                write(see(episodes, eyes), eyes, folder)
+                write(see(some, eyes), eyes, folder)
     return [load(out / SEEN / task / episodes.robot) for task, episodes in _demonstrations(config)]
 
 

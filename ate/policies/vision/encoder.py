@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ate.errors import InputError
+from ate.policies.vision.trunk import trunk
 from ate.runs import checkpoint
 from ate.runs.device import seeded
 
@@ -47,6 +48,7 @@ class EncoderConfig:
         sentence: numbers of a sentence's vector.
         cameras: names, in the order of the pictures.
         tasks: what an instruction may ask for.
+        trunk: folder of a frozen vision model (`ate.policies.vision.trunk`); empty for convolutions of its own.
     """
 
     size: int = 64
@@ -57,6 +59,7 @@ class EncoderConfig:
     sentence: int = 384
     cameras: tuple[str, ...] = CAMERAS
     tasks: tuple[str, ...] = ("lift", "push", "place")
+    trunk: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +83,7 @@ class Camera(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         maps, hidden = config.maps, config.hidden
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(3, 16, 5, 2, 2), nn.SiLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.SiLU(), nn.Conv2d(32, maps, 3, 1, 1)
-        ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.convolutions, side = trunk(config.trunk, maps, config.size)
         self.mix = nn.Linear(config.words, config.mixtures * maps)
         points = maps + config.mixtures
         self.sharpness = nn.Parameter(torch.zeros(points))
@@ -90,8 +91,8 @@ class Camera(nn.Module):
         self.film = nn.Linear(config.words, 2 * hidden)
         self.middle = nn.Linear(hidden, hidden)
         self.leave = nn.Linear(hidden, sum(GROUPS.values()) + len(GROUPS))
-        side = torch.linspace(-1, 1, config.size // 4)
-        self.register_buffer("grid", torch.stack(torch.meshgrid(side, side, indexing="ij"), -1).flatten(0, 1).flip(-1))
+        at = torch.linspace(-1, 1, side)
+        self.register_buffer("grid", torch.stack(torch.meshgrid(at, at, indexing="ij"), -1).flatten(0, 1).flip(-1))
 
     def points(self, pictures: Tensor, words: Tensor) -> Tensor:
         """Points and how strongly they are seen, `(B, 3·(K + J))`, of pictures `(B, 3, H, W)` in [−1, 1]."""
