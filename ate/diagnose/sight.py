@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.data.space import ActionSpace
+from ate.errors import InputError
 from ate.policies.policy import Policy
 from ate.policies.vision.eyes import Eyes, Floats, Pictures, Scene
 from ate.policies.vision.instruction import COLOURS, WRONG_COLOUR, WRONG_TASK
@@ -38,17 +39,19 @@ OTHER_PICTURE, GREY_PICTURE = "the picture of another scene", "a grey picture"
 
 
 def check(policy: Policy, space: ActionSpace, seed: int) -> tuple[Finding, Finding]:
-    """The two findings.
+    """The two findings; skipped for a robot that is not simulated, and where no pictures can be drawn.
 
     Args:
         policy: with eyes.
-        space: of a simulated robot, in which it acts.
+        space: in which it acts.
         seed: of the noise that chunks are denoised from.
-
-    Raises:
-        InputError: a robot that the simulator does not know, or pictures cannot be drawn on this machine.
     """
-    found, robot = changes(policy, space, seed), space.embodiment.name
+    robot = space.embodiment.name
+    try:
+        found = changes(policy, space, seed)
+    except InputError as error:
+        reason = (robot, f"{error.where}: {error.got}", error.expected, error.fix)
+        return Finding(SKIPPED, LOOKS, *reason), Finding(SKIPPED, LISTENS, *reason)
     pictures = (OTHER_PICTURE, GREY_PICTURE)
     words = tuple(name for name in found.of if name not in pictures)
     looks, listens = found.of[OTHER_PICTURE] > 1, max(found.of[name] for name in words) > 1
@@ -63,7 +66,11 @@ def check(policy: Policy, space: ActionSpace, seed: int) -> tuple[Finding, Findi
 
 
 def changes(policy: Policy, space: ActionSpace, seed: int) -> Changes:
-    """How far each change of pictures or words moves the chunk; arguments and errors as `check`."""
+    """How far each change of pictures or words moves the chunk; arguments as `check`.
+
+    Raises:
+        InputError: a robot that the simulator does not know, or pictures cannot be drawn on this machine.
+    """
     assert policy.eyes is not None
     starts = _Starts.of(policy, policy.eyes, space)
     as_it_is, noise = starts.chunks(seed), starts.chunks(seed + 1)
@@ -114,6 +121,7 @@ class _Starts:
         words = self.scene.words if words is None else words
         seen = self.eyes.look(self.space.embodiment.name, self.qpos, pictures, words)
         rows = self.policy.observation(self.qpos, self.eyes.shown_of(self.state, seen, words), self.space)
-        mask = torch.from_numpy(self.space.loss_mask)
-        chunk = self.policy.denoise(torch.from_numpy(rows), mask, torch.Generator().manual_seed(seed))
-        return np.asarray(chunk[..., mask].numpy(), np.float32)
+        device = next(self.policy.parameters()).device
+        shown, mask = (torch.from_numpy(values).to(device) for values in (rows, self.space.loss_mask))
+        chunk = self.policy.denoise(shown, mask, torch.Generator().manual_seed(seed))
+        return np.asarray(chunk[..., mask].cpu().numpy(), np.float32)

@@ -161,7 +161,7 @@ def pretrain_policy(
                 **options,
             )  # fmt: skip
             trained = pretrain(policy, sets, _optim(settings), directory=folder).policy
-            trained.eyes = eyes_of(sets[0])
+            trained.eyes = eyes_of(sets[0]) if trained.config.state else None
             trained.save(file)
     return file
 

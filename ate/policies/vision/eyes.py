@@ -9,10 +9,10 @@ from what the scene holds; nothing but pictures, joints and words reaches the po
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,18 +21,16 @@ from torch import Tensor
 
 from ate.errors import InputError, unknown
 from ate.policies.vision import grounding
-from ate.policies.vision.encoder import GROUPS, Encoder
+from ate.policies.vision.encoder import CAMERAS, GROUPS, Encoder
 from ate.policies.vision.grounding import Seen
 from ate.policies.vision.instruction import VARIED, goal_colours, instructions
+from ate.policies.vision.renderers import renderer_of
 from ate.policies.vision.words import vectors
 from ate.robots.frames import Placement
 from ate.robots.kinematic_table import ROBOTS
 from ate.runs import checkpoint
 from ate.runs.files import array_digest, content_key
 from ate.sim.tasks import GOAL, OBJECT, STATE_NAMES, TASKS, TOOL
-
-if TYPE_CHECKING:
-    from ate.sim.render import Renderer
 
 Floats = NDArray[np.float32]
 Pictures = NDArray[np.uint8]
@@ -80,8 +78,7 @@ class Eyes:
     encoder: Encoder
     task: str
     told: str = VARIED
-    cameras: tuple[str, ...] = ("front", "wrist")
-    _renderers: dict[str, "Renderer"] = field(default_factory=dict, repr=False)
+    cameras: tuple[str, ...] = CAMERAS
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -93,16 +90,12 @@ class Eyes:
             raise InputError("no camera", where="eyes", expected="one or more", fix="believe front, wrist or both")
 
     def __deepcopy__(self, memo: object) -> "Eyes":
-        """Frozen, and a renderer belongs to its thread: copies of a policy share its eyes."""
+        """Frozen: copies of a policy share its eyes."""
         return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Renderers stay where they are."""
-        return Eyes, (self.encoder, self.task, self.told, self.cameras)
 
     def changed(self, **fields: Any) -> "Eyes":
         """The same eyes with other fields."""
-        return replace(self, _renderers={}, **fields)
+        return replace(self, **fields)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -140,18 +133,14 @@ class Eyes:
         Raises:
             InputError: pictures cannot be drawn on this machine (`ate.sim.opengl.backend`).
         """
-        from ate.sim.render import Renderer
-
-        if robot not in self._renderers:
-            c = self.encoder.config
-            self._renderers[robot] = Renderer(robot, self.task, cameras=c.cameras, size=c.size)
-        renderer, size = self._renderers[robot], self.encoder.config.size
-        drawn = np.empty((len(qpos), len(renderer.cameras), size, size, 3), np.uint8)
+        c = self.encoder.config
+        renderer = renderer_of(robot, self.task, c.cameras, c.size)
+        drawn = np.empty((len(qpos), len(c.cameras), c.size, c.size, 3), np.uint8)
         for colours in dict.fromkeys(scene.colours):
             rows = [i for i, own in enumerate(scene.colours) if own == colours]
             other = None if scene.other is None else scene.other[rows]
             frames = renderer.frames(qpos[rows], state[rows], other, colours or None)
-            for i, name in enumerate(renderer.cameras):
+            for i, name in enumerate(c.cameras):
                 drawn[rows, i] = frames[name]
         return drawn
 
