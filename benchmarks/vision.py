@@ -72,10 +72,16 @@ def located(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     out = []
     for key in dict.fromkeys((r["task"], r["seen"], r["camera"]) for r in rows):
         part = [r for r in rows if (r["task"], r["seen"], r["camera"]) == key]
-        numbers = {n: sum(r[n] for r in part) / len(part) for n in ("object", "object_median", "near", "yaw", "goal")}
+        numbers = {name: mean([r[name] for r in part]) for name in ("object", "object_median", "near", "yaw", "goal")}
         named = dict(zip(("task", "robots", "camera"), key, strict=True))
-        out.append({**named, **{n: "–" if v != v else f"{v:.1f}" for n, v in numbers.items()}})
+        out.append({**named, **{n: "–" if v is None else f"{v:.1f}" for n, v in numbers.items()}})
     return out
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """The mean of those that are known; None where none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def told(run: Path, rollouts: int, robots: Iterable[str], ways: Sequence[str], tasks: Sequence[str]) -> list[Outcome]:

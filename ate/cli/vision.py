@@ -99,4 +99,4 @@ def rollout_command(policy: Path, robots: tuple[str, ...], task: str, told: str,
 
 
 def _short(value: Any) -> Any:
-    return round(value, 1) if isinstance(value, float) else value
+    return "" if value is None else round(value, 1) if isinstance(value, float) else value

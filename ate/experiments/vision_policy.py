@@ -237,8 +237,10 @@ def _card(config: VisionTraining, out: Path) -> dict[str, Any]:
     wanted = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(config).items()}
     file = out / CARD
     card = read_json(file) if file.exists() else {"training": wanted, "seconds": {}}
-    if card["training"] != wanted:
-        changed = ", ".join(name for name in wanted if card["training"].get(name) != wanted[name])
+    usual = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(VisionTraining()).items()}
+    began = {**usual, **card["training"]}
+    if began != wanted:
+        changed = ", ".join(name for name in wanted if began[name] != wanted[name])
         raise InputError(
             f"another {changed}", where=str(file), expected="the training that began in this folder",
             fix="name another folder",

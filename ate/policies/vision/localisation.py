@@ -27,18 +27,18 @@ class Errors:
     Attributes:
         camera: its name, or `both`.
         object, object_median: error of the object's centre, mm.
-        near: mean error where the tool is within `NEAR` of it, mm; NaN where it never is.
-        yaw: median error of a cube's yaw, degrees; NaN for a disc.
-        goal: median error of the goal that is meant, mm; NaN for a task without one.
+        near: mean error where the tool is within `NEAR` of it, mm; None where it never is.
+        yaw: median error of a cube's yaw, degrees; None for a disc.
+        goal: median error of the goal that is meant, mm; None for a task without one.
         moments: how many.
     """
 
     camera: str
     object: float
     object_median: float
-    near: float
-    yaw: float
-    goal: float
+    near: float | None
+    yaw: float | None
+    goal: float | None
     moments: int
 
 
@@ -65,9 +65,8 @@ def _errors(camera: str, mean: Mapping[str, Array], moments: Moments) -> Errors:
     near = np.linalg.norm(moments.truth["object"] - moments.position, axis=1) < NEAR
     turn = [np.arctan2(yaw[:, 1], yaw[:, 0]) for yaw in (mean["yaw"], moments.truth["yaw"])]
     off = np.degrees(np.abs(np.angle(np.exp(1j * (turn[0] - turn[1])))) / 4)
-    nothing = float("nan")
     return Errors(
-        camera, float(apart.mean()), float(np.median(apart)), float(apart[near].mean()) if near.any() else nothing,
-        float(np.median(off)) if moments.truth["yaw"].any() else nothing,
-        float(np.median(goal)) if COLOURS[moments.task] else nothing, len(moments),
+        camera, float(apart.mean()), float(np.median(apart)), float(apart[near].mean()) if near.any() else None,
+        float(np.median(off)) if moments.truth["yaw"].any() else None,
+        float(np.median(goal)) if COLOURS[moments.task] else None, len(moments),
     )  # fmt: skip
