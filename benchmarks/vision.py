@@ -128,21 +128,23 @@ def methods() -> tuple[list[MethodSpec], list[MethodSpec]]:
 def seen_sets(run: Path, folder: Path, task: str, robot: str) -> tuple[Path, Path]:
     """Pre-training sets and demonstrations as `seen_data` lays them, of those that `ate vision train` has seen."""
     eyes = Eyes(Encoder.load(run / ENCODER), task)
-    old, new, own = folder / "seen" / "pretrain", folder / "seen" / f"pretrain-as-{robot}", folder / "seen" / robot
-    demonstrations = load(SHIPPED / task / "adapt" / robot)
+    old, own = folder / "seen" / "pretrain", folder / "seen" / robot
     if not own.exists():
-        write(see(demonstrations, eyes), eyes, own)
+        write(see(load(SHIPPED / task / "adapt" / robot), eyes), eyes, own)
     if not old.exists():
         shutil.copytree(run / "seen" / task, old)
-    raw = [
-        s.select(range(len(known)))
-        for s, known in zip(load_sets(SHIPPED / task / "pretrain"), load_sets(old), strict=True)
-    ]
+    return old, own
+
+
+def redraw(run: Path, old: Path, own: Path, task: str, robot: str) -> None:
+    """The same pre-training sets with the new robot in the pictures, beside them."""
+    eyes, new = Eyes(Encoder.load(run / ENCODER), task), old.with_name(f"{old.name}-as-{robot}")
+    sets = zip(load_sets(SHIPPED / task / "pretrain"), load_sets(old), strict=True)
+    raw = [whole.select(range(len(known))) for whole, known in sets]
     missing = [episodes for episodes in raw if not (new / episodes.robot).exists()]
-    moved = retarget(raw, robot, joint_names=demonstrations.joint_names) if missing else None
+    moved = retarget(raw, robot, joint_names=load(own).joint_names) if missing else None
     for episodes in missing:
         write(see(episodes, eyes, moved), eyes, new / episodes.robot)
-    return old, own
 
 
 def adapt(
@@ -165,6 +167,7 @@ def adapt(
     study = prepare(settings(given))
     print("\n".join(base.sentence for base in study.bases()), flush=True)
     results = study.compare(usual)
+    redraw(run, old, own, task, robot)
     shown = prepare(settings({**given, "redrawn": True})).compare([usual[0], *redrawn])
     return results + [result for result in shown if result.method != DIRECT]
 

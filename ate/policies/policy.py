@@ -200,7 +200,7 @@ class Policy(nn.Module):
         from ate.policies.vision.watch import Watch
 
         watch, robot = Watch(self.eyes), self.spaces[0].embodiment.name
-        return lambda qpos, state: self.act(qpos, watch.see(robot, qpos, state), generator)
+        return lambda qpos, state: self.act(qpos, watch.drawn(robot, qpos, state), generator)
 
     def moved_to(self, space: ActionSpace) -> "Policy":
         """A copy with the same weights that acts in another space of the same width."""

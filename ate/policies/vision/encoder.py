@@ -184,7 +184,7 @@ class Encoder(nn.Module):
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> "Encoder":
         """The inverse of `to_tree`."""
-        config = {name: tuple(v) if isinstance(v, list) else v for name, v in tree["encoder"].items()}
+        config: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in tree["encoder"].items()}
         encoder = cls(EncoderConfig(**config))
         encoder.load_state_dict(tree["weights"])
         return encoder.eval().requires_grad_(False)

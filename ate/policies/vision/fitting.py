@@ -10,6 +10,7 @@ brightness of pictures are jittered.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ def moments(eyes: Eyes, episodes: Episodes, every: int = 1) -> Moments:
     Raises:
         InputError: episodes without the state of `ate.sim.tasks`, or what drawing raises.
     """
-    parts: dict[str, list[NDArray[np.generic]]] = {}
+    parts: dict[str, list[NDArray[Any]]] = {}
     colours = COLOURS[eyes.task]
     for i, item in enumerate(episodes):
         state, qpos = states(episodes, i), item.qpos
@@ -91,7 +92,7 @@ def moments(eyes: Eyes, episodes: Episodes, every: int = 1) -> Moments:
             own[scene.colours[0][1]] = scene.other[0]
         goals = np.stack([own[colour] for colour in colours or ("",)])
         meant = colours.index(scene.colours[0][0]) if colours else 0
-        values = {
+        values: dict[str, NDArray[Any]] = {
             "pictures": eyes.pictures(episodes.robot, qpos[rows], state[rows], scene.repeat(len(rows))),
             "position": position, "rotation": rotation, "object": state[rows, OBJECT].astype(float),
             "yaw": state[rows, YAW].astype(float), "goals": np.repeat(goals[None], len(rows), 0),
@@ -227,7 +228,7 @@ class _Pool:
         inside = rows - np.concatenate([[0], self.ends])[which]
         pairs = list(zip(which, inside, strict=True))
 
-        def of(name: str) -> NDArray[np.generic]:
+        def of(name: str) -> NDArray[Any]:
             return np.stack([getattr(self.sets[k], name)[i] for k, i in pairs])
 
         position, rotation, goals = of("position"), of("rotation"), of("goals")

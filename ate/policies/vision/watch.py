@@ -32,6 +32,20 @@ class Watch:
             )  # fmt: skip
         return self._eyes.see(robot, qpos, state, self._scene)
 
+    def drawn(self, robot: str, qpos: Floats, state: Floats | None) -> Floats:
+        """As `see`, of what a simulator tells.
+
+        Raises:
+            InputError: it tells no state of the tasks of `ate.sim`, from which pictures are drawn.
+        """
+        columns = 0 if state is None else state.shape[-1]
+        if state is None or columns != len(STATE_NAMES):
+            raise InputError(
+                f"{columns} columns of state", where="eyes", expected=f"the {len(STATE_NAMES)} of the tasks of ate.sim",
+                fix="roll out in the simulator of ate.sim, or give an actor the pictures themselves",
+            )  # fmt: skip
+        return self.see(robot, qpos, state)
+
     def given(self, robot: str, qpos: Floats, state: Floats | None, observation: Mapping[str, Any]) -> Floats | None:
         """What a policy is shown of one observation of `ate.policies.actor`, `(1, 20 + w)`.
 
