@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test vision venv browser lint types lab data layouts verify table overview real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
+.PHONY: run quick test vision venv browser lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -89,9 +89,9 @@ base: venv
 weights: venv
 	$(BIN)/python -m benchmarks.weights runs/base
 
-# The figure at the top of the README, from the run of `make run`.
-overview: venv browser
-	$(BIN)/python -m benchmarks.overview runs/demo docs/overview.png
+# The picture at the top of the README: notebook 02 in JupyterLab, on the run of `make run`.
+screenshot: venv browser
+	$(BIN)/python -m benchmarks.screenshot runs/demo docs/explorer.png
 
 # Eight variants of alignment, both adaptation robots, 3 seeds: inside, doing the same thing, and at what cost.
 LIFT := data/lift
@@ -185,7 +185,8 @@ evidence: venv
 	  $(BIN)/ate compare --run $(EVIDENCE)/$$3 --pretrain data/$$task/pretrain --adapt data/$$task/adapt/$$robot \
 	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 --workers $(WORKERS) \
 	    --pretrain-steps $$(test $$task = lift && echo 10000 || echo 18000) || exit 1; done; done; done
-	$(BIN)/ate evidence $(EVIDENCE)/*
+	$(BIN)/ate evidence $(EVIDENCE)/* --json docs/evidence.json
+	$(BIN)/python -m benchmarks.pages
 
 # λ × share of tool-motion guidance on the arm of seven joints, the winner on 16 more seeds; and retargeting with three
 # times the steps, which take as long as those of guidance.
@@ -205,8 +206,13 @@ leads: venv
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 25 --steps 80
 	$(BIN)/python -m benchmarks.leads --run runs/leads --parameterizations flow_noise_at_1 --demonstrations 5 --steps 300
 
+# Where the recordings of PushT are kept.
+PUSHT := runs/pusht
+
 # Guidance on lerobot's own four policies, and its DiffusionPolicy on retargeted episodes, in an environment of their own: 0.4.4 on Python 3.11, 0.6.1 on 3.12 and newer.
 LEROBOT := .venv-lerobot
+# lerobot's commands import torchvision, whose wheel there is built for another torch.
+LEROBOT_PATH := SDL_VIDEODRIVER=dummy PYTHONPATH=tests/lerobot/site
 $(LEROBOT)/.installed: tests/lerobot/requirements.txt tests/lerobot/requirements-alone.txt
 	$(PYTHON) -m venv $(LEROBOT)
 	$(LEROBOT)/bin/pip install -q -r tests/lerobot/requirements.txt
@@ -221,34 +227,58 @@ lerobot: venv $(LEROBOT)/.installed
 	test -d build/alignment-ur5e || $(BIN)/ate align --preset smoke --pretrain data/lift/pretrain/panda --adapt data/lift/adapt/ur5e \
 	  --out build/alignment-ur5e
 	$(LEROBOT)/bin/python -m benchmarks.lerobot_plugin build/retargeted --alignment build/alignment-ur5e --out build/lerobot-runs
+	$(LEROBOT_PATH) $(BIN)/ate sweep benchmarks/lerobot.yaml --run build/lerobot-sweep
+	test -d $(PUSHT)/data || $(BIN)/python -m benchmarks.pusht $(PUSHT)/data
+	test -d build/lerobot-pusht || $(BIN)/ate convert $(PUSHT)/data/pusht build/lerobot-pusht --format lerobot
+	test -d build/alignment-pusht || $(BIN)/ate align --preset smoke --pretrain $(PUSHT)/data/turned --adapt $(PUSHT)/data/pusht \
+	  --out build/alignment-pusht
+	$(LEROBOT_PATH) $(BIN)/ate sweep benchmarks/lerobot_pusht.yaml --run build/lerobot-pusht-sweep
 	$(LEROBOT)/bin/python -m pytest -q tests/lerobot
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache
 
 # PushT, a simulator of others: scripted demonstrations of two robots, then notebook 03 with success in that environment.
-PUSHT := runs/pusht
+PUSHT_SIZE ?= -p pretrain_steps=1500 -p steps=300 -p demonstrations=10 -p seeds=2 -p rollouts=20
 pusht: venv
 	test -d $(PUSHT)/data || $(BIN)/python -m benchmarks.pusht $(PUSHT)/data
 	$(BIN)/ate run --profile demo --run $(PUSHT)/run --only 03 -p pretrain=$(PUSHT)/data/turned -p adapt=$(PUSHT)/data/pusht \
-	  -p source=action -p align=smoke -p parameterizations=sample -p pretrain_steps=1500 -p steps=300 -p demonstrations=10 \
-	  -p seeds=2 -p rollouts=20 -p "simulator=gym:gym_pusht/PushT-v0,qpos=agent_pos,state=environment_state,success=coverage>=0.8,option.obs_type=environment_state_agent_pos,image=render"
+	  -p source=action -p align=smoke -p parameterizations=sample $(PUSHT_SIZE) \
+	  -p "simulator=gym:gym_pusht/PushT-v0,qpos=agent_pos,state=environment_state,success=coverage>=0.8,option.obs_type=environment_state_agent_pos,image=render"
 
 # gym-aloha in an environment of its own, which has mujoco 3: a policy that holds its position, as far as it gets.
-aloha: venv
-	test -x build/aloha/bin/python || { $(PYTHON) -m venv build/aloha && build/aloha/bin/pip install -q gym-aloha; }
-	MUJOCO_GL=egl $(BIN)/python -m benchmarks.own_simulator \
-	  "gym:gym_aloha/AlohaTransferCube-v0,qpos=agent_pos,option.obs_type=pixels_agent_pos,python=build/aloha/bin/python,timeout=300" --rollouts 3 --steps 20
+build/aloha/.installed:
+	$(PYTHON) -m venv build/aloha
+	build/aloha/bin/pip install -q gym-aloha
+	touch $@
 
-# ManiSkill3 in an environment of its own: demonstrations of its motion planner, then notebook 03 with success in PickCube.
-MANISKILL := runs/maniskill
-PICK := gym:benchmarks/maniskill.py:PickCube-v1,qpos=agent/qpos[0:8],state=extra/tcp_pose+extra/goal_pos+extra/obj_pose,success=success,gripper=0:0.04,command=-1:1,steps=100
-PICK := $(PICK),option.num_envs=1,option.obs_mode=state_dict,option.control_mode=pd_joint_pos,option.render_backend=none,option.sim_backend=physx_cpu
-maniskill: venv
-	test -x build/maniskill/bin/python || { $(PYTHON) -m venv build/maniskill && \
-	  build/maniskill/bin/pip install -q torch "numpy<2" mani_skill==3.0.1 mplib==0.1.1 "opencv-python<5"; }
-	test -d $(MANISKILL)/pretrain || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/pretrain --episodes 30
-	test -d $(MANISKILL)/adapt || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/adapt --episodes 10 --seed 2000000
-	$(BIN)/ate run --profile demo --run $(MANISKILL)/run --only 03 -p pretrain=$(MANISKILL)/pretrain -p adapt=$(MANISKILL)/adapt \
-	  -p source=action -p align=smoke -p parameterizations=sample -p pretrain_steps=2000 -p steps=300 -p demonstrations=5 \
-	  -p seeds=2 -p rollouts=5 -p "simulator=$(PICK),python=build/maniskill/bin/python"
+ALOHA_SIZE ?= --rollouts 3 --steps 20
+aloha: venv build/aloha/.installed
+	MUJOCO_GL=egl $(BIN)/python -m benchmarks.own_simulator \
+	  "gym:gym_aloha/AlohaTransferCube-v0,qpos=agent_pos,option.obs_type=pixels_agent_pos,python=build/aloha/bin/python,timeout=300" $(ALOHA_SIZE)
+
+# ManiSkill3 in an environment of its own: demonstrations of its motion planner, then notebook 03 with success in PickCube
+# (or TASK=PushCube-v1), pre-trained on ManiSkill's own Panda, and then on our arms, whose policies see joints alone.
+build/maniskill/.installed:
+	$(PYTHON) -m venv build/maniskill
+	build/maniskill/bin/pip install -q torch "numpy<2" mani_skill==3.0.1 mplib==0.1.1 "opencv-python<5"
+	touch $@
+
+TASK ?= PickCube-v1
+MANISKILL := runs/maniskill/$(TASK)
+MANISKILL_SIZE ?= -p pretrain_steps=2000 -p steps=300 -p demonstrations=5 -p seeds=2 -p rollouts=5
+MANISKILL_EPISODES ?= 30
+CUBE := gym:benchmarks/maniskill.py:$(TASK),qpos=agent/qpos[0:8],state=extra/tcp_pose+extra/goal_pos+extra/obj_pose,success=success,gripper=0:0.04,command=-1:1,steps=100
+CUBE := $(CUBE),option.num_envs=1,option.obs_mode=state_dict,option.control_mode=pd_joint_pos,option.render_backend=none,option.sim_backend=physx_cpu
+# $(1): name of the run, $(2): the pre-training robots, $(3): whether policies see joints alone.
+define MANISKILL_RUN
+$(BIN)/ate run --profile demo --run $(MANISKILL)/$(1) --only 03 -p pretrain=$(2) -p adapt=$(MANISKILL)/adapt -p blind=$(3) \
+  -p source=action -p align=smoke -p parameterizations=sample $(MANISKILL_SIZE) -p "simulator=$(CUBE),python=build/maniskill/bin/python"
+endef
+maniskill: venv build/maniskill/.installed
+	test -d $(MANISKILL)/pretrain || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/pretrain --task $(TASK) \
+	  --episodes $(MANISKILL_EPISODES)
+	test -d $(MANISKILL)/adapt || build/maniskill/bin/python benchmarks/maniskill.py $(MANISKILL)/adapt --task $(TASK) --episodes 10 \
+	  --seed 2000000
+	$(call MANISKILL_RUN,from-its-panda,$(MANISKILL)/pretrain,false)
+	$(call MANISKILL_RUN,from-our-arms,$(LIFT)/pretrain,true)

@@ -11,6 +11,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -21,7 +22,9 @@ from torch.nn import functional
 from ate.align.config import AlignConfig
 from ate.align.losses import Target, losses
 from ate.align.priors import standard
+from ate.align.trainer import network as forward_of
 from ate.align.vae import InfoVAE, Posterior, VAEConfig
+from ate.runs.working_copy import WorkingCopy
 
 ROUNDS = 5
 
@@ -85,20 +88,30 @@ class PlainVAE(nn.Module):
         return self.read_out(self.decoder(queries, z[:, None])), posterior, z
 
 
-def stepper(vae: nn.Module, width: int, config: AlignConfig, device: torch.device, fused: bool) -> Callable[[], None]:
-    """A stage-1 step on chunks that are on the device; bf16 on a GPU."""
+def stepper(
+    vae: nn.Module, width: int, config: AlignConfig, device: torch.device, fused: bool, capturable: bool = False
+) -> Callable[[], None]:
+    """A stage-1 step on chunks that are on the device; bf16 on a GPU, where `capturable` lets a CUDA graph hold it."""
     vae = vae.to(device).train()
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=1e-4, weight_decay=1e-4, fused=fused or None)
+    optimizer = torch.optim.AdamW(
+        vae.parameters(), lr=1e-4, weight_decay=1e-4, fused=fused or None, capturable=capturable
+    )
+    working = WorkingCopy(vae) if config.precision == "bf16" else None
+    network: Any = vae if working is None else forward_of(working.network, config)
     prior = standard(config.latent).to(device)
     x = torch.randn(config.batch, config.chunk, width, device=device)
     mask, shape = torch.ones(config.batch, 1, width, dtype=torch.bool, device=device), (config.batch, config.latent)
 
     def step() -> None:
         noise, reference = torch.randn(shape, device=device), torch.randn(shape, device=device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            terms = losses(vae, x, mask, Target(prior, prior), noise, reference, config)
+        if working is not None:
+            working.take_weights()
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" and working is None):
+            terms = losses(network, x, mask, Target(prior, prior), noise, reference, config)
         optimizer.zero_grad(set_to_none=True)
         terms["loss"].backward()
+        if working is not None:
+            working.give_gradients()
         optimizer.step()
 
     return step

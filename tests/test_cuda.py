@@ -17,7 +17,7 @@ from ate.data import load
 from ate.data.chunks import chunk
 from ate.errors import InputError
 from ate.experiments.settings import SHIPPED
-from ate.policies import build
+from ate.policies import Policy, build
 from ate.runs import distributed
 from ate.runs.device import pick
 from ate.sim.rollout import rollout
@@ -158,6 +158,7 @@ TRAININGS = {
     "at the estimate, averaged and clipped": ({"energy_at": "x0_hat"}, {"ema": 0.9, "max_grad_norm": 1.0}, False),
     "stacked": ({"energy_at": "x0_hat"}, {"ema": 0.9, "max_grad_norm": 1.0}, True),
     "sampled latents": ({"latent": "sample"}, {"warmup": 2, "accumulate": 2}, False),
+    "in bf16": ({}, {"precision": "bf16", "accumulate": 2}, False),
 }
 
 
@@ -249,6 +250,26 @@ def test_a_policy_acts_and_guidance_is_measured(cuda, alignment, new):
     rollout(lambda q, s: policy.act(q, s, generator), "ur5e", "lift", range(1), threads=1, execute=CHUNK)
     dry_run(policy, new, Guidance.of(alignment, "paper", **HOLDS), batches=2, batch=4)
     assert places(alignment) == {"cpu"}
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+def test_only_a_step_in_tf32_rounds_float32_products(cuda, monkeypatch, new, precision):
+    policy, seen, forward = policy_of(new), set(), Policy.forward
+    products = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    before = [product.fp32_precision for product in products]
+
+    def watched(*args):
+        seen.update(product.fp32_precision for product in products)
+        return forward(*args)
+
+    monkeypatch.setattr(Policy, "forward", watched)
+    trained = finetune(policy, new, steps=2, batch=BATCH, precision=precision)
+    assert seen == ({"tf32"} if precision == "tf32" else set(before))
+    assert [product.fp32_precision for product in products] == before
+    assert next(trained.policy.parameters()).dtype == torch.float32
+    seen.clear()
+    finetune(policy, new, steps=1, batch=BATCH, precision=precision, device="cpu")
+    assert seen == set(before)
 
 
 def test_building_a_policy_leaves_the_callers_generators_alone(cuda, new):

@@ -95,7 +95,7 @@ def with_some(pattern: str, pages: list[Path]) -> list[Path]:
 
 @pytest.mark.parametrize("page", [*PAGES, *FOLDERS], ids=name_of)
 def test_every_link_leads_somewhere(page):
-    for target in re.findall(r"\]\(([^)#\s]+)", text_of(page)):
+    for target in re.findall(r"(?:\]\(|(?:src|href)=\")([^)#\s\"]+)", text_of(page)):
         assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
@@ -104,7 +104,7 @@ def test_every_link_leads_somewhere(page):
 )
 def test_every_file_that_is_named_exists(page):
     for target in re.findall(
-        r"(?<![\w/])(?:docs|tests|benchmarks|notebooks)/[\w/]+\.(?:md|py|ipynb|png)\b", text_of(page)
+        r"(?<![\w/])(?:docs|tests|benchmarks|notebooks)/[\w/-]+\.(?:md|py|ipynb|png|json)\b", text_of(page)
     ):
         assert (ROOT / target).exists(), target
 

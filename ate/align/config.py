@@ -35,7 +35,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "columns": ("joints", "tool"),
         "read_out": READ_OUTS,
         "linear": ("none", "pca"),
-        "precision": ("auto", "float32", "bfloat16"),
+        "precision": ("auto", "float32", "tf32", "bfloat16", "bf16"),
         "compile": ("none", "inductor", "aot_eager"),
     }
 )
@@ -101,9 +101,9 @@ class AlignConfig:
         mmd_reference: stage 2; samples of the `prior` q_φ(z), of the `standard` normal as released, or of the
             `modes` of a mixture in the shares that the batch has in them, so that no mode has to be visited.
         mmd_kernel: `multiscale`, characteristic in practice, or `released`, almost constant.
-        adapt_init: weights that stage 2 starts from: `random`, two networks that share nothing but the latent
-            dimension, as in the paper, `pretrained`, a copy of the stage-1 network (all robots share one unified
-            width), or `shared`: ψ is φ itself and stage 2 trains nothing (needs columns="tool").
+        adapt_init: weights that stage 2 starts from. `random`: two networks that share nothing but the latent
+            dimension, as in the paper. `pretrained`: a copy of the stage-1 network (all robots share one unified
+            width). `shared`: ψ is φ itself and stage 2 trains nothing (needs columns="tool").
         held_out: share of each set's episodes kept for validation, in (0, 1).
         keep: weights that a stage ends with: of its `last` step, or the `best`, of the metric row with the lowest
             held-out loss.
@@ -115,8 +115,8 @@ class AlignConfig:
         linear: `pca` gives both stages a linear path that starts as the whitened PCA of their training chunks, with
             the transformer gated from 0; a `pretrained` stage 2 turns it towards the latents of stage 1.
         columns: what the networks see of a robot: its `joints`, or the motion of its `tool` by its kinematics.
-        precision: of the networks' products while training: `auto` takes bfloat16 on GPUs that have it; losses stay
-            in float32.
+        precision: of the networks' products: `bfloat16` by autocast, which `auto` takes on GPUs that have it; `bf16`,
+            what is between them too, without casts; weights and losses stay float32. `tf32`: a GPU rounds all products.
         compile: backend of `torch.compile`, or `none`; worth its half minute for long runs on a GPU.
     """
 

@@ -22,8 +22,9 @@ from ate.align.vae import InfoVAE, Network, Posterior
 from ate.data.chunks import Chunks
 from ate.errors import InputError
 from ate.runs import checkpoint, loop
-from ate.runs.device import default_generator
+from ate.runs.device import default_generator, tf32
 from ate.runs.distributed import all_rows, average, own_rows, processes
+from ate.runs.working_copy import WorkingCopy
 
 # A latent dimension is active when its mean varies by more than this between chunks (Burda et al., arXiv 1509.00519).
 ACTIVE_VARIANCE = 0.01
@@ -135,14 +136,20 @@ class Stage:
         optimizer = torch.optim.AdamW(
             self.vae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        forward = network(self.vae, config)
+        working = WorkingCopy(self.vae) if config.precision == "bf16" else None
+        forward = network(self.vae if working is None else working.network, config)
 
+        @tf32(device, config.precision == "tf32")
         def step(i: int) -> Mapping[str, Tensor]:
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * learning_rate_factor(config.schedule, i, self.steps)
+            if working is not None:
+                working.take_weights()
             terms = losses(forward, config=config, **self._draw(0, config, config.batch, generator))
             optimizer.zero_grad(set_to_none=True)
             terms["loss"].backward()
+            if working is not None:
+                working.give_gradients()
             average(self.vae.parameters())
             optimizer.step()
             return terms
@@ -225,14 +232,17 @@ def network(vae: InfoVAE, config: AlignConfig) -> Network:
     divergences are never taken in half precision.
     """
     run: Network = vae if config.compile == "none" else torch.compile(vae, backend=config.compile)
-    reduced = half(config.precision, vae.device)
-    if not reduced and processes() == 1:
+    reduced, dtype = half(config.precision, vae.device), vae.tokens.dtype
+    if not reduced and dtype == torch.float32 and processes() == 1:
         return run
 
     def forward(x: Tensor, noise: Tensor) -> tuple[Tensor, Posterior, Tensor]:
+        own, drawn = own_rows(x), own_rows(noise)
+        if dtype == torch.bfloat16:
+            own, drawn = own.to(dtype), drawn.to(dtype)
         with torch.autocast(vae.device.type, torch.bfloat16, enabled=reduced):
-            decoded, posterior, z = run(own_rows(x), own_rows(noise))
-        # x has the network's type; under autocast the outputs may have another one.
+            decoded, posterior, z = run(own, drawn)
+        # Losses are taken in the type of x; the outputs may have another one.
         mean, std = all_rows(posterior.mean.to(x.dtype)), all_rows(posterior.std.to(x.dtype))
         return all_rows(decoded.to(x.dtype)), Posterior(mean, std), all_rows(z.to(x.dtype))
 
@@ -240,7 +250,7 @@ def network(vae: InfoVAE, config: AlignConfig) -> Network:
 
 
 def half(precision: str, device: torch.device) -> bool:
-    """Whether to multiply in bfloat16: `auto` does so on GPUs that have it, since on CPUs it is no faster."""
+    """Whether to multiply in bfloat16 by autocast: `auto` does on GPUs that have it, since on CPUs it is no faster."""
     if precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return precision == "bfloat16"

@@ -10,7 +10,9 @@ import click
 
 from ate.cli.accept_option import accept_option
 from ate.cli.guidance_options import guidance_options
+from ate.cli.lerobot import refuse_options, sweep_lerobot
 from ate.cli.name_type import Name
+from ate.experiments.lerobot_sweep import is_lerobot
 from ate.experiments.methods import COMPARISON, METHOD_SETS
 from ate.experiments.settings import settings
 from ate.runs.options import pairs
@@ -99,16 +101,24 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
 @click.option("--rollouts", type=int, default=None, help="Fixed rollout seeds a trained policy.")
 @click.option("--executor", default=None, help="here, processes, submitit-local, or slurm:partition=NAME,time=MINUTES.")
 @click.option("--workers", type=int, default=None, help="Processes of this machine.")
+@click.option("--stacked", is_flag=True, help="Train the methods of a search seed as one batched model, for a GPU.")
 @click.option(
     "--notebooks", is_flag=True, help="Also execute notebook 03 for every λ × clamp, and keep it and its HTML."
 )
 def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, seeds: str, validate: str,
-          axes: tuple[str, ...], notebooks: bool, **given: Any) -> None:  # fmt: skip
+          axes: tuple[str, ...], stacked: bool, notebooks: bool, **given: Any) -> None:  # fmt: skip
     """λ × clamp × anything × seeds, with λ = 0 on the same seeds; what is done is never done again.
 
-    FILE is a YAML file of fields and their values (`lams: [0.5, 2]`); options win over it. Exit code 1 when a cell has
-    no result: the others are kept, and the same command tries these again.
+    FILE is a YAML file of fields and their values (`lams: [0.5, 2]`); options win over it. One with `lerobot:` trains
+    with lerobot's own trainer (docs/policy.md). Exit code 1 when a cell has no result: the others are kept, and the
+    same command tries these again.
     """
+    if file is not None and is_lerobot(file):
+        others = {**given, "clamps": clamps, "validate": validate, "axis": axes, "notebooks": notebooks}
+        refuse_options({**others, "profile": None if profile == "demo" else profile})
+        running = {name: given[name] for name in ("executor", "workers")}
+        sweep_lerobot(file, _command(), folder, **running, lams=lams, seeds=seeds)
+        return
     from ate.batch.sweep_notebooks import execute_sweep
     from ate.experiments.export import tidy, write
     from ate.experiments.study import prepare, sweep_of
@@ -126,7 +136,7 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
         described = described.with_options({"observations": own.observations, "reduction": own.reduction}, "settings")
     command = _command()
     click.echo(f"{study.about}: {described.cells} cells, {chosen.rollouts} rollouts each")
-    swept = study.sweep(described, command)
+    swept = study.sweep(described, command, stacked)
     results = _whole(swept.paired)
     validated = study.validate_sweep(described, results, command)
     held_out = _whole(validated.paired)

@@ -1,4 +1,4 @@
-"""`ate convert`: recordings of any layout, written in the native one."""
+"""`ate convert`: recordings of any layout, written in the native one or in another."""
 
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import click
               help="Rows a second to write, interpolated; the recording's own where its files say none.")  # fmt: skip
 @click.option("--gripper", is_flag=True, help="Write one opening, 0 closed to 1 open, in place of the fingers.")
 @click.option("--exclude", multiple=True, help="Episode to leave out, or an exclude list (.txt); may be repeated.")
+@click.option("--format", "layout_out", default="native", show_default=True, help="native, lerobot (v3) or robomimic.")
 def convert(
     src: Path,
     out: Path,
@@ -28,8 +29,9 @@ def convert(
     rate: float | None,
     gripper: bool,
     exclude: tuple[str, ...],
+    layout_out: str,
 ) -> None:
-    """Write the episodes of SRC to the new folder OUT, one HDF5 file an episode, and print what came in."""
+    """Write the episodes of SRC to the new folder OUT, natively one HDF5 file an episode, and print what came in."""
     from ate.data import excludes
     from ate.data.convert import convert as write
     from ate.data.loading import load
@@ -42,7 +44,7 @@ def convert(
     episodes = with_opening(episodes) if gripper else episodes
     if rate is not None and any(item.attributes.get("rate_hz") != rate for item in episodes):
         episodes = at_rate(episodes, rate)
-    ledger = write(episodes, out, profile(robot) if robot else None, src)
+    ledger = write(episodes, out, profile(robot) if robot else None, src, layout_out)
     for line in ledger.lines():
         click.echo(line)
     click.echo(f"{len(episodes)} episodes of {episodes.robot} are in {out}.")

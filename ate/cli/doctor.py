@@ -38,6 +38,7 @@ VERDICTS = {
 @click.option("--exclude", default="", help="Exclude list, or names separated by commas.")
 @click.option("--exclude-out", type=click.Path(path_type=Path), help="Write the episodes to leave out to this list.")
 @click.option("--json", "json_out", type=click.Path(path_type=Path), help="Write the report to this file.")
+@click.option("--download", is_flag=True, help="Fetch a data set's id, user/repo, that has no copy on this machine.")
 @click.option("--statistics", type=click.Path(path_type=Path), help="Checkpoint or its statistics, held against DATA.")
 @click.option("--all", "everything", is_flag=True, help="Show what passed too.")
 def doctor(
@@ -52,16 +53,22 @@ def doctor(
     exclude: str,
     exclude_out: Path | None,
     json_out: Path | None,
+    download: bool,
     statistics: Path | None,
     everything: bool,
 ) -> None:
-    """Examine demonstrations: what is wrong, in which joint or file, and how to fix it."""
+    """Examine demonstrations: what is wrong, in which joint or file, and how to fix it.
+
+    PATH is a file, a folder, or the id of a data set, user/repo, of which a copy is on this machine.
+    """
     from ate.data import excludes
     from ate.data.doctor.examination import examine_sets
+    from ate.data.hub import located
     from ate.data.loading import DataSet
 
-    data = DataSet(str(path), source, excludes.names(exclude), layout, robot, excludes.names(joints), rate)
-    others = None if against is None else DataSet(str(against), source)
+    folder = located(path.as_posix(), download)
+    data = DataSet(folder, source, excludes.names(exclude), layout, robot, excludes.names(joints), rate)
+    others = None if against is None else DataSet(located(against.as_posix(), download), source)
     reports = examine_sets(data, robot=robot, against=others, horizon=horizon)
     for report in reports:
         _show(report, everything)

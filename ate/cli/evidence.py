@@ -9,13 +9,18 @@ import click
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--first-seed", type=int, default=0, show_default=True, help="Leave out training seeds below this one.")
 @click.option("--each", is_flag=True, help="Compare the methods of each run by itself, whatever they are; no pooling.")
-def evidence(runs: tuple[Path, ...], first_seed: int, each: bool) -> None:
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the numbers there too."
+)
+def evidence(runs: tuple[Path, ...], first_seed: int, each: bool, json_file: Path | None) -> None:
     """Pool runs of `ate compare --methods evidence` and print the result as Markdown tables.
 
-    With `--each --first-seed N` a comparison or sweep is judged on training seeds that a first look did not have.
+    `--json docs/evidence.json` keeps the numbers that README and docs quote. With `--each --first-seed N` a comparison
+    or sweep is judged on training seeds that a first look did not have.
     """
     from ate.errors import InputError
-    from ate.experiments.evidence import heading, is_complete, pooled_table, studies_of, study_table
+    from ate.experiments.evidence import heading, is_complete, measured, pooled_table, studies_of, study_table
+    from ate.runs.files import write_json
 
     if each:
         _each(runs, first_seed)
@@ -25,13 +30,18 @@ def evidence(runs: tuple[Path, ...], first_seed: int, each: bool) -> None:
         where, expected = ", ".join(map(str, runs)), "run directories of a comparison of the evidence methods"
         fix = "ate compare --methods evidence --run RUN"
         raise InputError("no result of an evidence method", where=where, expected=expected, fix=fix)
+    regimes = []
     for (demonstrations, steps), studies in groups.items():
         complete = {name: results for name, results in studies.items() if is_complete(results)}
         for name in studies.keys() - complete.keys():
             shared = f"{demonstrations} demonstrations, {steps} steps"
             click.echo(f"{name}, {shared}: left out, methods lack seeds", err=True)
         if complete:
-            click.echo(f"\n## {heading(complete)}\n\n{study_table(complete)}\n\n{pooled_table(complete)}")
+            regime = measured(complete)
+            regimes.append(regime)
+            click.echo(f"\n## {heading(regime)}\n\n{study_table(regime)}\n\n{pooled_table(regime)}")
+    if json_file is not None:
+        write_json(json_file, regimes)
 
 
 def _each(runs: tuple[Path, ...], first_seed: int) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ate.data.clock import Clock
+from ate.data.excludes import naming
 from ate.data.ledger import Keys, Ledger
 from ate.data.series import Series
 from ate.errors import InputError
@@ -89,7 +90,13 @@ class Episode:
             got, expected = f"datasets {', '.join(self.series)}", f"a dataset {name!r} with {len(self)} rows"
             fix = "record it, or choose an analysis that does not need it"
             raise InputError(got, where=f"{self.path}, episode {self.name}", expected=expected, fix=fix)
-        return self.series[name].read(start, stop)
+        try:
+            return self.series[name].read(start, stop)
+        except InputError as error:
+            named = naming(error, self.name)
+            if named is error:
+                raise
+            raise named from error
 
 
 @dataclass(frozen=True)

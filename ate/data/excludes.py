@@ -5,6 +5,7 @@ episode_0003  # length: 9 steps, a chunk needs 16
 panda/episode_0005  # clicked
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from ate.runs.files import write_text
 
 HEAD = "# episodes to leave out"
 _LONGEST = 300
+# How an error words it whose maker knows a file, and not what the episode in it is called.
+_UNNAMED = re.compile(r"\bexclude (?:it|this (?:file|episode))\b")
 
 
 def read(path: str | Path) -> dict[str, str]:
@@ -26,7 +29,7 @@ def read(path: str | Path) -> dict[str, str]:
         fix = "write it with ate doctor --exclude-out, or give names separated by commas"
         raise InputError("no such file", where=str(file), expected="an exclude list, one episode a line", fix=fix)
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise _no_list(file, "bytes that are not text") from error
     parts = [line.partition("#") for line in lines]
@@ -45,7 +48,8 @@ def names(given: str) -> tuple[str, ...]:
     Raises:
         InputError: a path that ends with `.txt` is not an exclude list.
     """
-    if given.endswith(".txt") or Path(given).is_file():
+    # A comma is no part of a list's name; of many names, the system would refuse the length.
+    if given.endswith(".txt") or ("," not in given and Path(given).is_file()):
         return tuple(read(given))
     return tuple(name.strip() for name in given.split(",") if name.strip())
 
@@ -76,6 +80,16 @@ def _first_line(file: Path) -> str:
     """Only files that `write` wrote are replaced."""
     with file.open("rb") as stream:
         return stream.readline(200).decode("utf-8", "replace").rstrip("\r\n")
+
+
+def naming(error: InputError, name: str) -> InputError:
+    """The same error, whose way out says which episode to exclude where its maker knew no name of it."""
+    fix = _UNNAMED.sub(f"exclude {name!r}" if " " in name else f"exclude {name}", error.fix)
+    if fix == error.fix:
+        return error
+    named = InputError(error.got, where=error.where, expected=error.expected, fix=fix)
+    named.__cause__ = error
+    return named
 
 
 def _no_list(file: Path, got: str) -> InputError:

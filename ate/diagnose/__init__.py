@@ -1,7 +1,7 @@
 """The diagnosis of a policy with a low loss and a bad robot: eight checks, from the recordings to the weights.
 
 Each check measures one thing that goes wrong without an error, and reports what it got, what was expected and what to
-try next. The first FAIL is where to look. `docs/diagnose.md` explains each check.
+try next. The first FAIL is where to look. `docs/checks.md` explains each check.
 """
 
 import lazy_loader

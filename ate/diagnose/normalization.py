@@ -5,6 +5,7 @@ from itertools import zip_longest
 
 import numpy as np
 
+from ate.data.columns import WAS
 from ate.data.doctor.checks.units import PER_DEGREE
 from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.data.normalize import CONSTANT_RANGE, Normalizer
@@ -26,6 +27,7 @@ FIXES = {
     WARN: "fit the statistics on all episodes that are trained on, or check the joints that are named",
     PASS: "",
 }
+NAMELESS = "give the policy the attribute joint_names, its columns in their order, and let it act on those above"
 EXPECTED = (
     f"one robot, series and joint order; at most {100 * OUTSIDE:.0f} % outside ± 1, under {100 * BEYOND:.0f} % "
     f"beyond ± {CLIP:g}, at least {100 * PARTLY:.0f} % of the range filled"
@@ -73,6 +75,11 @@ def check_names(predictions: ActorPredictions) -> Finding:
     different = _renamed(names, episodes.joint_names) if names else ""
     if different:
         return Finding(FAIL, NAME, episodes.robot, different, "one order of joints", FIXES[FAIL])
+    was = next((tuple(item.attributes[key]) for item in episodes for key in WAS.values() if key in item.attributes), ())
+    if not names and was:
+        # It may have been trained on the columns as they lie in the files: then its chunks are of other joints.
+        got = f"columns were read as {', '.join(episodes.joint_names)}; in the files they are {', '.join(was)}"
+        return Finding(WARN, NAME, episodes.robot, got, "a policy that names its joints", NAMELESS)
     got = "the policy does not show what it normalises by" + (", its joints are the recorded ones" if names else "")
     fix = "compare its statistics with the recordings: ate doctor DATA --statistics FILE"
     return Finding(SKIPPED, NAME, episodes.robot, got, "", fix)

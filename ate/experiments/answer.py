@@ -172,7 +172,7 @@ def _settle(row: Difference, results: Sequence[RunResult]) -> str:
     if not rolled_out(results):
         return f"{ERRORS_ALONE} More training seeds narrow the interval, more held-out episodes as well."
     if row.verdict is Verdict.HURTS:
-        return "Keep direct fine-tuning, or see why: docs/diagnose.md."
+        return "Keep direct fine-tuning, or see why: docs/checks.md."
     if row.spread is None or not row.spread.known:
         return "More training seeds: one has no interval."
     sizes = dict.fromkeys((abs(row.mean), EFFECT) if abs(row.mean) > EFFECT else (EFFECT,))

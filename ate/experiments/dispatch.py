@@ -12,7 +12,7 @@ from ate.experiments.executors import LOST, RAISED, Executor, JobFailure
 from ate.experiments.methods import STARTS, MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment
-from ate.experiments.store import Cell, SeedJob, Store, cells_of
+from ate.experiments.store import Cell, SeedJob, Store, cells_of, stacked_cells
 
 
 class CellsFailed(RuntimeError):
@@ -114,7 +114,9 @@ class SweepResult:
         return paired
 
 
-def run(requests: Sequence[JobSpec], folder: Path, executor: Executor, command: str = "") -> SweepResult:
+def run(
+    requests: Sequence[JobSpec], folder: Path, executor: Executor, command: str = "", stacked: bool = False
+) -> SweepResult:
     """Results of every request; finished cells are read from `folder`, not run again.
 
     A job of several cells that raises is tried once more with a job for each cell, so that one bad method does not
@@ -125,24 +127,42 @@ def run(requests: Sequence[JobSpec], folder: Path, executor: Executor, command: 
         folder: `results` of a run directory.
         executor: where to train.
         command: the command line that repeats the sweep, for reports of failures.
+        stacked: methods of a training seed are trained as one batched model. Such cells have keys of their own.
 
     Raises:
-        InputError: the executor is not installed, or files of the experiment cannot be read.
+        InputError: the executor is not installed, or files of the experiment cannot be read; or methods that cannot be
+            stacked, guided at pre-training observations say.
     """
-    requested = [(job.experiment, cells_of(job.experiment, job.methods, job.seeds)) for job in requests]
+    requested = [(job.experiment, _cells(job, stacked)) for job in requests]
     jobs = [
-        SeedJob(experiment, tuple(cell for cell in cells if cell.seed == seed), str(folder))
+        SeedJob(experiment, tuple(cell for cell in cells if cell.seed == seed), str(folder), stacked)
         for experiment, cells in requested
         for seed in dict.fromkeys(cell.seed for cell in cells)
     ]
     if executor.per_cell:
         jobs = [single for job in jobs for single in job.split()]
     failures = _train([job for job in jobs if job.missing], folder, executor, "cells")
-    shared = [job for job, failure in failures if failure.kind == RAISED and len(job.missing) > 1]
+    shared = [job for job, failure in failures if failure.kind == RAISED and len(job.missing) > 1 and not job.stacked]
     failures = [(job, failure) for job, failure in failures if job not in shared]
     failures += _train([single for job in shared for single in job.split()], folder, executor, "cells, one by one")
     reasons = {cell.key: failure for job, failure in failures for cell in job.missing}
     return _gather((cell for _, cells in requested for cell in cells), Store(folder), reasons, command)
+
+
+def _cells(job: JobSpec, stacked: bool) -> list[Cell]:
+    """The cells of a request, seed by seed."""
+    cells = cells_of(job.experiment, job.methods, job.seeds)
+    if not stacked:
+        return cells
+    apart = [method.name for method in job.methods if method.guidance.at_pretraining and method.encoder != "none"]
+    if apart:
+        raise InputError(
+            f"guidance at pre-training observations ({apart[0]})",
+            where="methods to be stacked",
+            expected="guidance at demonstrations: elsewhere each policy denoises chunks of its own",
+            fix="leave --stacked away, or sweep --axis energy_at=x_t or x0_hat",
+        )
+    return [cell for seed in job.seeds for cell in stacked_cells([cell for cell in cells if cell.seed == seed])]
 
 
 def _train(jobs: Sequence[SeedJob], folder: Path, executor: Executor, label: str) -> list[tuple[SeedJob, JobFailure]]:

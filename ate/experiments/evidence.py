@@ -4,12 +4,14 @@ One run directory holds one task and robot; with one parameterisation it is one 
 demonstrations and steps are pooled, each counting the same (`ate.experiments.stats.pooling`).
 """
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ate.experiments.methods import CONTROLS, DIRECT, comparison, controls, evidence
 from ate.experiments.results import RunResult
-from ate.experiments.stats.comparisons import ERROR_RATE, Difference, differences, summarise
+from ate.experiments.stats.comparisons import ERROR_RATE, Difference, Verdict, differences, summarise
 from ate.experiments.stats.pooling import Pooled, pooled
 from ate.experiments.store import load_results
 from ate.experiments.summary import guidance_verdict
@@ -44,7 +46,7 @@ def studies_of(runs: Sequence[Path], first_seed: int = 0) -> dict[tuple[int, int
 def is_complete(results: Sequence[RunResult]) -> bool:
     """Whether a study has the evidence methods that its demonstrations allow, all methods with the same seeds.
 
-    Beside 5 demonstrations the closest controls are needed; elsewhere the comparison's recommended forms are enough.
+    With 5 demonstrations the closest controls are needed; elsewhere the comparison's recommended forms are enough.
     """
     methods, count = {r.method for r in results}, results[0].demonstrations
     needed = (
@@ -54,43 +56,62 @@ def is_complete(results: Sequence[RunResult]) -> bool:
     return same and methods >= set(needed)
 
 
-def heading(studies: Mapping[str, Sequence[RunResult]]) -> str:
-    """Title of the studies of one number of demonstrations and steps, with their number of training seeds."""
+def measured(studies: Mapping[str, Sequence[RunResult]]) -> dict[str, Any]:
+    """What studies of one number of demonstrations and steps measured, as plain values for the tables and for JSON.
+
+    Returns:
+        `demonstrations`, `steps` and the numbers of training `seeds`. `studies`, one a task, robot and policy, with
+        its `methods`: the share of success `rate` of all; the difference `mean` to direct fine-tuning, its 95 %
+        interval `low` to `high` (None where it is unbounded), `verdict` and `meter` of all but direct. `pooled`, each
+        method against direct and each form against its controls, over the studies that have both; these verdicts
+        are corrected for the number of rows (Bonferroni).
+    """
     first = next(iter(studies.values()))[0]
     counts = sorted({len({result.seed for result in results}) for results in studies.values()})
-    seeds = " or ".join(map(str, counts))
-    return f"{first.demonstrations} demonstrations, {first.steps} steps, {seeds} seeds a study"
+    return {
+        "demonstrations": first.demonstrations,
+        "steps": first.steps,
+        "seeds": counts,
+        "studies": [{"study": name, "methods": _methods(results)} for name, results in studies.items()],
+        "pooled": _pooled(studies),
+    }
 
 
-def study_table(studies: Mapping[str, Sequence[RunResult]]) -> str:
+def heading(regime: Mapping[str, Any]) -> str:
+    """Title of what `measured` gives, with the number of training seeds."""
+    seeds = " or ".join(map(str, regime["seeds"]))
+    return f"{regime['demonstrations']} demonstrations, {regime['steps']} steps, {seeds} seeds a study"
+
+
+def study_table(regime: Mapping[str, Any]) -> str:
     """Markdown: one row a study, success of direct fine-tuning and each method's difference to it in points."""
-    present = {result.method for results in studies.values() for result in results}
+    present = {method for study in regime["studies"] for method in study["methods"]}
     others = [method for method in METHODS if method != DIRECT and method in present]
     lines = ["| study | direct | " + " | ".join(others) + " |", "|---" * (len(others) + 2) + "|"]
-    for name, results in studies.items():
-        rates = {row.method: row.rate for row in summarise(results)}
-        rows = {row.method: row for row in differences(results)}
-        cells = [_cell(rows[method], guidance_verdict(results, method)) if method in rows else "" for method in others]
-        lines.append(f"| {name} | {100 * rates[DIRECT]:.1f} % | " + " | ".join(cells) + " |")
+    for study in regime["studies"]:
+        methods = study["methods"]
+        cells = [_cell(methods[method]) if method in methods else "" for method in others]
+        lines.append(f"| {study['study']} | {100 * methods[DIRECT]['rate']:.1f} % | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def pooled_table(studies: Mapping[str, Sequence[RunResult]]) -> str:
+def pooled_table(regime: Mapping[str, Any]) -> str:
     """Markdown: each method against direct and each form against its controls, pooled over studies.
 
     Intervals are of 95 %; verdicts are corrected for the number of rows (Bonferroni).
     """
     lines = ["| method | against | pooled difference, points (95 %) | studies above | verdict, corrected |"]
     lines.append("|---" * 5 + "|")
-    methods = {name: {result.method for result in results} for name, results in studies.items()}
-    compared = pairs(set().union(*methods.values()))
-    for method, baseline in compared:
-        both = {name: results for name, results in studies.items() if {method, baseline} <= methods[name]}
-        row = pooled(both, method, baseline)
-        strict = pooled(both, method, baseline, 1 - ERROR_RATE / len(compared))
-        above = f"{row.better} of {row.studies}"
-        lines.append(f"| {method} | {baseline} | {_points(row)} | {above} | {strict.verdict} |")
+    for row in regime["pooled"]:
+        above = f"{row['above']} of {row['studies']}"
+        lines.append(f"| {row['method']} | {row['against']} | {points(row)} | {above} | {row['verdict']} |")
     return "\n".join(lines)
+
+
+def points(row: Mapping[str, Any]) -> str:
+    """A difference in points of success with its interval, e.g. `"+51.8 (+49.1 to +54.5)"`."""
+    low, high = (sign * math.inf if row[end] is None else row[end] for end, sign in (("low", -1), ("high", 1)))
+    return f"{100 * row['mean']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def run_differences(run: Path, first_seed: int = 0) -> list[Difference]:
@@ -108,10 +129,36 @@ def run_differences(run: Path, first_seed: int = 0) -> list[Difference]:
     return rows
 
 
-def _cell(row: Difference, meter: str) -> str:
-    verdict = "" if row.verdict == "cannot tell" else f" **{row.verdict}**"
-    return _points(row) + verdict + ("" if meter == "none" else f", {meter}")
+def _methods(results: Sequence[RunResult]) -> dict[str, dict[str, Any]]:
+    rows = {row.method: row for row in differences(results)}
+    methods: dict[str, dict[str, Any]] = {}
+    for summary in summarise(results):
+        name = summary.method
+        methods[name] = {"rate": summary.rate}
+        if name in rows:
+            verdict, meter = str(rows[name].verdict), guidance_verdict(results, name)
+            methods[name] |= {**_interval(rows[name]), "verdict": verdict, "meter": meter}
+    return methods
 
 
-def _points(row: Difference | Pooled) -> str:
-    return f"{100 * row.mean:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
+def _pooled(studies: Mapping[str, Sequence[RunResult]]) -> list[dict[str, Any]]:
+    methods = {name: {result.method for result in results} for name, results in studies.items()}
+    compared = pairs(set().union(*methods.values()))
+    rows = []
+    for method, baseline in compared:
+        both = {name: results for name, results in studies.items() if {method, baseline} <= methods[name]}
+        row = pooled(both, method, baseline)
+        strict = pooled(both, method, baseline, 1 - ERROR_RATE / len(compared))
+        counts = {"above": row.better, "studies": row.studies}
+        rows.append({"method": method, "against": baseline, **_interval(row), **counts, "verdict": str(strict.verdict)})
+    return rows
+
+
+def _interval(row: Difference | Pooled) -> dict[str, float | None]:
+    ends = {"low": row.low, "high": row.high}
+    return {"mean": row.mean} | {name: end if math.isfinite(end) else None for name, end in ends.items()}
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    verdict = "" if row["verdict"] == Verdict.CANNOT_TELL else f" **{row['verdict']}**"
+    return points(row) + verdict + ("" if row["meter"] == "none" else f", {row['meter']}")

@@ -22,13 +22,17 @@ TABLE = "cells"
 def tidy(results: Sequence[RunResult]) -> "pandas.DataFrame":
     """One row a cell and training seed.
 
-    Columns: parameterization, method, seed, demonstrations, steps; every option of the method (`MethodSpec`; an
-    infinite clamp is no clamp); successes, rollouts and rate of success, and `difference`, the rate minus that of
-    the λ = 0 run of the same seed and regime (shares, missing without a simulator); `closest`, median closest distance
-    of tool and object (m); `saturation` and `activity` (`ate.experiments.stats.baseline`), and what the meter says;
-    `held_out_error`, mean over joints (rad), and `loss`, the last one logged, against the unshifted target;
-    `trained_together`, methods trained together, and `seconds`, its wall time divided by them; `cell`, the hash
-    of what the row depends on.
+    Columns:
+
+    - parameterization, method, seed, demonstrations, steps, and every option of the method (`MethodSpec`; an infinite
+      clamp is no clamp).
+    - successes, rollouts and rate of success; `difference`, the rate minus that of the λ = 0 run of the same seed and
+      regime (shares, missing without a simulator).
+    - `closest`, median closest distance of tool and object (m).
+    - `saturation` and `activity` (`ate.experiments.stats.baseline`), and what the meter says.
+    - `held_out_error`, mean over joints (rad), and `loss`, the last one logged, against the unshifted target.
+    - `trained_together`, methods trained together, and `seconds`, their wall time divided by their number.
+    - `cell`, the hash of what the row depends on.
     """
     import pandas
 

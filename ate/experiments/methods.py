@@ -36,7 +36,7 @@ COMPARISON, EVIDENCE, EVERY_CONTROL = "comparison", "evidence", "controls"
 METHOD_SETS = (COMPARISON, EVIDENCE, EVERY_CONTROL)
 PLAIN = GuidanceConfig(lam=0.0)
 TOOL_MOTION = PRESETS["tool-motion"]
-# The paper's shift with the clamp of the released code: without a clamp no rollout succeeds (docs/evidence.md).
+# The paper's shift with the clamp of the released code: without a clamp no rollout succeeds (docs/published-forms.md).
 CLAMPED_PAPER = replace(PRESETS["paper"], clamp=PRESETS["released"].clamp)
 # Rows of guidance come besides those of a batch of 64: 32 at its share.
 MORE_ROWS = 96
@@ -49,10 +49,10 @@ class MethodSpec:
     Attributes:
         name: how figures and tables call it.
         start: weights to start from, `"pretrained"` or `"scratch"`.
-        encoder: `"none"`; `"aligned"`, that of the run's alignment; `"released"`, `"mixture"`, `"anchored"` or
-            `"motion"`, that of another variant; or a control: `"random"` and `"random-motion"`, an untrained encoder
-            of the run's or the motion alignment's shape, `"identity"`, the chunk itself, `"one-stage"`, an Info-VAE of
-            the adaptation data alone. A gain that a control gives as well does not come from the alignment.
+        encoder: `"none"`; `"aligned"`, that of the run's alignment; or `"released"`, `"mixture"`, `"anchored"` or
+            `"motion"`, that of another variant. Controls: `"random"` and `"random-motion"`, an untrained encoder of the
+            run's or the motion alignment's shape; `"identity"`, the chunk itself; `"one-stage"`, an Info-VAE of the
+            adaptation data alone. A gain that a control gives as well does not come from the alignment.
         guidance: λ, clamp and every other option; λ = 0 exactly where there is no encoder.
         replay: episodes of the pre-training robots that take part: `"retargeted"` to the new robot's joints,
             `"untranslated"` (each in its own joints), translated by the run's Info-VAEs (`"latent"`), or retargeted by

@@ -113,16 +113,18 @@ class SeedRun:
 
 
 def run_seed(
-    experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None
+    experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None, stacked: bool = False
 ) -> Iterator[RunResult]:
     """All methods of one training seed, trained, then rolled out one after the other; arguments as `train_seed`."""
-    done = train_seed(experiment, methods, seed, aligned)
+    done = train_seed(experiment, methods, seed, aligned, stacked)
     for method in methods:
         yield _result(experiment, method, seed, done)
 
 
 @one_thread()
-def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None) -> SeedRun:
+def train_seed(
+    experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None, stacked: bool = False
+) -> SeedRun:
     """Train all methods of one training seed, on one thread: the bits do not depend on where it happens.
 
     Args:
@@ -130,6 +132,8 @@ def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int,
         methods: what differs; names tell them apart.
         seed: draws demonstrations, stage 2, batches, times and noise.
         aligned: folder that keeps the stage-2 encoders, one for each alignment and draw, or None.
+        stacked: train methods as one batched model (`ate.steer.training.train_methods`): results then depend, up to
+            rounding, on which methods there are.
     """
     episodes = experiment.adapt.load()
     pool, held_out = episodes.split(experiment.held_out, experiment.seed)
@@ -156,7 +160,9 @@ def train_seed(experiment: Experiment, methods: Sequence[MethodSpec], seed: int,
             trained |= {method.name: _without_demonstrations(materials, method, optim) for method in group}
             continue
         own = {method.name: built[method.name] for method in group}
-        trained |= finetune_methods(own, drawn, optim, space=materials.space(group[0]), label=f"seed {seed}")
+        trained |= finetune_methods(
+            own, drawn, optim, space=materials.space(group[0]), label=f"seed {seed}", stacked=stacked
+        )
     return SeedRun(trained, starts, drawn, episodes, held_out)
 
 

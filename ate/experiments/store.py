@@ -1,8 +1,8 @@
 """Cells: one method, one training seed, one set of settings; named by a hash of all that its result depends on.
 
-results/cells/<hash>.json    its result, whole or absent; a cell that has one is never trained again
-results/failed/<hash>.json   why it has none; the next call tries it again
-results/locks/<hash>         held by the process that trains it, so that no two train the same cell
+    results/cells/<hash>.json    its result, whole or absent; a cell that has one is never trained again
+    results/failed/<hash>.json   why it has none; the next call tries it again
+    results/locks/<hash>         held by the process that trains it, so that no two train the same cell
 
 Cells of one training seed and setting are trained together on the same batches, which does not change their results.
 The hash does not include machine or library versions: use another run directory for another installation.
@@ -75,6 +75,12 @@ def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Seque
     return cells
 
 
+def stacked_cells(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells of one training seed as they are when their methods are stacked: each depends on all of them."""
+    company = sorted({cell.key for cell in cells})
+    return [replace(cell, key=content_key(["stacked", cell.key, company])) for cell in cells]
+
+
 @dataclass(frozen=True)
 class Store:
     """The cells of a run directory.
@@ -128,11 +134,13 @@ class SeedJob:
         experiment: what they share.
         cells: what is requested, finished or not.
         folder: `results` of the run.
+        stacked: methods are trained as one batched model; all of them again where one has no result.
     """
 
     experiment: Experiment
     cells: tuple[Cell, ...]
     folder: str
+    stacked: bool = False
 
     @property
     def key(self) -> str:
@@ -146,8 +154,8 @@ class SeedJob:
         return tuple({cell.key: cell for cell in self.cells if not store.has(cell)}.values())
 
     def split(self) -> tuple["SeedJob", ...]:
-        """A job for each missing cell."""
-        return tuple(replace(self, cells=(cell,)) for cell in self.missing)
+        """A job for each missing cell; of stacked cells one for all."""
+        return (self,) if self.stacked else tuple(replace(self, cells=(cell,)) for cell in self.missing)
 
     def __call__(self) -> None:
         """Train missing cells on the same batches, and keep each result as soon as its method is rolled out.
@@ -166,9 +174,10 @@ class SeedJob:
                 remove_leftovers(store.file(cell).parent, store.file(cell).name)
             if not missing:
                 return
-            methods = [cell.method for cell in missing]
-            results = run_seed(self.experiment, methods, missing[0].seed, store.folder / "aligned")
-            for cell, result in zip(missing, results, strict=True):
+            together = self.cells if self.stacked else missing
+            methods = [cell.method for cell in together]
+            results = run_seed(self.experiment, methods, missing[0].seed, store.folder / "aligned", self.stacked)
+            for cell, result in zip(together, results, strict=True):
                 store.write(cell, result)
 
 

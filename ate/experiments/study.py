@@ -173,15 +173,15 @@ class Study:
         """
         return self.validate_sweep(sweep_of(self.settings), results, self.settings.command("04")).whole()
 
-    def sweep(self, sweep: Sweep, command: str = "") -> SweepResult:
+    def sweep(self, sweep: Sweep, command: str = "", stacked: bool = False) -> SweepResult:
         """The search: all methods of all regimes, on the search seeds.
 
         Args:
             sweep: its parameterisations are among the study's policies.
-            command: the command line that asks for the same again, for reports of failures.
+            command, stacked: as `ate.experiments.dispatch.run`.
         """
         requests = [self._request(regime, sweep.methods, sweep.search_seeds) for regime in self.regimes_of(sweep)]
-        return self._run(requests, command)
+        return self._run(requests, command, stacked)
 
     def regimes_of(self, sweep: Sweep) -> tuple[Regime, ...]:
         """Its regimes, each once; more demonstrations than there are mean all of them."""
@@ -239,8 +239,8 @@ class Study:
         experiment = self.experiment(regime.parameterization, methods, regime.demonstrations, regime.steps)
         return JobSpec(experiment, tuple(methods), tuple(seeds))
 
-    def _run(self, requests: Sequence[JobSpec], command: str) -> SweepResult:
-        return run(requests, RunDirectory(self.settings.directory).folder("results"), self.executor, command)
+    def _run(self, requests: Sequence[JobSpec], command: str, stacked: bool = False) -> SweepResult:
+        return run(requests, RunDirectory(self.settings.directory).folder("results"), self.executor, command, stacked)
 
     @property
     def executor(self) -> Executor:

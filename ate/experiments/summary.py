@@ -87,9 +87,9 @@ def guidance_verdict(results: Sequence[RunResult], method: str) -> str:
 def method_rows(results: Sequence[RunResult]) -> list[dict[str, Any]]:
     """One row a condition and method.
 
-    Success with its Wilson interval and interquartile mean over seeds; paired difference to direct with its t interval
-    over training seeds and rollout seeds, and the two-level bootstrap's; probability of improvement; verdict; held-out
-    error; what the meter says of the guidance.
+    Success has its Wilson interval and the interquartile mean over seeds. The paired difference to direct has its t
+    interval over training seeds and rollout seeds, and that of the two-level bootstrap. Then come the probability of
+    improvement, the verdict, the held-out error and what the meter says of the guidance.
     """
     rows = []
     for kind, group in by_condition(results).items():
@@ -255,7 +255,7 @@ def _search(kind: str, rows: Sequence[Difference]) -> list[str]:
     return [
         f"{kind}: of {len(rows)} cells {count[Verdict.HELPS]} help, {count[Verdict.HURTS]} hurt, and for "
         f"{count[Verdict.CANNOT_TELL]} this budget cannot tell.",
-        f"Highest of {len(rows)}, and so flattered by the choice: {verdict(best)}",
+        f"Highest of {len(rows)}, so its difference is overestimated: {verdict(best)}",
         f"Lowest of {len(rows)}: {verdict(worst)}",
     ]
 

@@ -46,7 +46,8 @@ class LeRobotActor:
             from lerobot.policies.factory import get_policy_class, make_pre_post_processors
             from lerobot.utils.import_utils import register_third_party_plugins
         except ModuleNotFoundError as error:
-            fix = f"pip install {error.name}, start this command in lerobot's environment, or serve the policy from it"
+            package = (error.name or "lerobot").partition(".")[0]
+            fix = f"pip install {package}, start this command in lerobot's environment, or serve the policy from it"
             raise InputError(f"no module {error.name!r}", where=str(folder), expected="lerobot", fix=fix) from error
         if not (Path(folder) / "config.json").is_file():
             fix = "name checkpoints/…/pretrained_model of lerobot-train's output"

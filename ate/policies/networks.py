@@ -2,7 +2,8 @@
 
 `ResidualMLP` over the flattened chunk is the default: on one CPU thread its step costs about a tenth of the
 convolutional U-Net's, and at a horizon of 16 it is as good. `ConvUNet` is the shape of Diffusion Policy
-(Chi et al. 2023): 1-D convolutions along the chunk with FiLM conditioning.
+(Chi et al. 2023): 1-D convolutions along the chunk with FiLM conditioning. Inputs are taken into the type of the
+weights, times and preconditioning before that in float32.
 """
 
 import math
@@ -54,8 +55,9 @@ class ResidualMLP(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, observation: Tensor) -> Tensor:
         """`x (B, S, D)`, `t (B,)`, `observation (B, o)` → `(B, S, D)`."""
-        condition = self.condition(torch.cat([observation, self.time(t)], -1))
-        h = self.enter(x.flatten(1)) + condition
+        kind = self.enter.weight.dtype
+        condition = self.condition(torch.cat([observation, self.time(t)], -1).to(kind))
+        h = self.enter(x.flatten(1).to(kind)) + condition
         for i, (norm, widen, narrow) in enumerate(zip(self.norms, self.widen, self.narrow, strict=True)):
             scale, shift = self.film[i](condition).chunk(2, -1) if self.film else (0.0, condition)
             h = h + narrow(nn.functional.silu(widen(norm(h)) * (1 + scale) + shift))
@@ -106,8 +108,9 @@ class ConvUNet(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, observation: Tensor) -> Tensor:
         """`x (B, S, D)`, `t (B,)`, `observation (B, o)` → `(B, S, D)`."""
-        condition = self.condition(torch.cat([observation, self.time(t)], -1))
-        h, kept = x.transpose(1, 2), []
+        kind = self.leave.weight.dtype
+        condition = self.condition(torch.cat([observation, self.time(t)], -1).to(kind))
+        h, kept = x.transpose(1, 2).to(kind), []
         for i, block in enumerate(self.down):
             h = block(h, condition)
             if i < len(self.pool):

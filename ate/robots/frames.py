@@ -2,7 +2,7 @@
 
     shared pose of the tool = base · T(q) · tool
 
-`base` is where the robot's base stands in the frame that all robots share (a base, a table, a camera); `tool` turns the
+`base` is where the robot's base stands in the frame that all robots share (a base, a table, a camera). `tool` turns the
 robot's own tool frame into the convention: z is the direction of approach, y the line on which the fingers move, the
 origin between their pads. A gripper with two equal fingers looks the same after half a turn about z; which of the two a
 robot's postures stand for is part of `tool`. The opening of a gripper is 0 when closed and 1 when open.

@@ -4,9 +4,9 @@ Every arm is a chain of joints that turn about their own z axis; `ate.robots.den
 conventions into that one form. Lengths in metres, angles in radians, torques in N m, masses in kg. Joint names and
 limits are read from the profiles in `builtin/`.
 
-The robots are faithful in kinematics and simplified in dynamics: frames and joint limits are the published ones,
-while `mass` (one number an arm, spread along its capsules) and `torque` (peak or rated, as makers differ in what they
-print) are approximate, and friction, gear inertia and the makers' controllers are not modelled.
+The robots are faithful in kinematics and simplified in dynamics. Frames and joint limits are the published ones.
+`mass` (one number an arm, spread along its capsules) and `torque` (peak or rated, as makers differ in what they print)
+are approximate. Friction, gear inertia and the makers' controllers are not modelled.
 """
 
 from collections.abc import Sequence

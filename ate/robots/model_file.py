@@ -79,8 +79,8 @@ def read_model(path: str | Path, tool: str | None = None) -> ModelFile:
 
     Args:
         path: of a `.urdf`, `.xml` or `.mjcf` file.
-        tool: link or site whose frame is the tool; None chooses as `ate.robots.tool_link` says: a link with a usual
-            name for a tool at the end of the longest chain, else the link that carries the fingers, else the last one.
+        tool: link or site whose frame is the tool. None chooses by `ate.robots.tool_link`: a link with a usual name
+            for a tool at the end of the longest chain, else the link that carries the fingers, else the last link.
 
     Raises:
         InputError: a file that cannot be read, a link that it does not have, no joint that moves the tool, or a ball,

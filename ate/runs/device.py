@@ -4,7 +4,7 @@ import copy
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import nn
@@ -108,6 +108,31 @@ def one_thread(when: bool = True) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def tf32(device: torch.device | str, when: bool = True) -> Iterator[None]:
+    """Let float32 products on a GPU round their inputs to ten bits (TF32); on a CPU nothing changes.
+
+    Raises:
+        InputError: a PyTorch that has no switch for it.
+    """
+    if not when or torch.device(device).type != "cuda":
+        yield
+        return
+    products: Any = torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", None)
+    if not hasattr(products[0], "fp32_precision"):
+        raise InputError(
+            f"torch {torch.__version__}", where="tf32", expected="2.9 or newer", fix="take float32 or bf16"
+        )
+    before = [product.fp32_precision for product in products]
+    for product in products:
+        product.fp32_precision = "tf32"
+    try:
+        yield
+    finally:
+        for product, precision in zip(products, before, strict=True):
+            product.fp32_precision = precision
 
 
 def small(modules: Iterable[nn.Module]) -> bool:

@@ -1,11 +1,11 @@
 """The run directory: where one study keeps its figures, numbers, checkpoints and cards.
 
-runs/<name>/run.json              its format, and the data it was made from
-runs/<name>/figures/02_latents.json   one plotly figure, with title and caption
-runs/<name>/headlines/02.json         the numbers a notebook ends with
-runs/<name>/cards/02.json             what it takes to make them again
-runs/<name>/failures/02.json          why a notebook did not run to its end, until it does
-runs/<name>/<folder>/…                checkpoints (align, policies) and results; results/cells, results/failed of sweeps
+    runs/<name>/run.json                  its format, and the data it was made from
+    runs/<name>/figures/02_latents.json   one plotly figure, with title and caption
+    runs/<name>/headlines/02.json         the numbers a notebook ends with
+    runs/<name>/cards/02.json             what it takes to make them again
+    runs/<name>/failures/02.json          why a notebook did not run to its end, until it does
+    runs/<name>/<folder>/…                checkpoints (align, policies) and results
 
 Folders of earlier versions named their contents by other hashes. They are refused, because a study that continued one
 would show results of both versions together.

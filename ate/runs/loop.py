@@ -156,12 +156,13 @@ def _store(directory: Path | None, state: State, identity: str, progress: Progre
         for name, item in state.items()
         if name in own and isinstance(item, torch.Generator)
     }
-    if directory is None:
-        return
+    # In every process: a model that is divided over them is gathered from all.
     states = {
         name: item.get_state() if isinstance(item, torch.Generator) else item.state_dict()
         for name, item in state.items()
     }
+    if directory is None:
+        return
     device = _device(state)
     # With the sums of the next row, so that a run that was stopped between two rows logs the same ones.
     tree = {"identity": identity, **vars(progress), "state": states, "device": None if device is None else device.type}

@@ -70,10 +70,11 @@ class BatchedTrainer(BaseTrainer):
     def _backward(self, prepared: Prepared, batches: int) -> Tensor:
         batch = prepared.batch
         inputs = (batch.x, batch.t, batch.observation)
+        stack = cast(Stack, self._computing)
         with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self._optim.precision == "bfloat16"):
-            predictions = vmap(lambda weights: functional_call(self._network, weights, inputs))(
-                self._stack.by_name()
-            ).to(batch.x.dtype)
+            predictions = vmap(lambda weights: functional_call(self._network, weights, inputs))(stack.by_name()).to(
+                batch.x.dtype
+            )
         residual = predictions - batch.target
         plain = residual.detach()
         shift, clamped = self._shift(predictions.detach(), prepared)

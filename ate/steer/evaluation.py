@@ -121,20 +121,21 @@ class OpenLoop(NamedTuple):
     by_episode: dict[str, tuple[float, ...]]
 
 
-def open_loop(policy: Policy | Actor, held_out: Episodes, seed: int = 0) -> dict[str, float]:
+def open_loop(policy: Policy | Actor, held_out: Episodes, seed: int = 0, places: int = SAMPLES) -> dict[str, float]:
     """Mean absolute error of sampled chunks on held-out episodes.
 
     Args:
         policy: fine-tuned on this robot (its first action space), or any callable from an observation to a chunk.
         held_out: episodes it was not trained on.
         seed: of the initial noise, so that policies are compared on the same draws.
+        places: at most so many evenly spread observations, of a callable.
 
     Returns:
         Error by joint name, in the data's units (radians for joints), mean over S steps and samples; joints that never
         moved in training (here, for a callable) are left out: their error of 0 says nothing.
     """
     if not isinstance(policy, Policy):
-        return _open_loop_of(policy, held_out, seed)
+        return _open_loop_of(policy, held_out, seed, places)
     return open_loop_by_episode(policy, held_out, seed).by_joint
 
 
@@ -161,9 +162,9 @@ def open_loop_by_episode(policy: Policy, held_out: Episodes, seed: int = 0) -> O
     )
 
 
-def _open_loop_of(actor: Actor, held_out: Episodes, seed: int) -> dict[str, float]:
+def _open_loop_of(actor: Actor, held_out: Episodes, seed: int, places: int) -> dict[str, float]:
     recorded = Recorded(held_out)
-    rows = _places(len(recorded)).numpy()
+    rows = _places(len(recorded), places).numpy()
     predicted = []
     for row in rows:
         reset(actor, seed * len(recorded) + int(row))

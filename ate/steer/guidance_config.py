@@ -43,16 +43,17 @@ class GuidanceConfig:
         reduction: of the squared latent distance: `"sum"` over latent dimensions, per sample (the paper), or `"mean"`
             over batch and dimensions (released), so that its strength depends on the batch size.
         latent: distances between posterior `"mean"`s; between a `"sample"` μ + σ·e of each with one shared e
-            (released); or between chunks as they are `"decoded"`, ‖m(â0) − D_ψ(E_φ(a_pre))‖²: the latent distance in
-            the units of what is decoded, and with what of â0 no latent holds, its jitter say (docs/evidence.md).
+            (released); or between chunks as they are `"decoded"`, ‖m(â0) − D_ψ(E_φ(a_pre))‖². The last is the latent
+            distance in the units of what is decoded. It includes what of â0 no latent holds, such as jitter
+            (docs/which-method.md).
         clip: what the clamp bounds: each `"value"`, or the `"norm"`: a chunk whose RMS over the guided elements
             exceeds c is scaled down to it, which keeps its direction.
         schedule: w(t): `"constant"`, `"alpha"` (α) or `"alpha_squared"` (α²).
         sign: 1, or −1 to reverse the shift.
         observations: where it acts: at the `"demonstrations"` of the new robot, towards the latent of what was done
-            there, or at observations of the `"pretraining"` robots, towards the latent of what those did: there it is
+            there, or at observations of the `"pretraining"` robots, towards the latent of what those did. There it is
             λ·‖E_ψ(â0(x_t, t, o)) − E_φ(a_pre)‖² on rows of their own (`ate.steer.guided_rows`), over as many numbers as
-            the plain loss (S·D a row), with the demonstrations trained on as without guidance.
+            the plain loss (S·D a row). The demonstrations are trained on as without guidance.
 
     Raises:
         InputError: λ < 0 or infinite, c ≤ 0, a value that is not among the choices; at pre-training observations an

@@ -1,9 +1,8 @@
 """Batches that all methods of a training share, drawn ahead where a core is free.
 
 At the noised chunk k·g does not depend on the policy. Gradients of several batches are therefore taken in one call of
-the encoder, which is cheaper than one call each; and while methods train on them, another thread draws the next ones:
-the same numbers in the same order, and on a CPU with two cores guidance costs next to nothing. A GPU is kept busy
-without.
+the encoder, which is cheaper than one call each. While methods train on them, another thread draws the next ones: the
+same numbers in the same order. On a CPU with two cores guidance then costs next to nothing. A GPU is kept busy without.
 """
 
 from collections.abc import Mapping, Sequence

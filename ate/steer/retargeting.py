@@ -58,10 +58,10 @@ def retarget(
     """Episodes of other robots in the joints of a new one.
 
     The tool moves as it did; the gripper's opening, scene, phase and task are copied. Columns of the state that hold
-    the tool's pose (by their names, `tool_x` … `object_tool_z`) become those of the new robot's own tool. Kept episodes
-    say where they are from in their attributes (`retargeted_from`, a robot, `retargeted_file`, `retargeted_episode`)
-    and how well they are followed (`residual_mm`, `residual_deg`, the largest of all rows, and `reached`, a share of
-    rows); episodes that the new robot cannot follow are left out, with the reason in the ledger.
+    the tool's pose (by their names, `tool_x` … `object_tool_z`) become those of the new robot's own tool. Attributes of
+    kept episodes say where they are from (`retargeted_from`, a robot, `retargeted_file`, `retargeted_episode`) and how
+    well they are followed (`residual_mm`, `residual_deg`, the largest of all rows, and `reached`, a share of rows).
+    Episodes that the new robot cannot follow are left out, with the reason in the ledger.
 
     Args:
         pretrain: one set, or one a robot; fingers that their profile knows count as one `gripper`.

@@ -67,7 +67,7 @@ class ShiftedTargets:
         return any(guidance.config.energy_at == "x_t" for guidance in self._by_key.values())
 
     def prepare(self, batches: Sequence[Batch]) -> list[Prepared]:
-        """Take up batches: draw their latent noise, and k·g at the noised chunks of all of them at once.
+        """Prepare batches: draw their latent noise, and compute k·g at the noised chunks of all of them at once.
 
         Where several processes share the work each gets its own rows, of batch and noise drawn whole.
         """

@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from ate.runs.distributed import all_rows, average, processes
 from ate.runs.loop import Stateful
+from ate.runs.working_copy import WorkingCopy
 from ate.steer.guidance import Guidance
 from ate.steer.guided_rows import GuidedRows
 from ate.steer.meter import GuidanceMeter
@@ -60,11 +61,18 @@ class BaseTrainer(ABC):
         )  # fmt: skip
         self._schedule = LambdaLR(self._optimizer, optim.learning_rate_factor)
         self._average = WeightAverage(module, optim.ema) if optim.ema else None
+        self._working = WorkingCopy(module) if optim.precision == "bf16" else None
 
     def _optimise(self, batches: Sequence[Prepared]) -> Tensor:
         """One optimisation step on the mean over batches; returns what `_backward` does, their mean."""
         self._module.zero_grad(set_to_none=True)
-        losses = [self._backward(prepared, len(batches)) for prepared in batches]
+        if self._working is not None:
+            self._working.take_weights()
+        losses = []
+        for prepared in batches:
+            losses.append(self._backward(prepared, len(batches)))
+            if self._working is not None:
+                self._working.give_gradients()
         average(self._module.parameters())
         if math.isfinite(self._optim.max_grad_norm):
             self._clip()
@@ -81,6 +89,11 @@ class BaseTrainer(ABC):
     @abstractmethod
     def _clip(self) -> None:
         """Bound the norm of each method's gradient."""
+
+    @property
+    def _computing(self) -> nn.Module:
+        """What predicts in a step: the module, or its copy in bf16."""
+        return self._module if self._working is None else self._working.network
 
     @property
     def _result(self) -> nn.Module:
@@ -113,7 +126,7 @@ class Trainer(BaseTrainer):
     def _backward(self, prepared: Prepared, batches: int) -> Tensor:
         batch = prepared.batch
         with torch.autocast(batch.x.device.type, torch.bfloat16, enabled=self._optim.precision == "bfloat16"):
-            prediction = self._policy(batch.x, batch.t, batch.observation).to(batch.x.dtype)
+            prediction = self._computing(batch.x, batch.t, batch.observation).to(batch.x.dtype)
         residual = prediction - batch.target
         error, plain = residual, residual.detach()
         if self._guidance is not None and self._meter is not None and not self._guidance.config.at_pretraining:

@@ -19,6 +19,7 @@ from ate.data.space import ActionSpace
 from ate.errors import InputError
 from ate.policies.policy import Policy
 from ate.runs.device import pick as pick_device
+from ate.runs.device import tf32
 from ate.runs.files import array_digest, content_key
 from ate.runs.loop import Stateful, train
 from ate.steer.batched_trainer import BatchedTrainer
@@ -99,6 +100,7 @@ def train_methods(
     identity = "" if directory is None else _identity(methods, sets, spaces, optim)
     batches, trainers = _on_device(methods, sets, spaces, optim, device, stacked)
 
+    @tf32(device, optim.precision == "tf32")
     def step(_: int) -> dict[str, Tensor]:
         taken = [batches.take() for _ in range(optim.accumulate)]
         return {name: loss for trainer in trainers for name, loss in trainer.step(taken).items()}

@@ -69,4 +69,5 @@ from .widgets.cell import show_cells as show_cells
 from .widgets.explorer import show_explorer as show_explorer
 from .widgets.follow import follow as follow
 from .widgets.follow import train_apart as train_apart
+from .widgets.rollouts import show_rollouts as show_rollouts
 from .widgets.triage import show_triage as show_triage

@@ -1,15 +1,12 @@
 """One part, in a process of its own."""
 
 import platform
-import sys
 from pathlib import Path
 from typing import Any
 
 
 def part(name: str, file: str, device: str, quick: bool) -> None:
     """Run one part; called in a process of its own."""
-    if (packages := Path(file).parent / "packages").exists():
-        sys.path.append(str(packages))
     import torch
 
     from benchmarks.gpu.measure import Notes

@@ -1,6 +1,8 @@
-"""Stage 1: chunks a second at two batches, eager, compiled and as one CUDA graph, as shares of the measured peak."""
+"""Stage 1: chunks a second at two batches, eager, in bf16 throughout, compiled and as one CUDA graph, as shares of the
+measured peak; and whether a graph trains what eager steps do."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -10,6 +12,8 @@ from benchmarks.alignment import PlainVAE, flops, stepper
 from benchmarks.gpu.measure import Notes, bandwidth, kernels, peak, seconds
 
 WIDTH = 128
+# Steps before a graph is captured.
+WARM_UP = 3
 
 
 def device_peak(notes: Notes) -> None:
@@ -35,16 +39,43 @@ def stage_one(notes: Notes) -> None:
                     "kernels": kernels(step, notes.device)}  # fmt: skip
 
         def eager(
-            network: type, fused: bool, config: AlignConfig = config, shape: VAEConfig = shape
-        ) -> Callable[[], None]:
+            network: type, fused: bool, precision: str = "auto", capturable: bool = False,
+            config: AlignConfig = config, shape: VAEConfig = shape,
+        ) -> Callable[[], None]:  # fmt: skip
             torch.manual_seed(0)
-            return stepper(network(shape), WIDTH, config, notes.device, fused)
+            own = replace(config, precision=precision)
+            return stepper(network(shape), WIDTH, own, notes.device, fused, capturable)
 
         notes.tried(f"batch {batch}, torch's modules", lambda e=eager: measured(lambda: e(PlainVAE, False)))
         notes.tried(f"batch {batch}, eager", lambda e=eager: measured(lambda: e(InfoVAE, True)))
+        notes.tried(f"batch {batch}, bf16", lambda e=eager: measured(lambda: e(InfoVAE, True, "bf16")))
         if cuda:
             notes.tried(f"batch {batch}, compiled", lambda e=eager: measured(lambda: torch.compile(e(InfoVAE, True))))
-            notes.tried(f"batch {batch}, graphed", lambda e=eager: measured(lambda: graphed(e(InfoVAE, True))))
+            for name in ("auto", "bf16"):
+                notes.tried(
+                    f"batch {batch}, graphed, {name}",
+                    lambda e=eager, name=name: measured(lambda: graphed(e(InfoVAE, True, name, True))),
+                )
+            notes.tried(
+                f"batch {batch}, graph against eager, over the way", lambda s=shape, c=config: difference(s, c, notes)
+            )
+
+
+def difference(shape: VAEConfig, config: AlignConfig, notes: Notes) -> float:
+    """How far the weights of graphed and eager steps on the same random numbers are apart, over the way they went."""
+    ends = []
+    for wrap in (lambda step: step, graphed):
+        torch.manual_seed(0)
+        vae = InfoVAE(shape)
+        start = torch.cat([weight.detach().flatten() for weight in vae.parameters()])
+        step = stepper(vae, WIDTH, config, notes.device, True, True)
+        torch.manual_seed(1)
+        run = wrap(step)
+        # A graph is captured after as many steps.
+        for _ in range(5 if run is not step else 5 + WARM_UP):
+            run()
+        ends.append(torch.cat([weight.detach().flatten().cpu() for weight in vae.parameters()]))
+    return float((ends[0] - ends[1]).norm() / (ends[0] - start).norm())
 
 
 def graphed(step: Callable[[], None]) -> Callable[[], None]:
@@ -52,7 +83,7 @@ def graphed(step: Callable[[], None]) -> Callable[[], None]:
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
-        for _ in range(3):
+        for _ in range(WARM_UP):
             step()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()

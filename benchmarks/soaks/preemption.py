@@ -26,11 +26,11 @@ STOPS = 10
 
 
 class Training:
-    """An alignment under `torchrun`, in a folder."""
+    """Alignments under `torchrun`, one after the other, each in a folder of its own in a folder."""
 
-    def __init__(self, folder: Path, dropout: float, steps: int) -> None:
-        """Nothing is started yet."""
-        self.folder, self._options = folder, [str(folder), str(dropout), str(steps)]
+    def __init__(self, folder: Path, dropout: float, **steps: int) -> None:
+        """Alignments by name with their steps; nothing is started yet."""
+        self.folder, self._options = folder, [str(folder), str(dropout), *(f"{k}={v}" for k, v in steps.items())]
         folder.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> "subprocess.Popen[bytes]":
@@ -47,9 +47,9 @@ class Training:
         self._wait_for(process, lambda: len(list(self.folder.glob("pid.*"))) == PROCESSES)
         return process
 
-    def trains(self, process: "subprocess.Popen[bytes]") -> None:
-        """Wait until the first step was reported."""
-        self._wait_for(process, lambda: (self.folder / "pretrain" / "status.json").exists())
+    def trains(self, process: "subprocess.Popen[bytes]", name: str) -> None:
+        """Wait until the first step of an alignment was reported."""
+        self._wait_for(process, lambda: (self.folder / name / "pretrain" / "status.json").exists())
 
     def stop(self, rank: int) -> bool:
         """Send SIGTERM to one process; whether it was still there."""
@@ -63,10 +63,9 @@ class Training:
         """What the processes wrote."""
         return (self.folder / "log.txt").read_text(errors="replace")
 
-    @property
-    def finished(self) -> bool:
-        """Whether both stages are done."""
-        return (self.folder / "alignment.safetensors").exists()
+    def finished(self, name: str) -> bool:
+        """Whether both stages of an alignment are done."""
+        return (self.folder / name / "alignment.safetensors").exists()
 
     def _wait_for(self, process: "subprocess.Popen[bytes]", ready: Callable[[], bool]) -> None:
         end = time.monotonic() + TIMEOUT
@@ -74,23 +73,23 @@ class Training:
             time.sleep(0.05)
 
 
-def train(folder: str, dropout: str, steps: str) -> None:
+def train(folder: str, dropout: str, *alignments: str) -> None:
     """What each process runs."""
     import torch
 
     from ate.align.config import preset
     from ate.align.stages import fit
     from ate.runs.distributed import rank, session
+    from ate.runs.options import pairs
     from tests.align.conftest import robot
 
     torch.set_num_threads(1)
-    config = preset("smoke").with_options(
-        chunk=8, latent=8, feedforward=16, batch=8, dropout=float(dropout), pretrain_steps=int(steps),
-        adapt_steps=int(steps) // 4,
-    )  # fmt: skip
+    config = preset("smoke").with_options(chunk=8, latent=8, feedforward=16, batch=8, dropout=float(dropout))
     with session():
         (Path(folder) / f"pid.{rank()}").write_text(str(os.getpid()))
-        fit(robot("seven", 8, 6, 1), robot("new", 7, 6, 3), config, folder)
+        for name, steps in pairs(alignments, "alignments").items():
+            own = config.with_options(pretrain_steps=int(steps), adapt_steps=int(steps) // 4)
+            fit(robot("seven", 8, 6, 1), robot("new", 7, 6, 3), own, Path(folder) / name)
 
 
 def soak(folder: Path, dropout: float, stops: int, steps: int = 300, seed: int = 0) -> dict[str, object]:
@@ -98,27 +97,23 @@ def soak(folder: Path, dropout: float, stops: int, steps: int = 300, seed: int =
 
     A training that ends before begins again from nothing.
     """
-    whole, cut, began = (
-        Training(folder / "whole", dropout, steps),
-        Training(folder / "cut", dropout, steps),
-        time.time(),
-    )
-    process = whole.start()
+    whole, cut = Training(folder, dropout, whole=steps), Training(folder, dropout, cut=steps)
+    began, process = time.time(), whole.start()
     joined = time.monotonic()
     codes, differs, stopped, ends = [process.wait(TIMEOUT)], [], 0, 0
     duration, random = time.monotonic() - joined, np.random.default_rng(seed)
-    expected = weights(whole.folder)
-    while not any(codes) and (stopped < stops or cut.folder.exists()):
-        cut.folder.mkdir(exist_ok=True)
+    expected, training = weights(folder / "whole"), folder / "cut"
+    while not any(codes) and (stopped < stops or training.exists()):
+        training.mkdir(exist_ok=True)
         process = cut.start()
         try:
             process.wait(float(random.uniform(0, 4 * duration / stops)) if stopped < stops else TIMEOUT)
         except subprocess.TimeoutExpired:
             stopped += cut.stop(stopped % PROCESSES)
         codes.append(process.wait(TIMEOUT))
-        if cut.finished:
-            ends, differs = ends + 1, [*differs, *differing(weights(cut.folder), expected)]
-            shutil.rmtree(cut.folder)
+        if cut.finished("cut"):
+            ends, differs = ends + 1, [*differs, *differing(weights(training), expected)]
+            shutil.rmtree(training)
     return {
         "dropout": dropout, "stopped": stopped, "starts": len(codes) - 1, "finished": ends,
         "exit codes": sorted(set(codes)), "differing": differs, "seconds": round(time.time() - began, 1),
@@ -128,7 +123,7 @@ def soak(folder: Path, dropout: float, stops: int, steps: int = 300, seed: int =
 def main() -> None:
     """Ten stops at each of two dropouts; prints one JSON object and fails where a bit or an exit code is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train", nargs=3, metavar=("FOLDER", "DROPOUT", "STEPS"))
+    parser.add_argument("--train", nargs="+", metavar=("FOLDER DROPOUT", "NAME=STEPS"))
     parser.add_argument("--stops", type=int, default=STOPS)
     arguments = parser.parse_args()
     if arguments.train:

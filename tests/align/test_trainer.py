@@ -72,6 +72,17 @@ def test_compiled_training_is_the_same_training_under_the_same_names(robots, tin
         torch.testing.assert_close(compiled.vae.state_dict()[name], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_an_alignment_in_bf16_is_that_of_float32_up_to_rounding(robots, tiny):
+    config = tiny.with_options(pretrain_steps=8, adapt_steps=6, dropout=0.0)
+    exact = ate.align.fit(*robots, preset=config)
+    own = ate.align.fit(*robots, preset=config.with_options(precision="bf16"))
+    assert {weight.dtype for weight in own.vae.parameters()} == {torch.float32}
+    for stage in ("pretrain", "adapt"):
+        last = [row["loss"] for row in own.metrics[stage]][-1], [row["loss"] for row in exact.metrics[stage]][-1]
+        assert last[0] == pytest.approx(last[1], rel=0.05) and last[0] != last[1]
+
+
 class NoWaiting(TorchDispatchMode):
     """Refuses what would make a host wait for its device: a number read back, a shape that depends on values."""
 

@@ -85,7 +85,7 @@ def too_short(folder):
     ("make", "words"),
     [
         (missing, ["nowhere", "no such folder"]),
-        (not_hdf5, ["episode_0001.hdf5", "HDF5", "exclude it"]),
+        (not_hdf5, ["episode_0001.hdf5", "HDF5", "exclude episode_0001"]),
         (no_qpos, ["episode_0001.hdf5", "'qpos'", "observations"]),
         (wrong_width, ["episode_0001.hdf5", "6 columns", "exclude"]),
         (nan, ["episode_0001.hdf5", "row 7, column 3"]),
@@ -201,3 +201,10 @@ def test_core_rooms_import_without_extras():
         "import ate.align.stages, ate.steer.finetuning, ate.policies.policy, ate.data.chunks, ate.experiments.seed_run"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_console_without_greek_letters_shows_question_marks_and_goes_on():
+    command = [sys.executable, "-c", "from ate.cli.main import main; main()", "sweep", "--help"]
+    narrow = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(command, capture_output=True, env=narrow, timeout=300)
+    assert done.returncode == 0 and b"? axis" in done.stdout, done.stderr.decode()

@@ -1,13 +1,16 @@
 """Data sets by id: local copies of every kind, links of a download cache, and nothing fetched unasked."""
 
 import hashlib
+import json
 import os
 import shutil
 
 import huggingface_hub
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from ate.cli.doctor import doctor
 from ate.data import load
 from ate.data.hub import is_id, located
 from ate.errors import InputError
@@ -92,3 +95,13 @@ def test_a_hub_that_does_not_answer_is_an_error_with_the_id(home, monkeypatch):
     with pytest.raises(InputError) as caught:
         located("user/arm", download=True)
     assert "user/arm" in caught.value.where and "no network" in caught.value.got
+
+
+def test_the_doctor_takes_ids(home, tmp_path):
+    cached(home, lerobot_v3(tmp_path / "plain"))
+    ended = CliRunner().invoke(doctor, ["user/arm", "--against", "user/arm", "--json", str(tmp_path / "report.json")])
+    assert not isinstance(ended.exception, InputError), ended.output
+    (report,) = [json.loads((tmp_path / "report.json").read_text())]
+    assert report["path"] == str(located("user/arm"))
+    ended = CliRunner().invoke(doctor, ["user/other"])
+    assert isinstance(ended.exception, InputError) and "hf download user/other" in str(ended.exception)

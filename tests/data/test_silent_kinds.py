@@ -106,6 +106,43 @@ def test_takes_in_one_archive_that_nothing_parts_fail(tmp_path):
     assert not found(tmp_path, "motion.takes_together") and list(load(tmp_path).lengths) == LENGTHS
 
 
+def test_takes_in_sets_that_are_sampled_fail(tmp_path, monkeypatch):
+    monkeypatch.setattr("ate.data.doctor.facts.MOST_ROWS", 100)
+    np.savez(tmp_path / "all.npz", qpos=np.concatenate(arms()), joint_names=ARM)
+    (finding,) = found(tmp_path, "motion.takes_together")
+    assert [int(n) for n in re.search(r"tell: ([\d, ]+)\)", finding.fix)[1].split(",")] == LENGTHS
+    (tmp_path / "all.npz").unlink()
+    for number, rows in enumerate(arms()):
+        np.savez(tmp_path / f"{number}.npz", qpos=rows, joint_names=ARM)
+    assert not found(tmp_path, "motion.takes_together")
+
+
+@pytest.mark.parametrize("store", ["npz", "npz of one", "rows", "zarr"])
+def test_episodes_that_an_array_marks_as_failures_are_named(store, tmp_path):
+    marks = np.arange(len(LENGTHS)) != 1
+    failures = {1}
+    if store == "npz of one":
+        for number, rows in enumerate(arms()):
+            np.savez(tmp_path / f"e{number}.npz", qpos=rows, joint_names=ARM, success=marks[number])
+    elif store == "zarr":
+        import zarr
+
+        root = zarr.open_group(str(tmp_path / "all.zarr"), mode="w")
+        whole = {"data/qpos": np.concatenate(arms()), "meta/episode_ends": np.cumsum(LENGTHS), "meta/success": marks}
+        for name, values in whole.items():
+            root.create_array(name, data=values, config={"write_empty_chunks": True})
+    else:
+        given = np.repeat(marks, LENGTHS) if store == "rows" else marks
+        lengths = {"episode_lengths": np.array(LENGTHS), "success": given}
+        np.savez(tmp_path / "all.npz", qpos=np.concatenate(arms()), joint_names=ARM, **lengths)
+    episodes = load(tmp_path)
+    assert {i for i, item in enumerate(episodes) if item.attributes["success"] is False} == failures
+    (finding,) = found(tmp_path, "files.failures")
+    assert finding.episodes == (episodes[1].name,) and finding.exclude
+    assert len(load(tmp_path, exclude=finding.episodes)) == len(LENGTHS) - 1
+    assert not any("success" in key for key in episodes[0].keys.ignored)
+
+
 def test_lost_frames_are_no_takes(tmp_path):
     # Out and back twice: no return to a start.
     for number, rows in enumerate(arms()):

@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from ate.cli.diagnose import diagnose
+from ate.data import load
 from ate.diagnose import run_checks
 from ate.policies.actor import PolicyActor
+from tests.data.test_column_order import permuted
 from tests.diagnose.faults import levels, recordings, trained
 
 pytestmark = pytest.mark.slow
@@ -59,6 +61,27 @@ def test_a_callable_of_other_joints_fails_by_name(sound):
 
     found = run_checks(Renamed(), train.select(range(2)), simulator=False).of("normalization")
     assert found.level == "FAIL" and "claw in the policy" in found.got
+
+
+def test_columns_that_were_moved_are_named_to_a_policy_without_names(tmp_path):
+    episodes = load(permuted("lift/adapt/ur5e", tmp_path, (2, 1, 0, 3, 4, 5, 6)))
+
+    def hold(observation):
+        return np.repeat(observation["qpos"][None], 16, 0)
+
+    hold_by_name = Named(hold, episodes.joint_names)
+    nameless, named = (run_checks(actor, episodes, simulator=False) for actor in (hold, hold_by_name))
+    assert nameless.of("normalization").level == "WARN" and named.of("normalization").level == "SKIPPED"
+
+
+class Named:
+    """A callable with names of its joints."""
+
+    def __init__(self, actor, joint_names):
+        self._actor, self.joint_names = actor, joint_names
+
+    def __call__(self, observation):
+        return self._actor(observation)
 
 
 def test_a_class_that_the_user_names_is_diagnosed(tmp_path, monkeypatch):

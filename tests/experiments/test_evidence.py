@@ -7,10 +7,10 @@ from click.testing import CliRunner
 
 from ate.cli.evidence import evidence as command
 from ate.errors import InputError
-from ate.experiments.evidence import METHODS, is_complete, pairs, pooled_table, studies_of, study_table
+from ate.experiments.evidence import METHODS, is_complete, measured, pairs, pooled_table, studies_of, study_table
 from ate.experiments.methods import MethodSpec, comparison, controls, evidence
 from ate.experiments.results import RunResult
-from ate.runs.files import write_json
+from ate.runs.files import read_json, write_json
 from ate.steer import GuidanceConfig
 
 
@@ -57,10 +57,10 @@ def test_results_are_sorted_by_regime_and_study(runs):
 
 
 def test_tables_have_a_row_for_every_study_and_pair(runs):
-    studies = studies_of(runs)[(25, 80)]
-    table = study_table(studies).splitlines()
+    regime = measured(studies_of(runs)[(25, 80)])
+    table = study_table(regime).splitlines()
     assert len(table) == 2 + 2 and {line.count("|") for line in table} == {len(METHODS) + 2}
-    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in pooled_table(studies).splitlines()[2:]]
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in pooled_table(regime).splitlines()[2:]]
     assert [(row[0], row[1]) for row in rows] == list(pairs(METHODS))
     assert {("tool-motion guidance", "untrained encoder"), ("retarget", "untranslated")} <= set(pairs(METHODS))
     (scratch,) = (row for row in rows if row[0] == "scratch")
@@ -71,9 +71,10 @@ def test_methods_that_only_one_study_has_are_pooled_over_that_one(runs):
     studies = studies_of(runs)[(25, 80)]
     name = next(iter(studies))
     some = {**studies, name: [r for r in studies[name] if r.method != "identified kinematics"]}
-    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in pooled_table(some).splitlines()[2:]]
+    regime = measured(some)
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in pooled_table(regime).splitlines()[2:]]
     (row,) = (row for row in rows if row[:2] == ["identified kinematics", "direct"])
-    assert row[3].endswith("of 1") and len(study_table(some).splitlines()) == 4
+    assert row[3].endswith("of 1") and len(study_table(regime).splitlines()) == 4
 
 
 def test_the_command_prints_the_complete_groups_and_names_the_rest(runs):
@@ -81,6 +82,20 @@ def test_the_command_prints_the_complete_groups_and_names_the_rest(runs):
     assert done.exit_code == 0, done.output
     assert re.findall(r"^## (.*)$", done.stdout, re.M) == ["25 demonstrations, 80 steps, 3 seeds a study"]
     assert done.stderr.count("5 demonstrations, 600 steps: left out") == 2
+
+
+def test_the_numbers_are_kept_as_json_from_which_the_same_tables_come(runs, tmp_path):
+    file = tmp_path / "evidence.json"
+    done = CliRunner().invoke(command, [*map(str, runs), "--json", str(file)])
+    assert done.exit_code == 0, done.output
+    (regime,) = read_json(file)
+    assert (regime["demonstrations"], regime["steps"], regime["seeds"]) == (25, 80, [3])
+    assert study_table(regime) in done.stdout and pooled_table(regime) in done.stdout
+    scratch = regime["studies"][0]["methods"]["scratch"]
+    assert scratch["rate"] == 0.0 and scratch["low"] < scratch["mean"] < scratch["high"] < 0
+    # One training seed has no interval: JSON has no infinity.
+    single = measured(studies_of(runs, first_seed=2)[(25, 80)])
+    assert single["pooled"][0]["low"] is None and "-inf" in pooled_table(single)
 
 
 def test_each_run_by_itself_compares_what_it_holds_on_later_seeds(tmp_path):

@@ -1,5 +1,6 @@
 """A study in a simulator of the user's own: rolled out, compared, diagnosed; and what does not fit refused early."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from ate.experiments.store import cells_of
 from ate.experiments.study import prepare
 from ate.experiments.summary import bottom_line, method_rows
 from ate.steer.evaluation import Evaluation
+from ate.viz.report.section import Section
+from ate.viz.widgets.rollouts import show_rollouts
 from tests import sim
 from tests.conftest import write_episode
 from tests.sim.reach import Reach
@@ -83,6 +86,13 @@ def test_methods_are_rolled_out_paired_replayed_and_diagnosed(study):
     diagnosis = diagnose_seed(trained, "direct", simulator=REACH)
     (sent,) = [check for check in diagnosis.checks if check.check == "replay"]
     assert sent.level == "PASS" and "episodes succeed" in sent.got
+    for image, drawn in (("", "scatter"), (",image=render", "image")):
+        pictured = replace(study, settings=replace(study.settings, simulator=REACH + image))
+        section = Section.begin(pictured.settings, "03", displayed=False)
+        show_rollouts(pictured, {"sample": trained}, section)
+        (kept,) = section.run.figures()
+        assert {trace["type"] for trace in json.loads(kept["figure"])["data"]} == {drawn}
+        assert "of 6 rollouts succeed" in kept["caption"] and "as the simulator gives them" in kept["caption"]
 
 
 def test_a_study_without_a_simulator_keeps_its_keys(study):

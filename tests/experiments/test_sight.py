@@ -7,8 +7,8 @@ import pytest
 from ate.data import DataSet, load, load_sets
 from ate.errors import InputError
 from ate.experiments import sight, store
-from ate.experiments.observability import check_observations
 from ate.experiments.methods import MethodSpec, comparison
+from ate.experiments.observability import check_observations
 from ate.experiments.settings import settings
 from ate.experiments.store import cells_of
 from ate.experiments.study import prepare

@@ -11,6 +11,7 @@ from ate.experiments.dispatch import CellsFailed, CellsMissing, run
 from ate.experiments.store import SeedJob, Store, cells_of
 from ate.runs.files import write_json
 from ate.steer import GuidanceConfig
+from ate.steer.guidance_config import PRESETS
 
 from .conftest import stripped
 
@@ -63,6 +64,37 @@ def test_only_what_is_missing_is_trained(experiment, tmp_path, monkeypatch):
     (tmp_path / "cells" / f"{whole.results[1].cell[:16]}.json").unlink()
     assert stripped(run(ask(experiment), tmp_path, HERE).results) == stripped(whole.results)
     assert asked[2:] == [["scratch"]]
+
+
+@pytest.mark.slow
+def test_stacked_methods_are_cells_of_their_own_that_depend_on_their_company(experiment, tmp_path):
+    methods = [MethodSpec("direct"), *(
+        MethodSpec(f"{lam}", encoder="aligned", guidance=GuidanceConfig(lam=lam, clamp=0.1, energy_at="x_t"))
+        for lam in (1.0, 2.0)
+    )]  # fmt: skip
+    alone = run(ask(experiment, methods), tmp_path, HERE).results
+    stacked = run(ask(experiment, methods), tmp_path, HERE, stacked=True).results
+    for one, other in zip(alone, stacked, strict=True):
+        assert one.cell != other.cell and one.method == other.method
+        assert [row["loss"] for row in other.loss] == pytest.approx([row["loss"] for row in one.loss], rel=1e-3)
+    fewer = run(ask(experiment, methods[:2]), tmp_path, HERE, stacked=True).results
+    assert not {result.cell for result in fewer} & {result.cell for result in (*alone, *stacked)}
+    # Where one of them is missing all are trained again; nothing is otherwise.
+    file = tmp_path / "cells" / f"{stacked[1].cell[:16]}.json"
+    other = tmp_path / "cells" / f"{stacked[2].cell[:16]}.json"
+    before = other.stat().st_mtime_ns
+    run(ask(experiment, methods), tmp_path, HERE, stacked=True)
+    assert other.stat().st_mtime_ns == before
+    file.unlink()
+    again = run(ask(experiment, methods), tmp_path, HERE, stacked=True).results
+    assert stripped(again) == stripped(stacked) and other.stat().st_mtime_ns > before
+
+
+def test_guidance_at_pretraining_observations_is_not_stacked(experiment, tmp_path):
+    guided = MethodSpec("guided", encoder="motion", guidance=PRESETS["tool-motion"], replay="retargeted")
+    with pytest.raises(InputError) as refused:
+        run(ask(experiment, [MethodSpec("direct"), guided]), tmp_path, HERE, stacked=True)
+    assert refused.value.where == "methods to be stacked" and "--stacked" in refused.value.fix
 
 
 def test_one_method_twice_under_two_names_is_one_cell(experiment, tmp_path):

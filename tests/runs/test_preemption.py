@@ -2,21 +2,28 @@
 
 import pytest
 
+from ate.runs.status import STOP
 from benchmarks.soaks.kill_alignment import differing, weights
 from benchmarks.soaks.preemption import TIMEOUT, Training
 
-STEPS = 120
+STEPS = 40
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_process_stops_both_with_a_checkpoint(tmp_path):
-    whole, cut = (Training(tmp_path / name, 0.1, STEPS) for name in ("whole", "cut"))
-    assert whole.start().wait(TIMEOUT) == 0, whole.log()
-    process = cut.start()
-    cut.trains(process)
-    cut.stop(rank=1)
-    assert process.wait(TIMEOUT) == 0, cut.log()
-    assert not cut.finished and (cut.folder / "pretrain" / "last.safetensors").exists()
-    assert "stopped at step" in cut.log() and "Traceback" not in cut.log()
-    assert cut.start().wait(TIMEOUT) == 0, cut.log()
-    assert differing(weights(cut.folder), weights(whole.folder)) == []
+def test_a_signal_or_a_stop_file_stops_both_processes_with_a_checkpoint(tmp_path):
+    """In two starts: a run that is whole, one that a signal cuts and that goes on, and one that a file stops."""
+    runs = Training(tmp_path, 0.1, whole=STEPS, cut=STEPS, filed=100 * STEPS)
+    process = runs.start()
+    runs.trains(process, "cut")
+    runs.stop(rank=1)
+    assert process.wait(TIMEOUT) == 0, runs.log()
+    assert runs.finished("whole") and not runs.finished("cut")
+    assert (tmp_path / "cut" / "pretrain" / "last.safetensors").exists()
+
+    process = runs.start()
+    runs.trains(process, "filed")
+    assert differing(weights(tmp_path / "cut"), weights(tmp_path / "whole")) == []
+    (tmp_path / "filed" / "pretrain" / STOP).touch()
+    assert process.wait(TIMEOUT) == 0, runs.log()
+    assert not runs.finished("filed") and (tmp_path / "filed" / "pretrain" / "last.safetensors").exists()
+    assert runs.log().count("stopped at step") == 2 and "Traceback" not in runs.log()

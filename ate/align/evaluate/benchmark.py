@@ -1,8 +1,14 @@
 """Benchmark: several variants of alignment, evaluated by the same tests for each robot and seed, and summarised.
 
-One row a variant, robot and seed: scorecard (is it inside?), mode occupancy (in which modes?), correspondence (do
-neighbours do the same thing?), translation (how far off is the new robot's tool?) and reconstruction, compared with a
-PCA (at what cost?). Modes are those of one reference mixture, fitted to the posteriors of stage 1. All variants that
+One row a variant, robot and seed:
+
+- scorecard: is it inside?
+- mode occupancy: in which modes?
+- correspondence: do neighbours do the same thing?
+- translation: how far off is the new robot's tool?
+- reconstruction, compared with a PCA: at what cost?
+
+Modes are those of one reference mixture, fitted to the posteriors of stage 1. All variants that
 share stage 1 are measured by it, whatever their prior.
 """
 

@@ -31,9 +31,9 @@ class Differences:
     """Two-sample measures by name (`MEASURES`).
 
     Args:
-        value: of adaptation, mean over the splits: the unbiased squared MMD, about 0 if the two agree; the squared
-            Fréchet distance of moment-matched Gaussians; the area under the curve of a classifier between the two, 0.5
-            at chance; the coverage, share of pre-training balls that hold an adaptation latent.
+        value: of adaptation, mean over the splits. The unbiased squared MMD is about 0 if the two agree. The squared
+            Fréchet distance is that of moment-matched Gaussians. The area under the curve of a classifier between the
+            two is 0.5 at chance. The coverage is the share of pre-training balls that hold an adaptation latent.
         null: band of held-out pre-training.
         mmd_p: permutation p-value of the MMD, by episode.
     """

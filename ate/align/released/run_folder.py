@@ -74,9 +74,9 @@ class Job:
     def run(self) -> list[Path]:
         """Train; returns the files that were written, all by the leader if there are several processes.
 
-        In the folder: `alignment.safetensors`, `vae_{pretrain,adapt}_{Best,Last}.pth` under the release's key names
-        (Best by held-out loss, Last by step; not of networks with an own read-out or a linear path, which the release
-        does not have), `card.json`, and checkpoints and metrics of each stage.
+        In the folder: `alignment.safetensors`, `vae_{pretrain,adapt}_{Best,Last}.pth` under the release's key names,
+        `card.json`, and checkpoints and metrics of each stage. Best is by held-out loss, Last by step. Networks with an
+        own read-out or a linear path, which the release does not have, are not among them.
         """
         files = []
         if self.both_stages:

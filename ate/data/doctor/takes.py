@@ -1,5 +1,7 @@
 """Takes: episodes in which several demonstrations follow one another, told by jumps of all joints to one start."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet
@@ -19,35 +21,55 @@ TOGETHER = 0.2
 def takes(data: ExaminedSet) -> dict[str, tuple[int, ...]]:
     """Episode → the rows of each take in it; only of episodes that hold three or more.
 
-    Long sets are sampled, and jumps lie between two rows that follow one another: episodes of sets of which not every
-    row was kept are not looked at.
+    Large sets are sampled, and jumps lie between two rows that follow one another: what is usual is taken from the
+    sample, and episodes whose largest steps are jumps are then read whole.
     """
     facts = data.facts
     joints = np.array([bool(moves) and not data.is_gripper(j) for j, moves in enumerate(data.moves)])
-    if facts.stride > 1 or joints.sum() < 2:
+    if joints.sum() < 2:
         return {}
-    rows, steps = (values[:, joints].astype(np.float64) for values in (facts.rows, facts.steps))
-    span = np.maximum(np.quantile(rows, 0.99, axis=0) - np.quantile(rows, 0.01, axis=0), 1e-9)
+    sample, steps = (values[:, joints].astype(np.float64) for values in (facts.rows, facts.steps))
+    span = np.maximum(np.quantile(sample, 0.99, axis=0) - np.quantile(sample, 0.01, axis=0), 1e-9)
     sizes = np.abs(steps) / span
-    whole = np.sqrt((sizes**2).mean(axis=1))
-    each = (sizes > EACH * np.quantile(sizes, USUAL, axis=0)).mean(axis=1) >= SHARE
-    usual = float(np.quantile(whole, USUAL))
-    jumps = each & (whole > max(ALL * usual, LEAST))
-    maybe = whole > max(SMALLER * usual, LEAST)
+    usual = _Usual(np.quantile(sizes, USUAL, axis=0), float(np.quantile(np.sqrt((sizes**2).mean(axis=1)), USUAL)))
     found = {}
-    for number in np.unique(facts.episode[jumps]):
-        own = np.flatnonzero(facts.episode == number)
-        at = rows[own] / span
-        starts = np.array([0, *(np.flatnonzero(jumps[own]) + 1)])
-        start = np.median(at[starts], axis=0)
-        if len(starts) < FEWEST or _apart(at[starts], start).max() >= TOGETHER:
+    for number, summary in enumerate(facts.summaries):
+        if (summary.largest[joints] / span <= EACH * usual.each).mean() > 1 - SHARE:
             continue
-        more = np.flatnonzero(maybe[own]) + 1
-        starts = np.union1d(starts, more[_apart(at[more], start) < TOGETHER])
-        lengths = np.diff([*starts, len(own)])
-        if lengths.min() >= SHORTEST:
-            found[facts.summaries[number].name] = tuple(int(length) for length in lengths)
+        rows = sample[facts.episode == number] if facts.stride == 1 else _whole(data, summary.name)[:, joints]
+        lengths = _lengths(rows / span, usual)
+        if lengths:
+            found[summary.name] = lengths
     return found
+
+
+@dataclass(frozen=True)
+class _Usual:
+    """What nine in ten steps stay below: of each joint, `(width,)`, and of all together, in ranges."""
+
+    each: np.ndarray
+    all: float
+
+
+def _whole(data: ExaminedSet, name: str) -> np.ndarray:
+    """All rows of an episode, `(n_steps, dof)`, in the units of the sample."""
+    index = next(i for i, item in enumerate(data.episodes) if item.name == name)
+    return data.episodes.series(index).astype(np.float64)
+
+
+def _lengths(rows: np.ndarray, usual: _Usual) -> tuple[int, ...]:
+    """The rows of each take in an episode `(n_steps, width)`, in ranges; empty where it is one."""
+    sizes = np.abs(np.diff(rows, axis=0))
+    whole = np.sqrt((sizes**2).mean(axis=1))
+    jumps = ((sizes > EACH * usual.each).mean(axis=1) >= SHARE) & (whole > max(ALL * usual.all, LEAST))
+    starts = np.array([0, *(np.flatnonzero(jumps) + 1)])
+    start = np.median(rows[starts], axis=0)
+    if len(starts) < FEWEST or _apart(rows[starts], start).max() >= TOGETHER:
+        return ()
+    more = np.flatnonzero(whole > max(SMALLER * usual.all, LEAST)) + 1
+    starts = np.union1d(starts, more[_apart(rows[more], start) < TOGETHER])
+    lengths = np.diff([*starts, len(rows)])
+    return tuple(int(length) for length in lengths) if lengths.min() >= SHORTEST else ()
 
 
 def _apart(rows: np.ndarray, start: np.ndarray) -> np.ndarray:

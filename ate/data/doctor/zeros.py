@@ -1,8 +1,9 @@
 """Rows that nobody measured: a lost packet, a recorder that began early, arrays that were not filled.
 
 They hold one value in all joints: 0, or what else a program fills in (−1, −999). A joint may well stand at 0. A row is
-lost where all joints of an arm are exactly one value and the neighbours are so far from it that no motion of this set
-leads there; a single joint where it is exactly 0 for a row or two and the rows on both sides are far away on one side.
+lost where all joints of an arm are exactly one value, and the neighbours are so far from it that no motion of this set
+leads there. A single joint is lost where it is exactly 0 for a row or two, and the rows on both sides are far away on
+one side.
 """
 
 from collections.abc import Iterator, Sequence

@@ -21,6 +21,8 @@ STARTS = ("episode_starts", "episode_start", "start_indices", "starts", "traj_st
 STEPS = ("step", "steps", "timestep", "timesteps", "frame_index", "step_index", "step_id")
 # Names of arrays that number the episode of each row.
 NUMBERS = ("traj_id", "traj_ids", "episode_index", "episode_id", "episode_ids", "episode", "trajectory_id", "demo_id")
+# Names of the attribute, or of the array, by which recorders mark an episode in which the task was done.
+OUTCOMES = ("success", "is_success", "successful", "succeeded")
 KEYS = frozenset((*FLAGS, *FIRSTS, *GOING_ON, *LENGTHS, *STARTS, *STEPS, *NUMBERS))
 
 
@@ -67,6 +69,23 @@ def of_arrays(
         if len(parts) > 1:
             return parts, (key,)
     return [Part(0, rows)], ()
+
+
+def outcomes(values: np.ndarray, parts: Sequence[tuple[int, int]], rows: int) -> list[bool]:
+    """Whether the task was done in each episode; empty where the array does not say so.
+
+    Args:
+        values: one truth (or 0 and 1) an episode, for each row, or for all where there is one episode.
+        parts: rows `[start, stop)` of each episode.
+        rows: of all of them.
+    """
+    marks = values.ravel()
+    if marks.dtype.kind not in "biuf" or not np.isin(marks, (0, 1)).all():
+        return []
+    if len(marks) == len(parts):
+        return [bool(mark) for mark in marks]
+    # A mark a row: done from some row on.
+    return [bool(marks[start:stop].any()) for start, stop in parts] if len(marks) == rows else []
 
 
 def _last(key: str, values: np.ndarray) -> np.ndarray:

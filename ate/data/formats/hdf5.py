@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from ate.data.clock import Clock, is_clock
+from ate.data.formats.episode_ends import OUTCOMES
 from ate.data.formats.layout import RATES, check_matrix, known, listed, number, rate, refusing, text, texts
 from ate.data.series import Series
 from ate.errors import InputError
@@ -26,8 +27,6 @@ _REPORTED = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError
 _TEXTS = (
     "robot", "task", "units", "converted", "origin", "retargeted_from", "retargeted_file", "retargeted_episode", "seen",
 )  # fmt: skip
-# Names of the attribute by which recorders mark an episode in which the task was done.
-_OUTCOMES = ("success", "is_success", "successful", "succeeded")
 _LISTS = ("joint_names", "action_names", "state_names", "phase_names")
 
 
@@ -166,7 +165,7 @@ def attributes(handle: h5py.Group) -> dict[str, Any]:
 
 def outcome(handle: h5py.Group) -> dict[str, bool]:
     """`success`, where an attribute of an episode says whether the task was done; empty where none does."""
-    for name in _OUTCOMES:
+    for name in OUTCOMES:
         if h5py.h5a.exists(handle.id, name.encode()):
             value = np.asarray(handle.attrs[name]).ravel()
             if len(value) == 1 and value.dtype.kind in "biuf":

@@ -12,6 +12,7 @@ import numpy as np
 
 from ate.data.clock import WORDS, Clock
 from ate.data.episodes import Episode
+from ate.data.excludes import naming
 from ate.data.formats import nested
 from ate.data.hub import links_into
 from ate.data.series import Series
@@ -38,6 +39,9 @@ class Broken:
     path: Path
     error: InputError
     code: str = "files.unreadable"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", naming(self.error, self.name))
 
 
 def listed(path: Path, suffixes: Sequence[str]) -> list[Path]:

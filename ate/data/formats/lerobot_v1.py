@@ -47,7 +47,7 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
         fix = "write the table as parquet: datasets.load_from_disk('train').to_parquet('data/train.parquet')"
         raise InputError(got, where=str(path), expected="the table of LeRobot v1 as parquet", fix=fix)
     for file in files:
-        name = nested.name(path, file)
+        name = file.stem if file.parent == path / "data" else nested.name(path, file)
         try:
             yield from _episodes(file, name, source, shared)
         except InputError as error:

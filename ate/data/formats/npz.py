@@ -2,7 +2,7 @@
 row's episode (`traj_id`, `episode_index`), or flags at last rows (`terminals`, `timeouts`, `dones`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ate.data.episodes import Episode
 from ate.data.formats import archive
 from ate.data.formats.archive import Header, Rows
 from ate.data.formats.companions import pair
-from ate.data.formats.episode_ends import LENGTHS, Part, named, of_arrays
+from ate.data.formats.episode_ends import LENGTHS, OUTCOMES, Part, named, of_arrays, outcomes
 from ate.data.formats.layout import Broken, check_matrix, counted, each_file, known, listed, rate, texts, timed
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -64,12 +64,14 @@ def _episodes(file: Path, source: str, many: bool) -> Iterator[Episode]:
         check_matrix(headers[qpos].shape, headers[qpos].dtype, where)
         attributes = _attributes(handle, headers, file)
         parts, telling = _parts(handle, headers, headers[qpos].shape[0], file)
+        done, marking = _outcomes(handle, headers, parts, headers[qpos].shape[0], file)
     prefix = f"{file.stem}_" if many else ""
     for number, part in enumerate(parts):
         alone = len(parts) == 1 and _ENDS not in headers
         name = file.stem if alone else f"{prefix}{named(part, number)}"
         span = None if alone else (part.start, part.stop)
-        yield _episode(file, name, headers, wanted, source, attributes, span, telling)
+        own = {**attributes, "success": done[number]} if done else attributes
+        yield _episode(file, name, headers, wanted, source, own, span, (*telling, *marking))
 
 
 def _episode(
@@ -128,6 +130,17 @@ def _parts(handle: ZipFile, headers: dict[str, Header], rows: int, file: Path) -
 
     shapes = {key: header.shape for key, header in headers.items() if header.dtype.kind in "biufUS"}
     return of_arrays(shapes, read, rows, str(file))
+
+
+def _outcomes(
+    handle: ZipFile, headers: dict[str, Header], parts: Sequence[Part], rows: int, file: Path
+) -> tuple[list[bool], tuple[str, ...]]:
+    """Whether the task was done in each episode, and the array that says so; nothing where none does."""
+    key = next((k for k in OUTCOMES if k in headers and headers[k].bytes <= rows * 8), None)
+    if key is None or headers[key].dtype.kind not in "biuf":
+        return [], ()
+    done = outcomes(archive.values(handle, headers[key], file), [(part.start, part.stop) for part in parts], rows)
+    return done, (key,) if done else ()
 
 
 def _ends(handle: ZipFile, headers: dict[str, Header], rows: int, file: Path) -> list[int]:

@@ -75,7 +75,7 @@ def joined(group: h5py.Group, parts: Sequence[Part], file: Path, here: str = "")
     rows = {shape[0] for _, shape in found}
     if len(rows) > 1:
         got = ", ".join(f"{shape[0]} rows in {part.key}" for part, shape in found)
-        expected, fix = "as many rows in each of them", f"exclude {here.rsplit('/', 1)[-1] or file.stem}"
+        expected, fix = "as many rows in each of them", "exclude this episode"
         raise InputError(got, where=f"{file}, {here or 'root'}", expected=expected, fix=fix)
     keys = tuple(f"{prefix}{part.key}" for part, _ in found)
     names = tuple(name for part, shape in found for name in part.columns(shape[1]))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ate.data.formats import LAYOUTS, hdf5
-from ate.data.formats.layout import listed
+from ate.data.formats.layout import Broken, listed
 from ate.data.formats.outline import commands, outline, positions
 from ate.errors import InputError
 
@@ -75,6 +75,11 @@ def nothing(path: Path, expected: str = "") -> InputError:
         return InputError(got, where=str(path), expected=read, fix=way)
     if path.is_file():
         return InputError("a file that no layout reads", where=str(path), expected=read, fix=_ANY)
+    if all(child.suffix.lower() == ".json" for child in path.iterdir()):
+        # Nothing but JSON: what the first of them holds says more than its name.
+        first = next(iter(LAYOUTS["json"].index(path, "qpos")), None)
+        if isinstance(first, Broken):
+            return first.error
     inside = sorted(child.name for child in path.iterdir())[:6]
     fix = _ANY
     if any(child.is_dir() and any(child.iterdir()) for child in path.iterdir()):

@@ -57,7 +57,7 @@ def _episode(file: Path, shared: dict[str, Any], source: str, group: h5py.Group,
     if len(rows) > 1:
         got = ", ".join(f"{len(part)} rows in {key}" for key, part in present.items())
         expected = "as many rows of the gripper as of the joints"
-        raise InputError(got, where=f"{file}, {here}/obs", expected=expected, fix="exclude this demonstration")
+        raise InputError(got, where=f"{file}, {here}/obs", expected=expected, fix=f"exclude {prefix}{name}")
     keys = tuple(f"{here}/obs/{key}" for key in present)
     shape = (rows.pop(), sum(part.shape[1] for part in present.values()))
     series = {"qpos": Series(shape, f"{file}, datasets {', '.join(keys)}", hdf5.Rows(file, keys))}

@@ -59,7 +59,7 @@ def _episode(
     name: str,
     prefix: str,
 ) -> Episode:
-    model = _model(group, data, file, name, models)
+    model = _model(group, data, file, name, models, prefix)
     here = f"{tree.ROOT}/{name}"
     states = hdf5.series(group, _STATES, file, matrix=True)
     if states is None:
@@ -95,14 +95,14 @@ def _episode(
     return Episode(f"{prefix}{name}", file, series, attributes, keys, clock=clock)
 
 
-def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: dict[str, Model]) -> Model:
+def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: dict[str, Model], prefix: str) -> Model:
     holder = next((g for g in (group, data) if h5py.h5a.exists(g.id, _MODEL.encode())), None)
     where = f"{file}, attribute {_MODEL!r} of {tree.ROOT}/{name}"
     given = None if holder is None else text(holder.attrs[_MODEL])
     inline = given is not None and given.lstrip().startswith("<")
     if given is None or (not inline and ("\0" in given or len(given) > 1000)):
         got = "no such attribute" if given is None else f"{len(given)} characters that name no file"
-        fix = f"put the model that was recorded next to the states{_measured(file)}, or exclude the demonstration"
+        fix = f"put the model that was recorded next to the states{_measured(file)}, or exclude {prefix}{name}"
         raise InputError(got, where=where, expected="the model's XML, or the name of its file in models/", fix=fix)
     if given not in models:
         if inline:

@@ -17,6 +17,7 @@ import numpy as np
 from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats.companions import pair
+from ate.data.formats.episode_ends import OUTCOMES, outcomes
 from ate.data.formats.layout import MOST_BYTES, Broken, check_matrix, confined, refusing, timed
 from ate.data.ledger import Keys
 from ate.data.series import Series
@@ -26,6 +27,7 @@ NAME = "zarr"
 EXPECTS = "a zarr store with arrays in 'data' and 'meta/episode_ends'"
 _MARKS = (".zgroup", "zarr.json")
 _ENDS, _STAMPS = "meta/episode_ends", "data/timestamp"
+_OUTCOMES = tuple(f"{group}/{name}" for group in ("meta", "data") for name in OUTCOMES)
 # Names of joint positions, the first that is there counts; UMI records the tool and the gripper's width alone.
 _QPOS = (
     "qpos",
@@ -43,6 +45,8 @@ _AXES = {"eef_pos": ("x", "y", "z"), "eef_rot_axis_angle": ("rx", "ry", "rz")}
 _MOST_EPISODES, _ARMS = 10**7, 2
 # One chunk of values larger than this is a mistake in a header.
 _MOST_CHUNK = 2**30
+_WHOLE = "copy the store again, whole; rows of zeros are written where arrays are made with "
+_WHOLE += "config={'write_empty_chunks': True} (zarr 3)"
 
 
 def looks(path: Path) -> str | None:
@@ -142,19 +146,23 @@ def _episodes(store: Path, source: str, prefix: str) -> Iterator[Episode]:
         stamped = _STAMPS in arrays and arrays[_STAMPS].shape == (total,) and arrays[_STAMPS].dtype.kind in "fiu"
         if stamped:
             _checked(arrays[_STAMPS], _STAMPS, store)
-    for number, (start, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        marking = next((key for key in _OUTCOMES if key in arrays and len(arrays[key].shape) <= 2), None)
+        parts = list(zip([0, *ends[:-1]], ends, strict=True))
+        done = outcomes(np.asarray(root[marking][...]), parts, total) if marking else []
+    for number, (start, stop) in enumerate(parts):
         name = f"{prefix}episode_{number:06d}"
         series = {"qpos": _series(store, qpos, width, start, stop)}
         action: Series | str | None = None
         if actions:
             action = acting if isinstance(acting, str) else _series(store, actions, acting, start, stop)
         left = pair(series, {"action": action}, source, f"{store}, {name}")
-        used = (*qpos, *(actions if "action" in series else ()), _ENDS)
+        used = (*qpos, *(actions if "action" in series else ()), _ENDS, *([marking] if marking and done else ()))
         stamps = Series((stop - start, 1), f"{store}, array {_STAMPS!r}", Rows(store, (_STAMPS,), start), exact=True)
         clock = Clock("timestamp", stamps) if stamped else None
         left += [key for key in arrays if key not in (*used, *actions, *([_STAMPS] if clock else ()))]
         keys = Keys((*used, *([clock.label] if clock else ())), () if actions else ("data/action",), tuple(left))
-        yield Episode(name, store, series, {**known, **timed(clock)}, keys, clock=clock)
+        own = {**known, **timed(clock), **({"success": done[number]} if done else {})}
+        yield Episode(name, store, series, own, keys, clock=clock)
 
 
 def _arrays(root: Any, store: Path) -> dict[str, Any]:
@@ -183,7 +191,7 @@ def _checked(array: Any, key: str, store: Path) -> None:
     if array.nchunks > 10**7 or array.nchunks_initialized < array.nchunks:
         got = f"{array.nchunks_initialized:,} of {array.nchunks:,} chunks"
         expected = "all of its chunks: what is not there reads as zeros"
-        raise InputError(got, where=where, expected=expected, fix="copy the store again, whole")
+        raise InputError(got, where=where, expected=expected, fix=_WHOLE)
 
 
 def _positions(arrays: dict[str, Any], store: Path) -> tuple[str, ...]:

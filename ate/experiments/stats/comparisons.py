@@ -1,7 +1,7 @@
 """Statistics: Wilson intervals for success, paired differences with intervals over seeds and rollouts, a verdict.
 
-Rollouts of one trained policy are not independent evidence about a method, training seeds are: differences are formed
-rollout by rollout within a seed (same demonstrations, batches, noise and start situation) and the interval is over
+Rollouts of one trained policy are not independent evidence about a method; training seeds are. Differences are formed
+rollout by rollout within a seed (same demonstrations, batches, noise and start situation). The interval is over
 training seeds and start situations (`ate.experiments.stats.variance_components`). Of m methods against one baseline the
 verdicts share the error rate (Holm 1979): "helps" of any method that does nothing comes up in at most one sweep of
 twenty.
@@ -162,8 +162,8 @@ def differences(results: Sequence[RunResult], baseline: str = "direct", methods:
         results: runs of all methods.
         baseline: name of the method to compare with.
         methods: how many comparisons share the error rate: at least the number of methods to compare, more where others
-            were looked at, or 1 for comparisons that were each decided on beforehand; None for the number of methods,
-            so that the verdict "helps" of the best of many cells is honest.
+            were looked at, or 1 for comparisons that were each decided on beforehand. None is the number of methods,
+            so that "helps" of the best of many cells pays for the choice.
 
     Raises:
         InputError: no run of the baseline, a method whose seeds or rollouts differ from the baseline's, too few

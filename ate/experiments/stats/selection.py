@@ -1,9 +1,9 @@
 """Winner: the method with the highest difference, and whether training seeds it was not chosen by say the same.
 
-The highest of many is flattered by the choice: part of what put it on top is luck of these seeds. On seeds that were
-never used in choosing it is one comparison, planned beforehand, that pays for no others. They should be rolled out
-from other start situations as well: where methods are better in some and worse in others, the choice is flattered by
-those it was made in, and other training seeds in the same ones repeat that (`make truth`).
+Picking the highest of many overestimates its difference (winner's curse): part of it is chance of these seeds. On
+seeds that were never used in choosing it is a single comparison, planned beforehand, that pays for no others. They
+should be rolled out from other start situations as well. Where methods are better in some situations and worse in
+others, the situations of the choice overestimate too, and other training seeds in them repeat that (`make truth`).
 """
 
 from collections.abc import Sequence

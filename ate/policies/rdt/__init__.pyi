@@ -1,7 +1,17 @@
+from .conditions import Conditions as Conditions
+from .embeddings import Embeddings as Embeddings
+from .language_encoder import LanguageEncoder as LanguageEncoder
 from .loading import download as download
 from .loading import load as load
 from .lora import with_lora as with_lora
 from .memory import memory_need as memory_need
+from .release import Release as Release
 from .runner import Runner as Runner
 from .runner import RunnerConfig as RunnerConfig
+from .samples import Samples as Samples
+from .sharding import ShardedTraining as ShardedTraining
+from .sharding import shard as shard
+from .sharding import whole_weights as whole_weights
 from .transformer import RDT as RDT
+from .tuned_policy import TunedPolicy as TunedPolicy
+from .vision_encoder import VisionEncoder as VisionEncoder

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ate.errors import InputError
+from ate.policies.rdt.release import Release
 from ate.policies.rdt.runner import Runner, RunnerConfig
 from ate.policies.rdt.transformer import RDT
 
@@ -31,27 +32,35 @@ _SIZES = ("action_dim", "pred_horizon", "hidden_size", "depth", "num_heads", "la
 _NOISE = ("num_train_timesteps", "num_inference_timesteps", "beta_schedule", "prediction_type")
 
 
-def load(path: str | Path, *, device: torch.device | str = "cpu", checkpointing: bool = False) -> Runner | RDT:
+def load(
+    path: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    checkpointing: bool = False,
+    release: Release | None = None,
+) -> Runner | RDT:
     """RDT with the weights of a file, or of the only weight file in a folder.
 
     Args:
         path: `.safetensors`, or a pickle (`.bin`, `.pt`, `.pth`), which is read with `weights_only`; or their folder.
         device: where the policy is put.
         checkpointing: as `RDT`.
+        release: a `configs/base.yaml`; its noise levels go before those of `config.json`.
 
     Returns:
         The whole policy in the weights' own precision; the bare transformer where the file holds no projections. An
         ATE runner's encoder among the weights is left out: `guidance_of` reads it.
 
     Raises:
-        InputError: no such file, several, not RDT's key names, or sizes that contradict `config.json`.
+        InputError: no such file, several, not RDT's key names, or sizes that contradict `config.json` or the release.
     """
     file = weight_file(Path(path))
     pattern = re.compile(f"^({'|'.join(map(re.escape, PREFIXES))})+")
     weights = {pattern.sub("", key): value for key, value in read_weights(file).items()}
     weights = {key: value for key, value in weights.items() if not key.startswith(GUIDANCE)}
     whole = any(key.startswith("model.") for key in weights)
-    config = _runner_config(weights if whole else {f"model.{key}": value for key, value in weights.items()}, file)
+    named = weights if whole else {f"model.{key}": value for key, value in weights.items()}
+    config = _runner_config(named, file, release)
     with torch.device("meta"):
         network = (Runner if whole else RunnerConfig.transformer)(config, checkpointing=checkpointing)
     try:
@@ -129,8 +138,8 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     return dict(content)
 
 
-def _runner_config(weights: Mapping[str, Tensor], file: Path) -> RunnerConfig:
-    """Sizes of the weights, noise levels of the `config.json` in their folder."""
+def _runner_config(weights: Mapping[str, Tensor], file: Path, release: Release | None) -> RunnerConfig:
+    """Sizes of the weights, noise levels of the release, else of the `config.json` in their folder."""
     try:
         hidden = weights["model.x_pos_embed"].shape[2]
         blocks = {int(key.split(".")[2]) for key in weights if key.startswith("model.blocks.")}
@@ -154,15 +163,17 @@ def _runner_config(weights: Mapping[str, Tensor], file: Path) -> RunnerConfig:
             if part != "state":
                 sizes[f"{part}_token_dim"] = weights[layers[0]].shape[1]
             config = replace(config, **sizes)
-    written = _read_config(file.with_name(CONFIG))
-    for name in _SIZES:
-        if written.get(name, getattr(config, name)) != getattr(config, name):
-            raise InputError(
-                f"{name} {written[name]}", where=str(file.with_name(CONFIG)),
-                expected=f"{getattr(config, name)}, as in the weights",
-                fix="put the config into the folder of the weights it belongs to",
-            )  # fmt: skip
-    return replace(config, **{name: written[name] for name in _NOISE if name in written})
+    places = {str(file.with_name(CONFIG)): _read_config(file.with_name(CONFIG))}
+    places |= {} if release is None else {release.where: dict(release.sizes)}
+    for where, written in places.items():
+        for name in _SIZES:
+            if written.get(name, getattr(config, name)) != getattr(config, name):
+                raise InputError(
+                    f"{name} {written[name]}", where=where, expected=f"{getattr(config, name)}, as in the weights",
+                    fix="give the weights the config that they belong to",
+                )  # fmt: skip
+        config = replace(config, **{name: written[name] for name in _NOISE if name in written})
+    return config
 
 
 def _read_config(file: Path) -> dict[str, Any]:

@@ -6,11 +6,11 @@ follow from the numbers of parameters.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ate.errors import InputError, unknown
 from ate.policies.rdt.lora import with_lora
@@ -27,6 +27,8 @@ PRECISIONS: Mapping[str, tuple[int, int, int, torch.dtype]] = MappingProxyType(
 )
 # Share of the memory for workspaces, fragments and the context of the device's driver, which are not counted.
 RESERVE = 0.1
+# Processes that a policy is sharded over.
+COUNTS = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,10 @@ class MemoryNeed:
         gradients: bytes of gradients.
         optimizer: bytes of AdamW's moments.
         activations: bytes that a sample of the batch keeps for the backward pass.
-        batch: samples a step.
+        batch: samples a step, of each process.
+        copies: bytes of the bf16 copy among the weights, which a sharded policy does not keep.
+        gathered: bytes of weights and gradients that are whole at once where the policy is sharded.
+        processes: among which weights, gradients and moments are divided (`ate.policies.rdt.shard`).
     """
 
     parameters: int
@@ -50,15 +55,37 @@ class MemoryNeed:
     optimizer: int
     activations: int
     batch: int
+    copies: int = 0
+    gathered: int = 0
+    processes: int = 1
 
     @property
     def fixed(self) -> int:
-        """Bytes that do not depend on the batch."""
-        return self.weights + self.gradients + self.optimizer
+        """Bytes of each process that do not depend on the batch."""
+        whole = self.weights + self.gradients + self.optimizer
+        return whole if self.processes == 1 else -(-(whole - self.copies) // self.processes) + self.gathered
+
+    def divided(self, processes: int) -> "MemoryNeed":
+        """What each of several processes needs for as many samples, sharded by `ate.policies.rdt.shard`.
+
+        Raises:
+            InputError: less than one process.
+        """
+        if processes < 1:
+            raise InputError(str(processes), where="processes", expected="at least 1", fix="raise it")
+        return replace(self, processes=processes)
+
+    def fewest_processes(self, available: int) -> int | None:
+        """How many processes with `available` bytes each share the weights where the batch just fits; None: no number.
+
+        Of the powers of two up to 64.
+        """
+        fits = (n for n in COUNTS if self.divided(n).total <= available * (1 - RESERVE))
+        return next(fits, None)
 
     @property
     def total(self) -> int:
-        """Bytes in all, without reserve."""
+        """Bytes in all of each process, without reserve."""
         return self.fixed + self.batch * self.activations
 
     def largest_batch(self, available: int) -> int:
@@ -73,19 +100,25 @@ class MemoryNeed:
         """
         if self.total <= available * (1 - RESERVE):
             return
-        fits = self.largest_batch(available)
+        fits, enough = self.largest_batch(available), self.fewest_processes(available)
+        fix = f"take batch {fits} with accumulation" if fits else "train by LoRA, in bf16, with checkpointing"
+        if enough is not None:
+            fix += f", or shard it over {enough} processes (ate.policies.rdt.shard)"
         raise InputError(
             f"{self} for batch {self.batch}",
             where="memory of the device",
             expected=f"at most {available * (1 - RESERVE) / 2**30:.1f} of its {available / 2**30:.1f} GiB",
-            fix=f"take batch {fits} with accumulation" if fits else "train by LoRA, in bf16, with checkpointing",
+            fix=fix,
         )
 
     def __str__(self) -> str:
         parts = self.total, self.weights, self.gradients, self.optimizer, self.activations
-        return "{} GiB: weights {}, gradients {}, optimizer {}, activations {batch} × {}".format(
+        text = "{} GiB: weights {}, gradients {}, optimizer {}, activations {batch} × {}".format(
             *(f"{part / 2**30:.2f}" for part in parts), batch=self.batch
         )
+        if self.processes == 1:
+            return text
+        return f"{text}; the first three divided by {self.processes}, and {self.gathered / 2**30:.2f} whole at a time"
 
 
 def memory_need(
@@ -99,9 +132,11 @@ def memory_need(
 ) -> MemoryNeed:
     """What a fine-tuning step needs; nothing is allocated.
 
+    `divided` of the result says what sharding gives.
+
     Args:
         config: sizes of the policy.
-        batch: samples a step.
+        batch: samples a step, of each process.
         precision: `"float32"`, `"mixed"` (float32 weights, bf16 activations) or `"bf16"`.
         checkpointing: blocks compute their activations again in the backward pass.
         lora_rank: train only LoRA adapters of this rank; 0 trains all weights.
@@ -131,7 +166,23 @@ def memory_need(
     parameters = sum(parameter.numel() for parameter in runner.parameters())
     trained = sum(parameter.numel() for parameter in runner.parameters() if parameter.requires_grad)
     sizes = per_weight * parameters, per_gradient * trained, per_moment * trained
-    return MemoryNeed(parameters, trained, *sizes, activations, batch)
+    copies = max(0, per_weight - per_gradient) * parameters
+    return MemoryNeed(parameters, trained, *sizes, activations, batch, copies, _gathered(runner, dtype.itemsize))
+
+
+def _gathered(runner: Runner, size: int) -> int:
+    """Bytes that each process of several holds whole: two blocks, one of them on its way, and what is around all.
+
+    Of each its weights, and the gradients of those that are trained, before they are divided.
+    """
+    blocks = [_numbers(block) for block in runner.model.blocks]
+    around = _numbers(runner) - sum(blocks)
+    return size * (around + 2 * max(blocks))
+
+
+def _numbers(module: nn.Module) -> int:
+    """Weights, and gradients of those that are trained."""
+    return sum(parameter.numel() * (1 + parameter.requires_grad) for parameter in module.parameters())
 
 
 def kept_per_sample(runner: Runner, words: int, dtype: torch.dtype) -> int:

@@ -160,7 +160,8 @@ class Runner(nn.Module):
         for t, step in zip(times, times.to(x.device).split(1), strict=True):
             tokens = torch.cat([state, self._tokens(x, action_mask)], 1)
             prediction = self.model(tokens, ctrl_freqs, step, *conditions, lang_mask=lang_attn_mask)
-            x = self._sampler.step(prediction, t, x).prev_sample.to(state.dtype)
+            # In the state's precision: under autocast the network answers in less.
+            x = self._sampler.step(prediction.to(x.dtype), t, x).prev_sample
         return x * action_mask
 
     def _conditions(self, lang_tokens: Tensor, img_tokens: Tensor) -> tuple[Tensor, Tensor]:

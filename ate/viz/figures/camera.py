@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-from ate.data.cameras import clips
+from ate.data.cameras import clips, short
 from ate.data.episodes import Episodes
 from ate.viz.style import finish
 
@@ -31,7 +31,7 @@ def camera_strip(episodes: Episodes, index: int, moments: int = MOMENTS) -> go.F
     shares = np.linspace(0, 1, moments).tolist()
     found = clips(episodes, index)
     seconds = next(iter(found.values())).seconds
-    pictures = {name.removeprefix("observation.images."): clip.frames(shares) for name, clip in found.items()}
+    pictures = {short(name): clip.frames(shares) for name, clip in found.items()}
     return picture_strip(pictures, [f"{share * seconds:.1f} s" for share in shares])
 
 

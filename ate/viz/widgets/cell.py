@@ -1,7 +1,7 @@
 """The explorer of an ablation: click a cell to see its run card, its curves, and rollouts of its policy."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 import joblib
@@ -22,6 +22,9 @@ from ate.viz.report.section import Section
 from ate.viz.style import INK
 from ate.viz.tables.cell_card import card_html, seed_rows
 from ate.viz.widgets.figure import FigureWidget, Point
+
+if TYPE_CHECKING:
+    from ate.sim.rollout import Rollouts
 
 CHOSEN = "chosen"
 FILM = (
@@ -74,9 +77,12 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section:
     if done.rollouts is not None:
         film = film_strip(done.rollouts, telling(done.rollouts.success))
         about = f"{title}: rollouts of training seed {result.seed}"
-        tracks = done.rollouts.tracks
-        words = FILM if tracks is not None and tracks.tool.shape[-1] else OWN_FILM
-        section.show(Picture(f"{which}_film", film, about, f"{words} {_summary(done)}"))
+        section.show(Picture(f"{which}_film", film, about, f"{film_words(done.rollouts)} {_summary(done)}"))
+
+
+def film_words(rollouts: "Rollouts") -> str:
+    """What a film strip of these rollouts shows."""
+    return FILM if rollouts.tracks is not None and rollouts.tracks.tool.shape[-1] else OWN_FILM
 
 
 def _summary(done: Replay) -> str:

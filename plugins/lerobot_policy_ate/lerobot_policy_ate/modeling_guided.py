@@ -60,8 +60,9 @@ def _guided(own_name: str, config: Any, base: Any) -> type[PreTrainedPolicy]:
                 self.__dict__["guided"] = _attached(self, *self._data)
             return super().forward(*args, **more)
 
-        def _save_pretrained(self, save_directory: Path) -> None:
-            super()._save_pretrained(save_directory)
+        def _save_pretrained(self, save_directory: Path, **more: Any) -> None:
+            # lerobot 0.6 may hand gathered weights along, 0.4 does not know them.
+            super()._save_pretrained(save_directory, **more)
             if self.guided is not None:
                 guided: Attachment = self.guided
                 told = {"steps": guided.steps, "verdict": guided.verdict, "lam": guided.guidance.config.lam}

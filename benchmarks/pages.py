@@ -1,0 +1,140 @@
+"""The numbers of README and docs, written between their marks from docs/evidence.json.
+
+ate evidence runs/evidence/* --json docs/evidence.json
+python -m benchmarks.pages
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ate.experiments.evidence import heading, points, pooled_table, study_table
+from ate.experiments.methods import DIRECT
+from ate.experiments.settings import ROOT
+from ate.runs.files import read_json
+
+NUMBERS = ROOT / "docs" / "evidence.json"
+README, EVIDENCE, WHICH = ROOT / "README.md", ROOT / "docs" / "evidence.md", ROOT / "docs" / "which-method.md"
+PAGES = (README, EVIDENCE, WHICH)
+FEW, NONE = 5, 0  # demonstrations of the regimes in the README
+ALL = (FEW, NONE, 25)
+TASKS, ROBOTS = ("lift", "place", "push"), {"ur5e": "UR5e", "gen3": "Gen3"}
+GAINING = {"retarget": "retargeting", "tool-motion guidance": "tool-motion guidance", "tool space": "tool space"}
+PUBLISHED = "published shift"
+# Method, and what it is.
+METHODS = (
+    (DIRECT, "plain fine-tuning on the demonstrations"),
+    ("retarget", "other robots' episodes in the new robot's joints"),
+    ("tool-motion guidance", "a latent loss towards other robots' tool motion"),
+    ("tool space", "a policy that acts in tool motion"),
+    ("published shift", "the paper's guidance, clamped as released"),
+    ("untrained encoder", "control: guidance by an untrained network"),
+    ("untranslated", "control: those episodes in their own joints"),
+)
+MARK = re.compile(r"(<!-- evidence: (\w+) -->\n).*?(<!-- end -->)", re.S)
+
+
+def tasks(regime: Mapping[str, Any]) -> list[str]:
+    """Tasks in the order in which the studies come, e.g. `["lift", "place"]`."""
+    return list(dict.fromkeys(study["study"].split("-")[0] for study in regime["studies"]))
+
+
+def mean_rate(regime: Mapping[str, Any], task: str, method: str) -> str:
+    """Success in per cent over the robots and policies of a task; empty where a study lacks the method."""
+    rows = [study["methods"] for study in regime["studies"] if study["study"].split("-")[0] == task]
+    if not all(method in row for row in rows):
+        return ""
+    return f"{100 * sum(row[method]['rate'] for row in rows) / len(rows):.0f}"
+
+
+def methods_table(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """Success by method and task with few and without demonstrations, and the pooled gain over direct fine-tuning."""
+    few = regimes[FEW]
+    columns = [(regime, task) for count in (FEW, NONE) if (regime := regimes.get(count)) for task in tasks(regime)]
+    heads = [task.title() + (", 0&nbsp;demos" if regime is not few else "") for regime, task in columns]
+    gains = {row["method"]: points(row) for row in few["pooled"] if row["against"] == DIRECT}
+    lines = ["| method | what it is | " + " | ".join(heads) + " | gain in points (95 %) |"]
+    lines.append("|---|---|" + "--:|" * len(heads) + "---|")
+    for name, what in METHODS:
+        rates = " | ".join(mean_rate(regime, task, name) or "–" for regime, task in columns)
+        # The interval stays on its line.
+        gain = gains.get(name, "–").replace(" ", "&nbsp;").replace("-", "−")
+        lines.append(f"| {name.replace(' ', '&nbsp;').replace('-', '‑')} | {what} | {rates} | {gain} |")
+    return "\n".join(lines)
+
+
+def evidence_tables(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """Every study, and every pair of methods pooled over studies."""
+    return "\n\n".join(f"### {heading(r)}\n\n{study_table(r)}\n\n{pooled_table(r)}" for r in regimes.values())
+
+
+def gain(row: Mapping[str, Any], interval: bool) -> str:
+    """A pooled difference in words, e.g. `"51.8 points (49.2 to 54.4)"`; the verb says in which direction."""
+    if None in (row["low"], row["high"]) or row["low"] < 0 < row["high"]:
+        return points(row).replace("-", "−")
+    ends = sorted(abs(100 * row[end]) for end in ("low", "high"))
+    return f"{abs(100 * row['mean']):.1f}" + (f" points ({ends[0]:.1f} to {ends[1]:.1f})" if interval else "")
+
+
+def found(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """What the methods gain over plain fine-tuning and the paper's guidance changes, as a sentence."""
+    rows = {row["method"]: row for row in regimes[FEW]["pooled"] if row["against"] == DIRECT}
+    first, second, third = (gain(rows[name], False) for name in GAINING)
+    last = rows[PUBLISHED]
+    verb = "loses" if last["mean"] < 0 else "gains"
+    return (
+        f"**What we found.** Pooled over {last['studies']} studies, retargeting gains {first} points of success "
+        f"over plain fine-tuning, tool-motion guidance {second} and tool space {third}; "
+        f"the paper's guidance {verb} {gain(last, False)}."
+    )
+
+
+def gains(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """The same gains with their intervals, a sentence each."""
+    rows = {row["method"]: row for row in regimes[FEW]["pooled"] if row["against"] == DIRECT}
+    return "\n".join(f"- {label}: {gain(rows[name], True)}" for name, label in GAINING.items())
+
+
+def rates(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """Success in % of direct fine-tuning and of the methods that gain, a row a study."""
+    names = (DIRECT, *GAINING)
+    lines = ["| demonstrations | study | " + " | ".join(names) + " |", "|---|---|" + "--:|" * len(names)]
+    for count, regime in regimes.items():
+        for study in regime["studies"]:
+            methods = study["methods"]
+            cells = (f"{100 * methods[name]['rate']:.1f}" if name in methods else "–" for name in names)
+            lines.append(f"| {count} | {study['study']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def coverage(regimes: Mapping[int, Mapping[str, Any]]) -> str:
+    """Which studies there are, by demonstrations and task."""
+    lines = ["| demonstrations | " + " | ".join(task.title() for task in TASKS) + " |", "|---" * (len(TASKS) + 1) + "|"]
+    for count in ALL:
+        studies = [study["study"].split()[0].split("-") for study in regimes.get(count, {"studies": ()})["studies"]]
+        cells = []
+        for task in TASKS:
+            robots = [name for robot, name in ROBOTS.items() if [task, robot] in studies]
+            cells.append(", ".join(robots) or "open")
+        lines.append(f"| {count or 'none'} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def filled(page: Path) -> str:
+    """The page with its tables written anew between the marks."""
+    regimes = {regime["demonstrations"]: regime for regime in read_json(NUMBERS)}
+    parts = {
+        "methods": methods_table,
+        "studies": evidence_tables,
+        "coverage": coverage,
+        "found": found,
+        "gains": gains,
+        "rates": rates,
+    }
+    return MARK.sub(lambda mark: f"{mark[1]}\n{parts[mark[2]](regimes)}\n\n{mark[3]}", page.read_text("utf-8"))
+
+
+if __name__ == "__main__":
+    for each in PAGES:
+        each.write_text(filled(each), "utf-8")

@@ -1,0 +1,72 @@
+"""Ways out of packages that are not installed: the extra that a message names brings what is missing."""
+
+import re
+import sys
+import tomllib
+
+import ate
+from ate.data import load
+from ate.data.hub import located
+from ate.experiments.model_card import Model
+from ate.experiments.settings import ROOT
+from ate.policies.lerobot_actor import LeRobotActor
+from ate.policies.rdt.loading import download
+from ate.policies.rdt.lora import with_lora
+from ate.robots.engine import engine
+from tests.data.formats import makers, recorded
+from tests.policies.rdt import tiny
+from tests.ways.taking import way
+from tests.ways.worlds import world
+
+# Site → the module that is missing, the package that brings it, and what asks for it.
+MISSING = {
+    "data/formats/parquet.py arrow": ("pyarrow", "pyarrow", lambda p: load(makers.lerobot_v3(p.set))),
+    "data/formats/zarr.py library": ("zarr", "zarr", lambda p: load(p.set)),
+    "data/hub.py _fetched": ("huggingface_hub", "huggingface_hub", lambda p: located("user/arm", download=True)),
+    "experiments/model_card.py Model.push#2": (
+        "huggingface_hub", "huggingface_hub", lambda p: Model.of(world().folder / "policy.safetensors").push("a/b"),
+    ),
+    "policies/rdt/loading.py download": ("huggingface_hub", "huggingface_hub", lambda p: download()),
+    "policies/rdt/lora.py with_lora#2": ("peft", "peft", lambda p: with_lora(tiny.runner())),
+    "policies/rdt/runner.py _schedulers": ("diffusers", "diffusers", lambda p: tiny.runner()),
+    "robots/engine.py engine": ("mujoco", "mujoco", lambda p: engine()),
+}  # fmt: skip
+
+
+def _extras():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def _row(site):
+    module, package, ask = MISSING[site]
+
+    @way(site)
+    def steps(p):
+        p.patch.setenv("HF_HOME", str(p.path / "hf"))
+        world()
+        if module == "zarr":
+            recorded.replay_buffer(p.set)
+        p.patch.setitem(sys.modules, module, None)
+        p.patch.setitem(sys.modules, f"{module}.parquet", None)
+        extra = yield lambda: ask(p), r"^pip install 'ate\[(\w+)\]'$"
+        assert package in {re.split(r"[\W]", item.replace("-", "_"))[0] for item in _brought(extra)}, extra
+
+    return steps
+
+
+def _brought(extra):
+    """Requirements of an extra, those of extras that it names included."""
+    for item in _extras()[extra]:
+        inner = re.fullmatch(r"ate\[(.*)\]", item)
+        yield from (part for name in inner[1].split(",") for part in _brought(name)) if inner else [item]
+
+
+for _site in MISSING:
+    _row(_site)
+
+
+@way("policies/lerobot_actor.py LeRobotActor.load")
+def _(p):
+    p.patch.setitem(sys.modules, "lerobot", None)
+    name = yield lambda: LeRobotActor.load(p.path), r"^pip install (\w+), start this command in lerobot's environment"
+    assert name.startswith("lerobot") and ate.policies
