@@ -2,11 +2,13 @@
 
 python -m benchmarks.vision locate [--run runs/vision]
 python -m benchmarks.vision told   [--run runs/vision] [--rollouts 50]
+python -m benchmarks.vision ship   [--run runs/vision]
 python -m benchmarks.vision adapt  [--run runs/vision] [--task lift] [--robot ur5e gen3] [--seeds 4] [--rollouts 50]
 
 `locate`: millimetres by camera, on episodes and on robots that the encoder never saw. `told`: the policy of
 `ate vision train` on its own robots and on two others, told the truth and not. `adapt`: five demonstrations of a new
-robot, by methods, with the old robots in the replayed pictures and with the new one.
+robot, by methods, with the old robots in the replayed pictures and with the new one. `ship`: writes encoder, policy and
+card to `data/vision`, the policy in half precision.
 """
 
 import argparse
@@ -26,10 +28,11 @@ from ate.experiments.settings import SHIPPED, settings
 from ate.experiments.stats.comparisons import wilson
 from ate.experiments.study import prepare
 from ate.experiments.summary import comparison_sentences, method_rows
-from ate.experiments.vision_policy import ENCODER, POLICY, Outcome, roll_vision
+from ate.experiments.vision_policy import CARD, ENCODER, POLICY, Outcome, roll_vision
 from ate.policies.vision import Encoder, Eyes, localisation, moments
 from ate.policies.vision.instruction import COLOURS, PARAPHRASE, RIGHT, WRONG_COLOUR, WRONG_TASK
 from ate.policies.vision.seen import see, write
+from ate.runs import checkpoint
 from ate.runs.files import content_key, file_digest, read_json, write_json
 from ate.runs.tables import table_text
 from ate.sim.demos import ADAPT, PRETRAIN
@@ -76,6 +79,20 @@ def located(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         named = dict(zip(("task", "robots", "camera"), key, strict=True))
         out.append({**named, **{n: "–" if v is None else f"{v:.1f}" for n, v in numbers.items()}})
     return out
+
+
+def ship(run: Path) -> None:
+    """Replace the shipped encoder, policy and card."""
+    target = SHIPPED / "vision"
+    target.mkdir(exist_ok=True)
+    shutil.copyfile(run / ENCODER, target / ENCODER)
+    shutil.copyfile(run / CARD, target / CARD)
+    tree = checkpoint.load(run / POLICY)
+    tree["weights"] = {name: value.half() for name, value in tree["weights"].items()}
+    checkpoint.save(target / POLICY, tree)
+    for file in sorted(target.iterdir()):
+        file.chmod(0o644)
+        print(f"{file.name}: {file.stat().st_size / 1e6:.2f} MB")
 
 
 def mean(values: Sequence[float | None]) -> float | None:
@@ -175,7 +192,7 @@ def adapt(
 def main() -> None:
     """Measure what is asked for, and print tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=["locate", "told", "adapt"])
+    parser.add_argument("part", choices=["locate", "told", "adapt", "ship"])
     parser.add_argument("--run", type=Path, default=Path("runs/vision"))
     parser.add_argument("--rollouts", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=4)
@@ -186,7 +203,9 @@ def main() -> None:
     parser.add_argument("--told", nargs="+", default=[RIGHT, PARAPHRASE, WRONG_TASK, WRONG_COLOUR])
     given = parser.parse_args()
     run, tasks = given.run.resolve(), given.task or list(TASKS)
-    if given.part == "locate":
+    if given.part == "ship":
+        ship(run)
+    elif given.part == "locate":
         print(table_text(located(locate(run, 0.1, 0))))
     elif given.part == "told":
         own = [name for name in (given.robot or PRETRAIN) if name in PRETRAIN]

@@ -75,7 +75,9 @@ def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: i
 
 
 @vision.command("rollout")
-@click.option("--policy", type=click.Path(path_type=Path), default=f"{FOLDER}/policy.safetensors", show_default=True)
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="policy.safetensors of `ate vision train` [default: the shipped]."
+)
 @click.option("--robot", "robots", multiple=True, required=True, help="Robot of the simulator, seen before or not.")
 @click.option("--task", default="lift", show_default=True, help="Whose scene is there.")
 @click.option(
@@ -85,13 +87,14 @@ def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: i
     help="right, varied, paraphrase, wrong colour, wrong task, or a sentence of your own ({goal}: its colour).",
 )
 @click.option("--rollouts", default=50, show_default=True, help="Episodes, from seed 0.")
-def rollout_command(policy: Path, robots: tuple[str, ...], task: str, told: str, rollouts: int) -> None:
+def rollout_command(policy: Path | None, robots: tuple[str, ...], task: str, told: str, rollouts: int) -> None:
     """Roll the vision policy out: what the scene holds, and what it is told."""
     from ate.experiments.stats.comparisons import wilson
+    from ate.experiments.sight import POLICY
     from ate.experiments.vision_policy import roll_vision
 
     for robot in robots:
-        found = roll_vision(policy, robot, task, told, rollouts)
+        found = roll_vision(policy or POLICY, robot, task, told, rollouts)
         low, high = wilson(found.successes, rollouts)
         other = f", {found.elsewhere} at the other marker" if found.elsewhere is not None else ""
         click.echo(f"{robot}, {task}, told {told!r}: {found.successes} of {rollouts} succeed "

@@ -26,6 +26,8 @@ from ate.steer.retargeting import retarget
 
 ENCODER = SHIPPED / "vision" / "encoder.safetensors"
 """The shipped encoder (`ate vision train`)."""
+POLICY = SHIPPED / "vision" / "policy.safetensors"
+"""The shipped policy in tool motion, for three tasks."""
 OLD, ADAPT = "pretrain", "adapt"
 
 
