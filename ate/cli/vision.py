@@ -89,8 +89,8 @@ def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: i
 @click.option("--rollouts", default=50, show_default=True, help="Episodes, from seed 0.")
 def rollout_command(policy: Path | None, robots: tuple[str, ...], task: str, told: str, rollouts: int) -> None:
     """Roll the vision policy out: what the scene holds, and what it is told."""
-    from ate.experiments.stats.comparisons import wilson
     from ate.experiments.sight import POLICY
+    from ate.experiments.stats.comparisons import wilson
     from ate.experiments.vision_policy import roll_vision
 
     for robot in robots:
