@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
+.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -122,6 +122,12 @@ variants-real: venv
 # What latents carry, compared with a PCA, and how far off a translated tool is: both robots, 3 seeds.
 carrying: venv
 	$(BIN)/python -m benchmarks.carrying
+
+vision: venv
+	$(BIN)/python -m ate vision train --out runs/vision
+	$(BIN)/python -m benchmarks.vision locate
+	$(BIN)/python -m benchmarks.vision told
+	$(BIN)/python -m benchmarks.vision adapt --task lift place --seeds 6 --rollouts 100
 
 bench: venv
 	$(BIN)/python -m benchmarks

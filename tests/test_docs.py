@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
+import click
 import pytest
 
 from ate.align.config import AlignConfig
@@ -75,7 +76,11 @@ def check_command(line: str) -> None:
     words = shlex.split(line, comments=True)
     assert words[1] in COMMANDS, line
     module, attribute = COMMANDS[words[1]]
-    known = {option for parameter in getattr(import_module(module), attribute).params for option in parameter.opts}
+    command = getattr(import_module(module), attribute)
+    if isinstance(command, click.Group) and words[2:]:
+        assert words[2] in command.commands, line
+        command = command.commands[words[2]]
+    known = {option for parameter in command.params for option in parameter.opts}
     for before, word in pairwise(words[1:]):
         if re.match(r"--?[a-z]", word):
             assert word in known | {"--help"}, line

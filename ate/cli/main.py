@@ -42,6 +42,7 @@ COMMANDS = {
     "steer": ("ate.cli.steer", "steer"),
     "sweep": ("ate.cli.compare", "sweep"),
     "track": ("ate.cli.run", "track"),
+    "vision": ("ate.cli.vision", "vision"),
     "watch": ("ate.cli.run", "watch"),
 }
 # Set in the environment, errors that nobody foresaw end in a traceback.

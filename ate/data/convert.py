@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Rows written at once: bounded memory whatever the length of an episode.
 _ROWS = 65_536
-_TEXTS = ("robot", "task", "units", "converted", "retargeted_from", "retargeted_file", "retargeted_episode")
+_TEXTS = ("robot", "task", "units", "converted", "retargeted_from", "retargeted_file", "retargeted_episode", "seen")
 _NUMBERS = ("residual_mm", "residual_deg", "reached", "success")
 NATIVE, REPORT = "native", "report.json"
 

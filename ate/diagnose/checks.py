@@ -14,6 +14,7 @@ from ate.diagnose import (
     normalization,
     prediction_error,
     replay,
+    sight,
     stuck_at_start,
     weights,
 )
@@ -39,7 +40,7 @@ def run_checks(
     steps: int | None = None,
     seed: int = 0,
 ) -> Diagnosis:
-    """Run the eight checks on a policy with a low loss and a bad robot.
+    """Run the eight checks on a policy with a low loss and a bad robot; two more on one that sees pictures.
 
     Args:
         policy: what was trained: a policy of ours, or any callable from an observation to a chunk
@@ -76,7 +77,11 @@ def run_checks(
     )
     if steps is not None and steps < FEW_STEPS:
         predicting = tuple(_unjudged(finding, steps) for finding in predicting)
-    return Diagnosis(episodes.robot, (replay.check(episodes, simulator), *predicting, loaded, normalized), errors)
+    checks = (replay.check(episodes, simulator), *predicting, loaded, normalized)
+    if isinstance(policy, Policy) and policy.eyes is not None and simulator is not False:
+        assert isinstance(training, PolicyPredictions)
+        checks += sight.check(policy, training.space, seed)
+    return Diagnosis(episodes.robot, checks, errors)
 
 
 def diagnose_seed(trained: SeedRun, method: str, seed: int = 0, simulator: str = "") -> Diagnosis:

@@ -13,6 +13,7 @@ POSITIVE = (
     "ablation_seeds", "workers",
 )  # fmt: skip
 TRAINED_IN = ("kernel", "child")
+POLICIES = ("state", "vision")
 NOT_NEGATIVE = ("validation_seeds", "demonstrations", "rate", "rate_pretrain")
 
 
@@ -26,7 +27,7 @@ def check_limits(settings: "Settings") -> None:
         _check(settings, getattr(settings, name) >= 1, name, "at least 1", "raise it")
     for name in NOT_NEGATIVE:
         _check(settings, getattr(settings, name) >= 0, name, "0 or more", "use 0 for none")
-    for name, valid in (("lr_schedule", LR_SCHEDULES), ("train", TRAINED_IN)):
+    for name, valid in (("lr_schedule", LR_SCHEDULES), ("train", TRAINED_IN), ("policy", POLICIES)):
         if getattr(settings, name) not in valid:
             raise unknown(getattr(settings, name), valid, where=f"parameter {name}")
     _check(settings, 0 < settings.held_out < 1, "held_out", "a share in (0, 1)", "use 0.1")

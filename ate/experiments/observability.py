@@ -11,6 +11,7 @@ from dataclasses import replace
 from ate.data.episodes import Episodes
 from ate.errors import InputError
 from ate.experiments.settings import Settings
+from ate.policies.vision.seen import is_seen, seen_by
 from ate.robots.kinematic_table import ROBOTS
 from ate.sim.gym_address import GymAddress
 from ate.sim.simulator import known
@@ -73,10 +74,27 @@ def check_observations(settings: Settings, sets: Sequence[Episodes], adapt: Epis
             expected=f"a robot that ate.sim has: {', '.join(ROBOTS)}",
             fix="name your own simulator (simulator=gym:ID), or leave task out: held-out errors are reported then",
         )  # fmt: skip
+    elif is_seen(sets[0]) and settings.task not in ("", adapt.task):
+        raise InputError(
+            f"task={settings.task}", where="rollouts of a policy that sees pictures",
+            expected=f"{adapt.task}, whose scene its demonstrations show", fix="leave task out",
+        )  # fmt: skip
+    elif is_seen(sets[0]):
+        _check_eyes(sets[0], adapt)
     elif known(adapt.robot, settings.task or adapt.task) and wanted not in (0, len(STATE_NAMES)):
         raise InputError(
             f"{len(STATE_NAMES)} columns of state from the simulator of ate.sim", where="rollouts", expected=expected,
             fix=f"roll out in your own simulator (simulator=gym:ID), or {ALONE}",
+        )  # fmt: skip
+
+
+def _check_eyes(pretrain: Episodes, adapt: Episodes) -> None:
+    """Refuse demonstrations that other eyes saw than the policy gets."""
+    if seen_by(adapt) != seen_by(pretrain):
+        raise InputError(
+            f"demonstrations seen by {seen_by(adapt) or 'nobody'}", where=f"pictures of {adapt.robot}",
+            expected=f"those eyes that saw the pre-training sets, {seen_by(pretrain)}",
+            fix="see both with one encoder: policy=vision, or ate vision see",
         )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ from ate.experiments.observability import blinded, check_observations, is_blind
 from ate.experiments.settings import SHIPPED, Settings
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.policies.policy import build
+from ate.policies.vision.seen import eyes_of
+from ate.policies.vision.seen import marks as seen_marks
 from ate.robots import unify
 from ate.robots.frames import Placement
 from ate.runs.directory import RunDirectory
@@ -158,7 +160,9 @@ def pretrain_policy(
                 sets, settings.horizon, settings.seed, width, acted_in=spaces, parameterization=parameterization,
                 **options,
             )  # fmt: skip
-            pretrain(policy, sets, _optim(settings), directory=folder).policy.save(file)
+            trained = pretrain(policy, sets, _optim(settings), directory=folder).policy
+            trained.eyes = eyes_of(sets[0]) if trained.config.state else None
+            trained.save(file)
     return file
 
 
@@ -199,6 +203,8 @@ def _policy_folder(
     if is_blind(settings, sets):
         # The digest of a set says nothing of its state.
         parts.append("blind")
+    # Nor of what it holds.
+    parts += seen_marks(sets)
     kind = f"tool-{parameterization}" if placements else parameterization
     return settings.directory / "policies" / f"{kind}-{content_key(parts)[:12]}"
 

@@ -1,9 +1,4 @@
-"""Presets: every setting of a study, in Python, by profile.
-
-`smoke` proves that everything runs (seconds), `demo` is what `make run` shows (minutes on two cores), `paper`
-uses the published network sizes and budgets (a GPU). Align's own presets (`paper`, `released`: which reading of
-the method) stand in `ate.align`.
-"""
+"""Settings: every setting of a study, by profile (`ate.experiments.profiles`)."""
 
 import math
 import shlex
@@ -18,6 +13,7 @@ from ate.data.loading import DataSet
 from ate.errors import unknown
 from ate.experiments.limits import check_limits
 from ate.experiments.methods import CLAMPED_PAPER, TOOL_MOTION, lambda_clamp
+from ate.experiments.profiles import VALUES
 from ate.experiments.winner import read_winner
 from ate.runs.options import kinds_of, names, typed
 from ate.sim.gym_address import GymAddress
@@ -37,7 +33,7 @@ class Settings:
     """What a study is made of. Every notebook accepts each of these names as a parameter.
 
     Attributes:
-        profile: `smoke`, `demo` or `paper`.
+        profile: `smoke`, `demo`, `paper` or `vision`.
         run: folder for results; empty for `runs/<profile>` of the repository.
         pretrain: folder of the pre-training robots (one sub-folder each, or one robot's episodes), or a data set's id.
         adapt: folder of the adaptation robot's episodes, or a data set's id, `user/repo`.
@@ -76,6 +72,9 @@ class Settings:
         simulator: address of a gymnasium environment to roll out in, `gym:ID` with its keys (docs/simulator.md); empty
             for the simulator of `ate.sim`.
         blind: policies see joints alone, and nothing of the task's state, whether recorded or not.
+        policy: what policies see of the scene: `state`, the task's state, or `vision`, pictures and an instruction
+            (docs/vision.md); for data that were recorded in the simulator of `ate.sim`.
+        redrawn: with `vision`, replayed episodes of other robots show the new robot in their pictures.
         guidance: of the guided method. Each field of `GuidanceConfig` is a parameter of its own (`lam`, `clamp`,
             `energy_at` …); as a parameter, `guidance` names the preset that they change.
         winner: file that notebook 04 wrote, with encoder and guidance; the options above change it. Empty for none.
@@ -126,6 +125,8 @@ class Settings:
     task: str = ""
     simulator: str = ""
     blind: bool = False
+    policy: str = "state"
+    redrawn: bool = False
     guidance: GuidanceConfig = TOOL_MOTION
     winner: str = ""
     lams: tuple[float, ...] = (0.3, 1.0, 3.0)
@@ -214,22 +215,7 @@ class Settings:
         return shlex.join(["ate", *self.arguments(notebook)])
 
 
-PROFILES: dict[str, Settings] = {
-    "smoke": Settings(
-        profile="smoke", align="smoke", embedded=300, width=64, pretrain_steps=150, pretrain_batch=64,
-        demonstrations=5, steps=20, seeds=2, rollouts=10, lams=(1.0, 3.0), shares=(0.5,), ablation_seeds=2,
-        # Starting processes takes longer than this training.
-        validation_seeds=2, executor="here", workers=1,
-    ),
-    "demo": Settings(
-        profile="demo", seeds=3, rollouts=50, lams=(0.3, 1.0), shares=(0.25, 0.5), ablation_seeds=2,
-        validation_seeds=2,
-    ),
-    "paper": Settings(
-        profile="paper", align="paper", embedded=10000, width=1024, pretrain_steps=100000, demonstrations=50,
-        steps=2000, seeds=8, lams=(0.1, 0.3, 1.0, 3.0, 10.0), ablation_seeds=8, validation_seeds=8,
-    ),
-}  # fmt: skip
+PROFILES = {name: Settings(name, **values) for name, values in VALUES.items()}
 
 
 def parameter_kinds() -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ate.errors import InputError
 from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, run_seed
+from ate.policies.vision.seen import marks as seen_marks
 from ate.runs.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from ate.runs.lock import lock
 from ate.sim.gym_address import of_result
@@ -48,6 +49,8 @@ class Cell:
 def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Sequence[int]) -> list[Cell]:
     """Cells of an experiment, seed by seed; methods that differ in their names alone have one key."""
     variants = {name: file_digest(Path(folder) / FILE) for name, folder in experiment.variants}
+    adapt = experiment.adapt.load()
+    pretrain = () if experiment.pretrain is None else experiment.pretrain.load_sets()
     shared = {
         "format": FORMAT,
         "settings": {
@@ -56,9 +59,12 @@ def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Seque
         },
         "policy": file_digest(Path(experiment.policy)),
         "alignment": file_digest(Path(experiment.alignment) / FILE),
-        "data": experiment.adapt.load().digest,
-        "pretrain": () if experiment.pretrain is None else tuple(s.digest for s in experiment.pretrain.load_sets()),
+        "data": adapt.digest,
+        "pretrain": tuple(s.digest for s in pretrain),
     }
+    # The digest of a set says nothing of its state.
+    seen = seen_marks((adapt, *pretrain))
+    shared |= {"seen": seen} if seen else {}
     tool_policy = file_digest(Path(experiment.tool_policy)) if experiment.tool_policy else ""
     cells = []
     for seed, method in product(seeds, methods):

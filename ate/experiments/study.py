@@ -24,6 +24,7 @@ from ate.experiments.preparation import align_robots, alignment_folder, in_paral
 from ate.experiments.results import Regime, RunResult, of_regime
 from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
 from ate.experiments.settings import Settings, at_demonstrations
+from ate.experiments.sight import replayed, seen_data
 from ate.experiments.sweep import Sweep
 from ate.runs.card import card
 from ate.runs.directory import RunDirectory
@@ -77,7 +78,7 @@ class Study:
             alignment=str(self.folder),
             variants=tuple((name, str(self._variant(name))) for name in named),
             adapt=s.adapt_data,
-            pretrain=s.pretrain_data,
+            pretrain=replayed(s),
             tool_policy=str(self.tool_policies.get(parameterization, "")),
             normalizer=RETARGETED if self.placed else "demonstrations",
             held_out=s.held_out,
@@ -284,7 +285,7 @@ def prepare(settings: Settings) -> Study:
     Raises:
         InputError: from any of the three.
     """
-    data = preflight(settings)
+    data = preflight(settings := seen_data(settings))
     wanted, sets, adapt = settings.parameterizations, data.pretrain, data.adapt
     alignment, folder = align_robots(settings, sets, adapt)
     width = alignment.space.width

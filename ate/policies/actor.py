@@ -9,7 +9,7 @@ draws noise draws it from that seed, and forgets what it remembers of the episod
 """
 
 import inspect
-from typing import Any, Protocol, Required, TypedDict, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Required, TypedDict, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from ate.data.space import ActionSpace
 from ate.errors import InputError, unknown
 from ate.policies.policy import Policy
+
+if TYPE_CHECKING:
+    from ate.policies.vision.watch import Watch
 
 
 class Observation(TypedDict, total=False):
@@ -60,6 +63,7 @@ class PolicyActor:
         self.network: torch.nn.Module = policy
         self._policy = policy
         self.space = _space(policy, robot)
+        self._watch: Watch | None = None
         self._generator = torch.Generator()
         self.reset(0)
 
@@ -80,6 +84,10 @@ class PolicyActor:
     def reset(self, seed: int) -> None:
         """Begin an episode: noise is drawn from this seed on."""
         self._generator.manual_seed(seed)
+        if self._policy.eyes is not None:
+            from ate.policies.vision.watch import Watch
+
+            self._watch = Watch(self._policy.eyes)
 
     def __call__(self, observation: Observation, /) -> NDArray[np.float32]:
         """The chunk `(S, joints)` of one observation.
@@ -98,6 +106,8 @@ class PolicyActor:
         # A task state that the policy does not look at may be there.
         wanted = self._policy.config.state
         state = np.asarray(observation["state"], np.float32)[None] if wanted and "state" in observation else None
+        if self._watch is not None:
+            state = self._watch.given(self.space.embodiment.name, qpos[None], state, observation)
         with torch.inference_mode():
             chunk = self._policy.act(qpos[None], state, self._generator, self.space)
         return np.asarray(chunk[0], np.float32)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,6 +31,9 @@ from ate.robots import GRIPPER
 from ate.robots.frames import OPENING, TOOL_NAMES
 from ate.runs import checkpoint
 from ate.runs.device import seeded
+
+if TYPE_CHECKING:
+    from ate.policies.vision.eyes import Eyes
 
 NETWORKS = ("mlp", "unet")
 # Clean chunks are clipped while sampling: normalised actions live in [-1, 1], and ε-prediction divides by a tiny α.
@@ -90,7 +93,13 @@ class Policy(nn.Module):
         spaces: action spaces it may act in, one a robot, all of `config.features` columns.
         state: features of the task state, None where there is none.
         deviation: s `(S, D)` of the preconditioning; 1 where it is not given.
+
+    Attributes:
+        eyes: of a policy that was trained on what an encoder sees in pictures, in place of the task's state; None for
+            any other. They are no part of what is trained.
     """
+
+    eyes: "Eyes | None" = None
 
     def __init__(
         self,
@@ -182,8 +191,16 @@ class Policy(nn.Module):
         return space.decode(self.denoise(observation, mask, generator), qpos).cpu().numpy()
 
     def acting(self, generator: torch.Generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
-        """The policy as rollouts call it: (qpos, state) → chunks; one that was trained without a state gets none."""
-        return lambda qpos, state: self.act(qpos, state if self.config.state else None, generator)
+        """The policy as rollouts call it: (qpos, state) → chunks; one that was trained without a state gets none.
+
+        One with eyes sees pictures of the scene; the function is then for the episodes of one rollout.
+        """
+        if self.eyes is None:
+            return lambda qpos, state: self.act(qpos, state if self.config.state else None, generator)
+        from ate.policies.vision.watch import Watch
+
+        watch, robot = Watch(self.eyes), self.spaces[0].embodiment.name
+        return lambda qpos, state: self.act(qpos, watch.drawn(robot, qpos, state), generator)
 
     def moved_to(self, space: ActionSpace) -> "Policy":
         """A copy with the same weights that acts in another space of the same width."""
@@ -196,7 +213,9 @@ class Policy(nn.Module):
         with seeded(seed):
             statistics = self.network.deviation if isinstance(self.network, Preconditioned) else None
             device = next(self.parameters()).device
-            return Policy(self.config, self.spaces, self.state, statistics).to(device)
+            fresh = Policy(self.config, self.spaces, self.state, statistics).to(device)
+        fresh.eyes = self.eyes
+        return fresh
 
     @property
     def passports(self) -> tuple[Passport, ...]:
@@ -212,7 +231,7 @@ class Policy(nn.Module):
             "state": None if self.state is None else self.state.to_tree(),
             "weights": self.state_dict(),
         }
-        checkpoint.save(file, tree)
+        checkpoint.save(file, tree if self.eyes is None else {**tree, "eyes": self.eyes.to_tree()})
 
     @classmethod
     def load(cls, file: str | Path, device: torch.device | str = "cpu") -> "Policy":
@@ -234,6 +253,10 @@ class Policy(nn.Module):
         for passport, stored in zip(policy.passports, tree["passports"], strict=True):
             passport.check_tree(stored, where=str(file))
         policy.load_state_dict(tree["weights"])
+        if "eyes" in tree:
+            from ate.policies.vision.eyes import Eyes
+
+            policy.eyes = Eyes.from_tree(tree["eyes"])
         return policy.to(device)
 
 

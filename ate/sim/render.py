@@ -113,6 +113,8 @@ class Renderer:
 
     def close(self) -> None:
         """Free the context; nothing can be drawn afterwards."""
+        # OpenGL frees by number in whatever context is current.
+        self._context.make_current()
         self._pixels.free()
         self._context.free()
 

@@ -24,7 +24,9 @@ _DEEPEST, _MOST_KEYS = 12, 200
 # Files that are opened to recognise a layout.
 _LOOKED_AT = 5
 _REPORTED = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
-_TEXTS = ("robot", "task", "units", "converted", "origin", "retargeted_from", "retargeted_file", "retargeted_episode")
+_TEXTS = (
+    "robot", "task", "units", "converted", "origin", "retargeted_from", "retargeted_file", "retargeted_episode", "seen",
+)  # fmt: skip
 _LISTS = ("joint_names", "action_names", "state_names", "phase_names")
 
 

@@ -1,0 +1,105 @@
+"""`ate vision`: an encoder of pictures and a policy that sees and listens; sets as it sees them; how well it does."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ate.runs.options import pairs
+from ate.runs.tables import table_text
+
+FOLDER = "runs/vision"
+
+
+@click.group("vision")
+def vision() -> None:
+    """A small vision-language-action policy: pictures of two cameras, an instruction, the joints."""
+
+
+@vision.command("train")
+@click.option("--out", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Folder of its parts.")
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE",
+              help="Any field of VisionTraining: tasks, size, encoder_steps, steps, hidden, every, …")  # fmt: skip
+def train(out: Path, options: tuple[str, ...]) -> None:
+    """Draw the demonstrations, train encoder and policy, and write weights and a card; a stopped one goes on."""
+    from ate.experiments.vision_policy import CARD, VisionTraining, train_vision
+    from ate.runs.options import typed
+
+    config = VisionTraining(**typed(VisionTraining, pairs(options, "--option"), "ate vision train"))
+    file = train_vision(config, out, click.echo)
+    click.echo(f"policy: {file}\ncard: {out / CARD}")
+
+
+@vision.command("see")
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--encoder", type=click.Path(path_type=Path), help="encoder.safetensors [default: the shipped one].")
+@click.option("--told", default="varied", show_default=True, help="What the robot is told, or a sentence.")
+@click.option("--camera", "cameras", multiple=True, help="Camera that is believed [default: both].")
+def see_command(data: Path, out: Path, encoder: Path | None, told: str, cameras: tuple[str, ...]) -> None:
+    """Write episodes of DATA into OUT with what the encoder sees in place of the task's state."""
+    from ate.data.loading import load
+    from ate.experiments.sight import ENCODER, encoder_in
+    from ate.policies.vision.eyes import Eyes
+    from ate.policies.vision.seen import see, write
+
+    episodes = load(data)
+    eyes = Eyes(encoder_in(encoder or ENCODER), str(episodes.task), told)
+    eyes = eyes.changed(cameras=cameras) if cameras else eyes
+    write(see(episodes, eyes), eyes, out)
+    click.echo(f"{len(episodes)} episodes of {episodes.robot}, {episodes.task}, as they are seen: {out}")
+
+
+@vision.command("locate")
+@click.argument("data", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--encoder", type=click.Path(path_type=Path), help="encoder.safetensors [default: the shipped one].")
+@click.option("--every", default=3, show_default=True, help="Rows of an episode, every so many.")
+@click.option("--episodes", default=20, show_default=True, help="Of each set, the first so many.")
+def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: int) -> None:
+    """How far off object and goal are seen, by camera, in millimetres."""
+    from ate.data.loading import load
+    from ate.experiments.sight import ENCODER, encoder_in
+    from ate.policies.vision.eyes import Eyes
+    from ate.policies.vision.fitting import moments
+    from ate.policies.vision.localisation import localisation
+
+    eyes, rows = encoder_in(encoder or ENCODER), []
+    for path in data:
+        whole = load(path)
+        some = whole.select(range(min(episodes, len(whole))))
+        own = Eyes(eyes, str(whole.task))
+        rows += [
+            {"robot": whole.robot, "task": whole.task, **vars(e)} for e in localisation(own, moments(own, some, every))
+        ]
+    click.echo(table_text([{name: _short(value) for name, value in row.items()} for row in rows]))
+
+
+@vision.command("rollout")
+@click.option(
+    "--policy", type=click.Path(path_type=Path), help="policy.safetensors of `ate vision train` [default: the shipped]."
+)
+@click.option("--robot", "robots", multiple=True, required=True, help="Robot of the simulator, seen before or not.")
+@click.option("--task", default="lift", show_default=True, help="Whose scene is there.")
+@click.option(
+    "--told",
+    default="right",
+    show_default=True,
+    help="right, varied, paraphrase, wrong colour, wrong task, or a sentence of your own ({goal}: its colour).",
+)
+@click.option("--rollouts", default=50, show_default=True, help="Episodes, from seed 0.")
+def rollout_command(policy: Path | None, robots: tuple[str, ...], task: str, told: str, rollouts: int) -> None:
+    """Roll the vision policy out: what the scene holds, and what it is told."""
+    from ate.experiments.sight import POLICY
+    from ate.experiments.stats.comparisons import wilson
+    from ate.experiments.vision_policy import roll_vision
+
+    for robot in robots:
+        found = roll_vision(policy or POLICY, robot, task, told, rollouts)
+        low, high = wilson(found.successes, rollouts)
+        other = f", {found.elsewhere} at the other marker" if found.elsewhere is not None else ""
+        click.echo(f"{robot}, {task}, told {told!r}: {found.successes} of {rollouts} succeed "
+                   f"({100 * low:.0f} to {100 * high:.0f} %){other}")  # fmt: skip
+
+
+def _short(value: Any) -> Any:
+    return "" if value is None else round(value, 1) if isinstance(value, float) else value

@@ -1,0 +1,104 @@
+"""Seen sets: episodes whose state is what an encoder sees of them and what it is told.
+
+    seen = see(episodes, eyes)                       as the robot in the recordings looks
+    seen = see(episodes, eyes, drawn=retargeted)     the same moments, with another robot in the pictures
+
+A seen set is a set like any other: joints and actions are those that were recorded, columns of the state are called as
+before. Its attribute `seen` says which eyes it was seen by; the eyes themselves lie in its folder. Policies that are
+pre-trained on it get these eyes, and look with them in rollouts.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from ate.data.convert import convert
+from ate.data.episodes import Episode, Episodes
+from ate.data.series import Series
+from ate.errors import InputError
+from ate.policies.vision.eyes import Eyes
+from ate.policies.vision.fitting import states
+
+EYES = "eyes.safetensors"
+SEEN = "seen"
+
+
+def see(episodes: Episodes, eyes: Eyes, drawn: Episodes | None = None) -> Episodes:
+    """Episodes with what the eyes see of every row in place of their state.
+
+    Args:
+        episodes: of a simulated robot, with the state of `ate.sim.tasks`.
+        eyes: of their task.
+        drawn: the same episodes retargeted to another robot (`ate.steer.retarget`), which is then in the pictures;
+            episodes that it cannot follow keep the pictures of their own robot.
+
+    Raises:
+        InputError: another task or state, or pictures cannot be drawn on this machine.
+    """
+    if episodes.task != eyes.task:
+        raise InputError(
+            f"episodes of {episodes.task}", where=f"pictures of {episodes.robot}", expected=f"episodes of {eyes.task}",
+            fix="take eyes of their task",
+        )  # fmt: skip
+    others = (
+        {} if drawn is None else {str(item.attributes["retargeted_episode"]): item for item in _of(drawn, episodes)}
+    )
+    mark = eyes.digest if drawn is None else f"{eyes.digest}-{drawn.robot}"
+    items = []
+    for i, item in enumerate(episodes):
+        state, other = states(episodes, i), others.get(item.name)
+        shown = None if other is None or drawn is None else (drawn.robot, other.qpos)
+        rows = eyes.see(episodes.robot, item.qpos, state, eyes.scene(state[:1]).repeat(len(state)), shown)
+        series = {**item.series, "state": Series.of(rows, f"{item.path}, episode {item.name}")}
+        attributes = {**item.attributes, "state_names": eyes.columns, SEEN: mark}
+        items.append(replace(item, series=series, attributes=attributes))
+    return replace(episodes, items=tuple(items))
+
+
+def write(seen: Episodes, eyes: Eyes, out: Path) -> None:
+    """Write a seen set natively, with its eyes; `out` is new or empty.
+
+    Raises:
+        InputError: the folder is in use, or cannot be written.
+    """
+    convert(seen, out)
+    eyes.save(out / EYES)
+
+
+def eyes_of(episodes: Episodes) -> Eyes | None:
+    """The eyes by which a set was seen; None for a set with a state of its own.
+
+    Raises:
+        InputError: they are missing, or other ones than the set's.
+    """
+    if not is_seen(episodes):
+        return None
+    file = Path(episodes[0].path).parent / EYES
+    eyes = Eyes.load(file)
+    if not seen_by(episodes).startswith(eyes.digest):
+        raise InputError(
+            f"eyes {eyes.digest}", where=str(file), expected=f"those of the set, {seen_by(episodes)}",
+            fix="see the set again: ate vision see",
+        )  # fmt: skip
+    return eyes
+
+
+def is_seen(episodes: Episodes) -> bool:
+    """Whether the state of a set is what an encoder sees."""
+    return bool(seen_by(episodes))
+
+
+def seen_by(episodes: Episodes) -> str:
+    """Which eyes saw a set, and which other robot they were shown; empty for a set with a state of its own."""
+    return str(episodes[0].attributes.get(SEEN, "")) if len(episodes) else ""
+
+
+def marks(sets: Iterable[Episodes]) -> list[str]:
+    """`seen_by` of each of some sets; empty where none of them is seen."""
+    found = [seen_by(episodes) for episodes in sets]
+    return found if any(found) else []
+
+
+def _of(drawn: Episodes, episodes: Episodes) -> list[Episode]:
+    """Those of the retargeted episodes that come from a set, with as many rows as there."""
+    return [item for item in drawn if item.attributes.get("retargeted_from") == episodes.robot]
