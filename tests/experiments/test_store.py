@@ -143,11 +143,11 @@ def bad(monkeypatch):
 
     names, taken = ["bad"], ate.experiments.store.run_seed
 
-    def run_seed(experiment, methods, seed, aligned):
+    def run_seed(experiment, methods, seed, aligned, stacked=False):
         for method in methods:
             if method.name in names:
                 raise FloatingPointError(f"{method.name} diverged")
-        return taken(experiment, methods, seed, aligned)
+        return taken(experiment, methods, seed, aligned, stacked)
 
     monkeypatch.setattr(ate.experiments.store, "run_seed", run_seed)
     return names
