@@ -34,7 +34,9 @@ def train(out: Path, options: tuple[str, ...]) -> None:
 @click.argument("data", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--encoder", type=click.Path(path_type=Path), help="encoder.safetensors [default: the shipped one].")
-@click.option("--told", default="varied", show_default=True, help="What the robot is told, or a sentence.")
+@click.option(
+    "--instruction", "told", default="varied", show_default=True, help="As in ate vision rollout, or a sentence."
+)
 @click.option("--camera", "cameras", multiple=True, help="Camera that is believed [default: both].")
 def see_command(data: Path, out: Path, encoder: Path | None, told: str, cameras: tuple[str, ...]) -> None:
     """Write episodes of DATA into OUT with what the encoder sees in place of the task's state."""
@@ -81,7 +83,8 @@ def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: i
 @click.option("--robot", "robots", multiple=True, required=True, help="Robot of the simulator, seen before or not.")
 @click.option("--task", default="lift", show_default=True, help="Whose scene is there.")
 @click.option(
-    "--told",
+    "--instruction",
+    "told",
     default="right",
     show_default=True,
     help="right, varied, paraphrase, wrong colour, wrong task, or a sentence of your own ({goal}: its colour).",

@@ -108,4 +108,5 @@ def whole_weights(policy: nn.Module) -> dict[str, Tensor]:
 
     All processes call it at the same moment. The leader's is what `load` reads from a `.safetensors` file.
     """
-    return dict(get_model_state_dict(policy, options=WHOLE))
+    weights: dict[str, Any] = dict(get_model_state_dict(policy, options=WHOLE))
+    return weights

@@ -1,7 +1,7 @@
 """Trunk: what makes maps of a picture, our own convolutions or a frozen encoder of yours.
 
-A frozen one is a vision model of transformers in a local folder (SigLIP, CLIP, DINO: any whose last hidden state is a
-square of patches, after tokens of its own): its patches are the maps, after one linear layer that is trained. It is
+A frozen one is a vision model of transformers in a local folder: SigLIP, CLIP, DINO, or any whose last hidden state is
+a square of patches, after tokens of its own. Its patches are the maps, after one linear layer that is trained. It is
 never trained, and not written into checkpoints: these name its folder.
 """
 
