@@ -126,7 +126,7 @@ carrying: venv
 vision: venv
 	$(BIN)/python -m ate vision train --out runs/vision
 	$(BIN)/python -m benchmarks.vision locate
-	$(BIN)/python -m benchmarks.vision told
+	$(BIN)/python -m benchmarks.vision instructions
 	$(BIN)/python -m benchmarks.vision adapt --task lift place --seeds 6 --rollouts 100
 
 bench: venv

@@ -1,7 +1,7 @@
 """What the vision policy sees, does and hands over (docs/vision.md). Every cell is kept: a stopped run is continued.
 
 python -m benchmarks.vision locate [--run runs/vision]
-python -m benchmarks.vision told   [--run runs/vision] [--rollouts 50]
+python -m benchmarks.vision instructions   [--run runs/vision] [--rollouts 50]
 python -m benchmarks.vision ship   [--run runs/vision]
 python -m benchmarks.vision adapt  [--run runs/vision] [--task lift] [--robot ur5e gen3] [--seeds 4] [--rollouts 50]
 
@@ -192,7 +192,7 @@ def adapt(
 def main() -> None:
     """Measure what is asked for, and print tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=["locate", "told", "adapt", "ship"])
+    parser.add_argument("part", choices=["locate", "instructions", "adapt", "ship"])
     parser.add_argument("--run", type=Path, default=Path("runs/vision"))
     parser.add_argument("--rollouts", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=4)
@@ -207,7 +207,7 @@ def main() -> None:
         ship(run)
     elif given.part == "locate":
         print(table_text(located(locate(run, 0.1, 0))))
-    elif given.part == "told":
+    elif given.part == "instructions":
         own = [name for name in (given.robot or PRETRAIN) if name in PRETRAIN]
         new = [name for name in (given.robot or ADAPT) if name not in PRETRAIN]
         for robots, ways in ((own, given.told), (new, [RIGHT])):
