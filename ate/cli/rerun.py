@@ -16,7 +16,7 @@ import click
 def rerun(data: Path, out: Path, names: tuple[str, ...], robot: str, pictures: bool) -> None:
     """Write episodes of DATA, a folder of one robot, as .rrd files: a moving arm in 3-D, joints over time, pictures.
 
-    Open them with the viewer: rerun OUT/*.rrd. It needs rerun-sdk: pip install 'ate[rerun]'.
+    Open them with the viewer: rerun OUT/*.rrd. It needs rerun-sdk: pip install -e '.[rerun]'.
     """
     from ate.data.loading import load
     from ate.errors import unknown

@@ -5,7 +5,7 @@
     /qpos/<joint>          radians (gripper: opening 0 to 1), and /action/<joint> where commands were recorded
     /film                  pictures, where they can be drawn
 
-One file an episode, on the timelines `seconds` and `step`. Needs rerun-sdk, `pip install 'ate[rerun]'`. Nothing is
+One file an episode, on the timelines `seconds` and `step`. Needs rerun-sdk, `pip install -e '.[rerun]'`. Nothing is
 sent anywhere: the viewer opens the files, `rerun FOLDER/*.rrd`.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.data.episodes import Episodes
-from ate.errors import InputError
+from ate.errors import InputError, install
 from ate.robots.kinematic_table import ROBOTS
 from ate.robots.kinematics import Kinematics
 from ate.robots.posture import points
@@ -44,7 +44,7 @@ def sdk() -> Any:
         import rerun
     except ImportError as error:
         raise InputError("no module named rerun", where="file for the rerun viewer", expected="rerun-sdk",
-                         fix="pip install 'ate[rerun]'") from error  # fmt: skip
+                         fix=install("rerun")) from error  # fmt: skip
     return rerun
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 # Constant rate factor of x264: 18 looks lossless, 28 is visibly coarse.
 QUALITY = "24"
@@ -45,7 +45,7 @@ def mp4(pictures: NDArray[np.uint8], rate: float) -> bytes:
         import av
     except ImportError as error:
         raise InputError("no module named av", where="films", expected="PyAV, which writes mp4",
-                         fix="pip install 'ate[video]'") from error  # fmt: skip
+                         fix=install("video")) from error  # fmt: skip
     even = pictures[:, : pictures.shape[1] // 2 * 2, : pictures.shape[2] // 2 * 2]
     buffer = BytesIO()
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:

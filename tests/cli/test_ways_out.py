@@ -14,10 +14,10 @@ from ate.cli.main import COMMANDS, RENAMED
 ROOT = Path(ate.__file__).parent
 COMMAND = re.compile(r"(?<![\w/.'-])ate ([a-z]+)(?= |$|`|[.,;:)'])")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z_-]*")
-# Options of other programs that messages name.
+# Options of other programs, and a variable of style sheets, that texts name.
 FOREIGN = {
     "--array", "--noheader", "--no-deps", "--traj-path", "--save-traj", "--allow-failure", "--obs-mode", "--repo-type",
-    "--nproc_per_node",
+    "--nproc_per_node", "--local-dir", "--jp-ui-font-color",
 }  # fmt: skip
 # Words that follow "ate" in sentences and are no commands.
 WORDS = {"itself", "workbench", "is", "and"}
@@ -52,7 +52,8 @@ def command(name: str) -> click.Command:
 
 
 def options(name: str) -> set[str]:
-    parameters = command(name).params
+    own = command(name)
+    parameters = [*own.params, *(item for part in getattr(own, "commands", {}).values() for item in part.params)]
     return {text for item in parameters for text in (*item.opts, *item.secondary_opts)} | {"--help"}
 
 

@@ -111,10 +111,10 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
 
     taken = ate.experiments.store.run_seed
 
-    def run_seed(experiment, methods, seed, aligned):
+    def run_seed(experiment, methods, seed, aligned, stacked=False):
         if any(method.guidance.lam == 3 for method in methods):
             raise FloatingPointError("it diverged")
-        return taken(experiment, methods, seed, aligned)
+        return taken(experiment, methods, seed, aligned, stacked)
 
     monkeypatch.setattr(ate.experiments.store, "run_seed", run_seed)
     told = CliRunner().invoke(sweep_command, [*given, "--lams", "0.5,3", "--clamps", "0.1"])

@@ -50,7 +50,7 @@ def _row(site):
             recorded.replay_buffer(p.set)
         p.patch.setitem(sys.modules, module, None)
         p.patch.setitem(sys.modules, f"{module}.parquet", None)
-        extra = yield lambda: ask(p), r"^pip install 'ate\[(\w+)\]'$"
+        extra = yield lambda: ask(p), r"^pip install -e '[^']*\[(\w+)\]'$"
         assert package in {re.split(r"[\W]", item.replace("-", "_"))[0] for item in _brought(extra)}, extra
 
     return steps

@@ -185,7 +185,7 @@ def _(p):
         yield lambda: loading.load(file), "give RDT's weights"
     elif p.site.endswith("_runner_config#2"):
         config.write_text(json.dumps({"hidden_size": 64}))
-        yield lambda: loading.load(file), "put the config into the folder of the weights it belongs to"
+        yield lambda: loading.load(file), "give the weights the config that they belong to"
         config.rename(p.path / "elsewhere.json")
     else:
         config.write_bytes(b" " * (loading.LARGEST_CONFIG + 1))

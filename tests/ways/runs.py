@@ -231,7 +231,7 @@ def _(p):
         yield lambda: tracking._module("odd"), "a module like them"
     else:
         # The extra is checked with all others, in test_foreign.
-        yield lambda: tracking._module("no_such_module"), r"pip install 'ate\[track\]'"
+        yield lambda: tracking._module("no_such_module"), r"pip install -e '[^']*\[track\]'"
     p.patch.setitem(sys.modules, "recorder", Recorder())
     assert tracking._module("recorder")
 

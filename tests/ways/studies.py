@@ -225,7 +225,7 @@ def _(p):
         ready(simulator=twice.replace("goal+goal", "goal"))
 
 
-@way("experiments/observability.py check_observations#3")
+@way("experiments/observability.py check_observations#4")
 def _(p):
     from ate.experiments.observability import check_observations
 
@@ -278,7 +278,7 @@ def _(p):
         assert dict(Executor(kind).run(jobs, p.path / "jobs")) == {0: None}
     else:
         p.patch.setitem(sys.modules, "submitit", None)
-        yield lambda: list(Executor("submitit-local").run(jobs, p.path / "jobs")), r"pip install 'ate\[cluster\]'"
+        yield lambda: list(Executor("submitit-local").run(jobs, p.path / "jobs")), r"pip install -e '[^']*\[cluster\]'"
         p.patch.undo()
         assert list(Executor("here").run(jobs, p.path / "jobs"))
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ate.errors import InputError
+from ate.errors import InputError, install
 
 
 class Convolutions(nn.Sequential):
@@ -85,7 +85,7 @@ def _model(folder: str) -> tuple[Any, Tensor, Tensor]:
         from transformers import AutoModel
     except ImportError as error:
         raise InputError("no package transformers", where=where, expected="it, to run the model",
-                         fix="pip install 'ate[words]'") from error  # fmt: skip
+                         fix=install("words")) from error  # fmt: skip
     whole = AutoModel.from_pretrained(folder, local_files_only=True)
     model = getattr(whole, "vision_model", whole).eval().requires_grad_(False)
     if not hasattr(model.config, "image_size"):

