@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt gpu gpu-wheels pusht aloha maniskill
+.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt stop gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -149,6 +149,10 @@ layouts: venv
 # The same under torchrun: one of two processes gets SIGTERM at 10 random moments, without dropout and with it.
 preempt: venv
 	$(BIN)/python -m benchmarks.soaks.preemption
+
+# The Stop button while a notebook's training runs in a process of its own, then Run All: four minutes of a browser.
+stop: venv browser
+	$(BIN)/python -m pytest -q -n 0 benchmarks/soaks/test_stop_button.py
 
 # What runs on a GPU and how fast, in under 7 minutes, with the machine's own Python: it needs PyTorch 2.11 or newer with
 # CUDA, and no network. Filled beforehand, build/wheels brings the packages that such machines lack.

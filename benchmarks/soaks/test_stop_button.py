@@ -10,7 +10,7 @@ from tests.lab import DONE, at_smoke, run_all, serve, streams
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel, pytest.mark.slow]
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_align_latents.ipynb"
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "02_align_latents.ipynb"
 # What the cells show, as text: errors, and whether a stop was told in a line of its own.
 ERRORS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')
   .flatMap(cell => cell.sharedModel.getOutputs()).filter(one => one.output_type === 'error').length"""
@@ -25,8 +25,11 @@ def states(run: Path) -> dict[str, str]:
 
 def test_the_button_stops_a_child_while_its_cell_runs_and_run_all_goes_on(tmp_path):
     run = tmp_path / "run"
-    # The shipped robots at the size of the demo: long enough to be stopped by a person.
-    copy = at_smoke(NOTEBOOK, tmp_path / NOTEBOOK.name, run, train="child", align="demo", embedded="200")
+    # One shipped robot at the size of the demo: long enough to be stopped by a person.
+    panda = str(Path(__file__).parents[2] / "data" / "lift" / "pretrain" / "panda")
+    copy = at_smoke(
+        NOTEBOOK, tmp_path / NOTEBOOK.name, run, train="child", align="demo", pretrain=panda, embedded="200"
+    )
     with (
         serve(tmp_path / "lab", [copy]) as lab,
         open_page(tmp_path / "profile", local=True, width=1300, height=1000) as page,
