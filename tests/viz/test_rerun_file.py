@@ -109,4 +109,4 @@ def test_without_rerun_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "rerun", None)
     with pytest.raises(InputError) as error:
         sdk()
-    assert "ate[rerun]" in error.value.fix
+    assert "[rerun]" in error.value.fix

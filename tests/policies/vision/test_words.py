@@ -79,7 +79,5 @@ def test_a_sentence_without_a_vector_is_refused_with_the_way_out(monkeypatch):
     with pytest.raises(InputError) as caught:
         words.vectors(["lift the cub"])
     assert (
-        caught.value.where == "instruction"
-        and "ate[words]" in caught.value.fix
-        and "'lift the cube'" in caught.value.fix
+        caught.value.where == "instruction" and "[words]" in caught.value.fix and "'lift the cube'" in caught.value.fix
     )
