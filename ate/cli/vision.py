@@ -34,11 +34,9 @@ def train(out: Path, options: tuple[str, ...]) -> None:
 @click.argument("data", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--encoder", type=click.Path(path_type=Path), help="encoder.safetensors [default: the shipped one].")
-@click.option(
-    "--instruction", "told", default="varied", show_default=True, help="As in ate vision rollout, or a sentence."
-)
+@click.option("--instruction", default="varied", show_default=True, help="As in ate vision rollout, or a sentence.")
 @click.option("--camera", "cameras", multiple=True, help="Camera that is believed [default: both].")
-def see_command(data: Path, out: Path, encoder: Path | None, told: str, cameras: tuple[str, ...]) -> None:
+def see_command(data: Path, out: Path, encoder: Path | None, instruction: str, cameras: tuple[str, ...]) -> None:
     """Write episodes of DATA into OUT with what the encoder sees in place of the task's state."""
     from ate.data.loading import load
     from ate.experiments.sight import ENCODER, encoder_in
@@ -46,7 +44,7 @@ def see_command(data: Path, out: Path, encoder: Path | None, told: str, cameras:
     from ate.policies.vision.seen import see, write
 
     episodes = load(data)
-    eyes = Eyes(encoder_in(encoder or ENCODER), str(episodes.task), told)
+    eyes = Eyes(encoder_in(encoder or ENCODER), str(episodes.task), instruction)
     eyes = eyes.changed(cameras=cameras) if cameras else eyes
     write(see(episodes, eyes), eyes, out)
     click.echo(f"{len(episodes)} episodes of {episodes.robot}, {episodes.task}, as they are seen: {out}")
@@ -84,23 +82,22 @@ def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: i
 @click.option("--task", default="lift", show_default=True, help="Whose scene is there.")
 @click.option(
     "--instruction",
-    "told",
     default="right",
     show_default=True,
     help="right, varied, paraphrase, wrong colour, wrong task, or a sentence of your own ({goal}: its colour).",
 )
 @click.option("--rollouts", default=50, show_default=True, help="Episodes, from seed 0.")
-def rollout_command(policy: Path | None, robots: tuple[str, ...], task: str, told: str, rollouts: int) -> None:
-    """Roll the vision policy out: what the scene holds, and what it is told."""
+def rollout_command(policy: Path | None, robots: tuple[str, ...], task: str, instruction: str, rollouts: int) -> None:
+    """Roll the vision policy out: what the scene holds, and what the policy is instructed to do."""
     from ate.experiments.sight import POLICY
     from ate.experiments.stats.comparisons import wilson
     from ate.experiments.vision_policy import roll_vision
 
     for robot in robots:
-        found = roll_vision(policy or POLICY, robot, task, told, rollouts)
-        low, high = wilson(found.successes, rollouts)
-        other = f", {found.elsewhere} at the other marker" if found.elsewhere is not None else ""
-        click.echo(f"{robot}, {task}, told {told!r}: {found.successes} of {rollouts} succeed "
+        outcome = roll_vision(policy or POLICY, robot, task, instruction, rollouts)
+        low, high = wilson(outcome.successes, rollouts)
+        other = f", {outcome.elsewhere} at the other marker" if outcome.elsewhere is not None else ""
+        click.echo(f"{robot}, {task}, told {instruction!r}: {outcome.successes} of {rollouts} succeed "
                    f"({100 * low:.0f} to {100 * high:.0f} %){other}")  # fmt: skip
 
 

@@ -53,7 +53,7 @@ class Seeing(VisionEncoder):
 class Hearing(LanguageEncoder):
     """An encoder of words without weights."""
 
-    digest = "hearing"
+    digest = weights_digest = "hearing"
 
     def __call__(self, text):
         return torch.ones(1 + len(text.split()), self.width)
@@ -347,13 +347,14 @@ def _(p):
         TunedPolicy.load(p.path)
 
 
-@way("steer/rdt_finetuning.py finetune_rdt")
+@way("steer/rdt_finetuning.py _checked")
 def _(p):
     new = _home()[1]
     samples = Samples.of(new, _seen(p, new), CONFIG)
-    options = {"steps": 1, "batch": 2, "ema": 0.9}
-    name = yield lambda: finetune_rdt(_task(p).runner(), samples, **options), r"leave (\w+) away"
-    del options[name]
+    options = {"steps": 1, "batch": 2, "ema": 0.9, "precision": "bf16"}
+    for _ in range(2):
+        name = yield lambda: finetune_rdt(_task(p).runner(), samples, **options), r"leave (\w+) away"
+        del options[name]
     finetune_rdt(_task(p).runner(), samples, **options)
 
 
