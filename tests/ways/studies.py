@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 
+from ate.cli.compare import sweep
 from ate.data import DataSet, load
 from ate.experiments import Experiment, MethodSpec, Sweep, lambda_clamp, preflight
 from ate.experiments.dispatch import JobSpec
@@ -21,7 +22,7 @@ from ate.experiments.settings import settings
 from ate.experiments.stats.comparisons import differences
 from ate.experiments.stats.pairing import outcomes
 from ate.experiments.stats.selection import searched, validation
-from ate.experiments.store import Store
+from ate.experiments.store import Cell, Store
 from ate.experiments.sweep import CONTROLS
 from ate.experiments.winner import read_winner, winner
 from ate.steer import GuidanceConfig
@@ -369,11 +370,21 @@ def _(p):
 
     store = Store(p.path)
     made = result("direct", 0, 0.5)
-    cell = SimpleNamespace(key="k" * 64, method=made.spec, seed=0, name="direct", spec=made.spec)
+    cell = Cell(made.spec, 0, "k" * 64)
     write_json(store.file(cell), replace(made, cell="other").to_tree())
     yield lambda: store.read(cell), "remove the file; the cell is then trained again"
     store.file(cell).unlink()
     assert not store.file(cell).exists()
+
+
+@way("experiments/store.py Store.check_apart")
+def _(p):
+    made, store = result("direct", 0, 0.5), Store(p.path)
+    cell = Cell(made.spec, 0, "k" * 64)
+    store.write(cell.otherwise, made)
+    option = yield lambda: store.check_apart([cell]), r"another folder: (--run)$"
+    assert option in {name for item in sweep.params for name in item.opts}
+    Store(p.path / "other").check_apart([cell])
 
 
 @way("experiments/sweep.py Sweep.__post_init__", "experiments/sweep.py Sweep.__post_init__#2",
