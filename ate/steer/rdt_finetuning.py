@@ -103,7 +103,7 @@ def finetune_rdt(
         return {"loss": total}
 
     state: dict[str, Stateful | torch.Generator] = {"policy": kept, "optimizer": optimizer, "schedule": schedule}
-    logged = {"log_every": max(1, optim.steps // ROWS), "label": "fine-tune RDT"}
+    logged: dict[str, Any] = {"log_every": max(1, optim.steps // ROWS), "label": "fine-tune RDT"}
     runner.train()
     with hooks:
         rows = train(step, state, optim.steps, directory=directory, identity=identity, **logged)
