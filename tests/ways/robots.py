@@ -16,7 +16,7 @@ from ate.robots.slot_masks import check_slot_mask
 from tests.robots.arms import exported, joint, urdf
 from tests.robots.test_model_file import MJCF
 from tests.robots.test_slots import recording
-from tests.ways.data import UR5E
+from tests.ways.sets import UR5E
 from tests.ways.taking import way
 
 TWO = (joint("one", "base", "a", limit=(-1.0, 1.0, 1.0)), joint("two", "a", "b", limit=(-1.0, 1.0, 1.0)))
@@ -128,7 +128,7 @@ def _(p):
     else:
         whole = file.read_text()
         file.write_text(whole[:50])
-        # tests.ways.data has the command itself, at `placement`.
+        # tests.ways.tools has the command itself, at `placement`.
         yield lambda: Kinematics.of(file), "run ate identify again"
         file.write_text(whole)
     Kinematics.of(file)
