@@ -8,22 +8,9 @@ import h5py
 import numpy as np
 
 from ate.data import load
-from tests.conftest import write_episode
 from tests.data.formats import makers
 from tests.data.formats.truth import NAMES, truth
 from tests.ways.taking import read, way
-
-
-@way("data/formats/companions.py pair")
-def _(p):
-    for number in range(2):
-        write_episode(p.set, number, next(truth(number)))
-    name, value = yield lambda: load(p.set, source="action"), r"use (\w+)='(\w+)', or record the commands"
-    read(p.set, **{name: value})
-    for number in range(2):
-        qpos, action = truth(number)
-        write_episode(p.set, number, qpos, action=action)
-    read(p.set, source="action")
 
 
 @way("data/formats/refusal.py nothing")

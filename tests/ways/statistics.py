@@ -56,6 +56,18 @@ def _(p):
     at_rate(load(p.set), 10)
 
 
+@way("data/formats/companions.py pair")
+def _(p):
+    for number in range(2):
+        write_episode(p.set, number, next(truth(number)))
+    name, value = yield lambda: load(p.set, source="action"), r"use (\w+)='(\w+)', or record the commands"
+    read(p.set, **{name: value})
+    for number in range(2):
+        qpos, action = truth(number)
+        write_episode(p.set, number, qpos, action=action)
+    read(p.set, source="action")
+
+
 @way("data/series.py Series._checked")
 def _(p):
     native(p)
