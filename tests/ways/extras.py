@@ -43,6 +43,7 @@ def _row(site):
 
     @way(site)
     def steps(p):
+        """Take the module away, and look for its package in the extra that is named."""
         p.patch.setenv("HF_HOME", str(p.path / "hf"))
         world()
         if module == "zarr":

@@ -23,6 +23,7 @@ TWO = (joint("one", "base", "a", limit=(-1.0, 1.0, 1.0)), joint("two", "a", "b",
 
 
 def model(p, text, name="arm.urdf"):
+    """The file of a robot with this text."""
     (p.path / name).write_text(text)
     return p.path / name
 

@@ -165,6 +165,8 @@ def _(p):
 @way("runs/loop.py _check", "runs/loop.py _check#2", "runs/loop.py _check#3")
 def _(p):
     def train(folder, stop=False):
+        """Ten steps of a sum, or the first alone."""
+
         def step(_):
             if stop:
                 (folder / STOP).touch()

@@ -20,6 +20,7 @@ UR5E = SHIPPED / "lift" / "adapt" / "ur5e"
 
 
 def native(p, **more):
+    """A native set of two episodes of three joints, with attributes and series of yours."""
     for number in range(2):
         qpos, action = truth(number)
         write_episode(p.set, number, qpos, action=action, **{"robot": "arm", "rate_hz": 20.0, **more})
@@ -27,6 +28,7 @@ def native(p, **more):
 
 
 def few(path, count=2, **named):
+    """The first episodes of a set."""
     return load(path, **named).select(range(count))
 
 

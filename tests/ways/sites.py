@@ -79,6 +79,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, tuple[InputE
         by_file.setdefault(str(ROOT / site.file), []).append(site)
 
     def remembering(self: InputError, *args: str, **named: str) -> None:
+        """Make the error, and keep the sites among the calls that led to it."""
         whole(self, *args, **named)
         frame = sys._getframe(1)
         for _ in range(4):

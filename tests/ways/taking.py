@@ -76,6 +76,8 @@ def excluding(*sites: str) -> Callable[[Callable[[Place], object]], Callable[[Pl
     """Rows of which the way out is to leave an episode out: the function writes `p.set` with one that can't be read."""
 
     def put(spoiled: Callable[[Place], object]) -> Callable[[Place], Generator[Step, Any, None]]:
+        """The row of a set."""
+
         @way(*sites)
         def steps(p: Place) -> Generator[Step, Any, None]:
             """Write the set, and leave out the episode that the error names."""
