@@ -28,7 +28,7 @@ from ate.experiments.settings import SHIPPED, settings
 from ate.experiments.stats.comparisons import wilson
 from ate.experiments.study import prepare
 from ate.experiments.summary import comparison_sentences, method_rows
-from ate.experiments.vision_policy import CARD, ENCODER, POLICY, Outcome, roll_vision
+from ate.experiments.vision_policy import CARD, ENCODER, POLICY, SEEN, Outcome, roll_vision
 from ate.policies.vision import Encoder, Eyes, localisation, moments
 from ate.policies.vision.instruction import COLOURS, PARAPHRASE, RIGHT, WRONG_COLOUR, WRONG_TASK
 from ate.policies.vision.seen import see, write
@@ -145,14 +145,11 @@ def methods() -> tuple[list[MethodSpec], list[MethodSpec]]:
 
 
 def seen_sets(run: Path, folder: Path, task: str, robot: str) -> tuple[Path, Path]:
-    """Pre-training sets and demonstrations as `seen_data` lays them, of those that `ate vision train` has seen."""
-    eyes = Eyes(Encoder.load(run / ENCODER), task)
-    old, own = folder / "seen" / "pretrain", folder / "seen" / robot
+    """Pre-training sets that `ate vision train` has seen, and demonstrations in a study's folder."""
+    eyes, own = Eyes(Encoder.load(run / ENCODER), task), folder / "seen" / robot
     if not own.exists():
         write(see(load(SHIPPED / task / "adapt" / robot), eyes), eyes, own)
-    if not old.exists():
-        shutil.copytree(run / "seen" / task, old)
-    return old, own
+    return run / SEEN / task, own
 
 
 def redraw(run: Path, old: Path, own: Path, task: str, robot: str) -> None:

@@ -105,4 +105,4 @@ def _unkept(folder: Path, sets: Sequence[Episodes]) -> list[tuple[Episodes, Path
 
 
 def _redrawn(old: Path, robot: str) -> Path:
-    return old.with_name(f"{OLD}-as-{robot}")
+    return old.with_name(f"{old.name}-as-{robot}")
