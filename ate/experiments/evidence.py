@@ -101,14 +101,27 @@ def heading(regime: Mapping[str, Any]) -> str:
 
 
 def study_table(regime: Mapping[str, Any]) -> str:
-    """Markdown: one row a study, success of direct fine-tuning and each method's difference to it in points."""
-    present = {method for study in regime["studies"] for method in study["methods"]}
-    others = [method for method in METHODS if method != DIRECT and method in present]
-    lines = ["| study | direct | " + " | ".join(others) + " |", "|---" * (len(others) + 2) + "|"]
-    for study in regime["studies"]:
+    """Markdown: success of direct fine-tuning and each method's difference to it in points.
+
+    A row a study for methods that all studies have; then a row a method for those of some studies.
+    """
+    studies = regime["studies"]
+    present = [m for m in METHODS if m != DIRECT and any(m in study["methods"] for study in studies)]
+    common = [m for m in present if all(m in study["methods"] for study in studies)]
+    lines = ["| study | direct | " + " | ".join(common) + " |", "|---" * (len(common) + 2) + "|"]
+    for study in studies:
         methods = study["methods"]
-        cells = [_cell(methods[method]) if method in methods else "" for method in others]
-        lines.append(f"| {study['study']} | {100 * methods[DIRECT]['rate']:.1f} % | " + " | ".join(cells) + " |")
+        cells = " | ".join(_cell(methods[method]) for method in common)
+        lines.append(f"| {study['study']} | {100 * methods[DIRECT]['rate']:.1f} % | {cells} |")
+    rest = [method for method in present if method not in common]
+    some = [study for study in studies if any(method in study["methods"] for method in rest)]
+    if rest:
+        lines += ["", "Methods of some studies, to direct:", ""]
+        lines.append("| method | " + " | ".join(study["study"] for study in some) + " |")
+        lines.append("|---" * (len(some) + 1) + "|")
+    for method in rest:
+        rows = (study["methods"] for study in some)
+        lines.append(f"| {method} | " + " | ".join(_cell(row[method]) if method in row else "" for row in rows) + " |")
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from ate.experiments.settings import ROOT
 from ate.policies.lerobot_actor import LeRobotActor
 from ate.policies.rdt.loading import download
 from ate.policies.rdt.lora import with_lora
+from ate.policies.vision.frozen import frozen
 from ate.robots.engine import engine
 from tests.data.formats import makers, recorded
 from tests.policies.rdt import tiny
@@ -32,8 +33,14 @@ MISSING = (
         "experiments/model_card.py Model.push#2", "huggingface_hub", "huggingface_hub",
         lambda p: Model.of(world().folder / "policy.safetensors").push("a/b"),
     ),
+    ("policies/vision/frozen.py frozen#2", "transformers", "transformers", lambda p: _frozen(p.path)),
     ("robots/engine.py engine", "mujoco", "mujoco", lambda p: engine()),
 )  # fmt: skip
+
+
+def _frozen(folder):
+    (folder / "config.json").write_text("{}")
+    return frozen(folder, "model")
 
 
 def _extras():

@@ -38,30 +38,9 @@ def test_the_way_out_leads_out(row: Way, tmp_path: Path, monkeypatch: pytest.Mon
         take(row, Place(tmp_path, monkeypatch, row.site), made)
 
 
-# Messages of pictures, films and the vision policy: their ways out are not executed yet. The list may only shrink.
+# Messages of pictures and films: their ways out are not executed yet. The list may only shrink.
 OPEN = {
-    "experiments/observability.py _check_eyes",
-    "experiments/observability.py check_observations#3",
-    "experiments/sight.py _task",
-    "experiments/sight.py encoder_in",
-    "experiments/vision_policy.py _card",
-    "experiments/vision_policy.py load_vision",
-    "policies/vision/encoder.py Encoder.forward",
-    "policies/vision/encoder.py Encoder.load",
-    "policies/vision/eyes.py Eyes.__post_init__",
-    "policies/vision/fitting.py states",
-    "policies/vision/instruction.py instructions",
-    "policies/vision/seen.py eyes_of",
-    "policies/vision/seen.py see",
-    "policies/vision/trunk.py _model",
-    "policies/vision/trunk.py _model#2",
-    "policies/vision/trunk.py _model#3",
-    "policies/vision/watch.py Watch.drawn",
-    "policies/vision/watch.py Watch.see",
-    "policies/vision/words.py embedded",
-    "policies/vision/words.py folder_of",
     "sim/opengl.py backend",
-    "sim/pictures.py render_episodes",
     "sim/render.py Renderer.__init__",
     "sim/render.py Renderer._poses",
     "sim/render.py Renderer._things",
