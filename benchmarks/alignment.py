@@ -96,7 +96,7 @@ def stepper(
     optimizer = torch.optim.AdamW(
         vae.parameters(), lr=1e-4, weight_decay=1e-4, fused=fused or None, capturable=capturable
     )
-    working = WorkingCopy(vae) if config.precision == "bf16" else None
+    working = WorkingCopy(vae) if config.precision == "bfloat16_copy" else None
     network: Any = vae if working is None else forward_of(working.network, config)
     prior = standard(config.latent).to(device)
     x = torch.randn(config.batch, config.chunk, width, device=device)

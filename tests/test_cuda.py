@@ -158,7 +158,7 @@ TRAININGS = {
     "at the estimate, averaged and clipped": ({"energy_at": "x0_hat"}, {"ema": 0.9, "max_grad_norm": 1.0}, False),
     "stacked": ({"energy_at": "x0_hat"}, {"ema": 0.9, "max_grad_norm": 1.0}, True),
     "sampled latents": ({"latent": "sample"}, {"warmup": 2, "accumulate": 2}, False),
-    "in bf16": ({}, {"precision": "bf16", "accumulate": 2}, False),
+    "in bf16": ({}, {"precision": "bfloat16_copy", "accumulate": 2}, False),
 }
 
 
@@ -252,7 +252,7 @@ def test_a_policy_acts_and_guidance_is_measured(cuda, alignment, new):
     assert places(alignment) == {"cpu"}
 
 
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16_copy"])
 def test_only_a_step_in_tf32_rounds_float32_products(cuda, monkeypatch, new, precision):
     policy, seen, forward = policy_of(new), set(), Policy.forward
     products = torch.backends.cuda.matmul, torch.backends.cudnn.conv

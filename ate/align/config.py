@@ -35,7 +35,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "columns": ("joints", "tool"),
         "read_out": READ_OUTS,
         "linear": ("none", "pca"),
-        "precision": ("auto", "float32", "tf32", "bfloat16", "bf16"),
+        "precision": ("auto", "float32", "tf32", "bfloat16", "bfloat16_copy"),
         "compile": ("none", "inductor", "aot_eager"),
     }
 )
@@ -115,8 +115,8 @@ class AlignConfig:
         linear: `pca` gives both stages a linear path that starts as the whitened PCA of their training chunks, with
             the transformer gated from 0; a `pretrained` stage 2 turns it towards the latents of stage 1.
         columns: what the networks see of a robot: its `joints`, or the motion of its `tool` by its kinematics.
-        precision: of the networks' products: `bfloat16` by autocast, which `auto` takes on GPUs that have it; `bf16`,
-            what is between them too, without casts; weights and losses stay float32. `tf32`: a GPU rounds all products.
+        precision: of products: `bfloat16` by autocast, which `auto` takes on GPUs that have it; `bfloat16_copy`, what is
+            between them too, without casts; weights and losses stay float32. `tf32`: a GPU rounds all products.
         compile: backend of `torch.compile`, or `none`; worth its half minute for long runs on a GPU.
     """
 

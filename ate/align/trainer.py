@@ -136,7 +136,7 @@ class Stage:
         optimizer = torch.optim.AdamW(
             self.vae.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        working = WorkingCopy(self.vae) if config.precision == "bf16" else None
+        working = WorkingCopy(self.vae) if config.precision == "bfloat16_copy" else None
         forward = network(self.vae if working is None else working.network, config)
 
         @tf32(device, config.precision == "tf32")

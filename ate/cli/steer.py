@@ -52,7 +52,7 @@ METHODS = ("guidance", "retarget", "direct")
 @click.option("--max-grad-norm", default=math.inf, show_default=True, help="Bound of the gradient's norm.")
 @click.option("--ema", default=0.0, show_default=True, help="Decay of averaged weights, which are then the result.")
 @click.option(
-    "--precision", default="float32", show_default=True, help="Of the policy: float32, tf32, bfloat16 or bf16."
+    "--precision", default="float32", show_default=True, help="Of the policy: float32, tf32, bfloat16 or bfloat16_copy."
 )
 @click.option("--evaluate-every", default=0, show_default=True,
               help="Steps between evaluations on a tenth of the episodes, then held out; 0 for none.")  # fmt: skip

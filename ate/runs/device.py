@@ -123,7 +123,7 @@ def tf32(device: torch.device | str, when: bool = True) -> Iterator[None]:
     products: Any = torch.backends.cuda.matmul, getattr(torch.backends.cudnn, "conv", None)
     if not hasattr(products[0], "fp32_precision"):
         raise InputError(
-            f"torch {torch.__version__}", where="tf32", expected="2.9 or newer", fix="take float32 or bf16"
+            f"torch {torch.__version__}", where="tf32", expected="2.9 or newer", fix="take float32 or bfloat16_copy"
         )
     before = [product.fp32_precision for product in products]
     for product in products:

@@ -9,7 +9,7 @@ from ate.runs.files import content_key
 from ate.runs.options import typed
 
 LR_SCHEDULES = ("constant", "cosine")
-PRECISIONS = ("float32", "tf32", "bfloat16", "bf16")
+PRECISIONS = ("float32", "tf32", "bfloat16", "bfloat16_copy")
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class OptimConfig:
         max_grad_norm: bound of the norm of a method's gradient; infinite for none.
         ema: decay β of an exponential moving average of the weights, which is then what is evaluated and returned; 0
             for none. At step n it is min(β, (1 + n)/(10 + n)), or short trainings would return their start.
-        precision: of the policy's forward pass: `"float32"`; `"bfloat16"` by autocast; or `"bf16"`, everything between
-            the layers too, without autocast's casts. Weights, loss, optimiser and guidance stay in float32. `"tf32"`:
-            float32 whose products, those of guidance too, a GPU rounds to ten bits.
+        precision: of the policy's forward pass: `"float32"`; `"bfloat16"` by autocast; or `"bfloat16_copy"`,
+            everything between the layers too, without autocast's casts. Weights, loss, optimiser and guidance stay in
+            float32. `"tf32"`: float32 whose products, those of guidance too, a GPU rounds to ten bits.
 
     Raises:
         InputError: a value is out of range, or not one of those named.

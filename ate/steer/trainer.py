@@ -61,7 +61,7 @@ class BaseTrainer(ABC):
         )  # fmt: skip
         self._schedule = LambdaLR(self._optimizer, optim.learning_rate_factor)
         self._average = WeightAverage(module, optim.ema) if optim.ema else None
-        self._working = WorkingCopy(module) if optim.precision == "bf16" else None
+        self._working = WorkingCopy(module) if optim.precision == "bfloat16_copy" else None
 
     def _optimise(self, batches: Sequence[Prepared]) -> Tensor:
         """One optimisation step on the mean over batches; returns what `_backward` does, their mean."""

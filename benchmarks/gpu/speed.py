@@ -50,10 +50,10 @@ def stage_one(notes: Notes) -> None:
 
         notes.tried(f"batch {batch}, torch's modules", lambda e=eager: measured(lambda: e(PlainVAE, False)))
         notes.tried(f"batch {batch}, eager", lambda e=eager: measured(lambda: e(InfoVAE, True)))
-        notes.tried(f"batch {batch}, bf16", lambda e=eager: measured(lambda: e(InfoVAE, True, "bf16")))
+        notes.tried(f"batch {batch}, bf16", lambda e=eager: measured(lambda: e(InfoVAE, True, "bfloat16_copy")))
         if cuda:
             notes.tried(f"batch {batch}, compiled", lambda e=eager: measured(lambda: torch.compile(e(InfoVAE, True))))
-            for name in ("auto", "bf16"):
+            for name in ("auto", "bfloat16_copy"):
                 notes.tried(
                     f"batch {batch}, graphed, {name}",
                     lambda e=eager, name=name: measured(lambda: graphed(e(InfoVAE, True, name, True))),

@@ -76,7 +76,7 @@ def test_compiled_training_is_the_same_training_under_the_same_names(robots, tin
 def test_an_alignment_in_bf16_is_that_of_float32_up_to_rounding(robots, tiny):
     config = tiny.with_options(pretrain_steps=8, adapt_steps=6, dropout=0.0)
     exact = ate.align.fit(*robots, preset=config)
-    own = ate.align.fit(*robots, preset=config.with_options(precision="bf16"))
+    own = ate.align.fit(*robots, preset=config.with_options(precision="bfloat16_copy"))
     assert {weight.dtype for weight in own.vae.parameters()} == {torch.float32}
     for stage in ("pretrain", "adapt"):
         last = [row["loss"] for row in own.metrics[stage]][-1], [row["loss"] for row in exact.metrics[stage]][-1]

@@ -57,7 +57,7 @@ def stage_one_casts(precision):
     """Casts of one step of stage 1 in a network of three layers: forward, loss, backward."""
     torch.manual_seed(0)
     vae, config = InfoVAE(VAEConfig(5, 8, 3, 2, 16, 0.0)).train(), AlignConfig(latent=8, precision=precision)
-    working = WorkingCopy(vae) if precision == "bf16" else None
+    working = WorkingCopy(vae) if precision == "bfloat16_copy" else None
     forward = network(vae if working is None else working.network, config)
     x, noise, reference = torch.randn(8, 6, 5), torch.randn(8, 8), torch.randn(8, 8)
     target = Target(standard(8), standard(8))
@@ -72,7 +72,7 @@ def stage_one_casts(precision):
 
 
 def test_a_step_of_stage_one_casts_its_inputs_and_outputs_alone():
-    autocast, own = stage_one_casts("bfloat16"), stage_one_casts("bf16")
+    autocast, own = stage_one_casts("bfloat16"), stage_one_casts("bfloat16_copy")
     # Chunks and noise in; four outputs, and their gradients; all weights once and all gradients once.
     assert own["casts"] <= 10 and own["of all weights"] == 2
     assert autocast["casts"] > 100 and not autocast["of all weights"]
@@ -85,16 +85,19 @@ def test_finetuning_in_bf16_is_that_of_float32_up_to_rounding(make_set, options)
     policy = build([new], 8, seed=0, width=8, **{"hidden": 16, **options})
     ran = {
         precision: finetune(policy, new, steps=6, batch=8, accumulate=2, precision=precision, device="cpu")
-        for precision in ("float32", "bf16")
+        for precision in ("float32", "bfloat16_copy")
     }
     ways = {name: _weights(one.policy) - _weights(policy) for name, one in ran.items()}
-    assert 0 < (ways["bf16"] - ways["float32"]).norm() < 0.2 * ways["float32"].norm()
-    assert {weight.dtype for weight in ran["bf16"].policy.parameters()} == {torch.float32}
+    assert 0 < (ways["bfloat16_copy"] - ways["float32"]).norm() < 0.2 * ways["float32"].norm()
+    assert {weight.dtype for weight in ran["bfloat16_copy"].policy.parameters()} == {torch.float32}
 
 
 def test_a_stack_of_methods_in_bf16_is_each_alone_up_to_rounding(make_set):
     new = make_set("method", episodes=3, state=False)
-    policy, optim = build([new], 8, seed=0, width=8, hidden=16), OptimConfig(steps=4, batch=8, precision="bf16")
+    policy, optim = (
+        build([new], 8, seed=0, width=8, hidden=16),
+        OptimConfig(steps=4, batch=8, precision="bfloat16_copy"),
+    )
     methods = {name: GuidedPolicy(policy) for name in "ab"}
     alone, stacked = (finetune_methods(methods, new, optim, stacked=on, device="cpu")["b"] for on in (False, True))
     way = _weights(alone.policy) - _weights(policy)
