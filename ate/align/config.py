@@ -115,8 +115,8 @@ class AlignConfig:
         linear: `pca` gives both stages a linear path that starts as the whitened PCA of their training chunks, with
             the transformer gated from 0; a `pretrained` stage 2 turns it towards the latents of stage 1.
         columns: what the networks see of a robot: its `joints`, or the motion of its `tool` by its kinematics.
-        precision: of products: `bfloat16` by autocast, which `auto` takes on GPUs that have it; `bfloat16_copy`, what is
-            between them too, without casts; weights and losses stay float32. `tf32`: a GPU rounds all products.
+        precision: of products: `bfloat16` by autocast, which `auto` takes on GPUs that have it; `bfloat16_copy`, what
+            is between them too, without casts; weights and losses stay float32. `tf32`: a GPU rounds all products.
         compile: backend of `torch.compile`, or `none`; worth its half minute for long runs on a GPU.
     """
 
