@@ -138,7 +138,8 @@ def test_episodes_move_where_the_kinematics_are_known(make_set, monkeypatch):
     known = make_set("panda", joints=7, episodes=1, steps=4, state=False)
     pictures = episode_pictures(known, 0, side=32)
     assert pictures.shape == (4, 32, 32, 3) and (pictures[0] != pictures[-1]).any()
-    assert episode_pictures(make_set("nobody", joints=5, episodes=1, steps=4), 0) is None
+    with pytest.raises(InputError):
+        episode_pictures(make_set("nobody", joints=5, episodes=1, steps=4), 0)
     assert "URDF" in motion_html(make_set("nobody", joints=5, episodes=1, steps=4), 0)
     assert "<video" in motion_html(known, 0)
     no_driver(monkeypatch)
