@@ -44,7 +44,7 @@ browser:
 drawing: venv
 	@draws() { $(BIN)/python -c 'from ate.sim.opengl import backend; backend()'; }; draws 2>/dev/null || { \
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
-	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq libegl1 libgl1-mesa-dri >/dev/null && draws; }
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq libegl1 libopengl0 libgl1-mesa-dri >/dev/null && draws; }
 
 lint: venv
 	$(BIN)/ruff check

@@ -23,7 +23,7 @@ def test_the_dockerfile_copies_what_there_is_and_nothing_that_is_ignored():
     assert all((ROOT / source).exists() and source not in ignored for source in copied)
     packages, install = [text for name, text in steps(ROOT / "Dockerfile") if name == "RUN"]
     assert "-c constraints.txt" in install
-    wanted = "libegl1 libgl1-mesa-dri"
+    wanted = "libegl1 libopengl0 libgl1-mesa-dri"
     assert wanted in packages and wanted in PACKAGES and wanted in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
