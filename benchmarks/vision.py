@@ -5,10 +5,10 @@ python -m benchmarks.vision instructions   [--run runs/vision] [--rollouts 50]
 python -m benchmarks.vision ship   [--run runs/vision]
 python -m benchmarks.vision adapt  [--run runs/vision] [--task lift] [--robot ur5e gen3] [--seeds 4] [--rollouts 50]
 
-`locate`: millimetres by camera, on episodes and on robots that the encoder never saw. `told`: the policy of
-`ate vision train` on its own robots and on two others, told the truth and not. `adapt`: five demonstrations of a new
-robot, by methods, with the old robots in the replayed pictures and with the new one. `ship`: writes encoder, policy and
-card to `data/vision`, the policy in half precision.
+`locate`: millimetres by camera, on episodes and on robots that the encoder never saw. `instructions`: the policy of
+`ate vision train` on its own robots and on two others, with right and wrong instructions. `adapt`: five demonstrations
+of a new robot, by methods, with the old robots in the replayed pictures and with the new one. `ship`: writes encoder,
+policy and card to `data/vision`, the policy in half precision.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from ate.experiments.settings import SHIPPED, settings
 from ate.experiments.stats.comparisons import wilson
 from ate.experiments.study import prepare
 from ate.experiments.summary import comparison_sentences, method_rows
-from ate.experiments.vision_policy import CARD, ENCODER, POLICY, Outcome, roll_vision
+from ate.experiments.vision_policy import CARD, ENCODER, POLICY, SEEN, Outcome, roll_vision
 from ate.policies.vision import Encoder, Eyes, localisation, moments
 from ate.policies.vision.instruction import COLOURS, PARAPHRASE, RIGHT, WRONG_COLOUR, WRONG_TASK
 from ate.policies.vision.seen import see, write
@@ -101,37 +101,39 @@ def mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def told(run: Path, rollouts: int, robots: Iterable[str], ways: Sequence[str], tasks: Sequence[str]) -> list[Outcome]:
-    """Rollouts of the policy by robot, task and what it is told."""
-    file, found = run / POLICY, []
+def instructed(
+    run: Path, rollouts: int, robots: Iterable[str], kinds: Sequence[str], tasks: Sequence[str]
+) -> list[Outcome]:
+    """Rollouts of the policy by robot, task and instruction."""
+    file, outcomes = run / POLICY, []
     digest = file_digest(file)
     for task in tasks:
-        for way in ways:
-            if way == WRONG_COLOUR and len(COLOURS[task]) < 2:
+        for kind in kinds:
+            if kind == WRONG_COLOUR and len(COLOURS[task]) < 2:
                 continue
             for robot in robots:
 
-                def measure(robot: str = robot, task: str = task, way: str = way) -> dict[str, Any]:
-                    return vars(roll_vision(file, robot, task, way, rollouts))
+                def measure(robot: str = robot, task: str = task, kind: str = kind) -> dict[str, Any]:
+                    return vars(roll_vision(file, robot, task, kind, rollouts))
 
-                tree = kept(run, ["told", digest, robot, task, way, rollouts], measure)
-                found.append(Outcome(**tree))
+                tree = kept(run, ["told", digest, robot, task, kind, rollouts], measure)
+                outcomes.append(Outcome(robot, task, kind, tree["successes"], rollouts, tree["elsewhere"]))
                 print(
-                    f"| {task} | {robot} | {way} | {tree['successes']} of {rollouts} | {tree['elsewhere']} |",
+                    f"| {task} | {robot} | {kind} | {tree['successes']} of {rollouts} | {tree['elsewhere']} |",
                     flush=True,
                 )
-    return found
+    return outcomes
 
 
-def summed(found: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Robots together, by task and what is told."""
+def summed(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Robots together, by task and instruction."""
     rows = []
-    for task, way in dict.fromkeys((o.task, o.told) for o in found):
-        part = [o for o in found if (o.task, o.told) == (task, way)]
+    for task, kind in dict.fromkeys((o.task, o.instruction) for o in outcomes):
+        part = [o for o in outcomes if (o.task, o.instruction) == (task, kind)]
         hits, count = sum(o.successes for o in part), sum(o.rollouts for o in part)
         low, high = wilson(hits, count)
         other = "–" if part[0].elsewhere is None else f"{sum(o.elsewhere or 0 for o in part) / count:.0%}"
-        rows.append({"task": task, "told": way, "robots": len(part), "success": f"{hits / count:.1%}",
+        rows.append({"task": task, "instruction": kind, "robots": len(part), "success": f"{hits / count:.1%}",
                      "95 %": f"{low:.0%} to {high:.0%}", "other marker": other})  # fmt: skip
     return rows
 
@@ -143,14 +145,11 @@ def methods() -> tuple[list[MethodSpec], list[MethodSpec]]:
 
 
 def seen_sets(run: Path, folder: Path, task: str, robot: str) -> tuple[Path, Path]:
-    """Pre-training sets and demonstrations as `seen_data` lays them, of those that `ate vision train` has seen."""
-    eyes = Eyes(Encoder.load(run / ENCODER), task)
-    old, own = folder / "seen" / "pretrain", folder / "seen" / robot
+    """Pre-training sets that `ate vision train` has seen, and demonstrations in a study's folder."""
+    eyes, own = Eyes(Encoder.load(run / ENCODER), task), folder / "seen" / robot
     if not own.exists():
         write(see(load(SHIPPED / task / "adapt" / robot), eyes), eyes, own)
-    if not old.exists():
-        shutil.copytree(run / "seen" / task, old)
-    return old, own
+    return run / SEEN / task, own
 
 
 def redraw(run: Path, old: Path, own: Path, task: str, robot: str) -> None:
@@ -200,7 +199,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=settings({"profile": "vision"}).pretrain_steps)
     parser.add_argument("--task", nargs="+", default=None, choices=list(TASKS))
     parser.add_argument("--robot", nargs="+", default=None)
-    parser.add_argument("--told", nargs="+", default=[RIGHT, PARAPHRASE, WRONG_TASK, WRONG_COLOUR])
+    parser.add_argument("--instruction", nargs="+", default=[RIGHT, PARAPHRASE, WRONG_TASK, WRONG_COLOUR])
     given = parser.parse_args()
     run, tasks = given.run.resolve(), given.task or list(TASKS)
     if given.part == "ship":
@@ -210,9 +209,9 @@ def main() -> None:
     elif given.part == "instructions":
         own = [name for name in (given.robot or PRETRAIN) if name in PRETRAIN]
         new = [name for name in (given.robot or ADAPT) if name not in PRETRAIN]
-        for robots, ways in ((own, given.told), (new, [RIGHT])):
+        for robots, kinds in ((own, given.instruction), (new, [RIGHT])):
             if robots:
-                print(table_text(summed(told(run, given.rollouts, robots, ways, tasks))))
+                print(table_text(summed(instructed(run, given.rollouts, robots, kinds, tasks))))
     else:
         for task in given.task or ["lift"]:
             for robot in given.robot or ADAPT:

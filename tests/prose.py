@@ -38,7 +38,7 @@ def _plain(text: str) -> str:
 
 def sentences(block: str) -> list[str]:
     """Sentences of one paragraph or list item."""
-    text = ABBREVIATIONS.sub(lambda found: found[0].replace(".", ""), _plain(" ".join(block.split())))
+    text = ABBREVIATIONS.sub(lambda match: match[0].replace(".", ""), _plain(" ".join(block.split())))
     return [part for part in SENTENCE_END.split(text) if n_words(part) >= FEWEST]
 
 
@@ -94,6 +94,7 @@ def page_text(page: Path) -> str:
 
 
 def page_sentences(page: Path) -> list[str]:
+    """Sentences of a page or of a notebook's Markdown."""
     return [sentence for block in blocks_of_page(page_text(page)) for sentence in sentences(block)]
 
 

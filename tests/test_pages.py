@@ -8,7 +8,7 @@ from ate.experiments.evidence import points
 from ate.experiments.methods import DIRECT
 from ate.experiments.settings import ROOT
 from ate.runs.files import read_json
-from benchmarks.pages import GAINING, NUMBERS, README, ROBOTS, coverage, filled, gain, methods_table
+from benchmarks.pages import EVIDENCE, GAINING, NUMBERS, README, ROBOTS, coverage, filled, gain, methods_table
 from benchmarks.pages import PAGES as NUMBERED
 from benchmarks.pages import PUBLISHED as PUBLISHED_SHIFT
 from tests.prose import (
@@ -116,3 +116,27 @@ def test_what_the_readme_says_of_the_gain_is_what_the_numbers_say():
     assert "not from the latent as published" in text and verdicts["published shift", "direct"] == "hurts"
     assert "retargeting and tool space need no demonstration" in text
     assert {row["method"] for row in none["pooled"] if row["verdict"] == "helps"} >= {"retarget", "tool space"}
+
+
+def test_what_the_evidence_page_says_is_what_the_numbers_say():
+    few = next(regime for regime in read_json(NUMBERS) if regime["demonstrations"] == 5)
+    studies = {row["study"]: row["methods"] for row in few["studies"]}
+    text = EVIDENCE.read_text(encoding="utf-8")
+    assert "Three methods help in every study" in text
+    assert {methods[name]["verdict"] for methods in studies.values() for name in GAINING} == {"helps"}
+    assert "The exception is Push with a flow policy, where retargeting and guidance gain more on UR5e" in text
+    exceptions = set()
+    for study, methods in studies.items():
+        if "gen3" in study:
+            other = studies[study.replace("gen3", "ur5e")]
+            assert methods[DIRECT]["rate"] < other[DIRECT]["rate"]
+            exceptions |= {(study, name) for name in GAINING if methods[name]["mean"] < other[name]["mean"]}
+    flow = "push-gen3 flow_noise_at_1"
+    assert exceptions == {(flow, "retarget"), (flow, "tool-motion guidance")}
+    assert "In Push on Gen3 with a flow policy, retargeting and guidance succeed in fewer than half" in text
+    assert max(studies[flow][name]["rate"] for name in ("retarget", "tool-motion guidance")) < 0.5
+    assert (
+        "end below direct**, in every study" in text and "The published shift hurts here too**, in every study" in text
+    )
+    below = ("untrained encoder", "untranslated", PUBLISHED_SHIFT)
+    assert {row["above"] for row in few["pooled"] if row["method"] in below and row["against"] == DIRECT} == {0}

@@ -15,31 +15,37 @@ import click
 def evidence(runs: tuple[Path, ...], first_seed: int, each: bool, json_file: Path | None) -> None:
     """Pool runs of `ate compare --methods evidence` and print the result as Markdown tables.
 
+    Controls that lack training seeds, and studies whose own methods lack some, are left out and named.
+
     `--json docs/evidence.json` keeps the numbers that README and docs quote. With `--each --first-seed N` a comparison
     or sweep is judged on training seeds that a first look did not have.
     """
     from ate.errors import InputError
-    from ate.experiments.evidence import heading, is_complete, measured, pooled_table, studies_of, study_table
+    from ate.experiments.evidence import complete, heading, measured, pooled_table, studies_of, study_table
     from ate.runs.files import write_json
 
     if each:
         _each(runs, first_seed)
         return
-    groups = studies_of(runs, first_seed)
-    if not groups:
-        where, expected = ", ".join(map(str, runs)), "run directories of a comparison of the evidence methods"
-        fix = "ate compare --methods evidence --run RUN"
-        raise InputError("no result of an evidence method", where=where, expected=expected, fix=fix)
-    regimes = []
+    groups, regimes = studies_of(runs, first_seed), []
     for (demonstrations, steps), studies in groups.items():
-        complete = {name: results for name, results in studies.items() if is_complete(results)}
-        for name in studies.keys() - complete.keys():
-            shared = f"{demonstrations} demonstrations, {steps} steps"
-            click.echo(f"{name}, {shared}: left out, methods lack seeds", err=True)
-        if complete:
-            regime = measured(complete)
+        pooled = {}
+        for name, results in studies.items():
+            kept, lacking = complete(results)
+            if kept:
+                pooled[name] = kept
+            if lacking:
+                what = f"left out {'' if kept else 'as a whole, '}for the training seeds that are missing"
+                counts = ", ".join(f"{method!r} {count}" for method, count in lacking.items())
+                click.echo(f"{name}, {demonstrations} demonstrations, {steps} steps: {what}: {counts}", err=True)
+        if pooled:
+            regime = measured(pooled)
             regimes.append(regime)
             click.echo(f"\n## {heading(regime)}\n\n{study_table(regime)}\n\n{pooled_table(regime)}")
+    if not regimes:
+        got = "no study with all of its methods and seeds" if groups else "no result of an evidence method"
+        where, expected = ", ".join(map(str, runs)), "run directories of a comparison of the evidence methods"
+        raise InputError(got, where=where, expected=expected, fix="ate compare --methods evidence --run RUN")
     if json_file is not None:
         write_json(json_file, regimes)
 

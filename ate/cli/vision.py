@@ -34,11 +34,9 @@ def train(out: Path, options: tuple[str, ...]) -> None:
 @click.argument("data", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--encoder", type=click.Path(path_type=Path), help="encoder.safetensors [default: the shipped one].")
-@click.option(
-    "--instruction", "told", default="varied", show_default=True, help="As in ate vision rollout, or a sentence."
-)
+@click.option("--instruction", default="varied", show_default=True, help="As in ate vision rollout, or a sentence.")
 @click.option("--camera", "cameras", multiple=True, help="Camera that is believed [default: both].")
-def see_command(data: Path, out: Path, encoder: Path | None, told: str, cameras: tuple[str, ...]) -> None:
+def see_command(data: Path, out: Path, encoder: Path | None, instruction: str, cameras: tuple[str, ...]) -> None:
     """Write episodes of DATA into OUT with what the encoder sees in place of the task's state."""
     from ate.data.loading import load
     from ate.experiments.sight import ENCODER, encoder_in
@@ -46,7 +44,7 @@ def see_command(data: Path, out: Path, encoder: Path | None, told: str, cameras:
     from ate.policies.vision.seen import see, write
 
     episodes = load(data)
-    eyes = Eyes(encoder_in(encoder or ENCODER), str(episodes.task), told)
+    eyes = Eyes(encoder_in(encoder or ENCODER), str(episodes.task), instruction)
     eyes = eyes.changed(cameras=cameras) if cameras else eyes
     write(see(episodes, eyes), eyes, out)
     click.echo(f"{len(episodes)} episodes of {episodes.robot}, {episodes.task}, as they are seen: {out}")
@@ -55,8 +53,12 @@ def see_command(data: Path, out: Path, encoder: Path | None, told: str, cameras:
 @vision.command("locate")
 @click.argument("data", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--encoder", type=click.Path(path_type=Path), help="encoder.safetensors [default: the shipped one].")
-@click.option("--every", default=3, show_default=True, help="Rows of an episode, every so many.")
-@click.option("--episodes", default=20, show_default=True, help="Of each set, the first so many.")
+@click.option(
+    "--every", type=click.IntRange(1), default=3, show_default=True, help="Rows of an episode, every so many."
+)
+@click.option(
+    "--episodes", type=click.IntRange(1), default=20, show_default=True, help="Of each set, the first so many."
+)
 def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: int) -> None:
     """How far off object and goal are seen, by camera, in millimetres."""
     from ate.data.loading import load
@@ -65,13 +67,14 @@ def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: i
     from ate.policies.vision.fitting import moments
     from ate.policies.vision.localisation import localisation
 
-    eyes, rows = encoder_in(encoder or ENCODER), []
+    trained, rows = encoder_in(encoder or ENCODER), []
     for path in data:
         whole = load(path)
         some = whole.select(range(min(episodes, len(whole))))
-        own = Eyes(eyes, str(whole.task))
+        eyes = Eyes(trained, str(whole.task))
         rows += [
-            {"robot": whole.robot, "task": whole.task, **vars(e)} for e in localisation(own, moments(own, some, every))
+            {"robot": whole.robot, "task": whole.task, **vars(e)}
+            for e in localisation(eyes, moments(eyes, some, every))
         ]
     click.echo(table_text([{name: _short(value) for name, value in row.items()} for row in rows]))
 
@@ -84,23 +87,22 @@ def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: i
 @click.option("--task", default="lift", show_default=True, help="Whose scene is there.")
 @click.option(
     "--instruction",
-    "told",
     default="right",
     show_default=True,
     help="right, varied, paraphrase, wrong colour, wrong task, or a sentence of your own ({goal}: its colour).",
 )
-@click.option("--rollouts", default=50, show_default=True, help="Episodes, from seed 0.")
-def rollout_command(policy: Path | None, robots: tuple[str, ...], task: str, told: str, rollouts: int) -> None:
-    """Roll the vision policy out: what the scene holds, and what it is told."""
+@click.option("--rollouts", type=click.IntRange(1), default=50, show_default=True, help="Episodes, from seed 0.")
+def rollout_command(policy: Path | None, robots: tuple[str, ...], task: str, instruction: str, rollouts: int) -> None:
+    """Roll the vision policy out: its successes at a task, and with an instruction."""
     from ate.experiments.sight import POLICY
     from ate.experiments.stats.comparisons import wilson
     from ate.experiments.vision_policy import roll_vision
 
     for robot in robots:
-        found = roll_vision(policy or POLICY, robot, task, told, rollouts)
-        low, high = wilson(found.successes, rollouts)
-        other = f", {found.elsewhere} at the other marker" if found.elsewhere is not None else ""
-        click.echo(f"{robot}, {task}, told {told!r}: {found.successes} of {rollouts} succeed "
+        outcome = roll_vision(policy or POLICY, robot, task, instruction, rollouts)
+        low, high = wilson(outcome.successes, rollouts)
+        other = f", {outcome.elsewhere} at the other marker" if outcome.elsewhere is not None else ""
+        click.echo(f"{robot}, {task}, instruction {instruction!r}: {outcome.successes} of {rollouts} succeed "
                    f"({100 * low:.0f} to {100 * high:.0f} %){other}")  # fmt: skip
 
 

@@ -43,6 +43,7 @@ def convert(
     root: Path | None = None,
     layout: str = NATIVE,
     report: Mapping[str, Any] | None = None,
+    also: Callable[[Path], None] | None = None,
 ) -> Ledger:
     """Write episodes as float32, natively with the attributes they came with and `origin`.
 
@@ -51,6 +52,7 @@ def convert(
         out: a folder that is new or empty.
         layout: one of `LAYOUTS`; a profile converts native files alone.
         report: plain values that are written beside them, as `report.json`.
+        also: writes what else belongs to the set into the folder that it is given.
         profile: the robot's; what it declares and was not converted when it was loaded is converted now. The attributes
             `units` and `converted` say what was done.
         root: the folder that the episodes were read from; `out` may not be in it.
@@ -79,6 +81,8 @@ def convert(
                 WRITERS[layout](episodes, Path(work))
             if report is not None:
                 write_json(Path(work, REPORT), report)
+            if also is not None:
+                also(Path(work))
             # Made for its owner only; a finished set is like any other folder.
             mask = os.umask(0o077)
             os.umask(mask)

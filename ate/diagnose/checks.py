@@ -22,11 +22,9 @@ from ate.diagnose.predictions import ActorPredictions, PolicyPredictions, Predic
 from ate.diagnose.report import Diagnosis
 from ate.errors import InputError, unknown
 from ate.experiments.seed_run import SeedRun
+from ate.experiments.summary import FEW_STEPS
 from ate.policies.actor import Actor
 from ate.policies.policy import Policy
-
-# Steps of fine-tuning below which a large error says that training has just begun.
-FEW_STEPS = 100
 
 
 def run_checks(

@@ -1,4 +1,4 @@
-"""Sight: does a policy that sees pictures look at them, and does it listen to what it is told?
+"""Sight: does a policy that sees pictures look at them, and does it listen to the instruction?
 
 At the starts of some episodes of the simulator, the same noise gives a chunk for the pictures and words as they are,
 for pictures of another scene, for grey pictures, and for the words of another task or colour. What changes the chunk no
@@ -79,9 +79,8 @@ def changes(policy: Policy, space: ActionSpace, seed: int) -> Changes:
         OTHER_PICTURE: starts.chunks(seed, pictures=starts.pictures[others]),
         GREY_PICTURE: starts.chunks(seed, pictures=np.full_like(starts.pictures, GREY)),
     }
-    told = [WRONG_TASK, *([WRONG_COLOUR] if len(COLOURS[policy.eyes.task]) > 1 else [])]
-    for name in told:
-        words = policy.eyes.changed(told=name).scene(starts.state).words
+    for name in (WRONG_TASK, WRONG_COLOUR) if len(COLOURS[policy.eyes.task]) > 1 else (WRONG_TASK,):
+        words = policy.eyes.changed(instruction=name).scene(starts.state).words
         shown[f"{name!r} in words"] = starts.chunks(seed, words=words)
     by_noise = max(float(np.abs(noise - as_it_is).mean()), 1e-12)
     return Changes({name: float(np.abs(chunk - as_it_is).mean()) / by_noise for name, chunk in shown.items()})

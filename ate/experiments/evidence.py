@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ate.experiments.methods import CONTROLS, DIRECT, comparison, controls, evidence
+from ate.experiments.methods import CONTROLS, DIRECT, UNTRAINED, comparison, controls, evidence
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import ERROR_RATE, Difference, Verdict, differences, summarise
 from ate.experiments.stats.pooling import Pooled, pooled
@@ -17,7 +17,6 @@ from ate.experiments.store import load_results
 from ate.experiments.summary import guidance_verdict
 
 METHODS = tuple(dict.fromkeys(method.name for method in (*evidence(), *controls())))
-NEEDED = tuple(method.name for method in evidence())
 
 
 def pairs(names: Collection[str]) -> tuple[tuple[str, str], ...]:
@@ -43,17 +42,35 @@ def studies_of(runs: Sequence[Path], first_seed: int = 0) -> dict[tuple[int, int
     return dict(sorted(groups.items(), reverse=True))
 
 
-def is_complete(results: Sequence[RunResult]) -> bool:
-    """Whether a study has the evidence methods that its demonstrations allow, all methods with the same seeds.
+def complete(results: Sequence[RunResult]) -> tuple[list[RunResult], dict[str, int]]:
+    """Results of a study that can be pooled: of the methods that have every training seed of the study.
 
-    With 5 demonstrations the closest controls are needed; elsewhere the comparison's recommended forms are enough.
+    The study's seeds are those of the methods that it needs (`needed_methods`). A further control that lacks seeds,
+    say because its run has not ended, is left out, and the rest is pooled.
+
+    Returns:
+        The results, none where a needed method lacks seeds; and by method how many seeds it lacks, needed ones first.
     """
-    methods, count = {r.method for r in results}, results[0].demonstrations
-    needed = (
-        NEEDED if count == 5 else [m.name for m in comparison(demonstrations=count) if m.encoder != "random-motion"]
-    )
-    same = len({frozenset(r.seed for r in results if r.method == method) for method in methods}) == 1
-    return same and methods >= set(needed)
+    seeds: dict[str, set[int]] = {}
+    for result in results:
+        seeds.setdefault(result.method, set()).add(result.seed)
+    needed = needed_methods(results[0].demonstrations)
+    own = set().union(*(seeds.get(method, ()) for method in needed)) or set().union(*seeds.values())
+    counts = {method: len(own - seeds.get(method, set())) for method in dict.fromkeys((*needed, *seeds))}
+    lacking = {method: count for method, count in counts.items() if count}
+    if not lacking.keys().isdisjoint(needed):
+        return [], lacking
+    return [result for result in results if result.method not in lacking and result.seed in own], lacking
+
+
+def needed_methods(demonstrations: int) -> tuple[str, ...]:
+    """Methods without which a study is not pooled.
+
+    With 5 demonstrations the closest controls are needed; elsewhere the forms that are recommended are enough.
+    """
+    if demonstrations == 5:
+        return tuple(method.name for method in evidence())
+    return tuple(method.name for method in comparison(demonstrations=demonstrations) if method.name != UNTRAINED)
 
 
 def measured(studies: Mapping[str, Sequence[RunResult]]) -> dict[str, Any]:
@@ -84,14 +101,27 @@ def heading(regime: Mapping[str, Any]) -> str:
 
 
 def study_table(regime: Mapping[str, Any]) -> str:
-    """Markdown: one row a study, success of direct fine-tuning and each method's difference to it in points."""
-    present = {method for study in regime["studies"] for method in study["methods"]}
-    others = [method for method in METHODS if method != DIRECT and method in present]
-    lines = ["| study | direct | " + " | ".join(others) + " |", "|---" * (len(others) + 2) + "|"]
-    for study in regime["studies"]:
+    """Markdown: success of direct fine-tuning and each method's difference to it in points.
+
+    A row a study for methods that all studies have; then a row a method for those of some studies.
+    """
+    studies = regime["studies"]
+    present = [m for m in METHODS if m != DIRECT and any(m in study["methods"] for study in studies)]
+    common = [m for m in present if all(m in study["methods"] for study in studies)]
+    lines = ["| study | direct | " + " | ".join(common) + " |", "|---" * (len(common) + 2) + "|"]
+    for study in studies:
         methods = study["methods"]
-        cells = [_cell(methods[method]) if method in methods else "" for method in others]
-        lines.append(f"| {study['study']} | {100 * methods[DIRECT]['rate']:.1f} % | " + " | ".join(cells) + " |")
+        cells = " | ".join(_cell(methods[method]) for method in common)
+        lines.append(f"| {study['study']} | {100 * methods[DIRECT]['rate']:.1f} % | {cells} |")
+    rest = [method for method in present if method not in common]
+    some = [study for study in studies if any(method in study["methods"] for method in rest)]
+    if rest:
+        lines += ["", "Methods of some studies, to direct:", ""]
+        lines.append("| method | " + " | ".join(study["study"] for study in some) + " |")
+        lines.append("|---" * (len(some) + 1) + "|")
+    for method in rest:
+        rows = (study["methods"] for study in some)
+        lines.append(f"| {method} | " + " | ".join(_cell(row[method]) if method in row else "" for row in rows) + " |")
     return "\n".join(lines)
 
 

@@ -30,6 +30,8 @@ def check_limits(settings: "Settings") -> None:
     for name, valid in (("lr_schedule", LR_SCHEDULES), ("train", TRAINED_IN), ("policy", POLICIES)):
         if getattr(settings, name) not in valid:
             raise unknown(getattr(settings, name), valid, where=f"parameter {name}")
+    seen = settings.policy == "vision" or not settings.redrawn
+    _check(settings, seen, "redrawn", "false where policies see no pictures", "add policy=vision, or leave redrawn out")
     _check(settings, 0 < settings.held_out < 1, "held_out", "a share in (0, 1)", "use 0.1")
 
 

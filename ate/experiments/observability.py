@@ -80,7 +80,7 @@ def check_observations(settings: Settings, sets: Sequence[Episodes], adapt: Epis
             expected=f"{adapt.task}, whose scene its demonstrations show", fix="leave task out",
         )  # fmt: skip
     elif is_seen(sets[0]):
-        _check_eyes(sets[0], adapt)
+        _check_eyes(sets, adapt)
     elif known(adapt.robot, settings.task or adapt.task) and wanted not in (0, len(STATE_NAMES)):
         raise InputError(
             f"{len(STATE_NAMES)} columns of state from the simulator of ate.sim", where="rollouts", expected=expected,
@@ -88,14 +88,15 @@ def check_observations(settings: Settings, sets: Sequence[Episodes], adapt: Epis
         )  # fmt: skip
 
 
-def _check_eyes(pretrain: Episodes, adapt: Episodes) -> None:
-    """Refuse demonstrations that other eyes saw than the policy gets."""
-    if seen_by(adapt) != seen_by(pretrain):
-        raise InputError(
-            f"demonstrations seen by {seen_by(adapt) or 'nobody'}", where=f"pictures of {adapt.robot}",
-            expected=f"those eyes that saw the pre-training sets, {seen_by(pretrain)}",
-            fix="see both with one encoder: policy=vision, or ate vision see",
-        )  # fmt: skip
+def _check_eyes(sets: Sequence[Episodes], adapt: Episodes) -> None:
+    """Refuse sets that other eyes saw than the policy gets, those of the first one."""
+    for episodes in (*sets[1:], adapt):
+        if seen_by(episodes) != seen_by(sets[0]):
+            raise InputError(
+                f"episodes seen by {seen_by(episodes) or 'nobody'}", where=f"pictures of {episodes.robot}",
+                expected=f"the eyes that saw {sets[0].robot}, {seen_by(sets[0])}",
+                fix="see all sets with one encoder and instruction: policy=vision on the recordings, or ate vision see",
+            )  # fmt: skip
 
 
 def _check_simulator(address: GymAddress, settings: Settings, adapt: Episodes, wanted: int, expected: str) -> None:

@@ -23,8 +23,7 @@ from ate.experiments.observability import blinded, check_observations, is_blind
 from ate.experiments.settings import SHIPPED, Settings
 from ate.policies.noise import PARAMETERIZATIONS
 from ate.policies.policy import build
-from ate.policies.vision.seen import eyes_of
-from ate.policies.vision.seen import marks as seen_marks
+from ate.policies.vision.seen import eyes_of, seen_marks
 from ate.robots import unify
 from ate.robots.frames import Placement
 from ate.runs.directory import RunDirectory

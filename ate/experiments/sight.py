@@ -49,14 +49,14 @@ def seen_data(settings: Settings) -> Settings:
     RunDirectory(settings.directory).create()
     root = settings.directory / "vision"
     old = root / content_key([eyes.digest, *(s.digest for s in sets)])[:12] / OLD
-    own = root / content_key([eyes.digest, adapt.digest])[:12] / ADAPT / adapt.robot
+    own = root / content_key([eyes.digest, adapt.digest])[:12] / ADAPT
     with lock(root, "drawing and seeing"):
         _keep(own, [adapt], eyes)
         _keep(old, sets, eyes)
         if settings.redrawn and any(_unkept(new := _redrawn(old, adapt.robot), sets)):
             moved = retarget(sets, placement(adapt), joint_names=adapt.joint_names, placements=placements(sets))
             _keep(new, sets, eyes, moved)
-    return replace(settings, pretrain=str(old), adapt=str(own))
+    return replace(settings, pretrain=str(old), adapt=str(own / adapt.robot))
 
 
 def replayed(settings: Settings) -> DataSet:
@@ -75,7 +75,9 @@ def encoder_in(file: Path = ENCODER) -> Encoder:
     """
     if not file.exists():
         raise InputError(
-            "no encoder", where=str(file), expected="one that was trained on pictures", fix="make it: ate vision train",
+            "no encoder", where=str(file), expected="one that was trained on pictures",
+            fix="name encoder.safetensors of a folder that ate vision train wrote, or restore the shipped one with "
+            "git checkout data/vision",
         )  # fmt: skip
     return Encoder.load(file)
 
@@ -97,10 +99,10 @@ def _keep(folder: Path, sets: Sequence[Episodes], eyes: Eyes, drawn: Episodes | 
 
 
 def _unkept(folder: Path, sets: Sequence[Episodes]) -> list[tuple[Episodes, Path]]:
-    """Sets that are not written yet, each with its folder: one a sub-folder, or the folder where it is the robot's."""
-    targets = [folder if folder.name == episodes.robot else folder / episodes.robot for episodes in sets]
+    """Sets that are not written yet, each with its sub-folder."""
+    targets = [folder / episodes.robot for episodes in sets]
     return [pair for pair in zip(sets, targets, strict=True) if not pair[1].exists()]
 
 
 def _redrawn(old: Path, robot: str) -> Path:
-    return old.with_name(f"{OLD}-as-{robot}")
+    return old.with_name(f"{old.name}-as-{robot}")

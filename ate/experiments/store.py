@@ -20,7 +20,7 @@ from ate.errors import InputError
 from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import Experiment, run_seed
-from ate.policies.vision.seen import marks as seen_marks
+from ate.policies.vision.seen import seen_marks
 from ate.runs.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from ate.runs.lock import lock
 from ate.sim.gym_address import of_result

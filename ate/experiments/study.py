@@ -61,8 +61,7 @@ class Study:
         demonstrations: int | None = None,
         steps: int = 0,
     ) -> Experiment:
-        """What all methods and seeds of this study share; variants of the alignment that methods name are trained
-        first.
+        """What all methods and seeds share; variants of the alignment that methods name are trained first.
 
         Args:
             parameterization: what the policy predicts.

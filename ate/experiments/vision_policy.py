@@ -8,6 +8,7 @@
 Each part is made once: a stopped training goes on with the next missing one.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import torch
 
 from ate.data.episodes import Episodes
 from ate.data.loading import load, load_sets
-from ate.data.tool_space import tool_spaces
+from ate.data.tool_space import ToolSpace, tool_spaces
 from ate.errors import InputError
 from ate.experiments.settings import SHIPPED
 from ate.policies.policy import Policy, build
@@ -93,7 +94,7 @@ def train_vision(config: VisionTraining, out: Path, log: Log = lambda _: None) -
     Args:
         config: what is trained.
         out: a folder; parts that it has are read back.
-        log: told each part as it begins.
+        log: is given each part as it begins.
 
     Raises:
         InputError: the folder holds the parts of another training, data that cannot be drawn, or no backend for
@@ -113,21 +114,19 @@ def train_vision(config: VisionTraining, out: Path, log: Log = lambda _: None) -
     return file
 
 
-def load_vision(file: Path, task: str, told: str, robot: str, cameras: Sequence[str] = ()) -> Policy:
-    """A vision policy that moves one robot, seen or not, and is told something.
+def load_vision(file: Path, task: str, instruction: str, robot: str, cameras: Sequence[str] = ()) -> Policy:
+    """A vision policy that moves one robot, seen or not, with an instruction.
 
     Args:
         file: what `train_vision` wrote.
         task: whose scene it looks at.
-        told: one of `ate.policies.vision.instruction.TOLD`, or a sentence of your own.
+        instruction: one of `ate.policies.vision.instruction.KINDS`, or a sentence of your own.
         robot: a simulated robot.
         cameras: those that are believed; none for all.
 
     Raises:
         InputError: a policy without eyes, or one that acts in joints.
     """
-    from ate.data.tool_space import ToolSpace
-
     policy = Policy.load(file)
     space = policy.spaces[0]
     if policy.eyes is None or not isinstance(space, ToolSpace):
@@ -137,7 +136,7 @@ def load_vision(file: Path, task: str, told: str, robot: str, cameras: Sequence[
         )  # fmt: skip
     arm, own = simulated_robot(robot), replace(space.embodiment, name=robot)
     moved = policy.moved_to(replace(space, embodiment=own, placement=Placement.of(robot), columns=arm.joint_names))
-    moved.eyes = policy.eyes.changed(task=task, told=told, cameras=tuple(cameras) or policy.eyes.cameras)
+    moved.eyes = policy.eyes.changed(task=task, instruction=instruction, cameras=tuple(cameras) or policy.eyes.cameras)
     return moved.eval()
 
 
@@ -146,14 +145,14 @@ class Outcome:
     """Rollouts of a vision policy.
 
     Attributes:
-        robot, task, told: what was there, and what was said.
+        robot, task, instruction: what was there, and what was asked for.
         successes, rollouts: of the task that was there.
         elsewhere: episodes that ended with the object at the marker that is no goal; None where there is none.
     """
 
     robot: str
     task: str
-    told: str
+    instruction: str
     successes: int
     rollouts: int
     elsewhere: int | None
@@ -161,19 +160,20 @@ class Outcome:
 
 @one_thread()
 def roll_vision(
-    file: Path, robot: str, task: str, told: str = RIGHT, rollouts: int = 50, cameras: Sequence[str] = ()
+    file: Path, robot: str, task: str, instruction: str = RIGHT, rollouts: int = 50, cameras: Sequence[str] = ()
 ) -> Outcome:
     """Roll a vision policy out from seeds 0 on; arguments as `load_vision`, 8 rows of a chunk carried out a picture."""
     from ate.sim.render import other_goal
     from ate.sim.rollout import rollout
 
-    policy = load_vision(file, task, told, robot, cameras)
+    policy = load_vision(file, task, instruction, robot, cameras)
     first: list[np.ndarray] = []
     act = policy.acting(torch.Generator().manual_seed(0))
 
     def acting(qpos: np.ndarray, state: np.ndarray | None) -> np.ndarray:
         assert state is not None
-        first.append(state) if not first else None
+        if not first:
+            first.append(state)
         return act(qpos, state)
 
     done = rollout(acting, robot, task, range(rollouts), execute=EXECUTE, threads=1, record=True)
@@ -182,7 +182,7 @@ def roll_vision(
     if other is not None and done.tracks is not None:
         apart = np.linalg.norm(done.tracks.object[:, -1, :2] - other[:, :2], axis=1)
         elsewhere = int((apart < AT_MARKER).sum())
-    return Outcome(robot, task, told, int(done.success.sum()), rollouts, elsewhere)
+    return Outcome(robot, task, instruction, int(done.success.sum()), rollouts, elsewhere)
 
 
 def _encoder(config: VisionTraining, out: Path, card: dict[str, Any], log: Log) -> Encoder:
@@ -234,16 +234,16 @@ def _demonstrations(config: VisionTraining) -> Iterator[tuple[str, Episodes]]:
 
 def _card(config: VisionTraining, out: Path) -> dict[str, Any]:
     """The card of this training; that of another one is refused."""
-    wanted = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(config).items()}
+    wanted, usual = (json.loads(json.dumps(asdict(training))) for training in (config, VisionTraining()))
     file = out / CARD
     card = read_json(file) if file.exists() else {"training": wanted, "seconds": {}}
-    usual = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(VisionTraining()).items()}
+    # A card from before an option has no value of it.
     began = {**usual, **card["training"]}
     if began != wanted:
         changed = ", ".join(name for name in wanted if began[name] != wanted[name])
         raise InputError(
             f"another {changed}", where=str(file), expected="the training that began in this folder",
-            fix="name another folder",
+            fix="name another folder with --out, or train as the card says",
         )  # fmt: skip
     write_json(file, card)
     return dict(card)

@@ -62,7 +62,8 @@ def render_episodes(
         raise InputError(f"series {', '.join(episodes[0].series) if episodes.items else 'of no episode'}",
                          where=f"pictures of {episodes.robot}, {episodes.task}",
                          expected="a series 'state', which says where the object is",
-                         fix="record it, or draw the arm alone with ate.sim.render.Renderer(robot)")  # fmt: skip
+                         fix="record it, or draw the arm alone: "
+                         "ate.sim.render.Renderer(robot, cameras=['film'])")  # fmt: skip
     with ExitStack() as stack:
         renderer = stack.enter_context(
             Renderer(robot or episodes.robot, which, cameras=cameras, size=size, smooth=smooth)

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from ate.cli.evidence import evidence as command
 from ate.errors import InputError
-from ate.experiments.evidence import METHODS, is_complete, measured, pairs, pooled_table, studies_of, study_table
+from ate.experiments.evidence import METHODS, complete, measured, pairs, pooled_table, studies_of, study_table
 from ate.experiments.methods import MethodSpec, comparison, controls, evidence
 from ate.experiments.results import RunResult
 from ate.runs.files import read_json, write_json
@@ -45,13 +45,15 @@ def test_results_are_sorted_by_regime_and_study(runs):
     groups = studies_of(runs)
     assert list(groups) == [(25, 80), (5, 600)]
     assert list(groups[(25, 80)]) == ["lift-ur5e sample", "push-ur5e sample"]
-    assert all(is_complete(results) for results in groups[(25, 80)].values())
-    assert not any(is_complete(results) for results in groups[(5, 600)].values())
+    assert all(complete(results) == (results, {}) for results in groups[(25, 80)].values())
+    assert all(complete(results) == ([], {"untranslated": 1}) for results in groups[(5, 600)].values())
     # With 25 demonstrations the comparison's own methods are enough; with 5 its closest controls are asked for too.
     few = {m.name for m in comparison()} - {"untrained encoder"}
     (results,) = (r for name, r in groups[(25, 80)].items() if "lift" in name)
-    assert is_complete([r for r in results if r.method in few])
-    assert not is_complete([r for r in results if r.method in few and not (r.method == "retarget" and r.seed)])
+    kept, lacking = complete([r for r in results if r.method in few])
+    assert {r.method for r in kept} == few and not lacking
+    short = [r for r in results if r.method in few and not (r.method == "retarget" and r.seed)]
+    assert complete(short) == ([], {"retarget": 2})
     later = studies_of(runs, first_seed=2)[(25, 80)]
     assert {r.seed for results in later.values() for r in results} == {2}
 
@@ -74,14 +76,48 @@ def test_methods_that_only_one_study_has_are_pooled_over_that_one(runs):
     regime = measured(some)
     rows = [[part.strip() for part in line.split("|")[1:-1]] for line in pooled_table(regime).splitlines()[2:]]
     (row,) = (row for row in rows if row[:2] == ["identified kinematics", "direct"])
-    assert row[3].endswith("of 1") and len(study_table(regime).splitlines()) == 4
+    assert row[3].endswith("of 1")
+    # A table of studies for methods that all have, and a row of its own for the one that some have.
+    all_have, _, some_have = study_table(regime).split("\n\n")
+    assert len(all_have.splitlines()) == 4 and "identified kinematics" not in all_have
+    (line,) = (line for line in some_have.splitlines()[2:])
+    assert line.startswith("| identified kinematics |") and name not in some_have
+
+
+def test_controls_that_have_not_ended_are_left_out_and_named(tmp_path):
+    """The numbers are those of the study without them: unfinished controls neither enter it nor drop it."""
+    finished = [result(m.name, s, 0.4 + 0.1 * (s % 2), 5, 600) for m in evidence() for s in range(3)]
+    further = [m.name for m in controls() if m.name not in {r.method for r in finished}]
+    keep(tmp_path / "alone" / "lift-gen3", finished)
+    # Of the controls one seed of three; and a seed more of one that has ended.
+    keep(tmp_path / "more" / "lift-gen3", [*finished, *(result(name, 1, 0.3, 5, 600) for name in further[1:])])
+    ended = [result(further[0], s, 0.2 + 0.1 * (s % 2), 5, 600) for s in range(4)]
+    keep(tmp_path / "ended" / "lift-gen3", [*finished, *ended])
+    numbers = {}
+    for name in ("alone", "more", "ended"):
+        done = CliRunner().invoke(command, [str(tmp_path / name / "lift-gen3"), "--json", str(tmp_path / "e.json")])
+        assert done.exit_code == 0, done.output
+        (numbers[name],) = read_json(tmp_path / "e.json")
+        left_out = dict(re.findall(r"'([^']+)' (\d+)", done.stderr))
+        assert left_out == (dict.fromkeys(further[1:], "2") if name == "more" else {})
+    assert numbers["more"] == numbers["alone"] and numbers["ended"]["seeds"] == [3]
+    (study,) = numbers["ended"]["studies"]
+    assert study["methods"].keys() == {*numbers["alone"]["studies"][0]["methods"], further[0]}
+
+
+def test_numbers_are_not_written_over_where_no_study_is_complete(tmp_path):
+    keep(tmp_path / "lift-gen3", [result("direct", 0, 0.5, 5, 600)])
+    (tmp_path / "e.json").write_text("kept")
+    done = CliRunner().invoke(command, [str(tmp_path / "lift-gen3"), "--json", str(tmp_path / "e.json")])
+    assert isinstance(done.exception, InputError) and "retarget" in done.stderr
+    assert (tmp_path / "e.json").read_text() == "kept"
 
 
 def test_the_command_prints_the_complete_groups_and_names_the_rest(runs):
     done = CliRunner().invoke(command, [str(run) for run in runs])
     assert done.exit_code == 0, done.output
     assert re.findall(r"^## (.*)$", done.stdout, re.M) == ["25 demonstrations, 80 steps, 3 seeds a study"]
-    assert done.stderr.count("5 demonstrations, 600 steps: left out") == 2
+    assert done.stderr.count("5 demonstrations, 600 steps: left out as a whole") == 2
 
 
 def test_the_numbers_are_kept_as_json_from_which_the_same_tables_come(runs, tmp_path):

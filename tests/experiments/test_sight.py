@@ -13,8 +13,8 @@ from ate.experiments.settings import settings
 from ate.experiments.store import cells_of
 from ate.experiments.study import prepare
 from ate.policies import Policy
-from ate.policies.vision import Encoder
-from ate.policies.vision.seen import marks
+from ate.policies.vision import Encoder, Eyes, see
+from ate.policies.vision.seen import seen_marks
 from tests.policies.vision.conftest import TINY, scene_set
 
 
@@ -37,20 +37,23 @@ def test_a_study_on_a_state_is_left_as_it_is(given):
     with pytest.raises(InputError) as caught:
         settings({**given, "policy": "pictures"})
     assert "vision" in caught.value.fix
+    with pytest.raises(InputError) as caught:
+        settings({**given, "policy": "state", "redrawn": True})
+    assert "policy=vision" in caught.value.fix and settings({**given, "redrawn": True}).redrawn
 
 
 def test_data_are_seen_once_and_replayed_as_asked(given):
     chosen = sight.seen_data(settings(given))
     old, adapt = load_sets(chosen.pretrain), load(chosen.adapt)
     assert [s.robot for s in old] == ["panda", "xarm6"] and adapt.robot == "ur5e"
-    assert len(set(marks([*old, adapt]))) == 1
+    assert len(set(seen_marks([*old, adapt]))) == 1
     assert [s.digest for s in old] == [s.digest for s in load_sets(given["pretrain"])]
     written = {file: file.stat().st_mtime_ns for file in (settings(given).directory / "vision").rglob("*.hdf5")}
     assert sight.seen_data(settings(given)) == chosen and sight.seen_data(chosen) is chosen
     redrawn = sight.seen_data(settings({**given, "redrawn": True}))
     assert redrawn.pretrain == chosen.pretrain
     again = sight.replayed(redrawn).load_sets()
-    assert marks(again) == [f"{mark}-ur5e" for mark in marks(old)]
+    assert seen_marks(again) == [f"{mark}-ur5e" for mark in seen_marks(old)]
     assert all(file.stat().st_mtime_ns == time for file, time in written.items())
 
 
@@ -61,6 +64,16 @@ def test_demonstrations_that_nobody_saw_are_refused(given):
     with pytest.raises(InputError) as caught:
         check_observations(settings({**given, "task": "push"}), load_sets(chosen.pretrain), load(chosen.adapt))
     assert "task=push" in caught.value.got
+
+
+def test_pretraining_sets_that_different_eyes_saw_are_refused(given):
+    chosen = sight.seen_data(settings(given))
+    (old, other), new = load_sets(chosen.pretrain), load(chosen.adapt)
+    check_observations(chosen, [old, other], new)
+    strange = see(load_sets(given["pretrain"])[1], Eyes(Encoder(TINY, seed=1).eval(), "lift"))
+    with pytest.raises(InputError) as caught:
+        check_observations(chosen, [old, strange], new)
+    assert caught.value.where == f"pictures of {other.robot}"
 
 
 def test_keys_of_cells_know_what_was_seen_and_keep_those_of_states(given, experiment, monkeypatch):

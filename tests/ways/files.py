@@ -1,27 +1,23 @@
 """Ways out of recordings in HDF5 that cannot be read."""
 
 import re
-import subprocess
 
 import h5py
 import numpy as np
 import pytest
 
-from ate.data import load
 from ate.data.formats import layout
 from ate.data.formats.keyed import Keyed
 from ate.errors import InputError
 from tests.conftest import write_episode
 from tests.data.formats import makers, recorded, variants
 from tests.data.formats.truth import truth
-from tests.ways.taking import read, spoil, way
+from tests.ways.taking import excluding, read, spoil, way
 
 
-@way("data/formats/aloha.py _episode")
+@excluding("data/formats/aloha.py _episode")
 def _(p):
     spoil(makers.aloha(p.set) / "episode_1.hdf5", "observations/qpos")
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
 
 
 @way("data/formats/hdf5.py series")
@@ -36,14 +32,12 @@ def _(p):
     read(p.set)
 
 
-@way("data/formats/hdf5.py series#2")
+@excluding("data/formats/hdf5.py series#2")
 def _(p):
     makers.native(p.set)
     spoil(p.set / "episode_0001.hdf5", "qpos")
     with h5py.File(p.set / "episode_0001.hdf5", "r+") as handle:
         handle.create_dataset("qpos", (10**6, 3), "f4", chunks=(1024, 3))
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
 
 
 @way("data/formats/hdf5.py _elsewhere")
@@ -60,13 +54,11 @@ def _(p):
     read(p.set)
 
 
-@way("data/formats/isaaclab.py _episode")
+@excluding("data/formats/isaaclab.py _episode")
 def _(p):
     recorded.isaaclab(p.set)
     with h5py.File(p.set / "dataset.hdf5", "r+") as handle:
         handle.create_group("data/demo_2")
-    name = yield lambda: read(p.set), r"exclude (\S+):"
-    p.without(name)
 
 
 @way("data/formats/isaaclab.py _relative")
@@ -108,18 +100,6 @@ def _(p):
     p.without("take_1", layout=f"qpos={_shown(p)}")
 
 
-@way("data/formats/layout.py refusing")
-def _(p):
-    file = makers.native(p.set) / "episode_0001.hdf5"
-    whole = file.read_bytes()
-    file.write_bytes(whole[:600])
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
-    yield lambda: read(p.set), "copy the file again"
-    file.write_bytes(whole)
-    read(p.set)
-
-
 @way("data/formats/layout.py check_matrix")
 def _(p):
     file = makers.native(p.set) / "episode_0001.hdf5"
@@ -142,21 +122,17 @@ def _(p):
     read(p.path / "cut")
 
 
-@way("data/formats/maniskill.py _trajectories")
+@excluding("data/formats/maniskill.py _trajectories")
 def _(p):
     recorded.maniskill(p.set)
     with h5py.File(p.set / "empty.h5", "w") as handle:
         handle["x"] = np.zeros(3)
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
 
 
-@way("data/formats/maniskill.py _episode")
+@excluding("data/formats/maniskill.py _episode")
 def _(p):
     recorded.maniskill(p.set)
     spoil(p.set / "trajectory.h5", "traj_1", np.zeros((3, 3)))
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
 
 
 @way("data/formats/maniskill.py _simulated")
@@ -198,44 +174,34 @@ def _(p):
     read(p.set)
 
 
-@way("data/formats/parts.py joined")
+@excluding("data/formats/parts.py joined")
 def _(p):
     recorded.agibot(p.set)
     spoil(p.set / "648643/proprio_stats.h5", "state/effector/position", np.zeros((3, 1)))
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
 
 
-@way("data/formats/recording.py Recording._episode")
+@excluding("data/formats/recording.py Recording._episode")
 def _(p):
     recorded.robotwin(p.set, vector=False)
     spoil(p.set / "episode1.hdf5", "joint_action")
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
 
 
-@way("data/formats/robomimic.py _episode")
+@excluding("data/formats/robomimic.py _episode")
 def _(p):
     makers.robomimic(p.set)
     spoil(p.set / "low_dim.hdf5", "data/demo_10/obs/robot0_joint_pos")
-    name = yield lambda: read(p.set), r"or exclude (\S+)"
-    p.without(name)
 
 
-@way("data/formats/robomimic.py _episode#2")
+@excluding("data/formats/robomimic.py _episode#2")
 def _(p):
     makers.robomimic(p.set)
     spoil(p.set / "low_dim.hdf5", "data/demo_10/obs/robot0_gripper_qpos", np.zeros((3, 1)))
-    name = yield lambda: read(p.set), r"exclude (\S+)$"
-    p.without(name)
 
 
-@way("data/formats/robosuite.py _episode")
+@excluding("data/formats/robosuite.py _episode")
 def _(p):
     makers.robosuite(p.set)
     spoil(p.set / "demo.hdf5", "data/demo_2/states")
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
 
 
 @way("data/formats/robosuite.py _episode#2")
@@ -259,13 +225,11 @@ def _(p):
     read(p.set)
 
 
-@way("data/formats/tree.py demos")
+@excluding("data/formats/tree.py demos")
 def _(p):
     makers.robomimic(p.set)
     with h5py.File(p.set / "other.hdf5", "w") as handle:
         handle["x"] = np.zeros(3)
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
 
 
 @way("data/formats/tree.py demo")
@@ -279,56 +243,13 @@ def _(p):
     read(p.set)
 
 
-@way("data/formats/tree.py demo#2")
+@excluding("data/formats/tree.py demo#2")
 def _(p):
     makers.robomimic(p.set)
     spoil(p.set / "low_dim.hdf5", "data/demo_3", np.zeros((3, 3)))
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
 
 
-@way("data/formats/tree.py without")
+@excluding("data/formats/tree.py without")
 def _(p):
     recorded.libero(p.set)
     spoil(p.set / "pick_up_the_bowl_demo.hdf5", "data/demo_1/obs")
-    name = yield lambda: read(p.set), r"exclude (\S+)"
-    p.without(name)
-
-
-@way("data/formats/refusal.py unrecognised")
-def _(p):
-    p.set.mkdir()
-    for number in range(2):
-        with h5py.File(p.set / f"take_{number}.h5", "w") as handle:
-            handle["arm/joint_positions"], handle["arm/commanded_positions"] = truth(number)
-    keys = yield lambda: read(p.set), r"--layout '([^']+)'"
-    read(p.set, layout=keys)
-    p.ate("doctor", p.set, "--layout", keys)
-
-
-@way("data/formats/reader.py reader_of")
-def _(p):
-    makers.native(p.set)
-    name = yield lambda: load(p.path / "nowhere"), r"the folder that holds (\S+)"
-    load(next(p.path.rglob(name)).parent)
-
-
-@way("data/formats/layout.py confined")
-def _(p):
-    makers.lerobot_v2(p.set)
-    (p.set / "data/chunk-001").rename(p.path / "kept")
-    (p.set / "data/chunk-001").symlink_to(p.set / "data/chunk-001")
-    yield lambda: read(p.set), "restore the file from the original set"
-    (p.set / "data/chunk-001").unlink()
-    (p.path / "kept").rename(p.set / "data/chunk-001")
-    read(p.set)
-
-
-@way("data/formats/layout.py confined#2")
-def _(p):
-    makers.lerobot_v2(p.set)
-    (p.set / "data/chunk-001").rename(p.path / "elsewhere")
-    (p.set / "data/chunk-001").symlink_to(p.path / "elsewhere")
-    command = yield lambda: read(p.set), r"\((cp -rL)\)"
-    subprocess.run([*command.split(), str(p.set), str(p.path / "copy")], check=True)
-    read(p.path / "copy")

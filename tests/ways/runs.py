@@ -1,4 +1,4 @@
-"""Ways out of run folders, devices, options, commands, reports and figures."""
+"""Ways out of run folders, devices and options."""
 
 import errno
 import json
@@ -7,14 +7,11 @@ import sys
 import threading
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
 from ate.batch import notebooks
-from ate.experiments.methods import DIRECT, EVIDENCE, evidence
 from ate.experiments.settings import settings
-from ate.robots import unify
 from ate.runs import checkpoint, device, distributed, loop, tracking
 from ate.runs.child import Child
 from ate.runs.directory import RunDirectory
@@ -26,12 +23,9 @@ from ate.runs.status import STOP, Stopped
 from ate.runs.yaml import read_mapping
 from tests.conftest import write_episode
 from tests.data.formats.truth import truth
-from tests.experiments import test_comparisons
-from tests.experiments.test_evidence import keep, result
-from tests.robots.test_slots import recording
 from tests.runs.test_tracking import Recorder
+from tests.ways.extras import _brought
 from tests.ways.taking import way
-from tests.ways.worlds import world
 
 
 @way("runs/child.py Child.start")
@@ -171,6 +165,8 @@ def _(p):
 @way("runs/loop.py _check", "runs/loop.py _check#2", "runs/loop.py _check#3")
 def _(p):
     def train(folder, stop=False):
+        """Ten steps of a sum, or the first alone."""
+
         def step(_):
             if stop:
                 (folder / STOP).touch()
@@ -230,8 +226,8 @@ def _(p):
         p.patch.setitem(sys.modules, "odd", SimpleNamespace())
         yield lambda: tracking._module("odd"), "a module like them"
     else:
-        # The extra is checked with all others, in test_foreign.
-        yield lambda: tracking._module("no_such_module"), r"pip install -e '[^']*\[track\]'"
+        extra = yield lambda: tracking._module("no_such_module"), r"pip install -e '[^']*\[(\w+)\]' for trackio"
+        assert any(item.startswith("trackio") for item in _brought(extra))
     p.patch.setitem(sys.modules, "recorder", Recorder())
     assert tracking._module("recorder")
 
@@ -251,13 +247,13 @@ def _(p):
 @way("batch/notebooks.py _execute")
 def _(p):
     p.patch.setattr(notebooks, "ROOT", p.path)
-    command = yield (
+    yield (
         lambda: notebooks._execute("01", RunDirectory(p.path / "run"), {}, (), None),
-        r"with `(pip install -e \.)`",
+        r"with `pip install -e \.`",
     )
     # What an installation from a clone has, and one from a wheel has not.
     p.patch.undo()
-    assert command and all((notebooks.ROOT / "notebooks" / name).is_file() for name in notebooks.NOTEBOOKS.values())
+    assert all((notebooks.ROOT / "notebooks" / name).is_file() for name in notebooks.NOTEBOOKS.values())
 
 
 _AXES = {"lams": (1.0,), "clamps": (0.1,), "parameterization": ("sample",), "demonstrations": (5,), "steps": (10,)}
@@ -273,225 +269,3 @@ def _(p):
         "without notebooks",
     )
     notebook_cells(Sweep(**_AXES), settings({"profile": "smoke"}), ())
-
-
-@way("cli/align.py benchmark")
-def _(p):
-    from ate.align.evaluate import benchmark
-
-    # What is trained is no part of this: the number of seeds that reaches it is.
-    asked = []
-    p.patch.setattr(benchmark, "run_benchmark", lambda *words, **named: asked.append(words))
-    p.patch.setattr(benchmark, "over_seeds", lambda _: (_ for _ in ()).throw(Stopped("asked")))
-    w = world()
-    words = ["benchmark", "--pretrain", w.folder / "panda", "--adapt", w.folder / "ur5e", "--run", p.path / "run"]
-    count = yield lambda: p.ate(*words, "--seeds", 0), r"give (\d), say"
-    with pytest.raises(Stopped):
-        p.ate(*words, "--seeds", count)
-    assert list(asked[0][3]) == list(range(int(count)))
-
-
-@way("cli/demos.py demos")
-def _(p):
-    from ate.sim import demos as recorder
-
-    p.patch.setattr(recorder, "verify", lambda *_: [])
-    p.patch.setattr(recorder, "record_all", lambda *_: p.path)
-    options = yield lambda: p.ate("demos", "--robot", "ur5e"), r"name one of each, or use (--all) or (--verify)"
-    for option in options:
-        p.ate("demos", option)
-    p.ate("demos", "--robot", "ur5e", "--task", "lift", "--episodes", 1, "--out", p.path / "set")
-
-
-@way("cli/evidence.py evidence")
-def _(p):
-    RunDirectory(p.path / "run").create()
-    command, methods = yield lambda: p.ate("evidence", p.path / "run"), r"ate (compare) --methods (\w+) --run RUN"
-    assert command == "compare" and methods == EVIDENCE
-    keep(p.path / "run", [result(m.name, s, 0.5) for m in evidence() for s in range(3)])
-    p.ate("evidence", p.path / "run")
-
-
-@way("cli/evidence.py _each")
-def _(p):
-    keep(p.path / "run", [result(m, s, 0.5) for m in ("direct", "retarget") for s in range(3)])
-    option = yield lambda: p.ate("evidence", "--each", "--first-seed", 9, p.path / "run"), r"lower (--first-seed)"
-    p.ate("evidence", "--each", option, 0, p.path / "run")
-
-
-@way("cli/identify.py identify", "cli/robot.py robot")
-def _(p):
-    name, suffix = ("identify", "json") if "identify" in p.site else ("robot", "html")
-    from tests.robots.arms import exported
-    from tests.ways.data import posed
-
-    given = posed(p) if name == "identify" else p.path / "arm.urdf"
-    (p.path / "arm.urdf").write_text(exported("ur5e"))
-    (p.path / f"old.{suffix}").write_text("x")
-    yield lambda: p.ate(name, given, "--out", p.path / f"old.{suffix}"), "give another name"
-    p.ate(name, given, "--out", p.path / f"new.{suffix}")
-
-
-@way("cli/robot.py robot#2")
-def _(p):
-    from tests.robots.arms import exported
-
-    yield lambda: p.ate("robot", "so101", "--out", p.path / "a.html"), "give its URDF or MJCF"
-    (p.path / "arm.urdf").write_text(exported("ur5e"))
-    p.ate("robot", p.path / "arm.urdf", "--out", p.path / "a.html")
-
-
-@way("cli/main.py Commands.get_command")
-def _(p):
-    name = yield lambda: p.ate("judge", "--help"), r"is now ate (\w+)$"
-    p.ate(name, "--help")
-
-
-@way("errors.py unknown")
-def _(p):
-    name = yield lambda: p.ate("doktor"), r"did you mean '(\w+)'"
-    p.ate(name, "--help")
-
-
-@way("cli/mask.py mask_command")
-def _(p):
-    slots, robot = yield lambda: p.ate("mask"), r"ate mask '([^']+)', or ate mask (--robot \w+)"
-    p.ate("mask", slots)
-    p.ate("mask", *robot.split())
-
-
-@way("cli/mask.py _parse")
-def _(p):
-    yield lambda: p.ate("mask", "0-2"), "write whole numbers between brackets, separated by commas"
-    p.ate("mask", "[0, 1, 2]")
-
-
-@way("cli/push.py push")
-def _(p):
-    from ate.experiments.model_card import Model
-
-    p.patch.setattr(Model, "push", lambda *_, **__: "https://huggingface.co/user/name")
-    file = world().folder / "policy.safetensors"
-    to, name, show = yield lambda: p.ate("push", file), r"add (--to) (\S+), or (--show)"
-    p.ate("push", file, to, name)
-    p.ate("push", file, show)
-
-
-@way("cli/report.py curve")
-def _(p):
-    run = RunDirectory(p.path / "run").create()
-    keep(run.path, [result("direct", seed, 0.5, 5) for seed in range(3)])
-    pattern = r"ate sweep --axis demonstrations=(\S+) --axis controls=scratch --run"
-    axis = yield lambda: p.ate("curve", run.path), pattern
-    counts = [int(n) for n in axis.split(",")]
-    keep(run.path, [result(m, seed, 0.5, n) for n in counts for m in ("direct", "scratch") for seed in range(3)])
-    p.ate("curve", run.path)
-
-
-@way("cli/retarget.py _base")
-def _(p):
-    w = world()
-    words = ["retarget", w.folder / "panda", "--robot", "ur5e", "--out"]
-    option, given = yield lambda: p.ate(*words, p.path / "out", "--base", "1 2"), r'(--base) "([^"]+)"'
-    from ate.cli.retarget import _base
-
-    assert _base(given, option).shape == (4, 4)
-
-
-@way("cli/run.py track")
-def _(p):
-    yield lambda: p.ate("track", p.path / "nowhere", "--with", "recorder"), "name runs/<name>"
-    p.patch.setitem(sys.modules, "recorder", Recorder())
-    run = RunDirectory(p.path / "run").create()
-    p.ate("track", run.path, "--with", "recorder")
-
-
-@way("cli/steer.py _existing")
-def _(p):
-    w = world()
-    words = ["steer", "--adapt", w.folder / "ur5e", "--method", "direct", "--steps", 1, "--out", p.path / "out"]
-    accept = ["--accept", _accepted(w.folder / "ur5e")]
-    name = yield lambda: p.ate(*words, "--policy", p.path), r"give a (\S+),"
-    p.ate(*words, "--policy", w.folder / name, *accept)
-
-
-def _accepted(path):
-    """What the doctor calls FAIL of so small a set."""
-    from ate.data import DataSet
-    from ate.data.doctor.gate import failures
-
-    return ",".join(row["code"] for row in failures([], [DataSet(str(path))], 8)) or "none"
-
-
-@way("cli/steer_task.py Task.guidance", "cli/steer_task.py Task.guidance#2", "cli/steer_task.py Task.sets")
-def _(p):
-    w = world()
-    words = ["steer", "--policy", w.folder / "policy.safetensors", "--adapt", w.folder / "ur5e", "--steps", 1]
-    words += ["--batch", 8, "--clamp", 0.1, "--out", p.path / "out"]
-    if p.site.endswith("Task.guidance"):
-        one, other, kinds = yield lambda: p.ate(*words), r"give (--alignment), or (--method) (\w+ or \w+)"
-        p.ate(*words, one, w.folder / "align")
-        p.ate(*words[:-1], p.path / "direct", other, kinds.split(" or ")[1])
-    elif p.site.endswith("#2"):
-        from ate.align import fit
-
-        config = w.alignment.config
-        fit([w.new], w.old, config, directory=p.path / "other")
-        made = yield (
-            lambda: p.ate(*words, "--alignment", p.path / "other"),
-            r"ate (align --pretrain FOLDER --adapt \S+ --out FOLDER)$",
-        )
-        made = made.replace("FOLDER", str(w.folder / "panda"), 1).replace("FOLDER", str(p.path / "aligned"))
-        options = ("chunk=8", "pretrain_steps=2", "adapt_steps=2", "held_out=0.25")
-        p.ate(*made.split(), "--preset", "smoke", *(word for o in options for word in ("-p", o)))
-        p.ate(*words, "--alignment", p.path / "aligned")
-    else:
-        tool = ["--guidance", "tool-motion", "--lam", 1, "--alignment"]
-        assert w.motion
-        option = yield (
-            lambda: p.ate(*words, *tool, w.folder / "motion"),
-            r"give (--pretrain) FOLDER, or guide at the demonstrations",
-        )
-        p.ate(*words, *tool, w.folder / "motion", option, w.folder / "panda")
-        p.ate(*words[:-1], p.path / "demonstrations", "--alignment", w.folder / "align")
-
-
-@way("viz/figures/film.py film_strip")
-def _(p):
-    from ate.sim.rollout import rollout
-    from ate.viz.figures.film import film_strip
-
-    def hold(qpos, state):
-        return np.repeat(qpos[:, None], 4, 1)
-
-    plain = rollout(hold, "ur5e", "lift", [1], horizon_steps=4, execute=4)
-    name, value = yield lambda: film_strip(plain, [0]), r"pass (\w+)=(\w+)"
-    film_strip(rollout(hold, "ur5e", "lift", [1], horizon_steps=4, execute=4, **{name: value == "True"}), [0])
-
-
-@way("viz/figures/panels.py _panel")
-def _(p):
-    from ate.viz.figures.panels import panels
-
-    runs = [test_comparisons.result("λ = 2", seed, 0.5) for seed in range(2)]
-    yield lambda: panels(runs), "train the λ = 0 method with the same seeds"
-    assert panels([*runs, *(test_comparisons.result(DIRECT, seed, 0.4) for seed in range(2))])
-
-
-@way("viz/figures/slots.py slot_picture")
-def _(p):
-    from ate.viz.figures.slots import slot_picture
-
-    sets = [recording("panda", 7)]
-    layout = yield lambda: slot_picture(unify(sets)), r"layout '(\w+)'"
-    slot_picture(unify(sets, layout=layout))
-
-
-@way("viz/report/write.py write_report")
-def _(p):
-    from ate.viz.report.write import write_report
-
-    yield lambda: write_report([]), "name runs/<name>"
-    run = RunDirectory(p.path / "run").create()
-    run.save_headline("01", {"doctor": ["x"]})
-    write_report(run)

@@ -1,35 +1,19 @@
-"""Ways out of methods, sweeps, executors, results, winners, observations and model cards."""
+"""Ways out of methods, sweeps and executors."""
 
-import json
 import sys
-from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
-import h5py
-import numpy as np
-
-from ate.data import DataSet, load
-from ate.experiments import Experiment, MethodSpec, Sweep, lambda_clamp, preflight
+from ate.data import DataSet
+from ate.experiments import Experiment, MethodSpec, Sweep, lambda_clamp
 from ate.experiments.dispatch import JobSpec
 from ate.experiments.executors import Executor
-from ate.experiments.lerobot_runs import read, successes
 from ate.experiments.materials import Materials
-from ate.experiments.model_card import Model
 from ate.experiments.seed_run import train_seed
 from ate.experiments.settings import settings
-from ate.experiments.stats.comparisons import differences
-from ate.experiments.stats.pairing import outcomes
-from ate.experiments.stats.selection import searched, validation
-from ate.experiments.store import Store
 from ate.experiments.sweep import CONTROLS
-from ate.experiments.winner import read_winner, winner
 from ate.steer import GuidanceConfig
-from tests.experiments import test_lerobot_runs
 from tests.experiments.jobs import Note
-from tests.experiments.test_comparisons import result
-from tests.experiments.test_model_card import Hub
-from tests.experiments.test_own_simulator import REACH, SMALL, record
+from tests.ways.extras import _brought
 from tests.ways.runs import _AXES
 from tests.ways.taking import way
 from tests.ways.worlds import world
@@ -68,28 +52,6 @@ def _(p):
         Executor.parse("processes", 3)
 
 
-@way("experiments/lerobot_runs.py read", "experiments/lerobot_runs.py read#2", "experiments/lerobot_runs.py successes")
-def _(p):
-    run = test_lerobot_runs.write(p.path / "run", 0, 1, [1, 0, 1, 1])
-    if p.site.endswith("#2"):
-        (run / "eval_info.json").unlink()
-        option, file = yield lambda: read(run), r"or ate rollout (--json) (\S+)$"
-        assert option == "--json"
-        Path(file).write_text(json.dumps({"success": [True, False]}))
-    elif p.site.endswith("successes"):
-        file = run / "eval_info.json"
-        whole = file.read_text()
-        file.write_text("{}")
-        option = yield lambda: successes(file), r"with ate rollout (--json)"
-        file.write_text(json.dumps({"success": [True, False]}))
-        successes(file)
-        file.write_text(whole)
-        assert option
-    else:
-        yield lambda: read(p.path / "nowhere"), "the folder that lerobot-train got as output_dir"
-    read(run)
-
-
 @way("experiments/limits.py _check")
 def _(p):
     yield lambda: settings({"profile": "smoke", "seeds": "0"}), "raise it"
@@ -120,8 +82,7 @@ def _(p):
     w = world()
     if p.site.endswith("_tool_space"):
         joints = _experiment(tool_policy=str(w.folder / "policy.safetensors"))
-        name = yield lambda: _materials(joints)._tool_space, r"pre-train it with (ate\.data\.tool_spaces)"
-        assert name
+        yield lambda: _materials(joints)._tool_space, r"pre-train it with ate\.data\.tool_spaces"
         assert _materials(_experiment(tool_policy=_tool()))._tool_space
     else:
         yield lambda: _materials(_experiment()).tool_policy, "or leave it out"
@@ -168,98 +129,6 @@ def _(p):
     assert lambda_clamp(*([float(x) for x in text.split(",")] for text in (lams, clamps)))
 
 
-@way("experiments/model_card.py Model.of", "experiments/model_card.py Model.push")
-def _(p):
-    w = world()
-    if p.site.endswith("push"):
-        name = yield lambda: Model.of(w.folder / "policy.safetensors").push("lift", api=Hub()), r"--to (\S+)$"
-        Model.of(w.folder / "policy.safetensors").push(name, api=Hub())
-    else:
-        yield lambda: Model.of(p.path), "give the file of an alignment, or the .safetensors of a policy"
-        Model.of(w.folder / "align")
-        Model.of(w.folder / "policy.safetensors")
-
-
-def _reach(p):
-    record(p.path / "old", "old", 4, swapped=True)
-    record(p.path / "new", "new", 4, swapped=False)
-    record(p.path / "stateless", "new", 4, swapped=False, state=False)
-
-    def ready(**more):
-        given = {"run": str(p.path / "run"), "pretrain": str(p.path / "old"), "adapt": str(p.path / "new"), **more}
-        return preflight(settings({**SMALL, **given}), strict=False)
-
-    return ready
-
-
-@way("experiments/observability.py check_observations", "experiments/observability.py check_observations#2",
-     "experiments/observability.py _check_simulator", "experiments/observability.py _check_simulator#2")  # fmt: skip
-def _(p):
-    ready = _reach(p)
-    if p.site.endswith("check_observations"):
-        option, value = yield lambda: ready(adapt=str(p.path / "stateless")), r"with (blind)=(true)"
-        ready(adapt=str(p.path / "stateless"), **{option: value})
-        yield lambda: ready(adapt=str(p.path / "stateless")), "record it as `state`"
-        ready()
-    elif p.site.endswith("check_observations#2"):
-        name, kind = yield lambda: ready(task="lift", simulator=""), r"\((simulator)=(gym:)ID\), or leave task out"
-        assert REACH.startswith(kind)
-        ready(**{name: REACH})
-        ready(simulator="")
-    elif p.site.endswith("_check_simulator"):
-        for robot in ("old", "new"):
-            _third(p.path / robot)
-        wide = REACH
-        parameter = yield (
-            lambda: ready(simulator=wide),
-            r"choose them with qpos=KEY\[first:last\].*an observation has (.*)$",
-        )
-        key = parameter.split(" ")[0]
-        two = {"joints": "x,y", "joints_pretrain": "x,y"}
-        ready(simulator=REACH.replace("qpos=agent/at", f"qpos={key}[0:2]"), **two)
-    else:
-        twice = REACH.replace("state=goal", "state=goal+goal")
-        option, value, keys = yield lambda: ready(simulator=twice), r"with (blind)=(true); an observation has (.*)$"
-        ready(simulator=REACH.replace(",state=goal", ""), **{option: value})
-        assert "goal" in keys
-        ready(simulator=twice.replace("goal+goal", "goal"))
-
-
-@way("experiments/observability.py check_observations#4")
-def _(p):
-    from ate.experiments.observability import check_observations
-
-    w = world()
-    wide = [replace(s, items=tuple(_wide(item) for item in s)) for s in (w.old, w.new)]
-    chosen = settings({"profile": "smoke", "task": "lift", "run": str(p.path / "run")})
-    name, option, value = yield (
-        lambda: check_observations(chosen, [wide[0]], wide[1]),
-        r"\((simulator)=gym:ID\), or .* with (\w+)=(\w+)",
-    )
-    blind = settings({"profile": "smoke", "task": "lift", "run": str(p.path / "run"), option: value})
-    check_observations(blind, [wide[0]], wide[1])
-    assert name in blind.parameters
-
-
-def _third(folder):
-    """A third column, which the simulator has not."""
-    for item in load(folder):
-        rows = np.hstack([item.qpos, item.qpos[:, :1]])
-        names = ["x", "y", "z"]
-        file = item.path
-        with h5py.File(file, "r+") as handle:
-            del handle["qpos"]
-            handle["qpos"] = rows
-            handle.attrs["joint_names"] = names
-
-
-def _wide(item):
-    from ate.data.series import Series
-
-    state = np.zeros((len(item), 3), "f4")
-    return replace(item, series={**item.series, "state": Series.of(state, "here")})
-
-
 @way("experiments/seed_run.py train_seed")
 def _(p):
     guided = MethodSpec("aligned", encoder="aligned", guidance=GuidanceConfig(lam=1.0))
@@ -278,7 +147,9 @@ def _(p):
         assert dict(Executor(kind).run(jobs, p.path / "jobs")) == {0: None}
     else:
         p.patch.setitem(sys.modules, "submitit", None)
-        yield lambda: list(Executor("submitit-local").run(jobs, p.path / "jobs")), r"pip install -e '[^']*\[cluster\]'"
+        pattern = r"pip install -e '[^']*\[(\w+)\]'"
+        extra = yield lambda: list(Executor("submitit-local").run(jobs, p.path / "jobs")), pattern
+        assert any(item.startswith("submitit") for item in _brought(extra))
         p.patch.undo()
         assert list(Executor("here").run(jobs, p.path / "jobs"))
 
@@ -320,62 +191,6 @@ def _(p):
     assert slurm._submit(jobs, executor)
 
 
-@way("experiments/stats/comparisons.py differences")
-def _(p):
-    runs = [result(name, seed, 0.5) for name in ("direct", "a", "b", "c") for seed in range(2)]
-    yield lambda: differences(runs, methods=2), "leave it out"
-    differences(runs)
-
-
-@way(
-    "experiments/stats/pairing.py outcomes", "experiments/stats/pairing.py gaps", "experiments/stats/pairing.py gaps#2"
-)
-def _(p):
-    runs = [result(name, seed, 0.5) for name in ("direct", "a") for seed in range(2)]
-    if p.site.endswith("#2"):
-        yield lambda: differences(runs[:-1]), "with the same seeds"
-    elif p.site.endswith("gaps"):
-        yield lambda: differences(runs[2:]), "train it with the same seeds"
-    else:
-        twice = [*runs, result("a", 0, 0.5, demonstrations=9)]
-        yield lambda: outcomes(twice), "number of demonstrations and of steps at a time"
-        yield lambda: outcomes([replace(runs[0], success=())]), "roll out in a robot and task of ate.sim"
-    differences(runs)
-
-
-@way("experiments/stats/selection.py searched", "experiments/stats/selection.py validation",
-     "experiments/stats/selection.py validation#2", "experiments/winner.py winner")  # fmt: skip
-def _(p):
-    runs = [result(n, s, r) for n, r in (("direct", 0.3), ("λ = 2", 0.8)) for s in range(3)]
-    later = [replace(run, seed=run.seed + 3) for run in runs]
-    if p.site.endswith("searched"):
-        yield lambda: searched(runs[:3]), "run a λ × clamp grid"
-        searched(runs)
-    elif p.site.endswith("#2"):
-        yield lambda: validation(runs, later[:3]), "train it with the held-out seeds"
-        validation(runs, later)
-    elif p.site.endswith("validation"):
-        yield lambda: validation(runs, runs), "with other seeds"
-        validation(runs, later)
-    else:
-        mixed = [*runs, *(replace(run, demonstrations=9) for run in runs)]
-        yield lambda: winner(mixed), "among the results of one regime"
-        winner([run for run in mixed if run.demonstrations == 9])
-
-
-@way("experiments/store.py Store.read")
-def _(p):
-    from ate.runs.files import write_json
-
-    store = Store(p.path)
-    made = result("direct", 0, 0.5)
-    cell = SimpleNamespace(key="k" * 64, method=made.spec, seed=0, name="direct", spec=made.spec)
-    write_json(store.file(cell), replace(made, cell="other").to_tree())
-    yield lambda: store.read(cell), "remove the file; the cell is then trained again"
-    store.file(cell).unlink()
-    assert not store.file(cell).exists()
-
-
 @way("experiments/sweep.py Sweep.__post_init__", "experiments/sweep.py Sweep.__post_init__#2",
      "experiments/sweep.py Sweep.__post_init__#3")  # fmt: skip
 def _(p):
@@ -389,23 +204,3 @@ def _(p):
         name = yield lambda: Sweep(**_AXES, share=()), r"leave (\w+) away, or give a value"
         Sweep(**_AXES)
         Sweep(**_AXES, **{name: (0.5,)})
-
-
-@way("experiments/winner.py read_winner", "experiments/winner.py read_winner#2", "experiments/winner.py read_winner#3",
-     "experiments/winner.py read_winner#4")  # fmt: skip
-def _(p):
-    file = p.path / "winner.json"
-    good = {"encoder": "aligned", "guidance": GuidanceConfig(lam=2.0).to_dict()}
-    if p.site.endswith("#4"):
-        file.write_text(json.dumps({**good, "guidance": {"sgin": 1}}))
-        name = yield lambda: read_winner(file), r"did you mean '(\w+)'"
-        file.write_text(json.dumps({**good, "guidance": {name: 1}}))
-        read_winner(file)
-        return
-    if p.site.endswith(("#2", "#3")):
-        file.write_text("{" if p.site.endswith("#2") else "{}")
-        yield lambda: read_winner(file), "run notebook 04 again"
-    else:
-        yield lambda: read_winner(file), "check the path"
-    file.write_text(json.dumps(good))
-    read_winner(file)

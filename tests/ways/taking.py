@@ -72,6 +72,23 @@ def way(*sites: str, slow: bool = False) -> Callable[..., Callable[[Place], Gene
     return put
 
 
+def excluding(*sites: str) -> Callable[[Callable[[Place], object]], Callable[[Place], Generator[Step, Any, None]]]:
+    """Rows of which the way out is to leave an episode out: the function writes `p.set` with one that can't be read."""
+
+    def put(spoiled: Callable[[Place], object]) -> Callable[[Place], Generator[Step, Any, None]]:
+        """The row of a set."""
+
+        @way(*sites)
+        def steps(p: Place) -> Generator[Step, Any, None]:
+            """Write the set, and leave out the episode that the error names."""
+            spoiled(p)
+            p.without((yield lambda: read(p.set), r"\bexclude (\S+?)[,:]?(?: |$)"))
+
+        return steps
+
+    return put
+
+
 def read(path: Path, **named: Any) -> None:
     """Load a set and read all of its values."""
     episodes = load(path, **named)

@@ -39,7 +39,9 @@ def bounded(outcomes: np.ndarray, spread: Spread, confidence: float = 0.95) -> t
     better, worse = float((outcomes > 0).mean()), float((outcomes < 0).mean())
     # With more variance than discordant pairs have, T(0) would exceed the t of the verdict.
     variance = min(spread.training + spread.situation + spread.chance, better + worse)
-    return score_interval(better, worse, variance / float(error) ** 2, float(_quantile(freedom, confidence)))
+    return score_interval(
+        better, worse, variance / float(error) ** 2, float(special.stdtrit(freedom, (1 + confidence) / 2))
+    )
 
 
 def score_interval(better: float, worse: float, pairs: float, quantile: float) -> tuple[float, float]:
@@ -73,7 +75,3 @@ def most_likely(better: float, worse: float, delta: float) -> float:
     """
     linear = better + worse - (2 - better + worse) * delta
     return (linear + math.sqrt(max(linear**2 + 8 * worse * delta * (1 - delta), 0.0))) / 4
-
-
-def _quantile(freedom: np.ndarray, confidence: float) -> np.ndarray:
-    return np.asarray(special.stdtrit(freedom, (1 + confidence) / 2))

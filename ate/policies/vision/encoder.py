@@ -10,16 +10,19 @@ mixtures, and scale the features of a picture (FiLM, Perez et al. 2018, arXiv 17
 the instruction names. Lengths are in units of `UNIT` inside of the network.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ate.errors import InputError
 from ate.policies.vision.trunk import trunk
+from ate.policies.vision.words import vectors
 from ate.runs import checkpoint
 from ate.runs.device import seeded
 
@@ -140,22 +143,51 @@ class Encoder(nn.Module):
         """Words `(B, w)` in [−1, 1] of the vectors of sentences `(B, s)`, of length 1."""
         return torch.tanh(self.sentence(APART * (sentences - self.centre)))
 
+    @torch.no_grad()
+    def words_of(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Words `(n, w)` of n sentences.
+
+        Raises:
+            InputError: a sentence that is not shipped, and no model for it.
+        """
+        kinds = list(dict.fromkeys(sentences))
+        words = self.words(torch.from_numpy(vectors(kinds))).numpy()
+        return np.asarray(words[[kinds.index(text) for text in sentences]])
+
+    def stacked(self, images: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Pictures `(cameras, H, W, 3)` of one moment, of those of each camera; others are left out.
+
+        Raises:
+            InputError: pictures of another size, or not of uint8.
+        """
+        c = self.config
+        pictures = [np.asarray(images[name]) for name in c.cameras]
+        for name, picture in zip(c.cameras, pictures, strict=True):
+            if picture.shape != (c.size, c.size, 3) or picture.dtype != np.uint8:
+                raise self._refused(f"a picture of {name} of shape {picture.shape}, {picture.dtype}")
+        return np.stack(pictures)
+
     def forward(self, pictures: Tensor, words: Tensor) -> dict[str, Located]:
         """What each camera says of pictures `(B, cameras, H, W, 3)` uint8.
 
         Raises:
-            InputError: pictures of another size or number of cameras.
+            InputError: pictures of another size or number of cameras, or not of uint8.
         """
         c = self.config
-        if pictures.shape[1:] != (len(c.cameras), c.size, c.size, 3):
-            raise InputError(
-                f"pictures of shape {tuple(pictures.shape)}", where="encoder of pictures",
-                expected=f"(N, {len(c.cameras)}, {c.size}, {c.size}, 3): {', '.join(c.cameras)}",
-                fix="give these cameras at this size, or train an encoder for yours",
-            )  # fmt: skip
+        if pictures.shape[1:] != (len(c.cameras), c.size, c.size, 3) or pictures.dtype != torch.uint8:
+            raise self._refused(f"pictures of shape {tuple(pictures.shape)}, {pictures.dtype}")
         return {
             name: camera(normalized(pictures[:, i]), words) for i, (name, camera) in enumerate(self.cameras.items())
         }
+
+    def _refused(self, got: str) -> InputError:
+        c = self.config
+        return InputError(
+            got, where="encoder of pictures",
+            expected=f"(N, {len(c.cameras)}, {c.size}, {c.size}, 3) of uint8: {', '.join(c.cameras)}",
+            fix="give these cameras at this size with values 0 to 255, or train an encoder for yours: "
+            "ate vision train --option size=PIXELS",
+        )  # fmt: skip
 
     def save(self, file: str | Path) -> None:
         """Write sizes and weights."""

@@ -1,4 +1,4 @@
-"""Eyes: what a policy is shown in place of the task's state: what an encoder sees in pictures, and what it is told.
+"""Eyes: what a policy is shown in place of the task's state: what an encoder sees in pictures, and the instruction.
 
     the tool's pose (9, known from the joints), object (3), its yaw (2), the goal that is meant (3), object − tool (3),
     words (w)
@@ -25,7 +25,6 @@ from ate.policies.vision.encoder import CAMERAS, GROUPS, Encoder
 from ate.policies.vision.grounding import Seen
 from ate.policies.vision.instruction import VARIED, goal_colours, instructions
 from ate.policies.vision.renderers import renderer_of
-from ate.policies.vision.words import vectors
 from ate.robots.frames import Placement
 from ate.robots.kinematic_table import ROBOTS
 from ate.runs import checkpoint
@@ -48,8 +47,8 @@ class Scene:
     Attributes:
         colours: of the markers, the goal's first.
         other: (N, 3) the marker that is no goal, metres; None where there is none.
-        words: (N, w) what is told.
-        sentences: the same, as it was said.
+        words: (N, w) of the instructions.
+        sentences: the instructions.
     """
 
     colours: tuple[tuple[str, ...], ...]
@@ -71,13 +70,13 @@ class Eyes:
     Attributes:
         encoder: trained, frozen.
         task: of `ate.sim.tasks`, whose scene is drawn.
-        told: one of `ate.policies.vision.instruction.TOLD`, or a sentence of your own.
+        instruction: one of `ate.policies.vision.instruction.KINDS`, or a sentence of your own.
         cameras: of the encoder's, those that are believed.
     """
 
     encoder: Encoder
     task: str
-    told: str = VARIED
+    instruction: str = VARIED
     cameras: tuple[str, ...] = CAMERAS
 
     def __post_init__(self) -> None:
@@ -106,20 +105,16 @@ class Eyes:
     def digest(self) -> str:
         """Hash of all that the same moment's features depend on."""
         weights = array_digest(*(value.numpy() for value in self.encoder.state_dict().values()))
-        return content_key([weights, self.told, list(self.cameras), LOOKS])[:16]
+        return content_key([weights, self.instruction, list(self.cameras), LOOKS])[:16]
 
     def scene(self, first: Floats) -> Scene:
         """What episodes show and say, of their first states `(N, 20)`."""
         from ate.sim.render import other_goal
 
         colours = goal_colours(self.task, first)
-        said = instructions(self.task, first, self.told)
-        kinds = list(dict.fromkeys(said))
-        with torch.no_grad():
-            words = self.encoder.words(torch.from_numpy(vectors(kinds))).numpy()
-        return Scene(
-            tuple(colours), other_goal(self.task, first), words[[kinds.index(text) for text in said]], tuple(said)
-        )
+        sentences = instructions(self.task, first, self.instruction)
+        words = self.encoder.words_of(sentences)
+        return Scene(tuple(colours), other_goal(self.task, first), words, tuple(sentences))
 
     def pictures(self, robot: str, qpos: Floats, state: Floats, scene: Scene) -> Pictures:
         """Pictures `(N, cameras, H, W, 3)` of N moments, one of each episode of the scene.
@@ -154,16 +149,16 @@ class Eyes:
             words: as `Encoder.words` makes them.
         """
         position, rotation = tool_pose(robot, qpos)
-        said = self.said(pictures, words)
+        own = self.by_camera(pictures, words)
         return grounding.fused(
             [
-                Seen(grounding.of_camera(name, said[name].mean, position, rotation), said[name].spread)
+                Seen(grounding.of_camera(name, own[name].mean, position, rotation), own[name].spread)
                 for name in self.cameras
             ]
         )
 
     @torch.no_grad()
-    def said(self, pictures: Pictures, words: Floats) -> dict[str, Seen]:
+    def by_camera(self, pictures: Pictures, words: Floats) -> dict[str, Seen]:
         """What each camera says, in its own frame."""
         parts: list[dict[str, Any]] = []
         for start in range(0, len(pictures), BATCH):
@@ -195,8 +190,7 @@ class Eyes:
         Raises:
             InputError: a robot whose kinematics are not built in, or a sentence without a vector.
         """
-        with torch.no_grad():
-            words = self.encoder.words(torch.from_numpy(vectors(sentences))).numpy()
+        words = self.encoder.words_of(sentences)
         state = np.zeros((len(qpos), len(STATE_NAMES)), np.float32)
         position, rotation = replace(Placement.of(robot), tool=np.eye(4)).forward(
             np.asarray(qpos, float)[:, : _arm(robot)]
@@ -215,7 +209,7 @@ class Eyes:
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values and tensors, for a checkpoint."""
-        own = {"task": self.task, "told": self.told, "cameras": list(self.cameras)}
+        own = {"task": self.task, "told": self.instruction, "cameras": list(self.cameras)}
         return {**own, **self.encoder.to_tree()}
 
     @classmethod
@@ -224,7 +218,7 @@ class Eyes:
         return cls(Encoder.from_tree(tree), tree["task"], tree["told"], tuple(tree["cameras"]))
 
     def save(self, file: Path) -> None:
-        """Write encoder, task and what is told."""
+        """Write encoder, task and instruction."""
         checkpoint.save(file, self.to_tree())
 
     @classmethod

@@ -20,7 +20,7 @@ from torch import Tensor
 from ate.data.episodes import Episodes
 from ate.errors import InputError
 from ate.policies.vision import grounding
-from ate.policies.vision.encoder import GROUPS, UNIT, Encoder, Located
+from ate.policies.vision.encoder import CAMERAS, GROUPS, UNIT, Encoder, Located
 from ate.policies.vision.eyes import YAW, Eyes, tool_pose
 from ate.policies.vision.instruction import COLOURS, WORDINGS
 from ate.policies.vision.words import vectors
@@ -39,14 +39,12 @@ class FitConfig:
     Attributes:
         steps, batch: of the optimiser; moments a step.
         learning_rate: of AdamW, at its highest.
-        every: rows of an episode that are drawn, every so many.
-        seed: of weights and batches.
+        seed: of batches, jitter and wordings.
     """
 
     steps: int = 1600
     batch: int = 64
     learning_rate: float = 2e-3
-    every: int = 4
     seed: int = 0
 
 
@@ -148,7 +146,7 @@ def fit_encoder(
         encoder: trained in place.
         sets: moments of one or more tasks.
         config: how.
-        log: told step and loss, now and then.
+        log: is given step and loss, now and then.
     """
     generator = torch.Generator().manual_seed(config.seed)
     tasks = list(dict.fromkeys(part.task for part in sets))
@@ -166,10 +164,10 @@ def fit_encoder(
         pictures = jittered(torch.cat([draw.pictures for draw in draws]), generator)
         spoken = torch.cat([draw.spoken for draw in draws])
         words = encoder.words(spoken + VECTOR * torch.randn(spoken.shape, generator=generator))
-        said = {name: camera(pictures[:, i], words) for i, (name, camera) in enumerate(encoder.cameras.items())}
-        wanted = {name: _stacked([draw.wanted[name] for draw in draws]) for name in said}
+        located = {name: camera(pictures[:, i], words) for i, (name, camera) in enumerate(encoder.cameras.items())}
+        wanted = {name: _stacked([draw.wanted[name] for draw in draws]) for name in located}
         asked = torch.tensor([encoder.config.tasks.index(task) for task in tasks]).repeat_interleave(size)
-        loss = sum((likelihood(said[name], wanted[name]) for name in said), torch.zeros(()))
+        loss = sum((likelihood(located[name], wanted[name]) for name in located), torch.zeros(()))
         loss = loss + 0.1 * torch.nn.functional.cross_entropy(encoder.asked(words), asked)
         optimizer.zero_grad()
         loss.backward()
@@ -181,12 +179,12 @@ def fit_encoder(
     return encoder.eval().requires_grad_(False)
 
 
-def likelihood(said: Located, wanted: dict[str, Tensor]) -> Tensor:
+def likelihood(located: Located, wanted: dict[str, Tensor]) -> Tensor:
     """The loss of one camera, in units of `UNIT`."""
     total = torch.zeros(())
     for name, width in GROUPS.items():
         unit = 1.0 if name == "yaw" else UNIT
-        error, spread = (said.mean[name] - wanted[name]) / unit, said.spread[name] / unit
+        error, spread = (located.mean[name] - wanted[name]) / unit, located.spread[name] / unit
         each = error.square().sum(-1) / (2 * spread.square()) + width * spread.log()
         total = total + (each * spread.detach() ** (2 * BETA)).mean()
     return total
@@ -245,7 +243,7 @@ class _Pool:
                 key: torch.from_numpy(value).float()
                 for key, value in grounding.for_camera(name, truth, position, rotation).items()
             }
-            for name in ("front", "wrist")
+            for name in CAMERAS
         }
         return _Draw(torch.from_numpy(of("pictures")), spoken, wanted)
 

@@ -66,9 +66,9 @@ def for_camera(name: str, mean: Mapping[str, Array], position: Array, rotation: 
     return {**moved, "yaw": turned(mean["yaw"], np.swapaxes(rotation, 1, 2))}
 
 
-def fused(said: Sequence[Seen]) -> Seen:
+def fused(cameras: Sequence[Seen]) -> Seen:
     """What several cameras say, in one frame, weighted by their precision."""
-    precision = {name: sum(1 / one.spread[name] ** 2 for one in said) for name in GROUPS}
-    weighted = {name: sum(one.mean[name] / one.spread[name][:, None] ** 2 for one in said) for name in GROUPS}
+    precision = {name: sum(1 / own.spread[name] ** 2 for own in cameras) for name in GROUPS}
+    weighted = {name: sum(own.mean[name] / own.spread[name][:, None] ** 2 for own in cameras) for name in GROUPS}
     mean = {name: np.asarray(weighted[name] / np.asarray(precision[name])[:, None]) for name in GROUPS}
     return Seen(mean, {name: np.asarray(precision[name]) ** -0.5 for name in GROUPS})

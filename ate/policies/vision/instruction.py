@@ -1,10 +1,10 @@
-"""Instructions: what a robot is told to do, in several wordings, and whether it is told the truth.
+"""Instructions: what a robot is to do, in several wordings, and whether that is what the scene asks for.
 
-    told = "right"         the task and the colour of the goal as they are, in the usual wording
-    told = "varied"        the same, in any wording of training
-    told = "paraphrase"    the same in a wording that was held out from training
-    told = "wrong colour"  the colour of the marker that is no goal
-    told = "wrong task"    another task, in its usual wording
+    "right"         the task and the colour of the goal as they are, in the usual wording
+    "varied"        the same, in any wording of training
+    "paraphrase"    the same in a wording that was held out from training
+    "wrong colour"  the colour of the marker that is no goal
+    "wrong task"    another task, in its usual wording
 
 The first wording of a task is the usual one. `{goal}` stands for the colour of a marker.
 """
@@ -19,7 +19,7 @@ from ate.errors import InputError, unknown
 Floats = NDArray[np.float32]
 RIGHT, VARIED, PARAPHRASE = "right", "varied", "paraphrase"
 WRONG_COLOUR, WRONG_TASK = "wrong colour", "wrong task"
-TOLD = (RIGHT, VARIED, PARAPHRASE, WRONG_COLOUR, WRONG_TASK)
+KINDS = (RIGHT, VARIED, PARAPHRASE, WRONG_COLOUR, WRONG_TASK)
 WORDINGS: Mapping[str, tuple[str, ...]] = {
     "lift": (
         "lift the cube", "pick up the cube", "raise the cube off the table", "grab the block and lift it",
@@ -82,33 +82,36 @@ def goal_colours(task: str, first: Floats) -> list[tuple[str, ...]]:
     return [(*known[k:], *known[:k]) for k in _number(first) % max(1, len(known))]
 
 
-def instructions(task: str, first: Floats, told: str = RIGHT) -> list[str]:
-    """What is said in N episodes.
+def instructions(task: str, first: Floats, kind: str = RIGHT) -> list[str]:
+    """The instructions of N episodes.
 
     Args:
         task: that is to be done.
         first: (N, 20) first states, which say which marker is the goal.
-        told: one of `TOLD`, or a sentence of your own, with `{goal}` and `{other}` for the colours.
+        kind: one of `KINDS`, or a sentence of your own, with `{goal}` and `{other}` for the colours.
 
     Raises:
         InputError: another colour is asked for where there is one marker at most.
     """
     colours = [(*seen, "", "") for seen in goal_colours(task, first)]
     usual = WORDINGS[task][0]
-    if told == WRONG_COLOUR:
+    if kind == WRONG_COLOUR:
         if len(COLOURS[task]) < 2:
             raise InputError(
-                f"{told!r} for {task}", where="instruction", expected="a task with markers of two colours",
-                fix=f"tell {RIGHT!r} or {WRONG_TASK!r}, or take place",
+                f"{kind!r} for {task}", where="instruction", expected="a task with markers of two colours",
+                fix=f"use {RIGHT!r} or {WRONG_TASK!r}, or take the task place",
             )  # fmt: skip
         return [usual.format(goal=seen[1]) for seen in colours]
-    if told == WRONG_TASK:
+    if kind == WRONG_TASK:
         other = WORDINGS[OTHERS[task]][0]
         return [other.format(goal=seen[0] or COLOURS["push"][0]) for seen in colours]
-    forms = {RIGHT: (usual,), VARIED: WORDINGS[task], PARAPHRASE: HELD_OUT[task]}.get(told, (told,))
+    forms = {RIGHT: (usual,), VARIED: WORDINGS[task], PARAPHRASE: HELD_OUT[task]}.get(kind, (kind,))
     # Another share of the number than the one that chooses the colour.
     chosen = _number(first) // 2 % len(forms)
-    return [forms[k].format(goal=seen[0], other=seen[1]) for k, seen in zip(chosen, colours, strict=True)]
+    # A sentence of one's own may hold other braces.
+    return [
+        forms[k].replace("{goal}", seen[0]).replace("{other}", seen[1]) for k, seen in zip(chosen, colours, strict=True)
+    ]
 
 
 def _number(first: Floats) -> NDArray[np.int64]:

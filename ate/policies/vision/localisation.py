@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ate.policies.vision import grounding
@@ -12,7 +11,6 @@ from ate.policies.vision.eyes import Eyes
 from ate.policies.vision.fitting import Moments
 from ate.policies.vision.grounding import Seen
 from ate.policies.vision.instruction import COLOURS, WORDINGS
-from ate.policies.vision.words import vectors
 
 Array = NDArray[np.float64]
 BOTH = "both"
@@ -43,15 +41,11 @@ class Errors:
 
 
 def localisation(eyes: Eyes, moments: Moments) -> list[Errors]:
-    """Errors of each camera and of both together, told the usual wording of what is to be done."""
+    """Errors of each camera and of both together, with the instruction in its usual wording."""
     texts = [WORDINGS[moments.task][0].format(goal=(COLOURS[moments.task] or ("",))[k]) for k in moments.colour]
-    kinds = list(dict.fromkeys(texts))
-    with torch.no_grad():
-        words = eyes.encoder.words(torch.from_numpy(vectors(kinds))).numpy()
-    said = eyes.said(moments.pictures, words[[kinds.index(text) for text in texts]])
     parts = {
-        name: Seen(grounding.of_camera(name, one.mean, moments.position, moments.rotation), one.spread)
-        for name, one in said.items()
+        name: Seen(grounding.of_camera(name, own.mean, moments.position, moments.rotation), own.spread)
+        for name, own in eyes.by_camera(moments.pictures, eyes.encoder.words_of(texts)).items()
     }
     return [
         _errors(name, part.mean, moments) for name, part in {**parts, BOTH: grounding.fused([*parts.values()])}.items()

@@ -1,4 +1,4 @@
-"""Seen sets: episodes whose state is what an encoder sees of them and what it is told.
+"""Seen sets: episodes whose state is what an encoder sees of them, and their instruction.
 
     seen = see(episodes, eyes)                       as the robot in the recordings looks
     seen = see(episodes, eyes, drawn=retargeted)     the same moments, with another robot in the pictures
@@ -61,8 +61,7 @@ def write(seen: Episodes, eyes: Eyes, out: Path) -> None:
     Raises:
         InputError: the folder is in use, or cannot be written.
     """
-    convert(seen, out)
-    eyes.save(out / EYES)
+    convert(seen, out, also=lambda folder: eyes.save(folder / EYES))
 
 
 def eyes_of(episodes: Episodes) -> Eyes | None:
@@ -78,7 +77,7 @@ def eyes_of(episodes: Episodes) -> Eyes | None:
     if not seen_by(episodes).startswith(eyes.digest):
         raise InputError(
             f"eyes {eyes.digest}", where=str(file), expected=f"those of the set, {seen_by(episodes)}",
-            fix="see the set again: ate vision see",
+            fix="see the recordings again, into another folder: ate vision see",
         )  # fmt: skip
     return eyes
 
@@ -93,10 +92,10 @@ def seen_by(episodes: Episodes) -> str:
     return str(episodes[0].attributes.get(SEEN, "")) if len(episodes) else ""
 
 
-def marks(sets: Iterable[Episodes]) -> list[str]:
+def seen_marks(sets: Iterable[Episodes]) -> list[str]:
     """`seen_by` of each of some sets; empty where none of them is seen."""
-    found = [seen_by(episodes) for episodes in sets]
-    return found if any(found) else []
+    marks = [seen_by(episodes) for episodes in sets]
+    return marks if any(marks) else []
 
 
 def _of(drawn: Episodes, episodes: Episodes) -> list[Episode]:

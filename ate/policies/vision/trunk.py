@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ate.errors import InputError, install
+from ate.errors import InputError
+from ate.policies.vision.frozen import frozen
 
 
 class Convolutions(nn.Sequential):
-    """Three convolutions, `(B, 3, H, W)` → `(B, maps, H/4, W/4)`; in the memory order that CPUs are fast in."""
+    """Three convolutions, `(B, 3, H, W)` → `(B, maps, ⌈H/4⌉, ⌈W/4⌉)`; in the memory order that CPUs are fast in."""
 
     def __init__(self, maps: int) -> None:
         super().__init__(
@@ -69,7 +70,7 @@ def trunk(folder: str, maps: int, size: int) -> tuple[nn.Module, int]:
         size: pixels of a picture's side.
     """
     if not folder:
-        return Convolutions(maps), size // 4
+        return Convolutions(maps), math.ceil(size / 4)
     frozen = Frozen(folder, maps)
     return frozen, frozen.side
 
@@ -77,19 +78,11 @@ def trunk(folder: str, maps: int, size: int) -> tuple[nn.Module, int]:
 @cache
 def _model(folder: str) -> tuple[Any, Tensor, Tensor]:
     """The model in a folder, with mean and deviation of its pixels in [0, 1]; one of it for all cameras."""
-    where = f"frozen encoder {folder}"
-    if not Path(folder, "config.json").is_file():
-        raise InputError("no config.json", where=where, expected="the folder of a vision model of transformers",
-                         fix="save it there with save_pretrained, or leave trunk empty")  # fmt: skip
-    try:
-        from transformers import AutoModel
-    except ImportError as error:
-        raise InputError("no package transformers", where=where, expected="it, to run the model",
-                         fix=install("words")) from error  # fmt: skip
-    whole = AutoModel.from_pretrained(folder, local_files_only=True)
-    model = getattr(whole, "vision_model", whole).eval().requires_grad_(False)
+    whole = frozen(Path(folder), "frozen encoder")
+    model = getattr(whole, "vision_model", whole)
     if not hasattr(model.config, "image_size"):
-        raise InputError(f"a model {type(model).__name__}", where=where, expected="one of pictures, with image_size",
+        raise InputError(f"a model {type(model).__name__}", where=f"frozen encoder {folder}",
+                         expected="one of pictures, with image_size",
                          fix="name the folder of a SigLIP, CLIP or DINO")  # fmt: skip
     listed = Path(folder, "preprocessor_config.json")
     known = json.loads(listed.read_text()) if listed.is_file() else {}

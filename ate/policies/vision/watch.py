@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ate.errors import InputError
 from ate.policies.vision.eyes import Eyes, Floats, Scene
 from ate.sim.tasks import STATE_NAMES
@@ -51,11 +49,18 @@ class Watch:
 
         Pictures of all cameras with an instruction are looked at as they are; else those of the simulator's state are
         drawn; a state that was seen already stays.
+
+        Raises:
+            InputError: pictures without an instruction, or of another size.
         """
         images, eyes = observation.get("images", {}), self._eyes
         if images and set(eyes.encoder.config.cameras) <= set(images):
-            pictures = np.stack([images[name] for name in eyes.encoder.config.cameras])[None]
-            return eyes.shown_with(robot, qpos, pictures, [str(observation.get("task", ""))])
+            if not observation.get("task"):
+                raise InputError(
+                    "pictures without an instruction", where=f"observation of {robot}",
+                    expected="what is to be done, in words", fix="give it as task, say task='lift the cube'",
+                )  # fmt: skip
+            return eyes.shown_with(robot, qpos, eyes.encoder.stacked(images)[None], [str(observation["task"])])
         if state is None or state.shape[1] != len(STATE_NAMES):
             return state
         return self.see(robot, qpos, state)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ate.errors import InputError, install, nearest
+from ate.policies.vision.frozen import frozen
 from ate.policies.vision.instruction import every_sentence
 from ate.runs import checkpoint
 
@@ -53,16 +55,20 @@ def shipped() -> dict[str, Vectors]:
 
 
 def folder_of(model: str | Path, sentence: str) -> Path:
-    """The folder of the model, given or installed."""
+    """The folder of the model, given or installed.
+
+    Raises:
+        InputError: it is neither; `sentence` is one that needs it.
+    """
     if model:
         return Path(model)
-    found = find_spec(PACKAGE)
-    if found is None or found.origin is None:
+    package = find_spec(PACKAGE)
+    if package is None or package.origin is None:
         raise InputError(
             repr(sentence), where="instruction", expected="a sentence whose vector is shipped, or MiniLM installed",
             fix=f"{install('words')}, or say it otherwise: {nearest(sentence, shipped())}",
         )  # fmt: skip
-    return Path(found.origin).parent / "model"
+    return Path(package.origin).parent / "model"
 
 
 @torch.no_grad()
@@ -70,23 +76,22 @@ def embedded(sentences: Sequence[str], folder: Path) -> Vectors:
     """Vectors `(n, 384)` of sentences by the model in a folder: the mean over the tokens, of length 1.
 
     Raises:
-        InputError: transformers is not installed.
+        InputError: no such folder, or transformers is not installed.
     """
-    if find_spec("transformers") is None:
-        raise InputError(
-            "no package transformers", where="vectors of sentences", expected="it, to run MiniLM",
-            fix=install("words"),
-        )  # fmt: skip
-    from transformers import AutoModel, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
-    tokens = tokenizer(list(sentences), padding=True, return_tensors="pt")
+    model = frozen(folder, "MiniLM in")
+    tokens = _tokenizer(folder)(list(sentences), padding=True, return_tensors="pt")
     hidden: Tensor = model(**tokens).last_hidden_state
     seen = tokens["attention_mask"][..., None].float()
     mean = (hidden * seen).sum(1) / seen.sum(1)
     result: Vectors = torch.nn.functional.normalize(mean, dim=-1).numpy()
     return result
+
+
+@cache
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def write(file: Path = FILE, model: str | Path = "") -> Path:

@@ -55,6 +55,13 @@ def test_pictures_of_another_size_are_refused():
     assert caught.value.where == "encoder of pictures" and "(N, 2, 32, 32, 3)" in caught.value.expected
 
 
+def test_any_size_of_pictures_has_points_on_its_maps():
+    for size in (30, 33):
+        encoder = Encoder(EncoderConfig(size=size, maps=8, hidden=16, mixtures=2, words=4))
+        located = encoder(torch.zeros(1, 2, size, size, 3, dtype=torch.uint8), torch.zeros(1, 4))
+        assert located["wrist"].mean["object"].shape == (1, 3)
+
+
 def test_an_encoder_is_read_back_and_a_policy_is_none(tmp_path):
     encoder = Encoder(TINY, seed=3)
     encoder.save(tmp_path / "encoder.safetensors")

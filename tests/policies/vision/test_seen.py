@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from ate.data import load
 from ate.data.space import spaces
 from ate.errors import InputError
 from ate.policies import Policy, build
 from ate.policies.vision import Encoder, Eyes
-from ate.policies.vision.seen import EYES, eyes_of, is_seen, marks, see, seen_by
+from ate.policies.vision.seen import EYES, eyes_of, is_seen, see, seen_by, seen_marks, write
 from ate.robots.frames import Placement
 from ate.sim.rollout import rollout
 from ate.sim.tasks import STATE_NAMES
@@ -30,7 +31,7 @@ def test_a_seen_set_is_the_same_set_with_what_is_seen_in_place_of_the_state(pair
     # Nothing of where things are comes from the state.
     assert (np.abs(after[:, 9:17] - before[:, 9:17]) > 1e-6).mean() > 0.9
     np.testing.assert_allclose(after[:, 17:20], after[:, 9:12] - after[:, :3], atol=1e-6)
-    assert marks([episodes]) == [] and marks([episodes, seen]) == ["", eyes.digest]
+    assert seen_marks([episodes]) == [] and seen_marks([episodes, seen]) == ["", eyes.digest]
 
 
 def test_eyes_lie_beside_their_set_and_other_ones_are_refused(pair, eyes, tmp_path):
@@ -47,6 +48,20 @@ def test_eyes_lie_beside_their_set_and_other_ones_are_refused(pair, eyes, tmp_pa
     assert caught.value.where == str(file) and eyes.digest in caught.value.expected
 
 
+def test_a_seen_set_whose_eyes_cannot_be_written_is_not_there(pair, eyes, tmp_path, monkeypatch):
+    def full(self, file):
+        raise OSError("No space left on device")
+
+    seen = see(pair[0], eyes)
+    with monkeypatch.context() as patch:
+        patch.setattr(Eyes, "save", full)
+        with pytest.raises(InputError):
+            write(seen, eyes, tmp_path / "seen")
+    assert not list(tmp_path.iterdir())
+    write(seen, eyes, tmp_path / "seen")
+    assert eyes_of(load(tmp_path / "seen")).digest == eyes.digest
+
+
 def test_another_task_and_a_state_of_another_kind_are_refused(pair, eyes, make_set):
     with pytest.raises(InputError) as caught:
         see(pair[0], eyes.changed(task="push"))
@@ -57,11 +72,11 @@ def test_another_task_and_a_state_of_another_kind_are_refused(pair, eyes, make_s
 
 
 def test_words_and_pictures_both_count_in_what_is_seen():
-    eyes = Eyes(Encoder(TINY).eval(), "place", told="right")
+    eyes = Eyes(Encoder(TINY).eval(), "place", instruction="right")
     qpos, state = started("gen3", "place")
     scene = eyes.scene(state)
     rows = eyes.see("gen3", qpos, state, scene)
-    wrong = eyes.changed(told="wrong colour")
+    wrong = eyes.changed(instruction="wrong colour")
     listened = wrong.see("gen3", qpos, state, wrong.scene(state))
     assert np.abs(listened[:, 14:17] - rows[:, 14:17]).max() > 1e-5 and (listened[:, 20:] != rows[:, 20:]).any()
     pictures = eyes.pictures("gen3", qpos, state, scene)

@@ -56,6 +56,7 @@ def test_what_is_said_names_the_goal_or_the_other_marker():
     assert set(instructions("place", PLACE, PARAPHRASE)) <= set(sentences("place", held_out=True))
     own = instructions("place", PLACE, "not {other} but {goal}")
     assert own == [f"not {seen[1]} but {seen[0]}" for seen in colours]
+    assert set(instructions("lift", PLACE, "lift {it}")) == {"lift {it}"}
 
 
 def test_a_wrong_colour_needs_two_markers():
@@ -81,3 +82,22 @@ def test_a_sentence_without_a_vector_is_refused_with_the_way_out(monkeypatch):
     assert (
         caught.value.where == "instruction" and "[words]" in caught.value.fix and "'lift the cube'" in caught.value.fix
     )
+
+
+def test_a_model_in_a_folder_gives_sentences_of_ones_own_their_vectors(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fold", "the", "towel", "wipe", "table"]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))
+    transformers.BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    sizes = {"hidden_size": words.WIDTH, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    transformers.BertModel(transformers.BertConfig(**sizes, vocab_size=len(vocabulary))).save_pretrained(tmp_path)
+    both = words.vectors(["Fold the towel", "lift the cube", "wipe the table"], tmp_path)
+    np.testing.assert_allclose(np.linalg.norm(both, axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(both[1], words.vectors(["lift the cube"])[0])
+    # Shorter sentences are padded to the longest, which must not count.
+    (alone,) = words.vectors(["wipe the table"], tmp_path)
+    (padded, _) = words.vectors(["wipe the table", "fold the towel the towel the towel"], tmp_path)
+    np.testing.assert_allclose(padded, alone, atol=1e-5)
+    assert np.abs(both[0] - both[2]).max() > 1e-3
+    with pytest.raises(InputError):
+        words.vectors(["fold the towel"], tmp_path / "nowhere")
