@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 _CLONE = Path(__file__).resolve().parents[1]
 
@@ -62,3 +64,24 @@ def install(extra: str) -> str:
     if (_CLONE / "pyproject.toml").is_file():
         return f"pip install -e '{_CLONE}[{extra}]'"
     return f"pip install -e '.[{extra}]' in a clone of the workbench"
+
+
+def library(module: str, extra: str, *, where: str, use: str) -> ModuleType:
+    """A module of a package that not every installation has.
+
+    Args:
+        module: its name, e.g. `"pyarrow.parquet"`.
+        extra: what brings it, as `install`.
+        where: what asks for it.
+        use: what it does, e.g. `"reads parquet"`.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise InputError(
+            f"no {package}", where=where, expected=f"{package}, which {use}", fix=install(extra)
+        ) from error

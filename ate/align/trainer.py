@@ -141,6 +141,7 @@ class Stage:
 
         @tf32(device, config.precision == "tf32")
         def step(i: int) -> Mapping[str, Tensor]:
+            """One step; returns the terms of the loss."""
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * learning_rate_factor(config.schedule, i, self.steps)
             if working is not None:
@@ -210,6 +211,7 @@ class Stage:
         batch = self._draw(1, config, max(2, min(VALIDATION_CHUNKS, len(self.held))), generator)
 
         def validate(done: int) -> Mapping[str, float]:
+            """The terms of the held-out loss after so many steps, for the metric row."""
             self.vae.eval()
             with torch.no_grad():
                 terms = dict(losses(self.vae, config=config, **batch))
@@ -237,6 +239,7 @@ def network(vae: InfoVAE, config: AlignConfig) -> Network:
         return run
 
     def forward(x: Tensor, noise: Tensor) -> tuple[Tensor, Posterior, Tensor]:
+        """As `InfoVAE.forward`, of all processes' rows."""
         own, drawn = own_rows(x), own_rows(noise)
         if dtype == torch.bfloat16:
             own, drawn = own.to(dtype), drawn.to(dtype)

@@ -114,7 +114,14 @@ def sweep(file: Path | None, profile: str, folder: str, lams: str, clamps: str, 
     same command tries these again.
     """
     if file is not None and is_lerobot(file):
-        others = {**given, "clamps": clamps, "validate": validate, "axis": axes, "notebooks": notebooks}
+        others = {
+            **given,
+            "clamps": clamps,
+            "validate": validate,
+            "axis": axes,
+            "stacked": stacked,
+            "notebooks": notebooks,
+        }
         refuse_options({**others, "profile": None if profile == "demo" else profile})
         running = {name: given[name] for name in ("executor", "workers")}
         sweep_lerobot(file, _command(), folder, **running, lams=lams, seeds=seeds)

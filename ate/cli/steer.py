@@ -15,6 +15,8 @@ from ate.cli.steer_task import Task
 from ate.errors import InputError
 
 if TYPE_CHECKING:
+    from ate.data.episodes import Episodes
+    from ate.steer.guidance import Guidance
     from ate.steer.training import Trained
 
 # What of the options belongs to the optimiser; the rest is the guidance's.
@@ -49,7 +51,9 @@ METHODS = ("guidance", "retarget", "direct")
 @click.option("--accumulate", default=1, show_default=True, help="Batches a step.")
 @click.option("--max-grad-norm", default=math.inf, show_default=True, help="Bound of the gradient's norm.")
 @click.option("--ema", default=0.0, show_default=True, help="Decay of averaged weights, which are then the result.")
-@click.option("--precision", default="float32", show_default=True, help="Of the policy: float32 or bfloat16.")
+@click.option(
+    "--precision", default="float32", show_default=True, help="Of the policy: float32, tf32, bfloat16 or bf16."
+)
 @click.option("--evaluate-every", default=0, show_default=True,
               help="Steps between evaluations on a tenth of the episodes, then held out; 0 for none.")  # fmt: skip
 @click.option("--rollouts", default=0, show_default=True, help="Simulated episodes of each evaluation.")
@@ -86,24 +90,20 @@ def steer(
     from ate.steer.evaluation import Evaluation
     from ate.steer.finetuning import finetune
     from ate.steer.guidance_config import GuidanceConfig
-    from ate.steer.meter_run import dry_run
     from ate.steer.optim_config import OptimConfig
 
     optim = {name: options.pop(name) for name in OPTIM} | {"lr_schedule": "cosine" if cosine else "constant"}
     OptimConfig.of(optim)
     config = GuidanceConfig.of(guidance, {name: value for name, value in options.items() if value is not None})
-    policy = Policy.load(_existing(policy_file))
-    task = Task.on(policy, (adapt, robot), (pretrain, robot_pretrain), share)
-    known = accepted([task.pretrain] if task.pretrain else [], [task.data], policy.config.horizon, accept)
+    task = Task.on(Policy.load(_existing(policy_file)), (adapt, robot), (pretrain, robot_pretrain), share)
+    known = accepted([task.pretrain] if task.pretrain else [], [task.data], task.policy.config.horizon, accept)
     guided = None if method != "guidance" else task.guidance(folder, config)
     replay = task.replay if method == "retarget" or (guided and config.at_pretraining) else None
-    seed, evaluation, episodes, before = optim["seed"], None, task.episodes, ""
+    seed, evaluation, episodes = optim["seed"], None, task.episodes
     if evaluate_every or rollouts:
         episodes, held_out = episodes.split(HELD_OUT, seed)
         evaluation = Evaluation(held_out, evaluate_every or optim["steps"], rollouts, seed=seed, simulator=simulator)
-    if guided and not config.at_pretraining:
-        measured = dry_run(policy.moved_to(task.space), episodes, guided, batch=optim["batch"], seed=seed)
-        before = f"Before training: {measured.sentence(guided)}"
+    before = _before(task, episodes, guided, optim["batch"], seed) if guided else ""
     if meter_only:
         click.echo(before or "Nothing to measure before training: there is no guidance at the demonstrations.")
         return
@@ -111,11 +111,22 @@ def steer(
         if leader() and before:
             click.echo(before)
         trained = finetune(
-            policy, episodes, guided, replay=replay, space=task.space, directory=out, evaluation=evaluation, **optim
-        )
+            task.policy, episodes, guided, replay=replay, space=task.space, directory=out, evaluation=evaluation,
+            **optim,
+        )  # fmt: skip
         if leader():
             used = {"method": method, "share": share, "guidance": config.to_dict() if guided else None}
             _keep(trained, out, {**used, **optim, "max_grad_norm": str(optim["max_grad_norm"])}, task, known)
+
+
+def _before(task: Task, episodes: "Episodes", guided: "Guidance", batch: int, seed: int) -> str:
+    """What guidance would do, in a sentence; empty where it does not act at the demonstrations."""
+    from ate.steer.meter_run import dry_run
+
+    if guided.config.at_pretraining:
+        return ""
+    measured = dry_run(task.policy.moved_to(task.space), episodes, guided, batch=batch, seed=seed)
+    return f"Before training: {measured.sentence(guided)}"
 
 
 def _existing(checkpoint: Path) -> Path:

@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ate.errors import InputError, install
+from ate.errors import InputError, library
 
 # Pixels of the longer side of a picture that is shown.
 WIDEST = 160
@@ -50,19 +50,13 @@ class Clip(ABC):
         return shrunk(self.read([round(share * (self.rows - 1)) for share in shares]))
 
 
-def imaging(where: str) -> Any:
+def imaging(where: str) -> ModuleType:
     """Pillow's module of pictures.
 
     Raises:
         InputError: it is not installed.
     """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise InputError(
-            "no Pillow", where=where, expected="Pillow, which decodes pictures", fix=install("video")
-        ) from error
-    return Image
+    return library("PIL.Image", "video", where=where, use="is Pillow and decodes pictures")
 
 
 def shrunk(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ate.data.episodes import NAMED_BY, Episode
+from ate.data.episodes import NAMED_BY, Episode, Episodes
 from ate.data.formats.layout import Broken
 from ate.data.series import Series
 from ate.errors import InputError, nearest
@@ -64,6 +64,29 @@ def pick(item: Episode, source: str, joints: Sequence[str], profile: "Profile | 
         series[name] = Series((len(whole), len(index)), whole.where, fetch, whole.exact)
         attributes[attribute] = tuple(names[i] for i in index)
     return replace(item, series=series, attributes=attributes)
+
+
+def targets_alone(episodes: Episodes) -> Episodes:
+    """The set without commands (of commands: positions) that have no column for every joint, with a note in the ledger.
+
+    Steps of a tool or speeds are no targets of the joints. Whatever changes rows or columns of the joints calls this
+    first: it cannot change such commands likewise, and afterwards they may have as many columns by chance.
+    """
+    other = "action" if episodes.source == "qpos" else "qpos"
+    items, left = [], Counter[int]()
+    for item in episodes:
+        if item.has(other) and item.series[other].shape[1:] != item.series[episodes.source].shape[1:]:
+            left[item.series[other].shape[-1]] += 1
+            item = replace(item, series={name: rows for name, rows in item.series.items() if name != other})
+        items.append(item)
+    if not left:
+        return episodes
+    notes = (
+        f"{other} of {count} of {len(items)} episodes left out: {width} columns for {episodes.dof} joints."
+        for width, count in left.items()
+    )
+    ledger = replace(episodes.ledger, notes=(*episodes.ledger.notes, *notes))
+    return replace(episodes, items=tuple(items), ledger=ledger)
 
 
 def matching(names: Sequence[str], joints: Sequence[str], where: str) -> list[int]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ate.errors import InputError, install
+from ate.errors import InputError, library
 
 _ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
 # Videos of a set may take hundreds of gigabytes, and nothing is trained on them.
@@ -76,16 +76,11 @@ def _hub_roots() -> tuple[Path, ...]:
 
 
 def _fetched(identity: str) -> str:
+    hub = library("huggingface_hub", "hub", where=f"data set {identity!r}", use="fetches data sets")
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
     try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise InputError(
-            "no huggingface_hub", where=f"data set {identity!r}", expected="huggingface_hub, which fetches data sets",
-            fix=install("hub"),
-        ) from error  # fmt: skip
-    try:
-        return str(snapshot_download(identity, repo_type="dataset", allow_patterns=list(FETCHED)))
+        return str(hub.snapshot_download(identity, repo_type="dataset", allow_patterns=list(FETCHED)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise InputError(
             f"{type(error).__name__}: {str(error).splitlines()[0]:.200}", where=f"data set {identity!r}",

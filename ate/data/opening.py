@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ate.data.columns import targets_alone
 from ate.data.episodes import Episode, Episodes
 from ate.data.series import Series
 from ate.data.units import joints_now, profile_for
@@ -23,6 +24,8 @@ def fingers(episodes: Episodes) -> dict[int, Joint]:
 def with_opening(episodes: Episodes) -> Episodes:
     """The set with a last column `gripper` in place of its fingers, whose mean it is, as its profile declares them.
 
+    An action without a column for every joint is left out.
+
     Raises:
         InputError: no column that its profile knows to be a finger, or fingers of two arms.
     """
@@ -36,6 +39,7 @@ def with_opening(episodes: Episodes) -> Episodes:
         )
     rest = [i for i in range(episodes.dof) if i not in known]
     names = (*(episodes.joint_names[i] for i in rest), GRIPPER)
+    episodes = targets_alone(episodes)
     items = tuple(_opened(item, rest, known, names) for item in episodes)
     return replace(episodes, items=items, joint_names=names)
 
@@ -46,18 +50,15 @@ def opened(episodes: Episodes) -> Episodes:
 
 
 def _opened(item: Episode, rest: list[int], known: dict[int, Joint], names: tuple[str, ...]) -> Episode:
-    series = dict(item.series)
-    width = item.series["qpos"].shape
+    series, declared = dict(item.series), dict(item.declared)
     for name in ("qpos", "action"):
-        # An action of other columns is no target of these joints.
-        if name in series and series[name].shape == width:
-            values = item.read(name)
-            shares = [joint.affine[0] * values[:, i] + joint.affine[1] for i, joint in known.items()]
-            opening = np.clip(np.mean(shares, axis=0), 0.0, 1.0)
-            series[name] = Series.of(np.column_stack([values[:, rest], opening]).astype(np.float32), item.name)
-    declared = {
-        name: (*(columns[i] for i in rest), None) if len(columns) == width[1] else columns
-        for name, columns in item.declared.items()
-    }
+        if name not in series:
+            continue
+        values = item.read(name)
+        shares = [joint.affine[0] * values[:, i] + joint.affine[1] for i, joint in known.items()]
+        opening = np.clip(np.mean(shares, axis=0), 0.0, 1.0)
+        series[name] = Series.of(np.column_stack([values[:, rest], opening]).astype(np.float32), item.name)
+        if name in declared:
+            declared[name] = (*(declared[name][i] for i in rest), None)
     attributes = {**item.attributes, "joint_names": names, "units": "rad"}
     return replace(item, series=series, attributes=attributes, declared=declared)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ate.data.columns import targets_alone
 from ate.data.episodes import Episode, Episodes
 from ate.data.series import Series
 from ate.errors import InputError
@@ -30,6 +31,7 @@ def at_rate(episodes: Episodes, hz: float) -> Episodes:
     """
     if not (np.isfinite(hz) and hz > 0):
         raise InputError(f"{hz:g} Hz", where="rate", expected="steps a second above 0", fix="give, say, 20")
+    episodes = targets_alone(episodes)
     parts = {item.name: _parts(item) for item in episodes}
     items = tuple(_resampled(part, episodes, hz) for every in parts.values() for part in every)
     notes = tuple(
@@ -68,12 +70,7 @@ def _resampled(item: Episode, episodes: Episodes, hz: float) -> Episode:
     else:
         count = int((len(item) - 1) / rate * hz + 1e-9) + 1
         at = np.minimum(np.arange(count) * (rate / hz), len(item) - 1)
-    joints = item.series[episodes.source].shape if episodes.source in item.series else None
-    series = {
-        name: Series.of(_at(item.read(name), at, name), item.name)
-        for name, rows in item.series.items()
-        if name not in ("qpos", "action") or rows.shape == joints
-    }
+    series = {name: Series.of(_at(item.read(name), at, name), item.name) for name in item.series}
     return replace(item, series=series, attributes={**item.attributes, "rate_hz": float(hz)}, clock=None)
 
 

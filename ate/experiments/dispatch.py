@@ -130,10 +130,11 @@ def run(
         stacked: methods of a training seed are trained as one batched model. Such cells have keys of their own.
 
     Raises:
-        InputError: the executor is not installed, or files of the experiment cannot be read; or methods that cannot be
-            stacked, guided at pre-training observations say.
+        InputError: the executor is not installed, or files of the experiment cannot be read; methods that cannot be
+            stacked, guided at pre-training observations say; or cells that were trained there the other way.
     """
     requested = [(job.experiment, _cells(job, stacked)) for job in requests]
+    Store(folder).check_apart([cell for _, cells in requested for cell in cells])
     jobs = [
         SeedJob(experiment, tuple(cell for cell in cells if cell.seed == seed), str(folder), stacked)
         for experiment, cells in requested

@@ -1,6 +1,7 @@
 """Cells: one method, one training seed, one set of settings; named by a hash of all that its result depends on.
 
     results/cells/<hash>.json    its result, whole or absent; a cell that has one is never trained again
+    results/cells/<hash>.stacked.json   the same where the methods of its seed were trained as one batched model
     results/failed/<hash>.json   why it has none; the next call tries it again
     results/locks/<hash>         held by the process that trains it, so that no two train the same cell
 
@@ -28,6 +29,8 @@ from ate.sim.gym_address import of_result
 # Part of every hash: raised when the same settings come to mean another result.
 FORMAT = 3
 SHOWN = 16
+# A way out of results of two kinds in one folder.
+APART = "give another folder: --run"
 ELSEWHERE = ("policy", "tool_policy", "alignment", "variants", "adapt", "pretrain")
 
 
@@ -39,11 +42,23 @@ class Cell:
         method: what is trained.
         seed: training seed.
         key: hash of what the result depends on.
+        alone: of a cell whose methods are stacked, the key that it has where it is trained alone; else empty.
     """
 
     method: MethodSpec
     seed: int
     key: str
+    alone: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """Of its result; one name for all companies in which a method is stacked."""
+        return f"{self.alone[:SHOWN]}.stacked.json" if self.alone else f"{self.key[:SHOWN]}.json"
+
+    @property
+    def otherwise(self) -> "Cell":
+        """The same trained the other way: alone if it is stacked, stacked if it is alone; for its file name."""
+        return replace(self, key=self.alone or self.key, alone="" if self.alone else self.key)
 
 
 def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Sequence[int]) -> list[Cell]:
@@ -78,7 +93,7 @@ def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Seque
 def stacked_cells(cells: Sequence[Cell]) -> list[Cell]:
     """The cells of one training seed as they are when their methods are stacked: each depends on all of them."""
     company = sorted({cell.key for cell in cells})
-    return [replace(cell, key=content_key(["stacked", cell.key, company])) for cell in cells]
+    return [replace(cell, key=content_key(["stacked", cell.key, company]), alone=cell.key) for cell in cells]
 
 
 @dataclass(frozen=True)
@@ -93,11 +108,11 @@ class Store:
 
     def file(self, cell: Cell) -> Path:
         """Where its result is, or will be."""
-        return self.folder / "cells" / f"{cell.key[:SHOWN]}.json"
+        return self.folder / "cells" / cell.file_name
 
     def failure_file(self, cell: Cell) -> Path:
         """Where the reason is kept if it has none."""
-        return self.folder / "failed" / f"{cell.key[:SHOWN]}.json"
+        return self.folder / "failed" / cell.file_name
 
     def has(self, cell: Cell) -> bool:
         """Whether it is done."""
@@ -112,9 +127,27 @@ class Store:
         result = RunResult.from_tree(read_json(self.file(cell)))
         if result.cell != cell.key:
             got, expected = f"the result of cell {result.cell[:SHOWN] or 'none'}", f"that of {cell.key[:SHOWN]}"
-            fix = "remove the file; the cell is then trained again"
+            fix = APART if cell.alone else "remove the file; the cell is then trained again"
             raise InputError(got, where=str(self.file(cell)), expected=expected, fix=fix)
         return replace(result, spec=cell.method)
+
+    def check_apart(self, cells: Sequence[Cell]) -> None:
+        """Refuse cells that were trained here the other way, or stacked with other methods.
+
+        Each of them would have two results, and reports of the folder would count both.
+
+        Raises:
+            InputError: one was.
+        """
+        for cell in cells:
+            if self.has(cell.otherwise):
+                ways = ("alone", "stacked") if cell.alone else ("stacked", "alone")
+                raise InputError(
+                    f"{cell.method.name}, seed {cell.seed}, trained {ways[0]}", where=str(self.file(cell.otherwise)),
+                    expected=f"cells that are trained {ways[1]}: reports would count both", fix=APART,
+                )  # fmt: skip
+            if cell.alone and self.has(cell):
+                self.read(cell)
 
     def write(self, cell: Cell, result: RunResult) -> None:
         """Keep a result, and remove an earlier failure."""

@@ -57,21 +57,29 @@ class Recorded:
 
     def _images(self, row: int) -> dict[str, NDArray[np.uint8]]:
         """What the cameras of its episode saw at a row; empty where there are none."""
-        index = int(np.searchsorted(self._ends, row, side="right"))
+        index, own = (int(part[0]) for part in self.places(np.array([row])))
         if index not in self._clips:
             self._clips[index] = clips(self.episodes, index)
-        start = int(self._ends[index]) - len(self.episodes[index])
-        return {short(name): clip.read([row - start])[0] for name, clip in self._clips[index].items()}
+        return {short(name): clip.read([own])[0] for name, clip in self._clips[index].items()}
+
+    def places(self, rows: Rows) -> tuple[Rows, Rows]:
+        """The episode of each row, and which of its rows that is, `(n,)` each."""
+        index = np.searchsorted(self._ends, rows, side="right")
+        return index, rows - (self._ends[index] - self.episodes.lengths[index])
 
     @cached_property
     def _ends(self) -> Rows:
         """The row after the last one of each episode."""
         return np.cumsum(self.episodes.lengths)
 
+    @cached_property
+    def _series(self) -> NDArray[np.float32]:
+        """The series that chunks are cut from, at every row."""
+        return np.concatenate([self.episodes.series(i) for i in range(len(self.episodes))])
+
     def chunks(self, rows: Rows, horizon: int) -> NDArray[np.float64]:
         """The chunks that follow these rows, `(n, horizon, joints)`; an episode's last row is repeated."""
-        series = np.concatenate([self.episodes.series(i) for i in range(len(self.episodes))]).astype(np.float64)
         last = self._ends[np.searchsorted(self._ends, rows, side="right")] - 1
         steps = rows[:, None] + lead(self.episodes) + np.arange(horizon)
-        chunks: NDArray[np.float64] = series[np.minimum(steps, last[:, None])]
+        chunks: NDArray[np.float64] = self._series[np.minimum(steps, last[:, None])].astype(np.float64)
         return chunks

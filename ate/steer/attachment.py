@@ -253,20 +253,34 @@ def attach(
         guidance, known = alignment, None
     else:
         guidance, known = Guidance.of(alignment, config, goals=goals, **options), alignment
-    ours = hook_point.kind == "ours"
-    if known is None or ours:
-        own = "a Guidance acts in the policy's own units" if known is None else "ours has its own"
-        _refuse_given(("joints= or statistics=", f"neither: {own}", "leave both away"), joints, statistics)
-    if known is not None and ours:
-        check_guidance(unwrapped(policy), guidance, unwrapped(policy).spaces[0])
-    elif known is not None:
-        ask_for(known, unwrapped(policy), joints, statistics)
-        check_rate(known, rate_hz)
-        # The policy's own columns, which the first batch shows.
-        guidance = replace(guidance, slots=None, mask=None)
+    guidance = _fitted(guidance, known, policy, hook_point.kind == "ours", joints, statistics, rate_hz)
     place = None if device is None else pick_device(device)
     hook = PredictionHook(hook_point, guidance, known, joints, statistics, rate_hz is None, seed, place)
     return Attachment(policy, hook)
+
+
+def _fitted(
+    guidance: Guidance,
+    alignment: Alignment | None,
+    policy: Any,
+    ours: bool,
+    joints: Sequence[str] | None,
+    statistics: Statistics | None,
+    rate_hz: float | None,
+) -> Guidance:
+    """The guidance in the policy's columns, after a look at whether it is the policy's; errors as `attach`."""
+    if alignment is None or ours:
+        own = "a Guidance acts in the policy's own units" if alignment is None else "ours has its own"
+        _refuse_given(("joints= or statistics=", f"neither: {own}", "leave both away"), joints, statistics)
+    if alignment is None:
+        return guidance
+    if ours:
+        check_guidance(unwrapped(policy), guidance, unwrapped(policy).spaces[0])
+        return guidance
+    ask_for(alignment, unwrapped(policy), joints, statistics)
+    check_rate(alignment, rate_hz)
+    # The policy's own columns, which the first batch shows.
+    return replace(guidance, slots=None, mask=None)
 
 
 def _refuse_given(words: tuple[str, str, str], *arguments: object) -> None:

@@ -31,6 +31,8 @@ from ate.steer.optim_config import OptimConfig
 
 # What differs from the default of `OptimConfig`.
 DEFAULTS: Mapping[str, Any] = MappingProxyType({"learning_rate": 1e-4, "weight_decay": 1e-2, "max_grad_norm": 1.0})
+# Products in float32, or by autocast; weights that are in bf16 stay so.
+PRECISIONS = ("float32", "bfloat16")
 ROWS = 40
 
 
@@ -71,31 +73,26 @@ def finetune_rdt(
         options: of `OptimConfig`; `precision="bfloat16"` for autocast.
 
     Raises:
-        InputError: an option is unknown or out of range, averaged weights are asked for, or the alignment has another
-            horizon, other joints or another rate.
+        InputError: an option is unknown or out of range, averaged weights or another precision are asked for, or the
+            alignment has another horizon, other joints or another rate.
     """
-    optim = OptimConfig.of({**DEFAULTS, **options})
-    if optim.ema:
-        fix = "leave ema away"
-        raise InputError(f"ema {optim.ema:g}", where="fine-tuning of RDT", expected="no averaged weights", fix=fix)
+    optim = _checked(options)
     device = next(runner.parameters()).device
     trained = [weight for weight in runner.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=optim.learning_rate, weight_decay=optim.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, optim.learning_rate_factor)
-    half = optim.precision == "bfloat16"
-    guidance = Guidance.of(alignment, config) if isinstance(alignment, Alignment) else alignment
     kept = TrainedWeights(runner)
-    identity = _identity(samples, optim, guidance, base, [*kept.state_dict()])
+    identity = _identity(samples, optim, alignment, config, base, [*kept.state_dict()])
     hooks, guided = ExitStack(), list[Attachment]()
 
     def step(index: int) -> dict[str, Tensor]:
-        if guidance is not None and not guided:
-            # Now, and not before: a finished run is read from disk and has no step.
-            guided.append(hooks.enter_context(guided_rdt(runner, samples, alignment or guidance, config)))
+        """One step; guidance begins with the first, since a finished run is read from disk and has none."""
+        if alignment is not None and not guided:
+            guided.append(hooks.enter_context(guided_rdt(runner, samples, alignment, config)))
         total = torch.zeros((), device=device)
         for part in range(optim.accumulate):
             batch = _drawn(samples, optim, index, part)
-            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            with torch.autocast(device.type, torch.bfloat16, enabled=optim.precision == "bfloat16"):
                 loss = runner.compute_loss(**{name: tensor.to(device) for name, tensor in batch.items()})
             (loss / optim.accumulate).backward()
             total += loss.detach() / optim.accumulate
@@ -106,15 +103,30 @@ def finetune_rdt(
         return {"loss": total}
 
     state: dict[str, Stateful | torch.Generator] = {"policy": kept, "optimizer": optimizer, "schedule": schedule}
-    every = max(1, optim.steps // ROWS)
+    logged: dict[str, Any] = {"log_every": max(1, optim.steps // ROWS), "label": "fine-tune RDT"}
     runner.train()
     with hooks:
-        rows = train(
-            step, state, optim.steps, directory=directory, identity=identity, log_every=every, label="fine-tune RDT"
-        )
+        rows = train(step, state, optim.steps, directory=directory, identity=identity, **logged)
     runner.eval()
     loss = [{"step": row["step"], "loss": row["loss"]} for row in rows]
     return RdtTraining(loss, guided[0].rows, guided[0].verdict) if guided else RdtTraining(loss, [], "")
+
+
+def _checked(options: dict[str, Any]) -> OptimConfig:
+    """How RDT is optimised, after a look at whether this is made for it.
+
+    Raises:
+        InputError: as `finetune_rdt`, of its options.
+    """
+    optim = OptimConfig.of({**DEFAULTS, **options})
+    for name, ok, expected in (
+        ("ema", not optim.ema, "no averaged weights"),
+        ("precision", optim.precision in PRECISIONS, " or ".join(PRECISIONS)),
+    ):
+        if not ok:
+            got, fix = f"{name} {getattr(optim, name)}", f"leave {name} away"
+            raise InputError(got, where="fine-tuning of RDT", expected=expected, fix=fix)
+    return optim
 
 
 def guided_rdt(
@@ -142,9 +154,17 @@ def _drawn(samples: Samples, optim: OptimConfig, index: int, part: int) -> dict[
     return {**batch, "noise": torch.from_numpy(noise), "timesteps": torch.from_numpy(levels)}
 
 
-def _identity(samples: Samples, optim: OptimConfig, guidance: Guidance | None, base: str, trained: list[str]) -> str:
+def _identity(
+    samples: Samples,
+    optim: OptimConfig,
+    alignment: Alignment | Guidance | None,
+    config: GuidanceConfig | str | None,
+    base: str,
+    trained: list[str],
+) -> str:
     """SHA-256 over data, conditions, optimisation, guidance and what is trained."""
     conditions, guiding = samples.conditions, list[Any]()
+    guidance = Guidance.of(alignment, config) if isinstance(alignment, Alignment) else alignment
     if guidance is not None:
         weights = (weight.cpu().numpy() for weight in guidance.vae.state_dict().values())
         guiding = [guidance.config.to_dict(), array_digest(*weights)]

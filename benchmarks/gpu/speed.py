@@ -32,6 +32,7 @@ def stage_one(notes: Notes) -> None:
         repeats = 2 if notes.quick else max(3, 640 // batch)
 
         def measured(make: Callable[[], Callable[[], None]], config: AlignConfig = config, repeats: int = repeats):  # type: ignore[no-untyped-def]
+            """Of the step that `make` returns: throughput, share of the peak, kernels."""
             step = make()
             took = seconds(step, notes.device, repeats, 2 if notes.quick else 5)
             share = flops(WIDTH, config) / took / most
@@ -42,6 +43,7 @@ def stage_one(notes: Notes) -> None:
             network: type, fused: bool, precision: str = "auto", capturable: bool = False,
             config: AlignConfig = config, shape: VAEConfig = shape,
         ) -> Callable[[], None]:  # fmt: skip
+            """A step of a network in a precision."""
             torch.manual_seed(0)
             own = replace(config, precision=precision)
             return stepper(network(shape), WIDTH, own, notes.device, fused, capturable)

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from ate.data import load
+from ate.data.convert import convert
+from ate.data.doctor.examination import examine
+from ate.data.doctor.report import FAIL
+from ate.data.loading import DataSet
 from ate.data.opening import opened, with_opening
 from ate.data.placements import is_placed
+from ate.data.rate import at_rate
 from ate.errors import InputError
 from tests.conftest import REAL, write_episode
 
@@ -30,6 +35,18 @@ def test_people_recorded_fingers_and_tool_motion_says_all_once_they_are_one_open
     assert not is_placed(sawyer) and is_placed(opened(sawyer))
     opening = opened(sawyer)[0].qpos[:, 7]
     assert opening.min() >= 0 and opening.max() <= 1 and np.ptp(opening) > 0.5
+
+
+def test_commands_that_are_no_targets_of_the_joints_do_not_become_some(tmp_path):
+    # Speeds of seven joints and a gripper's command: as many columns as the joints have once the fingers are one.
+    sawyer = load(REAL / "robosuite_sawyer" / "hdf5").select([0, 1])
+    assert (sawyer.dof, sawyer[0].series["action"].shape[1]) == (9, 8)
+    made = with_opening(sawyer)
+    assert made.dof == 8 and not any(item.has("action") for item in made)
+    assert any("action of 2 of 2 episodes left out: 8 columns for 9 joints" in note for note in made.ledger.notes)
+    convert(at_rate(made, 20), tmp_path / "sawyer")
+    report = examine(DataSet(str(tmp_path / "sawyer")))
+    assert not [finding.code for finding in report.findings if finding.level == FAIL]
 
 
 def test_a_set_without_known_fingers_stays_as_it_is(make_set):

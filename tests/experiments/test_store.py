@@ -8,7 +8,7 @@ import pytest
 from ate.errors import InputError
 from ate.experiments import Executor, JobSpec, MethodSpec, comparison
 from ate.experiments.dispatch import CellsFailed, CellsMissing, run
-from ate.experiments.store import SeedJob, Store, cells_of
+from ate.experiments.store import SeedJob, Store, cells_of, load_results
 from ate.runs.files import write_json
 from ate.steer import GuidanceConfig
 from ate.steer.guidance_config import PRESETS
@@ -66,28 +66,52 @@ def test_only_what_is_missing_is_trained(experiment, tmp_path, monkeypatch):
     assert asked[2:] == [["scratch"]]
 
 
+STACKED = [MethodSpec("direct"), *(
+    MethodSpec(f"{lam}", encoder="aligned", guidance=GuidanceConfig(lam=lam, clamp=0.1, energy_at="x_t"))
+    for lam in (1.0, 2.0)
+)]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_stacked_methods_are_cells_of_their_own_that_depend_on_their_company(experiment, tmp_path):
-    methods = [MethodSpec("direct"), *(
-        MethodSpec(f"{lam}", encoder="aligned", guidance=GuidanceConfig(lam=lam, clamp=0.1, energy_at="x_t"))
-        for lam in (1.0, 2.0)
-    )]  # fmt: skip
-    alone = run(ask(experiment, methods), tmp_path, HERE).results
-    stacked = run(ask(experiment, methods), tmp_path, HERE, stacked=True).results
+    alone = run(ask(experiment, STACKED), tmp_path / "alone", HERE).results
+    stacked = run(ask(experiment, STACKED), tmp_path, HERE, stacked=True).results
     for one, other in zip(alone, stacked, strict=True):
         assert one.cell != other.cell and one.method == other.method
         assert [row["loss"] for row in other.loss] == pytest.approx([row["loss"] for row in one.loss], rel=1e-3)
-    fewer = run(ask(experiment, methods[:2]), tmp_path, HERE, stacked=True).results
+    fewer = run(ask(experiment, STACKED[:2]), tmp_path / "fewer", HERE, stacked=True).results
     assert not {result.cell for result in fewer} & {result.cell for result in (*alone, *stacked)}
     # Where one of them is missing all are trained again; nothing is otherwise.
-    file = tmp_path / "cells" / f"{stacked[1].cell[:16]}.json"
-    other = tmp_path / "cells" / f"{stacked[2].cell[:16]}.json"
+    file, other = (tmp_path / "cells" / f"{result.cell[:16]}.stacked.json" for result in alone[1:])
     before = other.stat().st_mtime_ns
-    run(ask(experiment, methods), tmp_path, HERE, stacked=True)
+    run(ask(experiment, STACKED), tmp_path, HERE, stacked=True)
     assert other.stat().st_mtime_ns == before
     file.unlink()
-    again = run(ask(experiment, methods), tmp_path, HERE, stacked=True).results
+    again = run(ask(experiment, STACKED), tmp_path, HERE, stacked=True).results
     assert stripped(again) == stripped(stacked) and other.stat().st_mtime_ns > before
+
+
+def test_no_method_and_seed_is_trained_both_alone_and_stacked_in_one_folder(experiment, tmp_path, monkeypatch):
+    """Reports read every cell of a folder: two results of one method and seed would both count."""
+    made = run(ask(experiment, STACKED[:1]), tmp_path / "made", HERE).results
+    given = lambda _, methods, *__: [replace(made[0], spec=method) for method in methods]  # noqa: E731
+    monkeypatch.setattr("ate.experiments.store.run_seed", given)
+
+    def ran(folder, methods, stacked, seeds=(0,)):
+        return run(ask(experiment, methods, seeds), tmp_path / folder, HERE, stacked=stacked).results
+
+    ran("alone", STACKED, False)
+    ran("stacked", STACKED, True)
+    for folder, methods, stacked in (("alone", STACKED, True), ("stacked", STACKED[1:2], False)):
+        with pytest.raises(InputError) as refused:
+            ran(folder, methods, stacked)
+        assert "--run" in refused.value.fix and folder in refused.value.got
+    with pytest.raises(InputError) as refused:
+        ran("stacked", STACKED[:2], True)
+    assert "--run" in refused.value.fix
+    # Other seeds, as those that validate a winner, may be trained alone.
+    ran("stacked", STACKED[:2], False, seeds=(1,))
+    assert len(load_results(tmp_path / "stacked")) == 5 and len(load_results(tmp_path / "alone")) == 3
 
 
 def test_guidance_at_pretraining_observations_is_not_stacked(experiment, tmp_path):

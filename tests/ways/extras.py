@@ -23,23 +23,25 @@ from tests.policies.rdt import tiny
 from tests.ways.taking import way
 from tests.ways.worlds import world
 
-# Site → the module that is missing, the package that brings it, and what asks for it.
-MISSING = {
-    "data/clip.py imaging": ("PIL", "pillow", lambda p: imaging("pictures")),
-    "data/formats/parquet.py arrow": ("pyarrow", "pyarrow", lambda p: load(makers.lerobot_v3(p.set))),
-    "data/formats/zarr.py library": ("zarr", "zarr", lambda p: load(p.set)),
-    "data/hub.py _fetched": ("huggingface_hub", "huggingface_hub", lambda p: located("user/arm", download=True)),
-    "experiments/model_card.py Model.push#2": (
-        "huggingface_hub", "huggingface_hub", lambda p: Model.of(world().folder / "policy.safetensors").push("a/b"),
+LIBRARY = "errors.py library"
+# Site, the module that is missing, the package that brings it, and what asks for it.
+MISSING = (
+    (LIBRARY, "PIL.Image", "pillow", lambda p: imaging("pictures")),
+    (LIBRARY, "pyarrow.parquet", "pyarrow", lambda p: load(makers.lerobot_v3(p.set))),
+    (LIBRARY, "zarr", "zarr", lambda p: load(p.set)),
+    (LIBRARY, "huggingface_hub", "huggingface_hub", lambda p: located("user/arm", download=True)),
+    (LIBRARY, "huggingface_hub", "huggingface_hub", lambda p: download()),
+    (LIBRARY, "peft", "peft", lambda p: with_lora(tiny.runner())),
+    (LIBRARY, "diffusers", "diffusers", lambda p: tiny.runner()),
+    (
+        "experiments/model_card.py Model.push#2", "huggingface_hub", "huggingface_hub",
+        lambda p: Model.of(world().folder / "policy.safetensors").push("a/b"),
     ),
-    "policies/rdt/loading.py download": ("huggingface_hub", "huggingface_hub", lambda p: download()),
-    "policies/rdt/lora.py with_lora#2": ("peft", "peft", lambda p: with_lora(tiny.runner())),
-    "policies/rdt/runner.py _schedulers": ("diffusers", "diffusers", lambda p: tiny.runner()),
-    "policies/vision/frozen.py frozen#2": ("transformers", "transformers", lambda p: _frozen(p.path)),
-    "robots/engine.py engine": ("mujoco", "mujoco", lambda p: engine()),
-    "viz/rerun_file.py sdk": ("rerun", "rerun_sdk", lambda p: sdk()),
-    "viz/video.py mp4": ("av", "av", lambda p: mp4(np.zeros((1, 8, 8, 3), np.uint8), 20)),
-}  # fmt: skip
+    ("policies/vision/frozen.py frozen#2", "transformers", "transformers", lambda p: _frozen(p.path)),
+    ("robots/engine.py engine", "mujoco", "mujoco", lambda p: engine()),
+    ("viz/rerun_file.py sdk", "rerun", "rerun_sdk", lambda p: sdk()),
+    ("viz/video.py mp4", "av", "av", lambda p: mp4(np.zeros((1, 8, 8, 3), np.uint8), 20)),
+)  # fmt: skip
 
 
 def _frozen(folder):
@@ -51,9 +53,7 @@ def _extras():
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
-def _row(site):
-    module, package, ask = MISSING[site]
-
+def _row(site, module, package, ask):
     @way(site)
     def steps(p):
         """Take the module away, and look for its package in the extra that is named."""
@@ -62,7 +62,6 @@ def _row(site):
         if module == "zarr":
             recorded.replay_buffer(p.set)
         p.patch.setitem(sys.modules, module, None)
-        p.patch.setitem(sys.modules, f"{module}.parquet", None)
         extra = yield lambda: ask(p), r"^pip install -e '[^']*\[(\w+)\]'$"
         assert package in {re.split(r"[\W]", item.replace("-", "_"))[0] for item in _brought(extra)}, extra
 
@@ -76,8 +75,8 @@ def _brought(extra):
         yield from (part for name in inner[1].split(",") for part in _brought(name)) if inner else [item]
 
 
-for _site in MISSING:
-    _row(_site)
+for _missing in MISSING:
+    _row(*_missing)
 
 
 @way("policies/lerobot_actor.py LeRobotActor.load")

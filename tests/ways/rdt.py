@@ -169,11 +169,12 @@ def _(p):
         TunedPolicy.load(p.path)
 
 
-@way("steer/rdt_finetuning.py finetune_rdt")
+@way("steer/rdt_finetuning.py _checked")
 def _(p):
     new = shared()[1]
     samples = Samples.of(new, conditions(p, new), CONFIG)
-    options = {"steps": 1, "batch": 2, "ema": 0.9}
-    name = yield lambda: finetune_rdt(rdt_task(p).runner(), samples, **options), r"leave (\w+) away"
-    del options[name]
+    options = {"steps": 1, "batch": 2, "ema": 0.9, "precision": "bf16"}
+    for _ in range(2):
+        name = yield lambda: finetune_rdt(rdt_task(p).runner(), samples, **options), r"leave (\w+) away"
+        del options[name]
     finetune_rdt(rdt_task(p).runner(), samples, **options)

@@ -58,7 +58,7 @@ def rdt_task(p, **changes):
 class Hearing(LanguageEncoder):
     """An encoder of words without weights."""
 
-    digest = "hearing"
+    digest = weights_digest = "hearing"
 
     def __call__(self, text):
         return torch.ones(1 + len(text.split()), self.width)

@@ -3,13 +3,14 @@
 import json
 from dataclasses import replace
 
+from ate.cli.compare import sweep
 from ate.experiments import MethodSpec
 from ate.experiments.lerobot_runs import read, successes
 from ate.experiments.model_card import Model
 from ate.experiments.stats.comparisons import differences
 from ate.experiments.stats.pairing import outcomes
 from ate.experiments.stats.selection import searched, validation
-from ate.experiments.store import SeedJob, Store, cells_of
+from ate.experiments.store import Cell, SeedJob, Store, cells_of
 from ate.experiments.winner import read_winner, winner
 from ate.steer import GuidanceConfig
 from tests.experiments import test_lerobot_runs
@@ -112,6 +113,16 @@ def _(p):
     store.file(cell).unlink()
     SeedJob(_experiment(), (cell,), str(p.path))()
     assert store.read(cell).cell == cell.key
+
+
+@way("experiments/store.py Store.check_apart")
+def _(p):
+    made, store = result("direct", 0, 0.5), Store(p.path)
+    cell = Cell(made.spec, 0, "k" * 64)
+    store.write(cell.otherwise, made)
+    option = yield lambda: store.check_apart([cell]), r"another folder: (--run)$"
+    assert option in {name for item in sweep.params for name in item.opts}
+    Store(p.path / "other").check_apart([cell])
 
 
 @way("experiments/winner.py read_winner", "experiments/winner.py read_winner#2", "experiments/winner.py read_winner#3",

@@ -209,7 +209,7 @@ def _(p):
     assert command == "download user/arm" and kind == "--repo-type dataset" and hf
 
 
-@way("data/hub.py _fetched#2")
+@way("data/hub.py _fetched")
 def _(p):
     p.patch.setenv("HF_HOME", str(p.path / "hf"))
 

@@ -12,7 +12,7 @@ import numpy as np
 from cachetools import LRUCache
 
 from ate.data.formats.layout import MOST_BYTES, refusing
-from ate.errors import InputError, install
+from ate.errors import InputError, library
 
 # Neighbouring episodes share a row group, which is packed as a whole: what was unpacked is kept for the next.
 KEPT_BYTES = 256 * 2**20
@@ -30,13 +30,7 @@ def arrow(where: str) -> ModuleType:
     Raises:
         InputError: it is not installed.
     """
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError(
-            "no pyarrow", where=where, expected="pyarrow, which reads parquet", fix=install("lerobot")
-        ) from error
-    return pyarrow.parquet
+    return library("pyarrow.parquet", "lerobot", where=where, use="reads parquet")
 
 
 @contextmanager
@@ -46,7 +40,7 @@ def opened(file: Path) -> Iterator[Any]:
     Raises:
         InputError: it is missing or unreadable.
     """
-    library = arrow(str(file))
+    reader = arrow(str(file))
     # Errors of the library are kinds of these; an overflow is a count that no file can hold.
     wrong = (OSError, ValueError, KeyError, TypeError, NotImplementedError, MemoryError, OverflowError)
     with refusing(file, "a parquet file", *wrong):
@@ -55,7 +49,7 @@ def opened(file: Path) -> Iterator[Any]:
             held = _parsed.get(stamp)
         known = held[0] if held else None
         # Thrift limits: a footer that promises more than the file holds must not become memory.
-        with library.ParquetFile(
+        with reader.ParquetFile(
             file, metadata=known, thrift_string_size_limit=2**28, thrift_container_size_limit=2**24
         ) as handle:
             if held is None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from zipfile import BadZipFile
 
@@ -21,7 +20,7 @@ from ate.data.formats.episode_ends import OUTCOMES, outcomes
 from ate.data.formats.layout import MOST_BYTES, Broken, check_matrix, confined, refusing, timed
 from ate.data.ledger import Keys
 from ate.data.series import Series
-from ate.errors import InputError, install
+from ate.errors import InputError, library
 
 NAME = "zarr"
 EXPECTS = "a zarr store with arrays in 'data' and 'meta/episode_ends'"
@@ -80,20 +79,6 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
             yield Broken(name, store, error)
 
 
-def library(where: str) -> ModuleType:
-    """The library that reads zarr.
-
-    Raises:
-        InputError: it is not installed.
-    """
-    try:
-        import zarr
-    except ImportError as error:
-        expected, fix = "zarr, which reads zarr stores", install("zarr")
-        raise InputError("no zarr", where=where, expected=expected, fix=fix) from error
-    return zarr
-
-
 @contextmanager
 def opened(store: Path) -> Iterator[Any]:
     """The root group, for reading; whatever the library reports becomes one message that names the store.
@@ -101,7 +86,7 @@ def opened(store: Path) -> Iterator[Any]:
     Raises:
         InputError: it is no store, or cannot be read.
     """
-    module = library(str(store))
+    module = library("zarr", "zarr", where=str(store), use="reads zarr stores")
     # Errors of zarr and of its codecs are kinds of these.
     wrong = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, TypeError)
     with refusing(store, "a zarr store with its metadata", *wrong, ValueError, BadZipFile):

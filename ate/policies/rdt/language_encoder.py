@@ -52,9 +52,14 @@ class LanguageEncoder:
         return cls(folder, config.d_model, most, torch.device(device))
 
     @cached_property
+    def weights_digest(self) -> str:
+        """What the encoder is known by, on any device."""
+        return folder_digest(self.folder)
+
+    @property
     def digest(self) -> str:
-        """What embeddings depend on."""
-        return f"{folder_digest(self.folder)}-{self.device.type}"
+        """What embeddings depend on: a GPU computes them in bfloat16."""
+        return f"{self.weights_digest}-{self.device.type}"
 
     @torch.inference_mode()
     def __call__(self, text: str) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ate.errors import InputError, install
+from ate.errors import InputError, library
 from ate.policies.rdt.release import Release
 from ate.policies.rdt.runner import Runner, RunnerConfig
 from ate.policies.rdt.transformer import RDT
@@ -81,14 +81,9 @@ def download(repository: str = "robotics-diffusion-transformer/rdt-1b", folder: 
     Raises:
         InputError: huggingface_hub is not installed.
     """
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        raise InputError(
-            "no huggingface_hub", where="RDT download", expected="the hub's client", fix=install("rdt")
-        ) from error
+    hub = library("huggingface_hub", "rdt", where="RDT download", use="fetches weights")
     patterns = ["*.json", "*.safetensors", "*.bin"]
-    return Path(snapshot_download(repository, local_dir=folder, allow_patterns=patterns))
+    return Path(hub.snapshot_download(repository, local_dir=folder, allow_patterns=patterns))
 
 
 def weight_file(path: Path) -> Path:

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from ate.errors import InputError, install
+from ate.errors import InputError, library
 
 # Every linear map of the attentions; the norms, embeddings and read-out stay as they were.
 TARGETS = ("qkv", "q", "kv", "proj")
@@ -27,13 +27,8 @@ def with_lora(runner: nn.Module, rank: int = 16, alpha: int | None = None, **opt
     """
     if rank < 1:
         raise InputError(str(rank), where="LoRA rank", expected="at least 1", fix="use 8 or 16")
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError as error:
-        raise InputError(
-            "no peft", where="LoRA", expected="the package that makes adapters", fix=install("lora")
-        ) from error
-    config = LoraConfig(r=rank, lora_alpha=alpha or rank, target_modules=list(TARGETS), **options)
+    peft = library("peft", "lora", where="LoRA", use="makes adapters")
+    config = peft.LoraConfig(r=rank, lora_alpha=alpha or rank, target_modules=list(TARGETS), **options)
     runner.requires_grad_(False)
-    inject_adapter_in_model(config, runner.get_submodule("model"))
+    peft.inject_adapter_in_model(config, runner.get_submodule("model"))
     return runner

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ate.errors import InputError, install
+from ate.errors import InputError, library
 from ate.policies.rdt.transformer import RDT
 
 
@@ -181,13 +181,8 @@ def _projection(features: int, hidden: int, layers: int) -> nn.Sequential:
 
 
 def _schedulers(c: RunnerConfig) -> tuple[Any, Any]:
-    try:
-        from diffusers import DDPMScheduler, DPMSolverMultistepScheduler
-    except ImportError as error:
-        raise InputError(
-            "no diffusers", where="RDT runner", expected="its noise schedules", fix=install("rdt")
-        ) from error
+    diffusers = library("diffusers", "rdt", where="RDT runner", use="has its noise schedules")
     shared: Any = {name: getattr(c, name) for name in ("num_train_timesteps", "beta_schedule", "prediction_type")}
     # Always on the CPU: `load` and `memory_need` build the network on the meta device.
     with torch.device("cpu"):
-        return DDPMScheduler(clip_sample=False, **shared), DPMSolverMultistepScheduler(**shared)
+        return diffusers.DDPMScheduler(clip_sample=False, **shared), diffusers.DPMSolverMultistepScheduler(**shared)

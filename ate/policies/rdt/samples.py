@@ -83,8 +83,7 @@ class Samples:
             generator: draws what is left out, a tenth of each condition; None leaves nothing out.
         """
         rows, size = np.asarray(rows, np.int64), len(rows)
-        index = np.searchsorted(self._ends, rows, side="right")
-        own = rows - (self._ends[index] - self.episodes.lengths[index])
+        index, own = self.recorded.places(rows)
         state = self.recorded.qpos[rows]
         mask = np.repeat(self.embodiment.used[None].astype(np.float32), size, 0)
         rate = np.full(size, self.rate_hz, np.float32)
@@ -117,10 +116,6 @@ class Samples:
 
     def _unified(self, values: NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(self.embodiment.scatter(values.astype(np.float32)))
-
-    @cached_property
-    def _ends(self) -> NDArray[np.int64]:
-        return np.cumsum(self.episodes.lengths)
 
     @cached_property
     def _mean(self) -> NDArray[np.float32]:

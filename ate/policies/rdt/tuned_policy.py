@@ -88,13 +88,14 @@ class TunedPolicy:
     def save(self, file: Path) -> None:
         """Write what was trained, and the names and hashes of the rest."""
         release = {**asdict(self.release), "sizes": dict(self.release.sizes)}
+        seeing, hearing = self.vision, self.language
         tree = {
             "base": [str(self.base.resolve()), sampled_digest(weight_file(self.base))],
             "lora_rank": self.lora_rank, "release": release, "robot": asdict(self.robot), "rate_hz": self.rate_hz,
             "cameras": list(self.cameras), "words": dict(self.words),
             "half": next(self.runner.parameters()).dtype == torch.bfloat16,
-            "vision": None if self.vision is None else [str(self.vision.folder.resolve()), self.vision.digest],
-            "language": None if self.language is None else [str(self.language.folder.resolve()), self.language.most],
+            "vision": seeing and [str(seeing.folder.resolve()), seeing.digest],
+            "language": hearing and [str(hearing.folder.resolve()), hearing.most, hearing.weights_digest],
             "weights": TrainedWeights(self.runner).state_dict(),
         }  # fmt: skip
         checkpoint.save(file, tree)
@@ -104,7 +105,7 @@ class TunedPolicy:
         """Of a file that `save` wrote, or of the folder of a run.
 
         Raises:
-            InputError: it is none, or its base or its vision encoder is not there any more, or another one.
+            InputError: it is none, or its base or an encoder is not there any more, or another one.
         """
         file = Path(path) / f"policy{SUFFIX}" if Path(path).is_dir() else Path(path)
         tree = checkpoint.load(file)
@@ -128,6 +129,8 @@ class TunedPolicy:
                 raise _changed(vision.folder, file, "encoder of pictures that it was trained with")
         if tree["language"]:
             language = LanguageEncoder.of(tree["language"][0], most=tree["language"][1], device=device)
+            if language.weights_digest != tree["language"][2]:
+                raise _changed(language.folder, file, "encoder of words that it was trained with")
         own = tree["robot"]
         robot = Embodiment(own["name"], tuple(own["joint_names"]), tuple(own["slots"]), own["width"])
         return cls(

@@ -61,12 +61,13 @@ def _guided(own_name: str, config: Any, base: Any) -> type[PreTrainedPolicy]:
             return super().forward(*args, **more)
 
         def _save_pretrained(self, save_directory: Path, **more: Any) -> None:
+            """The checkpoint of lerobot's, with the meter beside it."""
             # lerobot 0.6 may hand gathered weights along, 0.4 does not know them.
             super()._save_pretrained(save_directory, **more)
             if self.guided is not None:
                 guided: Attachment = self.guided
-                told = {"steps": guided.steps, "verdict": guided.verdict, "lam": guided.guidance.config.lam}
-                write_json(save_directory / FILE, {**told, "rows": guided.rows})
+                known = {"steps": guided.steps, "verdict": guided.verdict, "lam": guided.guidance.config.lam}
+                write_json(save_directory / FILE, {**known, "rows": guided.rows})
 
     Policy.__name__ = Policy.__qualname__ = own_name
     return Policy

@@ -1,8 +1,8 @@
 """Layouts of simulators and of large data sets: what is particular to each, and whole ways through the product."""
 
-import builtins
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import h5py
@@ -199,14 +199,7 @@ def test_chunks_that_are_missing_are_no_zeros(tmp_path):
 
 def test_without_the_library_the_error_has_the_command(tmp_path, monkeypatch):
     folder = recorded.replay_buffer(tmp_path)
-    whole = builtins.__import__
-
-    def without(name, *rest, **more):
-        if name.split(".")[0] == "zarr":
-            raise ImportError(name)
-        return whole(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(InputError) as caught:
         load(folder)
     assert caught.value.fix == install("zarr")

@@ -202,8 +202,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(home, samples, tmp_path
         return torch.cat([weight.flatten() for weight in runner.parameters()])
 
     assert torch.equal(trained(tmp_path / "a", 2, 5), trained(tmp_path / "b", 5))
-    error = refused(lambda: finetune_rdt(load(folder / "weights"), samples, steps=1, ema=0.9))
-    assert error.got == "ema 0.9"
+    for option, got in (({"ema": 0.9}, "ema 0.9"), ({"precision": "bf16"}, "precision bf16")):
+        assert (
+            refused(lambda option=option: finetune_rdt(load(folder / "weights"), samples, steps=1, **option)).got == got
+        )
 
 
 @pytest.mark.parametrize("precision", ["mixed", "bf16"])
@@ -241,15 +243,20 @@ def test_encoders_of_another_size_and_other_folders_are_refused(home, encoders, 
 
 
 def test_changed_weights_and_encoders_of_a_policy_are_noticed(home, samples, tmp_path):
-    vision = VisionEncoder.of(siglip(tmp_path / "siglip"))
+    vision, language = VisionEncoder.of(siglip(tmp_path / "siglip")), LanguageEncoder.of(t5(tmp_path / "t5"), most=9)
     base = weights(tmp_path / "weights")
     words = {"": torch.from_numpy(samples.conditions.silence)}
     policy = TunedPolicy(
-        load(base), base, 0, Release(), samples.embodiment, 20.0, ("front", "", ""), words, vision, None
+        load(base), base, 0, Release(), samples.embodiment, 20.0, ("front", "", ""), words, vision, language
     )
     policy.save(tmp_path / "policy.safetensors")
     again = TunedPolicy.load(tmp_path)
     assert all(torch.equal(*pair) for pair in zip(again.runner.parameters(), policy.runner.parameters(), strict=True))
+    file = tmp_path / "t5/config.json"
+    whole = file.read_text()
+    file.write_text(whole.replace("relu", "gelu"))
+    assert str(tmp_path / "t5") in refused(lambda: TunedPolicy.load(tmp_path)).where
+    file.write_text(whole)
     file = tmp_path / "siglip/preprocessor_config.json"
     file.write_text(file.read_text().replace("0.4", "0.3"))
     assert str(tmp_path / "siglip") in refused(lambda: TunedPolicy.load(tmp_path)).where
