@@ -42,10 +42,9 @@ browser:
 
 # Pictures and films of robots need EGL or OSMesa, which draw in software; Debian and Ubuntu have both by apt.
 drawing: venv
-	@$(BIN)/python -c 'from ate.sim.opengl import backend; backend()' 2>/dev/null || { \
+	@draws() { $(BIN)/python -c 'from ate.sim.opengl import backend; backend()'; }; draws 2>/dev/null || { \
 	  if [ "$$(id -u)" = 0 ]; then SUDO=; else SUDO=sudo; fi; \
-	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq libegl1 libgl1-mesa-dri >/dev/null; }
-	@$(BIN)/python -c 'from ate.sim.opengl import backend; backend()'
+	  $$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq libegl1 libopengl0 libgl1-mesa-dri >/dev/null && draws; }
 
 lint: venv
 	$(BIN)/ruff check

@@ -107,10 +107,15 @@ def _wait(lab: Lab, server: subprocess.Popen, log: Path) -> None:
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
 
 
-def run_all(page: Page, done: str, timeout_seconds: float = 180) -> None:
-    """Run all cells through the menu; return when `done` stands in an output, raise at the first error shown."""
+def start_all(page: Page) -> None:
+    """Run all cells through the menu, without waiting for them."""
     page.locator(".lm-MenuBar-item", has_text="Run").first.click()
     page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+
+
+def run_all(page: Page, done: str, timeout_seconds: float = 180) -> None:
+    """Run all cells through the menu; return when `done` stands in an output, raise at the first error shown."""
+    start_all(page)
     # JupyterLab draws only the cells in view, so what has run is asked of the model, not of the page.
     page.wait_for_function(
         """done => {

@@ -6,6 +6,7 @@ import tomllib
 import nbformat
 
 from ate.experiments.settings import ROOT
+from ate.sim.opengl import PACKAGES
 from benchmarks.dockerfile import steps
 
 
@@ -20,8 +21,10 @@ def test_the_dockerfile_copies_what_there_is_and_nothing_that_is_ignored():
     copied = [source for name, text in steps(ROOT / "Dockerfile") if name == "COPY" for source in text.split()[:-1]]
     assert {"ate", "data", "notebooks", "constraints.txt"} <= set(copied)
     assert all((ROOT / source).exists() and source not in ignored for source in copied)
-    (install,) = [text for name, text in steps(ROOT / "Dockerfile") if name == "RUN"]
+    packages, install = [text for name, text in steps(ROOT / "Dockerfile") if name == "RUN"]
     assert "-c constraints.txt" in install
+    wanted = "libegl1 libopengl0 libgl1-mesa-dri"
+    assert wanted in packages and wanted in PACKAGES and wanted in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_colab_fetches_the_clone_and_pins_only_what_is_not_there(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from ate.robots.engine import engine
 
 BACKENDS: Mapping[str, tuple[str, ...]] = {"Linux": ("egl", "osmesa"), "Darwin": ("cgl",), "Windows": ("glfw",)}
 """Candidates by system, the first that draws is taken."""
-PACKAGES = "apt-get install libegl1 libgl1-mesa-dri (EGL), or libosmesa6 (OSMesa)"
+PACKAGES = "apt-get install libegl1 libopengl0 libgl1-mesa-dri (EGL), or libosmesa6 (OSMesa)"
 TRIAL = "from mujoco.{name} import GLContext; GLContext(8, 8).make_current()"
 # Seconds that a trial may take on a busy machine.
 PATIENCE = 60

@@ -8,8 +8,10 @@ times as fast. Drivers may differ in single values, so a cache belongs to one ma
 import hashlib
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from ate.data.episodes import Episode, Episodes
 from ate.errors import InputError
 from ate.robots.kinematics import Kinematics
 from ate.runs.files import write_atomic
-from ate.sim.render import POLICY_CAMERAS, Pictures, Renderer, other_goal
+from ate.sim.render import Pictures, Renderer, other_goal
 
 
 def cache() -> Path:
@@ -30,7 +32,7 @@ def cache() -> Path:
 
 def render_episodes(
     episodes: Episodes,
-    cameras: Sequence[str] = POLICY_CAMERAS,
+    cameras: Sequence[str] | None = None,
     size: int | tuple[int, int] = 64,
     *,
     smooth: int = 1,
@@ -100,9 +102,11 @@ def _pictures(
 def _read(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """Kept pictures; None where there are none, or a file that is no longer whole, which is drawn again."""
     try:
-        with np.load(file) as archive:
-            pictures: NDArray[np.uint8] = archive["pictures"]
-    except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
+        # Whole first, because that checks its sum: numpy would interpret damaged bytes.
+        with zipfile.ZipFile(file) as archive:
+            content = archive.read("pictures.npy")
+        pictures: NDArray[np.uint8] = np.load(BytesIO(content))
+    except (FileNotFoundError, zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError):
         return None
     return pictures if pictures.shape == shape and pictures.dtype == np.uint8 else None
 

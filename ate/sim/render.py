@@ -9,7 +9,6 @@ multisampling.
 """
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -23,16 +22,16 @@ from ate.robots.kinematics import Kinematics
 from ate.sim import opengl
 from ate.sim.build import STROKE
 from ate.sim.scene import GOALS, HIDDEN, MARKS, PIXELS, Scene, scene
-from ate.sim.tasks import GOAL, GOAL_RANGE, OBJECT, STATE_NAMES, Task, task
+from ate.sim.tasks import GOAL, GOAL_RANGE, OBJECT, STATE_NAMES, YAW, Task, task
 
 Array = NDArray[np.float64]
 Pictures = NDArray[np.uint8]
-POLICY_CAMERAS = ("front", "wrist")
-YAW = slice(12, 14)
+POLICY_CAMERAS, FILM = ("front", "wrist"), "film"
 APART = 0.08
 """Least distance between the centres of two goal markers, metres."""
-# Pixels up to which round shapes have few sides.
-COARSE = 128
+# Pixels up to which round shapes have few sides. Of `front` and `wrist` it stays, because shipped weights
+# learned from such pictures; of a film, whose pixels are averaged, its own pixels count.
+COARSE, COARSE_FILM = 128, 340
 
 
 class Renderer:
@@ -48,8 +47,8 @@ class Renderer:
     Args:
         robot: name, model file or kinematics of a robot (`Kinematics.of`).
         task_name: a task of `ate.sim.tasks`, or None for the arm alone on a floor.
-        cameras: `front` and `wrist`, which policies see, and `film`, which shows the whole arm. Without a task there is
-            only `film`, and an arm from a file has no `wrist`.
+        cameras: `front` and `wrist`, which policies see, and `film`, which shows the whole arm. None for the two, or
+            without a task for `film`, the only one then.
         size: pixels of the sides, or (height, width).
         smooth: a picture is drawn this many times as wide and high, and averaged. It costs the square of that.
 
@@ -61,20 +60,20 @@ class Renderer:
         self,
         robot: str | Kinematics,
         task_name: str | None = None,
-        cameras: Sequence[str] = POLICY_CAMERAS,
+        cameras: Sequence[str] | None = None,
         size: int | tuple[int, int] = 64,
         smooth: int = 1,
     ) -> None:
         mujoco = engine("pictures", "draws the simulated robots")
         self.arm = robot if isinstance(robot, Kinematics) else Kinematics.of(robot)
         self.task: Task | None = None if task_name is None else task(task_name)
-        self.cameras = tuple(cameras)
+        self.cameras = tuple(cameras or (POLICY_CAMERAS if self.task else (FILM,)))
         self.size = (size, size) if isinstance(size, int) else size
         if min(self.size) < 8 or max(self.size) * smooth > PIXELS or smooth < 1:
             raise InputError(f"size={self.size}, smooth={smooth}", where="Renderer",
                              expected=f"sides of 8 to {PIXELS} pixels, smooth times larger included",
-                             fix="draw smaller pictures")  # fmt: skip
-        self._scene: Scene = scene(self.arm, self.task, max(self.size) * smooth > COARSE)
+                             fix="pass e.g. size=64, smooth=1")  # fmt: skip
+        self._scene: Scene = scene(self.arm, self.task, _fine(self.cameras, max(self.size), smooth))
         model = self._scene.model
         names = [model.camera(i).name for i in range(model.ncam)]
         for name in self.cameras:
@@ -106,9 +105,7 @@ class Renderer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -160,9 +157,13 @@ class Renderer:
         upright = self._buffer[::-1]
         if self._smooth == 1:
             return upright
-        height, width = self.size
-        blocks = upright.reshape(height, self._smooth, width, self._smooth, 3)
-        return (blocks.mean(axis=(1, 3)) + 0.5).astype(np.uint8)
+        # Eight times as fast as numpy's mean over blocks.
+        total = np.zeros((*self.size, 3), np.uint32)
+        for row in range(self._smooth):
+            for column in range(self._smooth):
+                total += upright[row :: self._smooth, column :: self._smooth]
+        count = self._smooth**2
+        return ((total + count // 2) // count).astype(np.uint8)
 
     def _poses(self, qpos: Array) -> tuple[Array, Array]:
         """Positions (N, bodies, 3) and quaternions (N, bodies, 4) with everything but the arm out of sight."""
@@ -203,7 +204,8 @@ class Renderer:
                              fix="pass the state that was recorded with qpos, or no task")  # fmt: skip
         place = self._scene.place
         positions[:, place["object"]] = rows[:, OBJECT]
-        half = np.arctan2(rows[:, YAW.stop - 1], rows[:, YAW.start]) / 8
+        cosine, sine = rows[:, YAW].T
+        half = np.arctan2(sine, cosine) / 8
         turns[:, place["object"], 0], turns[:, place["object"], 3] = np.cos(half), np.sin(half)
         names = GOALS[task.name] if colors is None else tuple(colors)
         centres = (rows[:, GOAL], None if other is None else np.asarray(other, float))
@@ -216,6 +218,11 @@ class Renderer:
                 flat = np.broadcast_to(centre, (len(positions), 3)).copy()
                 flat[:, 2] = 0.0
                 positions[:, place[name]] = flat
+
+
+def _fine(cameras: Sequence[str], size: int, smooth: int) -> bool:
+    """Whether round shapes need many sides."""
+    return size > COARSE_FILM if set(cameras) == {FILM} else size * smooth > COARSE
 
 
 def other_goal(task_name: str, state: ArrayLike) -> Array | None:

@@ -65,7 +65,6 @@ class Scene:
 
     Attributes:
         model: the compiled `mujoco.MjModel`; every body but the world is placed by its mocap pose.
-        kinematics: of the arm.
         base: (3,) of the robot's base in the frame of the table, metres.
         hand: whether it has the common gripper of `ate.sim.build`.
         place: name of a body → its mocap row. Links are `link0`, `link1`, …; each rests where all exponents are 0.
@@ -73,7 +72,6 @@ class Scene:
     """
 
     model: Any
-    kinematics: Kinematics
     base: Array
     hand: bool
     place: Mapping[str, int]
@@ -107,7 +105,7 @@ def scene(arm: Kinematics, task: Task | None, fine: bool = False) -> Scene:
     _cameras(mujoco, spec, arm, None if task else extent)
     model = spec.compile()
     place = {name: int(model.body_mocapid[model.body(name).id]) for name in names}
-    return Scene(model, arm, base, hand, place, spec.to_xml())
+    return Scene(model, base, hand, place, spec.to_xml())
 
 
 def _built_in(arm: Kinematics) -> bool:

@@ -6,7 +6,6 @@ simulator("agent", "gym:gym_pusht/PushT-v0,qpos=agent_pos,state=environment_stat
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
@@ -65,9 +64,7 @@ class Batch(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def observe(self) -> tuple[Floats, Floats | None]:
         """What a policy observes: qpos (N, dof) and the task's state (N, k), float32; None where there is no state."""

@@ -26,8 +26,8 @@ STATE_NAMES = (
     *("object_x", "object_y", "object_z", "object_cos4yaw", "object_sin4yaw"),
     *("goal_x", "goal_y", "goal_z", "object_tool_x", "object_tool_y", "object_tool_z"),
 )
-TOOL, OBJECT, GOAL = slice(0, 3), slice(9, 12), slice(14, 17)
-"""Columns of the state that hold positions."""
+TOOL, OBJECT, YAW, GOAL = slice(0, 3), slice(9, 12), slice(12, 14), slice(14, 17)
+"""Columns of the state: positions, and the yaw of the object as cos 4ψ, sin 4ψ."""
 
 
 @dataclass(frozen=True)

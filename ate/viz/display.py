@@ -15,6 +15,7 @@ from IPython.display import HTML, clear_output, display
 
 from ate.data.doctor.report import FAIL
 from ate.viz.report.captions import Picture
+from ate.viz.style import INK
 from ate.viz.tables.html import COLORS, OTHER, table_html
 from ate.viz.tables.rows import table
 from ate.viz.video import Film, video_html
@@ -29,8 +30,8 @@ SOFT_TEXT = "var(--jp-ui-font-color2, #5c6773)"
 # Figures are drawn on white. In JupyterLab's dark theme they are turned to dark with their hues kept, as in the report;
 # photographs stay as they are. With every figure, because JupyterLab takes cells off the page that are out of view.
 DARK = (
-    "<style>[data-jp-theme-light='false'] .js-plotly-plot:not(:has(.imagelayer image))"
-    "{filter:invert(1) hue-rotate(180deg);mix-blend-mode:screen}</style>"
+    "[data-jp-theme-light='false'] .js-plotly-plot:not(:has(.imagelayer image))"
+    "{filter:invert(1) hue-rotate(180deg);mix-blend-mode:screen}"
 )
 # The pane of progress bars: five lines high, and always at its end.
 PANE = {"max_height": "7em", "overflow": "auto", "display": "flex", "flex_flow": "column-reverse"}
@@ -52,7 +53,7 @@ def draw(figure: go.Figure) -> None:
 
     plotly's library (5 MB) goes into a notebook once, with the first figure that is drawn in batch.
     """
-    display(HTML(DARK))
+    display(HTML(f"<style>{DARK}</style>"))
     bundle: dict[str, Any] = {"application/vnd.plotly.v1+json": json.loads(figure.to_json())}
     if not in_batch():
         display(bundle, raw=True)
@@ -78,7 +79,7 @@ def show_picture(picture: Picture) -> None:
 def show_film(film: Film) -> None:
     """Display a film between its title and its caption."""
     display(HTML(f"<h4>{escape(film.title)}</h4>{video_html(film.data, film.labels)}"))
-    display(HTML(f"<p style='max-width:60em;color:#5c6773'>{escape(film.caption)}</p>"))
+    display(HTML(f"<p style='max-width:60em;color:{SOFT_TEXT}'>{escape(film.caption)}</p>"))
 
 
 def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -113,7 +114,7 @@ def show_opening(key: str, question: str, answer: str, level: str = "", *, updat
         update: whether the question stands already.
     """
     ink, ground = COLORS.get(level, OTHER)
-    style = f"border-left:6px solid {ink};background:{ground};color:#1f2a36;padding:10px 16px;max-width:60em"
+    style = f"border-left:6px solid {ink};background:{ground};color:{INK};padding:10px 16px;max-width:60em"
     text = f"{escape(question)}<div style='font-size:120%;font-weight:600;margin-top:4px'>{escape(answer)}</div>"
     display(HTML(f"<div class='ate-opening' style='{style}'>{text}</div>"), display_id=f"opening-{key}", update=update)
 

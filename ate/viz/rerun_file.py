@@ -9,7 +9,7 @@ One file an episode, on the timelines `seconds` and `step`. Needs rerun-sdk, `pi
 sent anywhere: the viewer opens the files, `rerun FOLDER/*.rrd`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from ate.sim.tasks import GOAL, OBJECT, RATE_HZ, TASKS
 from ate.viz.figures.footage import drawn_arm, episode_pictures, rollout_pictures
 
 if TYPE_CHECKING:
-    from ate.sim.rollout import Rollouts
+    from ate.sim.rollout import Rollouts, Tracks
 
 INK, TRAIL, THING, MARK = (70, 80, 95), (0, 114, 178), (215, 35, 40), (25, 170, 70)
 # Radii in metres.
@@ -77,17 +77,19 @@ def write_episodes(episodes: Episodes, which: Sequence[int], folder: Path, pictu
     Raises:
         InputError: rerun-sdk is not installed.
     """
-    parts = []
-    for index in which:
-        item = episodes[index]
-        state = item.read("state") if episodes.task in TASKS and item.has("state") else None
-        series = {"qpos": item.qpos}
-        if item.has("action") and item.series["action"].shape == item.qpos.shape:
-            series["action"] = item.read("action")
-        seen = _seen(partial(episode_pictures, episodes, index)) if pictures else None
-        parts.append(Part(item.name, series, state, seen))
     rate = episodes.rate_hz or RATE_HZ
+    parts = (_recorded(episodes, index, pictures) for index in which)
     return _write(folder, f"ate-{episodes.robot}", episodes.joint_names, rate, drawn_arm(episodes), parts)
+
+
+def _recorded(episodes: Episodes, index: int, pictures: bool) -> Part:
+    item = episodes[index]
+    state = item.read("state") if episodes.task in TASKS and item.has("state") else None
+    series = {"qpos": item.qpos}
+    if item.has("action") and item.series["action"].shape == item.qpos.shape:
+        series["action"] = item.read("action")
+    seen = _seen(partial(episode_pictures, episodes, index)) if pictures else None
+    return Part(item.name, series, state, seen)
 
 
 def write_rollouts(rollouts: "Rollouts", which: Sequence[int], folder: Path, pictures: bool = True) -> list[Path]:
@@ -100,19 +102,21 @@ def write_rollouts(rollouts: "Rollouts", which: Sequence[int], folder: Path, pic
     if known is not None and known.dof != tracks.qpos.shape[-1]:
         known = None
     names = known.joint_names if known else [f"column_{i}" for i in range(tracks.qpos.shape[-1])]
-    parts = []
-    for index in which:
-        rows = slice(0, int(rollouts.steps[index]) + 1)
-        name = f"start_{int(rollouts.seeds[index]):04d}_{'succeeds' if rollouts.success[index] else 'fails'}"
-        state = None if tracks.state is None else tracks.state[index, rows]
-        seen = _seen(partial(rollout_pictures, rollouts, index)) if pictures else None
-        parts.append(Part(name, {"qpos": tracks.qpos[index, rows]}, state, seen))
     arm = Kinematics.of(known) if known else None
+    parts = (_rolled_out(rollouts, tracks, index, pictures) for index in which)
     return _write(folder, f"ate-{rollouts.robot}", names, RATE_HZ, arm, parts)
 
 
-def _seen(draw: Callable[[], NDArray[np.uint8] | None]) -> NDArray[np.uint8] | None:
-    """Pictures; None where this machine cannot draw them, as the file is of use without."""
+def _rolled_out(rollouts: "Rollouts", tracks: "Tracks", index: int, pictures: bool) -> Part:
+    rows = slice(0, int(rollouts.steps[index]) + 1)
+    name = f"start_{int(rollouts.seeds[index]):04d}_{'succeeds' if rollouts.success[index] else 'fails'}"
+    state = None if tracks.state is None else tracks.state[index, rows]
+    seen = _seen(partial(rollout_pictures, rollouts, index)) if pictures else None
+    return Part(name, {"qpos": tracks.qpos[index, rows]}, state, seen)
+
+
+def _seen(draw: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8] | None:
+    """Pictures; None where they cannot be drawn, as the file is of use without."""
     try:
         return draw()
     except InputError:
@@ -120,7 +124,8 @@ def _seen(draw: Callable[[], NDArray[np.uint8] | None]) -> NDArray[np.uint8] | N
 
 
 def _write(folder: Path, title: str, names: Sequence[str], rate: float, arm: Kinematics | None,
-           parts: Sequence[Part]) -> list[Path]:  # fmt: skip
+           parts: Iterable[Part]) -> list[Path]:  # fmt: skip
+    """One file a part. Parts are made one after the other: the pictures of a set would not fit into memory."""
     rerun = sdk()
     folder.mkdir(parents=True, exist_ok=True)
     files = []

@@ -6,12 +6,12 @@ import pytest
 
 from ate.runs.files import read_json
 from tests.browser import open_page
-from tests.lab import DONE, at_smoke, run_all, serve, streams
+from tests.lab import DONE, at_smoke, run_all, serve, start_all, streams
 
 pytestmark = [pytest.mark.browser, pytest.mark.kernel, pytest.mark.slow]
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "02_align_latents.ipynb"
-# What the cells show, as text: errors, and whether a stop was told in a line of its own.
+# How many outputs are errors, and the execution count of each cell, null where it did not run.
 ERRORS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')
   .flatMap(cell => cell.sharedModel.getOutputs()).filter(one => one.output_type === 'error').length"""
 RAN = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].filter(c => c.type === 'code')
@@ -35,8 +35,7 @@ def test_the_button_stops_a_child_while_its_cell_runs_and_run_all_goes_on(tmp_pa
         open_page(tmp_path / "profile", local=True, width=1300, height=1000) as page,
     ):
         lab.open(page, copy.name)
-        page.locator(".lm-MenuBar-item", has_text="Run").first.click()
-        page.locator('.lm-Menu-item[data-command="runmenu:run-all"]').click()
+        start_all(page)
         pane = page.locator(".ate-follow")
         pane.locator("text=running, step").wait_for(timeout=240_000)
         button = pane.locator("button", has_text="Stop with a checkpoint")

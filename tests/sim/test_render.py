@@ -56,6 +56,7 @@ def test_object_and_markers_are_where_the_state_has_them() -> None:
     assert other is not None
     # The arm stands upright, out of the way.
     qpos[:, :-1] = [0.0, 0.0, 0.0, -0.07, 0.0, 0.0, 0.0]
+    compared = 0
     with Renderer("panda", "place", cameras=["front"], size=SIZE) as renderer:
         seen = renderer.frames(qpos, state, other)["front"]
         swapped = renderer.frames(qpos, state, other, ["yellow", "blue"])["front"]
@@ -66,9 +67,12 @@ def test_object_and_markers_are_where_the_state_has_them() -> None:
                 if ((expected < 4) | (expected > SIZE - 5)).any():
                     continue
                 assert found is not None and np.abs(found - expected).max() < 2.5
+                compared += 1
             blue, was = spot(swapped[i], MARKS["blue"]), spot(seen[i], MARKS["yellow"])
             assert (blue is None) == (was is None)
             assert blue is None or was is None or np.abs(blue - was).max() < 1.5
+    # The others lie at the edge of the picture or outside of it.
+    assert compared >= 12
 
 
 def test_robots_tasks_and_cameras_look_different() -> None:
@@ -202,8 +206,10 @@ def test_episodes_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(AssertionError):
         list(render_episodes(episodes, size=32, folder=tmp_path, colors=["yellow", "blue"]))
     monkeypatch.setattr(Renderer, "frames", frames)
-    broken = next(tmp_path.rglob("*.npz"))
-    broken.write_bytes(broken.read_bytes()[:100])
+    cut, spoiled, *_ = sorted(tmp_path.rglob("*.npz"))
+    cut.write_bytes(cut.read_bytes()[:100])
+    whole = spoiled.read_bytes()
+    spoiled.write_bytes(whole[:200] + b"\xff" * 50 + whole[250:])
     for again, seen in zip(render_episodes(episodes, size=32, folder=tmp_path), first, strict=True):
         for camera in seen:
             np.testing.assert_array_equal(again[camera], seen[camera])
@@ -217,3 +223,11 @@ def test_cache_lies_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.delenv("ATE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert pictures.cache() == tmp_path / "ate" / "pictures"
+
+
+def test_a_smooth_picture_is_the_mean_of_what_is_drawn() -> None:
+    qpos, state = start("lift", range(1))
+    with Renderer("ur5e", "lift", ["film"], (30, 48), smooth=3) as renderer:
+        (seen,) = renderer.frames(qpos, state)["film"]
+        drawn = renderer._buffer[::-1].reshape(30, 3, 48, 3, 3).mean(axis=(1, 3))
+    assert np.ptp(drawn) > 100 and np.abs(seen - drawn).max() <= 0.5

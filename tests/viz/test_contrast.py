@@ -18,7 +18,7 @@ from ate.sim.expert import Expert
 from ate.sim.rollout import rollout
 from ate.viz.figures.footage import episode_pictures, rollout_pictures, side_by_side
 from ate.viz.report.contrast import Part, contrast, show_parts
-from ate.viz.report.motion import motion_html
+from ate.viz.report.motion import motion_html, walk_html
 from ate.viz.report.section import Section
 from ate.viz.video import mp4
 from tests.browser import open_page
@@ -138,11 +138,23 @@ def test_episodes_move_where_the_kinematics_are_known(make_set, monkeypatch):
     known = make_set("panda", joints=7, episodes=1, steps=4, state=False)
     pictures = episode_pictures(known, 0, side=32)
     assert pictures.shape == (4, 32, 32, 3) and (pictures[0] != pictures[-1]).any()
-    assert episode_pictures(make_set("nobody", joints=5, episodes=1, steps=4), 0) is None
+    with pytest.raises(InputError):
+        episode_pictures(make_set("nobody", joints=5, episodes=1, steps=4), 0)
     assert "URDF" in motion_html(make_set("nobody", joints=5, episodes=1, steps=4), 0)
     assert "<video" in motion_html(known, 0)
     no_driver(monkeypatch)
     assert "libegl1" in motion_html(known, 0)
+
+
+def test_chunks_of_a_walk_move_next_to_each_other(make_set):
+    known = make_set("panda", joints=7, episodes=1, steps=4)
+    rows = known.series(0)
+    page = walk_html(SimpleNamespace(adapt=known), np.stack([rows[:3], rows[1:]]), ["0 σ", "1 σ"])
+    film = decoded(b64decode(page.split("base64,")[1].split('"')[0])).astype(int)
+    assert film.shape == (3 + 12, 288, 288 + 4 + 288, 3) and "1 σ" in page
+    left, right = film[:, :, :288], film[:, :, 292:]
+    # The second begins a row later.
+    assert np.abs(left[1] - right[0]).mean() < 1.5 < np.abs(left[0] - right[0]).mean()
 
 
 @pytest.mark.browser

@@ -4,6 +4,8 @@ import re
 import sys
 import tomllib
 
+import numpy as np
+
 from ate.data import load
 from ate.data.clip import imaging
 from ate.data.hub import located
@@ -14,6 +16,8 @@ from ate.policies.rdt.loading import download
 from ate.policies.rdt.lora import with_lora
 from ate.policies.vision.frozen import frozen
 from ate.robots.engine import engine
+from ate.viz.rerun_file import sdk
+from ate.viz.video import mp4
 from tests.data.formats import makers, recorded
 from tests.policies.rdt import tiny
 from tests.ways.taking import way
@@ -35,6 +39,8 @@ MISSING = (
     ),
     ("policies/vision/frozen.py frozen#2", "transformers", "transformers", lambda p: _frozen(p.path)),
     ("robots/engine.py engine", "mujoco", "mujoco", lambda p: engine()),
+    ("viz/rerun_file.py sdk", "rerun", "rerun_sdk", lambda p: sdk()),
+    ("viz/video.py mp4", "av", "av", lambda p: mp4(np.zeros((1, 8, 8, 3), np.uint8), 20)),
 )  # fmt: skip
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ate.sim.rollout import Rollouts
 
 Pictures = NDArray[np.uint8]
-FILM = "film"
 # Pixels of a side, and how many drawn pixels are averaged to one along each.
 SIDE, SMOOTH = 288, 2
 # Seconds that the last picture stays; parts of a film are this many pixels apart.
@@ -41,17 +40,16 @@ def rollout_pictures(rollouts: "Rollouts", index: int, side: int = SIDE) -> Pict
     """
     tracks = rollouts.tracks
     last = int(rollouts.steps[index]) + 1
-    if tracks is not None and tracks.image is not None:
+    where = f"film of {rollouts.robot}, {rollouts.task}"
+    if tracks is None:
+        raise InputError("rollouts without tracks", where=where, expected="recorded rollouts", fix="pass record=True")
+    if tracks.image is not None:
         return tracks.image[index, :last]
-    if tracks is None or tracks.state is None:
-        raise InputError("rollouts without states", where=f"film of {rollouts.robot}, {rollouts.task}",
-                         expected="recorded rollouts of ate.sim, or of a simulator that gives pictures",
-                         fix="image=render in the simulator's address shows it")  # fmt: skip
-    from ate.sim.render import Renderer, other_goal
-
-    state = tracks.state[index, :last]
-    with Renderer(rollouts.robot, rollouts.task, cameras=[FILM], size=side, smooth=SMOOTH) as renderer:
-        return renderer.frames(tracks.qpos[index, :last], state, other_goal(rollouts.task, state[0]))[FILM]
+    if tracks.state is None:
+        raise InputError("rollouts without states or pictures", where=where,
+                         expected="those of ate.sim, or of a simulator that gives pictures",
+                         fix="add image=render to the simulator's address")  # fmt: skip
+    return moving_arm(rollouts.robot, tracks.qpos[index, :last], rollouts.task, tracks.state[index, :last], side)
 
 
 def side_by_side(parts: Sequence[Pictures], rate: float = RATE_HZ) -> bytes:
@@ -78,14 +76,28 @@ def drawn_arm(episodes: Episodes) -> Kinematics | None:
     return None
 
 
-def episode_pictures(episodes: Episodes, index: int, side: int = SIDE) -> Pictures | None:
-    """One episode as a moving arm, (n_steps, side, side, 3); None where the kinematics of the robot are not known.
+def known_arm(episodes: Episodes) -> Kinematics:
+    """As `drawn_arm`.
 
-    With object and goal where the set is of a task of `ate.sim` and has its states.
+    Raises:
+        InputError: the kinematics of the robot are not known.
     """
     arm = drawn_arm(episodes)
     if arm is None:
-        return None
+        raise InputError(f"the robot {episodes.robot}", where="film of an arm", expected="known kinematics",
+                         fix="name its URDF or MJCF file as robot")  # fmt: skip
+    return arm
+
+
+def episode_pictures(episodes: Episodes, index: int, side: int = SIDE) -> Pictures:
+    """One episode as a moving arm, (n_steps, side, side, 3).
+
+    With object and goal where the set is of a task of `ate.sim` and has its states.
+
+    Raises:
+        InputError: the kinematics of the robot are not known, or this machine cannot draw.
+    """
+    arm = known_arm(episodes)
     episode = episodes[index]
     task = episodes.task if episodes.robot in ROBOTS and episodes.task in TASKS and episode.has("state") else None
     state: Any = episode.read("state") if task else None
@@ -93,10 +105,11 @@ def episode_pictures(episodes: Episodes, index: int, side: int = SIDE) -> Pictur
 
 
 def moving_arm(
-    arm: Kinematics, joints: NDArray[Any], task: str | None = None, state: NDArray[Any] | None = None, side: int = SIDE
-) -> Pictures:
+    arm: str | Kinematics, joints: NDArray[Any], task: str | None = None, state: NDArray[Any] | None = None,
+    side: int = SIDE,
+) -> Pictures:  # fmt: skip
     """Joints (n, dof) as a moving arm, (n, side, side, 3), in the scene of a task with its states, or alone."""
-    from ate.sim.render import Renderer, other_goal
+    from ate.sim.render import FILM, Renderer, other_goal
 
     other = other_goal(task, state[0]) if task and state is not None else None
     with Renderer(arm, task, cameras=[FILM], size=side, smooth=SMOOTH) as renderer:

@@ -1,6 +1,6 @@
 """A robot that moves as recorded: episodes in notebook 01, chunks and their reconstructions in notebook 02."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
@@ -10,11 +10,9 @@ from ate.align.evaluate.latent_map import LatentMap
 from ate.data.episodes import Episodes
 from ate.errors import InputError
 from ate.sim.tasks import RATE_HZ
-from ate.viz.figures.footage import drawn_arm, episode_pictures, moving_arm, side_by_side
+from ate.viz.figures.footage import episode_pictures, known_arm, moving_arm, side_by_side
 from ate.viz.report.section import Section
 from ate.viz.video import Film, video_html
-
-UNKNOWN = "The robot is not drawn: its kinematics are not known. Name its URDF or MJCF file as robot."
 
 
 def episode_film(episodes: Episodes, index: int) -> bytes:
@@ -23,11 +21,7 @@ def episode_film(episodes: Episodes, index: int) -> bytes:
     Raises:
         InputError: the kinematics of the robot are not known, or this machine cannot draw.
     """
-    pictures = episode_pictures(episodes, index)
-    if pictures is None:
-        raise InputError(f"the robot {episodes.robot}", where="film of an episode", expected="known kinematics",
-                         fix="name its URDF or MJCF file as robot")  # fmt: skip
-    return side_by_side([pictures], episodes.rate_hz or RATE_HZ)
+    return side_by_side([episode_pictures(episodes, index)], episodes.rate_hz or RATE_HZ)
 
 
 def show_motion(episodes: Episodes, index: int, section: Section) -> None:
@@ -47,10 +41,7 @@ def show_motion(episodes: Episodes, index: int, section: Section) -> None:
 
 def motion_html(episodes: Episodes, index: int) -> str:
     """The same as a player for a page, or the line."""
-    try:
-        return video_html(episode_film(episodes, index), [episodes[index].name], width=300)
-    except InputError as error:
-        return f"<p>No film of the arm: {escape(error.fix)}.</p>"
+    return _player(lambda: video_html(episode_film(episodes, index), [episodes[index].name], width=300))
 
 
 def chunk_html(latent_map: LatentMap, point: int) -> str:
@@ -65,11 +56,18 @@ def walk_html(latent_map: LatentMap, chunks: NDArray[np.float64], labels: Sequen
 
 
 def _arms(episodes: Episodes, chunks: Sequence[NDArray[np.float64]], labels: Sequence[str]) -> str:
-    arm = drawn_arm(episodes)
-    if arm is None:
-        return f"<p>{UNKNOWN}</p>"
-    try:
-        parts = [moving_arm(arm, np.asarray(chunk, float)) for chunk in chunks]
+    def drawn() -> str:
+        # At once: to begin a drawing takes as long as many pictures.
+        pictures = moving_arm(known_arm(episodes), np.concatenate(chunks).astype(float))
+        parts = np.split(pictures, len(chunks))
         return video_html(side_by_side(parts, episodes.rate_hz or RATE_HZ), labels, width=300 * len(parts))
+
+    return _player(drawn)
+
+
+def _player(make: Callable[[], str]) -> str:
+    """What `make` gives, or one line on what is missing."""
+    try:
+        return make()
     except InputError as error:
         return f"<p>No film of the arm: {escape(error.fix)}.</p>"

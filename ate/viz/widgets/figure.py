@@ -62,7 +62,7 @@ class FigureWidget(anywidget.AnyWidget):
         figure: what is shown. After changing it, call `refresh`.
     """
 
-    _css = DARK.removeprefix("<style>").removesuffix("</style>")
+    _css = DARK
     _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
     _library = traitlets.Instance(_Library).tag(sync=True, **widgets.widget_serialization)
     _state = traitlets.Instance(_State).tag(sync=True, **widgets.widget_serialization)
