@@ -11,7 +11,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 from IPython import get_ipython
-from IPython.display import HTML, clear_output, display
+from IPython.display import HTML, display
 
 from ate.data.doctor.report import FAIL
 from ate.viz.report.captions import Picture
@@ -133,7 +133,7 @@ def progress() -> Iterator[None]:
     import ipywidgets as widgets
 
     pane = widgets.Output(layout=PANE)
-    display(pane)
+    handle = display(pane, display_id=True)
     pane.__enter__()
     try:
         with redirect_stderr(sys.stdout):
@@ -141,7 +141,8 @@ def progress() -> Iterator[None]:
     finally:
         # The pane must not get the error: it would show and swallow it, and the cells below would run without a result.
         pane.__exit__(None, None, None)
-    clear_output()
+    # The pane alone: what the cell has shown before stays.
+    handle.update({"text/plain": ""}, raw=True)
     pane.close()
 
 

@@ -36,10 +36,11 @@ def test_an_error_below_progress_stops_the_notebook(monkeypatch, disk):
         run(monkeypatch, disk, "from ate import viz", "with viz.progress():\n    raise ValueError('planted')")
 
 
-def test_progress_leaves_nothing_and_what_follows_stays(monkeypatch, disk):
-    work = "import sys\nwith viz.progress():\n    print('60/60', file=sys.stderr)\nprint('after')"
+def test_progress_leaves_nothing_and_what_stands_around_it_stays(monkeypatch, disk):
+    work = "import sys\nprint('before')\nwith viz.progress():\n    print('60/60', file=sys.stderr)\nprint('after')"
     (cell,) = run(monkeypatch, disk, "from ate import viz", work).cells[1:]
-    assert [(one.name, one.text) for one in cell.outputs] == [("stdout", "after\n")]
+    before, pane, after = cell.outputs
+    assert (before.text, after.text) == ("before\n", "after\n") and pane.data == {"text/plain": ""}
 
 
 def test_a_cell_that_shows_the_library_waits_for_its_reader_and_no_other_does(monkeypatch):

@@ -139,21 +139,21 @@ def show_contrast(study: Study, results: Sequence[RunResult], section: Section) 
 
     Policies are not kept: both are trained again, bit for bit.
     """
-    found = contrast(results)
-    if found is None:
+    pair = contrast(results)
+    if pair is None:
         return
-    jobs = [joblib.delayed(replay_in)(study, run) for run in (found.direct, found.best)]
+    jobs = [joblib.delayed(replay_in)(study, run) for run in (pair.direct, pair.best)]
     with progress():
         replays: list[Replay] = in_parallel(study.settings, jobs)
-    parts = [Part(done.rollouts, found.index, done.result.method) for done in replays if done.rollouts is not None]
+    parts = [Part(done.rollouts, pair.index, done.result.method) for done in replays if done.rollouts is not None]
     if not parts:
         return
-    counts = ", ".join(f"{run.method} {sum(run.success)}" for run in (found.direct, found.best))
+    counts = ", ".join(f"{run.method} {sum(run.success)}" for run in (pair.direct, pair.best))
     changed = "" if all(done.faithful for done in replays) else " Trained again, they are NOT what was kept."
-    title = f"{found.direct.method} and {found.best.method} from one start"
-    seed = int(parts[0].rollouts.seeds[found.index])
+    title = f"{pair.direct.method} and {pair.best.method} from one start"
+    seed = int(parts[0].rollouts.seeds[pair.index])
     caption = (
-        f"Training seed {found.best.seed}, start {seed}, {found.best.demonstrations} demonstrations. Of "
-        f"{len(found.best.success)} starts succeed: {counts}.{changed}"
+        f"Training seed {pair.best.seed}, start {seed}, {pair.best.demonstrations} demonstrations. Of "
+        f"{len(pair.best.success)} starts succeed: {counts}.{changed}"
     )
     show_parts(section, parts, "contrast", title, caption)
