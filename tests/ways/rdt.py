@@ -173,7 +173,7 @@ def _(p):
 def _(p):
     new = shared()[1]
     samples = Samples.of(new, conditions(p, new), CONFIG)
-    options = {"steps": 1, "batch": 2, "ema": 0.9, "precision": "bf16"}
+    options = {"steps": 1, "batch": 2, "ema": 0.9, "precision": "tf32"}
     for _ in range(2):
         name = yield lambda: finetune_rdt(rdt_task(p).runner(), samples, **options), r"leave (\w+) away"
         del options[name]
