@@ -13,7 +13,8 @@ from ate.align.config import PRESETS
 from ate.align.losses import Target, losses
 from ate.align.motion import PATH
 from ate.align.priors import aggregated, posteriors, standard
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data.chunks import chunk, concat
 from ate.errors import InputError
 

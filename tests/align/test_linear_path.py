@@ -11,7 +11,8 @@ from ate.align.alignment import split
 from ate.align.config import PRESETS
 from ate.align.linear_code import turned, whitened_pca
 from ate.align.priors import posteriors
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data.chunks import chunk
 from ate.data.space import spaces
 from ate.errors import InputError

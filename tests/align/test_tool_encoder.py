@@ -10,7 +10,8 @@ import torch
 import ate.align
 from ate.align import Alignment
 from ate.align.tool_encoder import ToolEncoder
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data.episodes import Episode, Episodes
 from ate.data.space import spaces
 from ate.data.tool_space import tool_spaces

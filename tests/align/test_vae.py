@@ -7,7 +7,8 @@ from ate.align.divergences import kl, mmd
 from ate.align.losses import reconstruction
 from ate.align.released.weights import from_released, load_released
 from ate.align.transformer import SelfAttention
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.errors import InputError
 
 from .conftest import close

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from ate.errors import InputError
-from ate.experiments.executors import LOST, RAISED, Executor
+from ate.experiments.executors import Executor
+from ate.experiments.job import LOST, RAISED
 
 from .jobs import Note
 

@@ -11,7 +11,8 @@ from ate.align import AlignConfig
 from ate.align.losses import Target, losses
 from ate.align.priors import standard
 from ate.align.trainer import network
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.policies import build
 from ate.runs.working_copy import WorkingCopy
 from ate.steer import GuidedPolicy, OptimConfig, finetune, finetune_methods

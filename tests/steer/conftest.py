@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.steer import Guidance
 from tests.steer.loops import D
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.errors import InputError
 from ate.policies import build
 from ate.steer import Evaluation, Guidance, GuidedPolicy, OptimConfig, finetune_methods

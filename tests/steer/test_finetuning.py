@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data import spaces
 from ate.errors import InputError
 from ate.policies import build

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from ate.align import fit
 from ate.align.config import preset
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.cli.steer import steer
 from ate.data import spaces
 from ate.errors import InputError

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.policies import build
 from ate.steer import Evaluation, Guidance, finetune
 from ate.steer.batches import TrainingData, draw
