@@ -50,6 +50,7 @@ def test_input_gradient_as_released(vae, io):
     assert float((gradient - io["S16_grad_mu2sum_wrt_x"]).abs().max()) < 1e-6
 
 
+@pytest.mark.slow
 def test_input_gradient_against_finite_differences(golden, io):
     network = from_released(golden("infovae_A_state"), dropout=0.0).double().freeze()
     x, anchor = io["S16_x"].double(), network.encode(io["S12_x"].double()).mean

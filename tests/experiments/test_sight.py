@@ -42,6 +42,7 @@ def test_a_study_on_a_state_is_left_as_it_is(given):
     assert "policy=vision" in caught.value.fix and settings({**given, "redrawn": True}).redrawn
 
 
+@pytest.mark.slow
 def test_data_are_seen_once_and_replayed_as_asked(given):
     chosen = sight.seen_data(settings(given))
     old, adapt = load_sets(chosen.pretrain), load(chosen.adapt)
@@ -57,6 +58,7 @@ def test_data_are_seen_once_and_replayed_as_asked(given):
     assert all(file.stat().st_mtime_ns == time for file, time in written.items())
 
 
+@pytest.mark.slow
 def test_demonstrations_that_nobody_saw_are_refused(given):
     chosen = sight.seen_data(settings(given))
     with pytest.raises(InputError):
@@ -66,6 +68,7 @@ def test_demonstrations_that_nobody_saw_are_refused(given):
     assert "task=push" in caught.value.got
 
 
+@pytest.mark.slow
 def test_pretraining_sets_that_different_eyes_saw_are_refused(given):
     chosen = sight.seen_data(settings(given))
     (old, other), new = load_sets(chosen.pretrain), load(chosen.adapt)
@@ -76,6 +79,7 @@ def test_pretraining_sets_that_different_eyes_saw_are_refused(given):
     assert caught.value.where == f"pictures of {other.robot}"
 
 
+@pytest.mark.slow
 def test_keys_of_cells_know_what_was_seen_and_keep_those_of_states(given, experiment, monkeypatch):
     chosen = sight.seen_data(settings({**given, "redrawn": True}))
     methods = [MethodSpec("direct")]

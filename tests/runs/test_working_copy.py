@@ -81,6 +81,7 @@ def test_a_step_of_stage_one_casts_its_inputs_and_outputs_alone():
 
 
 @pytest.mark.parametrize("options", [{}, {"anchor": "qpos"}, {"network": "unet"}])
+@pytest.mark.slow
 def test_finetuning_in_bf16_is_that_of_float32_up_to_rounding(make_set, options):
     new = make_set("method", episodes=3, state=False)
     policy = build([new], 8, seed=0, width=8, **{"hidden": 16, **options})

@@ -181,6 +181,7 @@ def golden_cases():
     return info, inputs, outputs, vae
 
 
+@pytest.mark.slow
 def test_released_guidance_equals_the_golden_numbers():
     """Raw, masked, scaled and clamped gradient and loss for every stored λ, clamp, batch and mask."""
     info, inputs, outputs, vae = golden_cases()

@@ -31,6 +31,7 @@ def identity(**options):
     return Guidance(IdentityEncoder(8, 8), "paper", **options)
 
 
+@pytest.mark.slow
 def test_a_guidance_of_known_size_is_measured_as_such(setting):
     """The identity at the estimate shifts a sample prediction f by λ·(f − a0): λ times the residual, exactly."""
     policy, new = setting

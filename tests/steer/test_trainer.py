@@ -130,6 +130,7 @@ def test_half_precision_rounds_the_policy_and_leaves_guidance_alone(setting, mon
         assert all(p.dtype == torch.float32 for p in half.policy.parameters())
 
 
+@pytest.mark.slow
 def test_evaluating_changes_nothing_and_falls_on_its_steps(setting):
     _, new, vae = setting
     guidance = Guidance(vae, "paper", lam=1.0, clamp=0.2)

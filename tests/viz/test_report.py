@@ -61,6 +61,7 @@ def body(run: RunDirectory) -> str:
     return write_report(run).read_text(encoding="utf-8").split("<body")[1].split('id="plotly"')[0]
 
 
+@pytest.mark.slow
 def test_a_sweep_is_shown_with_its_confirmation_its_failed_cells_and_its_command(sweep):
     html = body(sweep)
     assert "held-out seeds +4.0" in html
@@ -76,6 +77,7 @@ def test_a_sweep_is_shown_with_its_confirmation_its_failed_cells_and_its_command
     assert "3 cells of sweeps, each with its result" in html and "no result" not in html
 
 
+@pytest.mark.slow
 def test_a_failure_comes_first_in_the_report_and_a_run_of_failures_has_one(tmp_path, run):
     failed = RunDirectory(tmp_path / "failed")
     failure = NotebookFailure(
@@ -124,6 +126,7 @@ def test_what_has_not_run_is_said_once_after_what_has(tmp_path):
     assert html.count("<h2") == html.count("data-headline") == 1
 
 
+@pytest.mark.slow
 def test_a_table_of_many_rows_is_folded(tmp_path):
     run = RunDirectory(tmp_path / "many")
     for rows, folded in ((15, 0), (16, 1)):
@@ -154,6 +157,7 @@ def test_what_is_packed_cannot_end_its_script_element_and_means_the_same():
     assert not set(text) & set("<>&") and gzip.decompress(base64.b64decode(text)).decode("utf-8") == source
 
 
+@pytest.mark.slow
 def test_a_report_of_two_runs_holds_plotly_once(run, tmp_path):
     one = write_report(run, tmp_path / "one.html").stat().st_size
     two = write_report([run, run], tmp_path / "two.html").stat().st_size

@@ -24,6 +24,7 @@ EVERY_WAY = pytest.mark.parametrize(("layout", "maker", "asked"), WAYS, ids=[mak
 
 
 @EVERY_WAY
+@pytest.mark.slow
 def test_doctor_has_no_fail_and_neither_has_it_after_convert(layout, maker, asked, tmp_path, smooth):
     source = DataSet(str(maker(tmp_path / "set")), layout=asked or "")
     report = examine(source)
