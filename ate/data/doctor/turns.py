@@ -64,18 +64,18 @@ class Turns:
             for row, column in np.argwhere(np.abs(np.abs(steps) - turn) < SLACK * turn):
                 self._rows[turn][column].append((name, int(row) + 1))
 
-    def found(self) -> dict[int, Wrapped]:
+    def columns(self) -> dict[int, Wrapped]:
         """Column → its whole turns; only of columns that have some."""
-        found = {}
+        columns = {}
         for column in range(len(self._low)):
             for turn in TURNS:
                 rows = self._wraps(column, turn)
                 # Where it wraps, unwrapping sets the count of turns too.
                 apart = {} if rows else self._apart(column, turn)
                 if rows or apart:
-                    found[column] = Wrapped(turn, rows, apart)
+                    columns[column] = Wrapped(turn, rows, apart)
                     break
-        return found
+        return columns
 
     def _wraps(self, column: int, turn: float) -> tuple[tuple[str, int], ...]:
         within = self._high[column] - self._low[column] <= WITHIN * turn

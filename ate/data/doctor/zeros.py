@@ -67,7 +67,7 @@ class Zeros:
     """
 
     def __init__(self, episodes: Episodes) -> None:
-        self.found: list[ZeroRows] = []
+        self.rows: list[ZeroRows] = []
         self._groups: dict[str, list[list[int]]] = {}
         self._usual: dict[str, np.ndarray] = {}
         self._single: dict[str, np.ndarray] = {}
@@ -82,11 +82,11 @@ class Zeros:
     ) -> tuple[dict[str, np.ndarray], int]:  # fmt: skip
         """The series of an episode without lost rows, and how many rows were taken off the start.
 
-        They are added to `found` where they are to be noted. Lost rows at either end are cut, those within are
+        They are added to `rows` where they are to be noted. Lost rows at either end are cut, those within are
         interpolated: what follows has the rows' own numbers.
         """
         lost = [zeros for name in self._groups if name in series for zeros in self._lost(item, name, series[name])]
-        self.found += lost if noted else []
+        self.rows += lost if noted else []
         if not lost:
             return series, 0
         rows = lost[0].steps
