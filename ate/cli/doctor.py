@@ -85,9 +85,9 @@ def _hold_against(file: Path, data: "DataSet", horizon: int, everything: bool) -
     from ate.data.statistics import Statistics
     from ate.diagnose.checkpoint_statistics import check_statistics
 
-    found = Statistics.read(file)
-    fit = check_statistics(found, data.load(), horizon)
-    click.echo(f"statistics of {found.file}")
+    statistics = Statistics.read(file)
+    fit = check_statistics(statistics, data.load(), horizon)
+    click.echo(f"statistics of {statistics.file}")
     rows = [finding.row() for finding in fit.findings if everything or finding.level != PASS]
     if rows:
         click.echo(findings_text(rows, terminal_width()))

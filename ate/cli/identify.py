@@ -38,9 +38,10 @@ def identify(
         demonstrations = demonstrations.select(range(min(max(episodes, 1), len(demonstrations))))
     known = profile(robot) if robot else None
     wanted = [] if needed is None else needed_poses(needed, demonstrations.robot)
-    found = identify_robot(demonstrations, known, wanted)
-    click.echo("\n".join(found.lines()))
+    identified = identify_robot(demonstrations, known, wanted)
+    click.echo("\n".join(identified.lines()))
     if out is not None:
-        facts = {"fit": found.fit, "held_out": found.held_out.tolist(), "error": found.error, "verdict": found.verdict}
-        write_json(out, {"kinematics": found.kinematics.to_tree(), "metres": facts, "data": demonstrations.digest})
+        facts = {name: getattr(identified, name) for name in ("fit", "error", "verdict")}
+        facts |= {"held_out": identified.held_out.tolist()}
+        write_json(out, {"kinematics": identified.kinematics.to_tree(), "metres": facts, "data": demonstrations.digest})
         click.echo(f"kinematics are in {out}: give this file where a robot's name or URDF goes.")

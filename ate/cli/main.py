@@ -110,9 +110,9 @@ def main(arguments: list[str] | None = None) -> Any:
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        said = refused(error)
-        click.echo(f"Error: {said or unexpected(error, FIXES.get(type(error).__name__))}", err=True)
-        sys.exit(1 if said is None else 2)
+        refusal = refused(error)
+        click.echo(f"Error: {refusal or unexpected(error, FIXES.get(type(error).__name__))}", err=True)
+        sys.exit(1 if refusal is None else 2)
 
 
 def unexpected(error: BaseException, fix: str | None) -> str:

@@ -123,7 +123,7 @@ def apart(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(result)
 
 
-def _told_apart(item: Episode) -> Episode:
+def _with_own_names(item: Episode) -> Episode:
     """The episode with a name of its own for every column."""
     attributes = dict(item.attributes)
     for attribute in NAMED_BY.values():
@@ -152,7 +152,7 @@ def arranged(
     for number, whole in enumerate(items):
         if not isinstance(whole, Episode):
             continue
-        item = results[number] = _told_apart(whole)
+        item = results[number] = _with_own_names(whole)
         names = {name: item.column_names(name) for name in NAMED_BY if name in item.series}
         for name, own in names.items():
             if own and name not in targets and len(set(own)) == len(own):

@@ -20,11 +20,11 @@ def note(groups: Groups, episodes: Collection[str]) -> str:
         return ""
     sizes = ", ".join(f"{name} ({len(names)})" for name, names in groups.items())
     shared = []
-    for one, other in combinations(groups, 2):
-        both = [name for name in groups[one] if name in set(groups[other])]
+    for group, other in combinations(groups, 2):
+        both = [name for name in groups[group] if name in set(groups[other])]
         # Masks within masks (a share of the training episodes) are no overlap.
-        if both and len(both) < min(len(groups[one]), len(groups[other])):
-            shared.append(f"{', '.join(both)} in both {one} and {other}")
+        if both and len(both) < min(len(groups[group]), len(groups[other])):
+            shared.append(f"{', '.join(both)} in both {group} and {other}")
     for name, names in groups.items():
         absent = [item for item in names if item not in episodes]
         if absent:

@@ -17,8 +17,8 @@ def fingers(episodes: Episodes) -> dict[int, Joint]:
     """Columns of a set that are fingers or angles of one gripper, by its profile; none where it has a `gripper`."""
     known = None if GRIPPER in episodes.joint_names else profile_for(episodes)
     joints = joints_now(episodes, known)
-    found = {i: joint for i, joint in enumerate(joints) if joint is not None and joint.part == "gripper"}
-    return found if len({joint.arm for joint in found.values()}) == 1 else {}
+    grippers = {i: joint for i, joint in enumerate(joints) if joint is not None and joint.part == "gripper"}
+    return grippers if len({joint.arm for joint in grippers.values()}) == 1 else {}
 
 
 def with_opening(episodes: Episodes) -> Episodes:

@@ -53,7 +53,7 @@ class Statistics:
         Raises:
             InputError: there are none, or they are of no form that is known.
         """
-        file = _found(Path(path))
+        file = _located(Path(path))
         try:
             tree = _tree(file)
         except (ValueError, OSError, UnicodeDecodeError) as error:
@@ -75,15 +75,15 @@ class Statistics:
 
 def ranges_of(known: Mapping[str, Columns]) -> dict[str, tuple[Columns, Columns]]:
     """The range `(low, high)` that each way to normalise takes from statistics by name, `(columns,)` each."""
-    found = {}
+    ranges = {}
     if {"q01", "q99"} <= known.keys():
-        found["quantiles"] = known["q01"], known["q99"]
+        ranges["quantiles"] = known["q01"], known["q99"]
     if {"mean", "std"} <= known.keys():
         reach = DEVIATIONS * known["std"]
-        found["mean and deviation"] = known["mean"] - reach, known["mean"] + reach
+        ranges["mean and deviation"] = known["mean"] - reach, known["mean"] + reach
     if {"min", "max"} <= known.keys():
-        found["minimum and maximum"] = known["min"], known["max"]
-    return found
+        ranges["minimum and maximum"] = known["min"], known["max"]
+    return ranges
 
 
 def summary(rows: NDArray[np.floating[Any]]) -> dict[str, Columns]:
@@ -94,7 +94,7 @@ def summary(rows: NDArray[np.floating[Any]]) -> dict[str, Columns]:
     return {**known, "q01": low, "q99": high}
 
 
-def _found(path: Path) -> Path:
+def _located(path: Path) -> Path:
     if path.is_file():
         return path
     files = [file for place in PLACES for file in sorted(path.glob(place))] if path.is_dir() else []

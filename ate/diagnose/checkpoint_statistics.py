@@ -81,14 +81,14 @@ def check_statistics(statistics: Statistics, episodes: Episodes, horizon: int = 
             rows += [_judged(j, Normalizer(low, high), seen, (what, method), episodes) for j in range(len(low))]
         judged[method] = rows
     # What the checkpoint uses is judged; where it does not say, the way that leaves least outside.
-    told = next((statistics.methods[name] for name in shared if statistics.methods.get(name) in judged), "")
+    declared = next((statistics.methods[name] for name in shared if statistics.methods.get(name) in judged), "")
     best = min(methods, key=lambda method: float(np.mean([outside for _, outside in judged[method]])))
-    rows = judged[told or best]
+    rows = judged[declared or best]
     names, outside = iter(rows), {}
     for name in shared:
         outside[name] = {joint: next(names)[1] for joint in _columns(name, episodes)}
     findings = tuple(finding for finding, _ in rows)
-    return Fit(findings, told or best, _kept(findings, [share for _, share in rows]), outside)
+    return Fit(findings, declared or best, _kept(findings, [share for _, share in rows]), outside)
 
 
 def _kept(findings: Sequence[Finding], outside: Sequence[float]) -> str:

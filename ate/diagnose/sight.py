@@ -48,19 +48,19 @@ def check(policy: Policy, space: ActionSpace, seed: int) -> tuple[Finding, Findi
     """
     robot = space.embodiment.name
     try:
-        found = changes(policy, space, seed)
+        moved = changes(policy, space, seed)
     except InputError as error:
         reason = (robot, f"{error.where}: {error.got}", error.expected, error.fix)
         return Finding(SKIPPED, LOOKS, *reason), Finding(SKIPPED, LISTENS, *reason)
     pictures = (OTHER_PICTURE, GREY_PICTURE)
-    words = tuple(name for name in found.of if name not in pictures)
-    looks, listens = found.of[OTHER_PICTURE] > 1, max(found.of[name] for name in words) > 1
+    words = tuple(name for name in moved.of if name not in pictures)
+    looks, listens = moved.of[OTHER_PICTURE] > 1, max(moved.of[name] for name in words) > 1
     blind = "train the encoder longer, and see that its columns vary between episodes (ate vision locate)"
     deaf = "fine where it was trained on one task; otherwise train on several tasks or colours in one policy"
     return (
-        Finding(PASS if looks else FAIL, LOOKS, robot, found.text(pictures), "more than new noise does",
+        Finding(PASS if looks else FAIL, LOOKS, robot, moved.text(pictures), "more than new noise does",
                 "" if looks else blind),
-        Finding(PASS if listens else WARN, LISTENS, robot, found.text(words), "more than new noise does",
+        Finding(PASS if listens else WARN, LISTENS, robot, moved.text(words), "more than new noise does",
                 "" if listens else deaf),
     )  # fmt: skip
 

@@ -55,11 +55,11 @@ def admitted(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes, st
         return Admitted(sets, adapt)
     examined = _stamp(settings)
     if known is not None and known.examined == examined:
-        found = tuple(dict(row) for row in known.failed)
+        failed = tuple(dict(row) for row in known.failed)
     else:
-        found = failures((settings.pretrain_data,), (settings.adapt_data,), settings.horizon)
-    accepted = admit(found, settings.accept)
-    directory.bind(replace(origin, accepted=accepted, examined=examined, failed=found))
+        failed = failures((settings.pretrain_data,), (settings.adapt_data,), settings.horizon)
+    accepted = admit(failed, settings.accept)
+    directory.bind(replace(origin, accepted=accepted, examined=examined, failed=failed))
     return Admitted(sets, adapt, accepted)
 
 

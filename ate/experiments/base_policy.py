@@ -90,14 +90,14 @@ class BaseSuccess:
         """The verdict in a sentence, with the interval and the weakest robot."""
         low, high = self.total.interval
         weakest = min(self.rows, key=lambda row: row.rate)
-        found = (
+        finding = (
             f"the base policy ({self.name}) succeeds in {self.total.rate:.0%} ({low:.0%} to {high:.0%}) of "
             f"{self.total.rollouts} episodes of {self.total.task} on its own robots, least on {weakest.robot}, "
             f"{weakest.rate:.0%}"
         )
         if self.judges:
-            return f"{found[0].upper()}{found[1:]}."
-        return f"Cannot judge: {found}; {ENOUGH:.0%} are needed, or nothing can be said of what it hands over."
+            return f"{finding[0].upper()}{finding[1:]}."
+        return f"Cannot judge: {finding}; {ENOUGH:.0%} are needed, or nothing can be said of what it hands over."
 
     def to_tree(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -45,10 +45,10 @@ def check_environment(python: str, policy: str) -> None:
         fix = "write lerobot: with the path of lerobot's interpreter, .venv-lerobot/bin/python say"
         raise InputError(f"{python!r}, which does not start", where="lerobot", expected="Python", fix=fix) from error
     if ended.returncode:
-        said = _last(ended.stderr)
+        message = _last(ended.stderr)
         fix = "in that environment: pip install --no-deps -e CLONE CLONE/plugins/lerobot_policy_ate (docs/policy.md)"
         expected = f"lerobot, ate and the plug-in with {policy}"
-        raise InputError(said, where=f"environment of {python}", expected=expected, fix=fix)
+        raise InputError(message, where=f"environment of {python}", expected=expected, fix=fix)
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ class LeRobotJob:
             command = [self.python, *arguments]
             ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         if ended.returncode:
-            said = _last(self.log.read_text(encoding="utf-8", errors="replace"))
-            raise RunFailed(f"{what} ended with exit code {ended.returncode}: {said} ({self.log})")
+            message = _last(self.log.read_text(encoding="utf-8", errors="replace"))
+            raise RunFailed(f"{what} ended with exit code {ended.returncode}: {message} ({self.log})")
 
     def _read(self) -> dict[str, Any]:
         record = Path(f"{self.folder}.json")

@@ -61,14 +61,14 @@ def successes(file: Path) -> tuple[bool, ...]:
         InputError: the file does not say which episodes succeeded.
     """
     tree = read_json(file)
-    found: Sequence[Any] = ()
+    hits: Sequence[Any] = ()
     if "success" in tree:
-        found = tree["success"]
+        hits = tree["success"]
     elif "per_episode" in tree:
-        found = [episode["success"] for episode in tree["per_episode"]]
+        hits = [episode["success"] for episode in tree["per_episode"]]
     elif "per_task" in tree:
-        found = [hit for task in tree["per_task"] for hit in task["metrics"]["successes"]]
-    if not found:
+        hits = [hit for task in tree["per_task"] for hit in task["metrics"]["successes"]]
+    if not hits:
         fix = "evaluate with lerobot-eval of 0.4 or later, or with ate rollout --json"
         raise InputError(f"keys {', '.join(tree)}", where=str(file), expected="success of each episode", fix=fix)
-    return tuple(bool(hit) for hit in found)
+    return tuple(bool(hit) for hit in hits)

@@ -152,4 +152,4 @@ class LeRobotSweep:
         files = {"alignment": sorted(Path(self.alignment).glob("*.safetensors"))}
         root = self.train.get("dataset.root")
         files["dataset"] = sorted(Path(str(root)).glob("meta/*.json")) if root else []
-        return {name: " ".join(file_digest(file)[:16] for file in found) for name, found in files.items() if found}
+        return {name: " ".join(file_digest(file)[:16] for file in paths) for name, paths in files.items() if paths}

@@ -195,8 +195,8 @@ class Materials:
         """Retargeted by what the demonstrations tell of the robot's kinematics, standing where it is known to."""
         from ate.data.tool_poses import identify_robot
 
-        known, found = placement(self.episodes), identify_robot(self.drawn).kinematics
-        target = replace(known, kinematics=found)
+        known, identified = placement(self.episodes), identify_robot(self.drawn).kinematics
+        target = replace(known, kinematics=identified)
         return retarget(self.sets, target, joint_names=self.episodes.joint_names, placements=placements(self.sets))
 
 

@@ -37,8 +37,8 @@ class Model:
         Raises:
             InputError: neither is there.
         """
-        found = Path(path)
-        files = sorted(found.rglob(FILE)) if found.is_dir() else [found] if found.is_file() else []
+        place = Path(path)
+        files = sorted(place.rglob(FILE)) if place.is_dir() else [place] if place.is_file() else []
         if len(files) != 1:
             got = f"{len(files)} of them: {', '.join(map(str, files))}" if files else "no checkpoint"
             fix = "give the file of an alignment, or the .safetensors of a policy"

@@ -102,17 +102,18 @@ def _check_eyes(sets: Sequence[Episodes], adapt: Episodes) -> None:
 def _check_simulator(address: GymAddress, settings: Settings, adapt: Episodes, wanted: int, expected: str) -> None:
     from ate.sim.gym_simulator import describe
 
-    found, where = describe(address), f"simulator {address.name}"
-    keys = ", ".join(f"{key} {shape}" for key, shape in found.keys.items())
-    if found.dof != adapt.dof:
+    description, where = describe(address), f"simulator {address.name}"
+    keys = ", ".join(f"{key} {shape}" for key, shape in description.keys.items())
+    if description.dof != adapt.dof:
         raise InputError(
-            f"{found.dof} columns of qpos", where=where,
+            f"{description.dof} columns of qpos", where=where,
             expected=f"{adapt.dof}, as {settings.adapt} has them: {', '.join(adapt.joint_names)}",
             fix=f"choose them with qpos=KEY[first:last], or those of the data with joints=; an observation has {keys}",
         )  # fmt: skip
-    if wanted and found.state != wanted:
+    if wanted and description.state != wanted:
         raise InputError(
-            f"a state of {found.state} columns" if found.state else "no state", where=where, expected=expected,
+            f"a state of {description.state} columns" if description.state else "no state", where=where,
+            expected=expected,
             fix=f"choose them with state=KEY+KEY, or {ALONE}; an observation has {keys}",
         )  # fmt: skip
 

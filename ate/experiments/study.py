@@ -131,7 +131,7 @@ class Study:
         known = any(simulated(episodes) for episodes in self.pretrain)
         new = [file for file in files if known and not success_file(file, rollouts).exists()]
         in_parallel(self.settings, [joblib.delayed(base_success)(file, self.pretrain, rollouts) for file in new])
-        return [found for file in files if (found := base_success(file, self.pretrain, rollouts)) is not None]
+        return [base for file in files if (base := base_success(file, self.pretrain, rollouts)) is not None]
 
     def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
         """Methods of one training seed, trained again bit for bit, by parameterisation."""

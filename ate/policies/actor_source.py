@@ -92,14 +92,14 @@ def _theirs(name: str, checkpoint: str | Path | None) -> Actor:
     return made
 
 
-def _made(found: Any, checkpoint: str | Path | None, name: str) -> Any:
-    if not inspect.isclass(found):
+def _made(source: Any, checkpoint: str | Path | None, name: str) -> Any:
+    if not inspect.isclass(source):
         if checkpoint is None:
-            return found
-        return found(str(checkpoint))
-    loader: Callable[..., Any] = next((getattr(found, word) for word in LOADERS if hasattr(found, word)), found)
+            return source
+        return source(str(checkpoint))
+    loader: Callable[..., Any] = next((getattr(source, word) for word in LOADERS if hasattr(source, word)), source)
     try:
-        return found() if checkpoint is None else loader(str(checkpoint))
+        return source() if checkpoint is None else loader(str(checkpoint))
     except TypeError as error:
         fix = "give it a class that takes the checkpoint alone, or nothing, and choose everything else in it"
         raise InputError(f"{type(error).__name__}: {error}", where=name, expected="a policy", fix=fix) from error

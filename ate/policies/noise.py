@@ -47,18 +47,18 @@ def target_coefficients(parameterization: str, alpha: Tensor, sigma: Tensor) -> 
     Raises:
         InputError: unknown parameterisation.
     """
-    zero, one = torch.zeros_like(alpha), torch.ones_like(alpha)
+    zero, unit = torch.zeros_like(alpha), torch.ones_like(alpha)
     match parameterization:
         case "epsilon":
-            return zero, one
+            return zero, unit
         case "sample":
-            return one, zero
+            return unit, zero
         case "v":
             return -sigma, alpha
         case "flow_data_at_1":
-            return one, -one
+            return unit, -unit
         case "flow_noise_at_1":
-            return -one, one
+            return -unit, unit
     raise unknown(parameterization, PARAMETERIZATIONS, where="parameterization")
 
 

@@ -67,8 +67,8 @@ class StateFeatures:
         names = sets[0][0].column_names("state")
         count = len(normalizer.low)
         kept = tuple(i for i in range(count) if own_tool or not names or not TOOL_ROTATION.fullmatch(names[i]))
-        found = points(names) if fine else {}
-        moving = {word: at for word, at in found.items() if not normalizer.constant[list(at)].all()}
+        known = points(names) if fine else {}
+        moving = {word: at for word, at in known.items() if not normalizer.constant[list(at)].all()}
         return cls(normalizer, kept, tuple(moving.values()), TOOL in moving)
 
     @property

@@ -32,7 +32,7 @@ def ranges(path: Path) -> dict[str, tuple[float, float]]:
     Raises:
         InputError: no calibration, or a motor without a range.
     """
-    found = {}
+    results = {}
     for name, motor in _motors(path).items():
         low, high = (motor.get(field) for field in FIELDS)
         if not isinstance(low, int) or not isinstance(high, int) or not low < high:
@@ -41,13 +41,13 @@ def ranges(path: Path) -> dict[str, tuple[float, float]]:
                 expected="whole numbers, range_min below range_max", fix="calibrate the arm again (lerobot-calibrate)",
             )  # fmt: skip
         half = (high - low) / 2 * 2 * np.pi / COUNTS
-        found[name] = (half, -half) if motor.get("drive_mode") else (-half, half)
-    if not found:
+        results[name] = (half, -half) if motor.get("drive_mode") else (-half, half)
+    if not results:
         raise InputError(
             "no motors with range_min and range_max", where=str(path), expected="a calibration file of LeRobot",
             fix="give the .json in ~/.cache/huggingface/lerobot/calibration/robots, or a profile in TOML",
         )  # fmt: skip
-    return found
+    return results
 
 
 def _motors(file: Path) -> Mapping[str, Mapping[str, Any]]:

@@ -99,6 +99,6 @@ def _words(name: str) -> list[str]:
 
 def _joint(name: str, words: list[str]) -> str:
     """What is left of a name without words for command, measurement and position; of numbers alone, the number."""
-    said = _WORDS[COMMAND] | _FIRST | _MEASURED | _POSITION
-    left = [word for word in words if word not in said]
+    words_of_kind = _WORDS[COMMAND] | _FIRST | _MEASURED | _POSITION
+    left = [word for word in words if word not in words_of_kind]
     return "_".join(left) or bare(name).casefold()

@@ -134,15 +134,15 @@ def identify(
     wider = np.maximum(SHARE * (high - low), np.where(slides, LEAST_SLIDE, LEAST_TURN))
     widened = np.where(still, STILL_WIDER * little, wider) if limits is None else np.zeros(len(low))
     ends = np.stack([low - widened, high + widened], axis=1) if limits is None else np.asarray(limits, float)
-    found = replace(fitted.kinematics.renamed(name, names), limits=ends)
+    kinematics = replace(fitted.kinematics.renamed(name, names), limits=ends)
     position, rotation = (poses.position[rows], poses.rotation[rows]) if needed is None else needed
     some = _even(len(position), MOST_NEEDED)
     position, rotation = position[some], rotation[some]
-    q = poses.qpos[rows][some] if needed is None else found.inverse(position, rotation, found.rest)
+    q = poses.qpos[rows][some] if needed is None else kinematics.inverse(position, rotation, kinematics.rest)
     identified = Identified(
-        found, len(rows), float(np.sqrt(np.square(fitted.error[:, :3]).sum(1).mean())),
+        kinematics, len(rows), float(np.sqrt(np.square(fitted.error[:, :3]).sum(1).mean())),
         _left_out(poses, episode, fitted.kinematics), forward_spread(fitted, q),
-        residual(found, found.inverse(position, rotation, q), position, rotation),
+        residual(kinematics, kinematics.inverse(position, rotation, q), position, rotation),
         float(((q < low - 1e-9) | (q > high + 1e-9)).any(axis=1).mean()),
         tuple(n for n, at_rest in zip(names, still, strict=True) if at_rest), widened,
     )  # fmt: skip

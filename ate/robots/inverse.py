@@ -60,9 +60,9 @@ def solve(kinematics: Kinematics, position: Array, rotation: Array, start: Array
             break
         away = generator.uniform(0, 1, (len(rows), kinematics.joints)) * (spread[0] - spread[1]) + spread[1]
         again = np.broadcast_to(kinematics.rest, away.shape) if attempt == 0 else away
-        found, left = _descend(kinematics, position[rows], rotation[rows], again)
+        solution, left = _descend(kinematics, position[rows], rotation[rows], again)
         better = left < error[rows]
-        q[rows[better]], error[rows[better]] = found[better], left[better]
+        q[rows[better]], error[rows[better]] = solution[better], left[better]
     return q
 
 

@@ -75,20 +75,20 @@ class Fit:
 
 def fit(poses: Poses, start: Kinematics | None = None) -> Fit:
     """Kinematics that explain the poses best, from a start or from a linear fit."""
-    found = _descend(start or linear(poses), poses, _weights(RADIAN))
-    if start is None and _size(found, poses) > ASTRAY:
-        found = min((found, _from_rotations(poses)), key=lambda k: _size(k, poses))
-    error, _ = _errors(found, poses)
+    fitted = _descend(start or linear(poses), poses, _weights(RADIAN))
+    if start is None and _size(fitted, poses) > ASTRAY:
+        fitted = min((fitted, _from_rotations(poses)), key=lambda k: _size(k, poses))
+    error, _ = _errors(fitted, poses)
     spread = np.sqrt(np.square(error).mean(0).reshape(2, 3).mean(1))
     # Each part counts by how well it is measured.
     radian = float(np.clip(spread[0] / max(spread[1], 1e-12), LEAST_RADIAN, MOST_RADIAN))
-    found = _descend(found, poses, _weights(radian))
-    error, rows = _errors(found, poses)
+    fitted = _descend(fitted, poses, _weights(radian))
+    error, rows = _errors(fitted, poses)
     weight = _weights(radian)
     flat = (rows * weight[:, None]).reshape(-1, rows.shape[-1])
-    freedom = max(flat.shape[0] - 4 * found.joints - 6, 1)
+    freedom = max(flat.shape[0] - 4 * fitted.joints - 6, 1)
     variance = np.square(error * weight).sum() / freedom
-    return Fit(found, error, radian, variance * np.linalg.pinv(flat.T @ flat, rcond=1e-12, hermitian=True))
+    return Fit(fitted, error, radian, variance * np.linalg.pinv(flat.T @ flat, rcond=1e-12, hermitian=True))
 
 
 def _size(k: Kinematics, poses: Poses) -> float:
@@ -104,10 +104,10 @@ def _from_rotations(poses: Poses) -> Kinematics:
     for _ in range(AXES):
         axes = generator.normal(size=(n, 3))
         screws = np.concatenate([axes / np.linalg.norm(axes, axis=1, keepdims=True), np.zeros((n, 3))], axis=1)
-        found = _descend(replace(best, screws=screws), some, np.array([0.0] * 3 + [1.0] * 3))
-        left = float(np.sqrt(np.square(_errors(found, some)[0][:, 3:]).sum(1).mean()))
+        fitted = _descend(replace(best, screws=screws), some, np.array([0.0] * 3 + [1.0] * 3))
+        left = float(np.sqrt(np.square(_errors(fitted, some)[0][:, 3:]).sum(1).mean()))
         if left < least:
-            best, least = found, left
+            best, least = fitted, left
         if least < TURNED:
             break
     return _descend(best, poses, _weights(RADIAN))

@@ -20,8 +20,8 @@ def number_of(error: BaseException) -> int | None:
         return error.errno
     if not isinstance(error, OSError) and not type(error).__module__.startswith(("safetensors", "h5py", "builtins")):
         return None
-    found = _NUMBER.search(str(error))
-    return None if found is None else int(found.group(1))
+    match = _NUMBER.search(str(error))
+    return None if match is None else int(match.group(1))
 
 
 def refused(error: BaseException) -> InputError | None:
@@ -40,8 +40,8 @@ def refused(error: BaseException) -> InputError | None:
 
 
 def _in_words(error: BaseException, number: int | None) -> InputError:
-    said = _FILE.search(str(error))
-    name = getattr(error, "filename", None) or (None if said is None else said.group(1))
+    match = _FILE.search(str(error))
+    name = getattr(error, "filename", None) or (None if match is None else match.group(1))
     where = "the file system" if name is None else str(name)
     if number in FULL:
         return InputError(

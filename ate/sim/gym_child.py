@@ -75,10 +75,10 @@ def _exactly(stream: IO[bytes], count: int) -> Optional[bytes]:
 def flat(observation: Any, prefix: str = "") -> Dict[str, np.ndarray]:
     """Every array of an observation by its key, nested keys with slashes; the key of a bare array is empty."""
     if hasattr(observation, "items"):
-        found: Dict[str, np.ndarray] = {}
+        columns: Dict[str, np.ndarray] = {}
         for key, value in observation.items():
-            found.update(flat(value, f"{prefix}/{key}" if prefix else str(key)))
-        return found
+            columns.update(flat(value, f"{prefix}/{key}" if prefix else str(key)))
+        return columns
     return {prefix: _array(observation)}
 
 

@@ -175,8 +175,8 @@ def describe(address: GymAddress) -> Description:
     Raises:
         InputError: as `GymEnvironments`.
     """
-    with GymEnvironments(address, [0]) as one:
-        return one.description
+    with GymEnvironments(address, [0]) as environments:
+        return environments.description
 
 
 def _request(address: GymAddress) -> dict[str, Any]:
@@ -184,11 +184,12 @@ def _request(address: GymAddress) -> dict[str, Any]:
     return {**{name: getattr(address, name) for name in names}, "options": address.made_with}
 
 
-def _check_columns(address: GymAddress, found: Description) -> None:
-    if found.dof != found.actions:
-        keys = ", ".join(f"{key} {shape}" for key, shape in found.keys.items())
+def _check_columns(address: GymAddress, description: Description) -> None:
+    if description.dof != description.actions:
+        keys = ", ".join(f"{key} {shape}" for key, shape in description.keys.items())
         raise InputError(
-            f"{found.dof} columns of qpos and actions of {found.actions} numbers", where=f"simulator {address.name}",
+            f"{description.dof} columns of qpos and actions of {description.actions} numbers",
+            where=f"simulator {address.name}",
             expected="a position to reach for every column of qpos",
             fix=f"choose columns with qpos=KEY[first:last], or options of the environment; an observation has {keys}",
         )  # fmt: skip

@@ -87,8 +87,8 @@ def _pictures(
         key.update(name.encode())
         files[name] = folder / key.hexdigest()[:2] / f"{key.hexdigest()}.npz"
     shape = (len(qpos), *renderer.size, 3)
-    found = {name: _read(file, shape) for name, file in files.items()}
-    known = {name: pictures for name, pictures in found.items() if pictures is not None}
+    views = {name: _read(file, shape) for name, file in files.items()}
+    known = {name: pictures for name, pictures in views.items() if pictures is not None}
     if len(known) == len(files):
         return known
     other = other_goal(which, state[0]) if which and state is not None else None

@@ -13,33 +13,23 @@ from torch import Tensor
 from ate.align.alignment import Alignment
 from ate.errors import InputError
 from ate.steer.column_order import better_order
-from ate.steer.reconstruction import check_reconstruction, left_by, total_error
+from ate.steer.misfit import BEYOND, FILLED, TRIED, ends, remedy
+from ate.steer.reconstruction import MISFIT, THRICE, check_reconstruction, column_errors, left_by, total_error
 
 WHERE = "clean actions of the policy"
-# The alignment's episodes span [-1, 1]. Few values lie beyond of what a policy was trained on, whatever its episodes.
-BEYOND, OUTLIERS = 1.5, 0.02
-# A column that fills less than a tenth of [-BEYOND, BEYOND] is in other units, or hardly moves.
-FILLED = 0.3
 # The first rows of chunks spread as much as their last ones; of chunks relative to their start by next to nothing.
 RELATIVE = 0.2
 # Chunks after which each is judged: all columns together at once, the spread of first rows, the pace, single columns.
 FEW, MANY, ENOUGH = 8, 128, 256
 # Batches after which it ends in any case: reading a batch waits for the device.
 LOOKS = 64
-# How much more is allowed to fewer than FEW.
-CAUTION = 2.0
+# How much more is allowed to fewer than FEW, and to the pace of fewer than MANY that are all there is.
+CAUTION, CAUTION_OF_PACE = 2.0, 1.2
 # At half the rate a row moves half as far. Shuffled chunks of the alignment's own episodes stay well within these: a
 # quarter of the columns above the first, and a quarter below the second.
 SLOW, FAST = 0.7, 1.4
-# Above this error over all columns, columns may have changed places; so many chunks are looked at.
-SUSPECT, TRIED = 0.1, 32
-# Units that are taken for others: what a value times the factor is.
-FACTORS = {
-    "degrees where the alignment has radians": math.pi / 180,
-    "radians where the alignment has degrees": 180 / math.pi,
-    "millimetres where the alignment has metres": 1e-3,
-    "metres where the alignment has millimetres": 1e3,
-}
+# Above this error over all columns, columns may have changed places.
+SUSPECT = 0.1
 STATE = (
     "add back what the policy subtracted, with a line before each step: guided.offset(state), (B, joints) in the "
     "alignment's units and 0 for a column that is absolute"
@@ -82,13 +72,15 @@ class Fit:
                 self._known.add(key)
                 new.append(index)
         if not new:
+            if self._looks >= LOOKS and 2 * FEW <= len(self._seen) < MANY:
+                self._check_pace(CAUTION_OF_PACE)
             self._end(self._looks >= LOOKS)
             return
         self._seen = torch.cat([self._seen, chunks[new]]) if len(self._seen) else chunks[new]
         count, moving = len(self._seen), self._moving.to(chunks.device)
         if count >= FEW:
             self._check_relative()
-        low, high = _ends(self._seen)
+        low, high = ends(self._seen)
         # A few chunks may be the outliers.
         slack = 1.0 if count >= FEW else CAUTION
         outside = ((low < -BEYOND * slack) | (high > BEYOND * slack)) & moving
@@ -116,6 +108,10 @@ class Fit:
         moved = (end > FILLED / 10) & self._moving.to(end.device)
         still = moved & (start < RELATIVE * end)
         if 2 * int(still.sum()) > int(moved.sum()):
+            if self._from_home(still, end):
+                # Of a robot's first second, which is no measure of its pace either.
+                self._paced = False
+                return
             names = [self._alignment.joint_names[i] for i in still.nonzero().flatten().tolist()]
             raise InputError(
                 f"relative actions: chunks that all begin at one value in {', '.join(map(repr, names))}",
@@ -124,10 +120,21 @@ class Fit:
                 fix=STATE,
             )
 
+    def _from_home(self, still: Tensor, end: Tensor) -> bool:
+        """Whether chunks that begin at one place are the starts of episodes, which the alignment brings back."""
+        normalizer = self._alignment.space.compact.normalizer
+        half = torch.from_numpy(normalizer.half_range).to(end.device)
+        start = normalizer.denormalize(self._seen)[:, 0].mean(0).abs()
+        at_zero = (start < RELATIVE * end * half)[still].float().mean() > 0.5
+        error = float(column_errors(self._alignment, self._seen[:TRIED]).max())
+        return not at_zero and error <= max(MISFIT, THRICE * left_by(self._alignment))
+
     def _refuse(self, worst: int, low: Tensor, high: Tensor) -> None:
         """Say what leaves the range, or hardly fills it, and why that may be."""
+        cause = ""
         if len(self._seen) > 1:
             self._check_relative()
+            cause = self._partly_relative(worst)
         normalizer, name = self._alignment.space.normalizer, self._alignment.joint_names[worst]
         ends = [float(side[worst] * normalizer.half_range[worst] + normalizer.center[worst]) for side in (low, high)]
         given = tuple(float(side[worst]) for side in (normalizer.low, normalizer.high))
@@ -137,25 +144,23 @@ class Fit:
             where=WHERE,
             expected=f"values that leave neither [-{BEYOND:g}, {BEYOND:g}] nor fill less than a tenth of it: the "
             f"alignment's episodes have {given[0]:.4g} to {given[1]:.4g}",
-            fix=self._cause()
+            fix=cause
+            or remedy(self._alignment, self._seen, self._names, worst)
             or "correct joints= (names in the policy's order) and statistics= (what it normalised "
             "them by, in the alignment's units), or align on the episodes that the policy trains on. Actions "
             f"relative to a state: {STATE}. Velocities are no positions, and no alignment of positions guides them",
         )
 
-    def _cause(self) -> str:
-        """The fix of a cause that the numbers show; empty where none does."""
-        space = self._alignment.space.compact
-        raw = space.normalizer.denormalize(self._seen)
-        moving = self._moving.to(raw.device)
-        for words, factor in FACTORS.items():
-            low, high = _ends(space.normalizer.normalize(raw * factor))
-            fits = (low > -BEYOND) & (high < BEYOND) & (high - low > FILLED)
-            # A gripper has units of its own.
-            if 2 * int(fits[moving].sum()) > int(moving.sum()):
-                return f"these are {words}: give statistics= in the alignment's units ({factor:.4g} times as much)"
-        order = better_order(self._alignment, self._seen[:TRIED], self._names)
-        return "" if order is None else f"name the columns in the policy's order: joints={list(order)}"
+    def _partly_relative(self, worst: int) -> str:
+        """The fix where a few joints alone are relative to their start, `worst` among them; empty where not."""
+        normalizer = self._alignment.space.compact.normalizer
+        raw = normalizer.denormalize(self._seen)
+        start, end = raw[:, 0], raw[:, -1].std(0, correction=0)
+        relative = (start.square().mean(0).sqrt() < RELATIVE * end) & self._moving.to(end.device)
+        if not bool(relative[worst]) or int(relative.sum()) < 2:
+            return ""
+        names = [self._alignment.joint_names[i] for i in relative.nonzero().flatten().tolist()]
+        return f"relative actions in {', '.join(map(repr, names))}: {STATE}"
 
     def _check_reconstruction(self, slack: float) -> None:
         """Refuse columns that change places, and what the alignment does not bring back."""
@@ -172,8 +177,8 @@ class Fit:
                 )
         check_reconstruction(self._alignment, self._seen, WHERE, slack)
 
-    def _check_pace(self) -> None:
-        """Refuse chunks of another rate, by how far a row moves the joints."""
+    def _check_pace(self, slack: float = 1.0) -> None:
+        """Refuse chunks of another rate, by how far a row moves the joints; `slack`: factor on both bounds."""
         pace = self._alignment.pace
         if pace is None or not self._paced:
             return
@@ -185,7 +190,7 @@ class Fit:
             return
         steps = (self._seen[:, 1:] - self._seen[:, :-1]).square().mean((0, 1)).sqrt()
         ratios = (steps / known)[moving]
-        if ratios.quantile(0.75) < SLOW or ratios.quantile(0.25) > FAST:
+        if ratios.quantile(0.75) < SLOW / slack or ratios.quantile(0.25) > FAST * slack:
             ratio = float(ratios.median())
             rows, rate = self._seen.shape[1], pace.rate_hz
             seconds = None if rate is None else rows / rate
@@ -216,9 +221,3 @@ def check_rate(alignment: Alignment, rate_hz: float | None) -> None:
         expected=f"chunks of {rows / pace.rate_hz:.3g} s, {rows} rows at {pace.rate_hz:g} Hz, as the alignment has",
         fix="align on episodes of the policy's rate (ate convert --rate), with chunks of its horizon",
     )
-
-
-def _ends(chunks: Tensor) -> tuple[Tensor, Tensor]:
-    """Lowest and highest value of each column `(dof,)`, some outliers left out on either side."""
-    rows = chunks.flatten(0, 1).float()
-    return rows.quantile(OUTLIERS, 0), rows.quantile(1 - OUTLIERS, 0)

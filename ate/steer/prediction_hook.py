@@ -116,13 +116,13 @@ class PredictionHook:
             return None
         if self._step is None or (self.shift is not None and not recomputing):
             if self._step is None and recomputing:
-                told = self.hook_point.kind == "told"
+                by_loop = self.hook_point.kind == "told"
                 raise InputError(
                     "a prediction in training mode, and no noise level or clean action before it",
                     where=f"guidance on {type(module).__name__}",
                     expected=f"a training step through the policy's own {self.hook_point.kind} hook point",
                     fix="call guided.noised(actions, noise, t) before the policy predicts, in each training step"
-                    if told
+                    if by_loop
                     else "noise with the policy's own scheduler, put it into eval mode to sample, or pass "
                     "scheduler= and network=",
                 )

@@ -116,14 +116,14 @@ def residual_rows(episodes: Episodes) -> list[dict[str, Any]]:
     kept = {item.name: item.attributes for item in episodes}
     rows = []
     for entry in episodes.ledger.entries:
-        found = kept.get(entry.episode, {})
+        residual = kept.get(entry.episode, {})
         rows.append(
             {
                 "episode": entry.episode,
                 "rows": entry.steps,
-                "millimetres": found.get("residual_mm", ""),
-                "degrees": found.get("residual_deg", ""),
-                "reached": found.get("reached", ""),
+                "millimetres": residual.get("residual_mm", ""),
+                "degrees": residual.get("residual_deg", ""),
+                "reached": residual.get("reached", ""),
                 "kept": entry.kept,
                 "reason": entry.reason,
             }

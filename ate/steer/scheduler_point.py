@@ -46,11 +46,11 @@ def with_scheduler(policy: Any, network: nn.Module | None, scheduler: Any, predi
         )
     network = network or _network_of(owner)
     config = getattr(scheduler, "config", None)
-    told = "flow" if method == "scale_noise" else getattr(config, "prediction_type", None)
-    kind = predicts or ("flow_noise_at_1" if told == "flow" else PREDICTIONS.get(str(told)))
+    declared = "flow" if method == "scale_noise" else getattr(config, "prediction_type", None)
+    kind = predicts or ("flow_noise_at_1" if declared == "flow" else PREDICTIONS.get(str(declared)))
     if kind is None:
         raise InputError(
-            f"prediction_type {told!r}",
+            f"prediction_type {declared!r}",
             where=type(scheduler).__name__,
             expected=", ".join(PREDICTIONS),
             fix=f"give the scheduler that training uses, or pass predicts=, one of {', '.join(PARAMETERIZATIONS)}",
@@ -119,11 +119,11 @@ class Noising:
         device, chunks = self.samples.device, self.samples.ndim == 3
         wide = chunks and self.samples.dtype == torch.float32
         shape = (len(self.samples), 1, self.samples.shape[2] if wide else 1)
-        one, zero = torch.ones(shape, device=device), torch.zeros(shape, device=device)
+        unit, zero = torch.ones(shape, device=device), torch.zeros(shape, device=device)
         if wide:
-            noised = self._of(torch.cat([self.samples, one, zero], 1), torch.cat([self.noise, zero, one], 1))
+            noised = self._of(torch.cat([self.samples, unit, zero], 1), torch.cat([self.noise, zero, unit], 1))
             return noised[:, :-2].contiguous(), noised[:, -2, 0], noised[:, -1, 0]
-        levels = self._of(torch.cat([one, zero], 1), torch.cat([zero, one], 1))
+        levels = self._of(torch.cat([unit, zero], 1), torch.cat([zero, unit], 1))
         return self._of(self.samples, self.noise), levels[:, 0, 0], levels[:, 1, 0]
 
     def _of(self, samples: Tensor, noise: Tensor) -> Tensor:
@@ -160,11 +160,11 @@ def scheduler_of(policy: Any) -> tuple[Any, Any]:
     )
 
 
-def _only(found: dict[int, tuple[Any, Any]], policy: Any, how: str) -> tuple[Any, Any]:
-    if len(found) == 1:
-        return next(iter(found.values()))
+def _only(schedulers: dict[int, tuple[Any, Any]], policy: Any, how: str) -> tuple[Any, Any]:
+    if len(schedulers) == 1:
+        return next(iter(schedulers.values()))
     raise InputError(
-        f"{len(found)} different schedulers {how}",
+        f"{len(schedulers)} different schedulers {how}",
         where=type(policy).__name__,
         expected="one that noises in training",
         fix="pass scheduler= and network=",

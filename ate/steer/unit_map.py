@@ -138,25 +138,40 @@ def units_of(alignment: Alignment, width: int, joints: Sequence[str], statistics
 
 def _checked(statistics: Statistics, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Centre and spread, each `(count,)`."""
-    found, pair = "", None
+    got, pair = "", None
+    fix = f"give them in the order of joints=, as a pair or a mapping with {' or '.join(map(' and '.join, PAIRS))}"
     if isinstance(statistics, Mapping):
-        found = f"a mapping of {', '.join(map(str, statistics))}"
+        got = f"a mapping of {', '.join(map(str, statistics))}"
         keys = next((pair for pair in PAIRS if set(pair) <= set(statistics)), None)
+        inner = next((name for name, value in statistics.items() if isinstance(value, Mapping)), None)
         if keys is not None:
             low, high = (np.asarray(statistics[name], np.float64) for name in keys)
             pair = (low, high) if keys == PAIRS[0] else ((low + high) / 2, (high - low) / 2)
+        elif inner is not None:
+            # lerobot's and openpi's: a feature each.
+            inner = "action" if "action" in statistics else "actions" if "actions" in statistics else inner
+            fix = f"give those of the actions alone: statistics=statistics[{inner!r}]"
     elif isinstance(statistics, str) or len(statistics) != 2:
-        found = repr(statistics) if isinstance(statistics, str) else f"{len(statistics)} vectors"
+        got = repr(statistics) if isinstance(statistics, str) else f"{len(statistics)} vectors"
     else:
         pair = np.asarray(statistics[0], np.float64), np.asarray(statistics[1], np.float64)
     if pair is not None:
         center, spread = pair
         if center.shape == spread.shape == (count,) and np.isfinite(pair).all() and (spread >= 0).all():
             return center, spread
-        found = f"statistics of shapes {center.shape} and {spread.shape}, or with values that are no centre and spread"
+        got = f"statistics of shapes {center.shape} and {spread.shape}"
+        if center.shape == spread.shape and center.ndim == 1 and len(center) > count:
+            fix = f"leave the padding away, of each the first {count} values; or name more columns in joints="
+        elif center.shape == spread.shape == (count,):
+            wrong = np.flatnonzero(~(np.isfinite(center) & np.isfinite(spread) & (spread >= 0)))
+            got = f"a centre of {center[wrong[0]]:g} and a spread of {spread[wrong[0]]:g} in column {wrong[0]}"
+            fix = (
+                "give the centre first, then a spread of 0 or more; two ends as statistics={'min': …, 'max': …}, the "
+                "lower one as min"
+            )
     raise InputError(
-        found,
+        got,
         where="statistics of the policy",
         expected=f"two vectors of {count}, a centre and a positive spread a joint, or {OWN!r}",
-        fix=f"give them in the order of joints=, as a pair or a mapping with {' or '.join(map(' and '.join, PAIRS))}",
+        fix=fix,
     )

@@ -1,8 +1,11 @@
 import pytest
 import torch
 
+from ate.align import fit
 from ate.align.vae import InfoVAE
 from ate.align.vae_config import VAEConfig
+from ate.data import load
+from ate.experiments.settings import ROOT
 from ate.steer import Guidance
 from tests.steer.loops import D
 
@@ -25,3 +28,15 @@ def vae():
 @pytest.fixture
 def guidance(vae):
     return Guidance(vae, "paper", lam=2.0, clamp=0.05)
+
+
+@pytest.fixture(scope="session")
+def recordings():
+    """Demonstrations of the new robot."""
+    return load(ROOT / "data/lift/adapt/ur5e").select(range(20))
+
+
+@pytest.fixture(scope="session")
+def alignment(recordings):
+    """An alignment of them, trained for seconds."""
+    return fit([load(ROOT / "data/lift/pretrain/panda").select(range(8))], recordings, "smoke")

@@ -10,10 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from ate.align import fit
-from ate.data import load
 from ate.errors import InputError
-from ate.experiments.settings import ROOT
 from ate.steer import attach
 from ate.steer.fit import STATE
 from ate.steer.reminder import NotGuided
@@ -21,17 +18,6 @@ from tests.steer.strangers import DiffusionPolicy
 
 S = 16
 ROS = [2, 1, 0, 3, 4, 5, 6]
-
-
-@pytest.fixture(scope="module")
-def recordings():
-    return load(ROOT / "data/lift/adapt/ur5e").select(range(20))
-
-
-@pytest.fixture(scope="module")
-def alignment(recordings):
-    old = load(ROOT / "data/lift/pretrain/panda").select(range(8))
-    return fit([old], recordings, "smoke")
 
 
 class Loop:

@@ -1,6 +1,7 @@
 """Ways out of sets and their use."""
 
 import shutil
+from functools import cache
 
 import huggingface_hub
 import numpy as np
@@ -27,9 +28,10 @@ def native(p, **more):
     return p.set
 
 
-def few(path, count=2, **named):
-    """The first episodes of a set."""
-    return load(path, **named).select(range(count))
+@cache
+def few(path, count=2, robot=""):
+    """The first episodes of a set, which is surveyed once."""
+    return load(path, robot=robot).select(range(count))
 
 
 @way("data/chunks.py chunk", "data/chunks.py chunk#2")

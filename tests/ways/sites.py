@@ -69,14 +69,21 @@ def sites() -> dict[str, Site]:
     return {site.name: site for file in sorted(ROOT.rglob("*.py")) for site in _of_module(file)}
 
 
+@cache
+def _by_path() -> dict[str, list[Site]]:
+    """The sites of each file, by its path as frames name it."""
+    files: dict[str, list[Site]] = {}
+    for site in sites().values():
+        files.setdefault(str(ROOT / site.file), []).append(site)
+    return files
+
+
 @contextmanager
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, tuple[InputError, set[str]]]]:
     """While it lasts: identity of each error → it and the sites whose calls made it, a forwarder's callers included."""
     made: dict[int, tuple[InputError, set[str]]] = {}
     whole = InputError.__init__
-    by_file: dict[str, list[Site]] = {}
-    for site in sites().values():
-        by_file.setdefault(str(ROOT / site.file), []).append(site)
+    by_file = _by_path()
 
     def remembering(self: InputError, *args: str, **named: str) -> None:
         """Make the error, and keep the sites among the calls that led to it."""

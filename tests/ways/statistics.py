@@ -128,7 +128,7 @@ def _(p):
     assert Statistics.read(_stats(p, GOOD)).series
 
 
-@way("data/statistics.py _found")
+@way("data/statistics.py _located")
 def _(p):
     (p.path / "empty").mkdir()
     yield lambda: Statistics.read(p.path / "empty"), "give the file itself"

@@ -82,7 +82,7 @@ def _(p):
     read(p.set, layout=layout)
 
 
-@way("data/formats/ros.py _said")
+@way("data/formats/ros.py _listed")
 def _(p):
     recorded.joint_states(p.set)
     file = p.set / "episode_1.csv"

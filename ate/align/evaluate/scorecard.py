@@ -226,8 +226,8 @@ def _reconstruction(alignment: Alignment, adapt: Episodes, dimension: int, seed:
 
 def _translation(alignment: Alignment, pretrain: Sets, adapt: Episodes, seed: int) -> Iterator[dict[str, Any]]:
     """Rows of the translation error, with another chunk in its place as null; none where a tool is not known."""
-    found = translation(alignment, pretrain, adapt, seed)
-    for name, unit, error in (("position", "mm", found.position), ("rotation", "degrees", found.rotation)):
+    errors = translation(alignment, pretrain, adapt, seed)
+    for name, unit, error in (("position", "mm", errors.position), ("rotation", "degrees", errors.rotation)):
         if error is not None:
             between = f"{unit}, {error.low:.3g} to {error.high:.3g} over episodes"
             yield _row(f"translation error, {name}", error.value, error.null, between, False)

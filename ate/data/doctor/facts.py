@@ -131,8 +131,8 @@ def _pass(
             if values.ndim == 2 and values.shape[1] >= 4:
                 facts.quaternions.setdefault(name, Quaternions(values.shape[1])).add(item.name, values)
     sample.fill(facts, episodes.dof)
-    facts.zeros, facts.wrapped = lost.found, turns.found()
-    within = {column: wraps for column, wraps in commanded.found().items() if wraps.rows}
+    facts.zeros, facts.wrapped = lost.rows, turns.columns()
+    within = {column: wraps for column, wraps in commanded.columns().items() if wraps.rows}
     facts.wrapped_other = {column: wraps for column, wraps in within.items() if column not in facts.wrapped}
     return facts
 

@@ -31,23 +31,23 @@ def failures(pretrain: Sequence[DataSet], adapt: Sequence[DataSet], horizon: int
     return tuple(row for report in reports for row in _rows(report))
 
 
-def admit(found: Sequence[Row], accept: Sequence[str]) -> tuple[Row, ...]:
+def admit(failed: Sequence[Row], accept: Sequence[str]) -> tuple[Row, ...]:
     """The failures that are accepted by their codes, for reports and cards.
 
     Args:
-        found: as `failures` gives them.
+        failed: as `failures` gives them.
         accept: codes such as `units.limits`.
 
     Raises:
         InputError: one of them is not accepted; it names findings, fixes and the codes that would accept them.
     """
-    left = [row for row in found if row["code"] not in accept]
+    left = [row for row in failed if row["code"] not in accept]
     if not left:
-        return tuple(found)
+        return tuple(failed)
     more = len(left) - MOST_NAMED
     named = "; ".join(f"{row['code']} of {row['subject']}: {row['got']}"[:LONGEST] for row in left[:MOST_NAMED])
     fixes = dict.fromkeys(f"{row['code']}: {row['fix']}"[:LONGEST] for row in left[:MOST_NAMED])
-    codes = ",".join(dict.fromkeys(row["code"] for row in found))
+    codes = ",".join(dict.fromkeys(row["code"] for row in failed))
     paths = list(dict.fromkeys(row["set"] for row in left))
     raise InputError(
         f"data that the doctor calls FAIL ({named}{f'; and {more} more' if more > 0 else ''})",

@@ -32,15 +32,15 @@ def takes(data: ExaminedSet) -> dict[str, tuple[int, ...]]:
     span = np.maximum(np.quantile(sample, 0.99, axis=0) - np.quantile(sample, 0.01, axis=0), 1e-9)
     sizes = np.abs(steps) / span
     usual = _Usual(np.quantile(sizes, USUAL, axis=0), float(np.quantile(np.sqrt((sizes**2).mean(axis=1)), USUAL)))
-    found = {}
+    lengths_of = {}
     for number, summary in enumerate(facts.summaries):
         if (summary.largest[joints] / span <= EACH * usual.each).mean() > 1 - SHARE:
             continue
         rows = sample[facts.episode == number] if facts.stride == 1 else _whole(data, summary.name)[:, joints]
         lengths = _lengths(rows / span, usual)
         if lengths:
-            found[summary.name] = lengths
-    return found
+            lengths_of[summary.name] = lengths
+    return lengths_of
 
 
 @dataclass(frozen=True)

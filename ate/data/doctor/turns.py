@@ -46,6 +46,7 @@ class Turns:
     def __init__(self, width: int) -> None:
         self._low, self._high = np.full(width, np.inf), np.full(width, -np.inf)
         self._steps = 0
+        self._moved = np.zeros(width, int)
         self._fast = {turn: np.zeros(width) for turn in TURNS}
         self._rows: dict[float, list[list[tuple[str, int]]]] = {turn: [[] for _ in range(width)] for turn in TURNS}
         self._medians: dict[str, np.ndarray] = {}
@@ -56,31 +57,34 @@ class Turns:
         self._medians[name] = np.median(rows, axis=0)
         steps = np.diff(rows.astype(np.float64), axis=0)
         self._steps += len(steps)
+        self._moved += (steps != 0).sum(0)
         for turn in TURNS:
             left = np.abs(steps - turn * np.round(steps / turn))
             self._fast[turn] += (left > FAST * turn).sum(0)
             for row, column in np.argwhere(np.abs(np.abs(steps) - turn) < SLACK * turn):
                 self._rows[turn][column].append((name, int(row) + 1))
 
-    def found(self) -> dict[int, Wrapped]:
+    def columns(self) -> dict[int, Wrapped]:
         """Column → its whole turns; only of columns that have some."""
-        found = {}
+        columns = {}
         for column in range(len(self._low)):
             for turn in TURNS:
                 rows = self._wraps(column, turn)
                 # Where it wraps, unwrapping sets the count of turns too.
                 apart = {} if rows else self._apart(column, turn)
                 if rows or apart:
-                    found[column] = Wrapped(turn, rows, apart)
+                    columns[column] = Wrapped(turn, rows, apart)
                     break
-        return found
+        return columns
 
     def _wraps(self, column: int, turn: float) -> tuple[tuple[str, int], ...]:
         within = self._high[column] - self._low[column] <= WITHIN * turn
         steady = self._fast[turn][column] <= FAST_SHARE * max(self._steps, 1)
         # An angle in degrees that happens to step by 6.28 goes further than two turns of 2π.
         small = turn > 7 or max(-self._low[column], self._high[column]) < 2 * turn
-        return tuple(self._rows[turn][column]) if within and steady and small else ()
+        # A switch between −3 and 3 does nothing else.
+        turns = self._moved[column] > 2 * len(self._rows[turn][column])
+        return tuple(self._rows[turn][column]) if within and steady and small and turns else ()
 
     def _apart(self, column: int, turn: float) -> dict[str, int]:
         """Turns to add to each episode whose median lies whole turns away from most."""

@@ -3,7 +3,7 @@
 They hold one value in all joints: 0, or what else a program fills in (−1, −999). A joint may well stand at 0. A row is
 lost where all joints of an arm are exactly one value, and the neighbours are so far from it that no motion of this set
 leads there. A single joint is lost where it is exactly 0 for a row or two, and the rows on both sides are far away on
-one side.
+one side. Of commands that are changes or speeds, rows of 0 are what is sent while the robot shall stand: not looked at.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ate.data.doctor.correlation import correlations
 from ate.data.episodes import Episode, Episodes
 from ate.errors import InputError
 from ate.robots.headings import COMMAND, POSITION, heading
@@ -23,6 +24,10 @@ TIMES, LEAST = 3.0, 0.05
 _SAMPLED = 16
 # Of a single joint: rows that it is lost for at most, and how many times the usual step its neighbours are away.
 _SHORT, _FAR = 2, 6.0
+# Commands that go with the positions (median of the joints' correlations) are positions.
+_TARGETS = 0.9
+# Others are changes or speeds where 0 lies well within what most columns do: above and below it by this share of rows.
+_WITHIN = 0.1
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,14 @@ class Zeros:
     """
 
     def __init__(self, episodes: Episodes) -> None:
-        self.found: list[ZeroRows] = []
+        self.rows: list[ZeroRows] = []
         self._groups: dict[str, list[list[int]]] = {}
         self._usual: dict[str, np.ndarray] = {}
         self._single: dict[str, np.ndarray] = {}
         for name in ("qpos", "action"):
             groups = _groups(episodes, name)
             usual = _usual_steps(episodes, name, groups) if groups else None
-            if usual is not None:
+            if usual is not None and not (name == "action" and _changes(episodes, groups)):
                 self._groups[name], (self._usual[name], self._single[name]) = groups, usual
 
     def cut(
@@ -77,11 +82,11 @@ class Zeros:
     ) -> tuple[dict[str, np.ndarray], int]:  # fmt: skip
         """The series of an episode without lost rows, and how many rows were taken off the start.
 
-        They are added to `found` where they are to be noted. Lost rows at either end are cut, those within are
+        They are added to `rows` where they are to be noted. Lost rows at either end are cut, those within are
         interpolated: what follows has the rows' own numbers.
         """
         lost = [zeros for name in self._groups if name in series for zeros in self._lost(item, name, series[name])]
-        self.found += lost if noted else []
+        self.rows += lost if noted else []
         if not lost:
             return series, 0
         rows = lost[0].steps
@@ -145,8 +150,7 @@ def _usual_steps(
 ) -> tuple[np.ndarray, np.ndarray] | None:  # fmt: skip
     """95th percentile of the steps of each column, rows of one value left out, and without steps from or to 0 too."""
     parts, apart = [], []
-    for index in np.unique(np.linspace(0, len(episodes) - 1, _SAMPLED).round().astype(int)):
-        item = episodes[int(index)]
+    for item in _few(episodes):
         if not item.has(name):
             continue
         try:
@@ -154,7 +158,7 @@ def _usual_steps(
         except InputError:
             # The pass itself reports it.
             continue
-        empty = np.any([(rows[:, group] == rows[:, list(group[:1])]).all(axis=1) for group in groups], axis=0)
+        empty = _empty(rows, groups)
         kept, zero = ~(empty[1:] | empty[:-1]), (rows[1:] == 0) | (rows[:-1] == 0)
         parts.append(np.abs(np.diff(rows, axis=0))[kept])
         apart.append(zero[kept])
@@ -165,6 +169,50 @@ def _usual_steps(
     # A column of zeros alone has no step that counts, and none is far enough from it.
     single = [np.quantile(s[~z], 0.95) if not z.all() else np.inf for s, z in zip(steps.T, zero.T, strict=True)]
     return np.quantile(steps, 0.95, axis=0), np.array(single)
+
+
+def _changes(episodes: Episodes, groups: Sequence[Sequence[int]]) -> bool:
+    """Whether commands are changes or speeds, of which 0 is an ordinary one; not where no positions are recorded."""
+    commands, positions = _paired(episodes, groups)
+    moving = [column for group in groups for column in group if len(commands) and np.ptp(commands[:, column]) > 0]
+    if not moving:
+        return False
+    tie = correlations(commands[:, moving], positions)
+    # Of one width, each command is that of its own joint; else of the joint that it goes with best.
+    alike = commands.shape[1] == positions.shape[1]
+    own = tie[range(len(moving)), moving] if alike else tie.max(axis=1, initial=0.0)
+    low, high = np.quantile(commands[:, moving], [_WITHIN, 1 - _WITHIN], axis=0)
+    return bool(np.median(own) < _TARGETS and ((low < 0) & (high > 0)).mean() > 0.5)
+
+
+def _paired(episodes: Episodes, groups: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Commands and positions of the same rows, of a few episodes; rows of one value left out."""
+    pairs: list[list[np.ndarray]] = []
+    for item in _few(episodes):
+        try:
+            pair = [item.read(name).astype(np.float64) for name in ("action", "qpos") if item.has(name)]
+        except InputError:
+            # The pass itself reports it.
+            continue
+        if len(pair) == 2 and len(pair[0]) == len(pair[1]):
+            kept = ~_empty(pair[0], groups)
+            pairs.append([rows[kept] for rows in pair])
+    widths = {pair[1].shape[1:] for pair in pairs}
+    if len(widths) != 1 or len(next(iter(widths))) != 1:
+        return np.zeros((0, 0)), np.zeros((0, 0))
+    commands, positions = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return commands, positions
+
+
+def _few(episodes: Episodes) -> Iterator[Episode]:
+    """Some episodes, evenly spread."""
+    for index in np.unique(np.linspace(0, len(episodes) - 1, _SAMPLED).round().astype(int)):
+        yield episodes[int(index)]
+
+
+def _empty(rows: np.ndarray, groups: Sequence[Sequence[int]]) -> np.ndarray:
+    """Which rows `(n, width)` hold one value in all columns of an arm, bool `(n,)`."""
+    return np.any([(rows[:, group] == rows[:, list(group[:1])]).all(axis=1) for group in groups], axis=0)
 
 
 def _bridged(rows: np.ndarray, zeros: ZeroRows) -> np.ndarray:

@@ -182,9 +182,9 @@ def clock(handle: h5py.Group, present: Sequence[str], rows: int, file: Path) -> 
             continue
         stamps = series(handle, key, file, exact=True)
         if stamps is not None and len(stamps.shape) in (1, 2) and len(stamps) == rows:
-            found = Clock.named(key.rpartition("/")[2], stamps)
-            if found is not None and handle[key].dtype.kind in "fiu":
-                return found
+            named = Clock.named(key.rpartition("/")[2], stamps)
+            if named is not None and handle[key].dtype.kind in "fiu":
+                return named
     return None
 
 

@@ -44,10 +44,10 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 def _evidence(handle: h5py.File, file: Path) -> str:
     for name in tree.demos(handle, file):
         group = tree.demo(handle[tree.ROOT], name, file)
-        found = [f"{_ARTICULATIONS}/{robot}/{_POSITIONS}" for robot in _robots(group, file)]
+        keys = [f"{_ARTICULATIONS}/{robot}/{_POSITIONS}" for robot in _robots(group, file)]
         # What only counts from the default pose is known, and refused with the reason.
         relative = [_RELATIVE] if hdf5.member(group, _SPEED, file) is not None else []
-        for key in (*found, *relative):
+        for key in (*keys, *relative):
             return f"{tree.ROOT}/{name}/{key}"
     return tree.ROOT
 

@@ -100,9 +100,9 @@ def _episode(file: Path, source: str) -> Episode:
     if "action" in parsed.names:
         named["action_names"] = parsed.names["action"]
     clock = None if parsed.clock is None else Clock(parsed.clock[0], Series.of(parsed.clock[1], f"{file}, clock"))
-    found = (*parsed.keys.found, *([clock.label] if clock else ()))
+    used = (*parsed.keys.found, *([clock.label] if clock else ()))
     others = tuple(key for key in parsed.keys.ignored if clock is None or key != clock.name)
-    keys = Keys(found, parsed.keys.missing, (*others, *left))
+    keys = Keys(used, parsed.keys.missing, (*others, *left))
     attributes = {**named, **parsed.attributes, **timed(clock, parsed.attributes)}
     return Episode(file.stem, file, held, attributes, keys, clock=clock)
 

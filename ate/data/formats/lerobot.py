@@ -85,7 +85,7 @@ def _episode(
     meta: Meta, features: Features, place: Place, footer: Footer, listed: int, source: str, shared: dict[str, Any]
 ) -> Episode:
     where = f"{place.file}, episode {place.number}"
-    if footer.rows != listed and place.found is None:
+    if footer.rows != listed and place.listed_in is None:
         expected = f"{listed:,}, as meta/ lists for the {'episode' if place.alone else 'episodes'} in it"
         fix = f"fetch the file again, or exclude {lerobot_meta.name(place.number)}"
         raise InputError(f"{footer.rows:,} rows", where=str(place.file), expected=expected, fix=fix)
@@ -113,7 +113,7 @@ def _episode(
     used = (*used, _TIME) if clock else used
     keys = Keys(used, () if features.action else (lerobot_features.ACTION,), tuple(left))
     task = {} if place.task is None else {"task": place.task}
-    elsewhere = {"listed_in": place.found} if place.found else {}
+    elsewhere = {"listed_in": place.listed_in} if place.listed_in else {}
     attributes = {**shared, **task, **elsewhere}
     return Episode(lerobot_meta.name(place.number), place.file, series, attributes, keys, clock=clock)
 

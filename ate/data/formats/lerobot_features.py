@@ -69,7 +69,7 @@ def of(meta: Meta, chosen: Features | None = None) -> Features:
         if odd is not None:
             raise unknown(odd, meta.features, where=where)
         return chosen
-    qpos, action = _found(meta, STATE), _found(meta, ACTION)
+    qpos, action = _features(meta, STATE), _features(meta, ACTION)
     if not qpos:
         wide = [name for name in meta.features if name not in action and _is_numeric(meta, name)]
         fix = f"name it, --layout 'qpos={wide[0]}{f',action={action[0]}' if action else ''}'" if wide else "record them"
@@ -83,7 +83,7 @@ def of(meta: Meta, chosen: Features | None = None) -> Features:
     return Features(qpos, action, ENVIRONMENT if ENVIRONMENT in meta.features else "")
 
 
-def _found(meta: Meta, role: str) -> tuple[str, ...]:
+def _features(meta: Meta, role: str) -> tuple[str, ...]:
     for names in _WHOLE[role]:
         if all(name in meta.features for name in names):
             return names

@@ -38,7 +38,7 @@ class Place:
         first: its first row in that file.
         alone: whether the file is its own.
         task: what it shows, or None.
-        found: None as listed; where rows were found by their own numbers, the file that the metadata name instead,
+        listed_in: None as listed; where rows were found by their own numbers, the file that the metadata name instead,
             empty where it is the same.
     """
 
@@ -48,7 +48,7 @@ class Place:
     first: int
     alone: bool
     task: str | None
-    found: str | None = None
+    listed_in: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,11 @@ class Meta:
         if not isinstance(splits, dict) or len(splits) < 2:
             return {}
         ranges = {key: re.fullmatch(r"(\d{1,8}):(\d{1,8})", str(value)) for key, value in splits.items()}
-        found = {key: range(int(m[1]), int(m[2])) for key, m in ranges.items() if m}
+        ranges_of = {key: range(int(m[1]), int(m[2])) for key, m in ranges.items() if m}
         return {
-            f"split/{key}": tuple(name(n) for n in numbers) for key, numbers in found.items() if len(numbers) < 10**6
+            f"split/{key}": tuple(name(n) for n in numbers)
+            for key, numbers in ranges_of.items()
+            if len(numbers) < 10**6
         }
 
     @property

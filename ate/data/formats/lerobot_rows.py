@@ -76,4 +76,4 @@ def _placed(meta: Meta, place: Place, spans: dict[int, list[tuple[Path, int, int
         return name, InputError(got, where=where, expected=f"{place.length:,} rows, as meta/ lists", fix=fix)
     file, start, _ = own[0]
     was = str(place.file.relative_to(meta.root.resolve())) if file != place.file else ""
-    return replace(place, file=file, first=start, found=was)
+    return replace(place, file=file, first=start, listed_in=was)

@@ -90,8 +90,8 @@ def _episodes(file: Path, name: str, source: str, shared: dict[str, Any]) -> Ite
         )
         clock = _clock(file, footer, start, stop)
         more = [key for key in others if clock is None or key != _CLOCK]
-        found = (*used, *([clock.label] if clock else ()))
-        keys = Keys(found, () if action else ("action",), (*left, *more))
+        taken = (*used, *([clock.label] if clock else ()))
+        keys = Keys(taken, () if action else ("action",), (*left, *more))
         yield Episode(episode, file, series, {**shared, **timed(clock, shared)}, keys, clock=clock)
 
 
@@ -137,6 +137,6 @@ def _clock(file: Path, footer: Footer, start: int, stop: int) -> Clock | None:
 
 def _attributes(path: Path) -> dict[str, Any]:
     file = path / _INFO
-    said = read_object(file) if path.is_dir() and file.is_file() else {}
-    robot = said.get("robot_type")
-    return known(robot=robot if isinstance(robot, str) else None, rate_hz=rate({"fps": said.get("fps")}))
+    info = read_object(file) if path.is_dir() and file.is_file() else {}
+    robot = info.get("robot_type")
+    return known(robot=robot if isinstance(robot, str) else None, rate_hz=rate({"fps": info.get("fps")}))

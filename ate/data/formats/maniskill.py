@@ -54,11 +54,11 @@ def index(path: Path, source: str) -> Iterator[Episode | Broken]:
 
 
 def _trajectories(handle: h5py.File, file: Path) -> list[str]:
-    found = sorted((name for name in tree.names(handle) if name.startswith(_TRAJECTORY)), key=natural)
-    if not found:
+    trajectories = sorted((name for name in tree.names(handle) if name.startswith(_TRAJECTORY)), key=natural)
+    if not trajectories:
         got, fix = f"datasets and groups {', '.join(hdf5.keys(handle))[:2000]}", "name another layout, or exclude it"
         raise InputError(got, where=str(file), expected="a group 'traj_0' and its siblings", fix=fix)
-    return found
+    return trajectories
 
 
 def _episode(
@@ -93,10 +93,10 @@ def _observed(group: h5py.Group, file: Path, name: str) -> Joined | None:
     agent = hdf5.member(group, _AGENT, file)
     if not isinstance(agent, h5py.Group):
         return None
-    one = parts.joined(group, [Part(f"{_AGENT}/qpos", ("joint",), True)], file, name)
+    whole = parts.joined(group, [Part(f"{_AGENT}/qpos", ("joint",), True)], file, name)
     robots = sorted(tree.names(agent), key=natural)
     several = [Part(f"{_AGENT}/{robot}/qpos", (f"{robot}_joint",), True) for robot in robots]
-    return one or parts.joined(group, several, file, name)
+    return whole or parts.joined(group, several, file, name)
 
 
 def _simulated(group: h5py.Group, file: Path, name: str, robot: Any) -> Joined | None:

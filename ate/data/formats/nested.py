@@ -46,18 +46,18 @@ def files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     key = (folder, tuple(suffixes))
     if seen is not None and key in seen:
         return seen[key]
-    found = _files(folder, suffixes)
+    results = _files(folder, suffixes)
     if seen is not None:
-        seen[key] = found
-    return found
+        seen[key] = results
+    return results
 
 
 def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    found = _walk(folder, suffixes, _DEEPEST, [_BEFORE])
-    if not found or len({file.name for file in found}) > 1:
+    results = _walk(folder, suffixes, _DEEPEST, [_BEFORE])
+    if not results or len({file.name for file in results}) > 1:
         return []
-    named = found[0].name in _ALWAYS or all(_EPISODE.fullmatch(name(folder, file)) for file in found)
-    return found if named else []
+    named = results[0].name in _ALWAYS or all(_EPISODE.fullmatch(name(folder, file)) for file in results)
+    return results if named else []
 
 
 def name(path: Path, file: Path) -> str:
@@ -70,7 +70,7 @@ def name(path: Path, file: Path) -> str:
 
 
 def _walk(folder: Path, suffixes: Sequence[str], depth: int, left: list[int]) -> list[Path]:
-    found: list[Path] = []
+    results: list[Path] = []
     for child in sorted(folder.iterdir()):
         if child.name.startswith(".") or not child.is_dir() or not os.access(child, os.R_OK | os.X_OK):
             continue
@@ -80,6 +80,6 @@ def _walk(folder: Path, suffixes: Sequence[str], depth: int, left: list[int]) ->
         if len(here) > 1:
             # A set of its own.
             return []
-        found += here or (_walk(child, suffixes, depth - 1, left) if depth > 1 else [])
-        left[0] = -1 if found else left[0] - (left[0] > 0)
-    return found
+        results += here or (_walk(child, suffixes, depth - 1, left) if depth > 1 else [])
+        left[0] = -1 if results else left[0] - (left[0] > 0)
+    return results

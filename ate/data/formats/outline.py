@@ -60,13 +60,13 @@ def outline(file: Path) -> list[Entry]:
 
 @lru_cache(8)
 def _outline(file: Path, written: int, size: int) -> tuple[Entry, ...]:
-    found: list[Entry] = []
+    entries: list[Entry] = []
     with hdf5.opened(file) as handle:
         for entry in _walk(handle, "", _DEEPEST):
-            found.append(entry)
-            if len(found) >= _MOST:
+            entries.append(entry)
+            if len(entries) >= _MOST:
                 break
-    return tuple(found)
+    return tuple(entries)
 
 
 def positions(entries: Sequence[Entry]) -> list[str]:
@@ -74,8 +74,8 @@ def positions(entries: Sequence[Entry]) -> list[str]:
     keys = [e.key for e in entries if e.is_table and _POSITIONS.search(e.key) and not _COMMANDS.search(e.key)]
     arms = [key for key in keys if not _OTHER.search(key)]
     # A gripper alone is no robot.
-    found = sorted(arms, key=lambda key: (bool(_GRIPPER.search(key)), not _JOINTS.search(key)))
-    return found if found and not _GRIPPER.search(found[0]) else []
+    ordered = sorted(arms, key=lambda key: (bool(_GRIPPER.search(key)), not _JOINTS.search(key)))
+    return ordered if ordered and not _GRIPPER.search(ordered[0]) else []
 
 
 def commands(entries: Sequence[Entry]) -> list[str]:

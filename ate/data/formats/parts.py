@@ -69,25 +69,25 @@ def joined(group: h5py.Group, parts: Sequence[Part], file: Path, here: str = "")
         InputError: a part is no numeric matrix, or has another number of rows than the rest.
     """
     prefix = f"{here}/" if here else ""
-    found = [(part, shape) for part in parts if (shape := _shape(group, part, file, prefix)) is not None]
-    if not found or any(part.needed and part not in [own for own, _ in found] for part in parts):
+    pairs = [(part, shape) for part in parts if (shape := _shape(group, part, file, prefix)) is not None]
+    if not pairs or any(part.needed and part not in [own for own, _ in pairs] for part in parts):
         return None
-    rows = {shape[0] for _, shape in found}
+    rows = {shape[0] for _, shape in pairs}
     if len(rows) > 1:
-        got = ", ".join(f"{shape[0]} rows in {part.key}" for part, shape in found)
+        got = ", ".join(f"{shape[0]} rows in {part.key}" for part, shape in pairs)
         expected, fix = "as many rows in each of them", "exclude this episode"
         raise InputError(got, where=f"{file}, {here or 'root'}", expected=expected, fix=fix)
-    keys = tuple(f"{prefix}{part.key}" for part, _ in found)
-    names = tuple(name for part, shape in found for name in part.columns(shape[1]))
-    shape = (rows.pop(), sum(shape[1] for _, shape in found))
+    keys = tuple(f"{prefix}{part.key}" for part, _ in pairs)
+    names = tuple(name for part, shape in pairs for name in part.columns(shape[1]))
+    shape = (rows.pop(), sum(shape[1] for _, shape in pairs))
     where = f"{file}, dataset{'s' * (len(keys) > 1)} {', '.join(repr(key) for key in keys)}"
     series = Series(shape, where, hdf5.Rows(file, keys, matrix=True))
-    return Joined(series, names, tuple(part.key for part, _ in found))
+    return Joined(series, names, tuple(part.key for part, _ in pairs))
 
 
 def first(group: h5py.Group, forms: Iterable[Sequence[Part]], file: Path, here: str = "") -> Joined | None:
     """The first of several forms of a layout whose parts are there; errors as `joined`."""
-    return next((found for parts in forms if (found := joined(group, parts, file, here)) is not None), None)
+    return next((whole for parts in forms if (whole := joined(group, parts, file, here)) is not None), None)
 
 
 def episode(

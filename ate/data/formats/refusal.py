@@ -111,13 +111,13 @@ def unrecognised(path: Path) -> InputError | None:
     return None
 
 
-def _way(found: list[str], commanded: list[str]) -> str:
-    if not found:
+def _way(positions: list[str], commanded: list[str]) -> str:
+    if not positions:
         return "name them with --layout 'qpos=KEY,action=KEY', or write them natively, to 'qpos', one row a step"
-    chosen, acting = (_both_sides(keys) for keys in (found, commanded))
+    chosen, acting = (_both_sides(keys) for keys in (positions, commanded))
     commands_text = f",action={'+'.join(acting)}" if acting else ""
     option = f"--layout 'qpos={'+'.join(chosen)}{commands_text}'"
-    others = [key for key in found if key not in chosen]
+    others = [key for key in positions if key not in chosen]
     more = f"; others that could be: {', '.join(others[:8])}" if others else ""
     return f"if these are the joint positions, {option}{more}"
 

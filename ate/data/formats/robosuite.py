@@ -114,8 +114,8 @@ def _model(group: h5py.Group, data: h5py.Group, file: Path, name: str, models: d
 
 def _measured(file: Path) -> str:
     """The option that reads what was measured, where a file without its model has that."""
-    found = positions(outline(file))
-    return f", or read what was measured, --layout 'qpos={found[0]}'" if found else ""
+    keys = positions(outline(file))
+    return f", or read what was measured, --layout 'qpos={keys[0]}'" if keys else ""
 
 
 def _noted(group: h5py.Group, name: str, file: Path) -> str:

@@ -87,8 +87,8 @@ def _episode(file: Path, source: str) -> Episode:
     clock, stamps = _clock(file, head)
     used = {*joints.columns, *joints.wished, *stamps}
     left += [name for i, name in enumerate(head.first) if i not in used]
-    found = (*(head.first[i] for i in (*joints.columns, *joints.wished)), *([clock.label] if clock else ()))
-    keys = Keys(found, () if joints.wished else ("desired",), tuple(left))
+    taken = (*(head.first[i] for i in (*joints.columns, *joints.wished)), *([clock.label] if clock else ()))
+    keys = Keys(taken, () if joints.wished else ("desired",), tuple(left))
     return Episode(file.stem, file, series, {**known, **timed(clock)}, keys, clock=clock)
 
 
@@ -108,8 +108,8 @@ def _joints(file: Path, head: Table) -> Joints:
     if not positions:
         got, fix = f"columns {', '.join(head.first)[:500]}", "name the layout csv, or export /joint_states"
         raise InputError(got, where=f"{file}, first line", expected="positions of joints", fix=fix)
-    said = _said(file, head)
-    names = {i: _name(head.first[i], said) for i in positions}
+    listed = _listed(file, head)
+    names = {i: _name(head.first[i], listed) for i in positions}
     wished = tuple(i for i in positions if _WISHED.search(_above(head.first[i])))
     # Where a table has only what was commanded, that is what there is.
     measured = tuple(i for i in positions if i not in wished) or wished
@@ -140,15 +140,15 @@ def _above(name: str) -> str:
     return match["above"] if match else ""
 
 
-def _name(column: str, said: dict[int, str]) -> str:
+def _name(column: str, listed: dict[int, str]) -> str:
     named = None if _NUMBERED.fullmatch(column) else _NAMED.fullmatch(column)
     if named:
         return named["joint"]
     numbered = _NUMBERED.fullmatch(column)
-    return said.get(int(numbered["number"]), column) if numbered else column
+    return listed.get(int(numbered["number"]), column) if numbered else column
 
 
-def _said(file: Path, head: Table) -> dict[int, str]:
+def _listed(file: Path, head: Table) -> dict[int, str]:
     """Number of a joint → its name, from the cells of the columns of names.
 
     Raises:

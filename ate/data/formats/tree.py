@@ -112,7 +112,7 @@ def action(group: h5py.Group, part: Part, file: Path, here: str) -> Joined | str
 
 def groups(path: Path) -> dict[str, tuple[str, ...]]:
     """`mask/<name>` → the demonstrations that the files list under it, called as `index` calls them."""
-    files, found = listed(path, hdf5.SUFFIXES), dict[str, tuple[str, ...]]()
+    files, groups_of = listed(path, hdf5.SUFFIXES), dict[str, tuple[str, ...]]()
     for file in files:
         prefix = f"{file.stem}_" if len(files) > 1 else ""
         try:
@@ -122,16 +122,16 @@ def groups(path: Path) -> dict[str, tuple[str, ...]]:
                     rows = hdf5.member(masks, name, file)
                     if isinstance(rows, h5py.Dataset) and rows.ndim == 1 and 0 < rows.size <= _MOST_LISTED:
                         inside = tuple(f"{prefix}{text(row)}" for row in rows[:])
-                        found[f"{MASKS}/{name}"] = (*found.get(f"{MASKS}/{name}", ()), *inside)
+                        groups_of[f"{MASKS}/{name}"] = (*groups_of.get(f"{MASKS}/{name}", ()), *inside)
         except InputError:
             # The reader itself reports what is wrong with this file.
             continue
-    return found
+    return groups_of
 
 
 def notes(path: Path) -> tuple[str, ...]:
     """Numbers of rows that the files give and their demonstrations do not have, a sentence a file."""
-    found = []
+    sentences = []
     for file in listed(path, hdf5.SUFFIXES):
         try:
             with hdf5.opened(file) as handle:
@@ -146,10 +146,10 @@ def notes(path: Path) -> tuple[str, ...]:
             # The reader itself reports what is wrong with this file.
             continue
         if odd:
-            found.append(
+            sentences.append(
                 f"{file.name} gives {', '.join(odd[:8])}{f' and {len(odd) - 8} more' if len(odd) > 8 else ''}."
             )
-    return tuple(found)
+    return tuple(sentences)
 
 
 def _rows(group: h5py.Group, file: Path) -> int:

@@ -70,11 +70,11 @@ def stores(path: Path) -> list[Path]:
 
 def index(path: Path, source: str) -> Iterator[Episode | Broken]:
     """Every episode of every store: shapes and `episode_ends` are read, values later."""
-    found = stores(path)
-    for store in found:
+    paths = stores(path)
+    for store in paths:
         name = store.name.split(".")[0]
         try:
-            yield from _episodes(store, source, f"{name}_" if len(found) > 1 else "")
+            yield from _episodes(store, source, f"{name}_" if len(paths) > 1 else "")
         except InputError as error:
             yield Broken(name, store, error)
 
@@ -152,7 +152,7 @@ def _episodes(store: Path, source: str, prefix: str) -> Iterator[Episode]:
 
 def _arrays(root: Any, store: Path) -> dict[str, Any]:
     """Arrays of `data` and `meta`, whose metadata and chunks are all there."""
-    found: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for group in ("data", "meta"):
         if store.is_dir():
             confined(store, group, str(store / group))
@@ -160,10 +160,10 @@ def _arrays(root: Any, store: Path) -> dict[str, Any]:
             with warnings.catch_warnings():
                 # What lies in a group and is no array is reported below, where it is missed.
                 warnings.simplefilter("ignore")
-                found |= {f"{group}/{name}": array for name, array in root[group].arrays()}
-    if _ENDS not in found:
-        raise _without_ends(store, found)
-    return found
+                arrays |= {f"{group}/{name}": array for name, array in root[group].arrays()}
+    if _ENDS not in arrays:
+        raise _without_ends(store, arrays)
+    return arrays
 
 
 def _checked(array: Any, key: str, store: Path) -> None:
@@ -241,9 +241,9 @@ def _ends(root: Any, arrays: dict[str, Any], rows: int, store: Path) -> list[int
     return [int(value) for value in values]
 
 
-def _without_ends(store: Path, found: dict[str, Any]) -> InputError:
+def _without_ends(store: Path, arrays: dict[str, Any]) -> InputError:
     folders = [str(item.relative_to(store)) for item in sorted(store.glob("*/*")) if item.is_dir()][:20]
-    bare = [name for name in folders if name not in found]
+    bare = [name for name in folders if name not in arrays]
     if bare:
         return InputError(
             f"folders {', '.join(bare)} without their metadata (.zarray, or zarr.json)",
@@ -252,5 +252,5 @@ def _without_ends(store: Path, found: dict[str, Any]) -> InputError:
             fix="copy the store again with its hidden files (cp -r, rsync -a), or save its arrays as npz where they "
             "can be read: np.savez('all.npz', qpos=…, action=…, episode_ends=…)",
         )
-    got, fix = f"arrays {', '.join(found) or 'none'}", "write the row after the last of each episode to it"
+    got, fix = f"arrays {', '.join(arrays) or 'none'}", "write the row after the last of each episode to it"
     return InputError(got, where=f"{store}, a zarr store", expected=f"an array {_ENDS!r}", fix=fix)

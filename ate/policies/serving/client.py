@@ -64,7 +64,7 @@ class Client:
             fix = "start the server, and give the address that it prints"
             got = f"no answer ({type(error).__name__}: {error})"
             raise InputError(got, where=self.address, expected="a policy that is served", fix=fix) from error
-        self.told: dict[str, Any] = dict(self._ask("hello", {"protocol_version": VERSION, "chunks": True}).payload)
+        self.greeting: dict[str, Any] = dict(self._ask("hello", {"protocol_version": VERSION, "chunks": True}).payload)
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +81,7 @@ class Client:
     @property
     def joint_names(self) -> tuple[str, ...]:
         """Columns of a chunk; empty where the server does not say."""
-        return tuple(self.told.get("joint_names", ()))
+        return tuple(self.greeting.get("joint_names", ()))
 
     def reset(self, seed: int) -> None:
         """Begin an episode."""

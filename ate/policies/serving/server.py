@@ -125,7 +125,7 @@ class _Session:
     def _answer_to(self, message: Message) -> Message | None:
         if message.type == "hello":
             self.chunks = bool(message.payload.get("chunks"))
-            return Message("hello", self._told(), message.seq)
+            return Message("hello", self._greeting(), message.seq)
         with self.service._inference:
             if message.type == "episode_start":
                 self.rows = []
@@ -143,9 +143,9 @@ class _Session:
             self.rows = list(chunk[: self.service.execute].astype(np.float32))
         return self.rows.pop(0)
 
-    def _told(self) -> dict[str, Any]:
+    def _greeting(self) -> dict[str, Any]:
         names = list(getattr(self.actor, "joint_names", ()))
-        told: dict[str, Any] = {
+        greeting: dict[str, Any] = {
             "protocol_version": VERSION,
             "model_server": name_of(self.actor),
             "capabilities": {"chunks": True},
@@ -154,8 +154,8 @@ class _Session:
         }
         if names:
             spec = {"name": "joints", "dims": len(names), "format": "joint_positions", "description": ", ".join(names)}
-            told |= {"action_spec": {"joints": spec}, "observation_spec": {"state": spec}}
-        return told
+            greeting |= {"action_spec": {"joints": spec}, "observation_spec": {"state": spec}}
+        return greeting
 
 
 def is_local(host: str) -> bool:

@@ -194,9 +194,9 @@ def jittered(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """Pictures `(B, cameras, H, W, 3)` uint8 as `(B, cameras, 3, H, W)` in [−1, 1], in other light."""
     shape = (*pictures.shape[:2], 1, 1, 3)
     gain = 1 + GAIN * torch.randn(shape, generator=generator)
-    one = (*shape[:-1], 1)
-    contrast, shift = (1 + CONTRAST * torch.randn(one, generator=generator),
-                       BRIGHTNESS * torch.randn(one, generator=generator))  # fmt: skip
+    single = (*shape[:-1], 1)
+    contrast, shift = (1 + CONTRAST * torch.randn(single, generator=generator),
+                       BRIGHTNESS * torch.randn(single, generator=generator))  # fmt: skip
     light = (pictures.float().mul_(1 / 127.5).sub_(1) * (gain * contrast)).add_(shift)
     return light.permute(0, 1, 4, 2, 3)
 

@@ -29,9 +29,9 @@ def camera_strip(episodes: Episodes, index: int, moments: int = MOMENTS) -> go.F
         moments: columns.
     """
     shares = np.linspace(0, 1, moments).tolist()
-    found = clips(episodes, index)
-    seconds = next(iter(found.values())).seconds
-    pictures = {short(name): clip.frames(shares) for name, clip in found.items()}
+    shown = clips(episodes, index)
+    seconds = next(iter(shown.values())).seconds
+    pictures = {short(name): clip.frames(shares) for name, clip in shown.items()}
     return picture_strip(pictures, [f"{share * seconds:.1f} s" for share in shares])
 
 

@@ -87,9 +87,9 @@ def film_strip(rollouts: "Rollouts", which: Sequence[int], moments: int = MOMENT
 def _own(rollouts: "Rollouts", which: Sequence[int], moments: int) -> go.Figure:
     """Rollouts of a simulator that does not say where tool and object are."""
     tracks: Any = rollouts.tracks
-    said = {True: "succeeded", False: "failed"}
+    words = {True: "succeeded", False: "failed"}
     names = {
-        i: f"seed {int(rollouts.seeds[i])}: {said[bool(rollouts.success[i])]}, {int(rollouts.steps[i])} steps"
+        i: f"seed {int(rollouts.seeds[i])}: {words[bool(rollouts.success[i])]}, {int(rollouts.steps[i])} steps"
         for i in which
     }
     if tracks.image is not None:

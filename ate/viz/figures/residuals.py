@@ -25,12 +25,12 @@ def residuals(made: Episodes) -> go.Figure:
     Args:
         made: what `ate.steer.retarget` gave.
     """
-    found = by_robot(made)
-    palette, names, bounds = colors(found, ROBOTS), list(found), Bounds()
+    rows_of = by_robot(made)
+    palette, names, bounds = colors(rows_of, ROBOTS), list(rows_of), Bounds()
     most = {"millimetres": 1000 * bounds.position, "degrees": float(np.rad2deg(bounds.rotation))}
     figure = make_subplots(rows=1, cols=len(UNITS), shared_yaxes=True, horizontal_spacing=0.06)
     for col, (unit, title) in enumerate(UNITS.items(), 1):
-        for place, (robot, rows) in enumerate(found.items()):
+        for place, (robot, rows) in enumerate(rows_of.items()):
             kept = [row for row in rows if row["kept"]]
             # Spread over the row by the episode's number, so that equal residuals stay apart.
             beside = np.linspace(-0.3, 0.3, len(kept)) if len(kept) > 1 else np.zeros(len(kept))
@@ -42,7 +42,7 @@ def residuals(made: Episodes) -> go.Figure:
             )  # fmt: skip
         figure.add_vline(x=most[unit], line={"color": SOFT, "width": 1.5, "dash": "dash"}, row=1, col=col)
         figure.update_xaxes(title_text=title, **LOG, row=1, col=col)
-    kept_of = [f"{name}<br>{sum(row['kept'] for row in found[name])} of {len(found[name])} kept" for name in names]
+    kept_of = [f"{name}<br>{sum(row['kept'] for row in rows_of[name])} of {len(rows_of[name])} kept" for name in names]
     figure.update_yaxes(
         range=[len(names) - 0.5, -0.5], tickvals=list(range(len(names))), ticktext=kept_of, zeroline=False
     )
@@ -52,10 +52,10 @@ def residuals(made: Episodes) -> go.Figure:
 
 def by_robot(made: Episodes) -> dict[str, list[dict[str, Any]]]:
     """`residual_rows` by the robot that an episode is from."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    rows_of: dict[str, list[dict[str, Any]]] = {}
     for row in residual_rows(made):
-        found.setdefault(row["episode"].split("/")[0], []).append(row)
-    return found
+        rows_of.setdefault(row["episode"].split("/")[0], []).append(row)
+    return rows_of
 
 
 def residual_table(made: Episodes) -> list[dict[str, Any]]:

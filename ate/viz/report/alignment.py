@@ -85,8 +85,8 @@ def alignment_judgements(judged: Mapping[str, tuple[Scorecard, Correspondence]])
             "their tools apart / nearest by motion (mm)": _millimetres(tools["value"], tools["oracle"]),
         }
         for measure in ("position", "rotation"):
-            found = [r for r in score.table if r["measure"] == f"translation error, {measure}"]
-            text = f"{found[0]['value']:.3g} / {found[0]['null']:.3g}" if found else "–"
+            errors = [r for r in score.table if r["measure"] == f"translation error, {measure}"]
+            text = f"{errors[0]['value']:.3g} / {errors[0]['null']:.3g}" if errors else "–"
             row[f"translated tool off, {measure} / another chunk ({'mm' if measure == 'position' else '°'})"] = text
         rows.append(row)
     return rows

@@ -11,6 +11,9 @@ from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 NOISE = 1.0
 # A joint that holds still in at most this share of the episodes was not recorded there; in more, it is the task.
 FROZEN_SHARE = 0.25
+# Arms sag below what holds them by a few nearly constant ranges.
+SAG = 3.0
+HELD = ", where its commands hold it"
 EFFECT = "it normalises to exactly 0 and is left out of loss, metrics, UMAP and guidance"
 
 
@@ -42,18 +45,41 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
 def _constant(data: ExaminedSet, j: int, low: float, high: float) -> Finding:
     joint = data.joints[j]
     padded = low == high == 0.0
-    what = "exactly 0 in every row: padding" if padded else f"constant at {low:.5g} {data.unit(j)}".rstrip()
     # A command may stay constant; a measurement that never changes was not taken.
     measured = data.episodes.source == "qpos"
     arm = measured and joint is not None and joint.part == "arm"
     commanded = _commanded(data, j)
+    held = measured and not commanded and _held(data, j)
+    what = f"constant at {low:.5g} {data.unit(j)}".rstrip()
+    if padded:
+        what = "exactly 0 in every row" + ("" if held else ": padding")
     fix = f"{EFFECT}; leave it out of the set if the robot has no such joint, record it if it has one"
     return data.finding(
-        j, FAIL if arm or (measured and commanded) else WARN, "constants.padded" if padded else "constants.constant",
-        (what if low == high else f"{what} ± {(high - low) / 2:.1g}") + commanded,
+        j, FAIL if (arm and not held) or (measured and commanded) else WARN,
+        "constants.padded" if padded else "constants.constant",
+        (what if low == high else f"{what} ± {(high - low) / 2:.1g}") + commanded + (HELD if held else ""),
         f"motion: profile {data.profile.name} lists it as a joint of the arm" if arm and data.profile else "motion",
         fix,
     )  # fmt: skip
+
+
+def _held(data: ExaminedSet, j: int) -> bool:
+    """Whether commands hold the joint where it stands, as a simulator does; of 0 alone, with its whole arm parked."""
+    other = data.facts.other
+    if other is None or data.facts.lags is None or not _at(data, j, other):
+        return False
+    role = data.roles[j]
+    arm = [k for k, of in enumerate(data.roles) if role is not None and of is not None and of.arm == role.arm]
+    if data.facts.low[j] != 0 or data.facts.high[j] != 0:
+        return True
+    still = data.facts.high[arm] - data.facts.low[arm] < CONSTANT_RANGE
+    return bool(still.all() and (data.facts.low[arm] != 0).any() and all(_at(data, k, other) for k in arm))
+
+
+def _at(data: ExaminedSet, j: int, other: np.ndarray) -> bool:
+    """Whether the commands of a joint stand still, near its only value."""
+    low, high = np.nanmin(other[:, j]), np.nanmax(other[:, j])
+    return bool(high - low < CONSTANT_RANGE and abs(low - data.facts.low[j]) < SAG * data.near_ranges[j])
 
 
 def _commanded(data: ExaminedSet, j: int) -> str:

@@ -62,9 +62,9 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
     robot = robot_of(data.episodes)
     place = placed(robot) if robot else None
     base, convention = (np.eye(4), np.eye(4)) if place is None else (place.base, place.tool)
-    found = [*_turned(convention, tool, other), *_shifted(base, tool, other)]
-    yield from found
-    if not found:
+    findings = [*_turned(convention, tool, other), *_shifted(base, tool, other)]
+    yield from findings
+    if not findings:
         yield Finding(PASS, "frames", "tool", "approach, fingers and workspace as in the pre-training set")
 
 

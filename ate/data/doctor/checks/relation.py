@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ate.data.doctor.checks.gripper import commanded_both_ways
+from ate.data.doctor.correlation import correlations
 from ate.data.doctor.examined_set import CONSTANT_RANGE, ExaminedSet, listed
 from ate.data.doctor.lags import Lags
 from ate.data.doctor.report import FAIL, PASS, WARN, Finding
@@ -13,10 +14,14 @@ from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 COPIED = 0.98
 # And a copy that was rounded or filtered lightly: a thousandth of the motion. No servo follows that closely.
 ROUNDED = 1e-6
+# Of slow motion from many places even commands are that close; those of the next step are as far off as a step is.
+STEP = 0.5
 # Correlations: above the first, commands and measurements are one quantity; below the second they are not.
 SAME, ANOTHER = 0.9, 0.5
 # A target of the same quantity has slope 1; servos that sag under gravity stay within a fifth.
 SLOPE = 0.2
+# And one that counts in the opposite sense has slope −1. Commands that shrink as a goal comes near have another one.
+OPPOSITE = 0.5
 # Degrees against radians, within a tenth.
 DEGREE = 180 / np.pi
 # Commands precede the motion they cause. Half a step of it may be lost to the order of recording.
@@ -69,9 +74,9 @@ def _widths(data: ExaminedSet, other: str, values: np.ndarray) -> Finding:
     state, command = (data.facts.rows, values) if data.episodes.source == "qpos" else (values, data.facts.rows)
     moving, notes = data.facts.steps if data.episodes.source == "qpos" else None, ""
     if moving is not None:
-        rates = _correlations(command, moving)
+        rates = correlations(command, moving)
         best = np.nanmax(np.abs(rates), axis=1, initial=0)
-        levels = np.nanmax(np.abs(_correlations(command, state)), axis=1, initial=0)
+        levels = np.nanmax(np.abs(correlations(command, state)), axis=1, initial=0)
         if np.median(best) > SAME and np.median(best) > np.median(levels):
             notes = "; they go with the joints' speeds"
     beyond = float((np.abs(command) > 1.0).any(axis=1).mean())
@@ -85,15 +90,6 @@ def _widths(data: ExaminedSet, other: str, values: np.ndarray) -> Finding:
     )  # fmt: skip
 
 
-def _correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Correlation of each column of a with each of b, 0 where one does not move, `(ka, kb)`."""
-    keep = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
-    a, b = (x[keep].astype(np.float64) - x[keep].mean(0, dtype=np.float64) for x in (a, b))
-    sizes = [np.linalg.norm(x, axis=0) for x in (a, b)]
-    scale = np.outer(*sizes)
-    return np.where(scale > 1e-9, a.T @ b / np.where(scale > 1e-9, scale, 1), 0.0)
-
-
 def _swapped(data: ExaminedSet, other: np.ndarray) -> Iterator[Finding]:
     """Columns of the action that follow another joint than the one they stand for."""
     from scipy.optimize import linear_sum_assignment
@@ -101,7 +97,7 @@ def _swapped(data: ExaminedSet, other: np.ndarray) -> Iterator[Finding]:
     state, command = data.facts.rows, other
     if data.episodes.source == "action":
         state, command = command, state
-    tie = _correlations(command, state)
+    tie = correlations(command, state)
     rows, columns = linear_sum_assignment(-np.abs(tie))
     for j, k in zip(rows, columns, strict=True):
         own, cross = abs(tie[j, j]), abs(tie[j, k])
@@ -126,14 +122,13 @@ def _joint(data: ExaminedSet, j: int, lags: Lags, other: np.ndarray) -> Finding:
     if commanded_both_ways(data, j):
         # The check of grippers says what to do about it.
         return data.finding(j, PASS, "relation", relation)
-    if r < -SAME:
+    if data.is_gripper(j):
+        return _gripper(data, j, relation, opposite=r < -SAME)
+    if r < -SAME and abs(slope + 1) < OPPOSITE:
         return data.finding(
             j, FAIL, "relation.opposite", f"{relation}: action and state count in opposite senses",
-            "one sense of rotation",
-            f"negate {name} in one of them (of a gripper: 1 − value), after finding out which is right",
+            "one sense of rotation", f"negate {name} in one of them, after finding out which is right",
         )  # fmt: skip
-    if data.is_gripper(j):
-        return data.finding(j, PASS, "relation", relation)
     if r > ANOTHER and any(abs(slope / factor - 1) < 0.1 for factor in (DEGREE, 1 / DEGREE)):
         return data.finding(
             j, FAIL, "relation.degrees", f"{relation}: one is in degrees, the other in radians", "one unit",
@@ -144,14 +139,28 @@ def _joint(data: ExaminedSet, j: int, lags: Lags, other: np.ndarray) -> Finding:
     return _unlike(data, j, other, relation, r)
 
 
+def _gripper(data: ExaminedSet, j: int, relation: str, opposite: bool) -> Finding:
+    """Many grippers are measured by how far they are open and commanded by how far they close: harmless in `qpos`."""
+    if not opposite:
+        return data.finding(j, PASS, "relation", relation)
+    return data.finding(
+        j, WARN if data.episodes.source == "qpos" else FAIL, "relation.opposite",
+        f"{relation}: one counts how far the gripper is open, the other how far it is closed",
+        "openings from 0 (closed) to 1 (open), commanded and measured",
+        "find out which of them is 1 where it is open; the other is declared in a profile of the robot, which converts "
+        "it (command_closed = 1, command_open = 0 where it is the command)",
+    )  # fmt: skip
+
+
 def _copied(data: ExaminedSet, j: int, lags: Lags, other: np.ndarray) -> Finding | None:
     equal = lags.equal[:, j]
     best = int(equal.argmax())
     k = int(lags.offsets[best])
     here, there = data.facts.rows[:, j].astype(np.float64), other[:, j].astype(np.float64)
-    residue = float(np.nanmean((there - here) ** 2) / max(here.var(), 1e-12))
+    gap = float(np.nanmean((there - here) ** 2))
+    close = gap < ROUNDED * here.var() and gap < (STEP * float(data.facts.usual[j])) ** 2
     # A joint that rests most of the time equals itself at every lag.
-    if not data.is_gripper(j) and residue < ROUNDED:
+    if not data.is_gripper(j) and close:
         best, k = lags.most, 0
     elif equal[best] < COPIED or (k != 0 and equal[best] - np.median(equal) < 0.1) or data.is_gripper(j):
         return None
@@ -194,8 +203,9 @@ def _offset(data: ExaminedSet, j: int, other: np.ndarray, relation: str) -> Find
 
 def _unlike(data: ExaminedSet, j: int, other: np.ndarray, relation: str, r: float) -> Finding:
     if data.episodes.source == "qpos":
-        change = _correlations(other[:, [j]], data.facts.steps[:, [j]])[0, 0]
-        if abs(change) > max(abs(r), 0.7):
+        change = correlations(other[:, [j]], data.facts.steps[:, [j]])[0, 0]
+        # With one goal for all episodes, changes go against positions as well.
+        if abs(change) > max(r, 0.7):
             return data.finding(
                 j, WARN, "relation.delta",
                 f"the action follows the change of the joint (correlation {change:.2f}, with its position {r:.2f}): "

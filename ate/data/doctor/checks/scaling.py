@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
+from ate.data.doctor.correlation import correlations
 from ate.data.doctor.examined_set import ExaminedSet, listed
 from ate.data.doctor.report import FAIL, WARN, Finding
 
@@ -11,12 +14,16 @@ EXACT = 1e-4
 FEWEST = 3
 # Joints that all lie between 0 and 1: angles of so many joints have both signs, or go further.
 FEWEST_SHARES = 4
+# Targets go with the positions they are targets for; scaling changes nothing about that.
+TARGETS = 0.9
 _RANGE = 'a profile with unit = "range", at_minus_100 and at_100 (--robot) once they are −100…100'
 
 
 def check(data: ExaminedSet) -> Iterator[Finding]:
-    """Nothing where the values were converted, or look like angles."""
+    """Nothing where the values were converted, look like angles, or are commands of another kind."""
     low, high = data.facts.low, data.facts.high
+    if data.episodes.source == "action" and not _positions(data):
+        return
     arm = [j for j in range(len(data.names)) if data.is_angle(j) and data.moves[j] and data.declared[j] is None]
     ends = [j for j in arm if abs(high[j] - 1) < EXACT and min(abs(low[j] + 1), abs(low[j])) < EXACT]
     if len(ends) >= max(FEWEST, (len(arm) + 1) // 2):
@@ -32,3 +39,11 @@ def check(data: ExaminedSet) -> Iterator[Finding]:
             f"all {len(arm)} joints stay between 0 and 1: shares of each joint's range, and no angles?", "radians",
             f"if they are shares, write radians, low + share · (high − low) of each joint, or name {_RANGE}",
         )  # fmt: skip
+
+
+def _positions(data: ExaminedSet) -> bool:
+    """Whether commands go with positions that were recorded, or none were; tool commands lie between −1 and 1 too."""
+    if data.facts.other is None:
+        return True
+    best = correlations(data.facts.rows, data.facts.other).max(axis=1, initial=0.0)
+    return bool(np.median(best[data.moves]) > TARGETS) if data.moves.any() else True
