@@ -8,6 +8,7 @@ from typing import Any
 from ate.align.alignment import FILE, Alignment
 from ate.data.passport import Passport
 from ate.errors import InputError, install
+from ate.policies.policy import FILE as POLICY
 from ate.policies.policy import Policy
 from ate.runs import checkpoint
 
@@ -32,13 +33,14 @@ class Model:
 
     @classmethod
     def of(cls, path: str | Path) -> "Model":
-        """The alignment in a run's folder or file, or the policy in a file.
+        """The alignment or the policy in a file, or the only one in a folder.
 
         Raises:
             InputError: neither is there.
         """
         found = Path(path)
-        files = sorted(found.rglob(FILE)) if found.is_dir() else [found] if found.is_file() else []
+        kept = (file for name in (FILE, POLICY) for file in sorted(found.rglob(name)))
+        files = list(kept) if found.is_dir() else [found] if found.is_file() else []
         if len(files) != 1:
             got = f"{len(files)} of them: {', '.join(map(str, files))}" if files else "no checkpoint"
             fix = "give the file of an alignment, or the .safetensors of a policy"

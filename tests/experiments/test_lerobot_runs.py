@@ -58,6 +58,8 @@ def test_what_is_no_run_is_refused(tmp_path):
     (run / "eval_info.json").rename(tmp_path / "kept.json")
     with pytest.raises(InputError, match="0 evaluations"):
         read(run)
-    (tmp_path / "kept.json").write_text('{"overall": {"pc_success": 50.0}}')
-    with pytest.raises(InputError, match="success of each episode"):
-        successes(tmp_path / "kept.json")
+    unsaid = {"task_group": "sim", "task_id": 0, "metrics": {"pc_success": 50.0}}
+    for tree in ({"overall": {"pc_success": 50.0}}, {"per_task": [unsaid]}, {"per_episode": 3}, [0.5]):
+        (tmp_path / "kept.json").write_text(json.dumps(tree))
+        with pytest.raises(InputError, match="success of each episode"):
+            successes(tmp_path / "kept.json")
