@@ -65,7 +65,7 @@ def _(p):
     _theirs(p)
     file = world().folder / "policy.safetensors"
     if p.site.endswith("_file"):
-        pattern = r"a checkpoint of ate, package\.module:Class, or ws://"
+        pattern = r"a checkpoint of ate, package\.module:Class, file\.py:Class, or ws://"
         yield lambda: actor(str(p.path / "nowhere.safetensors")), pattern
     else:
         yield lambda: actor(str(file), "x"), "leave --checkpoint away, or name the class"
