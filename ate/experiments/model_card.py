@@ -33,14 +33,14 @@ class Model:
 
     @classmethod
     def of(cls, path: str | Path) -> "Model":
-        """The alignment or the policy in a file, or the only one in a folder.
+        """The alignment or policy in a file, the only alignment in a folder, or the policy of a policy's folder.
 
         Raises:
             InputError: neither is there.
         """
         found = Path(path)
-        kept = (file for name in (FILE, POLICY) for file in sorted(found.rglob(name)))
-        files = list(kept) if found.is_dir() else [found] if found.is_file() else []
+        inside = sorted(found.rglob(FILE)) if found.is_dir() else [found]
+        files = [file for file in inside or [found / POLICY] if file.is_file()]
         if len(files) != 1:
             got = f"{len(files)} of them: {', '.join(map(str, files))}" if files else "no checkpoint"
             fix = "give the file of an alignment, or the .safetensors of a policy"

@@ -1,6 +1,7 @@
 """Runs of lerobot read back: settings, meter, evaluation, and what they say together."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +37,15 @@ def test_a_run_is_a_result(form, tmp_path):
     assert (result.method, result.seed, result.steps, result.lam) == ("λ = 0.3", 4, 20, 0.3)
     assert result.success == (True, False, False, True, True) and len(result.meter) == 1
     assert result.parameterization == "sample"
+
+
+@pytest.mark.parametrize("version", ["0.4.4", "0.6.1"])
+def test_the_evaluation_that_lerobot_wrote_is_read(version):
+    """Two tasks of five episodes from seed 40 on, written as tests/lerobot/test_evaluation.py does."""
+    file = Path(__file__).parent / "evaluations" / f"lerobot-{version}.json"
+    hits = successes(file)
+    assert hits == tuple(seed % every == 0 for every in (2, 3) for seed in range(40, 45))
+    assert json.loads(file.read_text())["overall"]["pc_success"] == pytest.approx(100 * np.mean(hits))
 
 
 def test_a_grid_is_compared_with_the_runs_without_guidance(tmp_path):
