@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ate.policies.vision.eyes import Eyes
 
 NETWORKS = ("mlp", "unet")
+# The file that a policy is kept in, and what is in it.
+FILE, PARTS = "policy.safetensors", frozenset({"config", "spaces", "passports", "state", "weights"})
 # Clean chunks are clipped while sampling: normalised actions live in [-1, 1], and ε-prediction divides by a tiny α.
 CLIP = 1.5
 
@@ -238,13 +240,18 @@ class Policy(nn.Module):
         """The inverse of `save`.
 
         Args:
-            file: written by `save`.
+            file: written by `save`, or the folder where it is called policy.safetensors.
             device: where the policy is put.
 
         Raises:
-            InputError: its statistics are not those of its passports.
+            InputError: it is something else, or its statistics are not those of its passports.
         """
+        path = Path(file)
+        file = path / FILE if path.is_dir() else path
         tree: dict[str, Any] = checkpoint.load(file)
+        if not isinstance(tree, dict) or not tree.keys() >= PARTS:
+            fix = f"name the {FILE} that notebook 03 or ate steer wrote, or its folder"
+            raise InputError("a checkpoint of something else", where=str(file), expected="a saved policy", fix=fix)
         state = None if tree["state"] is None else StateFeatures.from_tree(tree["state"])
         # `hidden` was called `width` up to version 0.1.
         config = {"hidden" if name == "width" else name: value for name, value in tree["config"].items()}
