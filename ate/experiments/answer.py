@@ -146,16 +146,11 @@ def _shown(rows: Mapping[str, Difference], light: Verdict) -> str:
 
 def _sentence(group: Sequence[RunResult], row: Difference, light: Verdict) -> str:
     name = f"{row.method[0].upper()}{row.method[1:]}"
+    head = f"{name} {light}" if light != Verdict.CANNOT_TELL else f"Cannot tell whether {row.method} helps"
     if not rolled_out(group):
-        head = (
-            f"{name} {light}: held-out error"
-            if light != Verdict.CANNOT_TELL
-            else f"{name}, cannot tell: held-out error"
-        )
-        return f"{head} {_points(row, group)} against direct fine-tuning"
+        return f"{head}: held-out error {_points(row, group)} against direct fine-tuning"
     rates = {summary.method: summary.rate for summary in summarise(group)}
     pair = f"{rates[row.method]:.0%} of rollouts succeed, {rates[DIRECT]:.0%} with direct fine-tuning"
-    head = f"{name} {light}" if light != Verdict.CANNOT_TELL else f"Cannot tell whether {row.method} helps"
     return f"{head}: {pair}, {_points(row, group)}"
 
 
@@ -176,14 +171,14 @@ def _settle(row: Difference, results: Sequence[RunResult]) -> str:
     if row.verdict is Verdict.HURTS:
         return "Keep direct fine-tuning, or see why: docs/checks.md."
     if row.spread is None or not row.spread.known:
-        return "More training seeds: one has no interval."
+        return "To settle it, set seeds (now 1) to 3 or more: one seed has no interval."
     sizes = dict.fromkeys((abs(row.mean), EFFECT) if abs(row.mean) > EFFECT else (EFFECT,))
     counts = [(size, seeds_needed(row.spread, size, row.comparisons)) for size in sizes]
     parts = [
         f"{'more than 1,000' if count is None else f'about {count}'} if the true gain is {100 * size:.0f} points"
         for size, count in counts
     ]
-    return f"Training seeds that would settle it, now {len(row.by_seed)}: {', '.join(parts)}."
+    return f"To settle it, set seeds (now {len(row.by_seed)}) to {', '.join(parts)}."
 
 
 def _next(method: str) -> str:

@@ -113,12 +113,19 @@ def log_ticks(low: float, high: float) -> dict[str, Any]:
     elif end - start > NARROW:
         values = np.outer(10.0**decades, (1, 2, 5)).ravel()
     else:
-        rough = (10**end - 10**start) / 5
-        power = 10 ** np.floor(np.log10(rough))
-        step = power * next(m for m in (1, 2, 5, 10) if m * power >= rough)
-        values = step * np.arange(np.ceil(10**start / step), np.floor(10**end / step) + 1)
+        # Finer where five parts leave fewer than three ticks, which then crowd at the upper end.
+        parts = (_even_ticks(10**start, 10**end, count) for count in (5, 8))
+        values = max(parts, key=lambda ticks: min(len(ticks), 3))
     values = values[(values >= 10**start) & (values <= 10**end)]
     return {"tickvals": values.tolist(), "ticktext": [_tick_text(value) for value in values]}
+
+
+def _even_ticks(start: float, end: float, count: int) -> np.ndarray:
+    """At most so many round numbers with even steps between two."""
+    rough = (end - start) / count
+    power = 10 ** np.floor(np.log10(rough))
+    step = power * next(m for m in (1, 2, 5, 10) if m * power >= rough)
+    return step * np.arange(np.ceil(start / step), np.floor(end / step) + 1)
 
 
 def _tick_text(value: float) -> str:

@@ -233,6 +233,20 @@ def test_facts_take_the_worst_level_and_the_best_alignment(answered):
     assert {fact.level for fact in facts({}, None)} == {""}
 
 
+def test_without_notebook_01_the_gate_says_whether_the_data_are_sound():
+    sound = Origin("about", "data", "now", examined="stamp")
+    unsound = replace(sound, failed=[{"code": "units.degrees", "subject": "j", "set": "s", "got": "g"}])
+    levels = [facts({}, None, origin)[0].level for origin in (sound, unsound, replace(sound, examined=""))]
+    assert levels == ["PASS", "FAIL", ""] and "units.degrees" in facts({}, None, unsound)[0].more
+
+
+@pytest.mark.parametrize(("light", "level"), [("helps", "PASS"), ("hurts", "FAIL"), ("cannot tell", "WARN")])
+def test_a_method_is_named_as_the_one_to_take_only_where_it_helps(light, level):
+    fact = facts({}, {"light": light, "method": "retarget", "settle": "next"})[-1]
+    assert fact.level == level and (fact.value == "retarget") == (light == "helps")
+    assert (fact.value == "direct") == (light == "hurts")
+
+
 def test_doubts_are_alerts_by_code_and_level(tmp_path):
     run = RunDirectory(tmp_path / "doubtful")
     run.save_headline("03", {"verdict": [], ANSWER: {"doubts": [BLIND, WEAK_BASE]}})

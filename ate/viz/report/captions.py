@@ -199,8 +199,8 @@ TABLES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "table": Words(
         "Methods",
-        "One row for each policy and method. Points are success minus that of direct fine-tuning; where their interval "
-        "holds zero, nothing is settled.",
+        "One row for each policy and method. Differences are to direct fine-tuning; where their interval holds zero, "
+        "nothing is settled.",
     ),
     "base_policies": Words(
         "Base policies on their own robots",

@@ -112,7 +112,7 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
         "answer": answer,
         "bottom_lines": [headlines[section["key"]]["bottom_line"] for section in concluded],
         "answers": shown,
-        "facts": facts(headlines, answer),
+        "facts": facts(headlines, answer, run.origin),
         "sections": sections,
     }
 
