@@ -99,7 +99,7 @@ def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
 
 
 def log_ticks(low: float, high: float) -> dict[str, Any]:
-    """Places and texts of at least two ticks of a log axis from `low` to `high`, both above 0.
+    """Places and texts of at least three ticks of a log axis from `low` to `high`, both above 0 and not equal.
 
     Beyond two decades powers of ten, then 1, 2 and 5 of each, and within a factor of five even steps: plotly's own
     ticks leave an axis within one decade bare, or crowd it with lone digits.
@@ -108,15 +108,14 @@ def log_ticks(low: float, high: float) -> dict[str, Any]:
     room = max(0.06 * np.log10(high / low), 0.01)
     start, end = np.log10(low) - room, np.log10(high) + room
     decades = np.arange(np.floor(start), np.ceil(end) + 1)
-    if end - start > WIDE:
-        values = 10.0 ** decades[:: int(np.ceil((end - start) / 8))]
-    elif end - start > NARROW:
-        values = np.outer(10.0**decades, (1, 2, 5)).ravel()
-    else:
-        # Finer where five parts leave fewer than three ticks, which then crowd at the upper end.
-        parts = (_even_ticks(10**start, 10**end, count) for count in (5, 8))
-        values = max(parts, key=lambda ticks: min(len(ticks), 3))
-    values = values[(values >= 10**start) & (values <= 10**end)]
+    powers = 10.0 ** decades[:: int(np.ceil((end - start) / 8))]
+    steps = np.outer(10.0**decades, (1, 2, 5)).ravel()
+    # The coarsest that fits the span, and finer where it leaves fewer than three ticks.
+    kinds = [powers] if end - start > WIDE else []
+    kinds += [steps] if end - start > NARROW else []
+    kinds += [_even_ticks(10**start, 10**end, count) for count in (5, 8)]
+    inside = [kind[(kind >= 10**start) & (kind <= 10**end)] for kind in kinds]
+    values = max(inside, key=lambda ticks: min(len(ticks), 3))
     return {"tickvals": values.tolist(), "ticktext": [_tick_text(value) for value in values]}
 
 
