@@ -81,8 +81,8 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "slot_picture": Words(
         "{robot} in RDT's 128 slots",
-        "Filled cells are used, pale ones are masked. An arm of six joints fills slots 0 to 5 if it is the right one, "
-        "50 to 55 if it is the left one; its gripper takes slot 10 or 60.",
+        "Cells of strong colour are used, faint ones masked. An arm of six joints fills slots 0 to 5 if it is the "
+        "right one, 50 to 55 if it is the left one; its gripper takes slot 10 or 60.",
     ),
     "training_curves": Words(
         "Training of both stages",
