@@ -171,6 +171,18 @@ def test_cells_of_one_clamp_share_a_hue_and_curves_that_coincide_are_nested():
     assert widths == sorted(widths, reverse=True) and len(set(widths)) == 6
 
 
+def test_cells_are_named_by_what_they_do_not_share_and_methods_as_they_are_called():
+    names = {
+        "λ 0.5, clamp 0.1": "λ=0.5, c=∞, at the start, share 0.1",
+        "λ 2, clamp 0.1": "λ=2, c=∞, at the start, share 1",
+    }
+    runs = [replace(r, spec=replace(r.spec, name=names.get(r.method, r.method))) for r in cells()
+            if r.lam == 0 or r.method in names]  # fmt: skip
+    short = viz.loss_curves(runs).data
+    assert {trace.name for trace in short if trace.name} == {"direct", "λ=0.5, share 0.1", "λ=2, share 1"}
+    assert {trace.name for trace in viz.guidance_anatomy(results()).data} <= {r.method for r in results()}
+
+
 def test_a_grid_of_one_clamp_and_several_shares_has_them_as_its_second_axis():
     shares = {0.02: 0.25, 0.1: 0.5, 0.5: 1.0}
     by_share = [

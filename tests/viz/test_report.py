@@ -73,7 +73,7 @@ def test_a_sweep_is_shown_with_its_confirmation_its_failed_cells_and_its_command
         assert words in html[command:]
     (sweep.path / "results" / "failed" / "9.json").unlink()
     html = body(sweep)
-    assert "3 cells of sweeps, each with its result" in html and "no result" not in html
+    assert "Trained: 3 cells" in html and "no result" not in html
 
 
 def test_a_failure_comes_first_in_the_report_and_a_run_of_failures_has_one(tmp_path, run):
@@ -148,6 +148,15 @@ def test_no_text_of_a_run_becomes_markup(run, tmp_path):
     assert "&lt;script&gt;document" in html
 
 
+def test_settings_that_are_empty_are_left_out_and_nested_ones_are_a_group(tmp_path):
+    run = RunDirectory(tmp_path / "carded")
+    run.save_headline("02", {"verdict": ["Inside."]})
+    run.save_card("02", {"config": {"layout": "", "seeds": [0, 1], "alignment": {"chunk": 16}}, "command": "ate run"})
+    html = body(run)
+    assert "<dt>layout" not in html and "<dd>0, 1" in html
+    assert "Settings: alignment" in html and "<dt>chunk</dt><dd>16" in html
+
+
 def test_what_is_packed_cannot_end_its_script_element_and_means_the_same():
     source = '{"text": "</script><!--&\u2028"}'
     text = packed(source)
@@ -215,6 +224,21 @@ def test_the_first_screen_holds_sentence_light_figure_and_facts_in_light_and_dar
             page.emulate_media(color_scheme=scheme)
             ink, ground = (sum(map(int, re.findall(r"\d+", color)[:3])) for color in page.evaluate(colors))
             assert (ink > ground) == (scheme == "dark") and abs(ink - ground) > 380
+        assert page.problems == []
+
+
+@pytest.mark.browser
+def test_on_a_phone_the_panels_of_the_answer_stand_below_each_other_and_nothing_is_cut_off(answered, tmp_path):
+    file = write_report(answered, tmp_path / "report.html")
+    with open_page(tmp_path / "profile", width=390, height=900) as page:
+        page.goto(file.as_uri())
+        page.wait_for_selector("body[data-drawn]", timeout=60_000)
+        plot = page.locator("[data-answer] .plot")
+        titles = plot.locator(".infolayer text[class^='x'][class$='title']")
+        boxes = [titles.nth(place).bounding_box() for place in range(titles.count())]
+        assert len(boxes) == 2 and boxes[1]["y"] > boxes[0]["y"] + 200
+        assert plot.bounding_box()["width"] < 390
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
         assert page.problems == []
 
 
