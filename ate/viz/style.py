@@ -155,9 +155,11 @@ def _axes(figure: go.Figure, letter: str) -> Iterable[Any]:
 
 
 def _values(figure: go.Figure, letter: str, names: Sequence[str]) -> np.ndarray:
-    """Positive values of all traces on these axes."""
+    """Positive values of all traces and lines on these axes; plotly makes room for both."""
     traces = (t for t in figure.data if (getattr(t, f"{letter}axis", None) or letter) in names)
     parts = [np.array([value for value in trace[letter] if value is not None], float) for trace in traces]
+    lines = (shape for shape in figure.layout.shapes if shape[f"{letter}ref"] in names)
+    parts += [np.array([line[f"{letter}0"], line[f"{letter}1"]], float) for line in lines]
     values = np.concatenate([np.empty(0), *parts])
     return values[np.isfinite(values) & (values > 0)]
 

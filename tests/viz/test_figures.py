@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from plotly.subplots import make_subplots
 
@@ -258,6 +259,13 @@ def test_a_log_axis_has_ticks_whatever_it_spans(low, high):
     # In view: plotly adds a twentieth of the span at either end.
     room = max((high / low) ** 0.06, 1.03)
     assert low / room <= places[0] and places[-1] <= high * room
+
+
+def test_ticks_of_a_log_axis_reach_its_lines():
+    figure = go.Figure(go.Scatter(x=[1, 2], y=[1.0, 1.1]))
+    figure.add_hline(y=0.01)
+    ticks = np.array(finish(figure.update_yaxes(type="log"), 300).layout.yaxis.tickvals)
+    assert ticks.min() < 0.03 and ticks.max() >= 0.5
 
 
 def test_matching_log_axes_have_the_ticks_of_all_their_data():

@@ -15,8 +15,6 @@ from ate.viz.style import LOG, ROBOTS, SOFT, colors, finish
 LEAST = {"millimetres": 1e-4, "degrees": 1e-5}
 UNITS = {"millimetres": "Position of the tool (mm, log)", "degrees": "Rotation of the tool (°, log)"}
 ROW, AROUND = 46, 120
-# Beyond the lowest and highest value, as a factor.
-ROOM = 1.5
 
 
 def residuals(made: Episodes) -> go.Figure:
@@ -43,11 +41,7 @@ def residuals(made: Episodes) -> go.Figure:
                 hovertemplate="%{text}: %{x:.3g}<extra></extra>",
             )  # fmt: skip
         figure.add_vline(x=most[unit], line={"color": SOFT, "width": 1.5, "dash": "dash"}, row=1, col=col)
-        least = min((max(row[unit], LEAST[unit]) for rows in found.values() for row in rows if row["kept"]),
-                    default=most[unit] / 10)  # fmt: skip
-        # Named, because what is allowed is no point that ticks would be chosen by.
-        ends = [np.log10(min(least, most[unit]) / ROOM), np.log10(most[unit] * ROOM)]
-        figure.update_xaxes(title_text=title, **LOG, range=ends, row=1, col=col)
+        figure.update_xaxes(title_text=title, **LOG, row=1, col=col)
     kept_of = [f"{name}<br>{sum(row['kept'] for row in found[name])} of {len(found[name])} kept" for name in names]
     figure.update_yaxes(
         range=[len(names) - 0.5, -0.5], tickvals=list(range(len(names))), ticktext=kept_of, zeroline=False
