@@ -280,6 +280,10 @@ def test_doubts_are_alerts_by_code_and_level(tmp_path):
     for key, episodes, profile in (("02", "then", "demo"), ("03", "now", "smoke"), ("04", "now", "demo")):
         write_json(run.path / "cards" / f"{key}.json", {"config": {"profile": profile}, "command": key,
                                                         "made_from": {USED: episodes}})  # fmt: skip
+    run.bind(
+        replace(run.origin, accepted=[{"code": "units.degrees", "subject": j, "set": "s", "got": "g"} for j in "abc"])
+    )
+    assert alerts(run)[0].details == ("units.degrees of a and 2 more, s: g",)
     codes = {alert.code: alert.level for alert in alerts(run)}
     amber = dict.fromkeys(("blind", "stale", "mixed", "smoke"), "WARN")
     assert codes == {"accepted": "FAIL", "base": "FAIL", **amber}

@@ -190,7 +190,8 @@ TABLES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "scorecard": Words(
         "Where the latents lie",
-        "One row for each measure. A value between the two ends of chance is what held-out pre-training chunks have.",
+        "One row for each measure. The reference is what held-out pre-training chunks have, and of a translation what "
+        "another chunk would give.",
     ),
     "correspondence": Words(
         "What neighbours have in common",
