@@ -90,7 +90,7 @@ def answer_of(
             Verdict.CANNOT_TELL,
             f"Cannot judge: the base policy succeeds in only {least.total.rate:.0%} of rollouts on its own robots, so "
             "it has little to hand over.",
-            others,
+            "",
             f"Train the base policy longer, with pretrain_steps, until it succeeds in {ENOUGH:.0%}.",
             method,
             budget(results),
@@ -167,7 +167,7 @@ def _points(row: Difference, results: Sequence[RunResult]) -> str:
 
 def _settle(row: Difference, results: Sequence[RunResult]) -> str:
     if not rolled_out(results):
-        return f"{ERRORS_ALONE} More training seeds narrow the interval, more held-out episodes as well."
+        return f"{ERRORS_ALONE} To narrow the interval, raise seeds (now {len(row.by_seed)}) or held_out."
     if row.verdict is Verdict.HURTS:
         return "Keep direct fine-tuning, or see why: docs/checks.md."
     if row.spread is None or not row.spread.known:

@@ -269,6 +269,20 @@ def test_a_method_is_named_as_the_one_to_take_only_where_it_helps(light, level):
     fact = facts({}, {"light": light, "method": "retarget", "settle": "next"})[-1]
     assert fact.level == level and (fact.value == "retarget") == (light == "helps")
     assert (fact.value == "direct") == (light == "hurts")
+    weak = facts({}, {"light": "cannot tell", "method": "retarget", "settle": "next", "doubts": [WEAK_BASE]})[-1]
+    assert "retarget" not in weak.value + weak.more and weak.level == "WARN"
+
+
+def test_who_accepted_a_fail_mends_the_data_first(tmp_path):
+    run = RunDirectory(tmp_path / "accepted")
+    compared = [result for result in results() if result.method in ("direct", "retarget")]
+    run.save_headline("03", {"verdict": [], ANSWER: answer_of(compared, replace(sets()[1], task="lift")).to_tree()})
+    run.save_figure("03_01_success", success(compared), title="Success", caption="How to read it.")
+    assert "Mend the data first" not in body(run)
+    run.bind(
+        Origin("about", "data", "now", accepted=[{"code": "units.degrees", "subject": "j", "set": "s", "got": "g"}])
+    )
+    assert "Mend the data first" in body(run)
 
 
 def test_doubts_are_alerts_by_code_and_level(tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ate.data.doctor.report import FAIL, LEVELS, PASS, WARN
+from ate.experiments.answer import WEAK_BASE
 from ate.experiments.methods import DIRECT, GUIDED, RETARGET, TOOL_SPACE
 from ate.experiments.stats.comparisons import Verdict
 from ate.runs.origin import Origin
@@ -90,6 +91,8 @@ def _method(answer: Mapping[str, Any] | None) -> Fact:
     level = {Verdict.HELPS: PASS, Verdict.HURTS: FAIL}.get(light, WARN)
     if light == Verdict.HURTS:
         return Fact("method", question, DIRECT, f"{method}, the best of the others, hurts", level)
+    if WEAK_BASE in answer.get("doubts", ()):
+        return Fact("method", question, "cannot be judged", "the base policy fails on its own robots", level)
     more = f"needs {NEEDS[method]}" if method in NEEDS else answer["settle"]
     return Fact("method", question, method if light == Verdict.HELPS else f"not settled, {method} leads", more, level)
 
