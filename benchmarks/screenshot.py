@@ -73,7 +73,8 @@ def draw(run: Path, file: Path) -> None:
             page.screenshot(path=work / "shot.png")
         # The median cut would give robots whose points are few the colour of another.
         picture = Image.open(work / "shot.png").convert("RGB")
-        picture.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(file, optimize=True)
+        few = picture.quantize(COLORS, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE)
+        few.save(file, optimize=True)
 
 
 if __name__ == "__main__":
