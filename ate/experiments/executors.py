@@ -19,7 +19,7 @@ from typing import Any
 from ate.errors import InputError, unknown
 from ate.experiments.job import LOST, Job, JobFailure
 from ate.runs.options import pairs, typed
-from ate.runs.status import Stopped
+from ate.runs.status import WORKER, Stopped
 
 # The options of each kind, and their types.
 KINDS: Mapping[str, Mapping[str, type]] = {
@@ -143,7 +143,7 @@ def _pool(jobs: Sequence[Job], chosen: Sequence[int], workers: int) -> Iterator[
     from joblib.externals.loky import ProcessPoolExecutor
 
     # Idle OpenMP threads that spin would take the core from the other worker.
-    quiet = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    quiet = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", WORKER: "1"}
     pool = ProcessPoolExecutor(max_workers=min(workers, len(chosen)), env=quiet)
     with ExitStack() as interrupted:
         # Interrupted in between, workers do not go on with what nobody waits for.
