@@ -25,6 +25,7 @@ from ate.experiments.seed_run import SeedRun
 from ate.experiments.summary import FEW_STEPS
 from ate.policies.actor import Actor
 from ate.policies.policy import Policy
+from ate.policies.vision.eyes import Eyes
 
 
 def run_checks(
@@ -76,7 +77,7 @@ def run_checks(
     if steps is not None and steps < FEW_STEPS:
         predicting = tuple(_unjudged(finding, steps) for finding in predicting)
     checks = (replay.check(episodes, simulator), *predicting, loaded, normalized)
-    if isinstance(policy, Policy) and policy.eyes is not None and simulator is not False:
+    if isinstance(policy, Policy) and isinstance(policy.eyes, Eyes) and simulator is not False:
         assert isinstance(training, PolicyPredictions)
         checks += sight.check(policy, training.space, seed)
     return Diagnosis(episodes.robot, checks, errors)

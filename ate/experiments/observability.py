@@ -11,7 +11,8 @@ from dataclasses import replace
 from ate.data.episodes import Episodes
 from ate.errors import InputError
 from ate.experiments.settings import Settings
-from ate.policies.vision.seen import is_seen, seen_by
+from ate.policies.vision.eyes import Eyes
+from ate.policies.vision.seen import eyes_of, is_seen, seen_by
 from ate.robots.kinematic_table import ROBOTS
 from ate.sim.gym_address import GymAddress
 from ate.sim.simulator import known
@@ -79,7 +80,7 @@ def check_observations(settings: Settings, sets: Sequence[Episodes], adapt: Epis
             f"task={settings.task}", where="rollouts of a policy that sees pictures",
             expected=f"{adapt.task}, whose scene its demonstrations show", fix="leave task out",
         )  # fmt: skip
-    elif is_seen(sets[0]):
+    elif is_seen(sets[0]) and wanted:
         _check_eyes(sets, adapt)
     elif known(adapt.robot, settings.task or adapt.task) and wanted not in (0, len(STATE_NAMES)):
         raise InputError(
@@ -89,7 +90,7 @@ def check_observations(settings: Settings, sets: Sequence[Episodes], adapt: Epis
 
 
 def _check_eyes(sets: Sequence[Episodes], adapt: Episodes) -> None:
-    """Refuse sets that other eyes saw than the policy gets, those of the first one."""
+    """Refuse sets that other eyes saw than the policy gets, those of the first one, and what can't be rolled out."""
     for episodes in (*sets[1:], adapt):
         if seen_by(episodes) != seen_by(sets[0]):
             raise InputError(
@@ -97,6 +98,11 @@ def _check_eyes(sets: Sequence[Episodes], adapt: Episodes) -> None:
                 expected=f"the eyes that saw {sets[0].robot}, {seen_by(sets[0])}",
                 fix="see all sets with one encoder and instruction: policy=vision on the recordings, or ate vision see",
             )  # fmt: skip
+    if known(adapt.robot, adapt.task) and not isinstance(eyes_of(sets[0]), Eyes):
+        raise InputError(
+            f"rollouts of {adapt.robot} at {adapt.task}, whose pictures are drawn", where=f"pictures of {adapt.robot}",
+            expected="those of the cameras that its policy was trained on", fix=ALONE,
+        )  # fmt: skip
 
 
 def _check_simulator(address: GymAddress, settings: Settings, adapt: Episodes, wanted: int, expected: str) -> None:
