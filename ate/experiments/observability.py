@@ -11,8 +11,7 @@ from dataclasses import replace
 from ate.data.episodes import Episodes
 from ate.errors import InputError
 from ate.experiments.settings import Settings
-from ate.policies.vision.eyes import Eyes
-from ate.policies.vision.seen import eyes_of, is_seen, seen_by
+from ate.policies.vision.seen import is_seen, seen_by
 from ate.robots.kinematic_table import ROBOTS
 from ate.sim.gym_address import GymAddress
 from ate.sim.simulator import known
@@ -98,7 +97,8 @@ def _check_eyes(sets: Sequence[Episodes], adapt: Episodes) -> None:
                 expected=f"the eyes that saw {sets[0].robot}, {seen_by(sets[0])}",
                 fix="see all sets with one encoder and instruction: policy=vision on the recordings, or ate vision see",
             )  # fmt: skip
-    if known(adapt.robot, adapt.task) and not isinstance(eyes_of(sets[0]), Eyes):
+    drawn = sets[0][0].column_names("state")[: len(STATE_NAMES)] == STATE_NAMES
+    if known(adapt.robot, adapt.task) and not drawn:
         raise InputError(
             f"rollouts of {adapt.robot} at {adapt.task}, whose pictures are drawn", where=f"pictures of {adapt.robot}",
             expected="those of the cameras that its policy was trained on", fix=ALONE,
