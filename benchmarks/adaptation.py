@@ -1,11 +1,13 @@
 """Adapting policies that see pictures to a robot that they never saw, by methods (docs/vision.md).
 
 python -m benchmarks.adaptation [--run runs/adaptation] [--task lift place] [--robot ur5e gen3] [--demonstrations 5 25]
-    [--seeds 6] [--rollouts 100] [--methods …]
+    [--parameterization sample] [--seeds 6] [--rollouts 100] [--methods …]
+python -m benchmarks.adaptation --bases [--task …] [--parameterization sample flow_noise_at_1]
 
 Every study is one task, robot and number of demonstrations. Data are drawn and seen once, by the shipped encoder; base
 policies are trained once a task; every cell is kept, so that a stopped run goes on with the same command. Methods that
-replay episodes of other robots show these robots in the pictures, or, redrawn, the new one.
+replay episodes of other robots show these robots in the pictures, or, redrawn, the new one. Without demonstrations the
+methods are those that need none. `--bases`: the base policies on their own robots alone.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from ate.experiments.sight import encoder_in
 from ate.experiments.stats.comparisons import Difference, differences, summarise
 from ate.experiments.stats.pooling import Pooled, pooled
 from ate.experiments.study import Study, prepare
+from ate.policies.noise import PARAMETERIZATIONS, in_words
 from ate.policies.vision import Eyes
 from ate.policies.vision.seen import see, write
 from ate.runs.directory import RunDirectory
@@ -78,13 +82,14 @@ def study_of(run: Path, task: str, robot: str, given: Mapping[str, Any]) -> Stud
 
 def compared(study: Study, names: Sequence[str]) -> list[RunResult]:
     """Results of the methods that are asked for."""
-    usual = [method for method in evidence() if method.name in KEPT and method.name in names]
-    results = study.compare(usual)
-    if LONGER in names:
-        longer = replace(study, settings=replace(study.settings, steps=round(DEARER * study.settings.steps)))
+    steps, demonstrations = study.settings.steps, study.settings.demonstrations
+    known = evidence(demonstrations)
+    results = study.compare([method for method in known if method.name in KEPT and method.name in names])
+    if LONGER in names and demonstrations:
+        longer = replace(study, settings=replace(study.settings, steps=round(DEARER * steps)))
         # Its name says how long; what is compared has to be of one length.
-        results += [replace(result, steps=study.settings.steps) for result in longer.compare([MethodSpec(LONGER)])]
-    redrawn = [replace(m, name=m.name + REDRAWN) for m in evidence() if m.name + REDRAWN in names]
+        results += [replace(result, steps=steps) for result in longer.compare([MethodSpec(LONGER)])]
+    redrawn = [replace(method, name=method.name + REDRAWN) for method in known if method.name + REDRAWN in names]
     if redrawn:
         results += replace(study, settings=replace(study.settings, redrawn=True)).compare(redrawn)
     return sorted(results, key=lambda result: NAMES.index(result.method))
@@ -141,20 +146,24 @@ def main() -> None:
     parser.add_argument("--rollouts", type=int, default=100)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--pretrain-steps", type=int, default=10_000)
+    parser.add_argument("--parameterization", nargs="+", default=["sample"], choices=list(PARAMETERIZATIONS))
     parser.add_argument("--methods", nargs="+", default=list(NAMES), choices=NAMES)
+    parser.add_argument("--bases", action="store_true")
     asked = parser.parse_args()
-    run = asked.run.resolve()
     given = {name: getattr(asked, name) for name in ("seeds", "rollouts", "steps", "pretrain_steps")}
-    for demonstrations in asked.demonstrations:
+    regimes = asked.demonstrations[:1] if asked.bases else asked.demonstrations
+    for kind, demonstrations in product(asked.parameterization, regimes):
+        own = {**given, "demonstrations": demonstrations, "parameterizations": kind}
         studies: dict[str, list[RunResult]] = {}
-        for task in asked.task:
-            for robot in asked.robot:
-                study = study_of(run, task, robot, {**given, "demonstrations": demonstrations})
-                print("\n".join(base.sentence for base in study.bases()), flush=True)
-                name = f"{task}, {robot}, {demonstrations} demonstrations"
+        for task, robot in product(asked.task, asked.robot[:1] if asked.bases else asked.robot):
+            study = study_of(asked.run.resolve(), task, robot, own)
+            print("\n".join(f"{task}: {base.sentence}" for base in study.bases()), flush=True)
+            if not asked.bases:
+                name = f"{task}, {robot}, {demonstrations} demonstrations, {in_words(kind)}"
                 studies[name] = compared(study, asked.methods)
                 print(table_text(rows({name: studies[name]})), flush=True)
-        print(table_text(pooled_rows(studies)), flush=True)
+        if studies:
+            print(table_text(pooled_rows(studies)), flush=True)
 
 
 if __name__ == "__main__":
