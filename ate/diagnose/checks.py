@@ -74,12 +74,13 @@ def run_checks(
         stuck_at_start.check(training, seed),
         input_ablation.check(training, seed),
     )
-    if steps is not None and steps < FEW_STEPS:
-        predicting = tuple(_unjudged(finding, steps) for finding in predicting)
-    checks = (replay.check(episodes, simulator), *predicting, loaded, normalized)
+    seeing: tuple[Finding, ...] = ()
     if isinstance(policy, Policy) and isinstance(policy.eyes, Eyes) and simulator is not False:
         assert isinstance(training, PolicyPredictions)
-        checks += sight.check(policy, training.space, seed)
+        seeing = sight.check(policy, training.space, seed)
+    if steps is not None and steps < FEW_STEPS:
+        predicting, seeing = (tuple(_unjudged(item, steps) for item in part) for part in (predicting, seeing))
+    checks = (replay.check(episodes, simulator), *predicting, loaded, normalized, *seeing)
     return Diagnosis(episodes.robot, checks, errors)
 
 
