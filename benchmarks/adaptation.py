@@ -37,7 +37,7 @@ from ate.runs.tables import table_text
 from ate.sim.demos import ADAPT
 from ate.steer.retargeting import retarget
 
-# Of CPU seconds: a guided step to a direct one (measured: `seconds` in the printed table).
+# A step of guidance to a step of the same rows without it, of seconds that cells keep (`RunResult.seconds`).
 DEARER = 2.8
 REDRAWN, LONGER, UNTRANSLATED = ", redrawn", f"{DIRECT}, {DEARER} times the steps", "untranslated"
 KEPT = (DIRECT, RETARGET, GUIDED, TOOL_SPACE, UNTRAINED, UNTRANSLATED)
@@ -102,13 +102,11 @@ def rows(results: Mapping[str, Sequence[RunResult]]) -> list[dict[str, Any]]:
         to_direct = {row.method: row for row in differences(own)}
         for summary in summarise(own):
             row = to_direct.get(summary.method)
-            spent = [result.seconds for result in own if result.method == summary.method]
             out.append({
                 "study": name, "method": summary.method, "success %": f"{100 * summary.rate:.1f}",
                 "seeds": " ".join(f"{100 * rate:.0f}" for rate in summary.by_seed),
                 "to direct": "" if row is None else points(row),
                 "verdict": "" if row is None else str(row.verdict),
-                "seconds": f"{sum(spent) / len(spent):.1f}",
             })  # fmt: skip
     return out
 

@@ -29,12 +29,15 @@ ENCODER = SHIPPED / "vision" / "encoder.safetensors"
 POLICY = SHIPPED / "vision" / "policy.safetensors"
 """The shipped policy in tool motion, for three tasks."""
 OLD, ADAPT = "pretrain", "adapt"
+# Episodes of each pre-training robot that are drawn at profile smoke, the first ones: all of them take a minute.
+SMOKE = 20
 
 
 def seen_data(settings: Settings) -> Settings:
     """The same settings on data as the encoder sees them; as they are where policies see the task's state.
 
-    What was drawn and seen before is read back.
+    What was drawn and seen before is read back. At profile smoke the first episodes of each pre-training robot are
+    taken, where none are excluded.
 
     Raises:
         InputError: data that were not recorded in the simulator of `ate.sim`, or of several tasks; there is no encoder;
@@ -46,6 +49,8 @@ def seen_data(settings: Settings) -> Settings:
     if is_seen(adapt) and all(map(is_seen, sets)):
         return settings
     eyes = Eyes(encoder_in(), _task(sets, adapt))
+    if settings.profile == "smoke" and not settings.pretrain_data.exclude:
+        sets = tuple(episodes.select(range(min(SMOKE, len(episodes)))) for episodes in sets)
     RunDirectory(settings.directory).create()
     root = settings.directory / "vision"
     old = root / content_key([eyes.digest, *(s.digest for s in sets)])[:12] / OLD

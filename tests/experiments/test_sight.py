@@ -57,6 +57,15 @@ def test_data_are_seen_once_and_replayed_as_asked(given):
     assert all(file.stat().st_mtime_ns == time for file, time in written.items())
 
 
+def test_smoke_draws_the_first_episodes_where_none_are_excluded(given, monkeypatch):
+    monkeypatch.setattr(sight, "SMOKE", 2)
+    few = load_sets(sight.seen_data(settings(given)).pretrain)
+    assert [[item.name for item in s] for s in few] == [["episode_0000", "episode_0001"]] * 2
+    whole = sight.seen_data(settings({**given, "exclude_pretrain": "panda/episode_0002"}))
+    assert [len(s) for s in load_sets(whole.pretrain)] == [3, 3]
+    assert [len(s) for s in whole.pretrain_data.load_sets()] == [2, 3]
+
+
 def test_demonstrations_that_nobody_saw_are_refused(given):
     chosen = sight.seen_data(settings(given))
     with pytest.raises(InputError):
