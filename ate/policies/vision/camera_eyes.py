@@ -23,7 +23,7 @@ from ate.data.cameras import clips, short
 from ate.data.clip import Clip
 from ate.data.episodes import Episodes
 from ate.errors import InputError
-from ate.policies.vision.encoder import FRONT, WRIST, Encoder, normalized
+from ate.policies.vision.encoder import FRONT, WRIST, Camera, Encoder, normalized
 from ate.policies.vision.trunk import Frozen
 from ate.policies.vision.words import vectors
 from ate.runs import checkpoint
@@ -205,8 +205,9 @@ class CameraEyes:
         c = network.config
         place = WRIST if IN_HAND.search(camera.lower()) else FRONT
         eye = network.cameras[place if place in c.cameras else c.cameras[0]]
+        assert isinstance(eye, Camera)
         sized = nn.functional.interpolate(pictures, (c.size, c.size), mode="bilinear", antialias=True)
-        return eye.points(sized, torch.zeros(len(sized), c.words))  # type: ignore[operator, no-any-return]
+        return eye.points(sized, torch.zeros(len(sized), c.words))
 
 
 def views_of(episodes: Episodes, cameras: Sequence[str] = ()) -> list[dict[str, Clip]]:
