@@ -21,9 +21,10 @@ from ate.data.episodes import Episode, Episodes
 from ate.data.series import Series
 from ate.errors import InputError
 from ate.policies.vision.camera_eyes import CameraEyes, sentences_of, views_of
-from ate.policies.vision.eyes import Eyes
+from ate.policies.vision.eyes import OFFSET, Eyes
 from ate.policies.vision.fitting import states
 from ate.runs import checkpoint
+from ate.sim.tasks import OBJECT, TOOL
 
 EYES = "eyes.safetensors"
 SEEN = "seen"
@@ -31,7 +32,7 @@ SEEN = "seen"
 ROWS = 256
 
 
-def see(episodes: Episodes, eyes: Eyes, drawn: Episodes | None = None) -> Episodes:
+def see(episodes: Episodes, eyes: Eyes, drawn: Episodes | None = None, every: int = 1) -> Episodes:
     """Episodes with what the eyes see of every row in place of their state.
 
     Args:
@@ -39,6 +40,7 @@ def see(episodes: Episodes, eyes: Eyes, drawn: Episodes | None = None) -> Episod
         eyes: of their task.
         drawn: the same episodes retargeted to another robot (`ate.steer.retarget`), which is then in the pictures;
             episodes that it cannot follow keep the pictures of their own robot.
+        every: one row in so many is looked at, and the rows after it show the same things.
 
     Raises:
         InputError: another task or state, or pictures cannot be drawn on this machine.
@@ -51,12 +53,17 @@ def see(episodes: Episodes, eyes: Eyes, drawn: Episodes | None = None) -> Episod
     others = (
         {} if drawn is None else {str(item.attributes["retargeted_episode"]): item for item in _of(drawn, episodes)}
     )
-    mark = eyes.digest if drawn is None else f"{eyes.digest}-{drawn.robot}"
+    mark = eyes.digest + (f"-{every}" if every > 1 else "") + (f"-{drawn.robot}" if drawn is not None else "")
     items = []
     for i, item in enumerate(episodes):
         state, other = states(episodes, i), others.get(item.name)
-        shown = None if other is None or drawn is None else (drawn.robot, other.qpos)
-        rows = eyes.see(episodes.robot, item.qpos, state, eyes.scene(state[:1]).repeat(len(state)), shown)
+        shown = None if other is None or drawn is None else (drawn.robot, other.qpos[::every])
+        looks = state[::every]
+        rows = eyes.see(episodes.robot, item.qpos[::every], looks, eyes.scene(state[:1]).repeat(len(looks)), shown)
+        rows = rows[np.arange(len(state)) // every]
+        # Where the tool is, is known from the joints of every row.
+        rows[:, : OBJECT.start] = state[:, : OBJECT.start]
+        rows[:, OFFSET] = rows[:, OBJECT] - rows[:, TOOL]
         series = {**item.series, "state": Series.of(rows, f"{item.path}, episode {item.name}")}
         attributes = {**item.attributes, "state_names": eyes.columns, SEEN: mark}
         items.append(replace(item, series=series, attributes=attributes))
