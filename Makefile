@@ -122,11 +122,12 @@ variants-real: venv
 carrying: venv
 	$(BIN)/python -m benchmarks.carrying
 
+# Encoder and policy, then the base policies of Lift and Place and every method on both new robots: an hour and more.
 vision: venv
 	$(BIN)/python -m ate vision train --out runs/vision
 	$(BIN)/python -m benchmarks.vision locate
 	$(BIN)/python -m benchmarks.vision instructions
-	$(BIN)/python -m benchmarks.vision adapt --task lift place --seeds 6 --rollouts 100
+	$(BIN)/python -m benchmarks.adaptation
 
 bench: venv
 	$(BIN)/python -m benchmarks

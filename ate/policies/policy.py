@@ -33,6 +33,7 @@ from ate.runs import checkpoint
 from ate.runs.device import seeded
 
 if TYPE_CHECKING:
+    from ate.policies.vision.camera_eyes import CameraEyes
     from ate.policies.vision.eyes import Eyes
 
 NETWORKS = ("mlp", "unet")
@@ -101,7 +102,7 @@ class Policy(nn.Module):
             any other. They are no part of what is trained.
     """
 
-    eyes: "Eyes | None" = None
+    eyes: "Eyes | CameraEyes | None" = None
 
     def __init__(
         self,
@@ -261,9 +262,9 @@ class Policy(nn.Module):
             passport.check_tree(stored, where=str(file))
         policy.load_state_dict(tree["weights"])
         if "eyes" in tree:
-            from ate.policies.vision.eyes import Eyes
+            from ate.policies.vision.seen import eyes_from
 
-            policy.eyes = Eyes.from_tree(tree["eyes"])
+            policy.eyes = eyes_from(tree["eyes"])
         return policy.to(device)
 
 

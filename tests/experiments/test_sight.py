@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ate.data import DataSet, load, load_sets
@@ -56,6 +57,14 @@ def test_data_are_seen_once_and_replayed_as_asked(given):
     again = sight.replayed(redrawn).load_sets()
     assert seen_marks(again) == [f"{mark}-ur5e" for mark in seen_marks(old)]
     assert all(file.stat().st_mtime_ns == time for file, time in written.items())
+
+
+@pytest.mark.slow
+def test_smoke_looks_at_few_rows(given):
+    smoke, vision = (sight.seen_data(settings({**given, "profile": name})) for name in ("smoke", "vision"))
+    (few, _), (every, _) = load_sets(smoke.pretrain), load_sets(vision.pretrain)
+    looks = [len(np.unique(s.extra(0, "state")[:, 9:12], axis=0)) for s in (few, every)]
+    assert looks == [24 // sight.SMOKE, 24] and few.digest == every.digest
 
 
 @pytest.mark.slow
