@@ -123,6 +123,7 @@ def test_what_is_right(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, case in TABLE.items() if case.fails])
+@pytest.mark.slow
 def test_ways_out_lead_out(name: str, tmp_path: Path) -> None:
     """What the fixes advise is done, to the command or to a copy of the set, until nothing fails: twice at most."""
     chosen, robot = data(name), TABLE[name].robot

@@ -24,6 +24,7 @@ def _nan(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
         arrays["qpos"][3, 0] = np.nan
 
 
+@pytest.mark.slow
 def test_clean_passes() -> None:
     result = CliRunner().invoke(doctor, [str(DATA / "place/adapt/ur5e")])
     assert result.exit_code == 0, result.output
@@ -38,6 +39,7 @@ def test_folder_of_robots_gives_one_report_each() -> None:
     assert "shoulder_pan_joint" in result.output
 
 
+@pytest.mark.slow
 def test_failure_and_warning_have_their_exit_codes(tmp_path: Path) -> None:
     failing = CliRunner().invoke(doctor, [str(copy("lift/adapt/ur5e", tmp_path / "nan", _nan, 12))])
     assert failing.exit_code == 1
@@ -53,6 +55,7 @@ def test_bad_input_is_raised_for_the_caller(tmp_path: Path) -> None:
     assert isinstance(result.exception, InputError)
 
 
+@pytest.mark.slow
 def test_exclude_list_is_honoured(tmp_path: Path) -> None:
     path = copy("lift/adapt/ur5e", tmp_path / "set", _short, 12)
     out = tmp_path / "exclude.txt"

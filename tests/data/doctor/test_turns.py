@@ -216,6 +216,7 @@ def test_zeros_that_were_measured(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["qpos", "action"])
+@pytest.mark.slow
 def test_commands_that_wrap_where_the_measurement_goes_on(source: str, tmp_path: Path) -> None:
     """Between −π and π, of a joint whose encoder counts on: one FAIL, and no finding that follows from it."""
 
