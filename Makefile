@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence grid curves leads lerobot kinematics base weights preempt stop gpu gpu-wheels pusht aloha maniskill
+.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence cross grid curves leads lerobot kinematics base weights preempt stop gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -122,11 +122,12 @@ variants-real: venv
 carrying: venv
 	$(BIN)/python -m benchmarks.carrying
 
+# Encoder and policy, then the base policies of Lift and Place and every method on both new robots: an hour and more.
 vision: venv
 	$(BIN)/python -m ate vision train --out runs/vision
 	$(BIN)/python -m benchmarks.vision locate
 	$(BIN)/python -m benchmarks.vision instructions
-	$(BIN)/python -m benchmarks.vision adapt --task lift place --seeds 6 --rollouts 100
+	$(BIN)/python -m benchmarks.adaptation
 
 bench: venv
 	$(BIN)/python -m benchmarks
@@ -201,6 +202,10 @@ evidence: venv
 	    --pretrain-steps $$(test $$task = lift && echo 10000 || echo 18000) || exit 1; done; done; done
 	$(BIN)/ate evidence $(EVIDENCE)/* --json docs/evidence.json
 	$(BIN)/python -m benchmarks.pages
+
+# Across tasks: demonstrations of Lift alone, rollouts of Place and Push.
+cross: venv
+	$(BIN)/python -m benchmarks.cross_task --run runs/cross --policies runs/base/policies
 
 # λ × share of tool-motion guidance on the arm of seven joints, the winner on 16 more seeds; and retargeting with three
 # times the steps, which take as long as those of guidance.

@@ -11,7 +11,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import torch
 
 from ate.align.config import preset
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data import load
 from ate.experiments.settings import SHIPPED
 from ate.policies import build

@@ -23,7 +23,8 @@ from ate.align.config import AlignConfig
 from ate.align.losses import Target, losses
 from ate.align.priors import standard
 from ate.align.trainer import network as forward_of
-from ate.align.vae import InfoVAE, Posterior, VAEConfig
+from ate.align.vae import InfoVAE, Posterior
+from ate.align.vae_config import VAEConfig
 from ate.runs.working_copy import WorkingCopy
 
 ROUNDS = 5

@@ -29,8 +29,9 @@ from ate.align.evaluate.variants import untrained
 from ate.align.mixture import Mixture
 from ate.align.mixture_em import fit_prior
 from ate.align.priors import posteriors
+from ate.experiments.experiment import Experiment
 from ate.experiments.methods import MethodSpec
-from ate.experiments.seed_run import Experiment, SeedRun, _realigned, _result, draw_demonstrations
+from ate.experiments.seed_run import SeedRun, _realigned, _result, draw_demonstrations
 from ate.experiments.settings import settings
 from ate.experiments.stats.comparisons import differences, summarise, verdict
 from ate.experiments.study import prepare

@@ -18,7 +18,7 @@ from tests.lab import run_all, serve
 
 NOTEBOOK = "02_align_latents.ipynb"
 # So large that the map and the chunk of the clicked point are in view.
-WIDTH, HEIGHT, COLORS = 1500, 1230, 200
+WIDTH, HEIGHT, COLORS = 1500, 1230, 256
 LAST, DONE = "viz.show_explorer", "the explorer is there"
 SECONDS = 500
 
@@ -71,9 +71,10 @@ def draw(run: Path, file: Path) -> None:
             run_all(page, DONE, SECONDS)
             show(page)
             page.screenshot(path=work / "shot.png")
-        Image.open(work / "shot.png").convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(
-            file, optimize=True
-        )
+        # The median cut would give robots whose points are few the colour of another.
+        picture = Image.open(work / "shot.png").convert("RGB")
+        few = picture.quantize(COLORS, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE)
+        few.save(file, optimize=True)
 
 
 if __name__ == "__main__":

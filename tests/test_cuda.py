@@ -99,6 +99,7 @@ def test_an_alignment_is_fitted_saved_loaded_and_judged(cuda, old, new, tmp_path
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "sample", "v", "flow_data_at_1", "flow_noise_at_1"])
+@pytest.mark.slow
 def test_finetuning_in_both_places_leaves_the_callers_modules_where_they_are(cuda, alignment, new, kind):
     policy = policy_of(new, parameterization=kind)
     for place in ("x_t", "x0_hat"):
@@ -108,6 +109,7 @@ def test_finetuning_in_both_places_leaves_the_callers_modules_where_they_are(cud
         assert places(alignment) == {"cpu"} and not next(policy.parameters()).is_cuda
 
 
+@pytest.mark.slow
 def test_an_alignment_encodes_and_is_moved_as_a_copy(cuda, alignment, new, old):
     moved = alignment.to("cuda")
     assert places(moved) == {"cuda"} and places(alignment) == {"cpu"} and moved.to("cuda").vae is moved.vae
@@ -204,6 +206,7 @@ THEIRS = {
 
 
 @pytest.mark.parametrize("name", list(THEIRS))
+@pytest.mark.slow
 def test_a_guided_step_of_strangers_waits_for_nothing_more(cuda, monkeypatch, alignment, new, name):
     monkeypatch.setattr("ate.steer.fit.LOOKS", 2)
     make, call, own = THEIRS[name]
@@ -245,6 +248,7 @@ def test_rdt_trains_and_samples_and_its_sampler_waits_once(cuda):
     assert sum(cuda.syncs.values()) == 1
 
 
+@pytest.mark.slow
 def test_a_policy_acts_and_guidance_is_measured(cuda, alignment, new):
     policy, generator = policy_of(new).to("cuda"), torch.Generator().manual_seed(0)
     rollout(lambda q, s: policy.act(q, s, generator), "ur5e", "lift", range(1), threads=1, execute=CHUNK)

@@ -24,6 +24,8 @@ def test_sources_are_clean():
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         assert all(not cell.outputs and cell.execution_count is None for cell in code)
         assert [i for i, c in enumerate(code) if "parameters" in c.metadata.get("tags", [])] == [0]
+        # Folded, so that question, answer and first figure are on the first screen; the text above says how to open it.
+        assert code[0].metadata["jupyter"]["source_hidden"] and "folded" in notebook.cells[0].source
         assert not any(line.lstrip().startswith(("def ", "class ")) for c in code for line in c.source.splitlines())
         inferred = papermill.inspect_notebook(str(ROOT / "notebooks" / name))
         assert inferred and all(entry["inferred_type_name"] != "None" for entry in inferred.values())

@@ -19,4 +19,4 @@ from .stages import realign as realign
 from .stages import refit as refit
 from .vae import InfoVAE as InfoVAE
 from .vae import Posterior as Posterior
-from .vae import VAEConfig as VAEConfig
+from .vae_config import VAEConfig as VAEConfig

@@ -17,7 +17,8 @@ from ate.align.mixture import Prior, prior_from_tree
 from ate.align.pace import Pace
 from ate.align.priors import posteriors
 from ate.align.tool_encoder import ToolEncoder
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data.chunks import Chunks, chunk, concat
 from ate.data.episodes import Episodes
 from ate.data.passport import Passport

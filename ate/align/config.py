@@ -56,7 +56,7 @@ def check_whole(config: object, names: Iterable[str], least: int = 1) -> None:
 
 
 def check_network(config: Any) -> None:
-    """Refuse sizes that make no Info-VAE; for `AlignConfig` and `ate.align.vae.VAEConfig` alike.
+    """Refuse sizes that make no Info-VAE; for `AlignConfig` and `ate.align.vae_config.VAEConfig` alike.
 
     Raises:
         InputError: naming the option.

@@ -22,7 +22,8 @@ from ate.align.mixture import Prior
 from ate.align.mixture_em import fit_prior
 from ate.align.pace import Pace
 from ate.align.trainer import Stage, steps_of
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data.chunks import Chunks, chunk
 from ate.data.episodes import Episodes
 from ate.data.placements import Placements

@@ -4,14 +4,13 @@ Source: motion latent diffusion, arXiv 2212.04048.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from ate.align.vae import VAEConfig
+from ate.align.vae_config import VAEConfig
 
 
 class SelfAttention(nn.Module):
@@ -79,7 +78,7 @@ class LatentAttention(nn.Module):
 class Block(nn.Module):
     """One post-norm transformer block; with `latent=True` it also attends to z between its two halves."""
 
-    def __init__(self, config: "VAEConfig", latent: bool) -> None:
+    def __init__(self, config: VAEConfig, latent: bool) -> None:
         super().__init__()
         width = config.latent
         self.attention = SelfAttention(width, config.heads, config.dropout)
@@ -103,7 +102,7 @@ class Block(nn.Module):
 class SkipStack(nn.Module):
     """An odd number of blocks; those after the middle first merge in the output of their mirror image."""
 
-    def __init__(self, config: "VAEConfig", latent: bool) -> None:
+    def __init__(self, config: VAEConfig, latent: bool) -> None:
         super().__init__()
         self.middle = config.layers // 2
         self.blocks = nn.ModuleList(Block(config, latent) for _ in range(config.layers))

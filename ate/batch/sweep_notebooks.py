@@ -14,7 +14,7 @@ from typing import Any
 
 from ate.batch.notebooks import NOTEBOOKS, execute
 from ate.errors import InputError
-from ate.experiments.executors import JobFailure
+from ate.experiments.job import JobFailure
 from ate.experiments.methods import DIRECT, MethodSpec
 from ate.experiments.results import Regime
 from ate.experiments.settings import PROFILES, Settings

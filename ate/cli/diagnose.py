@@ -9,7 +9,9 @@ from ate.data.doctor.report import FAIL
 
 
 @click.command("diagnose")
-@click.option("--policy", "name", required=True, help="Checkpoint, package.module:Class, or ws://host:port.")
+@click.option(
+    "--policy", "name", required=True, help="Checkpoint, package.module:Class, file.py:Class, or ws://host:port."
+)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="File or folder that the class is called with.")
 @click.option("--data", "path", type=click.Path(path_type=Path), required=True, help="Episodes it was trained on.")
 @click.option("--start", type=click.Path(path_type=Path), help="Checkpoint it started from.")

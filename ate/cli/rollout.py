@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from ate.sim.rollout import Rollouts
 
-POLICY = "Checkpoint of ate, package.module:Class, or ws://host:port."
+POLICY = "Checkpoint of ate, package.module:Class, file.py:Class, or ws://host:port."
 CHECKPOINT = "File or folder that the class is called with."
 
 

@@ -1,12 +1,17 @@
 """`ate vision`: an encoder of pictures and a policy that sees and listens; sets as it sees them; how well it does."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ate.runs.options import pairs
 from ate.runs.tables import table_text
+
+if TYPE_CHECKING:
+    from ate.data.episodes import Episodes
+    from ate.policies.vision.camera_eyes import CameraEyes
 
 FOLDER = "runs/vision"
 
@@ -35,19 +40,56 @@ def train(out: Path, options: tuple[str, ...]) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--encoder", type=click.Path(path_type=Path), help="encoder.safetensors [default: the shipped one].")
 @click.option("--instruction", default="varied", show_default=True, help="As in ate vision rollout, or a sentence.")
-@click.option("--camera", "cameras", multiple=True, help="Camera that is believed [default: both].")
-def see_command(data: Path, out: Path, encoder: Path | None, instruction: str, cameras: tuple[str, ...]) -> None:
-    """Write episodes of DATA into OUT with what the encoder sees in place of the task's state."""
-    from ate.data.loading import load
+@click.option("--camera", "cameras", multiple=True, help="Camera that is believed [default: all].")
+@click.option("--recorded", is_flag=True, help="In pictures that DATA has, in place of drawn ones.")
+@click.option("--frozen", type=click.Path(path_type=Path), help="Folder of a SigLIP, CLIP or DINO, for --recorded.")
+@click.option("--like", type=click.Path(path_type=Path), help="A set whose eyes are taken again, for --recorded.")
+def see_command(
+    data: Path, out: Path, encoder: Path | None, instruction: str, cameras: tuple[str, ...], recorded: bool,
+    frozen: Path | None, like: Path | None,
+) -> None:  # fmt: skip
+    """Write episodes of DATA into OUT with what the encoder sees in place of the task's state.
+
+    With --recorded DATA may be a folder of sets, a robot each, and the instructions are those of the files.
+    """
+    from ate.data.loading import load, load_sets
     from ate.experiments.sight import ENCODER, encoder_in
     from ate.policies.vision.eyes import Eyes
-    from ate.policies.vision.seen import see, write
+    from ate.policies.vision.seen import see, see_recorded, write
 
+    if recorded:
+        sets = load_sets(data)
+        seeing = _camera_eyes(sets, encoder, cameras, frozen, like)
+        for episodes in sets:
+            write(see_recorded(episodes, seeing), seeing, out / episodes.robot if len(sets) > 1 else out)
+            click.echo(f"{len(episodes)} episodes of {episodes.robot}, as {', '.join(seeing.cameras)} saw them: {out}")
+        return
     episodes = load(data)
     eyes = Eyes(encoder_in(encoder or ENCODER), str(episodes.task), instruction)
     eyes = eyes.changed(cameras=cameras) if cameras else eyes
     write(see(episodes, eyes), eyes, out)
     click.echo(f"{len(episodes)} episodes of {episodes.robot}, {episodes.task}, as they are seen: {out}")
+
+
+def _camera_eyes(
+    sets: "Sequence[Episodes]", encoder: Path | None, cameras: tuple[str, ...], frozen: Path | None, like: Path | None
+) -> "CameraEyes":
+    from ate.errors import InputError
+    from ate.experiments.sight import ENCODER, encoder_in
+    from ate.policies.vision.camera_eyes import CameraEyes
+    from ate.policies.vision.seen import EYES, eyes_from
+    from ate.runs import checkpoint
+
+    if like is None:
+        own = None if frozen else encoder_in(encoder or ENCODER)
+        return CameraEyes.of(sets, str(frozen or ""), own, cameras)
+    eyes = eyes_from(checkpoint.load(like / EYES))
+    if not isinstance(eyes, CameraEyes):
+        raise InputError(
+            "eyes of drawn pictures", where=f"--like {like}", expected="a set that was seen in recorded pictures",
+            fix="name a set that --recorded wrote, or leave --recorded out",
+        )  # fmt: skip
+    return eyes
 
 
 @vision.command("locate")

@@ -1,7 +1,7 @@
 """Cameras: the clips of an episode, wherever its layout keeps them, and why some cannot be shown.
 
-Videos and pictures of LeRobot sets, arrays and compressed pictures in HDF5 files. They are decoded where they are
-looked at, and only those.
+Videos and pictures of LeRobot sets, arrays and compressed pictures in HDF5 files, arrays of zarr stores. They are
+decoded where they are looked at, and only those.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ def _hindrance(clip: Clip) -> str:
 
 
 def _listed(episodes: Episodes, index: int) -> dict[str, Clip]:
-    from ate.data.formats import hdf5, hdf5_pictures, lerobot_videos, parquet_pictures
+    from ate.data.formats import hdf5, hdf5_pictures, lerobot_videos, parquet_pictures, zarr, zarr_pictures
 
     item, rate = episodes[index], episodes.rate_hz or 1.0
     if episodes.ledger.layout == "lerobot":
@@ -56,4 +56,6 @@ def _listed(episodes: Episodes, index: int) -> dict[str, Clip]:
             name: Video(file, start, seconds, len(item)) for name, (file, start) in lerobot_videos.of(item).items()
         }
         return {**videos, **parquet_pictures.of(item, rate)}
+    if episodes.ledger.layout == zarr.NAME:
+        return dict(zarr_pictures.of(item, rate))
     return dict(hdf5_pictures.of(item, rate)) if item.path.suffix.lower() in hdf5.SUFFIXES else {}

@@ -40,7 +40,8 @@ def located(path: str, download: bool = False) -> str:
         raise InputError(
             f"{path!r}, which is no folder, and a data set's id without a local copy", where="data set",
             expected=f"one in {', '.join(str(root) for root in (*_lerobot_roots(), *_hub_roots()))}",
-            fix=f"fetch it with download=true, or with: hf download {path} --repo-type dataset",
+            fix=f"fetch it with download=true (ate doctor: --download), or with: hf download {path} "
+            "--repo-type dataset",
         )  # fmt: skip
     return _fetched(path)
 

@@ -25,6 +25,7 @@ from ate.experiments.seed_run import SeedRun
 from ate.experiments.summary import FEW_STEPS
 from ate.policies.actor import Actor
 from ate.policies.policy import Policy
+from ate.policies.vision.eyes import Eyes
 
 
 def run_checks(
@@ -73,12 +74,13 @@ def run_checks(
         stuck_at_start.check(training, seed),
         input_ablation.check(training, seed),
     )
-    if steps is not None and steps < FEW_STEPS:
-        predicting = tuple(_unjudged(finding, steps) for finding in predicting)
-    checks = (replay.check(episodes, simulator), *predicting, loaded, normalized)
-    if isinstance(policy, Policy) and policy.eyes is not None and simulator is not False:
+    seeing: tuple[Finding, ...] = ()
+    if isinstance(policy, Policy) and isinstance(policy.eyes, Eyes) and simulator is not False:
         assert isinstance(training, PolicyPredictions)
-        checks += sight.check(policy, training.space, seed)
+        seeing = sight.check(policy, training.space, seed)
+    if steps is not None and steps < FEW_STEPS:
+        predicting, seeing = (tuple(_unjudged(item, steps) for item in part) for part in (predicting, seeing))
+    checks = (replay.check(episodes, simulator), *predicting, loaded, normalized, *seeing)
     return Diagnosis(episodes.robot, checks, errors)
 
 

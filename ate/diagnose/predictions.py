@@ -17,7 +17,7 @@ from ate.policies.recorded import Recorded
 from ate.robots.roles import roles
 from ate.steer.batches import TrainingData
 
-# Actions that a robot carries out before it asks again (`ate.experiments.seed_run.Experiment.execute`).
+# Actions that a robot carries out before it asks again (`ate.experiments.experiment.Experiment.execute`).
 EXECUTE = 8
 
 

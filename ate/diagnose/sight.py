@@ -71,7 +71,7 @@ def changes(policy: Policy, space: ActionSpace, seed: int) -> Changes:
     Raises:
         InputError: a robot that the simulator does not know, or pictures cannot be drawn on this machine.
     """
-    assert policy.eyes is not None
+    assert isinstance(policy.eyes, Eyes)
     starts = _Starts.of(policy, policy.eyes, space)
     as_it_is, noise = starts.chunks(seed), starts.chunks(seed + 1)
     others = np.random.default_rng(seed).permutation(SCENES)

@@ -3,6 +3,7 @@ from .answer import answer_of as answer_of
 from .dispatch import JobSpec as JobSpec
 from .dispatch import SweepResult as SweepResult
 from .executors import Executor as Executor
+from .experiment import Experiment as Experiment
 from .export import tidy as tidy
 from .export import write as write
 from .materials import retargeted as retargeted
@@ -16,7 +17,6 @@ from .preparation import align_variants as align_variants
 from .preparation import kept_alignment as kept_alignment
 from .preparation import preflight as preflight
 from .results import RunResult as RunResult
-from .seed_run import Experiment as Experiment
 from .seed_run import simulated as simulated
 from .settings import from_notebook as from_notebook
 from .stats.comparisons import Difference as Difference

@@ -90,7 +90,7 @@ def answer_of(
             Verdict.CANNOT_TELL,
             f"Cannot judge: the base policy succeeds in only {least.total.rate:.0%} of rollouts on its own robots, so "
             "it has little to hand over.",
-            others,
+            "",
             f"Train the base policy longer, with pretrain_steps, until it succeeds in {ENOUGH:.0%}.",
             method,
             budget(results),
@@ -146,16 +146,11 @@ def _shown(rows: Mapping[str, Difference], light: Verdict) -> str:
 
 def _sentence(group: Sequence[RunResult], row: Difference, light: Verdict) -> str:
     name = f"{row.method[0].upper()}{row.method[1:]}"
+    head = f"{name} {light}" if light != Verdict.CANNOT_TELL else f"Cannot tell whether {row.method} helps"
     if not rolled_out(group):
-        head = (
-            f"{name} {light}: held-out error"
-            if light != Verdict.CANNOT_TELL
-            else f"{name}, cannot tell: held-out error"
-        )
-        return f"{head} {_points(row, group)} against direct fine-tuning"
+        return f"{head}: held-out error {_points(row, group)} against direct fine-tuning"
     rates = {summary.method: summary.rate for summary in summarise(group)}
     pair = f"{rates[row.method]:.0%} of rollouts succeed, {rates[DIRECT]:.0%} with direct fine-tuning"
-    head = f"{name} {light}" if light != Verdict.CANNOT_TELL else f"Cannot tell whether {row.method} helps"
     return f"{head}: {pair}, {_points(row, group)}"
 
 
@@ -172,18 +167,18 @@ def _points(row: Difference, results: Sequence[RunResult]) -> str:
 
 def _settle(row: Difference, results: Sequence[RunResult]) -> str:
     if not rolled_out(results):
-        return f"{ERRORS_ALONE} More training seeds narrow the interval, more held-out episodes as well."
+        return f"{ERRORS_ALONE} To narrow the interval, raise seeds (now {len(row.by_seed)}) or held_out."
     if row.verdict is Verdict.HURTS:
         return "Keep direct fine-tuning, or see why: docs/checks.md."
     if row.spread is None or not row.spread.known:
-        return "More training seeds: one has no interval."
+        return "To settle it, set seeds (now 1) to 3 or more: one seed has no interval."
     sizes = dict.fromkeys((abs(row.mean), EFFECT) if abs(row.mean) > EFFECT else (EFFECT,))
     counts = [(size, seeds_needed(row.spread, size, row.comparisons)) for size in sizes]
     parts = [
         f"{'more than 1,000' if count is None else f'about {count}'} if the true gain is {100 * size:.0f} points"
         for size, count in counts
     ]
-    return f"Training seeds that would settle it, now {len(row.by_seed)}: {', '.join(parts)}."
+    return f"To settle it, set seeds (now {len(row.by_seed)}) to {', '.join(parts)}."
 
 
 def _next(method: str) -> str:

@@ -89,11 +89,11 @@ class BaseSuccess:
     def sentence(self) -> str:
         """The verdict in a sentence, with the interval and the weakest robot."""
         low, high = self.total.interval
-        weakest = min(self.rows, key=lambda row: row.rate)
+        weakest, best = (pick(self.rows, key=lambda row: row.rate) for pick in (min, max))
+        least = f", least on {weakest.robot}, {weakest.rate:.0%}" if weakest.rate < best.rate else ""
         finding = (
             f"the base policy ({self.name}) succeeds in {self.total.rate:.0%} ({low:.0%} to {high:.0%}) of "
-            f"{self.total.rollouts} episodes of {self.total.task} on its own robots, least on {weakest.robot}, "
-            f"{weakest.rate:.0%}"
+            f"{self.total.rollouts} episodes of {self.total.task} on its own robots{least}"
         )
         if self.judges:
             return f"{finding[0].upper()}{finding[1:]}."

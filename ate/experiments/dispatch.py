@@ -8,10 +8,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ate.errors import InputError
-from ate.experiments.executors import LOST, RAISED, Executor, JobFailure
+from ate.experiments.executors import Executor
+from ate.experiments.experiment import Experiment
+from ate.experiments.job import LOST, RAISED, JobFailure
 from ate.experiments.methods import STARTS, MethodSpec
 from ate.experiments.results import RunResult
-from ate.experiments.seed_run import Experiment
 from ate.experiments.store import Cell, SeedJob, Store, cells_of, stacked_cells
 
 

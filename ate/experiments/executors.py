@@ -9,17 +9,17 @@ that the others continue.
 `"slurm"`            a Slurm cluster, through submitit; `"slurm:partition=gpu,time=120,cpus=2,mem=8"`
 """
 
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ate.errors import InputError, unknown
+from ate.experiments.job import LOST, Job, JobFailure
 from ate.runs.options import pairs, typed
-from ate.runs.status import Stopped
+from ate.runs.status import WORKER, Stopped
 
 # The options of each kind, and their types.
 KINDS: Mapping[str, Mapping[str, type]] = {
@@ -32,46 +32,6 @@ KINDS: Mapping[str, Mapping[str, type]] = {
     },
 }  # fmt: skip
 PER = ("group", "cell")
-# A job raised an error of its own, or it never came back.
-RAISED, LOST = "raised", "lost"
-
-
-class Job(Protocol):
-    """What an executor runs: importable and picklable."""
-
-    @property
-    def key(self) -> str:
-        """The same for the same work, in every process."""
-
-    def __call__(self) -> None:
-        """Do what is not done yet."""
-
-
-@dataclass(frozen=True)
-class JobFailure:
-    """Why a job gave no result.
-
-    Attributes:
-        kind: `"raised"`: it ended by an error of its own; `"lost"`: it was killed or cancelled, or never came back.
-        type: of the error.
-        message: in words.
-        trace: traceback, or the end of its log.
-    """
-
-    kind: str
-    type: str
-    message: str
-    trace: str
-
-    @classmethod
-    def of(cls, future: "Future[None]") -> "JobFailure | None":
-        """How a job ended, waiting for its end; None where it succeeded."""
-        error = future.exception()
-        if error is None:
-            return None
-        kind = LOST if isinstance(error, BrokenExecutor) else RAISED
-        message = " ".join(str(error).split()) or "no message"
-        return cls(kind, type(error).__name__, message, "".join(traceback.format_exception(error)))
 
 
 @dataclass(frozen=True)
@@ -183,7 +143,7 @@ def _pool(jobs: Sequence[Job], chosen: Sequence[int], workers: int) -> Iterator[
     from joblib.externals.loky import ProcessPoolExecutor
 
     # Idle OpenMP threads that spin would take the core from the other worker.
-    quiet = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    quiet = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", WORKER: "1"}
     pool = ProcessPoolExecutor(max_workers=min(workers, len(chosen)), env=quiet)
     with ExitStack() as interrupted:
         # Interrupted in between, workers do not go on with what nobody waits for.

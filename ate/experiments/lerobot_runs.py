@@ -55,20 +55,30 @@ def read(folder: Path) -> RunResult:
 
 
 def successes(file: Path) -> tuple[bool, ...]:
-    """One boolean an episode of an evaluation, in its order.
+    """One boolean an episode of an evaluation, in its order; of several tasks in the order of their names and numbers.
+
+    Args:
+        file: what `ate rollout --json` wrote, or lerobot-eval: `per_task` since 0.4, `per_episode` before.
 
     Raises:
         InputError: the file does not say which episodes succeeded.
     """
     tree = read_json(file)
-    hits: Sequence[Any] = ()
-    if "success" in tree:
-        hits = tree["success"]
-    elif "per_episode" in tree:
-        hits = [episode["success"] for episode in tree["per_episode"]]
-    elif "per_task" in tree:
-        hits = [hit for task in tree["per_task"] for hit in task["metrics"]["successes"]]
+    try:
+        hits, got = [bool(hit) for hit in _hits(tree)], f"keys {', '.join(tree)}"
+    except (AttributeError, KeyError, TypeError) as error:
+        hits, got = [], f"another form: {type(error).__name__}, {error}"
     if not hits:
         fix = "evaluate with lerobot-eval of 0.4 or later, or with ate rollout --json"
-        raise InputError(f"keys {', '.join(tree)}", where=str(file), expected="success of each episode", fix=fix)
-    return tuple(bool(hit) for hit in hits)
+        raise InputError(got, where=str(file), expected="success of each episode", fix=fix)
+    return tuple(hits)
+
+
+def _hits(tree: Any) -> Sequence[Any]:
+    if "success" in tree:
+        return list(tree["success"])
+    if "per_episode" in tree:
+        return [episode["success"] for episode in tree["per_episode"]]
+    # lerobot lists tasks that it evaluates at once in the order in which they end.
+    tasks = sorted(tree.get("per_task", ()), key=lambda task: (str(task["task_group"]), task["task_id"]))
+    return [hit for task in tasks for hit in task["metrics"]["successes"]]

@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ate.align.alignment import Alignment
 from ate.align.evaluate.variants import fit_one_stage, untrained
@@ -20,6 +19,7 @@ from ate.data.placements import placement, placements
 from ate.data.space import ActionSpace, spaces
 from ate.data.tool_space import ToolSpace
 from ate.errors import InputError
+from ate.experiments.experiment import Experiment
 from ate.experiments.methods import ALIGNED_VARIANTS, MethodSpec
 from ate.policies.policy import Policy
 from ate.runs.files import content_key
@@ -31,9 +31,6 @@ from ate.steer.replay import Replay
 from ate.steer.retargeting import retarget
 from ate.steer.trainer import GuidedPolicy
 from ate.steer.translation import translate
-
-if TYPE_CHECKING:
-    from ate.experiments.seed_run import Experiment
 
 RETARGETED = "retargeted"
 
@@ -50,7 +47,7 @@ class Materials:
         aligned: folder that keeps the stage-2 encoders, or None.
     """
 
-    experiment: "Experiment"
+    experiment: Experiment
     episodes: Episodes
     drawn: Episodes
     seed: int
@@ -203,7 +200,7 @@ class Materials:
         return retarget(self.sets, target, joint_names=self.episodes.joint_names, placements=placements(self.sets))
 
 
-def retargeted(experiment: "Experiment") -> Episodes:
+def retargeted(experiment: Experiment) -> Episodes:
     """The pre-training robots' episodes in the joints of the adaptation robot; made once in a process.
 
     Raises:
@@ -212,7 +209,7 @@ def retargeted(experiment: "Experiment") -> Episodes:
     return _retargeted(_pretrain_data(experiment), experiment.adapt)
 
 
-def _pretrain_data(experiment: "Experiment") -> DataSet:
+def _pretrain_data(experiment: Experiment) -> DataSet:
     if experiment.pretrain is None:
         raise InputError(
             "no pre-training episodes", where="experiment", expected="the sets that the policy was pre-trained on",

@@ -8,6 +8,7 @@ from typing import Any
 from ate.align.alignment import FILE, Alignment
 from ate.data.passport import Passport
 from ate.errors import InputError, install
+from ate.policies.policy import FILE as POLICY
 from ate.policies.policy import Policy
 from ate.runs import checkpoint
 
@@ -32,13 +33,14 @@ class Model:
 
     @classmethod
     def of(cls, path: str | Path) -> "Model":
-        """The alignment in a run's folder or file, or the policy in a file.
+        """The alignment or policy in a file, the only alignment in a folder, or the policy of a policy's folder.
 
         Raises:
             InputError: neither is there.
         """
         place = Path(path)
-        files = sorted(place.rglob(FILE)) if place.is_dir() else [place] if place.is_file() else []
+        inside = sorted(place.rglob(FILE)) if place.is_dir() else [place]
+        files = [file for file in inside or [place / POLICY] if file.is_file()]
         if len(files) != 1:
             got = f"{len(files)} of them: {', '.join(map(str, files))}" if files else "no checkpoint"
             fix = "give the file of an alignment, or the .safetensors of a policy"

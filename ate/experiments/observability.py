@@ -79,7 +79,7 @@ def check_observations(settings: Settings, sets: Sequence[Episodes], adapt: Epis
             f"task={settings.task}", where="rollouts of a policy that sees pictures",
             expected=f"{adapt.task}, whose scene its demonstrations show", fix="leave task out",
         )  # fmt: skip
-    elif is_seen(sets[0]):
+    elif is_seen(sets[0]) and wanted:
         _check_eyes(sets, adapt)
     elif known(adapt.robot, settings.task or adapt.task) and wanted not in (0, len(STATE_NAMES)):
         raise InputError(
@@ -89,7 +89,7 @@ def check_observations(settings: Settings, sets: Sequence[Episodes], adapt: Epis
 
 
 def _check_eyes(sets: Sequence[Episodes], adapt: Episodes) -> None:
-    """Refuse sets that other eyes saw than the policy gets, those of the first one."""
+    """Refuse sets that other eyes saw than the policy gets, those of the first one, and what can't be rolled out."""
     for episodes in (*sets[1:], adapt):
         if seen_by(episodes) != seen_by(sets[0]):
             raise InputError(
@@ -97,6 +97,12 @@ def _check_eyes(sets: Sequence[Episodes], adapt: Episodes) -> None:
                 expected=f"the eyes that saw {sets[0].robot}, {seen_by(sets[0])}",
                 fix="see all sets with one encoder and instruction: policy=vision on the recordings, or ate vision see",
             )  # fmt: skip
+    drawn = sets[0][0].column_names("state")[: len(STATE_NAMES)] == STATE_NAMES
+    if known(adapt.robot, adapt.task) and not drawn:
+        raise InputError(
+            f"rollouts of {adapt.robot} at {adapt.task}, whose pictures are drawn", where=f"pictures of {adapt.robot}",
+            expected="those of the cameras that its policy was trained on", fix=ALONE,
+        )  # fmt: skip
 
 
 def _check_simulator(address: GymAddress, settings: Settings, adapt: Episodes, wanted: int, expected: str) -> None:

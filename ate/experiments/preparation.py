@@ -1,6 +1,7 @@
 """What a study needs before its methods: checks, and alignment and policies, each made once and read back."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfile
@@ -8,6 +9,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from tqdm import tqdm
 
 from ate.align.alignment import FILE, Alignment
 from ate.align.config import AlignConfig, preset
@@ -29,6 +31,7 @@ from ate.robots.frames import Placement
 from ate.runs.directory import RunDirectory
 from ate.runs.files import content_key, write_atomic
 from ate.runs.lock import lock
+from ate.runs.status import WORKER
 from ate.steer.finetuning import pretrain
 from ate.steer.training import OptimConfig
 
@@ -209,11 +212,23 @@ def _policy_folder(
 
 
 def in_parallel(settings: Settings, jobs: Sequence[Any]) -> list[Any]:
-    """Results of joblib's delayed jobs, in as many processes as the run has workers, each on one thread."""
+    """Results of joblib's delayed jobs, in as many processes as the run has workers, each on one thread.
+
+    One bar counts them: those of several processes would overwrite each other, and stand on red in a notebook.
+    """
     if not jobs:
         return []
-    with joblib.parallel_config("loky", n_jobs=min(settings.workers, len(jobs)), inner_max_num_threads=1):
-        return list(joblib.Parallel()(jobs))
+    workers = min(settings.workers, len(jobs))
+    chosen = [joblib.delayed(_as_worker)(*job) for job in jobs] if workers > 1 else jobs
+    with joblib.parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+        done = joblib.Parallel(return_as="generator")(chosen)
+        return list(tqdm(done, total=len(jobs), desc="jobs", mininterval=2.0, disable=workers == 1))
+
+
+def _as_worker(function: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """A delayed job in a process of its own."""
+    os.environ[WORKER] = "1"
+    return function(*arguments, **options)
 
 
 def shipped_weights(name: str) -> Path:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ate.experiments.experiment import Experiment
 from ate.experiments.results import RunResult
-from ate.experiments.seed_run import Experiment, roll_out, simulated, train_seed
+from ate.experiments.seed_run import roll_out, simulated, train_seed
 from ate.experiments.study import Study
 from ate.runs.device import one_thread
 

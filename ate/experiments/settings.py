@@ -14,7 +14,7 @@ from ate.errors import unknown
 from ate.experiments.limits import check_limits
 from ate.experiments.methods import CLAMPED_PAPER, TOOL_MOTION, lambda_clamp
 from ate.experiments.profiles import VALUES
-from ate.experiments.winner import read_winner
+from ate.experiments.winner_file import read_winner
 from ate.runs.options import kinds_of, names, typed
 from ate.sim.gym_address import GymAddress
 from ate.sim.tasks import TASKS
@@ -140,7 +140,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_limits(self)
+        check_limits(vars(self))
         if self.simulator:
             GymAddress.parse(self.simulator)
         elif self.task and self.task not in TASKS:

@@ -29,6 +29,8 @@ ENCODER = SHIPPED / "vision" / "encoder.safetensors"
 POLICY = SHIPPED / "vision" / "policy.safetensors"
 """The shipped policy in tool motion, for three tasks."""
 OLD, ADAPT = "pretrain", "adapt"
+# At profile smoke one row in so many is drawn, and the rows after it show the same: all of them take a minute.
+SMOKE = 8
 
 
 def seen_data(settings: Settings) -> Settings:
@@ -47,15 +49,16 @@ def seen_data(settings: Settings) -> Settings:
         return settings
     eyes = Eyes(encoder_in(), _task(sets, adapt))
     RunDirectory(settings.directory).create()
-    root = settings.directory / "vision"
-    old = root / content_key([eyes.digest, *(s.digest for s in sets)])[:12] / OLD
-    own = root / content_key([eyes.digest, adapt.digest])[:12] / ADAPT
+    root, every = settings.directory / "vision", SMOKE if settings.profile == "smoke" else 1
+    by = [eyes.digest] + [every] * (every > 1)
+    old = root / content_key([*by, *(s.digest for s in sets)])[:12] / OLD
+    own = root / content_key([*by, adapt.digest])[:12] / ADAPT
     with lock(root, "drawing and seeing"):
-        _keep(own, [adapt], eyes)
-        _keep(old, sets, eyes)
+        _keep(own, [adapt], eyes, every)
+        _keep(old, sets, eyes, every)
         if settings.redrawn and any(_unkept(new := _redrawn(old, adapt.robot), sets)):
             moved = retarget(sets, placement(adapt), joint_names=adapt.joint_names, placements=placements(sets))
-            _keep(new, sets, eyes, moved)
+            _keep(new, sets, eyes, every, moved)
     return replace(settings, pretrain=str(old), adapt=str(own / adapt.robot))
 
 
@@ -92,10 +95,10 @@ def _task(sets: Sequence[Episodes], adapt: Episodes) -> str:
     return tasks[0]
 
 
-def _keep(folder: Path, sets: Sequence[Episodes], eyes: Eyes, drawn: Episodes | None = None) -> None:
+def _keep(folder: Path, sets: Sequence[Episodes], eyes: Eyes, every: int = 1, drawn: Episodes | None = None) -> None:
     """Write sets as they are seen, each once."""
     for episodes, target in _unkept(folder, sets):
-        write(see(episodes, eyes, drawn), eyes, target)
+        write(see(episodes, eyes, drawn, every), eyes, target)
 
 
 def _unkept(folder: Path, sets: Sequence[Episodes]) -> list[tuple[Episodes, Path]]:

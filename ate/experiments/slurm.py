@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ate.errors import InputError, install
-from ate.experiments.executors import LOST, RAISED, Job, JobFailure
+from ate.experiments.job import LOST, RAISED, Job, JobFailure
 from ate.runs.files import read_json, write_json
 
 RECORDS, WHERE = "submitted", "executor 'slurm'"

@@ -18,9 +18,10 @@ from typing import Any
 
 from ate.align.alignment import FILE
 from ate.errors import InputError
+from ate.experiments.experiment import Experiment
 from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
-from ate.experiments.seed_run import Experiment, run_seed
+from ate.experiments.seed_run import run_seed
 from ate.policies.vision.seen import seen_marks
 from ate.runs.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from ate.runs.lock import lock

@@ -17,12 +17,13 @@ from ate.errors import unknown
 from ate.experiments.base_policy import ROLLOUTS, BaseSuccess, base_success, success_file
 from ate.experiments.dispatch import JobSpec, SweepResult, run
 from ate.experiments.executors import Executor
+from ate.experiments.experiment import Experiment
 from ate.experiments.materials import RETARGETED
 from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, MethodSpec, method_set
 from ate.experiments.observability import is_blind
 from ate.experiments.preparation import align_robots, alignment_folder, in_parallel, preflight, pretrain_policies
 from ate.experiments.results import Regime, RunResult, of_regime
-from ate.experiments.seed_run import Experiment, SeedRun, simulated, train_seed
+from ate.experiments.seed_run import SeedRun, simulated, train_seed
 from ate.experiments.settings import Settings, at_demonstrations
 from ate.experiments.sight import replayed, seen_data
 from ate.experiments.sweep import Sweep

@@ -129,9 +129,9 @@ def load_vision(file: Path, task: str, instruction: str, robot: str, cameras: Se
     """
     policy = Policy.load(file)
     space = policy.spaces[0]
-    if policy.eyes is None or not isinstance(space, ToolSpace):
+    if not isinstance(policy.eyes, Eyes) or not isinstance(space, ToolSpace):
         raise InputError(
-            "a policy without eyes" if policy.eyes is None else "a policy in joints", where=str(file),
+            "a policy in joints" if isinstance(policy.eyes, Eyes) else "a policy without eyes", where=str(file),
             expected="one of `ate vision train`", fix="name policy.safetensors of its folder",
         )  # fmt: skip
     arm, own = simulated_robot(robot), replace(space.embodiment, name=robot)

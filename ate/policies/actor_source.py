@@ -1,18 +1,20 @@
 """From what a user names to an actor: a file of ours, a class or function of theirs, or the address of a server."""
 
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ate.errors import InputError, nearest
 from ate.policies.actor import Actor, PolicyActor
 from ate.policies.policy import Policy
 
-FORMS = "a checkpoint of ate, package.module:Class, or ws://host:port"
+FORMS = "a checkpoint of ate, package.module:Class, file.py:Class, or ws://host:port"
 # How classes are called that read a checkpoint, in the order in which they are looked for.
 LOADERS = ("load", "from_pretrained", "from_checkpoint", "load_from_checkpoint")
 
@@ -21,7 +23,8 @@ def actor(name: str, checkpoint: str | Path | None = None, robot: str = "") -> A
     """The actor of that name.
 
     Args:
-        name: one of `FORMS`. Of `package.module:Class`, the current folder's modules are found too; the class is
+        name: one of `FORMS`. Of `package.module:Class`, the current folder's modules are found too, and of
+            `file.py:Class` those of the file's folder; the class is
             called with the checkpoint, by its `load` or `from_pretrained` if it has one, and without arguments where
             there is no checkpoint. A function is an actor itself.
         checkpoint: file or folder, for a class.
@@ -58,10 +61,13 @@ def is_own(name: str) -> bool:
 
 
 def _is_theirs(name: str) -> bool:
-    module, _, attribute = name.partition(":")
-    return (
-        attribute.isidentifier() and all(part.isidentifier() for part in module.split(".")) and not Path(name).exists()
-    )
+    module, _, attribute = name.rpartition(":")
+    named = Path(module).is_file() if _is_script(module) else all(part.isidentifier() for part in module.split("."))
+    return attribute.isidentifier() and named and not Path(name).exists()
+
+
+def _is_script(module: str) -> bool:
+    return module.endswith(".py")
 
 
 def _file(name: str) -> str:
@@ -72,12 +78,14 @@ def _file(name: str) -> str:
 
 
 def _theirs(name: str, checkpoint: str | Path | None) -> Actor:
-    module_name, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        # As `python -m` has it; the command `ate` would not find a module of the current folder.
-        sys.path.insert(0, os.getcwd())
+    module_name, _, attribute = name.rpartition(":")
+    script = Path(module_name).resolve() if _is_script(module_name) else None
+    # As `python -m` and `python FILE` have it; the command `ate` would not find the modules there.
+    folder = os.getcwd() if script is None else str(script.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
-        module = importlib.import_module(module_name)
+        module = importlib.import_module(module_name) if script is None else _run(script)
     except ModuleNotFoundError as error:
         fix = f"run the command in the folder of {module_name.split('.')[0]}, or install it in this environment"
         raise InputError(f"no module {error.name!r}", where=name, expected="an importable module", fix=fix) from error
@@ -90,6 +98,17 @@ def _theirs(name: str, checkpoint: str | Path | None) -> Actor:
         fix = "give it a method __call__(self, observation) that returns a chunk (horizon, joints)"
         raise InputError(f"a {type(made).__name__}", where=name, expected="a callable", fix=fix)
     return made
+
+
+def _run(script: Path) -> ModuleType:
+    """The module of a file, under a name that no package has."""
+    spec = importlib.util.spec_from_file_location(f"their_{script.stem}", script)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Where dataclasses look for it.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _made(source: Any, checkpoint: str | Path | None, name: str) -> Any:

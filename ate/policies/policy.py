@@ -33,9 +33,12 @@ from ate.runs import checkpoint
 from ate.runs.device import seeded
 
 if TYPE_CHECKING:
+    from ate.policies.vision.camera_eyes import CameraEyes
     from ate.policies.vision.eyes import Eyes
 
 NETWORKS = ("mlp", "unet")
+# The file that a policy is kept in, and what is in it.
+FILE, PARTS = "policy.safetensors", frozenset({"config", "spaces", "passports", "state", "weights"})
 # Clean chunks are clipped while sampling: normalised actions live in [-1, 1], and ε-prediction divides by a tiny α.
 CLIP = 1.5
 
@@ -99,7 +102,7 @@ class Policy(nn.Module):
             any other. They are no part of what is trained.
     """
 
-    eyes: "Eyes | None" = None
+    eyes: "Eyes | CameraEyes | None" = None
 
     def __init__(
         self,
@@ -238,13 +241,18 @@ class Policy(nn.Module):
         """The inverse of `save`.
 
         Args:
-            file: written by `save`.
+            file: written by `save`, or the folder where it is called policy.safetensors.
             device: where the policy is put.
 
         Raises:
-            InputError: its statistics are not those of its passports.
+            InputError: it is something else, or its statistics are not those of its passports.
         """
+        path = Path(file)
+        file = path / FILE if path.is_dir() else path
         tree: dict[str, Any] = checkpoint.load(file)
+        if not isinstance(tree, dict) or not tree.keys() >= PARTS:
+            fix = f"name the {FILE} that notebook 03 or ate steer wrote, or its folder"
+            raise InputError("a checkpoint of something else", where=str(file), expected="a saved policy", fix=fix)
         state = None if tree["state"] is None else StateFeatures.from_tree(tree["state"])
         # `hidden` was called `width` up to version 0.1.
         config = {"hidden" if name == "width" else name: value for name, value in tree["config"].items()}
@@ -254,9 +262,9 @@ class Policy(nn.Module):
             passport.check_tree(stored, where=str(file))
         policy.load_state_dict(tree["weights"])
         if "eyes" in tree:
-            from ate.policies.vision.eyes import Eyes
+            from ate.policies.vision.seen import eyes_from
 
-            policy.eyes = Eyes.from_tree(tree["eyes"])
+            policy.eyes = eyes_from(tree["eyes"])
         return policy.to(device)
 
 

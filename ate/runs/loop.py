@@ -9,6 +9,7 @@ A run lives in its directory. `status.json` and `metrics.jsonl` report its progr
 """
 
 import json
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from ate.runs import checkpoint
 from ate.runs.device import one_thread, small
 from ate.runs.distributed import any_process, leader, of_each, rank, wait
 from ate.runs.files import remove_leftovers, write_text
-from ate.runs.status import run_status
+from ate.runs.status import WORKER, run_status
 
 LAST = "last.safetensors"
 METRICS = "metrics.jsonl"
@@ -119,7 +120,7 @@ def train(
     threads = one_thread(when=small(item for item in state.values() if isinstance(item, nn.Module)))
     with run_status(directory, label, steps, follows=not leader()) as status, threads:
         progress = _resume(directory, state, identity, steps, own)
-        hidden = steps - progress.step <= 1 or not leader()
+        hidden = steps - progress.step <= 1 or not leader() or WORKER in os.environ
         remaining = range(progress.step, steps)
         bar = tqdm(remaining, initial=progress.step, total=steps, desc=label, mininterval=2.0, disable=hidden)
         for index in bar:

@@ -15,6 +15,8 @@ from ate.runs.files import write_json
 from ate.runs.lock import lock, locked
 
 STATUS, STOP, TRAINING = "status.json", "stop", ".training"
+# Set in the environment of worker processes, whose trainings show no bars: whoever waits for them shows one for all.
+WORKER = "ATE_WORKER"
 # Seconds between two looks for the stop file, and between two reports of the step.
 HEARTBEAT = 0.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -15,8 +15,8 @@ from ate.errors import InputError
 from ate.robots.chain import home, pose
 from ate.robots.engine import engine
 from ate.robots.kinematic_table import robot
+from ate.sim.batch import Moment
 from ate.sim.build import GRIP_FORCE, GRIP_KP, GRIP_KV, STROKE, SUBSTEPS, TRANSMISSION, build_model
-from ate.sim.simulator import Moment
 from ate.sim.tasks import OBJECT, TOOL, observation, start, succeeded, task
 
 Array = NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ate.errors import InputError
+from ate.sim.batch import Batch, Floats, Moment
 from ate.sim.gym_address import GymAddress
 from ate.sim.gym_process import process_of, release
-from ate.sim.simulator import Batch, Floats, Moment
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class GymSimulator:
 
 
 class GymEnvironments:
-    """N environments; see `ate.sim.simulator.Batch`.
+    """N environments; see `ate.sim.batch.Batch`.
 
     Args:
         address: of the environment.

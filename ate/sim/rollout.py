@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ate.errors import InputError
-from ate.sim.simulator import Batch, Moment, Simulator, simulator
+from ate.sim.batch import Batch, Moment
+from ate.sim.simulator import Simulator, simulator
 
 Policy = Callable[[NDArray[np.float32], NDArray[np.float32] | None], Any]
 

@@ -42,6 +42,7 @@ from .figures.triage import joint_comparison as joint_comparison
 from .figures.triage import triage_grid as triage_grid
 from .report.alignment import activity_picture as activity_picture
 from .report.alignment import alignment_judgements as alignment_judgements
+from .report.alignment import alignment_name as alignment_name
 from .report.alignment import alignment_numbers as alignment_numbers
 from .report.alignment import chunk_pictures as chunk_pictures
 from .report.alignment import latent_map_pictures as latent_map_pictures

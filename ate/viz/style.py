@@ -99,7 +99,7 @@ def finish(figure: go.Figure, height: int, **layout: Any) -> go.Figure:
 
 
 def log_ticks(low: float, high: float) -> dict[str, Any]:
-    """Places and texts of at least two ticks of a log axis from `low` to `high`, both above 0.
+    """Places and texts of at least three ticks of a log axis from `low` to `high`, both above 0 and not equal.
 
     Beyond two decades powers of ten, then 1, 2 and 5 of each, and within a factor of five even steps: plotly's own
     ticks leave an axis within one decade bare, or crowd it with lone digits.
@@ -108,17 +108,23 @@ def log_ticks(low: float, high: float) -> dict[str, Any]:
     room = max(0.06 * np.log10(high / low), 0.01)
     start, end = np.log10(low) - room, np.log10(high) + room
     decades = np.arange(np.floor(start), np.ceil(end) + 1)
-    if end - start > WIDE:
-        values = 10.0 ** decades[:: int(np.ceil((end - start) / 8))]
-    elif end - start > NARROW:
-        values = np.outer(10.0**decades, (1, 2, 5)).ravel()
-    else:
-        rough = (10**end - 10**start) / 5
-        power = 10 ** np.floor(np.log10(rough))
-        step = power * next(m for m in (1, 2, 5, 10) if m * power >= rough)
-        values = step * np.arange(np.ceil(10**start / step), np.floor(10**end / step) + 1)
-    values = values[(values >= 10**start) & (values <= 10**end)]
+    powers = 10.0 ** decades[:: int(np.ceil((end - start) / 8))]
+    steps = np.outer(10.0**decades, (1, 2, 5)).ravel()
+    # The coarsest that fits the span, and finer where it leaves fewer than three ticks.
+    kinds = [powers] if end - start > WIDE else []
+    kinds += [steps] if end - start > NARROW else []
+    kinds += [_even_ticks(10**start, 10**end, count) for count in (5, 8)]
+    inside = [kind[(kind >= 10**start) & (kind <= 10**end)] for kind in kinds]
+    values = max(inside, key=lambda ticks: min(len(ticks), 3))
     return {"tickvals": values.tolist(), "ticktext": [_tick_text(value) for value in values]}
+
+
+def _even_ticks(start: float, end: float, count: int) -> np.ndarray:
+    """At most so many round numbers with even steps between two."""
+    rough = (end - start) / count
+    power = 10 ** np.floor(np.log10(rough))
+    step = power * next(m for m in (1, 2, 5, 10) if m * power >= rough)
+    return step * np.arange(np.ceil(start / step), np.floor(end / step) + 1)
 
 
 def _tick_text(value: float) -> str:
@@ -149,9 +155,11 @@ def _axes(figure: go.Figure, letter: str) -> Iterable[Any]:
 
 
 def _values(figure: go.Figure, letter: str, names: Sequence[str]) -> np.ndarray:
-    """Positive values of all traces on these axes."""
+    """Positive values of all traces and lines on these axes; plotly makes room for both."""
     traces = (t for t in figure.data if (getattr(t, f"{letter}axis", None) or letter) in names)
     parts = [np.array([value for value in trace[letter] if value is not None], float) for trace in traces]
+    lines = (shape for shape in figure.layout.shapes if shape[f"{letter}ref"] in names)
+    parts += [np.array([line[f"{letter}0"], line[f"{letter}1"]], float) for line in lines]
     values = np.concatenate([np.empty(0), *parts])
     return values[np.isfinite(values) & (values > 0)]
 

@@ -14,6 +14,8 @@ from ate.errors import InputError, install
 
 # Constant rate factor of x264: 18 looks lossless, 28 is visibly coarse.
 QUALITY = "24"
+# Of one part of a film on a page, pixels.
+WIDTH = 360
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,16 @@ def mp4(pictures: NDArray[np.uint8], rate: float) -> bytes:
     return buffer.getvalue()
 
 
-def video_html(data: str | bytes, labels: Sequence[str] = (), width: int = 720) -> str:
-    """A player for an mp4 (bytes, or its base64): it loops without sound, with controls, below its labels."""
+def video_html(data: str | bytes, labels: Sequence[str] = (), width: int = 0) -> str:
+    """A player for an mp4 (bytes, or its base64): it loops without sound, with controls, below its labels.
+
+    Without a width it has `WIDTH` pixels for each label, for the films are 288 pixels high.
+    """
     text = data if isinstance(data, str) else b64encode(data).decode()
     heads = "".join(f'<span style="flex:1;text-align:center">{escape(label)}</span>' for label in labels)
     head = f'<div style="display:flex;font-weight:600;padding-bottom:4px">{heads}</div>' if heads else ""
+    most = width or WIDTH * max(len(labels), 1)
     return (
-        f'<div class="film" style="max-width:{width}px">{head}<video controls muted loop autoplay playsinline '
+        f'<div class="film" style="max-width:{most}px">{head}<video controls muted loop autoplay playsinline '
         f'style="width:100%;display:block" src="data:video/mp4;base64,{text}"></video></div>'
     )

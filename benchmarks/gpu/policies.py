@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from ate.align.config import preset
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data import Episodes
 from ate.policies import Policy, build
 from ate.policies.rdt import Runner

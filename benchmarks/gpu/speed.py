@@ -7,7 +7,8 @@ from dataclasses import replace
 import torch
 
 from ate.align.config import AlignConfig
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from benchmarks.alignment import PlainVAE, flops, stepper
 from benchmarks.gpu.measure import Notes, bandwidth, kernels, peak, seconds
 

@@ -13,7 +13,8 @@ from ate.align.config import PRESETS
 from ate.align.losses import Target, losses
 from ate.align.motion import PATH
 from ate.align.priors import aggregated, posteriors, standard
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data.chunks import chunk, concat
 from ate.errors import InputError
 
@@ -78,6 +79,7 @@ def test_pull_is_the_distance_to_the_nearest_anchor():
     assert gathered.tolist() == [[[2, 3], [2, 3]], [[0, 1], [4, 5]]]
 
 
+@pytest.mark.slow
 def test_weight_zero_leaves_training_as_it_is(mixed, tiny, monkeypatch):
     """No anchor is looked for, the loss is the three terms to the bit, and so are the weights."""
     torch.manual_seed(0)
@@ -132,6 +134,7 @@ def test_anchored_training_raises_correspondence(tiny):
     assert "anchor" not in held[0.0][0] and held[1.0][-1]["held_anchor"] < 0.5 * held[1.0][0]["held_anchor"]
 
 
+@pytest.mark.slow
 def test_saved_anchors_serve_another_stage_two(mixed, anchored, tmp_path):
     anchored.save(tmp_path)
     few = mixed[1].select(range(5))

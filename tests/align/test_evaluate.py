@@ -21,6 +21,7 @@ def alignment(robots, tiny):
     return ate.align.fit(*robots, preset=tiny)
 
 
+@pytest.mark.slow
 def test_pca_of_enough_dimensions_loses_nothing_and_of_one_more_than_two(alignment, robots):
     adapt = robots[1]
     train, held = adapt.select([0, 1, 2, 3]), adapt.select([4, 5])
@@ -80,6 +81,7 @@ def test_outside_episode_and_joint_are_named(alignment, robots):
     assert next(iter(outside.joints)) == "joint_3"
 
 
+@pytest.mark.slow
 def test_controls_keep_stage_one_and_change_the_encoder(alignment, robots):
     alone, blank = fit_one_stage(alignment, robots[1]), untrained(alignment)
     for control in (alone, blank):
@@ -92,6 +94,7 @@ def test_controls_keep_stage_one_and_change_the_encoder(alignment, robots):
     assert torch.equal(untrained(alignment).vae.embed.weight, blank.vae.embed.weight)
 
 
+@pytest.mark.slow
 def test_row_of_a_benchmark_holds_the_scorecard(alignment, robots):
     """The reconstruction of an untrained encoder is worse, that of the PCA the same."""
     trained, blank = (_scores(scorecard(a, *robots)) for a in (alignment, untrained(alignment)))

@@ -43,6 +43,7 @@ def assert_bit_equal(one, other):
         assert torch.equal(value, other[key]), key
 
 
+@pytest.mark.slow
 def test_training_learns_and_freezes(alignment, robots):
     for rows in alignment.metrics.values():
         assert rows[-1]["held_reconstruction"] < 0.7 * rows[0]["held_reconstruction"]
@@ -63,6 +64,7 @@ def test_prior_is_the_aggregated_posterior_of_the_training_chunks(alignment, rob
     torch.testing.assert_close(alignment.prior.std.square(), std.square().mean(0) + mean.var(0, correction=0))
 
 
+@pytest.mark.slow
 def test_resumed_run_equals_uninterrupted(robots, tiny, alignment, tmp_path, monkeypatch):
     class Killed(Exception):
         pass
@@ -88,6 +90,7 @@ def test_resumed_run_equals_uninterrupted(robots, tiny, alignment, tmp_path, mon
     assert_bit_equal(weights(Alignment.load(tmp_path)), weights(alignment))
 
 
+@pytest.mark.slow
 def test_another_configuration_does_not_continue_a_run(robots, tiny, tmp_path):
     ate.align.fit(*robots, preset=tiny, directory=tmp_path)
     with pytest.raises(InputError, match="another run"):
@@ -146,6 +149,7 @@ def test_latents_know_where_they_are_from(alignment, robots):
     torch.testing.assert_close(torch.from_numpy(latents.std[row]), found.std[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_released_preset_sets_all_that_differs_in_the_release(robots, tiny):
     switches = {
         name: getattr(PRESETS["released"], name)
@@ -190,6 +194,7 @@ def test_slots_a_robot_lacks_do_not_count():
     assert float(reconstruction(x, decoded, mask)) == pytest.approx(3 * 0.5 / 21)
 
 
+@pytest.mark.slow
 def test_stage_two_may_start_from_stage_one(robots, tiny):
     still = tiny.with_options(adapt_init="pretrained", adapt_steps=1, learning_rate=1e-9)
     result = ate.align.fit(*robots, preset=still)
@@ -287,6 +292,7 @@ def test_importing_the_room_does_not_import_torch():
         {"kl_direction": "forward", "moments": "released"},
     ],
 )
+@pytest.mark.slow
 def test_refit_gives_the_bits_of_fit_without_its_first_stage(robots, tiny, options):
     config = tiny.with_options(pretrain_steps=6, adapt_steps=6)
     first = ate.align.fit(*robots, preset=config, seed=3)

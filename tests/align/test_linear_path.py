@@ -11,7 +11,8 @@ from ate.align.alignment import split
 from ate.align.config import PRESETS
 from ate.align.linear_code import turned, whitened_pca
 from ate.align.priors import posteriors
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data.chunks import chunk
 from ate.data.space import spaces
 from ate.errors import InputError
@@ -105,6 +106,7 @@ def test_both_stages_begin_as_a_pca_of_their_own_chunks(robots, tiny):
     torch.testing.assert_close(start.encode(x).mean, z, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_training_opens_the_gates_and_survives_a_round_trip(robots, tiny, tmp_path):
     config = tiny.with_options(**CARRYING, adapt_init="pretrained", pretrain_steps=10, adapt_steps=10)
     found = ate.align.fit(*robots, preset=config, directory=tmp_path)

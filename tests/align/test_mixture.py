@@ -167,6 +167,7 @@ def settle(target, start, weight, steps=250, batch=64):
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
+@pytest.mark.slow
 def test_a_subset_settles_in_its_mode_of_a_mixture_but_not_of_its_gaussian(weight):
     """Chunks that start beside one of two modes; without the MMD, the reverse KL alone does it."""
     centres = torch.tensor([[-6.0, 0.0], [6.0, 0.0]])
@@ -194,6 +195,7 @@ def test_mixture_alignment_trains_saves_and_realigns(robots, tiny, tmp_path):
     assert ate.align.scorecard(alignment, *robots).value("KL to prior, per dimension") > 0
 
 
+@pytest.mark.slow
 def test_a_mixture_of_one_trains_like_the_gaussian_up_to_the_reference_noise(robots, tiny):
     """With no MMD nothing else differs, so the weights agree to rounding."""
     plain = tiny.with_options(mmd_weight=0.0, dropout=0.0, adapt_steps=5, pretrain_steps=5)
@@ -204,6 +206,7 @@ def test_a_mixture_of_one_trains_like_the_gaussian_up_to_the_reference_noise(rob
     assert first["kl"] == pytest.approx(second["kl"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_weight_of_the_kl_in_stage_two_leaves_stage_one_alone(robots, tiny):
     short = tiny.with_options(pretrain_steps=5, adapt_steps=5)
     one, other = (ate.align.fit(*robots, preset=short.with_options(adapt_kl_weight=w)) for w in (None, 1.0))

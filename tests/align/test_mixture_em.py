@@ -38,6 +38,7 @@ def test_one_component_fitted_is_the_aggregated_posterior(batch):
     assert found.weights.tolist() == [1.0]
 
 
+@pytest.mark.slow
 def test_planted_modes_are_found_and_counted():
     mean, std, episode, centres = planted(4)
     found = fit_mixture(stream(mean, std), episode)
@@ -64,6 +65,7 @@ def test_width_of_the_posteriors_counts():
     torch.testing.assert_close(found.std, torch.full((2, 1), 0.5))
 
 
+@pytest.mark.slow
 def test_same_seed_same_bits_and_more_data_are_thinned():
     mean, std, episode, _ = planted(4)
     one, two = (fit_mixture(stream(mean, std), episode, seed=3, most=400) for _ in range(2))

@@ -108,6 +108,7 @@ def test_entropy():
     assert entropy_of(np.array([1.0, 0.0])) == 0.0
 
 
+@pytest.mark.slow
 def test_report_of_an_alignment(robots, tiny):
     config = tiny.with_options(prior="mixture", mmd_reference="modes", mixture_components=2)
     report = mode_report(ate.align.fit(*robots, preset=config), *robots, tasks=("one", "two"))

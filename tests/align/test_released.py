@@ -7,7 +7,8 @@ import torch
 
 import ate.align
 from ate.align.released.weights import from_released, to_released
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.errors import InputError
 from tests.conftest import GOLDEN
 

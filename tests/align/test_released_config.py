@@ -116,6 +116,7 @@ def test_base_and_stage_file_later_wins(read):
         ("\x00", ["one YAML document"]),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_what_is_refused(read, text, words):
     with pytest.raises(InputError) as caught:
         read(text)

@@ -88,6 +88,7 @@ def test_too_few_episodes_for_a_null():
     assert error.value.got.startswith("3 ")
 
 
+@pytest.mark.slow
 def test_scorecard_of_an_alignment(robots, tiny):
     alignment = ate.align.fit(*robots, preset=tiny)
     card = scorecard(alignment, *robots)
@@ -114,6 +115,7 @@ def test_scorecard_of_an_alignment(robots, tiny):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 7])
+@pytest.mark.slow
 def test_verdicts_over_seeds(seed):
     world = World(seed)
     pretrain, group = world.pretrained(60)
@@ -130,6 +132,7 @@ def test_verdicts_over_seeds(seed):
         assert verdict(pretrain, adapt, containment(pretrain, group, adapt, seed), unseen)[0] is expected
 
 
+@pytest.mark.slow
 def test_outside_chunks_are_found_one_by_one():
     far = []
     for seed in range(6):

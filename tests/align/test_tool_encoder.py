@@ -10,7 +10,8 @@ import torch
 import ate.align
 from ate.align import Alignment
 from ate.align.tool_encoder import ToolEncoder
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data.episodes import Episode, Episodes
 from ate.data.space import spaces
 from ate.data.tool_space import tool_spaces
@@ -58,6 +59,7 @@ def test_gradients_through_the_kinematics_are_those_of_finite_differences(arms):
     assert torch.autograd.gradcheck(lambda v: coder.encode(v).mean, (x,), eps=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_equal_tool_motion_of_two_robots_has_one_latent(motion, arms):
     panda, adapt = motion.seen[0], motion.seen[-1]
     raw = arms[1][0].qpos[None, :CHUNK]

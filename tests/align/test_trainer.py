@@ -17,7 +17,8 @@ from ate.align.losses import Target, losses
 from ate.align.mixture import Mixture
 from ate.align.priors import standard
 from ate.align.trainer import DeadLatent, half, network
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.errors import InputError
 from ate.runs import checkpoint, distributed
 
@@ -139,7 +140,8 @@ from ate.align.stages import fit
 from ate.align.losses import Target, losses
 from ate.align.priors import standard
 from ate.align.trainer import network
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.runs.distributed import average, rank, session
 from tests.align.conftest import robot
 torch.set_num_threads(1)

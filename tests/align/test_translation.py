@@ -43,6 +43,7 @@ def test_distance_and_angle_are_those_of_the_poses_and_half_a_turn_does_not_coun
         np.testing.assert_allclose(degrees, np.degrees(0.1), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_code_that_loses_nothing_translates_within_what_the_new_robot_can_reach(exact, arms):
     found = translation(exact, *arms)
     assert found.position.value < found.position.floor + 0.5 and found.rotation.value < found.rotation.floor + 0.2

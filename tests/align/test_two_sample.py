@@ -41,6 +41,7 @@ def test_mmd_p_value_against_all_permutations():
     assert found == pytest.approx(expected, abs=0.02)
 
 
+@pytest.mark.slow
 def test_mmd_p_value_holds_its_level_with_dependent_chunks():
     worlds = [World(seed) for seed in range(20)]
     ps = np.array([mmd_p_value(*w.pretrained(12), *w.pretrained(6), 0, 199) for w in worlds])
@@ -61,6 +62,7 @@ def test_classifier_is_at_chance_or_certain():
     assert np.isnan(classifier_area(x, group, y, np.zeros(400, int)))
 
 
+@pytest.mark.slow
 def test_matched_differences_are_within_their_null_and_a_subset_is_not():
     world = World(0)
     pretrain = world.pretrained(60)

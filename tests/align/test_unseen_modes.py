@@ -36,10 +36,12 @@ def test_a_planted_mode_of_a_tenth_of_the_chunks_is_found():
     assert (p_values(lambda world, count: world.planted(count, 0.1)) < 0.01).sum() >= 19
 
 
+@pytest.mark.slow
 def test_a_planted_mode_of_a_twentieth_of_the_chunks_is_mostly_found():
     assert (p_values(lambda world, count: world.planted(count, 0.05), range(8)) < 0.01).sum() >= 6
 
 
+@pytest.mark.slow
 def test_a_tenth_of_the_episodes_in_a_planted_mode_is_found_when_they_are_many():
     found = p_values(
         lambda world, count: world.planted_episodes(count, 0.1), range(5), pretrain_episodes=120, adapt_episodes=50

@@ -7,7 +7,8 @@ from ate.align.divergences import kl, mmd
 from ate.align.losses import reconstruction
 from ate.align.released.weights import from_released, load_released
 from ate.align.transformer import SelfAttention
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.errors import InputError
 
 from .conftest import close
@@ -49,6 +50,7 @@ def test_input_gradient_as_released(vae, io):
     assert float((gradient - io["S16_grad_mu2sum_wrt_x"]).abs().max()) < 1e-6
 
 
+@pytest.mark.slow
 def test_input_gradient_against_finite_differences(golden, io):
     network = from_released(golden("infovae_A_state"), dropout=0.0).double().freeze()
     x, anchor = io["S16_x"].double(), network.encode(io["S12_x"].double()).mean

@@ -54,6 +54,7 @@ def test_a_notebook_reads_what_the_sweep_has_trained(tmp_path, monkeypatch):
     assert len(given) == 1
 
 
+@pytest.mark.slow
 def test_a_notebook_that_fails_is_an_outcome(tmp_path):
     """Data that cannot be used, found before anything runs, in whatever process the job runs."""
     chosen = settings({"profile": "smoke", "run": str(tmp_path), "adapt": str(tmp_path / "nowhere")})

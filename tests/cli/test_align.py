@@ -55,6 +55,7 @@ def call(*arguments, small=SMALL):
     return result
 
 
+@pytest.mark.slow
 def test_a_released_yaml_trains_both_stages(yaml_file, tmp_path):
     result = call("--config", yaml_file(), "--out", tmp_path / "run")
     assert result.exit_code == 0 and "Verdict: " in result.output
@@ -133,6 +134,7 @@ def test_what_does_not_fit_is_refused_before_training(yaml_file, tmp_path):
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["theirs_Best.pth"]
 
 
+@pytest.mark.slow
 def test_our_options_and_running_again_goes_on(yaml_file, tmp_path):
     yaml_file()
     words = (

@@ -92,6 +92,7 @@ def too_short(folder):
         (too_short, ["9 to 9 steps", "16", "chunk length of at most 9"]),
     ],
 )
+@pytest.mark.slow
 def test_bad_data_end_with_one_message_and_nothing_written(ate_here, tmp_path, make, words):
     adapt = make(tmp_path / "data")
     code, message = ate_here("run", "--profile", "smoke", "--run", tmp_path / "run", "-p", f"adapt={adapt}")
@@ -124,12 +125,14 @@ def test_a_process_of_its_own_ends_without_a_traceback(tmp_path):
         (["--only", "05"], "valid names are 01, 02, 03, 04"),
     ],
 )
+@pytest.mark.slow
 def test_bad_parameters_end_with_one_message_and_nothing_written(ate_here, tmp_path, arguments, words):
     code, message = ate_here("run", "--profile", "smoke", "--run", tmp_path / "run", *arguments)
     assert code == 2 and words in message and message.count("Error:") == 1
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_mistyped_parameter_is_refused_before_anything_heavy_is_imported(tmp_path):
     done = ate("run", "-p", "lamb=2", "--run", tmp_path / "run", before="import atexit, sys; atexit.register(lambda: "
                "print([m for m in ('torch', 'papermill', 'plotly', 'sklearn') if m in sys.modules]))")  # fmt: skip
@@ -178,6 +181,7 @@ def test_report_of_a_folder_that_no_run_wrote_is_refused(ate_here, tmp_path):
     assert code == 2 and "headlines" in message and not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_demos_refuses_unknown_robots_and_existing_folders(tmp_path):
     done = ate("demos", "--robot", "pandas", "--task", "lift", "--out", tmp_path / "x")
     assert done.returncode == 2 and "did you mean 'panda'" in done.stderr and not (tmp_path / "x").exists()
@@ -203,6 +207,7 @@ def test_core_rooms_import_without_extras():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_a_console_without_greek_letters_shows_question_marks_and_goes_on():
     command = [sys.executable, "-c", "from ate.cli.main import main; main()", "sweep", "--help"]
     narrow = {**os.environ, "PYTHONIOENCODING": "cp1252"}

@@ -50,6 +50,7 @@ def ate(capsys):
 
 @pytest.mark.parametrize(("kind", "got"), [("full", "no space left"), ("read-only", "read-only file system")])
 @pytest.mark.parametrize("command", ["align", "convert", "run", "demos"])
+@pytest.mark.slow
 def test_a_disk_that_refuses_ends_with_a_message(ate, sets, tmp_path, monkeypatch, kind, got, command):
     _, new = sets
     with disk(tmp_path / "disk", kind, monkeypatch) as folder:

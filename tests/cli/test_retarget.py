@@ -34,6 +34,7 @@ def made(few):
 
 
 @pytest.mark.parametrize("layout", ["native", "lerobot", "robomimic"])
+@pytest.mark.slow
 def test_each_format_holds_the_same_numbers(few, made, layout, tmp_path):
     out = tmp_path / "out"
     words = [str(few / "panda"), str(few / "xarm6"), "--robot", "gen3", "--format", layout, "--out", str(out)]
@@ -57,6 +58,7 @@ def test_each_format_holds_the_same_numbers(few, made, layout, tmp_path):
         CliRunner().invoke(command, words, catch_exceptions=False, standalone_mode=False)
 
 
+@pytest.mark.slow
 def test_the_native_set_carries_scene_names_and_provenance(few, made, tmp_path):
     words = [str(few), "--robot", "gen3", "--out", str(tmp_path / "out")]
     CliRunner().invoke(command, words, catch_exceptions=False)
@@ -89,6 +91,7 @@ def test_lerobot_finds_what_it_reads(few, made, tmp_path):
     np.testing.assert_allclose(stats["q90"], np.quantile(rows, 0.9, axis=0), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_printed_with_its_reason(few, tmp_path):
     words = [str(few / "panda"), "--robot", "gen3", "--out", str(tmp_path / "out"), "--most-mm", "1e-9"]
     with pytest.raises(InputError, match="none within bounds"):

@@ -29,6 +29,7 @@ def given(make_set, tmp_path):
     return [str(word) for word in words], policy, alignment, new
 
 
+@pytest.mark.slow
 def test_options_reach_the_training_and_the_card(given, tmp_path):
     words, policy, alignment, new = given
     more = [
@@ -56,6 +57,7 @@ def test_options_reach_the_training_and_the_card(given, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(same.policy.parameters(), kept.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_bad_options_are_refused_before_anything_is_written(given, tmp_path):
     words, *_ = given
     for more, found in (
@@ -87,6 +89,7 @@ def placed(tmp_path):
     return [str(word) for word in words], policy, alignment, (old, new), few["panda"]
 
 
+@pytest.mark.slow
 def test_the_methods_of_a_comparison_are_methods_of_the_command(placed, tmp_path):
     words, policy, alignment, (old, new), pretrain = placed
     made = retarget(old, "ur5e", joint_names=new.joint_names)
@@ -129,6 +132,7 @@ def test_what_a_method_lacks_is_named_before_anything_is_written(placed, tmp_pat
         assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_another_robots_alignment_is_refused_before_anything_is_measured(given, make_set, tmp_path):
     words, policy, alignment, _ = given
     other = make_set("other", joints=7, seed=2, episodes=4)

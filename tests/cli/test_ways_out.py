@@ -76,6 +76,7 @@ def wrong(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("room", sorted(path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "_"))
+@pytest.mark.slow
 def test_commands_and_options_in_texts_exist(room):
     faults = {
         f"{file.relative_to(ROOT)}: {text}": found

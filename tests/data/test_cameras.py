@@ -1,8 +1,9 @@
-"""Cameras of LeRobot sets: the right pictures of the right episode, decoded where they are looked at and not else."""
+"""Cameras: the right pictures of the right episode, decoded where they are looked at and not else."""
 
 import json
 from base64 import b64decode
 from io import BytesIO
+from pathlib import Path
 
 import av
 import h5py
@@ -20,6 +21,7 @@ from ate.errors import InputError
 from ate.policies.recorded import Recorded
 from ate.viz.figures.camera import camera_strip, png
 from tests.data.formats.makers import LENGTHS, aloha, lerobot_v2, lerobot_v3, robomimic
+from tests.data.formats.recorded import replay_buffer
 
 RATE, KEY = 20, "observation.images.top"
 
@@ -98,6 +100,27 @@ def test_what_cannot_be_shown_is_said(filmed):
     assert "hf download" in caught.value.fix
 
 
+def test_a_film_that_cannot_be_decoded_stands_as_a_sentence(filmed):
+    second = "observation.images.wrist"
+    info = json.loads((filmed / "meta/info.json").read_text())
+    info["features"][second] = info["features"][KEY]
+    (filmed / "meta/info.json").write_text(json.dumps(info))
+    for film in sorted((filmed / "videos").rglob("*.mp4")):
+        other = Path(str(film).replace(KEY, second))
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_bytes(b"no film")
+    episodes = load(filmed)
+    assert list(clips(episodes, 0)) == [KEY, second]
+    figure = camera_strip(episodes, 0, moments=3)
+    assert len(figure.data) == 3
+    sentences = [note.text for note in figure.layout.annotations]
+    assert any(text.startswith("wrist: not shown") for text in sentences) and any(".mp4" in text for text in sentences)
+    for clip in clips(episodes, 0).values():
+        clip.file.write_bytes(b"no film")
+    figure = camera_strip(episodes, 0, moments=3)
+    assert not figure.data and any(note.text.startswith("top: not shown") for note in figure.layout.annotations)
+
+
 def pictures(number, shape=(12, 16, 3)):
     """Pictures that are told by their red, which grows by five a row."""
     rows = np.zeros((LENGTHS[number], *shape), np.uint8)
@@ -167,8 +190,26 @@ def lerobot_pictures(folder, version):
     return load(folder), KEY
 
 
+def zarr_arrays(folder, kind=np.float32):
+    """As Diffusion Policy keeps PushT, brightness as float32; and a map of depth, which is no picture."""
+    import zarr
+
+    replay_buffer(folder)
+    whole = np.concatenate([pictures(number) for number in range(2)])
+    root = zarr.open_group(str(folder / "replay_buffer.zarr"), mode="a")
+    root.create_array("data/img", data=whole.astype(kind), chunks=(5, 12, 16, 3))
+    root.create_array("data/depth", data=whole.astype(np.float32) / 7, chunks=(5, 12, 16, 3))
+    return load(folder), "img"
+
+
+def zarr_of_bytes(folder):
+    return zarr_arrays(folder, np.uint8)
+
+
 STORED = {
     "robomimic": robomimic_arrays,
+    "zarr": zarr_arrays,
+    "zarr_uint8": zarr_of_bytes,
     **{
         write.__name__: lambda folder, write=write: aloha_with(folder, write)
         for write in (padded_jpegs, fixed_strings, variable_bytes, channels_first)
@@ -217,6 +258,26 @@ def test_a_row_that_is_no_picture_is_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         decoded(b"", "here")
     assert caught.value.where == "here"
+
+
+def test_chunks_that_are_missing_are_no_black_pictures(tmp_path):
+    episodes, camera = zarr_arrays(tmp_path / "arm")
+    (clip,) = clips(episodes, 0).values()
+    (chunk,) = (tmp_path / "arm").rglob("img/1.0.0.0")
+    chunk.unlink()
+    with pytest.raises(InputError) as caught:
+        clip.read([0])
+    assert camera in caught.value.where and "chunks" in caught.value.got
+
+
+def test_brightness_beyond_255_is_refused(tmp_path):
+    import zarr
+
+    episodes, camera = zarr_arrays(tmp_path / "arm")
+    zarr.open_group(str(tmp_path / "arm/replay_buffer.zarr"), mode="a")["data/img"][3] = 300.0
+    with pytest.raises(InputError) as caught:
+        clips(episodes, 0)[camera].read([2, 3])
+    assert "uint8" in caught.value.fix
 
 
 def test_values_that_lie_elsewhere_are_no_pictures(tmp_path):

@@ -180,6 +180,7 @@ def _without(rows: np.ndarray, lost: np.ndarray, findings: list[Finding]) -> np.
     [(CASES / "ros_column_order/ur5e_usual", CASES / "ros_column_order/ur5e_ros"),
      (DATA / "lift/pretrain/panda", CASES / "panda_ros_order")],
 )  # fmt: skip
+@pytest.mark.slow
 def test_ros_order_takes_the_usual_slots(one: Path, other: Path) -> None:
     a, b = (dict(zip(s.joint_names, s.embodiment.slots, strict=True)) for s in spaces([_set(one), _set(other)]))
     assert a == b and list(a.values()) == list(range(len(a)))

@@ -153,6 +153,7 @@ WRITERS = pytest.mark.parametrize(
 
 
 @WRITERS
+@pytest.mark.slow
 def test_a_declared_rate_is_compared_with_the_clock(tmp_path, write):
     assert rates(write(tmp_path / "right", lambda n: np.arange(n) / 30, 30)) == []
     (found,) = rates(write(tmp_path / "wrong", lambda n: np.arange(n) / 50, 30))

@@ -52,6 +52,7 @@ def test_ros_order_takes_the_same_slots_and_values(name: str, order: tuple[int, 
     assert not usual.ledger.notes
 
 
+@pytest.mark.slow
 def test_alignment_and_policy_are_equal_to_the_bit(tmp_path: Path) -> None:
     pretrain = load(copy("lift/pretrain/panda", tmp_path / "panda", episodes=4))
     results = []
@@ -139,6 +140,7 @@ def test_case_and_marks_of_positions_do_not_hide_a_joint(tmp_path: Path) -> None
     assert report.notes["profile"] == "ur5e" and {f.level for f in report.of("names")} == {"PASS"}
 
 
+@pytest.mark.slow
 def test_shipped_sets_keep_their_slots() -> None:
     for folder in sorted((DATA / "lift").glob("*/*")):
         episodes: Episodes = load(folder)

@@ -63,6 +63,7 @@ def test_arrays_that_end_nothing(key, values, tmp_path):
 
 @pytest.mark.parametrize("value", [-1.0, -999.0, 1e3])
 @pytest.mark.parametrize(("rows", "place"), [(slice(7, 8), "middle"), (slice(-6, None), "tail"), (slice(0, 3), "head")])
+@pytest.mark.slow
 def test_values_that_a_program_filled_in_are_named_and_nothing_follows(value, rows, place, tmp_path):
     def filled(_, values):
         values[rows] = value
@@ -94,6 +95,7 @@ def test_a_joint_that_passes_zero_is_no_lost_value(tmp_path):
     assert "values.zeros_middle" not in codes(edited(tmp_path, through))
 
 
+@pytest.mark.slow
 def test_arms_scaled_by_their_own_range(tmp_path):
     whole = np.concatenate(arms())
     low, high = whole.min(0), whole.max(0)

@@ -35,6 +35,7 @@ def native(tmp_path):
         "episode_0001",
     ],
 )
+@pytest.mark.slow
 def test_lists_by_hand_leave_out_what_they_name(text, native, tmp_path):
     (tmp_path / "bad.txt").write_text(text, newline="")
     left = load(native, exclude=excludes.names(str(tmp_path / "bad.txt")))

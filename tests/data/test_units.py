@@ -86,6 +86,7 @@ def test_declared_degrees_are_radians_once_loaded(tmp_path):
 
 
 @pytest.mark.parametrize("robot", ["so101", ""])
+@pytest.mark.slow
 def test_a_converted_set_is_judged_as_converted(tmp_path, robot):
     so101(tmp_path / "deg")
     assert ate("doctor", tmp_path / "deg", "--robot", "so101")[0] == 0
@@ -152,6 +153,7 @@ def test_per_cent_of_the_calibrated_range_is_never_taken_for_degrees(tmp_path, r
     assert "units.degrees" not in codes(report)
 
 
+@pytest.mark.slow
 def test_a_calibration_file_makes_radians_of_per_cent(tmp_path):
     folder = so101(tmp_path / "percent", "range")
     file = calibration(tmp_path / "follower.json", turned="elbow_flex")
@@ -219,6 +221,7 @@ def _commanded(opens: int) -> Fault:
 
 
 @pytest.mark.parametrize("opens", [-1, 1], ids=["+1 closes", "+1 opens"])
+@pytest.mark.slow
 def test_a_gripper_commanded_both_ways_is_named_and_declared(tmp_path, opens):
     folder = copy(PANDA, tmp_path / "set", _commanded(opens), 12)
     measured, commanded = (examine(folder if s == "qpos" else _source(folder)) for s in ("qpos", "action"))

@@ -35,10 +35,10 @@ class Using(torch.nn.Module):
         return 0.01 * x + moved[:, None, None]
 
 
-def found(pair, eyes, columns):  # noqa: F811
+def found(pair, eyes, columns, **options):  # noqa: F811
     policy = build([pair[1]], 8, seed=0, hidden=16)
     policy.eyes, policy.network = eyes, Using(columns)
-    return {check.code: check.level for check in run_checks(policy, pair[1]).checks}
+    return {check.code: check.level for check in run_checks(policy, pair[1], **options).checks}
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,12 @@ def test_what_a_policy_does_not_use_is_reported(pair, eyes, columns, levels, mon
     chosen = {"words": list(range(width + 20, width + 20 + TINY.words)), "object": [width + 9, width + 10]}
     given = found(pair, eyes, chosen.get(columns, columns) if isinstance(columns, str) else columns)
     assert (given[LOOKS], given[LISTENS]) == levels
+
+
+def test_after_few_steps_it_is_not_judged(pair, eyes, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(Eyes, "look", redness)
+    given = found(pair, eyes, [], steps=20)
+    assert (given[LOOKS], given[LISTENS]) == ("SKIPPED", "SKIPPED")
 
 
 def test_a_policy_on_a_state_has_eight_checks(pair):  # noqa: F811

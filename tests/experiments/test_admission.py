@@ -76,6 +76,7 @@ def words(command: str, data: Path, out: Path, adapt: str = "bad") -> list[objec
 
 
 @pytest.mark.parametrize("command", [*STUDY, "align", "steer", "benchmark"])
+@pytest.mark.slow
 def test_every_command_that_trains_refuses_what_the_doctor_fails(data, tmp_path, command):
     with pytest.raises(InputError) as refused:
         ate(*words(command, data, tmp_path / "out"))
@@ -84,6 +85,7 @@ def test_every_command_that_trains_refuses_what_the_doctor_fails(data, tmp_path,
 
 
 @pytest.mark.parametrize("command", ["align", "steer"])
+@pytest.mark.slow
 def test_accepted_by_the_codes_of_the_refusal_it_trains_and_says_so_first(data, tmp_path, command):
     given = words(command, data, tmp_path / "out")
     with pytest.raises(InputError) as refused:
@@ -95,6 +97,7 @@ def test_accepted_by_the_codes_of_the_refusal_it_trains_and_says_so_first(data, 
     assert next(iter(card)) == "accepted" and any(DEGREES in line for line in card["accepted"])
 
 
+@pytest.mark.slow
 def test_an_arm_in_degrees_is_refused_or_converted(data, tmp_path):
     """SO-101 as its recorder writes it, in degrees and in per cent of its range."""
     for unit, code in (("deg", DEGREES), ("range", "units.percent")):
@@ -140,6 +143,7 @@ def accepted(data: Path, run: Path) -> Settings:
     return chosen(data, run, "bad", accept=codes)
 
 
+@pytest.mark.slow
 def test_report_and_card_begin_with_what_was_accepted(data, tmp_path):
     known = accepted(data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -158,6 +162,7 @@ def show(run: RunDirectory, key: str) -> None:
     run.save_card(key, {"command": f"ate run --only {key}"})
 
 
+@pytest.mark.slow
 def test_data_are_examined_once_until_they_change(data, tmp_path, monkeypatch):
     folder = copy("lift/adapt/ur5e", tmp_path / "new", episodes=6)
     given = chosen(data, tmp_path / "run").parameters | {"adapt": str(folder)}
@@ -172,6 +177,7 @@ def test_data_are_examined_once_until_they_change(data, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("change", [{"adapt": "other"}, {"pretrain": "one"}, {"horizon": 8}, {"source": "action"}])
+@pytest.mark.slow
 def test_a_run_folder_keeps_to_its_data(data, tmp_path, change: Mapping[str, object]):
     preflight(chosen(data, tmp_path / "run"))
     show(RunDirectory(tmp_path / "run"), "02")
@@ -188,6 +194,7 @@ def test_a_run_folder_keeps_to_its_data(data, tmp_path, change: Mapping[str, obj
     preflight(settings({**changed, "run": folder}))
 
 
+@pytest.mark.slow
 def test_looking_at_data_does_not_bind_a_folder_to_them(data, tmp_path):
     run = RunDirectory(tmp_path / "run")
     preflight(chosen(data, run.path, "bad"), strict=False)
@@ -198,6 +205,7 @@ def test_looking_at_data_does_not_bind_a_folder_to_them(data, tmp_path):
     assert run.origin is not None and "new" in run.origin.about and not run.headlines() and not run.cards()
 
 
+@pytest.mark.slow
 def test_the_report_leaves_out_sections_of_other_episodes(data, tmp_path):
     run = RunDirectory(tmp_path / "run")
     preflight(chosen(data, run.path))

@@ -37,6 +37,7 @@ def test_below_80_per_cent_nothing_can_be_judged():
     assert (whole["a"], whole["b"], whole["all"], whole["transfer can be judged"]) == ("100%", "60%", "80%", "yes")
 
 
+@pytest.mark.slow
 def test_a_base_policy_is_rolled_out_once_and_read_back(sets, tmp_path):
     policy = build(sets, 16, 0, hidden=16)
     policy.save(tmp_path / "policy.safetensors")

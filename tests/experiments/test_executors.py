@@ -5,7 +5,8 @@ import os
 import pytest
 
 from ate.errors import InputError
-from ate.experiments.executors import LOST, RAISED, Executor
+from ate.experiments.executors import Executor
+from ate.experiments.job import LOST, RAISED
 
 from .jobs import Note
 
@@ -13,6 +14,7 @@ pytest.importorskip("submitit")
 
 
 @pytest.mark.parametrize("kind", ["here", "processes", "submitit-local"])
+@pytest.mark.slow
 def test_a_job_that_fails_does_not_stop_the_rest(kind, tmp_path):
     jobs = [Note("a", str(tmp_path)), Note("b", str(tmp_path), "raise"), Note("c", str(tmp_path))]
     outcomes = dict(Executor(kind, workers=2).run(jobs, tmp_path / "jobs"))
@@ -27,6 +29,7 @@ def test_a_job_that_fails_does_not_stop_the_rest(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["processes", "submitit-local"])
+@pytest.mark.slow
 def test_a_worker_that_dies_takes_its_own_job_alone(kind, tmp_path, monkeypatch):
     monkeypatch.setattr("ate.experiments.slurm.PATIENCE", 0.5)
     jobs = [Note("a", str(tmp_path)), Note("b", str(tmp_path), "die"), Note("c", str(tmp_path))]

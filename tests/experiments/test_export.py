@@ -12,7 +12,8 @@ from ate.experiments.methods import MethodSpec, comparison
 from ate.experiments.settings import settings
 from ate.experiments.stats.baseline import activity, baselines, saturation
 from ate.experiments.stats.comparisons import differences
-from ate.experiments.winner import read_winner, save_winner, winner
+from ate.experiments.winner import save_winner, winner
+from ate.experiments.winner_file import read_winner
 from ate.steer import GuidanceConfig
 from ate.steer.guidance_config import OPTIONS
 from tests.methods import other

@@ -32,6 +32,7 @@ def test_killed_again_and_again_every_cell_is_there_once_and_equal(experiment, t
     assert found["wrong"] == []
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_seen(experiment, tmp_path):
     request = JobSpec(experiment, METHODS[:2], (0,))
     one, two = (run([request], tmp_path / name / "results", Executor("here")).results for name in ("one", "two"))

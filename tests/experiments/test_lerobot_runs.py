@@ -1,6 +1,7 @@
 """Runs of lerobot read back: settings, meter, evaluation, and what they say together."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +39,15 @@ def test_a_run_is_a_result(form, tmp_path):
     assert result.parameterization == "sample"
 
 
+@pytest.mark.parametrize("version", ["0.4.4", "0.6.1"])
+def test_the_evaluation_that_lerobot_wrote_is_read(version):
+    """Two tasks of five episodes from seed 40 on, written as tests/lerobot/test_evaluation.py does."""
+    file = Path(__file__).parent / "evaluations" / f"lerobot-{version}.json"
+    hits = successes(file)
+    assert hits == tuple(seed % every == 0 for every in (2, 3) for seed in range(40, 45))
+    assert json.loads(file.read_text())["overall"]["pc_success"] == pytest.approx(100 * np.mean(hits))
+
+
 def test_a_grid_is_compared_with_the_runs_without_guidance(tmp_path):
     rng = np.random.default_rng(0)
     runs = [
@@ -58,6 +68,8 @@ def test_what_is_no_run_is_refused(tmp_path):
     (run / "eval_info.json").rename(tmp_path / "kept.json")
     with pytest.raises(InputError, match="0 evaluations"):
         read(run)
-    (tmp_path / "kept.json").write_text('{"overall": {"pc_success": 50.0}}')
-    with pytest.raises(InputError, match="success of each episode"):
-        successes(tmp_path / "kept.json")
+    unsaid = {"task_group": "sim", "task_id": 0, "metrics": {"pc_success": 50.0}}
+    for tree in ({"overall": {"pc_success": 50.0}}, {"per_task": [unsaid]}, {"per_episode": 3}, [0.5]):
+        (tmp_path / "kept.json").write_text(json.dumps(tree))
+        with pytest.raises(InputError, match="success of each episode"):
+            successes(tmp_path / "kept.json")

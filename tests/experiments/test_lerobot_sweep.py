@@ -94,6 +94,7 @@ def starts(folder):
     return {file.stem: file.read_text().count("trains") for file in (folder / "runs").glob("lam-*.log")}
 
 
+@pytest.mark.slow
 def test_every_run_is_trained_and_evaluated_once(folder):
     ended = asked(folder)
     assert ended.exit_code == 0, ended.output
@@ -127,6 +128,7 @@ def test_a_run_that_fails_is_named_and_tried_again(folder):
         job()
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_run_is_refused(folder):
     asked(folder, seeds=1)
     with pytest.raises(InputError, match="steps=30"):

@@ -40,6 +40,7 @@ def test_every_method_is_what_it_is_alone(placed):
     assert len({str(tree["open_loop"]) for tree in together.values()}) == len(METHODS)
 
 
+@pytest.mark.slow
 def test_methods_in_joints_share_a_normaliser_of_all_they_see(materials):
     space = materials.joints
     seen = np.concatenate([item.qpos for part in (materials.drawn, materials.retargeted) for item in part])
@@ -50,6 +51,7 @@ def test_methods_in_joints_share_a_normaliser_of_all_they_see(materials):
     assert materials.space(METHODS["tool space"]) is not space
 
 
+@pytest.mark.slow
 def test_replays_hold_the_same_episodes_each_in_its_joints(materials):
     replays = {name: materials.method(METHODS[name]).replay for name in
                ("retarget", "identified kinematics", "translated by Info-VAEs", "untranslated")}  # fmt: skip

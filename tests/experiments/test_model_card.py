@@ -34,6 +34,7 @@ def policy_file(make_set, tmp_path):
 
 def test_a_policy_goes_with_its_card(policy_file):
     hub, model = Hub(), Model.of(policy_file)
+    assert Model.of(policy_file.parent) == model
     assert model.push("jane/lift", api=hub).endswith("jane/lift")
     assert hub.calls == [("jane/lift", True, True)]
     assert hub.files["jane/lift/policy.safetensors"] == policy_file.read_bytes()

@@ -95,6 +95,7 @@ def test_methods_are_rolled_out_paired_replayed_and_diagnosed(study):
         assert image or {trace["type"] for trace in json.loads(kept["figure"])["data"]} == {"scatter"}
 
 
+@pytest.mark.slow
 def test_a_study_without_a_simulator_keeps_its_keys(study):
     """The key of a finished cell must not change because there are simulators now."""
     plain = replace(study.settings, simulator="")
@@ -107,6 +108,7 @@ def test_a_study_without_a_simulator_keeps_its_keys(study):
     assert cells_of(elsewhere, methods, seeds)[0].key == own.key
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_before_anything_is_trained(data, tmp_path):
     def refused(**more):
         with pytest.raises(InputError) as caught:

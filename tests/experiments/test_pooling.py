@@ -40,6 +40,7 @@ def test_studies_count_the_same_whatever_their_seeds_and_two_equal_ones_halve_th
     assert both.verdict == "helps"
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(0)
     covered = 0

@@ -63,6 +63,7 @@ def test_one_seed_plans_nothing_and_a_hopeless_budget_sees_nothing():
 
 
 @pytest.mark.parametrize("comparisons", [1, 5])
+@pytest.mark.slow
 def test_plans_keep_their_power_in_new_runs(comparisons):
     """150 plans, each from a pilot of its own; `make truth` does 1,000 and 20 comparisons."""
     kept = planned(ACTING, 150, comparisons)

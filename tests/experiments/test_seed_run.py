@@ -16,6 +16,7 @@ from ate.steer import GuidanceConfig
 from .conftest import stripped
 
 
+@pytest.mark.slow
 def test_an_method_does_not_depend_on_its_company(experiment):
     """Whatever shares its stream, a method gives the same bits: encoders of every kind, sampled latents, estimates."""
     guided = GuidanceConfig(lam=2.0, clamp=0.1, energy_at="x_t")
@@ -86,6 +87,7 @@ def test_unknown_parameterisations_are_refused_before_anything_is_read(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_reading_that_an_method_names_guides_it(experiment, world, tmp_path):
     """A method of another reading gets that reading's encoder; which is in the identity."""
     old, new = load(world / "old"), load(world / "new")

@@ -101,12 +101,14 @@ def test_false_verdicts_are_rare_without_an_effect(world):
     assert told.interval >= 134 and told.bootstrap >= 134
 
 
+@pytest.mark.slow
 def test_seeds_alone_are_misled_by_start_situations():
     """Methods that are better here and worse there: the interval over seeds forgets that other situations exist."""
     told = without_effect(World(cells=1, interaction=0.3, shared=0.2), 100)
     assert told.over_seeds < 85 < told.interval
 
 
+@pytest.mark.slow
 def test_an_effect_is_chosen_and_confirmed():
     _, chosen, validated = found(ACTING, 30)
     # One of 20 cells 10 points above the others, whose differences have a standard error of about 3 over 8 seeds.

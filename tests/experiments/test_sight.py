@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ate.data import DataSet, load, load_sets
@@ -42,6 +43,7 @@ def test_a_study_on_a_state_is_left_as_it_is(given):
     assert "policy=vision" in caught.value.fix and settings({**given, "redrawn": True}).redrawn
 
 
+@pytest.mark.slow
 def test_data_are_seen_once_and_replayed_as_asked(given):
     chosen = sight.seen_data(settings(given))
     old, adapt = load_sets(chosen.pretrain), load(chosen.adapt)
@@ -57,6 +59,15 @@ def test_data_are_seen_once_and_replayed_as_asked(given):
     assert all(file.stat().st_mtime_ns == time for file, time in written.items())
 
 
+@pytest.mark.slow
+def test_smoke_looks_at_few_rows(given):
+    smoke, vision = (sight.seen_data(settings({**given, "profile": name})) for name in ("smoke", "vision"))
+    (few, _), (every, _) = load_sets(smoke.pretrain), load_sets(vision.pretrain)
+    looks = [len(np.unique(s.extra(0, "state")[:, 9:12], axis=0)) for s in (few, every)]
+    assert looks == [24 // sight.SMOKE, 24] and few.digest == every.digest
+
+
+@pytest.mark.slow
 def test_demonstrations_that_nobody_saw_are_refused(given):
     chosen = sight.seen_data(settings(given))
     with pytest.raises(InputError):
@@ -66,6 +77,7 @@ def test_demonstrations_that_nobody_saw_are_refused(given):
     assert "task=push" in caught.value.got
 
 
+@pytest.mark.slow
 def test_pretraining_sets_that_different_eyes_saw_are_refused(given):
     chosen = sight.seen_data(settings(given))
     (old, other), new = load_sets(chosen.pretrain), load(chosen.adapt)
@@ -76,6 +88,7 @@ def test_pretraining_sets_that_different_eyes_saw_are_refused(given):
     assert caught.value.where == f"pictures of {other.robot}"
 
 
+@pytest.mark.slow
 def test_keys_of_cells_know_what_was_seen_and_keep_those_of_states(given, experiment, monkeypatch):
     chosen = sight.seen_data(settings({**given, "redrawn": True}))
     methods = [MethodSpec("direct")]

@@ -38,6 +38,7 @@ def test_results_do_not_depend_on_the_executor_and_are_kept(experiment, tmp_path
     assert any(r.open_loop == {"planted": 7.0} for r in again.results)
 
 
+@pytest.mark.slow
 def test_only_what_is_missing_is_trained(experiment, tmp_path, monkeypatch):
     import ate.experiments.store
 
@@ -91,6 +92,7 @@ def test_stacked_methods_are_cells_of_their_own_that_depend_on_their_company(exp
     assert stripped(again) == stripped(stacked) and other.stat().st_mtime_ns > before
 
 
+@pytest.mark.slow
 def test_no_method_and_seed_is_trained_both_alone_and_stacked_in_one_folder(experiment, tmp_path, monkeypatch):
     """Reports read every cell of a folder: two results of one method and seed would both count."""
     made = run(ask(experiment, STACKED[:1]), tmp_path / "made", HERE).results
@@ -177,6 +179,7 @@ def bad(monkeypatch):
     return names
 
 
+@pytest.mark.slow
 def test_a_bad_method_fails_alone_and_is_tried_again(experiment, tmp_path, bad):
     methods = [*METHODS[:2], MethodSpec("bad", encoder="aligned", guidance=GuidanceConfig(lam=1.0, energy_at="x_t"))]
     found = run(ask(experiment, methods), tmp_path, HERE, "ate sweep file.yaml")
@@ -209,6 +212,7 @@ def test_files_that_cannot_be_read_are_the_failure_of_their_methods(experiment, 
     assert found.failed[0].failure.type == "InputError" and "alignment.safetensors" in found.failed[0].failure.message
 
 
+@pytest.mark.slow
 def test_what_cannot_be_paired_is_left_out_with_a_warning(experiment, tmp_path, bad):
     """A seed without its λ = 0 method says nothing; a method without a seed says nothing of that method."""
     methods = [*METHODS[:2], MethodSpec("bad", encoder="aligned", guidance=GuidanceConfig(lam=1.0, energy_at="x_t"))]

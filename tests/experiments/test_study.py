@@ -35,6 +35,7 @@ def cells(study):
     return sorted(file.name for file in (study.settings.directory / "results" / "cells").iterdir())
 
 
+@pytest.mark.slow
 def test_comparison_and_ablation_share_their_cells(study):
     grid = study.ablate()
     assert [r.method for r in grid] == [DIRECT, "λ=2, c=0.1, energy at x_t"] and len(cells(study)) == 2
@@ -51,6 +52,7 @@ def test_comparison_and_ablation_share_their_cells(study):
     assert study.validate(grid) == [] and len(cells(study)) == 4
 
 
+@pytest.mark.slow
 def test_more_demonstrations_than_there_are_mean_all_of_them(study):
     described = sweep_of(study.settings).with_options({"demonstrations": "4,5,6,50"}, "here")
     assert [s.demonstrations for s in study.regimes_of(described)] == [4, 5, 6]
@@ -84,6 +86,7 @@ def test_the_winner_is_confirmed_on_seeds_of_its_own(study, monkeypatch):
     assert asked == []
 
 
+@pytest.mark.slow
 def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tmp_path):
     monkeypatch.setattr("ate.experiments.study.prepare", lambda chosen: study)
     file = tmp_path / "sweep.yaml"
@@ -133,6 +136,7 @@ def test_a_comparison_is_whole_or_says_what_is_missing(study, monkeypatch):
         replace(study, settings=replace(study.settings, lams=(1.0,))).ablate()
 
 
+@pytest.mark.slow
 def test_robots_without_kinematics_get_guidance_at_the_demonstrations(world, tmp_path):
     """The study says so, and its comparison and its sweep hold nothing that retargets."""
     given = {

@@ -164,6 +164,25 @@ def test_policies_by_name(theirs, small):
     assert not several and made() is made()
 
 
+def test_policies_in_a_file(theirs, tmp_path_factory):
+    seen = Observation(qpos=np.arange(3, dtype=np.float32))
+    folder = tmp_path_factory.mktemp("elsewhere")
+    # Called like a module that is there, and with one of its own in the same folder.
+    (folder / "helper_of_theirs.py").write_text("FACTOR = 3\n")
+    text = "from helper_of_theirs import FACTOR\n\n\ndef act(observation):\n    return observation['qpos'] * FACTOR\n"
+    (folder / "json.py").write_text(text)
+    assert actor(f"{folder / 'json.py'}:act")(seen).tolist() == [0, 3, 6]
+    assert actor("their_policy.py:Hold")(seen).shape == (8, 3)
+    (theirs / "scale.txt").write_text("2")
+    assert actor("./their_policy.py:Hold", theirs / "scale.txt")(seen)[0].tolist() == [0, 2, 4]
+    for name, text in {"their_policy.py:Hodl": "did you mean 'Hold'", "nowhere.py:Hold": "no such file"}.items():
+        with pytest.raises(InputError, match=text):
+            actor(name)
+    (folder / "lacking.py").write_text("import no_such_package\n")
+    with pytest.raises(InputError, match="no module 'no_such_package'"):
+        actor(f"{folder / 'lacking.py'}:act")
+
+
 def test_names_that_are_no_policy_are_refused(theirs, small):
     small.save(theirs / "own.safetensors")
     wrong = {

@@ -75,6 +75,18 @@ def test_a_checkpoint_that_calls_hidden_width_still_loads(sets, tmp_path):
     assert Policy.load(tmp_path / "earlier.safetensors").config.hidden == 16
 
 
+def test_a_folder_stands_for_its_policy_and_other_checkpoints_are_refused(sets, tmp_path):
+    policy = build(sets, 8, seed=0, hidden=16)
+    policy.save(tmp_path / "policy.safetensors")
+    assert Policy.load(tmp_path).passports == policy.passports
+    # What training goes on from, and an alignment.
+    for tree in ({"identity": "", "state": {"policy": {}}}, {"kind": "alignment", "config": {}}, [1]):
+        checkpoint.save(tmp_path / "last.safetensors", tree)
+        with pytest.raises(InputError) as caught:
+            Policy.load(tmp_path / "last.safetensors")
+        assert "last.safetensors" in caught.value.where and "policy.safetensors" in caught.value.fix
+
+
 def test_a_policy_is_loaded_onto_the_device_named(sets, tmp_path):
     build(sets, 8, seed=0, hidden=16).save(tmp_path / "p.safetensors")
     assert next(Policy.load(tmp_path / "p.safetensors", device="meta").parameters()).device.type == "meta"

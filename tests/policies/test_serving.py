@@ -1,6 +1,9 @@
 """Serving: the same policy directly and through the socket, who may come, and what is refused."""
 
+import logging
+import socket
 import threading
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -98,6 +101,33 @@ def test_an_actor_that_may_remember_serves_one_client_at_a_time():
                 Client(address)
         with Client(address) as later:
             assert later(SEEN).shape == (4, 2)
+
+
+@pytest.mark.parametrize("farewell", [True, False])
+def test_a_client_that_leaves_makes_room_and_no_noise(farewell, caplog):
+    with served(lambda: ramp) as address:
+        for _ in range(2):
+            client = Client(address)
+            assert client(SEEN).shape == (4, 2)
+            if farewell:
+                client.close()
+            else:
+                # As when its process ends.
+                client._socket.socket.shutdown(socket.SHUT_RDWR)
+            until_free(address)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def until_free(address):
+    """Wait until the server has seen that its client has left."""
+    for _ in range(200):
+        try:
+            Client(address).close()
+        except InputError:
+            time.sleep(0.01)
+        else:
+            return
+    raise AssertionError("the client that left is still served")
 
 
 def ask(socket, kind, payload, seq):

@@ -31,6 +31,7 @@ def noisy(position, rotation, seed=0):
 
 
 @pytest.mark.parametrize("name", ["ur5e", "gen3"])
+@pytest.mark.slow
 def test_exact_poses_give_the_arm_exactly_where_it_was_never_seen(name):
     truth = Kinematics.of(name)
     q, episode = demonstrations(name)
@@ -42,6 +43,7 @@ def test_exact_poses_give_the_arm_exactly_where_it_was_never_seen(name):
     assert np.array_equal(Kinematics.identify(q, *truth.forward(q)).screws, found.kinematics.screws)
 
 
+@pytest.mark.slow
 def test_noisy_poses_give_errors_within_the_expected_ones():
     truth = Kinematics.of("gen3")
     q, episode = demonstrations("gen3")
@@ -121,6 +123,7 @@ def test_what_cannot_be_identified_is_refused(change, expected):
 
 
 @pytest.mark.parametrize("name", ["ur5e", "gen3"])
+@pytest.mark.slow
 def test_recorded_poses_of_shipped_demonstrations_give_their_robot(name):
     episodes = load(SHIPPED / "lift" / "adapt" / name).select(range(5))
     found = identify_robot(episodes)

@@ -21,6 +21,7 @@ def reachable(kinematics, count, share):
 
 
 @pytest.mark.parametrize("name", ROBOTS)
+@pytest.mark.slow
 def test_joints_found_for_reachable_poses_give_those_poses(name):
     kinematics = Kinematics.of(name)
     position, rotation = reachable(kinematics, 60, 0.6)

@@ -197,6 +197,7 @@ def test_unknown_robot_names_the_nearest():
         robot("pandas")
 
 
+@pytest.mark.slow
 def test_table_needs_no_simulator():
     code = (
         "import sys; sys.modules['mujoco'] = None\n"

@@ -38,6 +38,7 @@ def maker(folder):
     return subprocess.Popen([sys.executable, "-c", MAKER, str(folder)], stdout=-1, stderr=-1, text=True)
 
 
+@pytest.mark.slow
 def test_four_at_once_make_it_once_and_read_the_same(tmp_path):
     processes = [maker(tmp_path) for _ in range(4)]
     said = [process.communicate(timeout=120) for process in processes]

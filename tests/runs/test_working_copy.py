@@ -11,7 +11,8 @@ from ate.align import AlignConfig
 from ate.align.losses import Target, losses
 from ate.align.priors import standard
 from ate.align.trainer import network
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.policies import build
 from ate.runs.working_copy import WorkingCopy
 from ate.steer import GuidedPolicy, OptimConfig, finetune, finetune_methods
@@ -80,6 +81,7 @@ def test_a_step_of_stage_one_casts_its_inputs_and_outputs_alone():
 
 
 @pytest.mark.parametrize("options", [{}, {"anchor": "qpos"}, {"network": "unet"}])
+@pytest.mark.slow
 def test_finetuning_in_bf16_is_that_of_float32_up_to_rounding(make_set, options):
     new = make_set("method", episodes=3, state=False)
     policy = build([new], 8, seed=0, width=8, **{"hidden": 16, **options})

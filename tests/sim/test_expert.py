@@ -17,6 +17,7 @@ SEEDS = range(4)
 
 @pytest.mark.parametrize("name", ROBOTS)
 @pytest.mark.parametrize("what", TASKS)
+@pytest.mark.slow
 def test_expert_and_both_replays_succeed(name, what):
     demos = demonstrate(name, what, SEEDS)
     assert [d.success for d in demos] == [True] * len(SEEDS)

@@ -75,6 +75,7 @@ def test_object_and_markers_are_where_the_state_has_them() -> None:
     assert compared >= 12
 
 
+@pytest.mark.slow
 def test_robots_tasks_and_cameras_look_different() -> None:
     shown = {}
     for name in ROBOTS:
@@ -189,6 +190,7 @@ def test_pictures_come_where_mujoco_is_told_not_to_draw() -> None:
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_episodes_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     episodes = load(DATA / "place" / "adapt" / "gen3").select(range(2))
     first = list(render_episodes(episodes, size=32, folder=tmp_path))

@@ -63,6 +63,7 @@ def test_results_do_not_depend_on_batch_or_threads():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.slow
 def test_policies_together_are_the_policies_alone(threads):
     """One that succeeds early, one that never does, one whose chunks are longer; and each draws its own noise."""
     demos = demonstrate("panda", "lift", range(3))

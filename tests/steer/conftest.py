@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from ate.align import fit
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data import load
 from ate.experiments.settings import ROOT
 from ate.steer import Guidance

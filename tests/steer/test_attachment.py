@@ -152,6 +152,7 @@ def test_a_checkpointed_network_is_shifted_once(guidance):
 
 
 @pytest.mark.parametrize("wrapped", ["policy", "network"])
+@pytest.mark.slow
 def test_the_hook_survives_torch_compile(wrapped, guidance):
     policy, (a0, noise, t) = DiffusionPolicy(S, D), draw()
     with attach(policy, guidance):

@@ -58,6 +58,7 @@ def test_an_alignment_reaches_other_columns_and_statistics(alignment, robots):
     assert torch.equal(found[..., 5:], torch.zeros(B, S, 3))
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_the_alignment_is_refused(alignment, robots):
     a0, raw = clean(alignment, robots)
     t = torch.tensor([5, 30, 60, 80])

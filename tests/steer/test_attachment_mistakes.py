@@ -70,6 +70,7 @@ def right(loop, alignment):
 
 
 @pytest.mark.parametrize("kind", ["pair", "mean and std", "min and max"])
+@pytest.mark.slow
 def test_what_is_right_is_guided_for_hundreds_of_chunks(loop, alignment, recordings, kind):
     if kind == "mean and std":
         loop.chunks = loop.chunks / 2 - 0.1
@@ -157,12 +158,14 @@ def test_a_copy_of_a_guided_policy_is_not_guided(loop, alignment, tmp_path):
     ],
     ids=["degrees", "thrice", "a twentieth", "low and high", "another order", "millimetres"],
 )
+@pytest.mark.slow
 def test_statistics_that_do_not_fit_the_batches_are_refused(loop, alignment, statistics, fix):
     error = refused(loop, alignment, joints=alignment.joint_names, statistics=statistics(*loop.statistics))
     assert re.search(fix, error.fix)
     assert "actions of joint" in error.got or error.where == "statistics of the policy"
 
 
+@pytest.mark.slow
 def test_one_column_in_other_units_is_refused_once_enough_was_seen(loop, alignment):
     half = loop.half.copy()
     half[2] *= 0.05
@@ -199,6 +202,7 @@ def test_joints_and_statistics_are_asked_for(loop, alignment):
 # 4. wrong order
 
 
+@pytest.mark.slow
 def test_names_in_a_wrong_order_are_refused_and_the_order_that_is_named_is_right(recordings, alignment):
     loop = Loop(chunks_of(recordings, lambda rows: rows[:, ROS]))
     names = alignment.joint_names
@@ -220,6 +224,7 @@ def test_another_horizon_is_refused(alignment):
         policy(torch.zeros(4, 8, 7), torch.randn(4, 8, 7), torch.arange(4))
 
 
+@pytest.mark.slow
 def test_another_rate_is_refused_by_its_durations(recordings, alignment):
     def twice(rows):
         places = np.arange(0, len(rows) - 1, 0.5)
@@ -314,6 +319,7 @@ def test_relative_actions_with_their_state_get_the_shift_of_absolute_ones(loop, 
             theirs.policy(theirs.chunks[rows], noise, t)
 
 
+@pytest.mark.slow
 def test_velocities_are_refused(recordings, alignment):
     loop = Loop(chunks_of(recordings, lambda rows: np.gradient(rows, axis=0) * 20))
     refused(loop, alignment, **right(loop, alignment))

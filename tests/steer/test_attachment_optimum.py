@@ -60,7 +60,8 @@ def test_a_gaussian_policy_under_a_quadratic_energy_lands_on_its_analytic_optimu
 RANK = """
 import sys, torch, torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.steer import Guidance, attach
 from tests.steer.strangers import DiffusionPolicy
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.errors import InputError
 from ate.policies import build
 from ate.steer import Evaluation, Guidance, GuidedPolicy, OptimConfig, finetune_methods
@@ -87,6 +88,7 @@ def test_methods_do_not_see_their_company(setting):
     assert torch.equal(*(weights(one["a"].policy) for one in found))
 
 
+@pytest.mark.slow
 def test_a_stacked_run_resumes_to_the_same_bits(setting, tmp_path):
     new, vae = setting
     methods, options = methods_of(new, vae, hidden=16), {"batch": 8, "ema": 0.9}

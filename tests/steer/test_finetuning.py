@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data import spaces
 from ate.errors import InputError
 from ate.policies import build
@@ -24,6 +25,7 @@ def weights(policy):
 
 
 @pytest.mark.parametrize("name", ["sample", "epsilon", "flow_noise_at_1"])
+@pytest.mark.slow
 def test_lambda_zero_is_bit_equal_to_plain_finetuning(make_set, setting, name):
     _, old, new, vae = setting
     policy = build([old], 8, seed=0, width=8, hidden=32, parameterization=name)
@@ -42,6 +44,7 @@ def test_shared_noise_latents_leave_the_batch_stream_alone(setting):
     assert torch.equal(weights(plain.policy), weights(zero.policy))
 
 
+@pytest.mark.slow
 def test_methods_together_equal_methods_alone(setting):
     policy, _, new, vae = setting
     methods = {
@@ -59,6 +62,7 @@ def test_methods_together_equal_methods_alone(setting):
     assert together["a"].meter and not together["direct"].meter
 
 
+@pytest.mark.slow
 def test_sampled_latents_do_not_see_their_company(setting):
     """Methods whose guidance draws latent noise, of equal and of other widths, each as if it were alone."""
     policy, _, new, vae = setting
@@ -103,6 +107,7 @@ def test_every_option_reaches_the_weights(setting, options):
     assert not torch.equal(weights(plain.policy), weights(other.policy))
 
 
+@pytest.mark.slow
 def test_finetuning_leaves_its_inputs_alone_and_learns(setting):
     policy, _, new, _ = setting
     before = weights(policy).clone()
@@ -116,6 +121,7 @@ def test_finetuning_leaves_its_inputs_alone_and_learns(setting):
     assert sum(error.values()) < sum(untrained.values())
 
 
+@pytest.mark.slow
 def test_finetuning_resumes_to_the_same_bits(setting, tmp_path):
     policy, _, new, vae = setting
     guidance = Guidance(vae, "paper", lam=1.0, clamp=0.1)
@@ -126,6 +132,7 @@ def test_finetuning_resumes_to_the_same_bits(setting, tmp_path):
     assert whole.meter == resumed.meter
 
 
+@pytest.mark.slow
 def test_a_directory_of_another_finetuning_is_refused(setting, tmp_path):
     policy, _, new, vae = setting
     finetune(policy, new, Guidance(vae, "paper", lam=1.0, clamp=0.1), steps=20, directory=tmp_path)

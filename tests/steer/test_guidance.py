@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from ate.align.released.weights import from_released
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.errors import InputError
 from ate.policies.noise import PARAMETERIZATIONS, NoisePath, estimate_coefficient, guidance_coefficient
 from ate.steer import Guidance, GuidanceMeter, meter_verdict
@@ -180,6 +181,7 @@ def golden_cases():
     return info, inputs, outputs, vae
 
 
+@pytest.mark.slow
 def test_released_guidance_equals_the_golden_numbers():
     """Raw, masked, scaled and clamped gradient and loss for every stored λ, clamp, batch and mask."""
     info, inputs, outputs, vae = golden_cases()

@@ -8,7 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.cli.compare import compare
 from ate.cli.guidance_options import guidance_options
 from ate.cli.steer import steer

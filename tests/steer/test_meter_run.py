@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from ate.align import fit
 from ate.align.config import preset
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.cli.steer import steer
 from ate.data import spaces
 from ate.errors import InputError
@@ -30,6 +31,7 @@ def identity(**options):
     return Guidance(IdentityEncoder(8, 8), "paper", **options)
 
 
+@pytest.mark.slow
 def test_a_guidance_of_known_size_is_measured_as_such(setting):
     """The identity at the estimate shifts a sample prediction f by λ·(f − a0): λ times the residual, exactly."""
     policy, new = setting

@@ -8,7 +8,8 @@ import threading
 import pytest
 import torch
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.policies import build
 from ate.runs.status import Stopped
 from ate.steer import Guidance, finetune

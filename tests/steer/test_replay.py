@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.data.space import spaces
 from ate.errors import InputError
 from ate.policies import Policy, build

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.policies import build
 from ate.steer import Evaluation, Guidance, finetune
 from ate.steer.batches import TrainingData, draw
@@ -129,6 +130,7 @@ def test_half_precision_rounds_the_policy_and_leaves_guidance_alone(setting, mon
         assert all(p.dtype == torch.float32 for p in half.policy.parameters())
 
 
+@pytest.mark.slow
 def test_evaluating_changes_nothing_and_falls_on_its_steps(setting):
     _, new, vae = setting
     guidance = Guidance(vae, "paper", lam=1.0, clamp=0.2)

@@ -59,6 +59,7 @@ def test_an_mp4_holds_the_pictures():
     assert mp4(pictures, 20) == film
 
 
+@pytest.mark.slow
 def test_a_film_of_two_rollouts_holds_the_shorter_one(pushed):
     first, second = (rollout_pictures(pushed, i, side=64) for i in range(2))
     assert first.shape == (7, 64, 64, 3) and (first[0] != second[0]).any() and (first[0] != first[-1]).any()

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 from plotly.subplots import make_subplots
 
@@ -171,6 +172,18 @@ def test_cells_of_one_clamp_share_a_hue_and_curves_that_coincide_are_nested():
     assert widths == sorted(widths, reverse=True) and len(set(widths)) == 6
 
 
+def test_cells_are_named_by_what_they_do_not_share_and_methods_as_they_are_called():
+    names = {
+        "λ 0.5, clamp 0.1": "λ=0.5, c=∞, at the start, share 0.1",
+        "λ 2, clamp 0.1": "λ=2, c=∞, at the start, share 1",
+    }
+    runs = [replace(r, spec=replace(r.spec, name=names.get(r.method, r.method))) for r in cells()
+            if r.lam == 0 or r.method in names]  # fmt: skip
+    short = viz.loss_curves(runs).data
+    assert {trace.name for trace in short if trace.name} == {"direct", "λ=0.5, share 0.1", "λ=2, share 1"}
+    assert {trace.name for trace in viz.guidance_anatomy(results()).data} <= {r.method for r in results()}
+
+
 def test_a_grid_of_one_clamp_and_several_shares_has_them_as_its_second_axis():
     shares = {0.02: 0.25, 0.1: 0.5, 0.5: 1.0}
     by_share = [
@@ -236,16 +249,23 @@ def test_sets_of_different_rates_are_warned_about(make_set):
 
 
 @pytest.mark.parametrize(
-    ("low", "high"), [(0.3, 1.2), (0.9, 1.1), (3e-3, 0.2), (1e-6, 300.0), (0.02, 0.09), (2.0, 2.0)]
+    ("low", "high"), [(0.3, 1.2), (0.9, 1.1), (3e-3, 0.2), (1e-6, 300.0), (0.02, 0.09), (0.052, 0.15), (2.0, 2.0)]
 )
 def test_a_log_axis_has_ticks_whatever_it_spans(low, high):
     ticks = log_ticks(low, high)
     places = np.array(ticks["tickvals"])
-    assert 2 <= len(places) <= 10 or low == high
+    assert 3 <= len(places) <= 10 or low == high
     assert len(set(ticks["ticktext"])) == len(places) and np.all(np.diff(places) > 0)
     # In view: plotly adds a twentieth of the span at either end.
     room = max((high / low) ** 0.06, 1.03)
     assert low / room <= places[0] and places[-1] <= high * room
+
+
+def test_ticks_of_a_log_axis_reach_its_lines():
+    figure = go.Figure(go.Scatter(x=[1, 2], y=[1.0, 1.1]))
+    figure.add_hline(y=0.01)
+    ticks = np.array(finish(figure.update_yaxes(type="log"), 300).layout.yaxis.tickvals)
+    assert ticks.min() < 0.03 and ticks.max() >= 0.5
 
 
 def test_matching_log_axes_have_the_ticks_of_all_their_data():

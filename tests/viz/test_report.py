@@ -61,6 +61,7 @@ def body(run: RunDirectory) -> str:
     return write_report(run).read_text(encoding="utf-8").split("<body")[1].split('id="plotly"')[0]
 
 
+@pytest.mark.slow
 def test_a_sweep_is_shown_with_its_confirmation_its_failed_cells_and_its_command(sweep):
     html = body(sweep)
     assert "held-out seeds +4.0" in html
@@ -73,9 +74,10 @@ def test_a_sweep_is_shown_with_its_confirmation_its_failed_cells_and_its_command
         assert words in html[command:]
     (sweep.path / "results" / "failed" / "9.json").unlink()
     html = body(sweep)
-    assert "3 cells of sweeps, each with its result" in html and "no result" not in html
+    assert "Trained: 3 cells" in html and "no result" not in html
 
 
+@pytest.mark.slow
 def test_a_failure_comes_first_in_the_report_and_a_run_of_failures_has_one(tmp_path, run):
     failed = RunDirectory(tmp_path / "failed")
     failure = NotebookFailure(
@@ -124,6 +126,7 @@ def test_what_has_not_run_is_said_once_after_what_has(tmp_path):
     assert html.count("<h2") == html.count("data-headline") == 1
 
 
+@pytest.mark.slow
 def test_a_table_of_many_rows_is_folded(tmp_path):
     run = RunDirectory(tmp_path / "many")
     for rows, folded in ((15, 0), (16, 1)):
@@ -148,12 +151,22 @@ def test_no_text_of_a_run_becomes_markup(run, tmp_path):
     assert "&lt;script&gt;document" in html
 
 
+def test_settings_that_are_empty_are_left_out_and_nested_ones_are_a_group(tmp_path):
+    run = RunDirectory(tmp_path / "carded")
+    run.save_headline("02", {"verdict": ["Inside."]})
+    run.save_card("02", {"config": {"layout": "", "seeds": [0, 1], "alignment": {"chunk": 16}}, "command": "ate run"})
+    html = body(run)
+    assert "<dt>layout" not in html and "<dd>0, 1" in html
+    assert "Settings: alignment" in html and "<dt>chunk</dt><dd>16" in html
+
+
 def test_what_is_packed_cannot_end_its_script_element_and_means_the_same():
     source = '{"text": "</script><!--&\u2028"}'
     text = packed(source)
     assert not set(text) & set("<>&") and gzip.decompress(base64.b64decode(text)).decode("utf-8") == source
 
 
+@pytest.mark.slow
 def test_a_report_of_two_runs_holds_plotly_once(run, tmp_path):
     one = write_report(run, tmp_path / "one.html").stat().st_size
     two = write_report([run, run], tmp_path / "two.html").stat().st_size
@@ -218,6 +231,21 @@ def test_the_first_screen_holds_sentence_light_figure_and_facts_in_light_and_dar
         assert page.problems == []
 
 
+@pytest.mark.browser
+def test_on_a_phone_the_panels_of_the_answer_stand_below_each_other_and_nothing_is_cut_off(answered, tmp_path):
+    file = write_report(answered, tmp_path / "report.html")
+    with open_page(tmp_path / "profile", width=390, height=900) as page:
+        page.goto(file.as_uri())
+        page.wait_for_selector("body[data-drawn]", timeout=60_000)
+        plot = page.locator("[data-answer] .plot")
+        titles = plot.locator(".infolayer text[class^='x'][class$='title']")
+        boxes = [titles.nth(place).bounding_box() for place in range(titles.count())]
+        assert len(boxes) == 2 and boxes[1]["y"] > boxes[0]["y"] + 200
+        assert plot.bounding_box()["width"] < 390
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert page.problems == []
+
+
 def test_sections_come_from_the_answer_to_the_data(answered):
     html = body(answered)
     places = [html.index(f'data-headline="{key}"') for key in ("03", "02", "01")]
@@ -233,6 +261,34 @@ def test_facts_take_the_worst_level_and_the_best_alignment(answered):
     assert {fact.level for fact in facts({}, None)} == {""}
 
 
+def test_without_notebook_01_the_gate_says_whether_the_data_are_sound():
+    sound = Origin("about", "data", "now", examined="stamp")
+    unsound = replace(sound, failed=[{"code": "units.degrees", "subject": "j", "set": "s", "got": "g"}])
+    levels = [facts({}, None, origin)[0].level for origin in (sound, unsound, replace(sound, examined=""))]
+    assert levels == ["PASS", "FAIL", ""] and "units.degrees" in facts({}, None, unsound)[0].more
+
+
+@pytest.mark.parametrize(("light", "level"), [("helps", "PASS"), ("hurts", "FAIL"), ("cannot tell", "WARN")])
+def test_a_method_is_named_as_the_one_to_take_only_where_it_helps(light, level):
+    fact = facts({}, {"light": light, "method": "retarget", "settle": "next"})[-1]
+    assert fact.level == level and (fact.value == "retarget") == (light == "helps")
+    assert (fact.value == "direct") == (light == "hurts")
+    weak = facts({}, {"light": "cannot tell", "method": "retarget", "settle": "next", "doubts": [WEAK_BASE]})[-1]
+    assert "retarget" not in weak.value + weak.more and weak.level == "WARN"
+
+
+def test_who_accepted_a_fail_mends_the_data_first(tmp_path):
+    run = RunDirectory(tmp_path / "accepted")
+    compared = [result for result in results() if result.method in ("direct", "retarget")]
+    run.save_headline("03", {"verdict": [], ANSWER: answer_of(compared, replace(sets()[1], task="lift")).to_tree()})
+    run.save_figure("03_01_success", success(compared), title="Success", caption="How to read it.")
+    assert "Mend the data first" not in body(run)
+    run.bind(
+        Origin("about", "data", "now", accepted=[{"code": "units.degrees", "subject": "j", "set": "s", "got": "g"}])
+    )
+    assert "Mend the data first" in body(run)
+
+
 def test_doubts_are_alerts_by_code_and_level(tmp_path):
     run = RunDirectory(tmp_path / "doubtful")
     run.save_headline("03", {"verdict": [], ANSWER: {"doubts": [BLIND, WEAK_BASE]}})
@@ -242,6 +298,10 @@ def test_doubts_are_alerts_by_code_and_level(tmp_path):
     for key, episodes, profile in (("02", "then", "demo"), ("03", "now", "smoke"), ("04", "now", "demo")):
         write_json(run.path / "cards" / f"{key}.json", {"config": {"profile": profile}, "command": key,
                                                         "made_from": {USED: episodes}})  # fmt: skip
+    run.bind(
+        replace(run.origin, accepted=[{"code": "units.degrees", "subject": j, "set": "s", "got": "g"} for j in "abc"])
+    )
+    assert alerts(run)[0].details == ("units.degrees of a and 2 more, s: g",)
     codes = {alert.code: alert.level for alert in alerts(run)}
     amber = dict.fromkeys(("blind", "stale", "mixed", "smoke"), "WARN")
     assert codes == {"accepted": "FAIL", "base": "FAIL", **amber}

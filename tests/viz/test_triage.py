@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from ate.data.doctor.checks.distances import JointDistance
 from ate.data.episodes import Episode, Episodes
 from ate.errors import InputError
 from ate.robots import profile
+from ate.viz.figures.camera import MOMENTS
 from ate.viz.figures.episode import DRAWN, recorded, set_band
 from ate.viz.widgets import triage as grids
 from ate.viz.widgets.triage import MOST_BUTTONS, TriageGrid
@@ -53,6 +55,15 @@ def test_a_click_draws_the_joints_with_limits(grid, drawn):
     assert own.y[0] == 2 and own.y[-1] == 3
     assert not grid.switch.disabled and not grid.switch.value
     assert "episode_0002" in grid.status.value
+
+
+def test_a_click_shows_what_the_cameras_saw(grid, drawn, tmp_path):
+    with h5py.File(tmp_path / "ur5e" / "episode_0002.hdf5", "r+") as file:
+        file["images/front"] = np.full((30, 8, 6, 3), 128, np.uint8)
+    press(grid, "episode_0002")
+    joints, cameras = drawn
+    assert len(joints.data) > 3 and len(cameras.data) == MOMENTS
+    assert "front" in [note.text for note in cameras.layout.annotations]
 
 
 def test_the_switch_writes_the_list_and_takes_back(grid):

@@ -112,7 +112,7 @@ def _store(p):
     return library.open_group(str(p.set / "replay_buffer.zarr"), mode="r+")
 
 
-@way("data/formats/zarr.py _checked")
+@way("data/formats/zarr.py check_whole")
 def _(p):
     root = _store(p)
     root["data/timestamp"][:] = 1 + np.arange(sum(LENGTHS))
@@ -125,7 +125,7 @@ def _(p):
     read(p.set)
 
 
-@way("data/formats/zarr.py _checked#2")
+@way("data/formats/zarr.py check_whole#2")
 def _(p):
     _store(p)
     chunk = p.set / "replay_buffer.zarr/data/robot_joint/0.0"

@@ -62,6 +62,22 @@ def _(p):
     assert _seen(p) == 2
 
 
+@way("data/formats/zarr_pictures.py ZarrClip.read")
+def _(p):
+    import zarr
+
+    episodes, camera = made.zarr_arrays(p.set)
+    root = zarr.open_group(str(p.set / "replay_buffer.zarr"), mode="a")
+    root[f"data/{camera}"][-1] = 300.0
+    named = yield lambda: _seen(p), r"or (exclude) the episode"
+    assert _seen(p, **{named: [episodes[1].name]}) == 1
+    kind = yield lambda: _seen(p), r"save the pictures as (\w+)"
+    del root[f"data/{camera}"]
+    whole = np.concatenate([made.pictures(number) for number in range(2)])
+    root.create_array(f"data/{camera}", data=whole.astype(kind), chunks=(5, 12, 16, 3))
+    assert _seen(p) == 2
+
+
 @way("data/video.py Video._opened", "data/video.py Video._missing")
 def _(p):
     made.lerobot_v2(p.set)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from ate.policies import build
+from ate.policies import Policy, build
 from ate.policies.actor import Observation, PolicyActor, chunk_of
 from ate.policies.actor_source import actor
 from ate.policies.lerobot_actor import LeRobotActor
@@ -16,6 +16,7 @@ from ate.policies.rdt import loading
 from ate.policies.rdt.lora import with_lora
 from ate.policies.rdt.memory import memory_need
 from ate.policies.rdt.transformer import RDT
+from ate.runs import checkpoint
 from tests.policies.rdt import tiny
 from tests.policies.test_actor import THEIRS
 from tests.policies.test_serving import SEEN
@@ -64,7 +65,7 @@ def _(p):
     _theirs(p)
     file = world().folder / "policy.safetensors"
     if p.site.endswith("_file"):
-        pattern = r"a checkpoint of ate, package\.module:Class, or ws://"
+        pattern = r"a checkpoint of ate, package\.module:Class, file\.py:Class, or ws://"
         yield lambda: actor(str(p.path / "nowhere.safetensors")), pattern
     else:
         yield lambda: actor(str(file), "x"), "leave --checkpoint away, or name the class"
@@ -135,6 +136,16 @@ class _Loaded:
 
     def eval(self):
         return self
+
+
+@way("policies/policy.py Policy.load")
+def _(p):
+    # What a training keeps to go on from lies in the same folder.
+    checkpoint.save(p.path / "last.safetensors", {"identity": "", "state": {}})
+    world().policy.save(p.path / "policy.safetensors")
+    name = yield lambda: Policy.load(p.path / "last.safetensors"), r"name the (\S+) that"
+    Policy.load(p.path / name)
+    Policy.load(p.path)
 
 
 @way("policies/policy.py PolicyConfig.__post_init__")

@@ -11,7 +11,8 @@ from ate.experiments.stats.comparisons import differences
 from ate.experiments.stats.pairing import outcomes
 from ate.experiments.stats.selection import searched, validation
 from ate.experiments.store import Cell, SeedJob, Store, cells_of
-from ate.experiments.winner import read_winner, winner
+from ate.experiments.winner import winner
+from ate.experiments.winner_file import read_winner
 from ate.steer import GuidanceConfig
 from tests.experiments import test_lerobot_runs
 from tests.experiments.test_comparisons import result
@@ -125,8 +126,8 @@ def _(p):
     Store(p.path / "other").check_apart([cell])
 
 
-@way("experiments/winner.py read_winner", "experiments/winner.py read_winner#2", "experiments/winner.py read_winner#3",
-     "experiments/winner.py read_winner#4")  # fmt: skip
+@way("experiments/winner_file.py read_winner", "experiments/winner_file.py read_winner#2",
+     "experiments/winner_file.py read_winner#3", "experiments/winner_file.py read_winner#4")  # fmt: skip
 def _(p):
     file = p.path / "winner.json"
     good = {"encoder": "aligned", "guidance": GuidanceConfig(lam=2.0).to_dict()}

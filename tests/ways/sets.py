@@ -6,6 +6,7 @@ from functools import cache
 import huggingface_hub
 import numpy as np
 
+from ate.cli.doctor import doctor
 from ate.data import DataSet, chunk, concat, excludes, load, spaces
 from ate.data.doctor import examine
 from ate.data.doctor.dataset_report import reports_on, usable
@@ -201,11 +202,12 @@ def _(p):
     p.patch.setenv("HF_HOME", str(p.path / "hf"))
     fetched = []
     p.patch.setattr(huggingface_hub, "snapshot_download", lambda name, **more: fetched.append((name, more)) or "x")
-    name, value, command, kind = yield (
+    name, value, option, command, kind = yield (
         lambda: located("user/arm"),
-        r"(\w+)=(\w+), or with: hf (download \S+) (--repo-type \w+)",
+        r"(\w+)=(\w+) \(ate doctor: (--\w+)\), or with: hf (download \S+) (--repo-type \w+)",
     )
     assert located("user/arm", **{name: value == "true"}) == "x"
+    assert any(option in known.opts for known in doctor.params)
     from huggingface_hub.cli import hf
 
     assert command == "download user/arm" and kind == "--repo-type dataset" and hf

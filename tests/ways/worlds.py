@@ -10,7 +10,7 @@ import torch
 
 from ate.align import Alignment, fit
 from ate.align.config import VARIANTS, AlignConfig, preset
-from ate.align.vae import VAEConfig
+from ate.align.vae_config import VAEConfig
 from ate.data import Episodes, load
 from ate.policies import Policy, build
 from tests.experiments.conftest import copied

@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.errors import InputError
 from ate.runs.files import write_atomic
 

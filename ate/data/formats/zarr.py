@@ -25,7 +25,7 @@ from ate.errors import InputError, library
 NAME = "zarr"
 EXPECTS = "a zarr store with arrays in 'data' and 'meta/episode_ends'"
 _MARKS = (".zgroup", "zarr.json")
-_ENDS, _STAMPS = "meta/episode_ends", "data/timestamp"
+ENDS, _STAMPS = "meta/episode_ends", "data/timestamp"
 _OUTCOMES = tuple(f"{group}/{name}" for group in ("meta", "data") for name in OUTCOMES)
 # Names of joint positions, the first that is there counts; UMI records the tool and the gripper's width alone.
 _QPOS = (
@@ -130,7 +130,7 @@ def _episodes(store: Path, source: str, prefix: str) -> Iterator[Episode]:
             known["joint_names"] = names
         stamped = _STAMPS in arrays and arrays[_STAMPS].shape == (total,) and arrays[_STAMPS].dtype.kind in "fiu"
         if stamped:
-            _checked(arrays[_STAMPS], _STAMPS, store)
+            check_whole(arrays[_STAMPS], _STAMPS, store)
         marking = next((key for key in _OUTCOMES if key in arrays and len(arrays[key].shape) <= 2), None)
         parts = list(zip([0, *ends[:-1]], ends, strict=True))
         done = outcomes(np.asarray(root[marking][...]), parts, total) if marking else []
@@ -141,7 +141,7 @@ def _episodes(store: Path, source: str, prefix: str) -> Iterator[Episode]:
         if actions:
             action = acting if isinstance(acting, str) else _series(store, actions, acting, start, stop)
         left = pair(series, {"action": action}, source, f"{store}, {name}")
-        used = (*qpos, *(actions if "action" in series else ()), _ENDS, *([marking] if marking and done else ()))
+        used = (*qpos, *(actions if "action" in series else ()), ENDS, *([marking] if marking and done else ()))
         stamps = Series((stop - start, 1), f"{store}, array {_STAMPS!r}", Rows(store, (_STAMPS,), start), exact=True)
         clock = Clock("timestamp", stamps) if stamped else None
         left += [key for key in arrays if key not in (*used, *actions, *([_STAMPS] if clock else ()))]
@@ -161,12 +161,17 @@ def _arrays(root: Any, store: Path) -> dict[str, Any]:
                 # What lies in a group and is no array is reported below, where it is missed.
                 warnings.simplefilter("ignore")
                 arrays |= {f"{group}/{name}": array for name, array in root[group].arrays()}
-    if _ENDS not in arrays:
+    if ENDS not in arrays:
         raise _without_ends(store, arrays)
     return arrays
 
 
-def _checked(array: Any, key: str, store: Path) -> None:
+def check_whole(array: Any, key: str, store: Path) -> None:
+    """Look whether all chunks of an array are there, and small enough to be read.
+
+    Raises:
+        InputError: they are not.
+    """
     where = f"{store}, array {key!r}"
     if store.is_dir():
         confined(store, key, where)
@@ -214,7 +219,7 @@ def _width(arrays: dict[str, Any], keys: tuple[str, ...], rows: int, store: Path
         if shape[0] != rows:
             expected = f"{rows:,} rows, as the positions have"
             raise InputError(f"shape {shape}", where=where, expected=expected, fix="save the store again")
-        _checked(array, key, store)
+        check_whole(array, key, store)
         width += shape[1]
     return width
 
@@ -225,16 +230,16 @@ def _series(store: Path, keys: tuple[str, ...], width: int, start: int, stop: in
 
 
 def _ends(root: Any, arrays: dict[str, Any], rows: int, store: Path) -> list[int]:
-    array = arrays[_ENDS]
+    array = arrays[ENDS]
     usable = len(array.shape) == 1 and array.dtype.kind in "iu" and 0 < array.shape[0] <= _MOST_EPISODES
     if usable:
-        _checked(array, _ENDS, store)
-    values = np.asarray(root[_ENDS][:]).astype(np.int64) if usable else np.empty(0, np.int64)
+        check_whole(array, ENDS, store)
+    values = np.asarray(root[ENDS][:]).astype(np.int64) if usable else np.empty(0, np.int64)
     if not usable or (np.diff(values, prepend=0) <= 0).any() or values[-1] != rows:
         last = f", the last {values[-1]}" if len(values) else ""
         raise InputError(
             f"shape {array.shape} of type {array.dtype}{last}",
-            where=f"{store}, array {_ENDS!r}",
+            where=f"{store}, array {ENDS!r}",
             expected=f"rising row numbers, the last {rows}, the rows of the positions",
             fix="write the row after the last of each episode",
         )
@@ -253,4 +258,4 @@ def _without_ends(store: Path, arrays: dict[str, Any]) -> InputError:
             "can be read: np.savez('all.npz', qpos=…, action=…, episode_ends=…)",
         )
     got, fix = f"arrays {', '.join(arrays) or 'none'}", "write the row after the last of each episode to it"
-    return InputError(got, where=f"{store}, a zarr store", expected=f"an array {_ENDS!r}", fix=fix)
+    return InputError(got, where=f"{store}, a zarr store", expected=f"an array {ENDS!r}", fix=fix)

@@ -7,6 +7,7 @@ vla-eval want it; `execute` rows of a chunk are handed out before the policy is 
 import hmac
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -84,19 +85,23 @@ class Service:
         return connection.respond(HTTPStatus.UNAUTHORIZED, "the token is missing or another\n")
 
     def _answer(self, connection: "ServerConnection") -> None:
-        """Answer one client until it leaves."""
+        """Answer one client until it leaves, with a word or without."""
+        from websockets.exceptions import ConnectionClosed
+
         if not self.several and not self._client.acquire(blocking=False):
             fix = "wait until it has left, or start a server for each client"
             busy = InputError("a second client", where="served policy", expected="one client at a time", fix=fix)
-            connection.recv()
-            connection.send(Message("error", {"error": str(busy)}).packed())
+            with suppress(ConnectionClosed):
+                connection.recv()
+                connection.send(Message("error", {"error": str(busy)}).packed())
             return
         try:
             session = _Session(self, self.open_actor())
-            for data in connection:
-                answer = session.answer(data)
-                if answer is not None:
-                    connection.send(answer.packed())
+            with suppress(ConnectionClosed):
+                for data in connection:
+                    answer = session.answer(data)
+                    if answer is not None:
+                        connection.send(answer.packed())
         finally:
             if not self.several:
                 self._client.release()

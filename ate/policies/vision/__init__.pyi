@@ -1,3 +1,4 @@
+from .camera_eyes import CameraEyes as CameraEyes
 from .encoder import Encoder as Encoder
 from .encoder import EncoderConfig as EncoderConfig
 from .eyes import Eyes as Eyes
@@ -6,3 +7,4 @@ from .fitting import fit_encoder as fit_encoder
 from .fitting import moments as moments
 from .localisation import localisation as localisation
 from .seen import see as see
+from .seen import see_recorded as see_recorded

@@ -101,6 +101,16 @@ class Eyes:
         """Names of what is shown to the policy."""
         return (*STATE_NAMES, *(f"words_{i}" for i in range(self.encoder.config.words)))
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Cameras without whose pictures nothing is seen."""
+        return self.encoder.config.cameras
+
+    @property
+    def listens(self) -> bool:
+        """Whether an instruction is needed."""
+        return True
+
     @cached_property
     def digest(self) -> str:
         """Hash of all that the same moment's features depend on."""
@@ -198,6 +208,10 @@ class Eyes:
         state[:, TOOL] = position
         state[:, 3:9] = np.concatenate([rotation[..., 0], rotation[..., 1]], -1)
         return self.shown_of(state, self.look(robot, qpos, pictures, words), words)
+
+    def of_images(self, robot: str, qpos: Floats, images: Mapping[str, Pictures], sentence: str) -> Floats:
+        """The same `(1, 20 + w)` of one moment's pictures (height, width, 3) by camera, of all of the encoder's."""
+        return self.shown_with(robot, qpos, self.encoder.stacked(images)[None], [sentence])
 
     def shown_of(self, state: Floats, seen: Seen, words: Floats) -> Floats:
         """The columns of `columns`: the tool's of the state, what was seen, and the words."""

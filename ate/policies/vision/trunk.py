@@ -50,9 +50,18 @@ class Frozen(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Maps `(B, K, side, side)` of pictures `(B, 3, H, W)` in [−1, 1]."""
+        return self.project(self.patches(pictures))
+
+    def patches(self, pictures: Tensor) -> Tensor:
+        """Patches `(B, hidden, side, side)` of pictures `(B, 3, H, W)` in [−1, 1]."""
         sized = nn.functional.interpolate(pictures, (self.pixels, self.pixels), mode="bilinear", align_corners=False)
-        patches = self._patches(((sized + 1) / 2 - self._mean) / self._std)
-        return self.project(patches.transpose(1, 2).unflatten(2, (self.side, self.side)))
+        tokens = self._patches(((sized + 1) / 2 - self._mean) / self._std)
+        return tokens.transpose(1, 2).unflatten(2, (self.side, self.side))
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """Of the frozen model, which are no parameters of this module."""
+        return list(self._model[0].state_dict().values())
 
     @torch.no_grad()
     def _patches(self, pixels: Tensor) -> Tensor:

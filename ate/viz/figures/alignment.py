@@ -13,8 +13,8 @@ from ate.viz.style import BLUE, GREEN, INK, LOG, ORANGE, PINK, RED, SOFT, error_
 
 TERMS = {"loss": SOFT, "reconstruction": BLUE, "kl": ORANGE, "mmd": GREEN}
 TITLES = {
-    "precision": "Precision: share inside the pre-training manifold (as high as the null is good)",
-    "tail": "Tail: share where pre-training density is below its 1 % quantile (as low as the null is good)",
+    "precision": "Precision: share inside the pre-training manifold (good: as high as held-out)",
+    "tail": "Tail: share where pre-training density is below its 1 % quantile (good: as low as held-out)",
 }
 STAGES = {"pretrain": "Stage 1: pre-training VAE", "adapt": "Stage 2: adaptation VAE"}
 # Panel: its number, a title with the better direction, and its references: column, name, colour and mark.

@@ -4,6 +4,7 @@ import struct
 import zlib
 from base64 import b64encode
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,16 +13,20 @@ from plotly.subplots import make_subplots
 
 from ate.data.cameras import clips, short
 from ate.data.episodes import Episodes
+from ate.errors import InputError
 from ate.viz.style import finish
 
 MOMENTS = 6
 # Pixels of a picture's row, and around the strip.
 ROW, AROUND = 150, 70
+# Pixels of a line of text.
+LINE = 20
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def camera_strip(episodes: Episodes, index: int, moments: int = MOMENTS) -> go.Figure:
-    """What each camera saw of one episode, from its first to its last row.
+    """What each camera saw of one episode, from its first to its last row; in place of pictures that cannot be decoded,
+    which nothing else depends on, why.
 
     Args:
         episodes: a set with cameras (`ate.data.cameras.clips`).
@@ -29,10 +34,34 @@ def camera_strip(episodes: Episodes, index: int, moments: int = MOMENTS) -> go.F
         moments: columns.
     """
     shares = np.linspace(0, 1, moments).tolist()
-    shown = clips(episodes, index)
-    seconds = next(iter(shown.values())).seconds
-    pictures = {short(name): clip.frames(shares) for name, clip in shown.items()}
-    return picture_strip(pictures, [f"{share * seconds:.1f} s" for share in shares])
+    cameras = clips(episodes, index)
+    seconds = next(iter(cameras.values())).seconds
+    pictures: dict[str, NDArray[np.uint8]] = {}
+    reasons: list[str] = []
+    for name, clip in cameras.items():
+        try:
+            pictures[short(name)] = clip.frames(shares)
+        except InputError as error:
+            reasons += [f"{short(name)}: not shown, {error.got}", f"{error.where}: {error.fix}"]
+    if not pictures:
+        figure = (
+            finish(go.Figure(), AROUND + LINE * len(reasons)).update_xaxes(visible=False).update_yaxes(visible=False)
+        )
+    else:
+        figure = picture_strip(pictures, [f"{share * seconds:.1f} s" for share in shares])
+    return _with_reasons(figure, reasons)
+
+
+def _with_reasons(figure: go.Figure, reasons: Sequence[str]) -> go.Figure:
+    """The same figure with lines of text below it."""
+    below = LINE * len(reasons)
+    figure.update_layout(height=figure.layout.height + below, margin_b=(figure.layout.margin.b or 0) + below)
+    for line, reason in enumerate(reasons):
+        figure.add_annotation(
+            text=escape(reason), x=0, y=0, xref="paper", yref="paper", xanchor="left", yanchor="top", showarrow=False,
+            yshift=-LINE * line, align="left",
+        )  # fmt: skip
+    return figure
 
 
 def picture_strip(rows: dict[str, NDArray[np.uint8]], titles: Sequence[str]) -> go.Figure:

@@ -13,7 +13,7 @@ from ate.viz.figures.steer import facets, method_colors, titles
 from ate.viz.style import GRID, SOFT, faded, finish, signed, whiskers
 
 # How far the dots of single seeds stand below the mark of their method, in rows.
-BELOW = (0.16, 0.34)
+BELOW = (0.26, 0.42)
 # Pixels of a row, and of everything around the rows.
 ROW, AROUND = 50, 130
 

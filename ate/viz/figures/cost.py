@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from ate.experiments.export import tidy
 from ate.experiments.results import RunResult
-from ate.viz.figures.steer import method_colors
+from ate.viz.figures.steer import method_colors, method_names
 from ate.viz.style import BLUE, finish, tinted, whiskers
 
 
@@ -26,10 +26,11 @@ def cost(results: Sequence[RunResult]) -> go.Figure:
         mean=("seconds", "mean"), low=("seconds", "min"), high=("seconds", "max"),
         rollouts=("rollouts", "sum"), successes=("successes", "sum"),
     ).reset_index()  # fmt: skip
+    short_names = method_names(results)
     names = cells.method.tolist()
-    place: Any = names
+    place: Any = [short_names[name] for name in names]
     if varied:
-        place = [[_budget(row) for row in cells[varied].to_dict("records")], names]
+        place = [[_budget(row) for row in cells[varied].to_dict("records")], place]
     rolled = bool(cells.rollouts.sum())
     totals = [f"Training: {frame.seconds.sum():,.0f} s in all, {len(frame)} trainings"]
     totals += [f"Rollouts: {int(frame.rollouts.sum()):,} in all"] if rolled else []

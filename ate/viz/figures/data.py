@@ -194,7 +194,7 @@ def slot_map(embodiments: Sequence[Embodiment], names: Sequence[str] = ()) -> go
         )
     )  # fmt: skip
     figure.update_xaxes(
-        type="category", title="Slot of the unified vector (blue arm joint, yellow gripper, grey masked)"
+        type="category", title="Slot of the unified vector (blue: arm joint, orange: gripper, empty: masked)"
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return finish(figure, 120 + max(42, 16 * tallest + 14) * len(embodiments), margin={"t": 20})

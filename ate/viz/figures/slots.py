@@ -51,7 +51,9 @@ def slot_picture(
     figure.update_xaxes(
         range=[-0.5, COLUMNS - 0.5], dtick=1, showgrid=False, zeroline=False, showline=False, ticks="", title_text=None
     )
-    figure.update_xaxes(title_text="Slot within its row (filled: used by the robot, pale: masked)", row=len(titles))
+    figure.update_xaxes(
+        title_text="Slot within its row (strong colour: used by the robot, faint: masked)", row=len(titles)
+    )
     figure.update_yaxes(
         range=[ROWS - 0.5, -0.5], tickvals=list(range(ROWS)), ticktext=[str(COLUMNS * i) for i in range(ROWS)],
         showgrid=False, zeroline=False, showline=False, ticks="", title_text="First slot",

@@ -41,6 +41,14 @@ def method_colors(results: Sequence[RunResult]) -> dict[str, str]:
     return chosen
 
 
+def method_names(results: Sequence[RunResult]) -> dict[str, str]:
+    """A short name of each method: that of a cell without what all cells of the grid share, `"λ=1, share 0.5"`."""
+    cells = {result.method: result.method.split(", ") for result in results if _in_grid(result)}
+    shared = set.intersection(*map(set, cells.values())) if len(cells) > 1 else set()
+    short_names = {method: ", ".join(part for part in parts if part not in shared) for method, parts in cells.items()}
+    return {result.method: short_names.get(result.method) or result.method for result in results}
+
+
 def grid_colors(results: Sequence[RunResult]) -> dict[float, str]:
     """Colour of each value of the second axis of a grid."""
     axis = second_axis(results)
@@ -83,7 +91,7 @@ def titles(panels: Iterable[str]) -> list[str]:
 def loss_curves(results: Sequence[RunResult]) -> go.Figure:
     """Training loss against the unshifted target over steps: mean over seeds, band from lowest to highest seed."""
     panels = facets(results)
-    palette = method_colors(results)
+    palette, names = method_colors(results), method_names(results)
     figure = make_subplots(rows=1, cols=len(panels), subplot_titles=titles(panels))
     named: set[str] = set()
     for col, panel_results in enumerate(panels.values(), 1):
@@ -95,7 +103,7 @@ def loss_curves(results: Sequence[RunResult]) -> go.Figure:
             group = {"legendgroup": method, "row": 1, "col": col}
             add_band(figure, steps, curves.min(0), curves.max(0), palette[method], **group)
             figure.add_scatter(
-                x=steps, y=curves.mean(0), mode="lines", name=method, showlegend=method not in named, **group,
+                x=steps, y=curves.mean(0), mode="lines", name=names[method], showlegend=method not in named, **group,
                 line={"color": palette[method], "width": nested(place, len(methods))["line"]["width"]},
             )  # fmt: skip
             named.add(method)
@@ -123,7 +131,7 @@ def guidance_anatomy(results: Sequence[RunResult]) -> go.Figure:
     """Where along the noise levels guidance acts: RMS shift over RMS residual (log), and share of elements clamped."""
     guided = [result for result in results if result.meter and result.lam != 0]
     panels = facets(guided)
-    palette = method_colors(results)
+    palette, names = method_colors(results), method_names(results)
     columns = max(len(panels), 1)
     figure = make_subplots(
         rows=2, cols=columns, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.08
@@ -132,7 +140,7 @@ def guidance_anatomy(results: Sequence[RunResult]) -> go.Figure:
     for col, panel_results in enumerate(panels.values(), 1):
         methods = _methods(panel_results)
         for place, (method, runs) in enumerate(methods.items()):
-            style = {"name": method, "legendgroup": method, "mode": "lines+markers", "col": col,
+            style = {"name": names[method], "legendgroup": method, "mode": "lines+markers", "col": col,
                      "line_color": palette[method], **nested(place, len(methods))}  # fmt: skip
             if not len(_curves(runs, _middle, _middle, "meter")[0]):
                 continue
@@ -158,7 +166,7 @@ def _middle(row: Mapping[str, float]) -> float:
 def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
     """Mean absolute error of denoised chunks on held-out episodes, by joint and method, with 95 % intervals."""
     panels = {name: runs for name, runs in facets(results).items() if any(run.open_loop for run in runs)}
-    palette = method_colors(results)
+    palette, names = method_colors(results), method_names(results)
     figure = make_subplots(
         rows=max(len(panels), 1), cols=1, subplot_titles=titles(panels), shared_xaxes=True, vertical_spacing=0.12
     )
@@ -170,7 +178,7 @@ def open_loop_error(results: Sequence[RunResult]) -> go.Figure:
             joints = [joint for joint in tables[0] if all(joint in table for table in tables)]
             mean, low, high = np.array([joint_error([run for run in runs if run.open_loop], j) for j in joints]).T
             figure.add_bar(
-                x=[f"{short(joint)} ({UNITS[unit(joint)]})" for joint in joints], y=mean, name=method,
+                x=[f"{short(joint)} ({UNITS[unit(joint)]})" for joint in joints], y=mean, name=names[method],
                 legendgroup=method, showlegend=row == 1, marker={"color": palette[method]}, row=row, col=1,
                 error_y=whiskers(mean, low, high) if np.isfinite(low).all() else None,
             )  # fmt: skip

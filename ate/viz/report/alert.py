@@ -1,6 +1,6 @@
 """Alert: what makes the results of a run doubtful, as lines for the top of the report, notebooks and the console."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from ate.experiments.answer import ANSWER, WEAK_BASE
 from ate.experiments.answer import BLIND as BLIND_POLICY
 from ate.experiments.observability import BLIND
 from ate.runs.directory import INSPECTED, RunDirectory
-from ate.runs.origin import USED
+from ate.runs.origin import USED, sentences
 
 ACCEPTED, STALE, MIXED, BLINDED, BASE, SMOKE = "accepted", "stale", "mixed", "blind", "base", "smoke"
 # Settings in which sections of one run have to agree.
@@ -43,7 +43,7 @@ def alerts(run: RunDirectory) -> list[Alert]:
     cards, headlines, origin, stale = run.cards(), run.headlines(), run.origin, stale_sections(run)
     lines = []
     if origin is not None and origin.accepted:
-        lines.append(Alert(FAIL, ACCEPTED, "Accepted although the doctor calls it FAIL", tuple(origin.sentences)))
+        lines.append(Alert(FAIL, ACCEPTED, "Accepted although the doctor calls it FAIL", _brief(origin.accepted)))
     shown = [headline.get(ANSWER, {}) for key, headline in headlines.items() if key not in stale]
     doubts = {doubt for answer in shown for doubt in answer.get("doubts", ())}
     if WEAK_BASE in doubts:
@@ -64,6 +64,18 @@ def alerts(run: RunDirectory) -> list[Alert]:
     if any(config.get("profile") == "smoke" for config in configs.values()):
         lines.append(TINY)
     return lines
+
+
+def _brief(accepted: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """A sentence for each set and code of accepted findings: the first, and how many there are like it."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in accepted:
+        groups.setdefault((row["set"], row["code"]), []).append(row)
+    lines = []
+    for first, *others in groups.values():
+        subject = f"{first['subject']}{f' and {len(others)} more' if others else ''}"
+        lines += sentences([{**first, "subject": subject}])
+    return tuple(lines)
 
 
 def stale_sections(run: RunDirectory) -> dict[str, str]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ate.align.alignment import Alignment
+from ate.align.config import AlignConfig
 from ate.align.divergences import kl
 from ate.align.evaluate.activity import kl_per_dimension
 from ate.align.evaluate.correspondence import Correspondence
@@ -66,6 +67,11 @@ def latent_map_pictures(
         )
         for name, method in methods.items()
     ]
+
+
+def alignment_name(config: AlignConfig) -> str:
+    """What an alignment compares, where several stand next to each other: `"by joints"`, `"by tool motion"`."""
+    return "by tool motion" if config.columns == "tool" else "by joints"
 
 
 def alignment_judgements(judged: Mapping[str, tuple[Scorecard, Correspondence]]) -> list[dict[str, object]]:

@@ -81,8 +81,8 @@ FIGURES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "slot_picture": Words(
         "{robot} in RDT's 128 slots",
-        "Filled cells are used, pale ones are masked. An arm of six joints fills slots 0 to 5 if it is the right one, "
-        "50 to 55 if it is the left one; its gripper takes slot 10 or 60.",
+        "Cells of strong colour are used, faint ones masked. An arm of six joints fills slots 0 to 5 if it is the "
+        "right one, 50 to 55 if it is the left one; its gripper takes slot 10 or 60.",
     ),
     "training_curves": Words(
         "Training of both stages",
@@ -190,7 +190,8 @@ TABLES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "scorecard": Words(
         "Where the latents lie",
-        "One row for each measure. A value between the two ends of chance is what held-out pre-training chunks have.",
+        "One row for each measure. The reference is what held-out pre-training chunks have, and of a translation what "
+        "another chunk would give.",
     ),
     "correspondence": Words(
         "What neighbours have in common",
@@ -199,8 +200,8 @@ TABLES: Final[Mapping[str, Words]] = MappingProxyType({
     ),
     "table": Words(
         "Methods",
-        "One row for each policy and method. Points are success minus that of direct fine-tuning; where their interval "
-        "holds zero, nothing is settled.",
+        "One row for each policy and method. Differences are to direct fine-tuning; where their interval holds zero, "
+        "nothing is settled.",
     ),
     "base_policies": Words(
         "Base policies on their own robots",

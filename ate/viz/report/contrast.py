@@ -150,7 +150,7 @@ def show_contrast(study: Study, results: Sequence[RunResult], section: Section) 
         return
     counts = ", ".join(f"{run.method} {sum(run.success)}" for run in (pair.direct, pair.best))
     changed = "" if all(done.faithful for done in replays) else " Trained again, they are NOT what was kept."
-    title = f"{pair.direct.method} and {pair.best.method} from one start"
+    title = f"{pair.direct.method.capitalize()} and {pair.best.method} from one start"
     seed = int(parts[0].rollouts.seeds[pair.index])
     caption = (
         f"Training seed {pair.best.seed}, start {seed}, {pair.best.demonstrations} demonstrations. Of "

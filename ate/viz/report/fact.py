@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ate.data.doctor.report import FAIL, LEVELS, PASS, WARN
-from ate.experiments.methods import GUIDED, RETARGET, TOOL_SPACE
+from ate.experiments.answer import WEAK_BASE
+from ate.experiments.methods import DIRECT, GUIDED, RETARGET, TOOL_SPACE
+from ate.experiments.stats.comparisons import Verdict
+from ate.runs.origin import Origin
 
 # The level of a fact that nothing says anything about.
 UNKNOWN = ""
@@ -36,19 +39,27 @@ class Fact(NamedTuple):
     level: str
 
 
-def facts(headlines: Mapping[str, Mapping[str, Any]], answer: Mapping[str, Any] | None) -> list[Fact]:
+def facts(
+    headlines: Mapping[str, Mapping[str, Any]], answer: Mapping[str, Any] | None, origin: Origin | None = None
+) -> list[Fact]:
     """Whether the data are sound, whether the robot is inside the pre-training distribution, and which method is best.
 
     Args:
         headlines: of a run, by section.
         answer: `ate.experiments.answer.Answer.to_tree`, where there is one.
+        origin: of the run: what the doctor found before training, for runs without notebook 01.
     """
-    return [_data(headlines.get("01", {})), _inside(headlines.get("02", {})), _method(answer)]
+    return [_data(headlines.get("01", {}), origin), _inside(headlines.get("02", {})), _method(answer)]
 
 
-def _data(headline: Mapping[str, Any]) -> Fact:
+def _data(headline: Mapping[str, Any], origin: Origin | None) -> Fact:
     question = "Are the data sound?"
     findings = _rows(headline, "findings")
+    if not findings and origin is not None and origin.failed:
+        codes = ", ".join(dict.fromkeys(str(row["code"]) for row in origin.failed))
+        return Fact("data", question, "no", f"FAIL, accepted: {codes}", FAIL)
+    if not findings and origin is not None and origin.examined:
+        return Fact("data", question, "no FAIL", "warnings: notebook 01 or ate doctor", PASS)
     if not findings:
         return Fact("data", question, NOT_RUN, "notebook 01 or ate doctor", UNKNOWN)
     count = {level: sum(row["level"] == level for row in findings) for level in LEVELS}
@@ -76,10 +87,14 @@ def _method(answer: Mapping[str, Any] | None) -> Fact:
     question = "Which method?"
     if answer is None:
         return Fact("method", question, NOT_RUN, "notebook 03 or ate compare", UNKNOWN)
-    helps = answer["light"] == "helps"
-    level = {"helps": PASS, "hurts": FAIL}.get(answer["light"], WARN)
-    more = f"needs {NEEDS[answer['method']]}" if answer["method"] in NEEDS else answer["settle"]
-    return Fact("method", question, answer["method"] if helps else f"{answer['method']} did best", more, level)
+    method, light = answer["method"], answer["light"]
+    level = {Verdict.HELPS: PASS, Verdict.HURTS: FAIL}.get(light, WARN)
+    if light == Verdict.HURTS:
+        return Fact("method", question, DIRECT, f"{method}, the best of the others, hurts", level)
+    if WEAK_BASE in answer.get("doubts", ()):
+        return Fact("method", question, "cannot be judged", "the base policy fails on its own robots", level)
+    more = f"needs {NEEDS[method]}" if method in NEEDS else answer["settle"]
+    return Fact("method", question, method if light == Verdict.HELPS else f"not settled, {method} leads", more, level)
 
 
 def _rows(headline: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

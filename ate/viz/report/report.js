@@ -2,6 +2,26 @@
 const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["sendDataToCloud", "lasso2d", "select2d"] };
 
 const FIRST = 400;
+// Narrower than this, panels stand below each other, each of this height.
+const NARROW = 600, PANEL = 330;
+
+// Panels next to each other, below each other; their titles are the first notes that are placed on the page.
+function stack(layout) {
+  const names = Object.keys(layout).filter((name) => /^xaxis\d*$/.test(name));
+  const axes = names.map((name) => [layout[name], layout[name.replace("x", "y")]]);
+  const rows = new Set(axes.map(([, y]) => String(y?.domain)));
+  if (axes.length < 2 || rows.size > 1) return false;
+  const gap = 0.14, height = (1 - gap * (axes.length - 1)) / axes.length;
+  const heads = (layout.annotations || []).filter((note) => note.xref === "paper" && note.yref === "paper");
+  axes.forEach(([x, y], place) => {
+    const top = 1 - place * (height + gap);
+    Object.assign(x, { domain: [0, 1] });
+    Object.assign(y, { domain: [top - height, top], showticklabels: true, title: { text: "" } });
+    if (heads[place]) Object.assign(heads[place], { x: 0.5, y: top });
+  });
+  Object.assign(layout, { height: PANEL * axes.length, margin: { ...layout.margin, l: 8, r: 8 } });
+  return true;
+}
 
 async function unpacked(element) {
   const bytes = Uint8Array.from(atob(element.textContent.trim()), (sign) => sign.charCodeAt(0));
@@ -18,6 +38,7 @@ async function draw(plot) {
   // The first screen holds the answer's figure with everything around it.
   if (plot.closest("[data-answer]")) {
     figure.layout.height = Math.min(figure.layout.height || FIRST, FIRST);
+    plot.classList.toggle("stacked", window.innerWidth < NARROW && stack(figure.layout));
     figure.layout.margin = { ...figure.layout.margin, t: 32, b: 50 };
   }
   await Plotly.newPlot(plot, figure.data, figure.layout, config);

@@ -72,6 +72,8 @@ ORDER = {
     "01": 5,
 }
 ANSWERING = ("success", "open_loop_error")
+# Figures of a section that are not folded.
+SHOWN = 2
 LABELS = {"03": "Policy", "04": "Ablation", "02": "Alignment", "01": "Data"}
 # Parts of a card, in the order in which they are shown.
 CARD = {
@@ -99,6 +101,8 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
     concluded = [s for s in sections if "bottom_line" in headlines.get(s["key"], {})]
     shown = [_answering(s["figures"]) for s in ([answered] if answered else concluded) if s["figures"]]
     answer = headlines[answered["key"]][ANSWER] if answered else None
+    for section in sections:
+        section["folded"] = list(dict.fromkeys(item["title"].split(":")[0] for item in section["figures"][SHOWN:]))
     return {
         "name": run.path.name,
         "alerts": alerts(run),
@@ -112,7 +116,7 @@ def _run(run: RunDirectory, prefix: str) -> dict[str, Any]:
         "answer": answer,
         "bottom_lines": [headlines[section["key"]]["bottom_line"] for section in concluded],
         "answers": shown,
-        "facts": facts(headlines, answer),
+        "facts": facts(headlines, answer, run.origin),
         "sections": sections,
     }
 
@@ -138,6 +142,7 @@ def _section(
 ) -> dict[str, Any]:
     tables = {n: v for n, v in headline.items() if isinstance(v, Mapping) and {"columns", "rows"} <= set(v)}
     verdict = headline.get("verdict", [])
+    own = [figure for figure in figures if figure["name"].startswith(f"{key}_")]
     numbers = _numbers({n: v for n, v in headline.items() if n not in {*tables, *SENTENCES}})
     long = [f"{name.capitalize()}: {value}" for name, value in numbers if isinstance(value, str) and len(value) > LINE]
     return {
@@ -147,11 +152,7 @@ def _section(
         "verdict": [*([verdict] if isinstance(verdict, str) else verdict), *long],
         "numbers": [(name, value) for name, value in numbers if not (isinstance(value, str) and len(value) > LINE)],
         "tables": [{**content, **_words(name)} for name, content in tables.items()],
-        "figures": [
-            {**figure, "id": f"{prefix}-{figure['name']}", **_content(figure)}
-            for figure in figures
-            if figure["name"].startswith(f"{key}_")
-        ],
+        "figures": [{**figure, "id": f"{prefix}-{figure['name']}", **_content(figure)} for figure in own],
         "accepted": card.get("accepted", []),
         "card": _card(card),
         "command": card.get("command"),
@@ -172,12 +173,18 @@ def _words(name: str) -> dict[str, str]:
 
 def _card(card: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """A run card as titled groups of names and values, in full, because settings must be repeated exactly."""
-    groups = [
-        (title, [(n, ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v)) for n, v in card[key].items()])
-        for key, title in CARD.items()
-        if card.get(key)
-    ]
+    groups: list[tuple[str, list[tuple[str, str]]]] = []
+    for title, values in ((title, card[key]) for key, title in CARD.items() if card.get(key)):
+        nested = {name: value for name, value in values.items() if isinstance(value, Mapping)}
+        groups.append((title, _lines({name: value for name, value in values.items() if name not in nested})))
+        groups += [(f"{title}: {name}", _lines(value)) for name, value in nested.items()]
     return [*groups, ("Written", [("at", str(card["written"]))])] if "written" in card else groups
+
+
+def _lines(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names with their values as text; what is empty is left out."""
+    texts = {n: ", ".join(map(str, v)) if isinstance(v, (list, tuple)) else str(v) for n, v in values.items()}
+    return [(name, text) for name, text in texts.items() if text]
 
 
 def _numbers(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -14,7 +14,7 @@ COLORS = {FAIL: ("#8a1c00", "#f9d5c9"), WARN: ("#7a5200", "#fbebcb"), PASS: ("#0
 OTHER = ("#555555", "#eeeeee")
 # Column names of results files, in words.
 NAMES = {
-    "null": "by chance", "null_low": "by chance, from", "null_high": "by chance, to", "in_verdict": "in the verdict",
+    "null": "reference", "null_low": "reference, from", "null_high": "reference, to", "in_verdict": "in the verdict",
     "p_chance": "p, chance", "same_time": "same time elsewhere", "p_same_time": "p, same time",
     "same_episode": "same episode", "p_same_episode": "p, same episode", "pretrain": "pre-training",
     "pretrain_low": "pre-training, from", "pretrain_high": "pre-training, to", "oracle": "best possible",

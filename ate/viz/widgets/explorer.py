@@ -22,6 +22,7 @@ from ate.viz.report.motion import chunk_html, walk_html
 from ate.viz.widgets.figure import FigureWidget, Point
 
 PCA, UMAP = "PCA", "UMAP, joint fit"
+HELP = "Click a point to see its chunk. Draw around points to see a summary of them."
 
 
 def selection_rows(latent_map: LatentMap, points: Sequence[int]) -> list[dict[str, Any]]:
@@ -113,10 +114,10 @@ class Explorer:
             [head, self.figure, self.errors, self.summary, self.chunk, self.motion, walks, self.walk]
         )
         self.box.add_class("ate-explorer")
-        self._say("Click a point to see its chunk. Draw around points to see a summary of them.")
+        self._say(HELP)
         self._guarded(self._show)()
         if umap:
-            self._say("UMAP is being computed; the PCA is ready.")
+            self._say(f"{HELP} A UMAP is being computed.")
             thread = ThreadPoolExecutor(1)
             thread.submit(projected, latent_map, "umap", seed, cache).add_done_callback(self._add_umap)
             thread.shutdown(wait=False)
@@ -163,6 +164,7 @@ class Explorer:
 
     def _redraw(self, _: Any = None) -> None:
         name = self.map.value
+        self._say(HELP)
         self.figure.figure = latent_maps(self.latent_map, self._planes[name], name, self.note)
         titles = [f"{axis}.title.text" for axis in ("xaxis", "xaxis2", "yaxis")]
         self.figure.refresh(["x", "y", "z", "contours.start", "contours.end"], titles)
@@ -202,4 +204,4 @@ class Explorer:
             return
         self._planes[UMAP] = computed.result()
         self.map.options = list(self._planes)
-        self._say("UMAP is ready: select it as the map.")
+        self._say(f"{HELP} UMAP is ready: select it as the map.")

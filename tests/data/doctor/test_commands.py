@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from ate.cli.doctor import doctor
@@ -30,6 +31,7 @@ def test_clean_passes() -> None:
     assert "50 episodes came in, 50 kept" in result.output
 
 
+@pytest.mark.slow
 def test_folder_of_robots_gives_one_report_each() -> None:
     result = CliRunner().invoke(doctor, [str(DATA / "place/adapt"), "--all"])
     assert result.output.count("PASS: 0 FAIL") == 2

@@ -49,6 +49,7 @@ BASE = np.array([-0.5, 0, 0])
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("robot", ["ur5e", "gen3"])
+@pytest.mark.slow
 def test_shipped_sets_raise_no_alarm(task, robot):
     assert [f.level for f in found(load(DATA / task / "adapt" / robot), task)] == [PASS]
     # And neither do five demonstrations.
@@ -58,6 +59,7 @@ def test_shipped_sets_raise_no_alarm(task, robot):
 
 @pytest.mark.parametrize("robot", ["ur5e", "gen3"])
 @pytest.mark.parametrize("angles", [(0, np.pi / 2, 0), (-np.pi / 2, 0, 0), (np.pi, 0, 0), (0.3, np.pi / 2, 0.2)])
+@pytest.mark.slow
 def test_a_turned_tool_is_named_with_the_turn_that_mends_it(tmp_path, robot, angles):
     wrong = Rotation.from_euler("xyz", angles)
     episodes = planted(tmp_path, f"lift/adapt/{robot}", lambda p, r: (p + BASE, r * wrong))
@@ -84,6 +86,7 @@ def test_a_shifted_base_is_named_with_the_base_that_mends_it(tmp_path, shift, le
     assert np.allclose(numbers(finding.fix, "base")[:3], -np.array(shift), atol=0.02)
 
 
+@pytest.mark.slow
 def test_an_inverted_gripper_is_named(tmp_path):
     def fault(index, arrays, attributes):
         for name in ("qpos", "action"):

@@ -85,6 +85,7 @@ def _coded(report: Report, code: str) -> list[Finding]:
         (commands_turned, "relation.opposite", FAIL, {"shoulder_lift_joint"}, "correlation"),
     ],
 )
+@pytest.mark.slow
 def test_named(
     fault: Callable[..., None], code: str, level: str, joints: set[str], numbers: str, tmp_path: Path
 ) -> None:
@@ -93,18 +94,21 @@ def test_named(
     assert all(numbers in finding.got and finding.fix for finding in found), found
 
 
+@pytest.mark.slow
 def test_commands_in_another_unit(tmp_path: Path) -> None:
     found = _wrong(examine(copy(UR5E, tmp_path, commands_in_degrees)), "relation")
     assert len(found) >= 5
     assert all(finding.level == FAIL and finding.code == "relation.degrees" for finding in found)
 
 
+@pytest.mark.slow
 def test_deltas_are_no_targets(tmp_path: Path) -> None:
     found = _wrong(examine(copy(UR5E, tmp_path, deltas)), "relation")
     assert len(found) >= 5
     assert {finding.code for finding in found} == {"relation.delta"}
 
 
+@pytest.mark.slow
 def test_offset_at_rest(tmp_path: Path) -> None:
     found = _coded(examine(copy(UR5E, tmp_path, offset)), "relation.offset")
     assert "shoulder_lift_joint" in {finding.joint for finding in found}
@@ -167,6 +171,7 @@ def _degrees(index: int, arrays: Arrays, attributes: Attributes) -> None:
 
 
 @pytest.mark.parametrize("fault", [_turned, _inverted, _half, _degrees])
+@pytest.mark.slow
 def test_one_odd_episode_heads_the_triage(fault: Callable[..., None], tmp_path: Path) -> None:
     report = examine(copy(UR5E, tmp_path, _only(6, fault)))
     assert report.triage[0].episode == "episode_0006"
@@ -174,12 +179,14 @@ def test_one_odd_episode_heads_the_triage(fault: Callable[..., None], tmp_path: 
     assert {name for f in report.findings if f.level != PASS for name in f.episodes} >= {"episode_0006"}
 
 
+@pytest.mark.slow
 def test_units_of_one_episode(tmp_path: Path) -> None:
     found = _wrong(examine(copy(UR5E, tmp_path, _only(6, _degrees))), "units")
     assert len(found) == 6
     assert all(f.episodes == ("episode_0006",) and f.code == "units.degrees" for f in found), found
 
 
+@pytest.mark.slow
 def test_copy_but_for_rounding(tmp_path: Path) -> None:
     def fault(index: int, arrays: Arrays, attributes: Attributes) -> None:
         arrays["action"] = arrays["qpos"].round(4)

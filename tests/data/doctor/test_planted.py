@@ -148,6 +148,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Report]:
 
 
 @pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.slow
 def test_found(name: str, tmp_path: Path, clean: Callable[[str], Report]) -> None:
     planted = PLANTED[name]
     against = DATA / planted.against if planted.against else None
@@ -163,6 +164,7 @@ def test_found(name: str, tmp_path: Path, clean: Callable[[str], Report]) -> Non
     assert not _wrong(clean(planted.against), found[0].check)
 
 
+@pytest.mark.slow
 def test_nan_names_row_and_file(tmp_path: Path) -> None:
     report = examine(copy(UR5E, tmp_path, nan))
     (finding,) = _wrong(report, "values")
@@ -175,6 +177,7 @@ def test_nan_names_row_and_file(tmp_path: Path) -> None:
     assert report.of("units")
 
 
+@pytest.mark.slow
 def test_lag_is_measured(tmp_path: Path) -> None:
     """The same shift on one joint alone names that joint."""
 
@@ -186,6 +189,7 @@ def test_lag_is_measured(tmp_path: Path) -> None:
     assert {finding.joint for finding in _wrong(report, "lag")} == {"shoulder_lift_joint"}
 
 
+@pytest.mark.slow
 def test_left_and_right_swapped(tmp_path: Path) -> None:
     """A swap is only seen against a set that is right: both arms are within their limits either way."""
     arms = ("lift/adapt/ur5e", "lift/pretrain/xarm6")
@@ -200,6 +204,7 @@ def test_left_and_right_swapped(tmp_path: Path) -> None:
     assert not _wrong(examine(two_arms(tmp_path / "again", *arms), against=clean), "against order")
 
 
+@pytest.mark.slow
 def test_sign_flip_between_sets(tmp_path: Path) -> None:
     def fault(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
         arrays["qpos"][:, 1] *= -1
@@ -211,6 +216,7 @@ def test_sign_flip_between_sets(tmp_path: Path) -> None:
     assert "negate shoulder_lift_joint" in found[0].fix
 
 
+@pytest.mark.slow
 def test_quaternion_sign_flip(tmp_path: Path) -> None:
     def fault(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
         if index == 7:
@@ -222,6 +228,7 @@ def test_quaternion_sign_flip(tmp_path: Path) -> None:
     assert "columns 3–6" in found[0].subject
 
 
+@pytest.mark.slow
 def test_raw_ticks(tmp_path: Path) -> None:
     def fault(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
         attributes["robot"] = "homemade"
@@ -234,6 +241,7 @@ def test_raw_ticks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1e305, 1e20])
+@pytest.mark.slow
 def test_absurd_magnitudes(size: float, tmp_path: Path) -> None:
     def fault(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
         arrays["qpos"] = arrays["qpos"].astype(np.float64)
@@ -246,6 +254,7 @@ def test_absurd_magnitudes(size: float, tmp_path: Path) -> None:
     assert found[0].episodes == ("episode_0002",)
 
 
+@pytest.mark.slow
 def test_copies_of_an_episode(tmp_path: Path) -> None:
     kept: Arrays = {}
 
@@ -269,6 +278,7 @@ def test_mask_without_slot_50() -> None:
 
 
 @pytest.mark.parametrize(("name", "joint"), [("place/adapt/gen3", 2), ("push/adapt/ur5e", 5)])
+@pytest.mark.slow
 def test_sign_of_a_joint_that_hardly_moves(name: str, joint: int, tmp_path: Path) -> None:
     """A joint near π that is negated is as well a full turn off: either is told, with the joint."""
 
@@ -279,6 +289,7 @@ def test_sign_of_a_joint_that_hardly_moves(name: str, joint: int, tmp_path: Path
     assert [finding.joint for finding in _wrong(report, "against sign")] == [report.joint_names[joint]]
 
 
+@pytest.mark.slow
 def test_joint_frozen_in_every_episode(tmp_path: Path) -> None:
     def fault(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
         arrays["qpos"][:, 2] = arrays["qpos"][0, 2]
@@ -287,6 +298,7 @@ def test_joint_frozen_in_every_episode(tmp_path: Path) -> None:
     assert (found.level, found.code, found.joint) == (FAIL, "constants.frozen", "elbow_joint")
 
 
+@pytest.mark.slow
 def test_columns_swapped(tmp_path: Path) -> None:
     def fault(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
         for key in ("qpos", "action"):

@@ -159,6 +159,7 @@ def repeated(rows: int) -> Callable[..., None]:
     ],
 )
 @pytest.mark.parametrize("source", ["qpos", "action"])
+@pytest.mark.slow
 def test_rows_of_zeros(fault: Callable[..., None], code: str, got: str, source: str, tmp_path: Path) -> None:
     def planted(index: int, arrays: Arrays, attributes: Attributes) -> None:
         attributes["robot"] = ""

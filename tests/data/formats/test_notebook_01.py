@@ -1,6 +1,8 @@
 """Every layout goes the whole way: read, examined, converted, and through notebook 01."""
 
+import json
 import os
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -13,6 +15,9 @@ from ate.data.doctor.examination import examine
 from ate.data.loading import DataSet
 from ate.experiments.settings import ROOT
 from ate.runs.directory import RunDirectory
+from ate.viz.figures.camera import MOMENTS
+from tests.data import test_cameras
+from tests.data.formats.conftest import STEPS
 from tests.data.formats.makers import all_sets
 from tests.data.formats.variants import VARIANTS
 
@@ -24,6 +29,7 @@ EVERY_WAY = pytest.mark.parametrize(("layout", "maker", "asked"), WAYS, ids=[mak
 
 
 @EVERY_WAY
+@pytest.mark.slow
 def test_doctor_has_no_fail_and_neither_has_it_after_convert(layout, maker, asked, tmp_path, smooth):
     source = DataSet(str(maker(tmp_path / "set")), layout=asked or "")
     report = examine(source)
@@ -43,20 +49,39 @@ def parameters(tmp_path, maker, asked):
     return {"profile": "smoke", **given, **({"layout": asked} if asked else {})}
 
 
+def taken_through(given):
+    """The run folder after all cells of notebook 01."""
+    notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOKS["01"], as_version=4)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    namespace: dict[str, object] = dict(given)
+    for source in cells[1:]:
+        exec(source, namespace)
+    return RunDirectory(Path(given["run"]))
+
+
 @pytest.mark.slow
 @EVERY_WAY
 def test_the_cells_of_notebook_01_run(layout, maker, asked, tmp_path, smooth, monkeypatch, capsys):
     """In this process, as `ate run` has them executed in a kernel; figures and headline are those of the report."""
     monkeypatch.setenv("ATE_BATCH", "1")
-    notebook = nbformat.read(ROOT / "notebooks" / NOTEBOOKS["01"], as_version=4)
-    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    namespace: dict[str, object] = dict(parameters(tmp_path, maker, asked))
-    for source in cells[1:]:
-        exec(source, namespace)
-    run = RunDirectory(tmp_path / "run")
+    run = taken_through(parameters(tmp_path, maker, asked))
     headline = run.headlines()["01"]
     assert headline["episodes"] == 4 and headline["doctor"]["level"] != "FAIL"
     assert len(run.figures()) >= 7 and run.cards()["01"]["hashes"]
+
+
+@pytest.mark.parametrize("kind", ["lerobot_v3", "robomimic"])
+def test_notebook_01_shows_what_the_cameras_saw(kind, tmp_path, smooth, monkeypatch, capsys):
+    monkeypatch.setenv("ATE_BATCH", "1")
+    monkeypatch.setattr(test_cameras, "LENGTHS", (STEPS, STEPS))
+
+    def maker(folder):
+        test_cameras.STORED[kind](folder)
+        return folder
+
+    figures = taken_through(parameters(tmp_path, maker, "")).figures()
+    (strip,) = [kept for kept in figures if kept["title"].startswith("What the cameras saw")]
+    assert len(json.loads(strip["figure"])["data"]) == MOMENTS
 
 
 @pytest.mark.kernel

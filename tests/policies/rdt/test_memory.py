@@ -58,6 +58,7 @@ def test_bad_questions_are_refused():
     assert refused(lambda: memory_need(TINY, 0)).where == "batch"
 
 
+@pytest.mark.slow
 def test_lora_starts_as_the_policy_trains_little_and_is_guided():
     policy, (inputs, a0, noise) = runner(), batch()
     t = torch.tensor([5, 400, 950])

@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from ate.align.released.weights import export_released
-from ate.align.vae import InfoVAE, VAEConfig
+from ate.align.vae import InfoVAE
+from ate.align.vae_config import VAEConfig
 from ate.errors import InputError
 from ate.policies.rdt import RDT, Runner, guidance_of, load
 from ate.robots import profile

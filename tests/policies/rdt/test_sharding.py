@@ -74,6 +74,7 @@ def test_the_preflight_tells_what_sharding_gives():
     assert refused(lambda: one.divided(0)).where == "processes"
 
 
+@pytest.mark.slow
 def test_a_policy_too_large_for_one_process_is_told_how_many_fit():
     need = memory_need(replace(TINY, depth=12), precision="float32")
     available = int(need.divided(4).total / 0.9) + 1

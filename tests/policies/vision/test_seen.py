@@ -86,6 +86,16 @@ def test_words_and_pictures_both_count_in_what_is_seen():
     assert eyes.digest != wrong.digest and eyes.digest != eyes.changed(cameras=("wrist",)).digest
 
 
+def test_rows_between_two_looks_show_what_the_last_one_saw_and_where_the_tool_is_now(pair, eyes):
+    episodes, seen = pair
+    whole, few = (each.extra(1, "state") for each in (seen, see(episodes, eyes, every=3)))
+    np.testing.assert_allclose(few[::3], whole[::3], atol=1e-6)
+    np.testing.assert_array_equal(few[:, 9:17], few[np.arange(len(few)) // 3 * 3, 9:17])
+    np.testing.assert_allclose(few[:, :9], whole[:, :9], atol=1e-6)
+    np.testing.assert_allclose(few[:, 17:20], few[:, 9:12] - few[:, :3], atol=1e-6)
+    assert seen_by(see(episodes, eyes, every=3)) == f"{eyes.digest}-3"
+
+
 def test_another_robot_in_the_pictures_changes_what_is_seen_but_not_the_joints(pair, eyes):
     episodes, seen = pair
     moved = retarget([episodes], "ur5e")

@@ -84,6 +84,7 @@ def test_a_sentence_without_a_vector_is_refused_with_the_way_out(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_a_model_in_a_folder_gives_sentences_of_ones_own_their_vectors(tmp_path):
     transformers = pytest.importorskip("transformers")
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "fold", "the", "towel", "wipe", "table"]

@@ -1,0 +1,168 @@
+"""Adapting policies that see pictures to a robot that they never saw, by methods (docs/vision.md).
+
+python -m benchmarks.adaptation [--run runs/adaptation] [--task lift place] [--robot ur5e gen3] [--demonstrations 5 25]
+    [--parameterization sample] [--seeds 6] [--rollouts 100] [--methods …]
+python -m benchmarks.adaptation --bases [--task …] [--parameterization sample flow_noise_at_1]
+
+Every study is one task, robot and number of demonstrations. Data are drawn and seen once, by the shipped encoder; base
+policies are trained once a task; every cell is kept, so that a stopped run goes on with the same command. Methods that
+replay episodes of other robots show these robots in the pictures, or, redrawn, the new one. Without demonstrations the
+methods are those that need none. `--bases`: the base policies on their own robots alone.
+"""
+
+import argparse
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from ate.data.loading import load, load_sets
+from ate.experiments.methods import DIRECT, GUIDED, RETARGET, TOOL_SPACE, UNTRAINED, MethodSpec, evidence
+from ate.experiments.results import RunResult
+from ate.experiments.settings import SHIPPED, settings
+from ate.experiments.sight import encoder_in
+from ate.experiments.stats.comparisons import Difference, differences, summarise
+from ate.experiments.stats.pooling import Pooled, pooled
+from ate.experiments.study import Study, prepare
+from ate.policies.noise import PARAMETERIZATIONS, in_words
+from ate.policies.vision import Eyes
+from ate.policies.vision.seen import see, write
+from ate.runs.directory import RunDirectory
+from ate.runs.tables import table_text
+from ate.sim.demos import ADAPT
+from ate.steer.retargeting import retarget
+
+# A step of guidance to a step of the same rows without it, of seconds that cells keep (`RunResult.seconds`).
+DEARER = 2.8
+REDRAWN, LONGER, UNTRANSLATED = ", redrawn", f"{DIRECT}, {DEARER} times the steps", "untranslated"
+KEPT = (DIRECT, RETARGET, GUIDED, TOOL_SPACE, UNTRAINED, UNTRANSLATED)
+NAMES = (DIRECT, LONGER, RETARGET, RETARGET + REDRAWN, GUIDED, GUIDED + REDRAWN, TOOL_SPACE, UNTRAINED, UNTRANSLATED)
+# What is asked besides each method against direct.
+ASKED = (
+    (GUIDED, LONGER), (GUIDED, RETARGET), (GUIDED, UNTRAINED), (RETARGET, UNTRANSLATED), (TOOL_SPACE, GUIDED),
+    (RETARGET + REDRAWN, RETARGET), (GUIDED + REDRAWN, GUIDED), (GUIDED + REDRAWN, RETARGET + REDRAWN),
+)  # fmt: skip
+
+
+def seen(run: Path, task: str, robot: str) -> tuple[Path, Path, Path]:
+    """Folders of the other robots' episodes as they are seen, of the same with the new robot, and of its own."""
+    eyes = Eyes(encoder_in(), task)
+    old, new, own = (run / "seen" / name for name in (task, f"{task}-as-{robot}", f"{task}-adapt/{robot}"))
+    if not own.exists():
+        write(see(load(SHIPPED / task / "adapt" / robot), eyes), eyes, own)
+    raw = load_sets(SHIPPED / task / "pretrain")
+    for episodes in raw:
+        if not (old / episodes.robot).exists():
+            write(see(episodes, eyes), eyes, old / episodes.robot)
+    missing = [episodes for episodes in raw if not (new / episodes.robot).exists()]
+    moved = retarget(raw, robot, joint_names=load(own).joint_names) if missing else None
+    for episodes in missing:
+        write(see(episodes, eyes, moved), eyes, new / episodes.robot)
+    return old, new, own
+
+
+def study_of(run: Path, task: str, robot: str, given: Mapping[str, Any]) -> Study:
+    """The study of a task and robot; policies that another robot's study has pre-trained are taken from there."""
+    folder = run / f"{task}-{robot}"
+    RunDirectory(folder).create()
+    for other in sorted(run.glob(f"{task}-*/policies")):
+        if other.parent != folder:
+            shutil.copytree(other, folder / "policies", dirs_exist_ok=True)
+    old, _, own = seen(run, task, robot)
+    return prepare(settings({
+        "profile": "vision", "run": str(folder), "pretrain": str(old), "adapt": str(own), "workers": 1,
+        "executor": "here", **given,
+    }))  # fmt: skip
+
+
+def compared(study: Study, names: Sequence[str]) -> list[RunResult]:
+    """Results of the methods that are asked for."""
+    steps, demonstrations = study.settings.steps, study.settings.demonstrations
+    known = evidence(demonstrations)
+    results = study.compare([method for method in known if method.name in KEPT and method.name in names])
+    if LONGER in names and demonstrations:
+        longer = replace(study, settings=replace(study.settings, steps=round(DEARER * steps)))
+        # Its name says how long; what is compared has to be of one length.
+        results += [replace(result, steps=steps) for result in longer.compare([MethodSpec(LONGER)])]
+    redrawn = [replace(method, name=method.name + REDRAWN) for method in known if method.name + REDRAWN in names]
+    if redrawn:
+        results += replace(study, settings=replace(study.settings, redrawn=True)).compare(redrawn)
+    return sorted(results, key=lambda result: NAMES.index(result.method))
+
+
+def rows(results: Mapping[str, Sequence[RunResult]]) -> list[dict[str, Any]]:
+    """A row a study and method; intervals are over seeds and starts, verdicts pay for the study's methods (Holm)."""
+    out = []
+    for name, own in results.items():
+        to_direct = {row.method: row for row in differences(own)}
+        for summary in summarise(own):
+            row = to_direct.get(summary.method)
+            out.append({
+                "study": name, "method": summary.method, "success %": f"{100 * summary.rate:.1f}",
+                "seeds": " ".join(f"{100 * rate:.0f}" for rate in summary.by_seed),
+                "to direct": "" if row is None else points(row),
+                "verdict": "" if row is None else str(row.verdict),
+            })  # fmt: skip
+    return out
+
+
+def pooled_rows(studies: Mapping[str, Sequence[RunResult]]) -> list[dict[str, Any]]:
+    """A row a question over the studies that have both methods; verdicts pay for all questions (Bonferroni)."""
+    has = {name: {result.method for result in own} for name, own in studies.items()}
+    pairs = [(name, DIRECT) for name in NAMES[1:]] + list(ASKED)
+    pairs = [pair for pair in pairs if any(set(pair) <= own for own in has.values())]
+    out = []
+    for method, baseline in pairs:
+        both = {name: own for name, own in studies.items() if {method, baseline} <= has[name]}
+        row, strict = (pooled(both, method, baseline, 1 - share) for share in (0.05, 0.05 / len(pairs)))
+        out.append({
+            "method": method, "against": baseline,
+            "points": points(row),
+            "studies above": f"{row.better} of {row.studies}", "verdict": str(strict.verdict),
+        })  # fmt: skip
+    return out
+
+
+def points(row: Difference | Pooled) -> str:
+    """A difference in points of success, with its interval."""
+    return f"{100 * row.mean:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
+
+
+def main() -> None:
+    """Measure what is asked for, and print tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--run", type=Path, default=Path("runs/adaptation"))
+    parser.add_argument("--task", nargs="+", default=["lift", "place"])
+    parser.add_argument("--robot", nargs="+", default=list(ADAPT))
+    parser.add_argument("--demonstrations", nargs="+", type=int, default=[5, 25])
+    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--rollouts", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--pretrain-steps", type=int, default=10_000)
+    parser.add_argument("--parameterization", nargs="+", default=["sample"], choices=list(PARAMETERIZATIONS))
+    parser.add_argument("--methods", nargs="+", default=list(NAMES), choices=NAMES)
+    parser.add_argument("--bases", action="store_true")
+    asked = parser.parse_args()
+    given = {name: getattr(asked, name) for name in ("seeds", "rollouts", "steps", "pretrain_steps")}
+    regimes = asked.demonstrations[:1] if asked.bases else asked.demonstrations
+    for kind, demonstrations in product(asked.parameterization, regimes):
+        own = {**given, "demonstrations": demonstrations, "parameterizations": kind}
+        studies: dict[str, list[RunResult]] = {}
+        for task, robot in product(asked.task, asked.robot[:1] if asked.bases else asked.robot):
+            study = study_of(asked.run.resolve(), task, robot, own)
+            print("\n".join(f"{task}: {base.sentence}" for base in study.bases()), flush=True)
+            if not asked.bases:
+                name = f"{task}, {robot}, {demonstrations} demonstrations, {in_words(kind)}"
+                studies[name] = compared(study, asked.methods)
+                print(table_text(rows({name: studies[name]})), flush=True)
+        if studies:
+            print(table_text(pooled_rows(studies)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
