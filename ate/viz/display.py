@@ -141,8 +141,9 @@ def progress() -> Iterator[None]:
     finally:
         # The pane must not get the error: it would show and swallow it, and the cells below would run without a result.
         pane.__exit__(None, None, None)
-    # The pane alone: what the cell has shown before stays.
-    handle.update({"text/plain": ""}, raw=True)
+    # The pane alone: what the cell has shown before stays. Without a kernel there is nothing to clear.
+    if handle is not None:
+        handle.update({"text/plain": ""}, raw=True)
     pane.close()
 
 
