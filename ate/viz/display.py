@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from IPython import get_ipython
 from IPython.display import HTML, display
 
-from ate.data.doctor.report import FAIL
+from ate.data.doctor.finding import FAIL
 from ate.viz.report.captions import Picture
 from ate.viz.style import INK
 from ate.viz.tables.html import COLORS, OTHER, table_html

@@ -12,7 +12,8 @@ import pytest
 
 from ate.data import DataSet, Episodes, excludes
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, WARN, Finding, Report
+from ate.data.doctor.finding import FAIL, WARN, Finding
+from ate.data.doctor.report import Report
 from ate.data.space import spaces
 from tests.conftest import write_episode
 from tests.data.doctor.planted import DATA

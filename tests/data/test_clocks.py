@@ -15,7 +15,7 @@ from ate.cli.main import cli
 from ate.data import load
 from ate.data.clock import Clock, is_clock
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, WARN, Finding
+from ate.data.doctor.finding import FAIL, WARN, Finding
 from ate.data.loading import DataSet
 from ate.data.series import Series
 from ate.experiments.settings import settings

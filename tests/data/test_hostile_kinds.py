@@ -8,7 +8,7 @@ import pytest
 
 from ate.data import load
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL
+from ate.data.doctor.finding import FAIL
 from ate.errors import InputError
 from tests.conftest import write_episode
 from tests.data.formats.makers import robomimic

@@ -12,7 +12,7 @@ import pytest
 from ate.data import DataSet, load
 from ate.data.convert import convert
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, PASS, WARN
+from ate.data.doctor.finding import FAIL, PASS, WARN
 from ate.errors import InputError
 from tests.conftest import write_episode
 from tests.data.formats.makers import robomimic

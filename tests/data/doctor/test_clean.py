@@ -4,7 +4,7 @@ import pytest
 
 from ate.data import DataSet
 from ate.data.doctor import examine, examine_sets
-from ate.data.doctor.report import FAIL, PASS
+from ate.data.doctor.finding import FAIL, PASS
 from tests.data.doctor.planted import DATA
 
 TASKS = ("lift", "push", "place")

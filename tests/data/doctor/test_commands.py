@@ -79,7 +79,7 @@ def test_json_holds_what_the_table_shows(tmp_path: Path) -> None:
 
 def test_lines_fit_the_terminal() -> None:
     from ate.cli.doctor import findings_text
-    from ate.data.doctor.report import FAIL, Finding
+    from ate.data.doctor.finding import FAIL, Finding
 
     row = Finding(FAIL, "units.degrees", "a_joint" * 9, "word " * 60, "less", "do " * 80).row()
     text = findings_text([row], 90)
@@ -89,7 +89,7 @@ def test_lines_fit_the_terminal() -> None:
 
 def test_rows_that_differ_in_their_subject_alone_are_one_line() -> None:
     from ate.cli.doctor import findings_text
-    from ate.data.doctor.report import FAIL, Finding
+    from ate.data.doctor.finding import FAIL, Finding
 
     rows = [Finding(FAIL, "units.degrees", joint, "in degrees").row() for joint in ("elbow", "wrist")]
     _, line = findings_text(rows, 90).split("\n")

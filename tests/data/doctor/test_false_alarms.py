@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, WARN
+from ate.data.doctor.finding import FAIL, WARN
 from tests.data.doctor.clean_commands import closing_command, fingers
 from tests.data.doctor.clean_kinds import KINDS, Kind, write
 from tests.data.doctor.demonstration import UR5E

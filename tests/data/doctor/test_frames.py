@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from ate.data import load, load_sets
 from ate.data.doctor import examine
 from ate.data.doctor.checks import frames
-from ate.data.doctor.report import FAIL, PASS, WARN
+from ate.data.doctor.finding import FAIL, PASS, WARN
 from ate.robots.frames import origin
 from tests.data.doctor.planted import DATA, copy
 

@@ -8,7 +8,7 @@ import pytest
 
 from ate.data import DataSet
 from ate.data.doctor import Report, examine
-from ate.data.doctor.report import FAIL, PASS
+from ate.data.doctor.finding import FAIL, PASS
 from tests.conftest import write_episode
 from tests.data.doctor.planted import Arrays, copy
 
