@@ -224,6 +224,7 @@ def test_a_guided_step_of_strangers_waits_for_nothing_more(cuda, monkeypatch, al
     assert guided.steps == 3 and guided.shift.is_cuda and guided.rows
 
 
+@pytest.mark.slow
 def test_a_guided_step_of_our_policy_waits_for_nothing(cuda, alignment, new):
     policy, guiding = policy_of(new).to("cuda").moved_to(alignment.space).train(), alignment
     with attach(policy, guiding, "paper", **HOLDS) as guided:
@@ -235,6 +236,7 @@ def test_a_guided_step_of_our_policy_waits_for_nothing(cuda, alignment, new):
     assert cuda.syncs == Counter() and guided.steps == 2 and places(alignment) == {"cpu"}
 
 
+@pytest.mark.slow
 def test_rdt_trains_and_samples_and_its_sampler_waits_once(cuda):
     policy, (inputs, a0, noise) = runner().to("cuda"), batch()
     inputs, a0, noise = {k: v.to("cuda") for k, v in inputs.items()}, a0.to("cuda"), noise.to("cuda")

@@ -64,6 +64,7 @@ def test_pages_are_plain(page):
     assert re.findall(r"\b(?:beside|told|Way out)\b", page_text(page)) == []
 
 
+@pytest.mark.slow
 def test_docstrings_hold_no_sentence_over_the_limit():
     modules = sorted((ROOT / "ate").rglob("*.py"))
     long = [(module.name, s) for module in modules for _, s in docstring_sentences(module) if n_words(s) > LONGEST]

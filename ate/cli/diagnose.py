@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ate.data.doctor.report import FAIL
+from ate.data.doctor.finding import FAIL
 
 
 @click.command("diagnose")

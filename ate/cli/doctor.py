@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ate.data.doctor.report import FAIL, PASS, WARN, Report, merged
+from ate.data.doctor.finding import FAIL, PASS, WARN
+from ate.data.doctor.report import Report, merged
 from ate.runs.tables import table_text, terminal_width
 
 if TYPE_CHECKING:

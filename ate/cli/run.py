@@ -43,7 +43,7 @@ def run(file: Path | None, profile: str, folder: str, only: tuple[str, ...], par
 
 def _conclude(directory: RunDirectory) -> None:
     """Print what is doubtful about the run, in colour, and its answer in two lines."""
-    from ate.data.doctor.report import FAIL
+    from ate.data.doctor.finding import FAIL
     from ate.experiments.answer import ANSWER
     from ate.viz.report.alert import alerts, stale_sections
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ate.data.doctor.report import FAIL, LEVELS, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, LEVELS, PASS, WARN, Finding
 from ate.data.episodes import Episodes
 from ate.data.normalize import CONSTANT_RANGE, Normalizer
 from ate.data.statistics import Statistics, ranges_of, summary

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from torch import nn
 
-from ate.data.doctor.report import FAIL, SKIPPED, WARN, Finding
+from ate.data.doctor.finding import FAIL, SKIPPED, WARN, Finding
 from ate.data.episodes import Episodes
 from ate.data.space import ActionSpace
 from ate.diagnose import (

@@ -8,7 +8,7 @@ from itertools import compress, pairwise
 
 import numpy as np
 
-from ate.data.doctor.report import PASS, SKIPPED, Finding
+from ate.data.doctor.finding import PASS, SKIPPED, Finding
 from ate.diagnose.predictions import Predictions
 from ate.diagnose.report import GOOD, POOR, level_of, share_text
 

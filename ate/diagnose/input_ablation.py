@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.diagnose.predictions import Predictions
 from ate.experiments.stats.comparisons import paired
 from ate.steer.evaluation import SAMPLES

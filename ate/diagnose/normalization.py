@@ -7,7 +7,7 @@ import numpy as np
 
 from ate.data.columns import WAS
 from ate.data.doctor.checks.units import PER_DEGREE
-from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.data.normalize import CONSTANT_RANGE, Normalizer
 from ate.data.space import ActionSpace, spaces
 from ate.diagnose.predictions import ActorPredictions, PolicyPredictions

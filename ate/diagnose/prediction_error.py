@@ -9,7 +9,7 @@ from itertools import compress
 
 import numpy as np
 
-from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.diagnose.predictions import Predictions
 from ate.diagnose.report import Errors
 from ate.experiments.stats.comparisons import paired

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from ate.data.doctor.examination import examine
-from ate.data.doctor.report import LEVELS, PASS, SKIPPED, Finding
+from ate.data.doctor.finding import LEVELS, PASS, SKIPPED, Finding
 from ate.data.episodes import Episodes
 from ate.diagnose.report import GOOD, level_of, share_text
 from ate.experiments.seed_run import simulated

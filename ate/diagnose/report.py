@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ate.data.doctor.report import FAIL, LEVELS, PASS, SKIPPED, WARN, Finding
+from ate.data.doctor.finding import FAIL, LEVELS, PASS, SKIPPED, WARN, Finding
 from ate.experiments.stats.comparisons import wilson
 
 # Of replayed episodes and of gripper events: losing a tenth is worth a look, with half of them lost there is no robot.

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ate.data.doctor.report import FAIL, PASS, SKIPPED, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.data.space import ActionSpace
 from ate.errors import InputError
 from ate.policies.policy import Policy

@@ -14,7 +14,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from ate.data.doctor.examined_set import listed
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 
 NAME = "weights"
 # Standard deviations of the correlation between independent samples; chance reaches five once in three million.

@@ -23,10 +23,9 @@ def actor(name: str, checkpoint: str | Path | None = None, robot: str = "") -> A
     """The actor of that name.
 
     Args:
-        name: one of `FORMS`. Of `package.module:Class`, the current folder's modules are found too, and of
-            `file.py:Class` those of the file's folder; the class is
-            called with the checkpoint, by its `load` or `from_pretrained` if it has one, and without arguments where
-            there is no checkpoint. A function is an actor itself.
+        name: one of `FORMS`. `package.module:Class` looks in the current folder too, and `file.py:Class` in the
+            file's folder. The class is called with the checkpoint, by its `load` or `from_pretrained` if it has one,
+            and without arguments where there is no checkpoint. A function is an actor itself.
         checkpoint: file or folder, for a class.
         robot: whose action space a policy of ours acts in.
 

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from IPython import get_ipython
 from IPython.display import HTML, display
 
-from ate.data.doctor.report import FAIL
+from ate.data.doctor.finding import FAIL
 from ate.viz.report.captions import Picture
 from ate.viz.style import INK
 from ate.viz.tables.html import COLORS, OTHER, table_html
@@ -141,8 +141,9 @@ def progress() -> Iterator[None]:
     finally:
         # The pane must not get the error: it would show and swallow it, and the cells below would run without a result.
         pane.__exit__(None, None, None)
-    # The pane alone: what the cell has shown before stays.
-    handle.update({"text/plain": ""}, raw=True)
+    # The pane alone: what the cell has shown before stays. Without a kernel there is nothing to clear.
+    if handle is not None:
+        handle.update({"text/plain": ""}, raw=True)
     pane.close()
 
 

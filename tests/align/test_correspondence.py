@@ -60,6 +60,7 @@ def test_a_latent_of_something_else_does_not_correspond():
     assert np.mean(p_values) > 0.3
 
 
+@pytest.mark.slow
 def test_permuted_latents_do_not_correspond(cartesians):
     def noise(x):
         return torch.randn((len(x), 4), generator=torch.Generator().manual_seed(int(1e4 * x.abs().sum())))

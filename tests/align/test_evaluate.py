@@ -32,6 +32,7 @@ def test_pca_of_enough_dimensions_loses_nothing_and_of_one_more_than_two(alignme
     assert max(everything.values()) < 1e-5
 
 
+@pytest.mark.slow
 def test_pca_against_a_singular_value_decomposition(alignment, robots):
     adapt, space = robots[1].select([4]), alignment.space.compact
     rows = np.concatenate([

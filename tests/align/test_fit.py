@@ -55,6 +55,7 @@ def test_training_learns_and_freezes(alignment, robots):
     assert alignment.joint_names == robots[1].joint_names
 
 
+@pytest.mark.slow
 def test_prior_is_the_aggregated_posterior_of_the_training_chunks(alignment, robots, tiny):
     train = [s.split(tiny.held_out, 0)[0] for s in robots[0]]
     chunks = concat([alignment.chunks(s, sp) for s, sp in zip(train, alignment.pretrain_spaces, strict=True)])
@@ -104,6 +105,7 @@ def test_seed_changes_the_result_and_nothing_outside(robots, tiny, alignment):
     assert not torch.equal(other.vae.embed.weight, alignment.vae.embed.weight)
 
 
+@pytest.mark.slow
 def test_device_is_a_parameter_and_the_environment_only_its_default(robots, tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("ATE_DEVICE", "toaster")
     short = tiny.with_options(pretrain_steps=2, adapt_steps=2)

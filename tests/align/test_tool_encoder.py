@@ -53,6 +53,7 @@ def encoder(arms, dtype=torch.float32):
     return ToolEncoder(vae, spaces([adapt])[0], tool)
 
 
+@pytest.mark.slow
 def test_gradients_through_the_kinematics_are_those_of_finite_differences(arms):
     coder = encoder(arms, torch.float64)
     x = torch.rand(2, CHUNK, 7, dtype=torch.float64, requires_grad=True) - 0.5
@@ -74,6 +75,7 @@ def test_equal_tool_motion_of_two_robots_has_one_latent(motion, arms):
     assert float((motion.encoder.encode(other).mean - new).abs().max()) > 0.02
 
 
+@pytest.mark.slow
 def test_both_stages_are_one_network_and_guidance_takes_joints(motion, arms):
     assert motion.vae is motion.pretrain_vae and motion.metrics["adapt"] == []
     assert motion.encoder is motion.encoder and motion.encoder.config.features == 7
@@ -111,6 +113,7 @@ def test_refit_keeps_stage_one(motion, arms):
     assert again.vae is motion.pretrain_vae and len(again.prior.weights) == 2
 
 
+@pytest.mark.slow
 def test_a_control_trained_on_the_new_robot_alone_has_its_own_encoder(motion, arms):
     control = ate.align.fit_one_stage(motion, arms[1], device="cpu")
     assert control.vae is not motion.vae and control.pretrain_vae is motion.pretrain_vae

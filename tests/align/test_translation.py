@@ -54,6 +54,7 @@ def test_a_code_that_loses_nothing_translates_within_what_the_new_robot_can_reac
     assert "translation error, position" in measures and "translation error, rotation, without a latent" in measures
 
 
+@pytest.mark.slow
 def test_a_code_that_carries_nothing_is_at_the_null(exact, arms):
     blind = ate.align.untrained(exact)
     blind.vae.linear.decode.weight.zero_()

@@ -49,6 +49,7 @@ def test_a_tenth_of_the_episodes_in_a_planted_mode_is_found_when_they_are_many()
     assert (found < 0.01).sum() >= 4
 
 
+@pytest.mark.slow
 def test_chunks_of_an_episode_are_not_independent():
     """One odd adaptation episode of ten is no evidence, however many chunks it has."""
     found = p_values(

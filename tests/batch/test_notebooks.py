@@ -117,6 +117,7 @@ def test_a_killed_kernel_is_told_with_the_stage_it_died_in(given, write, tmp_pat
     assert executed.cells[0].source == error.value.failure.html()
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_before_its_first_cell_is_started_again(given, write, monkeypatch, tmp_path):
     write("01")
     tries = []
@@ -178,6 +179,7 @@ def test_runs_at_once_in_one_folder_and_in_several_leave_each_its_own_results(gi
         assert not list(run.path.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_second_run_waits_for_the_folder(given, write, tmp_path, capsys, monkeypatch):
     """Also where the first one is not `ate run`: whoever holds the folder's lock."""
     write("01")

@@ -27,6 +27,7 @@ def test_every_lambda_and_clamp_has_a_notebook_of_its_own(tmp_path):
         assert refused.value.where == "notebooks of a sweep"
 
 
+@pytest.mark.slow
 def test_a_notebook_reads_what_the_sweep_has_trained(tmp_path, monkeypatch):
     """Its folders of alignment, policies and results are the sweep's; its parameters are those of one cell."""
     chosen = settings({"profile": "smoke", "run": str(tmp_path), "rollouts": 3, "clamps": "0.1,inf"})

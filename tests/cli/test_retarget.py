@@ -69,6 +69,7 @@ def test_the_native_set_carries_scene_names_and_provenance(few, made, tmp_path):
     assert "xarm6/episode_0000" in item.attributes["origin"]
 
 
+@pytest.mark.slow
 def test_lerobot_finds_what_it_reads(few, made, tmp_path):
     """The files and fields of LeRobot v3 beyond those that our own reader takes."""
     out = tmp_path / "out"

@@ -36,6 +36,7 @@ def test_built_in_robots_and_profiles_without_kinematics_are_described(capsys):
     assert run(capsys, "robot", "ur5")[0] == 2
 
 
+@pytest.mark.slow
 def test_an_identified_robot_goes_where_a_robot_goes(capsys, tmp_path):
     out = tmp_path / "robot.json"
     data = str(SHIPPED / "lift" / "adapt" / "ur5e")

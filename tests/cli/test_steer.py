@@ -119,6 +119,7 @@ def test_the_methods_of_a_comparison_are_methods_of_the_command(placed, tmp_path
         assert all(torch.equal(a, b) for a, b in same), name
 
 
+@pytest.mark.slow
 def test_what_a_method_lacks_is_named_before_anything_is_written(placed, tmp_path):
     words, *_ = placed
     for more, needed in (

@@ -222,6 +222,7 @@ STORED = {
 
 
 @pytest.mark.parametrize("kind", STORED)
+@pytest.mark.slow
 def test_stored_pictures_are_those_of_the_rows(tmp_path, kind):
     episodes, camera = STORED[kind](tmp_path / "arm")
     digests = []

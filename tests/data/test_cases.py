@@ -12,7 +12,8 @@ import pytest
 
 from ate.data import DataSet, Episodes, excludes
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, WARN, Finding, Report
+from ate.data.doctor.finding import FAIL, WARN, Finding
+from ate.data.doctor.report import Report
 from ate.data.space import spaces
 from tests.conftest import write_episode
 from tests.data.doctor.planted import DATA
@@ -123,6 +124,7 @@ def test_what_is_right(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, case in TABLE.items() if case.fails])
+@pytest.mark.slow
 def test_ways_out_lead_out(name: str, tmp_path: Path) -> None:
     """What the fixes advise is done, to the command or to a copy of the set, until nothing fails: twice at most."""
     chosen, robot = data(name), TABLE[name].robot

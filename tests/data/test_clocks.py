@@ -15,7 +15,7 @@ from ate.cli.main import cli
 from ate.data import load
 from ate.data.clock import Clock, is_clock
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, WARN, Finding
+from ate.data.doctor.finding import FAIL, WARN, Finding
 from ate.data.loading import DataSet
 from ate.data.series import Series
 from ate.experiments.settings import settings
@@ -161,6 +161,7 @@ def test_a_declared_rate_is_compared_with_the_clock(tmp_path, write):
 
 
 @WRITERS
+@pytest.mark.slow
 def test_a_gap_is_named_by_episode_and_row(tmp_path, write):
     folder = write(tmp_path / "set", gap, 20)
     (found,) = rates(folder)
@@ -203,6 +204,7 @@ def test_clocks_that_stand_or_run_back(tmp_path, stamp, code):
     assert code in {f.code for f in rates(hdf5(tmp_path / "set", "time", stamp, rate_hz=20.0))}
 
 
+@pytest.mark.slow
 def test_a_rate_is_believed_where_the_files_say_none(tmp_path):
     folder = tmp_path / "set"
     for number, rows in enumerate(arms()):
@@ -225,6 +227,7 @@ def test_a_rate_is_believed_where_the_files_say_none(tmp_path):
     assert chosen.adapt_data.load().rate_hz == 25.0 and chosen.pretrain_data.rate == 50.0
 
 
+@pytest.mark.slow
 def test_a_given_rate_is_compared_with_that_of_the_files(tmp_path):
     folder = copy(UR5E, tmp_path / "set", episodes=8)
     assert load(folder, rate=50.0).rate_hz == 20.0 and not rates(DataSet(str(folder), rate=20.0))

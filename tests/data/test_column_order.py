@@ -11,7 +11,7 @@ import ate.align
 from ate.align import AlignConfig
 from ate.data import Episodes, load
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL
+from ate.data.doctor.finding import FAIL
 from ate.data.space import spaces
 from ate.policies import build
 from ate.robots import unify

@@ -8,7 +8,7 @@ import pytest
 
 from ate.data import load
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL
+from ate.data.doctor.finding import FAIL
 from ate.errors import InputError
 from tests.conftest import write_episode
 from tests.data.formats.makers import robomimic
@@ -42,6 +42,7 @@ def edited(folder, change):
         ("frame_index", np.concatenate([np.arange(n) for n in LENGTHS])),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_ends_of_episodes_under_other_names(form, key, values, tmp_path):
     qpos = np.concatenate(arms())
     if form == "npz":
@@ -121,6 +122,7 @@ def text(folder, write):
     ],
     ids=["bars", "comments", "names in a comment"],
 )
+@pytest.mark.slow
 def test_tables_of_other_programs_are_read(write, tmp_path):
     episodes = load(text(tmp_path / "set", write))
     assert episodes.joint_names == tuple(ARM) or set(episodes.joint_names) == set(ARM)

@@ -43,12 +43,14 @@ def test_lists_by_hand_leave_out_what_they_name(text, native, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# only words\n", "episode_9999\n", "\x00\x01\n"])
+@pytest.mark.slow
 def test_lists_that_name_nothing_are_refused_and_no_episode_is_lost(text, native, tmp_path):
     (tmp_path / "bad.txt").write_text(text)
     with pytest.raises(InputError):
         load(native, exclude=excludes.names(str(tmp_path / "bad.txt")))
 
 
+@pytest.mark.slow
 def test_hundreds_of_names_are_a_list_and_no_path(native):
     names = ",".join(["episode_0001"] * 400)
     assert len(load(native, exclude=excludes.names(names))) == len(arms()) - 1
@@ -91,6 +93,7 @@ def listed(key):
         (listed("joints_measured"), "joints_measured"),
     ],
 )
+@pytest.mark.slow
 def test_layouts_of_nobody_are_read_or_refused_with_their_keys_once(write, word, tmp_path):
     for number, rows in enumerate(arms()):
         write(tmp_path, rows, number)

@@ -6,7 +6,7 @@ import pytest
 from ate.data import load
 from ate.data.convert import convert
 from ate.data.doctor.examination import examine
-from ate.data.doctor.report import FAIL
+from ate.data.doctor.finding import FAIL
 from ate.data.loading import DataSet
 from ate.data.opening import opened, with_opening
 from ate.data.placements import is_placed

@@ -12,7 +12,7 @@ import pytest
 from ate.data import DataSet, load
 from ate.data.convert import convert
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, PASS, WARN
+from ate.data.doctor.finding import FAIL, PASS, WARN
 from ate.errors import InputError
 from tests.conftest import write_episode
 from tests.data.formats.makers import robomimic
@@ -67,6 +67,7 @@ def padded(rows):
 
 
 @pytest.mark.parametrize("key", ["lengths", "episode_lengths", ""])
+@pytest.mark.slow
 def test_padded_archives_are_refused_with_a_program_that_works(key, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "set").mkdir()
@@ -106,6 +107,7 @@ def test_takes_in_one_archive_that_nothing_parts_fail(tmp_path):
     assert not found(tmp_path, "motion.takes_together") and list(load(tmp_path).lengths) == LENGTHS
 
 
+@pytest.mark.slow
 def test_takes_in_sets_that_are_sampled_fail(tmp_path, monkeypatch):
     monkeypatch.setattr("ate.data.doctor.facts.MOST_ROWS", 100)
     np.savez(tmp_path / "all.npz", qpos=np.concatenate(arms()), joint_names=ARM)
@@ -118,6 +120,7 @@ def test_takes_in_sets_that_are_sampled_fail(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("store", ["npz", "npz of one", "rows", "zarr"])
+@pytest.mark.slow
 def test_episodes_that_an_array_marks_as_failures_are_named(store, tmp_path):
     marks = np.arange(len(LENGTHS)) != 1
     failures = {1}
@@ -153,6 +156,7 @@ def test_lost_frames_are_no_takes(tmp_path):
     assert not found(tmp_path, "motion.takes_together")
 
 
+@pytest.mark.slow
 def test_a_gripper_in_metres_under_a_profile_of_openings_fails(tmp_path):
     from ate.robots.profile import BUILTIN
     from tests.data.doctor.planted import copy
@@ -176,6 +180,7 @@ def test_a_gripper_in_metres_under_a_profile_of_openings_fails(tmp_path):
     assert not [f for f in examine(folder, robot=str(tmp_path / "ends.toml")).of("gripper") if f.level != PASS]
 
 
+@pytest.mark.slow
 def test_demonstrations_marked_as_failures_are_named(tmp_path):
     for number, rows in enumerate(arms()):
         write_episode(tmp_path / "native", number, rows, joint_names=ARM, rate_hz=20.0, success=number not in (1, 4))

@@ -13,7 +13,8 @@ from ate.cli.main import cli
 from ate.data import load, spaces
 from ate.data.convert import convert
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, WARN, Report
+from ate.data.doctor.finding import FAIL, WARN
+from ate.data.doctor.report import Report
 from ate.data.loading import DataSet
 from ate.data.passport import Passport
 from ate.data.placements import placement

@@ -114,6 +114,7 @@ def test_an_arm_in_degrees_is_refused_or_converted(data, tmp_path):
 
 
 @pytest.mark.parametrize("accept", ["units.degree", "units.limits", "units"])
+@pytest.mark.slow
 def test_only_the_exact_code_accepts(data, tmp_path, accept):
     with pytest.raises(InputError, match=DEGREES):
         preflight(chosen(data, tmp_path / "run", "bad", accept=accept))

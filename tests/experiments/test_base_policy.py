@@ -55,6 +55,7 @@ def test_robots_without_a_simulator_have_no_verdict(make_set, tmp_path):
     assert base_success(tmp_path / "none.safetensors", [make_set("six", joints=6)]) is None
 
 
+@pytest.mark.slow
 def test_a_policy_in_tool_space_acts_on_robots_it_was_not_trained_on(sets, tmp_path):
     small = replace(settings({"profile": "smoke"}), run=str(tmp_path), pretrain_steps=2, width=16)
     file = pretrain_policy(small, sets, 0, "sample", [Placement.of(s.robot) for s in sets])

@@ -29,6 +29,7 @@ def test_no_interval_where_all_seeds_agree_or_there_is_one(by_seed):
     assert interquartile_mean(by_seed) == Estimate(by_seed[0], -math.inf, math.inf)
 
 
+@pytest.mark.slow
 def test_interquartile_interval_holds_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(3)
     draws = (interquartile_mean(rng.normal(0.5, 0.1, 8)) for _ in range(100))

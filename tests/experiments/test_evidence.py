@@ -69,6 +69,7 @@ def test_tables_have_a_row_for_every_study_and_pair(runs):
     assert scratch[-1] == "hurts" and scratch[3] == "0 of 2"
 
 
+@pytest.mark.slow
 def test_methods_that_only_one_study_has_are_pooled_over_that_one(runs):
     studies = studies_of(runs)[(25, 80)]
     name = next(iter(studies))
@@ -120,6 +121,7 @@ def test_the_command_prints_the_complete_groups_and_names_the_rest(runs):
     assert done.stderr.count("5 demonstrations, 600 steps: left out as a whole") == 2
 
 
+@pytest.mark.slow
 def test_the_numbers_are_kept_as_json_from_which_the_same_tables_come(runs, tmp_path):
     file = tmp_path / "evidence.json"
     done = CliRunner().invoke(command, [*map(str, runs), "--json", str(file)])

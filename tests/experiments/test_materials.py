@@ -69,6 +69,7 @@ def test_replays_hold_the_same_episodes_each_in_its_joints(materials):
     assert len(set(lengths)) == 1 and [s.robot for s in replays["untranslated"].sets] == ["panda", "xarm6"]
 
 
+@pytest.mark.slow
 def test_goals_are_of_the_encoder_and_episodes_that_they_are_called_after(materials):
     goals = {name: materials.method(METHODS[name]).guidance.goals.latents for name in
              ("tool-motion guidance", "untrained encoder", "goals of other episodes", "untrained on both sides",
@@ -103,6 +104,7 @@ def test_without_demonstrations_policies_are_as_they_were_or_see_retargeted_epis
         train_seed(none, [METHODS["tool-motion guidance"]], 0, None)
 
 
+@pytest.mark.slow
 def test_what_a_method_needs_and_is_not_there_is_named(experiment):
     for method, needed in ((METHODS["retarget"], "pre-training episodes"), (METHODS["tool space"], "tool space")):
         with pytest.raises(InputError, match=needed):

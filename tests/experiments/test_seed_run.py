@@ -41,6 +41,7 @@ def test_an_method_does_not_depend_on_its_company(experiment):
     assert len({str(tree["open_loop"]) for tree in together.values()}) == len(methods)
 
 
+@pytest.mark.slow
 def test_demonstrations_are_drawn_without_the_held_out(experiment):
     episodes = experiment.adapt.load()
     pool, held = episodes.split(experiment.held_out, experiment.seed)

@@ -132,6 +132,7 @@ def test_one_method_twice_under_two_names_is_one_cell(experiment, tmp_path):
         ask(experiment, [twice[0], replace(twice[1], name="a")])
 
 
+@pytest.mark.slow
 def test_a_cell_is_named_by_what_its_result_depends_on(experiment, world, tmp_path):
     base = cells_of(experiment, METHODS[2:3], [0])[0].key
 
@@ -201,6 +202,7 @@ def test_a_bad_method_fails_alone_and_is_tried_again(experiment, tmp_path, bad):
     assert not mended.failed and len(mended.results) == 3 and not list((tmp_path / "failed").iterdir())
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_read_are_the_failure_of_their_methods(experiment, tmp_path):
     """A reading of the alignment that is no alignment: found by the method that needs it."""
     (tmp_path / "broken").mkdir()
@@ -248,6 +250,7 @@ def test_a_group_that_is_done_trains_nothing_and_removes_what_killed_writers_lef
     ]
 
 
+@pytest.mark.slow
 def test_a_file_of_another_cell_is_refused(experiment, tmp_path):
     found = run(ask(experiment, METHODS[:1]), tmp_path, HERE).results[0]
     cell = cells_of(experiment, METHODS[:1], [0])[0]

@@ -69,6 +69,7 @@ def test_the_shipped_encoder_tells_tasks_apart_in_wordings_that_it_never_heard()
         assert (asked.argmax(1) == number).all(), task
 
 
+@pytest.mark.slow
 def test_a_policy_without_eyes_is_refused(tmp_path, pair):  # noqa: F811
     build([pair[0]], 8, seed=0, hidden=16).save(tmp_path / "policy.safetensors")
     with pytest.raises(InputError) as caught:

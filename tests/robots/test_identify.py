@@ -72,6 +72,7 @@ def test_postures_all_over_the_range_are_explained_too():
     assert np.sqrt(np.square(fit(Poses(q, *truth.forward(q))).error).mean()) < 1e-6
 
 
+@pytest.mark.slow
 def test_limits_are_the_observed_range_widened_and_a_joint_at_rest_is_named():
     truth = Kinematics.of("ur5e")
     q, _ = demonstrations("ur5e")

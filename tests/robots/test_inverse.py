@@ -46,6 +46,7 @@ def test_a_pose_out_of_reach_ends_as_near_as_the_arm_gets():
     assert np.linalg.norm(away - tight.forward(found)[0]) == pytest.approx(np.sqrt(8) - L1 - L2, abs=5e-3)
 
 
+@pytest.mark.slow
 def test_limits_hold_where_the_answer_lies_beyond_them():
     narrow = replace(Kinematics.of("ur5e"), limits=Kinematics.of("ur5e").rest[:, None] + np.array([-0.2, 0.2]))
     wide = Kinematics.of("ur5e")
@@ -55,6 +56,7 @@ def test_limits_hold_where_the_answer_lies_beyond_them():
     assert residual(narrow, found, pose[0][None], pose[1][None]).position > 0.01
 
 
+@pytest.mark.slow
 def test_following_keeps_to_the_path_and_to_speed_limits():
     gen3 = Kinematics.of("gen3")
     ends = gen3.rest + np.array([[0.0] * 7, [0.4, 0.2, -0.3, 0.2, 0.1, -0.2, 0.3]])

@@ -105,6 +105,7 @@ def test_only_embodiments_of_128_slots_have_a_mask():
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(-5, 200), max_size=40))
+@pytest.mark.slow
 def test_oddities_name_only_slots_that_are_odd(places):
     for robot in (None, profile("aloha")):
         if len(places) > 2 and set(places) <= {0, 1}:

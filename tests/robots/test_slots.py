@@ -170,6 +170,7 @@ def test_widths_and_layouts_that_cannot_be_are_refused():
 
 @settings(max_examples=60, deadline=None)
 @given(st.data())
+@pytest.mark.slow
 def test_scatter_then_gather_is_exact_and_leaves_every_other_slot_zero(data):
     names = data.draw(
         st.permutations(profile(data.draw(st.sampled_from(sorted(set(available()) - {"gr1_arms"})))).joint_names)

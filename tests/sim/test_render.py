@@ -50,6 +50,7 @@ def projected(renderer: Renderer, camera: str, point: np.ndarray) -> np.ndarray:
     return np.array([half + scale * x / -z, half - scale * y / -z])
 
 
+@pytest.mark.slow
 def test_object_and_markers_are_where_the_state_has_them() -> None:
     qpos, state = start("place", range(6), "panda")
     other = other_goal("place", state)
@@ -92,6 +93,7 @@ def test_robots_tasks_and_cameras_look_different() -> None:
     assert max(np.abs(a - wrists[0]).mean() for a in wrists[1:]) < 25
 
 
+@pytest.mark.slow
 def test_drawn_arm_is_the_simulated_one() -> None:
     generator = np.random.default_rng(0)
     for name in ROBOTS:
@@ -227,6 +229,7 @@ def test_cache_lies_where_the_user_says(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert pictures.cache() == tmp_path / "ate" / "pictures"
 
 
+@pytest.mark.slow
 def test_a_smooth_picture_is_the_mean_of_what_is_drawn() -> None:
     qpos, state = start("lift", range(1))
     with Renderer("ur5e", "lift", ["film"], (30, 48), smooth=3) as renderer:

@@ -48,6 +48,7 @@ def test_playing_commands_back_succeeds(execute):
     assert np.all(result.closest < 0.02)
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_batch_or_threads():
     demos = demonstrate("ur5e", "push", range(6))
     runs = [rollout(Player(demos, 8), "ur5e", "push", range(6), threads=threads, record=True) for threads in (1, 2, 3)]

@@ -72,6 +72,7 @@ def test_a_hook_on_a_padded_flow_vla_equals_the_shifted_target_and_leaves_its_ra
     assert torch.equal(given, loss)
 
 
+@pytest.mark.slow
 def test_a_flow_vla_is_found_inside_of_low_rank_adapters(vae):
     """peft wraps the policy twice, and passes on whatever is asked of it."""
     peft = pytest.importorskip("peft")

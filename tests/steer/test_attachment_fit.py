@@ -79,6 +79,7 @@ def test_what_does_not_fit_the_alignment_is_refused(alignment, robots):
         step(DiffusionPolicy(S, 5), torch.where(torch.arange(S)[:, None] % 2 == 0, jagged, -jagged))
 
 
+@pytest.mark.slow
 def test_an_alignment_that_was_trained_little_is_not_taken_for_wrong_units(alignment, robots):
     """What it leaves on its own data is the measure: actions it misses by half are its own where it left a third."""
     a0, _ = clean(alignment, robots)

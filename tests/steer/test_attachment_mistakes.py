@@ -85,6 +85,7 @@ def test_what_is_right_is_guided_for_hundreds_of_chunks(loop, alignment, recordi
 # 1. no `with`
 
 
+@pytest.mark.slow
 def test_a_call_without_a_block_guides_until_detach(loop, alignment):
     _, a0, noise, t = loop.batch()
     bare = loop.policy(a0, noise, t).item()

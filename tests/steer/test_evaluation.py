@@ -54,6 +54,7 @@ def test_what_cannot_be_evaluated_is_refused(setting):
         Evaluation(new, every=1, rollouts=3)
 
 
+@pytest.mark.slow
 def test_rollouts_are_those_of_the_simulator():
     pytest.importorskip("mujoco", reason="the simulator is an extra")
     from ate.data import load

@@ -157,6 +157,7 @@ def test_observations_are_paired_with_what_follows(setting):
     assert abs(held - old[0].qpos[-1]).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_pretraining_serves_robots_of_several_widths(make_set):
     sets = (make_set("p", joints=7), make_set("q", joints=6, seed=2))
     trained = pretrain(build(sets, 8, seed=0, hidden=32), sets, OptimConfig(60, 32, 2e-3, lr_schedule="cosine"))
@@ -190,6 +191,7 @@ def test_mismatches_of_guidance_and_policy_are_refused(setting, make_set):
         )
 
 
+@pytest.mark.slow
 def test_an_encoder_of_the_robots_own_columns_finds_its_slots(setting):
     """The full-width encoder and its restriction to the robot's slots steer alike, because the other slots are 0."""
     policy, _, new, vae = setting

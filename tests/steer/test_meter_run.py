@@ -71,6 +71,7 @@ def test_too_small_a_shift_is_inactive_and_too_tight_a_clamp_dominates(setting):
     assert dry_run(policy, new, identity(lam=50.0, clamp=1e-3), batches=2, batch=16).verdict == "clamp-dominated"
 
 
+@pytest.mark.slow
 def test_it_says_what_the_released_settings_do(setting):
     """λ 3, clamp 0.1, mean over batch and latent: the summed energy with λ and clamp off by a factor of 32,768."""
     policy, new = setting
@@ -106,6 +107,7 @@ def test_only_joints_that_are_named_are_guided(make_set, tmp_path):
         Guidance.of(alignment, "paper", joints=["joint9"])
 
 
+@pytest.mark.slow
 def test_the_command_measures_then_trains(make_set, tmp_path):
     old, new = make_set("old", joints=7), make_set("new", joints=6, seed=1)
     alignment = fit(old, new, replace(preset("smoke"), chunk=8, pretrain_steps=4, adapt_steps=4), tmp_path / "aligned")

@@ -36,6 +36,7 @@ def deltas(rows):
     ],
     ids=["degrees", "-1 to 1", "per cent", "metres"],
 )
+@pytest.mark.slow
 def test_one_column_in_another_unit(recordings, alignment, index, change, words):
     loop = Loop(chunks_of(recordings, column(index, change)))
     fix = refused(loop, alignment, **right(loop, alignment)).fix
@@ -53,6 +54,7 @@ def test_one_column_in_another_unit(recordings, alignment, index, change, words)
     [(WRIST, np.negative, "−wrist_1_joint"), (GRIPPER, lambda x: 1 - x, "1 − gripper"),
      (GRIPPER, lambda x: 1 - 2 * x, "0.5 − 0.5 · gripper"), (GRIPPER, lambda x: 100 - 100 * x, "1 − 0.01 · gripper")],
 )  # fmt: skip
+@pytest.mark.slow
 def test_one_column_of_the_other_sense(recordings, alignment, index, change, turned):
     loop = Loop(chunks_of(recordings, column(index, change)))
     fix = refused(loop, alignment, **right(loop, alignment)).fix
@@ -75,6 +77,7 @@ def test_changes_and_speeds_are_no_positions(recordings, alignment, scale, words
     assert words in refused(loop, alignment, **right(loop, alignment)).fix
 
 
+@pytest.mark.slow
 def test_the_starts_of_episodes_are_not_relative(recordings, alignment):
     starts = np.stack([recordings.series(i)[:16].astype("f8") for i in range(len(recordings))])
     generator = np.random.default_rng(0)
@@ -82,6 +85,7 @@ def test_the_starts_of_episodes_are_not_relative(recordings, alignment):
     assert loop.guided(alignment, 70, **right(loop, alignment)).steps == 70
 
 
+@pytest.mark.slow
 def test_the_rate_of_a_few_chunks_is_judged_once_they_repeat(recordings, alignment):
     loop = Loop(chunks_of(recordings, lambda rows: rows[::2]))
     assert len(loop.chunks) < 128

@@ -24,6 +24,7 @@ def made(sawyer):
     return retarget(sawyer, Placement.of("panda", base=BASE), placements=given)
 
 
+@pytest.mark.slow
 def test_the_tool_is_where_it_was(sawyer, made):
     """By both robots' kinematics, row by row, and not by the residuals that are reported."""
     assert made.joint_names[-1] == "gripper" and made.rate_hz == 20 and len(made) == 2

@@ -60,6 +60,7 @@ def test_a_batch_has_its_share_of_the_replay_and_stays_as_large(setting):
                        torch.randint(len(alone), (16,), generator=torch.Generator().manual_seed(1)))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_replayed_episodes_are_learned_from(setting):
     """What only the replay shows is predicted better with it, at its own observations."""
     policy, _, replay, *_ = setting
@@ -171,6 +172,7 @@ def test_goals_of_others_are_never_ones_own(setting):
     assert shuffled.latents.shape == goals.latents.shape
 
 
+@pytest.mark.slow
 def test_methods_of_several_replays_equal_each_alone(setting, tmp_path):
     policy, new, replay, *_ = setting
     untranslated = Replay(replay.sets, spaces(replay.sets, policy.config.features), 0.5)
@@ -195,6 +197,7 @@ def test_methods_of_several_replays_equal_each_alone(setting, tmp_path):
 
 
 @pytest.mark.parametrize("at_pretraining", [False, True])
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_bits(setting, tmp_path, at_pretraining):
     replay = setting[2]
     guidance = guided(setting) if at_pretraining else None

@@ -35,6 +35,7 @@ def tool(robot, qpos):
 
 
 @pytest.mark.parametrize("robot", ["ur5e", "gen3"])
+@pytest.mark.slow
 def test_the_tool_is_where_it_was(panda, made, robot):
     assert len(made[robot]) == 2 and made[robot].joint_names == ROBOTS[robot].joint_names
     for old, new in zip(panda, made[robot], strict=True):
@@ -66,6 +67,7 @@ def test_the_state_is_what_the_new_robot_would_have_recorded(panda, made, robot)
     assert signs == [1, -1]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_followed_is_left_out_with_the_reason(panda):
     away = Placement.of("ur5e")
     away = replace(away, base=away.base + np.array([[0, 0, 0, -0.8], *[[0, 0, 0, 0]] * 3]))
@@ -93,6 +95,7 @@ def test_a_joint_that_jumps_is_left_out(panda):
         retarget(replace(panda, items=(item,)), "ur5e", bounds=Bounds(jump=0.2))
 
 
+@pytest.mark.slow
 def test_a_tool_that_is_half_a_turn_off_is_turned_where_only_that_can_be_followed(panda):
     """Limits around what the episode needs, for a tool described half a turn off: only the other half turn is left."""
     known = Placement.of("ur5e")

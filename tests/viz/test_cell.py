@@ -66,6 +66,7 @@ def point(trace, lam, clamp):
     return {"trace": trace, "index": [0, 0], "x": lam, "y": clamp}
 
 
+@pytest.mark.slow
 def test_a_click_shows_card_curves_and_film_of_that_cell(study, played):
     explorer = CellExplorer(study, one_kind())
     assert explorer.seed.disabled and not played.trained
@@ -82,6 +83,7 @@ def test_a_click_shows_card_curves_and_film_of_that_cell(study, played):
     assert len(frames) == 1 and (frames[0].x0 + frames[0].x1, frames[0].y0 + frames[0].y1) == (2, 2)
 
 
+@pytest.mark.slow
 def test_another_seed_is_trained_once_and_what_differs_is_said(study, played):
     explorer = CellExplorer(study, one_kind())
     click(explorer, "2", "0.1")
@@ -101,6 +103,7 @@ def test_a_seed_that_has_not_run_is_named(study, played):
     assert not played.trained and "Seed 0 of this cell has not run; there are 1, 2" in explorer.status.value
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_is_shown_and_not_swallowed(study, played):
     """Outside a kernel an Output lets errors through; inside it shows them."""
     explorer = CellExplorer(study, one_kind())
@@ -162,6 +165,7 @@ def test_seeds_one_by_one_are_rows_of_the_tidy_table():
     assert seed_rows(bare, "λ 2, clamp 0.5")[0]["success"] == ""
 
 
+@pytest.mark.slow
 def test_the_highest_and_the_lowest_cell_are_shown_in_batch(study, played, monkeypatch):
     monkeypatch.setenv("ATE_BATCH", "1")
     runs = one_kind()

@@ -112,6 +112,7 @@ def test_both_are_trained_again_and_shown_from_that_start(section, pushed, monke
     assert "start 1" in film["caption"] and decoded(b64decode(film["film"])).shape[2] == 68
 
 
+@pytest.mark.slow
 def test_the_report_plays_films_in_the_order_of_figures(section, pushed):
     section.words |= {"robot": "ur5e", "task": "push"}
     show_parts(section, [Part(pushed, 0, "direct")], "contrast", "One start", "What is seen.")
@@ -124,6 +125,7 @@ def test_the_report_plays_films_in_the_order_of_figures(section, pushed):
     assert not section.run.films()
 
 
+@pytest.mark.slow
 def test_without_a_driver_there_are_film_strips_and_a_line(section, pushed, monkeypatch):
     no_driver(monkeypatch)
     lines = []

@@ -40,6 +40,7 @@ def test_every_method_is_a_line_through_its_rates():
     assert list(lines["direct"].marker.symbol) == ["circle-open", "circle-open"]
 
 
+@pytest.mark.slow
 def test_the_command_draws_into_the_report(tmp_path):
     for index, result in enumerate(runs()):
         write_json(RunDirectory(tmp_path).folder("results") / "cells" / f"{index:04d}.json", result.to_tree())

@@ -30,6 +30,7 @@ def latent_map():
     return LatentMap.of(ate.align.fit(sets, new, config), sets, new, most=150)
 
 
+@pytest.mark.slow
 def test_points_are_who_and_where_they_say(latent_map):
     assert latent_map.count == 150 and len(latent_map.adapt_after) == 150 and latent_map.totals == (16 * 33, 6 * 33)
     for point in (0, 149, 150, 299):
@@ -119,6 +120,7 @@ def test_adaptation_is_drawn_on_top_and_many_points_by_webgl(latent_map, monkeyp
         assert ["adaptation" in trace.name for trace in dots] == [False, False, True] * 2
 
 
+@pytest.mark.slow
 def test_the_pictures_of_an_alignment_come_with_their_numbers(latent_map):
     alignment = latent_map.alignment
     score = ate.align.scorecard(alignment, latent_map.pretrain, latent_map.adapt)
@@ -138,6 +140,7 @@ def test_the_pictures_of_an_alignment_come_with_their_numbers(latent_map):
     assert all(picture.title and picture.caption for picture in pictures)
 
 
+@pytest.mark.slow
 def test_a_click_shows_the_chunk_a_lasso_the_summary_and_errors_are_seen(latent_map, monkeypatch):
     shown = []
     monkeypatch.setattr("ate.viz.widgets.explorer.draw", lambda figure: shown.append(figure))
@@ -185,6 +188,7 @@ def test_a_umap_is_kept_by_the_content_it_depends_on(latent_map, tmp_path, monke
     assert made == [1, 2, 1] and len(list(tmp_path.iterdir())) == 3
 
 
+@pytest.mark.slow
 def test_a_umap_is_offered_when_it_is_computed_and_its_failure_is_shown(latent_map, monkeypatch):
     computed = []
 

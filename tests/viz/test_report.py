@@ -145,6 +145,7 @@ def test_a_run_without_notebooks_misses_none(tmp_path):
     assert "sweep-sample-25x80 ·" not in html and "ot run" not in html
 
 
+@pytest.mark.slow
 def test_no_text_of_a_run_becomes_markup(run, tmp_path):
     html = write_report(run, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script>document" not in html
@@ -246,6 +247,7 @@ def test_on_a_phone_the_panels_of_the_answer_stand_below_each_other_and_nothing_
         assert page.problems == []
 
 
+@pytest.mark.slow
 def test_sections_come_from_the_answer_to_the_data(answered):
     html = body(answered)
     places = [html.index(f'data-headline="{key}"') for key in ("03", "02", "01")]
@@ -277,6 +279,7 @@ def test_a_method_is_named_as_the_one_to_take_only_where_it_helps(light, level):
     assert "retarget" not in weak.value + weak.more and weak.level == "WARN"
 
 
+@pytest.mark.slow
 def test_who_accepted_a_fail_mends_the_data_first(tmp_path):
     run = RunDirectory(tmp_path / "accepted")
     compared = [result for result in results() if result.method in ("direct", "retarget")]

@@ -97,6 +97,7 @@ def test_rollouts_end_where_they_succeed(streams, tmp_path):
     assert "film" not in {path for path, *_ in streams[0].logged}
 
 
+@pytest.mark.slow
 def test_the_command_takes_episodes_by_name(streams, tmp_path):
     out = ["--out", str(tmp_path / "out"), "--no-pictures"]
     done = CliRunner().invoke(rerun, [str(PUSH), "--episode", "episode_0003", *out])

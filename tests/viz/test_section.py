@@ -26,6 +26,7 @@ def begin(tmp_path):
     return one
 
 
+@pytest.mark.slow
 def test_a_comparison_keeps_its_figures_and_without_rollouts_those_that_need_none(begin):
     headline = {"title": "Compare: 25 demonstrations", "verdict": ["helps"]}
     section = begin(displayed=False)
@@ -36,6 +37,7 @@ def test_a_comparison_keeps_its_figures_and_without_rollouts_those_that_need_non
     assert kept(section) == ["open_loop_error", "loss_curves", "guidance_anatomy"]
 
 
+@pytest.mark.slow
 def test_a_sweep_shows_its_grid_and_its_validation(begin):
     searched = [result for result in cells() if result.parameterization == "sample"]
     winner = [result for result in searched if result.method in ("direct", "λ 0.5, clamp 0.02")]
@@ -52,6 +54,7 @@ def test_a_sweep_shows_its_grid_and_its_validation(begin):
     assert kept(section)[:2] == ["success", "paired_differences"] and "grid" not in kept(section)
 
 
+@pytest.mark.slow
 def test_titles_name_robot_task_budget_and_guidance(begin):
     section = begin()
     section.figure(viz.success, results())
@@ -63,6 +66,7 @@ def test_titles_name_robot_task_budget_and_guidance(begin):
     assert results()[-1].spec.guidance.label() in one and "by method" in several
 
 
+@pytest.mark.slow
 def test_figures_keep_the_order_of_the_calls_beyond_nine(begin):
     section = begin("04")
     for number in range(12):

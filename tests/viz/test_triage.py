@@ -66,6 +66,7 @@ def test_a_click_shows_what_the_cameras_saw(grid, drawn, tmp_path):
     assert "front" in [note.text for note in cameras.layout.annotations]
 
 
+@pytest.mark.slow
 def test_the_switch_writes_the_list_and_takes_back(grid):
     press(grid, "episode_0000")
     grid.switch.value = True
@@ -204,6 +205,7 @@ def test_findings_that_differ_in_their_joint_alone_are_one_row(tmp_path, monkeyp
     assert "2 FAIL" in shown[0]
 
 
+@pytest.mark.slow
 def test_a_joint_that_stands_still_is_not_magnified():
     figure, _ = joint_by_joint([0.5] * 5)
     low, high = figure.layout.yaxis.range
@@ -247,6 +249,7 @@ def test_without_a_profile_nothing_is_said_of_limits_or_units():
     assert all("limits" not in note.text and "rad" not in note.text for note in figure.layout.annotations)
 
 
+@pytest.mark.slow
 def test_a_jump_of_one_row_survives_thinning_and_gaps_stay_gaps():
     values = np.zeros(20 * DRAWN)
     values[777], values[1500] = 2.0, np.nan

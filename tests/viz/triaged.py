@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from ate.data.doctor.dataset_report import DatasetReport
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding, Report, Triage
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
+from ate.data.doctor.report import Report, Triage
 from ate.data.ledger import Ledger
 from ate.data.loading import DataSet
 from tests.conftest import write_episode

@@ -146,7 +146,7 @@ def _(p):
     loop.guided(_aligned(), joints=_named(p.error.fix), statistics=loop.statistics)
 
 
-@way("steer/fit.py Fit._check_pace", "steer/fit.py check_rate", slow=True)
+@way("steer/fit.py Fit._check_pace", "steer/fit.py check_rate")
 def _(p):
     def twice(rows):
         places = np.arange(0, len(rows) - 1, 0.5)

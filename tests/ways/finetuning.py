@@ -63,7 +63,7 @@ def _(p):
         Replay((made,), (space,))
 
 
-@way("steer/retargeting.py retarget", slow=True)
+@way("steer/retargeting.py retarget")
 def _(p):
     w = world()
     old, names = w.old.select([0]), w.new.joint_names

@@ -43,7 +43,7 @@ def _(p):
     refuse_options({"seeds": "2"})
 
 
-@way("experiments/lerobot_job.py check_environment", "experiments/lerobot_job.py check_environment#2", slow=True)
+@way("experiments/lerobot_job.py check_environment", "experiments/lerobot_job.py check_environment#2")
 def _(p):
     check = partial(check_environment, policy="ate_diffusion")
     if p.site.endswith("#2"):

@@ -75,7 +75,7 @@ def _(p):
     assert rdt_task(p, **{base: p.path / "base.yaml"}).guidance(config, options) is not None
 
 
-@way("cli/rdt_task.py RdtTask._aligned", slow=True)
+@way("cli/rdt_task.py RdtTask._aligned")
 def _(p):
     from tests.ways.worlds import world
 

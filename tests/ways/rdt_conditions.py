@@ -91,7 +91,7 @@ def _(p):
 
 @way("policies/rdt/encoder_folder.py encoder_errors", "policies/rdt/encoder_folder.py encoder_errors#3",
      "policies/rdt/language_encoder.py LanguageEncoder.of", "policies/rdt/language_encoder.py LanguageEncoder.__call__",
-     "policies/rdt/vision_encoder.py VisionEncoder.of", slow=True)  # fmt: skip
+     "policies/rdt/vision_encoder.py VisionEncoder.of")  # fmt: skip
 def _(p):
     seeing, hearing = scene.siglip(p.path / "siglip"), scene.t5(p.path / "t5")
     config = seeing / "config.json"

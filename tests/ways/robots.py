@@ -89,7 +89,7 @@ def _(p):
     assert identify(q, position, rotation).error < 1e-3
 
 
-@way("robots/identify.py _refused", slow=True)
+@way("robots/identify.py _refused")
 def _(p):
     q, position, rotation = _recorded()
     shuffled = np.random.default_rng(0).permutation(len(q))

@@ -56,17 +56,16 @@ class Way:
 
     site: str
     steps: Callable[[Place], Generator[Step, Any, None]]
-    slow: bool = False
 
 
 WAYS: list[Way] = []
 
 
-def way(*sites: str, slow: bool = False) -> Callable[..., Callable[[Place], Generator[Step, Any, None]]]:
+def way(*sites: str) -> Callable[..., Callable[[Place], Generator[Step, Any, None]]]:
     """Put a function into the table, for each of these sites."""
 
     def put(steps: Callable[[Place], Generator[Step, Any, None]]) -> Callable[[Place], Generator[Step, Any, None]]:
-        WAYS.extend(Way(site, steps, slow) for site in sites)
+        WAYS.extend(Way(site, steps) for site in sites)
         return steps
 
     return put

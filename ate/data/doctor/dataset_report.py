@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ate.data.doctor.examination import examine
 from ate.data.doctor.examined_set import profile_of
-from ate.data.doctor.report import PASS, Report
+from ate.data.doctor.finding import PASS
+from ate.data.doctor.report import Report
 from ate.data.episodes import Episodes
 from ate.data.formats.layout import Broken
 from ate.data.loading import DataSet

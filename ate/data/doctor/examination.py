@@ -27,7 +27,8 @@ from ate.data.doctor.checks import (
 )
 from ate.data.doctor.examined_set import ExaminedSet, profile_of
 from ate.data.doctor.facts import gather
-from ate.data.doctor.report import FAIL, LEVELS, PASS, Finding, Report, Triage
+from ate.data.doctor.finding import FAIL, LEVELS, PASS, Finding
+from ate.data.doctor.report import Report, Triage
 from ate.data.episodes import Episodes
 from ate.data.formats.layout import Broken
 from ate.data.ledger import Ledger

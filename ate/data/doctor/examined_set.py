@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from ate.data.doctor.facts import Facts
-from ate.data.doctor.report import Finding
+from ate.data.doctor.finding import Finding
 from ate.data.episodes import Episodes
 from ate.data.units import declared_of, profile_for, without_names
 from ate.robots.headings import COMMAND, POSE, POSITION, heading

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ate.data.doctor.episode_summary import EpisodeSummary, summarize
+from ate.data.doctor.finding import FAIL, Finding
 from ate.data.doctor.lags import Lags
 from ate.data.doctor.quaternions import Quaternions
-from ate.data.doctor.report import FAIL, Finding
 from ate.data.doctor.turns import Turns, Wrapped, middle, unwrapped
 from ate.data.doctor.zeros import ZeroRows, Zeros
 from ate.data.episodes import Episode, Episodes

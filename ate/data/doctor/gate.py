@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ate.data.doctor.examination import examine_study
-from ate.data.doctor.report import FAIL, Finding, Report, merged
+from ate.data.doctor.finding import FAIL, Finding
+from ate.data.doctor.report import Report, merged
 from ate.data.loading import DataSet
 from ate.errors import InputError
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ate.data.doctor.report import PASS, Finding
+from ate.data.doctor.finding import PASS, Finding
 
 # What the joints of a group have in common, where the code has it in a word.
 CAUSES = {

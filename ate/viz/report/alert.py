@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ate.data.doctor.report import FAIL, WARN
+from ate.data.doctor.finding import FAIL, WARN
 from ate.experiments.answer import ANSWER, WEAK_BASE
 from ate.experiments.answer import BLIND as BLIND_POLICY
 from ate.experiments.observability import BLIND

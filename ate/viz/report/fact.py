@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ate.data.doctor.report import FAIL, LEVELS, PASS, WARN
+from ate.data.doctor.finding import FAIL, LEVELS, PASS, WARN
 from ate.experiments.answer import WEAK_BASE
 from ate.experiments.methods import DIRECT, GUIDED, RETARGET, TOOL_SPACE
 from ate.experiments.stats.comparisons import Verdict

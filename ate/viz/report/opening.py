@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ate.data.doctor.report import FAIL, PASS, WARN
+from ate.data.doctor.finding import FAIL, PASS, WARN
 from ate.experiments.answer import ANSWER
 from ate.experiments.stats.comparisons import Verdict
 from ate.viz.report.fact import facts

@@ -7,7 +7,8 @@ from IPython.display import HTML, display
 from markupsafe import Markup
 
 from ate.data.doctor.dataset_report import DatasetReport
-from ate.data.doctor.report import FAIL, LEVELS, PASS, WARN, Finding, merged
+from ate.data.doctor.finding import FAIL, LEVELS, PASS, WARN, Finding
+from ate.data.doctor.report import merged
 from ate.viz.tables.html import banner_html, level_html, table_html
 from ate.viz.tables.rows import table
 

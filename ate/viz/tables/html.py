@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ate.data.doctor.report import FAIL, PASS, WARN
+from ate.data.doctor.finding import FAIL, PASS, WARN
 from ate.viz.tables.rows import text
 
 # Text colour and background of each level, and of any other.

@@ -4,7 +4,7 @@ import pytest
 
 from ate.data import DataSet
 from ate.data.doctor import examine, examine_sets
-from ate.data.doctor.report import FAIL, PASS
+from ate.data.doctor.finding import FAIL, PASS
 from tests.data.doctor.planted import DATA
 
 TASKS = ("lift", "push", "place")
@@ -31,6 +31,7 @@ def test_nothing_fails_against_pretraining(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
+@pytest.mark.slow
 def test_nothing_fails_in_commands(task: str) -> None:
     """Commands stand still where measurements do not: worth a warning at most."""
     report = examine(DataSet(str(DATA / task / "adapt/ur5e"), source="action"))
@@ -38,6 +39,7 @@ def test_nothing_fails_in_commands(task: str) -> None:
     assert [f.joint for f in report.of("constants") if "wrist_2" in f.joint and f.level != PASS]
 
 
+@pytest.mark.slow
 def test_every_joint_is_told() -> None:
     report = examine(DATA / "lift/adapt/ur5e")
     for check in ("values", "constants", "relation"):

@@ -24,6 +24,7 @@ def _nan(index: int, arrays: Arrays, attributes: dict[str, object]) -> None:
         arrays["qpos"][3, 0] = np.nan
 
 
+@pytest.mark.slow
 def test_clean_passes() -> None:
     result = CliRunner().invoke(doctor, [str(DATA / "place/adapt/ur5e")])
     assert result.exit_code == 0, result.output
@@ -38,6 +39,7 @@ def test_folder_of_robots_gives_one_report_each() -> None:
     assert "shoulder_pan_joint" in result.output
 
 
+@pytest.mark.slow
 def test_failure_and_warning_have_their_exit_codes(tmp_path: Path) -> None:
     failing = CliRunner().invoke(doctor, [str(copy("lift/adapt/ur5e", tmp_path / "nan", _nan, 12))])
     assert failing.exit_code == 1
@@ -53,6 +55,7 @@ def test_bad_input_is_raised_for_the_caller(tmp_path: Path) -> None:
     assert isinstance(result.exception, InputError)
 
 
+@pytest.mark.slow
 def test_exclude_list_is_honoured(tmp_path: Path) -> None:
     path = copy("lift/adapt/ur5e", tmp_path / "set", _short, 12)
     out = tmp_path / "exclude.txt"
@@ -76,7 +79,7 @@ def test_json_holds_what_the_table_shows(tmp_path: Path) -> None:
 
 def test_lines_fit_the_terminal() -> None:
     from ate.cli.doctor import findings_text
-    from ate.data.doctor.report import FAIL, Finding
+    from ate.data.doctor.finding import FAIL, Finding
 
     row = Finding(FAIL, "units.degrees", "a_joint" * 9, "word " * 60, "less", "do " * 80).row()
     text = findings_text([row], 90)
@@ -86,7 +89,7 @@ def test_lines_fit_the_terminal() -> None:
 
 def test_rows_that_differ_in_their_subject_alone_are_one_line() -> None:
     from ate.cli.doctor import findings_text
-    from ate.data.doctor.report import FAIL, Finding
+    from ate.data.doctor.finding import FAIL, Finding
 
     rows = [Finding(FAIL, "units.degrees", joint, "in degrees").row() for joint in ("elbow", "wrist")]
     _, line = findings_text(rows, 90).split("\n")

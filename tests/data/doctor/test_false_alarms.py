@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, WARN
+from ate.data.doctor.finding import FAIL, WARN
 from tests.data.doctor.clean_commands import closing_command, fingers
 from tests.data.doctor.clean_kinds import KINDS, Kind, write
 from tests.data.doctor.demonstration import UR5E
@@ -12,6 +12,7 @@ from tests.data.doctor.planted import copy, two_arms
 
 
 @pytest.mark.parametrize("name", KINDS)
+@pytest.mark.slow
 def test_no_false_alarm(name, tmp_path):
     findings = examine(write(tmp_path / "set", KINDS[name])).findings
     assert [(f.code, f.subject, f.got) for f in findings if f.level == FAIL] == []
@@ -53,6 +54,7 @@ def test_zeros_in_targets_of_another_width_fail(tmp_path):
     assert _found(write(tmp_path / "set", Kind(fault)), FAIL, "values.zeros_middle") == {"action"}
 
 
+@pytest.mark.slow
 def test_a_switch_is_no_angle(tmp_path):
     """Commands that are −3 or 3, of a hand (Fourier GR1), do not wrap; a joint that hums at π does."""
 

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from ate.data import load, load_sets
 from ate.data.doctor import examine
 from ate.data.doctor.checks import frames
-from ate.data.doctor.report import FAIL, PASS, WARN
+from ate.data.doctor.finding import FAIL, PASS, WARN
 from ate.robots.frames import origin
 from tests.data.doctor.planted import DATA, copy
 
@@ -72,6 +72,7 @@ def test_a_turned_tool_is_named_with_the_turn_that_mends_it(tmp_path, robot, ang
     assert mended[2, 2] > 0.99 and abs(mended[1, 1]) > 0.9
 
 
+@pytest.mark.slow
 def test_fingers_on_another_line_are_named(tmp_path):
     wrong = Rotation.from_euler("z", 90, degrees=True)
     (finding,) = found(planted(tmp_path, "lift/adapt/ur5e", lambda p, r: (p + BASE, r * wrong)))
@@ -80,6 +81,7 @@ def test_fingers_on_another_line_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(("shift", "level"), [((0.08, 0, 0), WARN), ((0, 0, 0.12), WARN), ((0.5, 0, 0), FAIL)])
+@pytest.mark.slow
 def test_a_shifted_base_is_named_with_the_base_that_mends_it(tmp_path, shift, level):
     (finding,) = found(planted(tmp_path, "lift/adapt/gen3", lambda p, r: (p + BASE + np.array(shift), r)))
     assert (finding.level, finding.code) == (level, "frames.shifted")
@@ -111,6 +113,7 @@ def test_kinematics_stand_in_for_poses_and_unknown_robots_are_not_compared(tmp_p
     assert finding.level == PASS and "not compared" in finding.got
 
 
+@pytest.mark.slow
 def test_a_profile_says_where_its_robot_stands_and_how_its_tool_points(tmp_path):
     pytest.importorskip("mujoco")
     from tests.robots.arms import exported

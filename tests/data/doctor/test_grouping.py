@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from ate.cli.doctor import doctor
 from ate.data.doctor import examine
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from ate.data.doctor.grouping import CAUSES, grouped
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 from tests.data.doctor.planted import Arrays, copy
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ate.data.doctor import Report, examine
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from tests.conftest import write_episode
 from tests.data.doctor.planted import Arrays, copy
 

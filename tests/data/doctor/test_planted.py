@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ate.data.doctor import Report, examine
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from tests.data.doctor.planted import DATA, Arrays, copy, two_arms
 
 UR5E = "lift/adapt/ur5e"

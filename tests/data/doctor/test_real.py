@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ate.data.doctor import Report, examine
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from tests.conftest import REAL
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from ate.data import DataSet
 from ate.data.doctor import Report, examine
-from ate.data.doctor.report import FAIL, PASS
+from ate.data.doctor.finding import FAIL, PASS
 from tests.conftest import write_episode
 from tests.data.doctor.planted import Arrays, copy
 
@@ -216,6 +216,7 @@ def test_zeros_that_were_measured(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["qpos", "action"])
+@pytest.mark.slow
 def test_commands_that_wrap_where_the_measurement_goes_on(source: str, tmp_path: Path) -> None:
     """Between −π and π, of a joint whose encoder counts on: one FAIL, and no finding that follows from it."""
 

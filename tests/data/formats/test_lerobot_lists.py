@@ -9,7 +9,7 @@ import pytest
 from ate.data import DataSet, load
 from ate.data.columns import apart
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL, WARN
+from ate.data.doctor.finding import FAIL, WARN
 from ate.errors import InputError
 from tests.data.formats.makers import LENGTHS, NAMES, frames, lerobot_v2, lerobot_v3, truth
 

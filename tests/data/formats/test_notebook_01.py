@@ -71,6 +71,7 @@ def test_the_cells_of_notebook_01_run(layout, maker, asked, tmp_path, smooth, mo
 
 
 @pytest.mark.parametrize("kind", ["lerobot_v3", "robomimic"])
+@pytest.mark.slow
 def test_notebook_01_shows_what_the_cameras_saw(kind, tmp_path, smooth, monkeypatch, capsys):
     monkeypatch.setenv("ATE_BATCH", "1")
     monkeypatch.setattr(test_cameras, "LENGTHS", (STEPS, STEPS))

@@ -59,6 +59,7 @@ def test_a_header_that_promises_more_than_is_stored_is_refused(tmp_path):
         load(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_packed_desert_of_zeros_is_refused(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", qpos=np.zeros((10**6, 14)))
     with zipfile.ZipFile(tmp_path / "a.npz") as handle:

@@ -8,7 +8,7 @@ from ate.cli.convert import convert
 from ate.cli.doctor import doctor
 from ate.data import DataSet, load
 from ate.data.doctor import examine
-from ate.data.doctor.report import FAIL
+from ate.data.doctor.finding import FAIL
 from ate.errors import InputError
 from tests.conftest import write_episode
 

@@ -41,6 +41,7 @@ def test_checkpointing_and_lora_and_half_precision_need_less():
     assert memory_need(TINY, precision="float32", lang_tokens=1).activations < plain.activations
 
 
+@pytest.mark.slow
 def test_the_largest_batch_fits_and_one_more_does_not():
     need = memory_need(TINY, 1, precision="float32")
     available = int((need.fixed + 7.5 * need.activations) / 0.9)

@@ -16,6 +16,7 @@ from tests.policies.rdt import sharded
 from tests.policies.rdt.tiny import TINY, refused, runner
 
 
+@pytest.mark.slow
 def test_one_process_keeps_the_policy_whole():
     policy = runner()
     assert shard(policy) is policy

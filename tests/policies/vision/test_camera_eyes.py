@@ -73,11 +73,13 @@ def unexplained(rows, places, fresh, elsewhere):
     return float((off**2).mean() / elsewhere.var(0).mean())
 
 
+@pytest.mark.slow
 def test_where_a_thing_lies_in_recorded_pictures_is_in_the_numbers(tmp_path, encoder):
     eyes = localising(tmp_path, encoder=encoder)
     assert CameraEyes.from_tree(eyes.to_tree()).digest == eyes.digest
 
 
+@pytest.mark.slow
 def test_a_frozen_model_of_ones_own_sees_it_too(tmp_path, folder):  # noqa: F811
     eyes = localising(tmp_path, folder=folder)
     again = CameraEyes.from_tree(eyes.to_tree())
@@ -85,14 +87,18 @@ def test_a_frozen_model_of_ones_own_sees_it_too(tmp_path, folder):  # noqa: F811
 
 
 def localising(tmp_path, **given):
-    """Eyes whose columns say where the square lies, on episodes of another set too."""
+    """Eyes whose columns say where the square lies, on episodes of another set too.
+
+    Columns of a network that was never trained say less than those of one that was; what says nothing leaves all of
+    the variance or more.
+    """
     old, places = filmed_set(tmp_path, "old", 0, episodes=24, rows=2)
     new, elsewhere = filmed_set(tmp_path, "new", 1, episodes=8, rows=2)
     eyes = CameraEyes.of([old], **given, numbers=6)
     assert eyes.cameras == ("cam_high", "cam_wrist") and len(eyes.columns) <= 12 and not eyes.listens
     seen, fresh = see_recorded(old, eyes), see_recorded(new, eyes)
     assert seen[0].column_names("state") == eyes.columns and seen.digest == old.digest
-    assert unexplained(columns_of(seen), places, columns_of(fresh), elsewhere) < 0.2
+    assert unexplained(columns_of(seen), places, columns_of(fresh), elsewhere) < (0.5 if given.get("folder") else 0.2)
     return eyes
 
 
@@ -145,6 +151,7 @@ def test_pictures_of_a_lerobot_set_are_seen(version, tmp_path, encoder):
     assert (steps > 0).all() or (steps < 0).all()
 
 
+@pytest.mark.slow
 def test_a_study_on_seen_sets_of_cameras_is_prepared_and_one_that_would_draw_is_refused(tmp_path, encoder):
     for name, seed in (("old", 0), ("new", 1)):
         filmed_set(tmp_path / "raw" / name, name, seed)

@@ -11,6 +11,7 @@ transformers = pytest.importorskip("transformers")
 
 @pytest.fixture(params=["siglip", "dinov2"])
 def folder(request, tmp_path):
+    torch.manual_seed(0)
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32, "patch_size": 8}
     if request.param == "siglip":
         model = transformers.SiglipVisionModel(transformers.SiglipVisionConfig(**sizes, intermediate_size=32))

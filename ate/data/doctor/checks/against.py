@@ -7,7 +7,7 @@ import numpy as np
 from ate.data.doctor.checks.distances import distance, outside
 from ate.data.doctor.checks.pairs import Pair, pairs, swaps
 from ate.data.doctor.examined_set import ExaminedSet
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 
 # The mirrored distribution must fit this much better than the plain one, and the mean motion run backwards.
 MIRRORED, BACKWARDS = 0.5, -0.6

@@ -8,7 +8,7 @@ import numpy as np
 from ate.data.clock import GAP, IRREGULAR, SECONDS, WORDS, usual
 from ate.data.doctor.checks.shapes import SAME_RATE
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from ate.data.episodes import Episode
 from ate.errors import InputError
 

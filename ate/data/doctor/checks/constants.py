@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ate.data.doctor.examined_set import CONSTANT_RANGE, ExaminedSet, listed
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 
 # Steps of white noise are √2 times as large as its deviation; a motion's are far below it.
 NOISE = 1.0

@@ -6,7 +6,7 @@ import numpy as np
 
 from ate.data.doctor.episode_summary import EpisodeSummary
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import PASS, WARN, Finding
+from ate.data.doctor.finding import PASS, WARN, Finding
 
 # Root mean square distance of two courses in usual steps: two takes of one motion differ by many steps, a copy that
 # was resampled, rounded or shifted by a frame by less than this.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import WARN, Finding
+from ate.data.doctor.finding import WARN, Finding
 
 
 def check(data: ExaminedSet) -> Iterator[Finding]:

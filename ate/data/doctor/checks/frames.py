@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ate.data.doctor.examined_set import ExaminedSet
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from ate.data.placements import placed, robot_of
 from ate.data.tool_poses import ToolPoses, shared_poses
 from ate.errors import InputError

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 
 # Openings are fractions; drives overshoot by a few per cent.
 SLACK = 0.1

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from ate.data.doctor.takes import takes
 from ate.data.doctor.turns import Wrapped
 from ate.robots.headings import POSE

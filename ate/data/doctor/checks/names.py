@@ -8,7 +8,7 @@ import numpy as np
 
 from ate.data.columns import WAS
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from ate.robots.headings import NO_JOINTS, POSE
 from ate.robots.profile import Profile, available, bare
 from ate.robots.recognition import knowing, nearest

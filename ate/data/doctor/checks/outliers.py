@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import PASS, WARN, Finding, Triage
+from ate.data.doctor.finding import PASS, WARN, Finding
+from ate.data.doctor.report import Triage
 
 # 1.4826 median absolute deviations are a standard deviation of normal data.
 MAD = 1.4826

@@ -7,7 +7,7 @@ import numpy as np
 
 from ate.data.doctor.checks.distances import MOST_ROWS, distance
 from ate.data.doctor.examined_set import ExaminedSet
-from ate.data.doctor.report import FAIL, Finding
+from ate.data.doctor.finding import FAIL, Finding
 from ate.errors import InputError
 
 # Rows a joint: every joint is compared with every other.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ate.data.doctor.examined_set import ANGLES, ExaminedSet
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from ate.data.episodes import NAMED_BY
 from ate.robots.roles import GRIPPERS
 

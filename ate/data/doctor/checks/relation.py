@@ -7,8 +7,8 @@ import numpy as np
 from ate.data.doctor.checks.gripper import commanded_both_ways
 from ate.data.doctor.correlation import correlations
 from ate.data.doctor.examined_set import CONSTANT_RANGE, ExaminedSet, listed
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 from ate.data.doctor.lags import Lags
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
 
 # Share of the rows that must agree exactly for a copy: recorders leave out the last row at most.
 COPIED = 0.98

@@ -6,7 +6,7 @@ import numpy as np
 
 from ate.data.doctor.correlation import correlations
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import FAIL, WARN, Finding
+from ate.data.doctor.finding import FAIL, WARN, Finding
 
 # A joint that ends exactly there, at both ends, over a whole set: no motion of several joints does that.
 EXACT = 1e-4

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 
 # Rates are rounded when they are written (median time steps); real ones differ by factors.
 SAME_RATE = 0.05

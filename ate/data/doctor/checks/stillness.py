@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import PASS, WARN, Finding
+from ate.data.doctor.finding import PASS, WARN, Finding
 
 # A second of waiting at either end of an episode is trimmed by most recipes; a policy learns to wait from it.
 LONGEST_END = 1.0

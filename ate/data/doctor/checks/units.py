@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ate.data.doctor.examined_set import NEAR, ExaminedSet, listed
-from ate.data.doctor.report import FAIL, PASS, WARN, Finding
+from ate.data.doctor.finding import FAIL, PASS, WARN, Finding
 
 TURN = 2 * np.pi
 # Joints with limits reach two turns at most (± 360°, UR); in radians more than that is another unit.

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import FAIL, PASS, Finding
+from ate.data.doctor.finding import FAIL, PASS, Finding
 
 # No joint of any robot in any unit that recorders use, ticks included, reads a million.
 ABSURD = 1e6

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ate.data.doctor.examined_set import ExaminedSet, listed
-from ate.data.doctor.report import FAIL, Finding
+from ate.data.doctor.finding import FAIL, Finding
 from ate.data.doctor.zeros import ZeroRows
 
 _WHERE = {"head": "the first", "tail": "the last"}
