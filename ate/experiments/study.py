@@ -72,11 +72,10 @@ class Study:
         """
         s = self.settings
         encoders = {method.encoder.removeprefix("random-") for method in methods}
-        named = [name for name in ALIGNED_VARIANTS if name in encoders]
         return Experiment(
             policy=str(self.policies[parameterization]),
             alignment=str(self.folder),
-            variants=tuple((name, str(self._variant(name))) for name in named),
+            variants=tuple((name, str(self._variant(name))) for name in ALIGNED_VARIANTS if name in encoders),
             adapt=s.adapt_data,
             pretrain=replayed(s),
             tool_policy=str(self.tool_policies.get(parameterization, "")),

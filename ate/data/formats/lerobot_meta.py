@@ -94,13 +94,9 @@ class Meta:
         splits = self.info.get("splits")
         if not isinstance(splits, dict) or len(splits) < 2:
             return {}
-        ranges = {key: re.fullmatch(r"(\d{1,8}):(\d{1,8})", str(value)) for key, value in splits.items()}
-        ranges_of = {key: range(int(m[1]), int(m[2])) for key, m in ranges.items() if m}
-        return {
-            f"split/{key}": tuple(name(n) for n in numbers)
-            for key, numbers in ranges_of.items()
-            if len(numbers) < 10**6
-        }
+        matches = {key: re.fullmatch(r"(\d{1,8}):(\d{1,8})", str(value)) for key, value in splits.items()}
+        ranges = {key: range(int(m[1]), int(m[2])) for key, m in matches.items() if m}
+        return {f"split/{key}": tuple(map(name, numbers)) for key, numbers in ranges.items() if len(numbers) < 10**6}
 
     @property
     def miscounted(self) -> tuple[str, ...]:

@@ -115,13 +115,13 @@ class CameraEyes:
             )  # fmt: skip
         blank = cls(folder, encoder, names, {})
         every = max(1, sum(view[names[0]].rows for view in views) // MOMENTS)
-        found = {}
+        directions = {}
         for name in names:
             rows = [blank.features(name, view[name].read(range(0, view[name].rows, every))) for view in views]
-            found[name] = Directions.of(np.concatenate(rows), numbers)
+            directions[name] = Directions.of(np.concatenate(rows), numbers)
         sentences = sorted({text for episodes in sets for text in sentences_of(episodes) if text})
         words = Directions.of(vectors(sentences), WORDS) if len(sentences) > 1 else None
-        return cls(folder, encoder, names, found, words)
+        return cls(folder, encoder, names, directions, words)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -186,9 +186,9 @@ class CameraEyes:
     def from_tree(cls, tree: Mapping[str, Any]) -> "CameraEyes":
         """The inverse of `to_tree`."""
         encoder = None if tree["own"] is None else Encoder.from_tree(tree["own"])
-        found = {name: _directions(part) for name, part in tree["pictures"].items()}
+        directions = {name: _directions(part) for name, part in tree["pictures"].items()}
         words = None if tree["words"] is None else _directions(tree["words"])
-        return cls(tree["folder"], encoder, tuple(tree["watched"]), found, words)
+        return cls(tree["folder"], encoder, tuple(tree["watched"]), directions, words)
 
     def save(self, file: Path) -> None:
         """Write directions and encoder, or the name of the folder."""
