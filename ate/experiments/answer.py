@@ -102,6 +102,15 @@ def answer_of(
     return Answer(question, light, sentence, others, settle, method, budget(results), doubts)
 
 
+def leading(results: Sequence[RunResult]) -> str:
+    """The method that the answer is about: it helps most policies, hurts fewest, and is best in the mean.
+
+    Args:
+        results: as `answer_of`.
+    """
+    return _best(_against(results), rolled_out(results))
+
+
 def _against(results: Sequence[RunResult]) -> dict[str, dict[str, Difference]]:
     """Differences to direct by condition and method; the forms alone, or all methods where there is none of them."""
     rows = {}

@@ -8,6 +8,7 @@ import joblib
 from IPython.display import HTML, display
 
 from ate.errors import InputError
+from ate.experiments.answer import leading
 from ate.experiments.preparation import in_parallel
 from ate.experiments.replay import Replay, replay_in, telling
 from ate.experiments.results import RunResult
@@ -109,8 +110,8 @@ class Contrast:
 def contrast(results: Sequence[RunResult]) -> Contrast | None:
     """What is worth a film: the start from which direct fine-tuning fails and the best method succeeds.
 
-    The best method is that of the most successes over its seeds, with the first parameterisation; the seed is the one
-    where the two differ most. Without such a start it is one where either fails, else the first.
+    The best method is that of the answer (`ate.experiments.answer.leading`), with the first parameterisation; the seed
+    is the one where the two differ most. Without such a start it is one where either fails, else the first.
 
     Returns:
         None without rollouts, or without a method next to direct fine-tuning.
@@ -122,10 +123,7 @@ def contrast(results: Sequence[RunResult]) -> Contrast | None:
     others = [run for run in own if not run.is_baseline and run.seed in direct]
     if not others:
         return None
-    rates: dict[str, list[float]] = {}
-    for run in others:
-        rates.setdefault(run.method, []).append(sum(run.success) / len(run.success))
-    method = max(rates, key=lambda name: sum(rates[name]) / len(rates[name]))
+    method = leading(results)
     best = max((run for run in others if run.method == method),
                key=lambda run: sum(run.success) - sum(direct[run.seed].success))  # fmt: skip
     plain = direct[best.seed]
