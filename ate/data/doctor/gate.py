@@ -1,6 +1,7 @@
 """The gate: what the doctor calls FAIL does not train, unless its code is accepted by name."""
 
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import Any
 
 from ate.data.doctor.examination import examine_study
@@ -25,8 +26,8 @@ def failures(pretrain: Sequence[DataSet], adapt: Sequence[DataSet], horizon: int
         horizon: chunk length in steps.
 
     Returns:
-        One row a finding, findings that differ in their subject alone together: `set` (the path), `code`, `subject`,
-        `got`, `expected`, `fix`.
+        One row a cause (`ate.data.doctor.grouping`): `set` (the path), `code`, `subject`, `got`, `expected`,
+        `fix`.
     """
     reports = examine_study(pretrain, adapt, horizon)
     return tuple(row for report in reports for row in _rows(report))
@@ -46,8 +47,8 @@ def admit(failed: Sequence[Row], accept: Sequence[str]) -> tuple[Row, ...]:
     if not left:
         return tuple(failed)
     more = len(left) - MOST_NAMED
-    named = "; ".join(f"{row['code']} of {row['subject']}: {row['got']}"[:LONGEST] for row in left[:MOST_NAMED])
-    fixes = dict.fromkeys(f"{row['code']}: {row['fix']}"[:LONGEST] for row in left[:MOST_NAMED])
+    named = "; ".join(_short(f"{row['code']} of {row['subject']}: {row['got']}") for row in left[:MOST_NAMED])
+    fixes = dict.fromkeys(_short(f"{row['code']}: {row['fix']}") for row in left[:MOST_NAMED])
     codes = ",".join(dict.fromkeys(row["code"] for row in failed))
     paths = list(dict.fromkeys(row["set"] for row in left))
     raise InputError(
@@ -59,8 +60,12 @@ def admit(failed: Sequence[Row], accept: Sequence[str]) -> tuple[Row, ...]:
     )
 
 
+def _short(text: str) -> str:
+    return shorten(text, LONGEST, placeholder=" …")
+
+
 def _rows(report: Report) -> list[Row]:
-    rows = [_row(finding) for finding in report.findings if finding.level == FAIL]
+    rows = [_row(finding) for finding in report.grouped if finding.level == FAIL]
     return [{"set": report.path, **row} for row in merged(rows)]
 
 
