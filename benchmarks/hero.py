@@ -26,10 +26,10 @@ COLORS = {True: (0, 110, 80), False: (190, 70, 20)}
 def parts_of(run: Path) -> list[Part]:
     """Direct fine-tuning and the best method, trained again on one seed of a demo run and rolled out from one start."""
     study = experiments.prepare(replace(settings({"profile": "demo"}), run=str(run.resolve())))
-    found = contrast(study.compare(study.methods()))
-    assert found is not None, "a demo run has rollouts"
-    replays = [replay_in(study, result) for result in (found.direct, found.best)]
-    return [Part(done.rollouts, found.index, done.result.method) for done in replays if done.rollouts is not None]
+    pair = contrast(study.compare(study.methods()))
+    assert pair is not None, "a demo run has rollouts"
+    replays = [replay_in(study, result) for result in (pair.direct, pair.best)]
+    return [Part(done.rollouts, pair.index, done.result.method) for done in replays if done.rollouts is not None]
 
 
 def draw(parts: list[Part], file: Path) -> None:
