@@ -57,15 +57,16 @@ def session(device: torch.device | str | None = None) -> Iterator[None]:
         torch.cuda.set_device(place)
     # On GPUs gloo too: what the hosts agree on must not wait for the devices.
     distributed.init_process_group("cpu:gloo,cuda:nccl" if place.type == "cuda" else "gloo")
-    try:
-        with listening():
+    # Listening to the end: a signal while the processes part must not make a finished run a failed one.
+    with listening():
+        try:
             yield
-    except Stopped as stopped:
-        if leader():
-            sys.stderr.write(f"{stopped}\n")
-        sys.exit(0)
-    finally:
-        distributed.destroy_process_group()
+        except Stopped as stopped:
+            if leader():
+                sys.stderr.write(f"{stopped}\n")
+            sys.exit(0)
+        finally:
+            distributed.destroy_process_group()
 
 
 def wait() -> None:
