@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence cross grid curves leads lerobot kinematics base weights preempt stop gpu gpu-wheels pusht aloha maniskill
+.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence cross grid curves leads lerobot kinematics base weights preempt stop clicks first-sight gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -153,6 +153,15 @@ preempt: venv
 # The Stop button while a notebook's training runs in a process of its own, then Run All: four minutes of a browser.
 stop: venv browser
 	$(BIN)/python -m pytest -q -n 0 benchmarks/soaks/test_stop_button.py
+
+# 20 rounds of clicks in notebook 04, while both cores are kept busy.
+clicks: venv browser
+	(timeout 1200 sh -c 'while :; do :; done' & timeout 1200 sh -c 'while :; do :; done' & \
+	  $(BIN)/python -m pytest -q -n 0 benchmarks/soaks/test_clicks.py; code=$$?; kill %1 %2; exit $$code)
+
+# Seconds to the first figure, of notebook 01 in JupyterLab and of the report of `make run`.
+first-sight: venv browser
+	$(BIN)/python -m benchmarks.first_sight runs/demo/report.html
 
 # What runs on a GPU and how fast, in under 7 minutes, with the machine's own Python: it needs PyTorch 2.11 or newer with
 # CUDA, and no network. Filled beforehand, build/wheels brings the packages that such machines lack.

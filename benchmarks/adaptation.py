@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -107,6 +108,7 @@ def rows(results: Mapping[str, Sequence[RunResult]]) -> list[dict[str, Any]]:
                 "seeds": " ".join(f"{100 * rate:.0f}" for rate in summary.by_seed),
                 "to direct": "" if row is None else points(row),
                 "verdict": "" if row is None else str(row.verdict),
+                "seconds": f"{median(r.seconds for r in own if r.method == summary.method):.1f}",
             })  # fmt: skip
     return out
 

@@ -106,13 +106,14 @@ def soak(folder: Path, dropout: float, stops: int, steps: int = 300, seed: int =
     expected, training = weights(folder / "whole"), folder / "cut"
     while not any(codes) and (stopped < stops or training.exists()):
         training.mkdir(exist_ok=True)
+        before = len(cut.log())
         process = cut.start()
         try:
             process.wait(float(random.uniform(0, 4 * duration / stops)) if stopped < stops else TIMEOUT)
         except subprocess.TimeoutExpired:
             stopped += cut.stop(stopped % PROCESSES)
         code = process.wait(TIMEOUT)
-        was_late = bool(code) and cut.finished("cut") and "Signal 15" in cut.log()
+        was_late = bool(code) and cut.finished("cut") and "Signal 15" in cut.log()[before:]
         late += was_late
         codes.append(0 if was_late else code)
         if code and not was_late:

@@ -37,7 +37,7 @@ MISSING = (
         "experiments/model_card.py Model.push#2", "huggingface_hub", "huggingface_hub",
         lambda p: Model.of(world().folder / "policy.safetensors").push("a/b"),
     ),
-    ("policies/vision/frozen.py frozen#2", "transformers", "transformers", lambda p: _frozen(p.path)),
+    (LIBRARY, "transformers", "transformers", lambda p: _frozen(p.path)),
     ("robots/engine.py engine", "mujoco", "mujoco", lambda p: engine()),
     ("viz/rerun_file.py sdk", "rerun", "rerun_sdk", lambda p: sdk()),
     ("viz/video.py mp4", "av", "av", lambda p: mp4(np.zeros((1, 8, 8, 3), np.uint8), 20)),

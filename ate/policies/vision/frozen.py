@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ate.errors import InputError, install
+from ate.errors import InputError, library
 
 
 @cache
@@ -22,9 +22,5 @@ def frozen(folder: Path, where: str) -> Any:
     if not (folder / "config.json").is_file():
         raise InputError("no config.json", where=place, expected="the folder of a model of transformers",
                          fix="save it there with save_pretrained, or name another folder")  # fmt: skip
-    try:
-        from transformers import AutoModel
-    except ImportError as error:
-        raise InputError("no package transformers", where=place, expected="it, to run the model",
-                         fix=install("words")) from error  # fmt: skip
-    return AutoModel.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
+    transformers = library("transformers", "words", where=place, use="runs the model")
+    return transformers.AutoModel.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
