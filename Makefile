@@ -156,8 +156,8 @@ stop: venv browser
 
 # 20 rounds of clicks in notebook 04, while both cores are kept busy.
 clicks: venv browser
-	(timeout 1200 sh -c 'while :; do :; done' & timeout 1200 sh -c 'while :; do :; done' & \
-	  $(BIN)/python -m pytest -q -n 0 benchmarks/soaks/test_clicks.py; code=$$?; kill %1 %2; exit $$code)
+	timeout 1200 sh -c 'while :; do :; done' & one=$$!; timeout 1200 sh -c 'while :; do :; done' & other=$$!; \
+	  $(BIN)/python -m pytest -q -n 0 benchmarks/soaks/test_clicks.py; code=$$?; kill $$one $$other; exit $$code
 
 # Seconds to the first figure, of notebook 01 in JupyterLab and of the report of `make run`.
 first-sight: venv browser
