@@ -153,7 +153,7 @@ def test_cannot_tell_names_the_budget_that_would():
     needed, alone = seeds_needed(row.spread, 0.1, 2), seeds_needed(row.spread, 0.1)
     line = verdict(row)
     assert row.verdict == "cannot tell" and "4 paired seeds × 100 rollouts" in line
-    assert f"It sees effects from {100 * detectable(row.spread, 2):.0f} points on with 80 % power" in line
+    assert f"It shows effects from {100 * detectable(row.spread, 2):.0f} points on with 80 % power" in line
     assert f"10 points would need about {needed} seeds, or for this method alone about {alone} new ones" in line
     assert "after Holm over 2 comparisons" in line and needed > alone
 

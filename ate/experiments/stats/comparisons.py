@@ -265,8 +265,8 @@ def verdict(row: Difference, effect: float = EFFECT) -> str:
 def _would_settle(spread: Spread, effect: float, comparisons: int) -> str:
     """What the budget sees, and what an effect of the given size would need."""
     sees, needed = detectable(spread, comparisons), seeds_needed(spread, effect, comparisons)
-    reach = "no effect" if sees is None else f"effects from {100 * sees:.0f} points on"
-    text = f"It sees {reach} with {100 * POWER:.0f} % power; {100 * effect:.0f} points would need "
+    reach = "no effect, however large," if sees is None else f"effects from {100 * sees:.0f} points on"
+    text = f"It shows {reach} with {100 * POWER:.0f} % power; {100 * effect:.0f} points would need "
     text += "more than 1,000 seeds" if needed is None else f"about {needed} seeds"
     if comparisons > 1:
         alone = seeds_needed(spread, effect)
