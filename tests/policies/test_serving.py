@@ -215,3 +215,19 @@ def test_messages_that_are_none_are_refused():
             Message.unpacked(wrong)
     with pytest.raises(InputError, match="type object"):
         Message("action", {"actions": object()}).packed()
+
+
+def test_the_next_client_waits_for_a_policy_that_is_still_at_work_for_the_last():
+    begun = threading.Event()
+
+    def slow(observation):
+        begun.set()
+        time.sleep(0.3)
+        return ramp(observation)
+
+    with served(lambda: slow) as address:
+        with Client(address) as gone:
+            gone._send("observation", payload_of(SEEN))
+            assert begun.wait(10)
+        with Client(address) as later:
+            assert np.array_equal(later(SEEN), ramp(SEEN))

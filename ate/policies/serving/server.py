@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LOCAL = "127.0.0.1"
 
+# How long a client waits for the one before it: a connection is closed a moment before its place is free.
+LEAVING_SECONDS = 2.0
+
 
 @dataclass(frozen=True)
 class Service:
@@ -88,7 +91,7 @@ class Service:
         """Answer one client until it leaves, with a word or without."""
         from websockets.exceptions import ConnectionClosed
 
-        if not self.several and not self._client.acquire(blocking=False):
+        if not self.several and not self._client.acquire(timeout=LEAVING_SECONDS):
             fix = "wait until it has left, or start a server for each client"
             busy = InputError("a second client", where="served policy", expected="one client at a time", fix=fix)
             with suppress(ConnectionClosed):
