@@ -8,7 +8,7 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence cross grid curves leads lerobot kinematics base weights preempt stop clicks first-sight gpu gpu-wheels pusht aloha maniskill
+.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence cross grid curves leads lerobot kinematics base weights preempt stop browsers clicks first-sight gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
@@ -154,7 +154,11 @@ preempt: venv
 stop: venv browser
 	$(BIN)/python -m pytest -q -n 0 benchmarks/soaks/test_stop_button.py
 
-# 20 rounds of clicks in notebook 04, while both cores are kept busy.
+# 20 rounds of every browser test, each with new kernels, while both cores are kept busy: an hour and a half.
+browsers: venv browser
+	$(BIN)/python -m benchmarks.soaks.browsers
+
+# 20 rounds of clicks in one notebook 04, while both cores are kept busy.
 clicks: venv browser
 	timeout 1200 sh -c 'while :; do :; done' & one=$$!; timeout 1200 sh -c 'while :; do :; done' & other=$$!; \
 	  $(BIN)/python -m pytest -q -n 0 benchmarks/soaks/test_clicks.py; code=$$?; kill $$one $$other; exit $$code
