@@ -74,7 +74,7 @@ def methods_table(regimes: Mapping[int, Mapping[str, Any]]) -> str:
     for name, what in METHODS:
         rates = " | ".join(mean_rate(regime, task, name) or "–" for regime, task in columns)
         # The interval stays on its line.
-        gain = gains.get(name, "–").replace(" ", "&nbsp;").replace("-", "−")
+        gain = gains.get(name, "–").replace(" ", "&nbsp;")
         lines.append(f"| {name.replace(' ', '&nbsp;').replace('-', '‑')} | {what} | {rates} | {gain} |")
     return "\n".join(lines)
 
@@ -87,7 +87,7 @@ def evidence_tables(regimes: Mapping[int, Mapping[str, Any]]) -> str:
 def gain(row: Mapping[str, Any], interval: bool) -> str:
     """A pooled difference in words, e.g. `"51.8 points (49.2 to 54.4)"`; the verb says in which direction."""
     if None in (row["low"], row["high"]) or row["low"] < 0 < row["high"]:
-        return points(row).replace("-", "−")
+        return points(row)
     ends = sorted(abs(100 * row[end]) for end in ("low", "high"))
     return f"{abs(100 * row['mean']):.1f}" + (f" points ({ends[0]:.1f} to {ends[1]:.1f})" if interval else "")
 

@@ -15,6 +15,7 @@ from ate.experiments.stats.comparisons import ERROR_RATE, Difference, Verdict, d
 from ate.experiments.stats.pooling import Pooled, pooled
 from ate.experiments.store import load_results
 from ate.experiments.summary import guidance_verdict
+from ate.policies.noise import in_words
 
 METHODS = tuple(dict.fromkeys(method.name for method in (*evidence(), *controls())))
 
@@ -27,7 +28,7 @@ def pairs(names: Collection[str]) -> tuple[tuple[str, str], ...]:
 
 
 def studies_of(runs: Sequence[Path], first_seed: int = 0) -> dict[tuple[int, int], dict[str, list[RunResult]]]:
-    """Results of the evidence methods by demonstrations and steps, then by study, e.g. `"lift-ur5e sample"`.
+    """Results of the evidence methods by demonstrations and steps, then by study, e.g. `"lift-ur5e diffusion"`.
 
     Args:
         runs: run directories of `ate compare --methods evidence`.
@@ -38,7 +39,7 @@ def studies_of(runs: Sequence[Path], first_seed: int = 0) -> dict[tuple[int, int
         for result in load_results(run / "results"):
             if result.method in METHODS and result.seed >= first_seed:
                 studies = groups.setdefault((result.demonstrations, result.steps), {})
-                studies.setdefault(f"{run.name} {result.parameterization}", []).append(result)
+                studies.setdefault(f"{run.name} {in_words(result.parameterization)}", []).append(result)
     return dict(sorted(groups.items(), reverse=True))
 
 
@@ -139,9 +140,9 @@ def pooled_table(regime: Mapping[str, Any]) -> str:
 
 
 def points(row: Mapping[str, Any]) -> str:
-    """A difference in points of success with its interval, e.g. `"+51.8 (+49.1 to +54.5)"`."""
+    """A difference in points of success with its interval, e.g. `"+51.8 (+49.1 to +54.5)"`, as text to read."""
     low, high = (sign * math.inf if row[end] is None else row[end] for end, sign in (("low", -1), ("high", 1)))
-    return f"{100 * row['mean']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"{100 * row['mean']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})".replace("-", "−")
 
 
 def run_differences(run: Path, first_seed: int = 0) -> list[Difference]:

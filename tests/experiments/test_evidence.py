@@ -44,7 +44,7 @@ def runs(tmp_path):
 def test_results_are_sorted_by_regime_and_study(runs):
     groups = studies_of(runs)
     assert list(groups) == [(25, 80), (5, 600)]
-    assert list(groups[(25, 80)]) == ["lift-ur5e sample", "push-ur5e sample"]
+    assert list(groups[(25, 80)]) == ["lift-ur5e diffusion", "push-ur5e diffusion"]
     assert all(complete(results) == (results, {}) for results in groups[(25, 80)].values())
     assert all(complete(results) == ([], {"untranslated": 1}) for results in groups[(5, 600)].values())
     # With 25 demonstrations the comparison's own methods are enough; with 5 its closest controls are asked for too.
@@ -133,7 +133,7 @@ def test_the_numbers_are_kept_as_json_from_which_the_same_tables_come(runs, tmp_
     assert scratch["rate"] == 0.0 and scratch["low"] < scratch["mean"] < scratch["high"] < 0
     # One training seed has no interval: JSON has no infinity.
     single = measured(studies_of(runs, first_seed=2)[(25, 80)])
-    assert single["pooled"][0]["low"] is None and "-inf" in pooled_table(single)
+    assert single["pooled"][0]["low"] is None and "−inf" in pooled_table(single)
 
 
 def test_each_run_by_itself_compares_what_it_holds_on_later_seeds(tmp_path):
