@@ -8,16 +8,20 @@ WORKERS ?= 2
 export OMP_WAIT_POLICY := PASSIVE
 export MUJOCO_GL ?= disabled
 
-.PHONY: run quick test vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence cross grid curves leads lerobot kinematics base weights preempt stop browsers clicks first-sight gpu gpu-wheels pusht aloha maniskill
+.PHONY: run quick test suite vision venv browser drawing hero lint types lab data layouts verify table screenshot real variants variants-real carrying bench soak trackers crowd soak-sweep slurm truth clean evidence cross grid curves leads lerobot kinematics base weights preempt stop browsers clicks first-sight gpu gpu-wheels pusht aloha maniskill
 
 run: venv
 	$(BIN)/ate run --profile demo
 
 # One thread a test process: two processes with two threads each would wait for each other on two cores.
-test quick: export OMP_NUM_THREADS ?= 1
+suite quick: export OMP_NUM_THREADS ?= 1
 
+# The types are checked while the first tests run.
 test: venv browser drawing
-	$(MAKE) --no-print-directory lint types
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory -j2 types suite
+
+suite: venv
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15
 
 # While working: no browser, no notebook kernel, nothing that trains for more than seconds.
