@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from ate.data import load
-from ate.data.formats import archive, zarr
+from ate.data.formats import archive, zarr_chunks
 from tests.data.formats import makers, recorded
 from tests.data.formats.truth import LENGTHS, NAMES, truth
 from tests.ways.taking import read, way
@@ -112,11 +112,11 @@ def _store(p):
     return library.open_group(str(p.set / "replay_buffer.zarr"), mode="r+")
 
 
-@way("data/formats/zarr.py check_whole")
+@way("data/formats/zarr_chunks.py check_whole")
 def _(p):
     root = _store(p)
     root["data/timestamp"][:] = 1 + np.arange(sum(LENGTHS))
-    p.patch.setattr(zarr, "_MOST_CHUNK", 60)
+    p.patch.setattr(zarr_chunks, "_MOST_CHUNK", 60)
     yield lambda: read(p.set), "save the store again, in smaller chunks"
     for name in ("data/robot_joint", "data/action", "data/timestamp", "meta/episode_ends"):
         values = root[name][:]
@@ -125,7 +125,7 @@ def _(p):
     read(p.set)
 
 
-@way("data/formats/zarr.py check_whole#2")
+@way("data/formats/zarr_chunks.py check_whole#2")
 def _(p):
     _store(p)
     chunk = p.set / "replay_buffer.zarr/data/robot_joint/0.0"
@@ -142,6 +142,17 @@ def _(p):
     option = yield lambda: read(p.set), r"(config=\{.*\})"
     del root["data/robot_joint"]
     root.create_array("data/robot_joint", data=zeros, chunks=(7, 3), config=eval(option.removeprefix("config=")))
+    read(p.set)
+
+
+@way("data/formats/zarr_chunks.py _check_lengths")
+def _(p):
+    _store(p)
+    chunk = p.set / "replay_buffer.zarr/data/robot_joint/1.0"
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[:-10])
+    yield lambda: read(p.set), "copy the store again, whole"
+    chunk.write_bytes(whole)
     read(p.set)
 
 

@@ -4,9 +4,11 @@ A folder `….zarr`, or an archive `….zarr.zip`. Source: Diffusion Policy's an
 """
 
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,7 +19,8 @@ from ate.data.clock import Clock
 from ate.data.episodes import Episode
 from ate.data.formats.companions import pair
 from ate.data.formats.episode_ends import OUTCOMES, outcomes
-from ate.data.formats.layout import MOST_BYTES, Broken, check_matrix, confined, refusing, timed
+from ate.data.formats.layout import Broken, check_matrix, confined, refusing, timed
+from ate.data.formats.zarr_chunks import check_whole
 from ate.data.ledger import Keys
 from ate.data.series import Series
 from ate.errors import InputError, library
@@ -42,10 +45,6 @@ _TOOL = ("eef_pos", "eef_rot_axis_angle", "gripper_width")
 _ACTIONS = ("action", "actions")
 _AXES = {"eef_pos": ("x", "y", "z"), "eef_rot_axis_angle": ("rx", "ry", "rz")}
 _MOST_EPISODES, _ARMS = 10**7, 2
-# One chunk of values larger than this is a mistake in a header.
-_MOST_CHUNK = 2**30
-_WHOLE = "copy the store again, whole; rows of zeros are written where arrays are made with "
-_WHOLE += "config={'write_empty_chunks': True} (zarr 3)"
 
 
 def looks(path: Path) -> str | None:
@@ -89,7 +88,8 @@ def opened(store: Path) -> Iterator[Any]:
     module = library("zarr", "zarr", where=str(store), use="reads zarr stores")
     # Errors of zarr and of its codecs are kinds of these.
     wrong = (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, TypeError)
-    with refusing(store, "a zarr store with its metadata", *wrong, ValueError, BadZipFile):
+    packed = (ValueError, BadZipFile, LZMAError, zlib.error)
+    with refusing(store, "a zarr store with its metadata and whole chunks", *wrong, *packed):
         if store.is_file():
             with module.storage.ZipStore(store, mode="r") as archive:
                 yield module.open_group(archive, mode="r")
@@ -132,6 +132,8 @@ def _episodes(store: Path, source: str, prefix: str) -> Iterator[Episode]:
         if stamped:
             check_whole(arrays[_STAMPS], _STAMPS, store)
         marking = next((key for key in _OUTCOMES if key in arrays and len(arrays[key].shape) <= 2), None)
+        if marking:
+            check_whole(arrays[marking], marking, store)
         parts = list(zip([0, *ends[:-1]], ends, strict=True))
         done = outcomes(np.asarray(root[marking][...]), parts, total) if marking else []
     for number, (start, stop) in enumerate(parts):
@@ -164,24 +166,6 @@ def _arrays(root: Any, store: Path) -> dict[str, Any]:
     if ENDS not in arrays:
         raise _without_ends(store, arrays)
     return arrays
-
-
-def check_whole(array: Any, key: str, store: Path) -> None:
-    """Look whether all chunks of an array are there, and small enough to be read.
-
-    Raises:
-        InputError: they are not.
-    """
-    where = f"{store}, array {key!r}"
-    if store.is_dir():
-        confined(store, key, where)
-    if np.prod(array.chunks, dtype=float) * array.dtype.itemsize > min(_MOST_CHUNK, MOST_BYTES):
-        got, fix = f"chunks of shape {array.chunks}", "save the store again, in smaller chunks"
-        raise InputError(got, where=where, expected=f"at most {_MOST_CHUNK // 2**20} MiB a chunk", fix=fix)
-    if array.nchunks > 10**7 or array.nchunks_initialized < array.nchunks:
-        got = f"{array.nchunks_initialized:,} of {array.nchunks:,} chunks"
-        expected = "all of its chunks: what is not there reads as zeros"
-        raise InputError(got, where=where, expected=expected, fix=_WHOLE)
 
 
 def _positions(arrays: dict[str, Any], store: Path) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ate.data.clip import Clip
 from ate.data.episodes import Episode
 from ate.data.formats import zarr
+from ate.data.formats.zarr_chunks import check_whole
 from ate.errors import InputError
 
 _COLOURS = (3, 4)
@@ -94,4 +95,4 @@ def _is_brightness(values: NDArray[Any]) -> bool:
 def _whole(store: Path, key: str, _: int) -> None:
     """Refuse an array with chunks missing, once; the last argument is when the store was written."""
     with zarr.opened(store) as root:
-        zarr.check_whole(root[key], key, store)
+        check_whole(root[key], key, store)
