@@ -88,3 +88,27 @@ def test_hovering_does_not_erase_clicks_that_a_busy_kernel_has_not_read(page):
     page.get_by_text("bc[0, 1] ad[1, 0] bd[1, 1]", exact=True).wait_for(timeout=30_000)
     page.wait_for_function("() => document.querySelectorAll('.shapelayer path').length === 3", timeout=10_000)
     assert page.problems == []
+
+
+# The pointer passes one cell and clicks another at once, as events come to a browser that was busy meanwhile.
+HASTY_CLICK = """(plot, [from, to]) => {
+  const layer = plot.querySelector(".nsewdrag");
+  const send = (target, kind, [x, y]) =>
+    target.dispatchEvent(new MouseEvent(kind, { bubbles: true, clientX: x, clientY: y, view: window }));
+  send(layer, "mousemove", from);
+  send(layer, "mousemove", to);
+  send(layer, "mousedown", to);
+  send(document, "mouseup", to);
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_click_is_that_of_its_own_point_however_soon_it_comes(page):
+    plot = page.locator(".js-plotly-plot")
+    clicks = page.evaluate("() => [...document.querySelectorAll('.widget-html-content')].at(-1).innerText")
+    for start, end in (([1, 1], [0, 0]), ([0, 0], [1, 1]), ([0, 1], [1, 0]), ([1, 0], [0, 1])):
+        plot.evaluate(HASTY_CLICK, [plot.evaluate(MIDDLE, start), plot.evaluate(MIDDLE, end)])
+        column, row = end
+        clicks = f"{clicks} {'ab'[column]}{'cd'[row]}[{row}, {column}]".strip()
+        page.get_by_text(clicks, exact=True).wait_for(timeout=30_000)

@@ -22,11 +22,29 @@ async function render({ model, el }) {
     const { restyle, relayout } = structuredClone(state.get("changes"));
     return plotly.update(el, restyle, relayout);
   };
+  // What lies below a click, asked for at once. plotly itself answers with what it hovered over last, and it hovers
+  // at most every 50 ms, by a timer of this name: a click that comes sooner would be that of another point or of none.
+  let asked = 0;
+  const below = event => {
+    const layout = el._fullLayout;
+    const name = layout._uid;
+    layout._uid = `${name}-click${asked++}`;
+    try {
+      plotly.Fx.hover(el, event, event.target.dataset.subplot, true);
+    } finally {
+      layout._uid = name;
+    }
+    return el._hoverdata ?? [];
+  };
+  // plotly sends this on where nothing was dragged.
+  const clicked = event => {
+    const points = event.target.classList?.contains("nsewdrag") ? below(event) : [];
+    if (points.length) report("click", points);
+  };
   const draw = async () => {
     const { data, layout } = structuredClone(state.get("figure"));
     await plotly.newPlot(el, data, layout);
     await change();
-    el.on("plotly_click", event => report("click", event.points));
     el.on("plotly_selected", event => report("select", event?.points ?? []));
     el.on("plotly_deselect", () => report("select", []));
   };
@@ -43,9 +61,11 @@ async function render({ model, el }) {
   const changed = () => width && queue(change);
   state.on("change:changes", changed);
   observer.observe(el);
+  el.addEventListener("click", clicked);
   return () => {
     observer.disconnect();
     state.off("change:changes", changed);
+    el.removeEventListener("click", clicked);
     queue(() => plotly.purge(el));
   };
 }

@@ -50,13 +50,15 @@ def _shared_library() -> _Library:
 
 class FigureWidget(anywidget.AnyWidget):
     """A figure whose clicks and changes arrive however busy browser and kernel are. `plotly.graph_objects.FigureWidget`
-    loses both:
+    loses some:
 
     - anywidget (0.11) waits two seconds for a widget's code. If plotly's 5 MB take longer, the widget never again
       hears of a change that the kernel makes. So this one's code is small, and what the kernel changes is in a model
       of ipywidgets' own, which always gets its messages and from which a figure drawn late reads the present state.
     - Hovering and clicking set one trait, and traits that are set while the kernel is busy are merged: a hover after
       a click erases it. So clicks and selections are messages, and hovering is not reported.
+    - plotly answers a click with the point that it hovered over last, and hovers at most every 50 ms: a click that
+      comes sooner is taken for one of another point, or of none. So what lies below a click is asked for at once.
 
     Attributes:
         figure: what is shown. After changing it, call `refresh`.
