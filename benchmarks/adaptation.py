@@ -34,7 +34,7 @@ from ate.policies.noise import PARAMETERIZATIONS, in_words
 from ate.policies.vision import Eyes
 from ate.policies.vision.seen import see, write
 from ate.runs.directory import RunDirectory
-from ate.runs.tables import table_text
+from ate.runs.tables import signed, table_text
 from ate.sim.demos import ADAPT
 from ate.steer.retargeting import retarget
 
@@ -132,7 +132,7 @@ def pooled_rows(studies: Mapping[str, Sequence[RunResult]]) -> list[dict[str, An
 
 def points(row: Difference | Pooled) -> str:
     """A difference in points of success, with its interval."""
-    return f"{100 * row.mean:+.1f} ({100 * row.low:+.1f} to {100 * row.high:+.1f})"
+    return f"{signed(100 * row.mean)} ({signed(100 * row.low)} to {signed(100 * row.high)})"
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ate.data.doctor.finding import FAIL, PASS, SKIPPED, WARN, Finding
 from ate.diagnose.predictions import Predictions
 from ate.experiments.stats.comparisons import paired
+from ate.runs.tables import signed
 from ate.steer.evaluation import SAMPLES
 
 NAME = "input_ablation"
@@ -42,8 +43,8 @@ class InputEffect:
     def text(self, name: str) -> str:
         """The effect in words."""
         change = f"{self.change:.2g} times as much as new noise" if np.isfinite(self.change) else "and new noise not"
-        interval = f" ({self.low:+.0f} to {self.high:+.0f})" if np.isfinite(self.low) else ""
-        return f"shuffled {name} moves the prediction {change}, the error by {self.rise:+.0f} %{interval}"
+        interval = f" ({signed(self.low, '.0f')} to {signed(self.high, '.0f')})" if np.isfinite(self.low) else ""
+        return f"shuffled {name} moves the prediction {change}, the error by {signed(self.rise, '.0f')} %{interval}"
 
 
 def check(predictions: Predictions, seed: int) -> Finding:

@@ -19,6 +19,7 @@ from ate.experiments.stats.comparisons import EFFECT, Difference, Verdict, diffe
 from ate.experiments.stats.power import seeds_needed
 from ate.experiments.summary import budget, by_condition, rolled_out
 from ate.robots.profile import title_of
+from ate.runs.tables import signed
 
 # The key of an answer in a headline.
 ANSWER = "answer"
@@ -195,4 +196,4 @@ def _next(method: str) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{100 * share:+.0f}".replace("-", "−")
+    return signed(100 * share, ".0f")

@@ -16,6 +16,7 @@ from ate.experiments.stats.pooling import Pooled, pooled
 from ate.experiments.store import load_results
 from ate.experiments.summary import guidance_verdict
 from ate.policies.noise import in_words
+from ate.runs.tables import signed
 
 METHODS = tuple(dict.fromkeys(method.name for method in (*evidence(), *controls())))
 
@@ -142,7 +143,7 @@ def pooled_table(regime: Mapping[str, Any]) -> str:
 def points(row: Mapping[str, Any]) -> str:
     """A difference in points of success with its interval, e.g. `"+51.8 (+49.1 to +54.5)"`, as text to read."""
     low, high = (sign * math.inf if row[end] is None else row[end] for end, sign in (("low", -1), ("high", 1)))
-    return f"{100 * row['mean']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})".replace("-", "−")
+    return f"{signed(100 * row['mean'])} ({signed(100 * low)} to {signed(100 * high)})"
 
 
 def run_differences(run: Path, first_seed: int = 0) -> list[Difference]:

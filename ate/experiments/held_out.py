@@ -12,6 +12,7 @@ from ate.experiments.methods import DIRECT
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import ERROR_RATE, Difference, Verdict, holm, paired
 from ate.experiments.stats.variance_components import Spread, crossed, interval, p_value
+from ate.runs.tables import signed
 
 # What errors leave open.
 ERRORS_ALONE = "Held-out error alone does not say whether the robot does the task: roll out on it, or in a simulator."
@@ -27,7 +28,7 @@ class ErrorDifference(NamedTuple):
     @property
     def interval(self) -> str:
         """The interval in words; `"none"` with fewer than two seeds."""
-        return f"{self.low:+.2g} to {self.high:+.2g}" if np.isfinite(self.low) else "none"
+        return f"{signed(self.low, '.2g')} to {signed(self.high, '.2g')}" if np.isfinite(self.low) else "none"
 
 
 def held_out_error(results: Sequence[RunResult], method: str) -> float:
@@ -108,7 +109,7 @@ def errors_against_direct(results: Sequence[RunResult], methods: Sequence[str]) 
     parts = [f"{DIRECT} {held_out_error(results, DIRECT):.3g}"]
     for method in methods:
         gap = error_difference(results, method)
-        parts.append(f"{method} {held_out_error(results, method):.3g} ({gap.mean:+.2g}, {gap.interval})")
+        parts.append(f"{method} {held_out_error(results, method):.3g} ({signed(gap.mean, '.2g')}, {gap.interval})")
     return ", ".join(parts)
 
 

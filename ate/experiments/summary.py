@@ -20,6 +20,7 @@ from ate.experiments.stats.selection import confirmation_sentence, searched
 from ate.experiments.stats.variance_components import PAIRED
 from ate.policies.noise import in_words
 from ate.robots.profile import title_of
+from ate.runs.tables import signed
 from ate.steer.guidance_config import GuidanceConfig
 from ate.steer.meter import meter_verdict
 
@@ -133,9 +134,9 @@ def _compared(results: Sequence[RunResult], row: Difference | None) -> dict[str,
     tables = outcomes([result for result in results if result.method in (row.method, row.baseline)])
     drawn = two_level(gaps(tables, row.method, row.baseline), PAIRED)
     values = (
-        f"{100 * row.mean:+.1f}",
+        signed(100 * row.mean),
         _interval(row),
-        f"{100 * drawn.low:+.1f} to {100 * drawn.high:+.1f}" if drawn.known else "none",
+        f"{signed(100 * drawn.low)} to {signed(100 * drawn.high)}" if drawn.known else "none",
         _estimate(improvement(row.by_seed), "{:.2f}"),
         row.verdict,
     )
@@ -277,11 +278,11 @@ def _errors(kind: str, results: Sequence[RunResult]) -> str:
 
 
 def _judged(row: Difference) -> str:
-    return f"{100 * row.mean:+.1f}, {_interval(row)}, {row.verdict}"
+    return f"{signed(100 * row.mean)}, {_interval(row)}, {row.verdict}"
 
 
 def _interval(row: Difference) -> str:
-    return f"{100 * row.low:+.1f} to {100 * row.high:+.1f}" if np.isfinite(row.low) else "none"
+    return f"{signed(100 * row.low)} to {signed(100 * row.high)}" if np.isfinite(row.low) else "none"
 
 
 def _estimate(estimate: Estimate, form: str, scale: float = 1.0) -> str:

@@ -15,6 +15,11 @@ def terminal_width() -> int:
     return max(shutil.get_terminal_size((120, 40)).columns, NARROWEST)
 
 
+def signed(value: float, form: str = ".1f") -> str:
+    """A number with its sign in front, the minus as wide as the plus; `form` is that of `format`."""
+    return format(value, f"+{form}").replace("-", "−")
+
+
 def table_text(rows: Sequence[Mapping[str, Any]], width: int = 0) -> str:
     """Rows as left-aligned columns under their names.
 

@@ -182,11 +182,6 @@ def short(name: str, length: int = 16) -> str:
     return name if len(name) <= length else "…" + name[-(length - 1) :]
 
 
-def signed(value: float) -> str:
-    """A number with one digit and its sign, the minus as wide as the plus."""
-    return f"{value:+.1f}".replace("-", "−")
-
-
 def wrapped(name: str, length: int = 11) -> str:
     """A joint's name in lines of about `length` characters, broken at underscores, without a closing `_joint`."""
     lines = [""]

@@ -218,7 +218,7 @@ def test_rows_and_sentences_with_and_without_a_simulator():
     assert rows["ATE"]["held-out error"] == pytest.approx(0.02)
     assert any("inactive" in line and "cannot tell" in line for line in comparison_sentences(results))
     (line,) = grid_sentences(results)  # one cell is not the highest of many
-    assert ": ATE against direct: -" in line
+    assert ": ATE against direct: −" in line
     blind = [RunResult.from_tree({**r.to_tree(), "success": [], "closest": []}) for r in results]
     assert "success" not in method_rows(blind)[0] and "no simulator" in comparison_sentences(blind)[0]
     assert "no simulator" in grid_sentences(blind)[0]
@@ -234,8 +234,8 @@ def test_held_out_errors_are_paired_by_seed():
     # Differences −2, −3, −1 thousandths: mean −2, standard error 1/√3, times t of 2 degrees of freedom, 4.3027.
     row = next(row for row in method_rows(blind) if row["method"] == "retarget")
     assert row["error minus direct"] == pytest.approx(-0.002)
-    assert row["95 % interval"] == "-0.0045 to +0.00048"
-    assert "retarget 0.018 (-0.002, -0.0045 to +0.00048)" in bottom_line(blind, "arm")
+    assert row["95 % interval"] == "−0.0045 to +0.00048"
+    assert "retarget 0.018 (−0.002, −0.0045 to +0.00048)" in bottom_line(blind, "arm")
 
 
 def test_the_bottom_line_holds_each_form_against_direct_and_its_control():

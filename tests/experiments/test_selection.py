@@ -84,7 +84,7 @@ def test_each_condition_of_a_grid_is_confirmed_by_its_own_seeds():
     lines = grid_sentences(search, drawn({"direct": 0.3, "a": 0.6}, range(4, 8), **few))
     assert lines[0].startswith("diffusion, 5 demonstrations: a against direct: +") and "helps" in lines[0]
     assert "validated" in lines[1]
-    assert lines[2].startswith("diffusion, 25 demonstrations: a against direct: -") and "hurts" in lines[2]
+    assert lines[2].startswith("diffusion, 25 demonstrations: a against direct: −") and "hurts" in lines[2]
     assert len(lines) == 3
 
 

@@ -22,6 +22,7 @@ from ate.experiments.stats.pairing import gaps, outcomes
 from ate.experiments.stats.power import EFFECT, POWER, detectable, seeds_needed
 from ate.experiments.stats.score_interval import bounded
 from ate.experiments.stats.variance_components import PAIRED, SINGLE, Spread, crossed, interval, p_value
+from ate.runs.tables import signed
 
 # What a learning curve can be over.
 AXES = ("demonstrations", "steps")
@@ -249,13 +250,13 @@ def curve(results: Sequence[RunResult], over: str = "demonstrations", baseline: 
 
 def verdict(row: Difference, effect: float = EFFECT) -> str:
     """The comparison in one sentence: interval, seeds, verdict, and where it cannot tell the budget that would."""
-    points = f"{row.method} against {row.baseline}: {100 * row.mean:+.1f} points"
+    points = f"{row.method} against {row.baseline}: {signed(100 * row.mean)} points"
     if not np.isfinite(row.low):
         count = "one training seed gives" if len(row.by_seed) == 1 else f"{len(row.by_seed)} training seeds give"
         return f"{points}; {count} no interval: cannot tell."
     each = f" × {row.spread.rollouts} rollouts" if row.spread else ""
     paid = f", p = {row.adjusted:.2g} after Holm over {row.comparisons} comparisons" if row.comparisons > 1 else ""
-    ends = f"95 % interval {100 * row.low:+.1f} to {100 * row.high:+.1f}"
+    ends = f"95 % interval {signed(100 * row.low)} to {signed(100 * row.high)}"
     text = f"{points} ({ends}, {len(row.by_seed)} paired seeds{each}{paid}): {row.verdict}"
     if row.verdict is not Verdict.CANNOT_TELL or row.spread is None:
         return f"{text}."

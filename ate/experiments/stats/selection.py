@@ -13,6 +13,7 @@ from ate.errors import InputError
 from ate.experiments.methods import ALIGNED_ENCODERS, DIRECT
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import Difference, Verdict, differences, verdict
+from ate.runs.tables import signed
 
 
 def candidates(results: Sequence[RunResult]) -> list[str]:
@@ -113,7 +114,7 @@ def confirmation_sentence(
     row = validation(results, held_out_results, baseline)
     rows = searched(results, baseline)
     search = next(candidate for candidate in rows if candidate.method == row.method)
-    report = f"The search put {row.method} highest of {len(rows)} with {100 * search.mean:+.1f} points"
+    report = f"The search put {row.method} highest of {len(rows)} with {signed(100 * search.mean)} points"
     if search.mean <= 0:
         return f"{report}: no cell lies above λ = 0, there is nothing to validate. On held-out seeds, {verdict(row)}"
     return f"{report}; on held-out seeds: {outcome(search, row)}. {verdict(row)}"

@@ -9,8 +9,9 @@ from plotly.subplots import make_subplots
 
 from ate.experiments.results import RunResult
 from ate.experiments.stats.comparisons import differences, summarise
+from ate.runs.tables import signed
 from ate.viz.figures.steer import facets, method_colors, titles
-from ate.viz.style import GRID, SOFT, faded, finish, signed, whiskers
+from ate.viz.style import GRID, SOFT, faded, finish, whiskers
 
 # How far the dots of single seeds stand below the mark of their method, in rows.
 BELOW = (0.26, 0.42)

@@ -10,8 +10,9 @@ from plotly.subplots import make_subplots
 from ate.experiments.results import RunResult
 from ate.experiments.stats.baseline import activity, saturation
 from ate.experiments.stats.comparisons import Difference
+from ate.runs.tables import signed
 from ate.viz.figures.panels import AXES, Cell, Panel, compared, panels
-from ate.viz.style import GRID, INK, SOFT, finish, signed
+from ate.viz.style import GRID, INK, SOFT, finish
 
 # Blue is better, orange worse, white equal; distinguishable with any colour vision.
 DIVERGING = [[0, "#b35806"], [0.25, "#f1a340"], [0.5, "#ffffff"], [0.75, "#74add1"], [1, "#2166ac"]]

@@ -13,6 +13,7 @@ from ate.data.doctor.checks.outliers import ODD
 from ate.data.doctor.report import Report, Triage
 from ate.data.episodes import Episodes
 from ate.robots import unify
+from ate.runs.tables import signed
 from ate.viz.style import BLUE, INK, RED, SOFT, faded, finish, short
 
 # Rows of the grid; more do not fit on a page.
@@ -38,7 +39,7 @@ def triage_grid(triages: Report | Sequence[Triage]) -> go.Figure:
         [STRONGEST if not isfinite(triage.oddness) else min(abs(v), STRONGEST) if isfinite(v) else None for v in row]
         for triage, row in zip(shown, values, strict=True)
     ]
-    text = [[f"{v:+.1f}".replace("-", "−") if isfinite(v) else "" for v in row] for row in values]
+    text = [[signed(v) if isfinite(v) else "" for v in row] for row in values]
     hover = [[_hover(triage)] * len(measures) for triage in shown]
     height = 170 + max(80, 16 * len(shown))
     columns = [name.replace(" ", "<br>") for name in measures]
