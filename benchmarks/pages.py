@@ -13,12 +13,13 @@ from ate.experiments.evidence import heading, points, pooled_table, study_table
 from ate.experiments.methods import DIRECT
 from ate.experiments.settings import ROOT
 from ate.runs.files import read_json
+from ate.runs.tables import signed
 
 NUMBERS = ROOT / "docs" / "evidence.json"
 README, EVIDENCE, WHICH = ROOT / "README.md", ROOT / "docs" / "evidence.md", ROOT / "docs" / "which-method.md"
 PAGES = (README, EVIDENCE, WHICH)
-FEW, NONE = 5, 0  # demonstrations of the regimes in the README
-ALL = (FEW, NONE, 25)
+FEW, NONE, MANY = 5, 0, 25  # demonstrations of the regimes; the first two are in the README
+ALL = (FEW, NONE, MANY)
 TASKS, ROBOTS = ("lift", "place", "push"), {"ur5e": "UR5e", "gen3": "Gen3"}
 GAINING = {"retarget": "retargeting", "tool-motion guidance": "tool-motion guidance", "tool space": "tool space"}
 PUBLISHED = "published shift"
@@ -113,13 +114,19 @@ def gains(regimes: Mapping[int, Mapping[str, Any]]) -> str:
 
 def rivals(regimes: Mapping[int, Mapping[str, Any]]) -> str:
     """By task, between what and what guidance differs from retargeting in success, in points; a row a task."""
-    guidance, first = "tool-motion guidance", "retarget"
-    lines = ["| task | guidance minus retargeting, points: lowest and highest study |", "|---|---|"]
+    shown = [regimes[count] for count in (FEW, MANY) if count in regimes]
+    heads = [f"{regime['demonstrations']} demonstrations" for regime in shown]
+    lines = ["| guidance minus retargeting, points | " + " | ".join(heads) + " |", "|---" * (len(shown) + 1) + "|"]
     for task in tasks(regimes[FEW]):
-        methods = [s["methods"] for s in regimes[FEW]["studies"] if s["study"].split("-")[0] == task]
-        gaps = [100 * (m[guidance]["rate"] - m[first]["rate"]) for m in methods]
-        lines.append(f"| {task.title()} | {min(gaps):+.1f} to {max(gaps):+.1f} |".replace("-", "−"))
+        lines.append(f"| {task.title()} | " + " | ".join(_ahead(regime, task) for regime in shown) + " |")
     return "\n".join(lines)
+
+
+def _ahead(regime: Mapping[str, Any], task: str) -> str:
+    """How far guidance is ahead of retargeting in the studies of a task, e.g. `"−1.1 to +12.1"`."""
+    methods = [study["methods"] for study in regime["studies"] if study["study"].split("-")[0] == task]
+    gaps = [100 * (m["tool-motion guidance"]["rate"] - m["retarget"]["rate"]) for m in methods]
+    return f"{signed(min(gaps))} to {signed(max(gaps))}{robots_note(regime, task)}" if gaps else "–"
 
 
 def rates(regimes: Mapping[int, Mapping[str, Any]]) -> str:
@@ -146,7 +153,8 @@ def coverage(regimes: Mapping[int, Mapping[str, Any]]) -> str:
 
 def filled(page: Path) -> str:
     """The page with its tables written anew between the marks."""
-    regimes = {regime["demonstrations"]: regime for regime in read_json(NUMBERS)}
+    measured = {regime["demonstrations"]: regime for regime in read_json(NUMBERS)}
+    regimes = {count: measured[count] for count in ALL if count in measured}
     parts = {
         "methods": methods_table,
         "studies": evidence_tables,

@@ -8,7 +8,7 @@ from ate.experiments.evidence import points
 from ate.experiments.methods import DIRECT
 from ate.experiments.settings import ROOT
 from ate.runs.files import read_json
-from benchmarks.pages import EVIDENCE, GAINING, NUMBERS, README, ROBOTS, coverage, filled, gain, methods_table
+from benchmarks.pages import EVIDENCE, GAINING, NUMBERS, README, ROBOTS, WHICH, coverage, filled, gain, methods_table
 from benchmarks.pages import PAGES as NUMBERED
 from benchmarks.pages import PUBLISHED as PUBLISHED_SHIFT
 from tests.prose import (
@@ -141,3 +141,21 @@ def test_what_the_evidence_page_says_is_what_the_numbers_say():
     )
     below = ("untrained encoder", "untranslated", PUBLISHED_SHIFT)
     assert {row["above"] for row in few["pooled"] if row["method"] in below and row["against"] == DIRECT} == {0}
+
+
+def test_what_the_pages_say_of_25_demonstrations_is_what_the_numbers_say():
+    many = next(regime for regime in read_json(NUMBERS) if regime["demonstrations"] == 25)
+    studies = {row["study"]: row["methods"] for row in many["studies"]}
+    lift, place = ([m for s, m in studies.items() if s.startswith(f"{task}-gen3")] for task in ("lift", "place"))
+    text = EVIDENCE.read_text(encoding="utf-8")
+    assert "On Gen3 it succeeds in 94 to 96 % of Lift and 61 to 75 % of Place" in text
+    assert [round(100 * m[DIRECT]["rate"]) for m in (*lift, *place)] == [94, 96, 75, 61]
+    assert "Each of the three methods still helps on Place. On Lift no gain is above 5 points" in text
+    assert {m[name]["verdict"] for m in place for name in GAINING} == {"helps"}
+    assert max(m[name]["mean"] for m in lift for name in GAINING) < 0.05
+    assert "11 to 13 points above" in text and "11 to 13 points above" in WHICH.read_text(encoding="utf-8")
+    gaps = [100 * (m["tool-motion guidance"]["rate"] - m["retarget"]["rate"]) for m in place]
+    assert sorted(round(gap) for gap in gaps) == [11, 13]
+    few = next(regime for regime in read_json(NUMBERS) if regime["demonstrations"] == 5)
+    shifts = [next(row for row in r["pooled"] if row["method"] == PUBLISHED_SHIFT)["mean"] for r in (many, few)]
+    assert "The published shift hurts more than with 5 demonstrations" in text and shifts[0] < shifts[1] < 0
