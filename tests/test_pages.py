@@ -159,3 +159,11 @@ def test_what_the_pages_say_of_25_demonstrations_is_what_the_numbers_say():
     few = next(regime for regime in read_json(NUMBERS) if regime["demonstrations"] == 5)
     shifts = [next(row for row in r["pooled"] if row["method"] == PUBLISHED_SHIFT)["mean"] for r in (many, few)]
     assert "The published shift hurts more than with 5 demonstrations" in text and shifts[0] < shifts[1] < 0
+    assert "retargeting with 96 rows a step stays 10 to 11 points below" in text
+    gaps = [100 * (m["tool-motion guidance"]["rate"] - m["retarget, 96 rows"]["rate"]) for m in place]
+    assert sorted(round(gap) for gap in gaps) == [10, 11]
+    rows = {(row["method"], row["against"]): row for row in many["pooled"]}
+    latent = rows["tool-motion guidance", "guidance without a latent"]
+    assert latent["studies"] == 2 and latent["verdict"] == "helps"
+    assert all("6.0 points (3.9 to 8.1)" in page.read_text(encoding="utf-8") for page in (EVIDENCE, WHICH))
+    assert points(latent) == "+6.0 (+3.9 to +8.1)"
