@@ -13,7 +13,7 @@ from ate.cli.guidance_options import guidance_options
 from ate.cli.lerobot import refuse_options, sweep_lerobot
 from ate.cli.name_type import Name
 from ate.experiments.lerobot_sweep import is_lerobot
-from ate.experiments.methods import COMPARISON, METHOD_SETS
+from ate.experiments.methods import COMPARISON, DIRECT, EVERY_CONTROL, METHOD_SETS, controls
 from ate.experiments.settings import settings
 from ate.runs.options import pairs
 from ate.runs.tables import table_text
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ate.experiments.results import Regime, RunResult
     from ate.experiments.study import Study
     from ate.experiments.sweep import Sweep
+
+NAMES = tuple(method.name for method in controls())
 
 
 @click.command()
@@ -42,8 +44,11 @@ if TYPE_CHECKING:
 @click.option("--pretrain-steps", type=int, default=None, help="Optimisation steps of pre-training.")
 @click.option("--workers", type=int, default=None, help="Processes of this machine.")
 @click.option("--methods", type=Name(METHOD_SETS), default=COMPARISON, show_default=True, help="Which methods.")
+@click.option(
+    "--only", type=Name(NAMES), multiple=True, help="This method and direct alone, of whatever set; again for more."
+)
 @guidance_options
-def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
+def compare(profile: str, folder: str, methods: str, only: tuple[str, ...], **given: Any) -> None:
     """Methods in one regime: success with intervals, paired by training seed.
 
     `comparison` is direct, retargeting, tool-motion guidance, a policy in tool space, the published shift and the
@@ -59,7 +64,8 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     study = prepare(settings({"profile": profile, "run": folder, **given}))
     chosen = study.settings
     bases = study.bases()
-    results = _whole(lambda: study.compare(methods))
+    named = [m for m in study.methods(EVERY_CONTROL) if m.name in (DIRECT, *only)] if only else study.methods(methods)
+    results = _whole(lambda: study.compare(named))
     click.echo(
         f"{study.about}: {results[0].demonstrations} demonstrations, {chosen.steps} steps, {chosen.seeds} training "
         f"seeds x {chosen.rollouts} rollouts; guidance: {chosen.guidance.label()}"
@@ -71,7 +77,7 @@ def compare(profile: str, folder: str, methods: str, **given: Any) -> None:
     answer = answer_of(results, study.adapt, bases, study.blind)
     lines = [*(base.sentence for base in bases), *lines]
     click.echo("\n".join([*lines, all_forms, answer.sentence, answer.settle]))
-    kind = "compare" if methods == COMPARISON else methods
+    kind = "only" if only else "compare" if methods == COMPARISON else methods
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
     headline = {"title": title, "answer": answer.to_tree(), "bottom_line": all_forms, "verdict": lines, "table": rows}
     headline["joint_errors"] = joint_error_rows(results)
