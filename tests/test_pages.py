@@ -156,6 +156,11 @@ def test_what_the_pages_say_of_25_demonstrations_is_what_the_numbers_say():
     assert "11 to 13 points above" in text and "11 to 13 points above" in WHICH.read_text(encoding="utf-8")
     gaps = [100 * (m["tool-motion guidance"]["rate"] - m["retarget"]["rate"]) for m in place]
     assert sorted(round(gap) for gap in gaps) == [11, 13]
+    assert "direct succeeds in 95 to 96 %, and tool space with a diffusion policy loses 7.5 points" in text
+    flow, diffusion = studies["place-ur5e flow"], studies["place-ur5e diffusion"]
+    assert [round(100 * m[DIRECT]["rate"]) for m in (flow, diffusion)] == [95, 96]
+    assert {m[name]["verdict"] for m in (flow, diffusion) for name in GAINING} == {"cannot tell", "hurts"}
+    assert diffusion["tool space"]["verdict"] == "hurts" and round(100 * diffusion["tool space"]["mean"], 1) == -7.5
     few = next(regime for regime in read_json(NUMBERS) if regime["demonstrations"] == 5)
     shifts = [next(row for row in r["pooled"] if row["method"] == PUBLISHED_SHIFT)["mean"] for r in (many, few)]
     assert "The published shift hurts more than with 5 demonstrations" in text and shifts[0] < shifts[1] < 0
