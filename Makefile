@@ -158,7 +158,7 @@ preempt: venv
 stop: venv browser
 	$(BIN)/python -m pytest -q -n 0 benchmarks/soaks/test_stop_button.py
 
-# 20 rounds of every browser test, each with new kernels, while both cores are kept busy: an hour and a half.
+# 20 rounds of every browser test, each with new kernels, while both cores are kept busy: over an hour.
 browsers: venv browser
 	$(BIN)/python -m benchmarks.soaks.browsers
 

@@ -77,7 +77,7 @@ def compare(profile: str, folder: str, methods: str, only: tuple[str, ...], **gi
     answer = answer_of(results, study.adapt, bases, study.blind)
     lines = [*(base.sentence for base in bases), *lines]
     click.echo("\n".join([*lines, all_forms, answer.sentence, answer.settle]))
-    kind = "only" if only else "compare" if methods == COMPARISON else methods
+    kind = "methods" if only else "compare" if methods == COMPARISON else methods
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
     headline = {"title": title, "answer": answer.to_tree(), "bottom_line": all_forms, "verdict": lines, "table": rows}
     headline["joint_errors"] = joint_error_rows(results)
