@@ -161,6 +161,12 @@ def run_differences(run: Path, first_seed: int = 0) -> list[Difference]:
     return rows
 
 
+def interval(row: Difference | Pooled) -> dict[str, float | None]:
+    """Mean and ends of a difference, for JSON: an end that is unbounded is None."""
+    ends = {"low": row.low, "high": row.high}
+    return {"mean": row.mean} | {name: end if math.isfinite(end) else None for name, end in ends.items()}
+
+
 def _methods(results: Sequence[RunResult]) -> dict[str, dict[str, Any]]:
     rows = {row.method: row for row in differences(results)}
     methods: dict[str, dict[str, Any]] = {}
@@ -169,7 +175,7 @@ def _methods(results: Sequence[RunResult]) -> dict[str, dict[str, Any]]:
         methods[name] = {"rate": summary.rate}
         if name in rows:
             verdict, meter = str(rows[name].verdict), guidance_verdict(results, name)
-            methods[name] |= {**_interval(rows[name]), "verdict": verdict, "meter": meter}
+            methods[name] |= {**interval(rows[name]), "verdict": verdict, "meter": meter}
     return methods
 
 
@@ -182,13 +188,8 @@ def _pooled(studies: Mapping[str, Sequence[RunResult]]) -> list[dict[str, Any]]:
         row = pooled(both, method, baseline)
         strict = pooled(both, method, baseline, 1 - ERROR_RATE / len(compared))
         counts = {"above": row.better, "studies": row.studies}
-        rows.append({"method": method, "against": baseline, **_interval(row), **counts, "verdict": str(strict.verdict)})
+        rows.append({"method": method, "against": baseline, **interval(row), **counts, "verdict": str(strict.verdict)})
     return rows
-
-
-def _interval(row: Difference | Pooled) -> dict[str, float | None]:
-    ends = {"low": row.low, "high": row.high}
-    return {"mean": row.mean} | {name: end if math.isfinite(end) else None for name, end in ends.items()}
 
 
 def _cell(row: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Evidence: runs of the evidence methods by regime and study, as tables; and each run by itself."""
 
+import random
 import re
 
 import pytest
@@ -134,6 +135,42 @@ def test_the_numbers_are_kept_as_json_from_which_the_same_tables_come(runs, tmp_
     # One training seed has no interval: JSON has no infinity.
     single = measured(studies_of(runs, first_seed=2)[(25, 80)])
     assert single["pooled"][0]["low"] is None and "−inf" in pooled_table(single)
+
+
+def test_studies_of_runs_that_are_gone_are_pooled_by_their_intervals(runs, tmp_path):
+    """The studies are those of both runs; rows to direct are of both, those to a control are kept or refused."""
+    rng = random.Random(0)
+    few = [m.name for m in comparison() if m.name != "untrained encoder"]
+    for run in runs:
+        own = [result(name, seed, rng.uniform(0.3, 0.7)) for name in few for seed in range(4)]
+        keep(tmp_path / "few" / run.name, own)
+    first, second = (tmp_path / "few" / run.name for run in runs)
+    kept, file = tmp_path / "kept.json", tmp_path / "both.json"
+    invoke = CliRunner().invoke
+    assert invoke(command, [str(first), "--json", str(kept)]).exit_code == 0
+    done = invoke(command, [str(second), "--kept", str(kept), "--json", str(file)])
+    assert done.exit_code == 0, done.output
+    (joint,) = read_json(file)
+    (whole,) = [measured(studies_of([first, second])[(25, 80)])]
+    assert joint["studies"] == whole["studies"] and joint["seeds"] == [4]
+    assert study_table(joint) in done.stdout
+    for row, straight in zip(joint["pooled"], whole["pooled"], strict=True):
+        assert [row[k] for k in ("method", "against", "above", "studies")] == [
+            straight[k] for k in ("method", "against", "above", "studies")
+        ]
+        assert row["mean"] == pytest.approx(straight["mean"])
+        # Intervals of studies are over start situations too.
+        assert row["low"] <= straight["low"] < straight["high"] <= row["high"]
+    # The same study again takes the place of the one that is kept; a regime that only one of both has stays.
+    again = invoke(command, [str(first), "--kept", str(file), "--json", str(tmp_path / "again.json")])
+    assert again.exit_code == 0 and read_json(tmp_path / "again.json") == [joint]
+    write_json(kept, [{**joint, "steps": 600}])
+    other = invoke(command, [str(first), "--kept", str(kept), "--json", str(tmp_path / "other.json")])
+    assert other.exit_code == 0 and [r["steps"] for r in read_json(tmp_path / "other.json")] == [600, 80]
+    # A control that both have can't be pooled by what is kept.
+    assert invoke(command, [str(runs[0]), "--json", str(kept)]).exit_code == 0
+    refused = invoke(command, [str(runs[1]), "--kept", str(kept)])
+    assert isinstance(refused.exception, InputError) and "'tool-motion guidance' against" in str(refused.exception)
 
 
 def test_each_run_by_itself_compares_what_it_holds_on_later_seeds(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from ate.experiments.methods import EVIDENCE, evidence
 from ate.runs.directory import RunDirectory
+from ate.runs.files import read_json, write_json
 from ate.runs.status import Stopped
 from tests.experiments.test_evidence import keep, result
 from tests.runs.test_tracking import Recorder
@@ -55,6 +56,23 @@ def _(p):
     keep(p.path / "run", [result(m, s, 0.5) for m in ("direct", "retarget") for s in range(3)])
     option = yield lambda: p.ate("evidence", "--each", "--first-seed", 9, p.path / "run"), r"lower (--first-seed)"
     p.ate("evidence", "--each", option, 0, p.path / "run")
+
+
+@way("cli/evidence.py _kept_regimes", "experiments/kept_studies.py _row")
+def _(p):
+    for name in ("lift-gen3", "lift-ur5e"):
+        keep(p.path / name, [result(m.name, s, 0.5) for m in evidence() for s in range(3)])
+    first, second, file = p.path / "lift-gen3", p.path / "lift-ur5e", p.path / "kept.json"
+    p.ate("evidence", first, "--json", file)
+    if "_kept_regimes" in p.site:
+        write_json(p.path / "other.json", {"rate": 0.5})
+        yield lambda: p.ate("evidence", second, "--kept", p.path / "other.json"), "give that file"
+        write_json(file, [{**regime, "pooled": []} for regime in read_json(file)])
+        p.ate("evidence", second, "--kept", file)
+        return
+    yield lambda: p.ate("evidence", second, "--kept", file), "give the runs of all studies that have it, or leave out"
+    p.ate("evidence", first, second, "--kept", file)
+    p.ate("evidence", second)
 
 
 @way("cli/identify.py identify", "cli/robot.py robot")

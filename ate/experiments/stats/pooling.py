@@ -4,10 +4,15 @@
 
 with d̄_s and v_s mean and variance of the paired differences over the n_s training seeds of study s. The interval is of
 these studies, not of studies at large: it says nothing about a robot or a task that is not among them.
+
+Where only means and intervals of the studies are left, these give the variances (Zou & Donner 2008, "MOVER"):
+
+    low = mean − √(Σ_s (d̄_s − l_s)²) / S,      high = mean + √(Σ_s (h_s − d̄_s)²) / S
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -70,3 +75,27 @@ def pooled(studies: Mapping[str, Sequence[RunResult]], method: str, baseline: st
         freedom = parts.sum() ** 2 / sum(p**2 / (len(g) - 1) for p, g in zip(parts, gaps, strict=True))
         half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
     return Pooled(method, baseline, mean, mean - half, mean + half, int((means > 0).sum()), len(gaps))
+
+
+def recovered(
+    studies: Sequence[Mapping[str, Any]], method: str, baseline: str, confidence: float = 0.95, seeds: int = 8
+) -> Pooled:
+    """Pool studies of which only mean and 95 % interval of the difference are left (Zou & Donner 2008).
+
+    The interval is wider than that of `pooled` where a study's interval is over start situations too.
+
+    Args:
+        studies: `mean`, `low` and `high` of each, in shares of success; an end that is unbounded is None.
+        method: a method.
+        baseline: the other one.
+        confidence: of the interval. Other than 0.95, the studies' intervals are stretched as t intervals over seeds.
+        seeds: training seeds of the study that has the fewest.
+    """
+    means = np.array([row["mean"] for row in studies])
+    ends = np.array([[np.inf if row[end] is None else row[end] for end in ("low", "high")] for row in studies])
+    stretch = 1.0
+    if confidence != 0.95:
+        stretch = float(stats.t.ppf((1 + confidence) / 2, seeds - 1) / stats.t.ppf(0.975, seeds - 1))
+    below, above = stretch * np.linalg.norm(ends - means[:, None], axis=0) / len(means)
+    mean = float(means.mean())
+    return Pooled(method, baseline, mean, mean - float(below), mean + float(above), int((means > 0).sum()), len(means))
