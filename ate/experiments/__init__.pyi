@@ -14,6 +14,7 @@ from .observability import blind_sentence as blind_sentence
 from .preparation import align_config as align_config
 from .preparation import align_robots as align_robots
 from .preparation import align_variants as align_variants
+from .preparation import aligning_variants as aligning_variants
 from .preparation import kept_alignment as kept_alignment
 from .preparation import preflight as preflight
 from .results import RunResult as RunResult

@@ -102,19 +102,34 @@ def align_robots(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes
 
 
 def align_variants(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> dict[str, Alignment]:
-    """The same sets aligned by tool motion and as published, by name; each trained in a process of its own.
+    """The same sets aligned by tool motion and as published, by name; trained, or read back.
 
     `"motion"` is missing if `align` does that already, or where a robot's kinematics are not known. The methods of
     notebook 03 take both.
     """
-    config = align_config(settings)
-    named = (
-        {} if config.columns == "tool" or why_no_tool_motion([*sets, adapt]) else {"motion": config.variant("motion")}
-    )
-    named["published"] = config.variant("published")
-    new = [c for c in named.values() if not (alignment_folder(settings, c, sets, adapt) / FILE).exists()]
-    in_parallel(settings, [joblib.delayed(_aligned)(settings, other, sets, adapt) for other in new])
+    with aligning_variants(settings, sets, adapt):
+        pass
+    named = _variants(settings, sets, adapt)
     return {name: _aligned(settings, other, sets, adapt)[0] for name, other in named.items()}
+
+
+@contextmanager
+def aligning_variants(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> Iterator[None]:
+    """Train what `align_variants` gives while the body runs, each in a process of its own; at the end they are kept.
+
+    An alignment trains on one thread, so that the run's own, in the body, leaves the other cores idle. With one worker
+    they are trained after the body.
+    """
+    named = _variants(settings, sets, adapt)
+    new = [c for c in named.values() if not (alignment_folder(settings, c, sets, adapt) / FILE).exists()]
+    with background(settings, [joblib.delayed(_aligned)(settings, other, sets, adapt) for other in new]):
+        yield
+
+
+def _variants(settings: Settings, sets: tuple[Episodes, ...], adapt: Episodes) -> dict[str, AlignConfig]:
+    config = align_config(settings)
+    by_joints = config.columns == "tool" or why_no_tool_motion([*sets, adapt])
+    return ({} if by_joints else {"motion": config.variant("motion")}) | {"published": config.variant("published")}
 
 
 def _aligned(
@@ -212,17 +227,33 @@ def _policy_folder(
 
 
 def in_parallel(settings: Settings, jobs: Sequence[Any]) -> list[Any]:
-    """Results of joblib's delayed jobs, in as many processes as the run has workers, each on one thread.
+    """Results of joblib's delayed jobs, in as many processes as the run has workers, each on one thread."""
+    if min(settings.workers, len(jobs)) <= 1:
+        return [function(*given, **options) for function, given, options in jobs]
+    with background(settings, jobs) as results:
+        pass
+    return results
+
+
+@contextmanager
+def background(settings: Settings, jobs: Sequence[Any]) -> Iterator[list[Any]]:
+    """Run joblib's delayed jobs while the body runs, in as many processes as the run has workers, each on one thread.
+
+    The list has their results after the body. With one worker they run then, in this process.
 
     One bar counts them: those of several processes would overwrite each other, and stand on red in a notebook.
     """
-    if not jobs:
-        return []
-    workers = min(settings.workers, len(jobs))
-    chosen = [joblib.delayed(_as_worker)(*job) for job in jobs] if workers > 1 else jobs
-    with joblib.parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+    results: list[Any] = []
+    if settings.workers <= 1 or not jobs:
+        yield results
+        results += in_parallel(settings, jobs)
+        return
+    chosen = [joblib.delayed(_as_worker)(*job) for job in jobs]
+    # Not fewer than two: one is no process of its own to joblib. They start at once.
+    with joblib.parallel_config("loky", n_jobs=max(2, min(settings.workers, len(jobs))), inner_max_num_threads=1):
         done = joblib.Parallel(return_as="generator")(chosen)
-        return list(tqdm(done, total=len(jobs), desc="jobs", mininterval=2.0, disable=workers == 1))
+        yield results
+        results += tqdm(done, total=len(jobs), desc="jobs", mininterval=2.0)
 
 
 def _as_worker(function: Callable[..., Any], arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
