@@ -20,11 +20,11 @@ from ate.data.space import ActionSpace, spaces
 from ate.data.tool_space import ToolSpace
 from ate.errors import InputError
 from ate.experiments.experiment import Experiment
-from ate.experiments.methods import ALIGNED_VARIANTS, MethodSpec
+from ate.experiments.methods import ALIGNED_VARIANTS, MOTION_CONTROLS, MethodSpec
 from ate.policies.policy import Policy
 from ate.runs.files import content_key
 from ate.runs.lock import lock
-from ate.steer.encoder import Encoder, IdentityEncoder
+from ate.steer.encoder import Encoder, IdentityEncoder, MotionIdentityEncoder
 from ate.steer.goals import Goals
 from ate.steer.guidance import Guidance
 from ate.steer.replay import Replay
@@ -145,9 +145,11 @@ class Materials:
         if name in ALIGNED_VARIANTS:
             alignment = self.alignment(name)
             return alignment, alignment.encoder
-        if name == "random-motion":
+        if name in MOTION_CONTROLS:
             alignment = self.alignment("motion")
-            return alignment, untrained(alignment, self.seed).encoder
+            if name == "random-motion":
+                return alignment, untrained(alignment, self.seed).encoder
+            return alignment, MotionIdentityEncoder(alignment.space, alignment.tool_spaces[-1], alignment.config.chunk)
         alignment, folder = self._alignments("aligned")
         match name:
             case "random":

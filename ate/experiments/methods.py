@@ -14,24 +14,29 @@ STARTS = ("pretrained", "scratch")
 # Other variants of the alignment; the run's own is "aligned".
 ALIGNED_VARIANTS = tuple(name for name in VARIANTS if name != "paper")
 ALIGNED_ENCODERS = ("aligned", *ALIGNED_VARIANTS)
-ENCODERS = ("none", *ALIGNED_ENCODERS, "random", "random-motion", "identity", "one-stage")
+# Controls that need the motion alignment: its kinematics, its normaliser, the shape of its network.
+MOTION_CONTROLS = ("random-motion", "identity-motion")
+ENCODERS = ("none", *ALIGNED_ENCODERS, "random", "identity", "one-stage", *MOTION_CONTROLS)
 REPLAYS = ("none", "retargeted", "untranslated", "latent", "identified")
 SPACES = ("joints", "tool")
 GOALS = ("encoded", "own", "shuffled")
 DIRECT, SCRATCH, RETARGET, TOOL_SPACE = "direct", "scratch", "retarget", "tool space"
 GUIDED, SHIFT, UNTRAINED = "tool-motion guidance", "published shift", "untrained encoder"
-GUIDED_DEMONSTRATIONS = "guidance at demonstrations"
+GUIDED_DEMONSTRATIONS, PLAIN_MOTION = "guidance at demonstrations", "guidance by plain tool motion"
 # What is recommended, in the order in which answers name it.
 FORMS = (RETARGET, GUIDED, GUIDED_DEMONSTRATIONS, TOOL_SPACE)
 # What each form has to beat, apart from direct fine-tuning.
 CONTROLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        GUIDED: (UNTRAINED, "goals of other episodes", "guidance by present Info-VAEs", "guidance without a latent"),
+        GUIDED: (
+            UNTRAINED, "goals of other episodes", "guidance by present Info-VAEs", "guidance without a latent",
+            PLAIN_MOTION,
+        ),
         GUIDED_DEMONSTRATIONS: (UNTRAINED,),
         RETARGET: ("untranslated", "translated by Info-VAEs", "identified kinematics"),
         SHIFT: ("shift, untrained", "shift, identity"),
     }
-)
+)  # fmt: skip
 COMPARISON, EVIDENCE, EVERY_CONTROL = "comparison", "evidence", "controls"
 METHOD_SETS = (COMPARISON, EVIDENCE, EVERY_CONTROL)
 PLAIN = GuidanceConfig(lam=0.0)
@@ -51,8 +56,9 @@ class MethodSpec:
         start: weights to start from, `"pretrained"` or `"scratch"`.
         encoder: `"none"`; `"aligned"`, that of the run's alignment; or `"released"`, `"mixture"`, `"anchored"` or
             `"motion"`, that of another variant. Controls: `"random"` and `"random-motion"`, an untrained encoder of the
-            run's or the motion alignment's shape; `"identity"`, the chunk itself; `"one-stage"`, an Info-VAE of the
-            adaptation data alone. A gain that a control gives as well does not come from the alignment.
+            run's or the motion alignment's shape; `"identity"`, the chunk itself; `"identity-motion"`, its tool motion
+            itself; `"one-stage"`, an Info-VAE of the adaptation data alone. A gain that a control gives as well does
+            not come from the alignment.
         guidance: λ, clamp and every other option; λ = 0 exactly where there is no encoder.
         replay: episodes of the pre-training robots that take part: `"retargeted"` to the new robot's joints,
             `"untranslated"` (each in its own joints), translated by the run's Info-VAEs (`"latent"`), or retargeted by
@@ -114,6 +120,11 @@ class MethodSpec:
         """Whether it can't be had without a demonstration: it is neither retargeting nor a policy as pre-trained."""
         untouched = self.replay == "none" and self.start == "pretrained"
         return self.encoder != "none" or not (untouched or self.replay == "retargeted")
+
+    @property
+    def variant(self) -> str:
+        """The alignment that the encoder is of, or whose network or kinematics a control has."""
+        return "motion" if self.encoder in MOTION_CONTROLS else self.encoder
 
     @property
     def options(self) -> dict[str, Any]:
@@ -199,6 +210,7 @@ def controls() -> tuple[MethodSpec, ...]:
         guided("untrained on both sides", TOOL_MOTION, "random-motion", goals="own"),
         guided("guidance by present Info-VAEs", TOOL_MOTION, "aligned"),
         guided("guidance without a latent", TOOL_MOTION, "identity", goals="own"),
+        guided(PLAIN_MOTION, TOOL_MOTION, "identity-motion", goals="own"),
         guided("latent distance itself", replace(TOOL_MOTION, latent="mean"), "motion"),
         MethodSpec("tool space, demonstrations alone", space="tool"),
         MethodSpec("translated by Info-VAEs", replay="latent"),

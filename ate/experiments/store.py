@@ -84,7 +84,7 @@ def cells_of(experiment: Experiment, methods: Sequence[MethodSpec], seeds: Seque
     tool_policy = file_digest(Path(experiment.tool_policy)) if experiment.tool_policy else ""
     cells = []
     for seed, method in product(seeds, methods):
-        variant = variants.get("motion" if method.encoder == "random-motion" else method.encoder, "")
+        variant = variants.get(method.variant, "")
         own = {"method": {**method.to_tree(), "name": ""}, "variant": variant, "seed": seed}
         own |= {"policy": tool_policy} if method.space == "tool" else {}
         cells.append(Cell(method, seed, content_key({**shared, **own})))

@@ -71,7 +71,7 @@ class Study:
             steps: of fine-tuning; 0 for the run's own number.
         """
         s = self.settings
-        encoders = {method.encoder.removeprefix("random-") for method in methods}
+        encoders = {method.variant for method in methods}
         return Experiment(
             policy=str(self.policies[parameterization]),
             alignment=str(self.folder),

@@ -1,4 +1,4 @@
-"""Encoder: what guidance needs of a network, and the encoder that encodes nothing."""
+"""Encoder: what guidance needs of a network, and encoders that encode nothing."""
 
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ate.align.vae import Posterior
+from ate.data.space import ActionSpace
+from ate.data.tool_space import ToolSpace
 
 
 class Shape(Protocol):
@@ -96,3 +98,32 @@ class IdentityEncoder(nn.Module):
     def decode(self, z: Tensor, length: int) -> Tensor:
         """The chunks that latents `(B, S·D)` are."""
         return z.view(len(z), length, self.config.features)
+
+
+class MotionIdentityEncoder(IdentityEncoder):
+    """E_r(a) = m_r(a), flattened, with standard deviation 1: distances between the tool motion of chunks.
+
+    A control: what it gives as well, kinematics gave, and no latent space.
+
+    Args:
+        space: the robot's joints; taken compact, in the order of its data.
+        tool: tool motion of the same robot.
+        length: S, rows of a chunk.
+    """
+
+    def __init__(self, space: ActionSpace, tool: ToolSpace, length: int) -> None:
+        super().__init__(tool.width, length)
+        self.space, self.tool = space.compact, tool
+        self.config = Flat(len(space.joint_names), tool.width * length)
+
+    def encode(self, x: Tensor) -> Posterior:
+        """The tool motion of chunks `(B, S, D)` as latents `(B, S·10)`."""
+        return super().encode(self.as_decoded(x))
+
+    def as_decoded(self, x: Tensor) -> Tensor:
+        """The tool motion of chunks, normalised, `(B, S, 10)`."""
+        return self.tool.encode(self.space.decode(x))
+
+    def decode(self, z: Tensor, length: int) -> Tensor:
+        """The tool motion that latents `(B, S·10)` are."""
+        return z.view(len(z), length, self.tool.width)

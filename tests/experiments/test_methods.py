@@ -76,6 +76,7 @@ def test_controls_differ_from_their_forms_in_one_thing():
         "guidance by present Info-VAEs": {"encoder": "aligned"},
         "untrained on both sides": {"encoder": "random-motion", "goals": "own"},
         "guidance without a latent": {"encoder": "identity", "goals": "own"},
+        "guidance by plain tool motion": {"encoder": "identity-motion", "goals": "own"},
         "latent distance itself": {"guidance": replace(guided.guidance, latent="mean")},
     }.items():
         assert methods[name] == replace(guided, name=name, **changed)
