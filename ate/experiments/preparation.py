@@ -1,6 +1,7 @@
 """What a study needs before its methods: checks, and alignment and policies, each made once and read back."""
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -252,7 +253,14 @@ def background(settings: Settings, jobs: Sequence[Any]) -> Iterator[list[Any]]:
     # Not fewer than two: one is no process of its own to joblib. They start at once.
     with joblib.parallel_config("loky", n_jobs=max(2, min(settings.workers, len(jobs))), inner_max_num_threads=1):
         done = joblib.Parallel(return_as="generator")(chosen)
-        yield results
+        try:
+            yield results
+        except BaseException:
+            with warnings.catch_warnings():
+                # That jobs end with a body that was stopped needs no word.
+                warnings.simplefilter("ignore", UserWarning)
+                done.close()
+            raise
         results += tqdm(done, total=len(jobs), desc="jobs", mininterval=2.0)
 
 

@@ -45,6 +45,17 @@ def test_an_error_of_a_job_comes_after_the_body(tmp_path):
     assert (tmp_path / "body").exists() and results == []
 
 
+@pytest.mark.slow
+def test_jobs_end_with_a_body_that_is_stopped(recwarn):
+    began = time.monotonic()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        background(SimpleNamespace(workers=2), [joblib.delayed(time.sleep)(300)]),
+    ):
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 100 and not recwarn.list
+
+
 @pytest.mark.parametrize("jobs", [[], [joblib.delayed(int)("3"), joblib.delayed(int)("4")]])
 def test_with_one_worker_they_run_after_the_body(jobs):
     with background(SimpleNamespace(workers=1), jobs) as results:
