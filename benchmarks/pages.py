@@ -94,15 +94,17 @@ def gain(row: Mapping[str, Any], interval: bool) -> str:
 
 
 def answer(regimes: Mapping[int, Mapping[str, Any]]) -> str:
-    """What the methods gain over plain fine-tuning and the paper's guidance changes, as a sentence."""
-    rows = {row["method"]: row for row in regimes[FEW]["pooled"] if row["against"] == DIRECT}
+    """What the methods gain over plain fine-tuning and the paper's guidance changes, in words."""
+    rows, more = ({r["method"]: r for r in regimes[n]["pooled"] if r["against"] == DIRECT} for n in (FEW, MANY))
     first, second, third = (gain(rows[name], False) for name in GAINING)
+    many = [gain(more[name], False) for name in GAINING]
     last = rows[PUBLISHED]
     verb = "loses" if last["mean"] < 0 else "gains"
     return (
-        f"**What we found.** Pooled over {last['studies']} studies, retargeting gains {first} points of success "
-        f"over plain fine-tuning, tool-motion guidance {second} and tool space {third}; "
-        f"the paper's guidance {verb} {gain(last, False)}."
+        f"**What we found.** With {FEW} demonstrations, pooled over {last['studies']} studies, retargeting gains "
+        f"{first} points of success over plain fine-tuning, tool-motion guidance {second} and tool space {third}; "
+        f"the paper's guidance {verb} {gain(last, False)}. With {MANY} demonstrations the gains are {many[0]}, "
+        f"{many[1]} and {many[2]} points."
     )
 
 
