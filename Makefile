@@ -218,7 +218,7 @@ evidence: venv
 	    --methods $$2 --demonstrations $$1 --seeds 8 --rollouts 100 --workers $(WORKERS) \
 	    --pretrain-steps $$(test $$task = lift && echo 10000 || echo 18000) || exit 1; done; done; done
 	$(BIN)/ate compare --run $(EVIDENCE)/place-gen3 --pretrain data/place/pretrain --adapt data/place/adapt/gen3 \
-	  --only "retarget, 96 rows" --only "guidance without a latent" --demonstrations 25 --seeds 8 --rollouts 100 \
+	  --only "retarget, 96 rows" --only "guidance without a latent" --only "guidance by plain tool motion" --demonstrations 25 --seeds 8 --rollouts 100 \
 	  --workers $(WORKERS) --pretrain-steps 18000
 	$(BIN)/ate evidence $(EVIDENCE)/* --json docs/evidence.json
 	$(BIN)/python -m benchmarks.pages

@@ -46,6 +46,10 @@ JOINT_OPTIONS: dict[str, Any] = {**POLICY_OPTIONS, "named": True, "joint_noise":
 PolicyArguments = tuple[tuple[Episodes, ...], int, str, Sequence[Placement]]
 
 
+class OtherTask(UserWarning):
+    """Demonstrations are of another task than the rollouts."""
+
+
 def preflight(settings: Settings, strict: bool = True) -> Admitted:
     """Check the run directory, read the data, and check every name, length and what the doctor says of the data.
 
@@ -74,6 +78,12 @@ def preflight(settings: Settings, strict: bool = True) -> Admitted:
         chunk(episodes, settings.horizon)
     unify([*sets, adapt])
     check_observations(settings, sets, adapt)
+    if settings.demonstrations and settings.task and adapt.task not in ("", settings.task):
+        mixed = (
+            f"demonstrations of {adapt.task}, rollouts of {settings.task}, and no row of a batch says of which it is"
+        )
+        # Every study of `make cross` did better without them (docs/which-method.md).
+        warnings.warn(OtherTask(f"{mixed}; demonstrations=0 leaves them out"), stacklevel=2)
     return admitted(settings, sets, adapt, strict)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ate.cli.main import cli
 from ate.data import load, load_sets
 from ate.errors import InputError
 from ate.experiments import admission
-from ate.experiments.preparation import preflight
+from ate.experiments.preparation import OtherTask, preflight
 from ate.experiments.settings import ROOT, Settings, settings
 from ate.policies import build
 from ate.runs.directory import RunDirectory
@@ -233,3 +234,14 @@ def test_folders_without_an_origin_are_bound_when_they_are_continued(data, tmp_p
     origin = RunDirectory(tmp_path / "run").origin
     assert origin is not None and "made_from" not in RunDirectory(tmp_path / "run").cards()["02"]
     assert load(data / "new").robot in origin.about
+
+
+def test_demonstrations_of_another_task_are_named(tmp_path: Path) -> None:
+    """A batch would mix tasks that nothing tells apart; without the demonstrations there is nothing to say."""
+    given = {"profile": "smoke", "run": str(tmp_path), "pretrain": "data/place/pretrain"}
+    given["adapt"] = "data/lift/adapt/ur5e"
+    with pytest.warns(OtherTask, match="demonstrations of lift, rollouts of place.*demonstrations=0 leaves them out"):
+        preflight(settings({**given, "task": "place"}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OtherTask)
+        preflight(settings({**given, "task": "place", "demonstrations": 0}))
