@@ -42,25 +42,34 @@ def _join(kept: Regime, fresh: Regime) -> dict[str, Any]:
     studies = sorted([*stay, *fresh["studies"]], key=lambda study: study["study"].split()[0])
     seeds = sorted({*kept["seeds"], *fresh["seeds"]})
     asked = pairs({method for study in studies for method in study["methods"]})
-    rows = [_row(pair, studies, kept, fresh, len(asked), min(seeds)) for pair in asked]
-    pooled = [row for row in rows if row]
+    pooled = []
+    for method, baseline in asked:
+        if baseline == DIRECT:
+            pooled.append(_to_direct(method, studies, len(asked), min(seeds)))
+        else:
+            pooled += _to_control((method, baseline), stay, kept, fresh)
     return {**fresh, "seeds": seeds, "studies": studies, "pooled": pooled}
 
 
-def _row(
-    pair: tuple[str, str], studies: Sequence[Mapping[str, Any]], kept: Regime, fresh: Regime, rows: int, seeds: int
-) -> dict[str, Any] | None:
-    """One pooled row: recovered from the studies' intervals, or that of the runs which alone have the pair."""
-    method, baseline = pair
-    if baseline == DIRECT:
-        own = [study["methods"][method] for study in studies if method in study["methods"]]
-        row, strict = (recovered(own, method, DIRECT, 1 - share, seeds) for share in (ERROR_RATE, ERROR_RATE / rows))
-        counts = {"above": row.better, "studies": row.studies}
-        return {"method": method, "against": DIRECT, **interval(row), **counts, "verdict": str(strict.verdict)}
-    found = [r for part in (kept, fresh) for r in part["pooled"] if (r["method"], r["against"]) == pair]
-    if len(found) > 1:
+def _to_direct(method: str, studies: Sequence[Mapping[str, Any]], rows: int, seeds: int) -> dict[str, Any]:
+    """A method against direct, recovered from the intervals of all studies; the verdict pays for `rows`."""
+    own = [study["methods"][method] for study in studies if method in study["methods"]]
+    row, strict = (recovered(own, method, DIRECT, 1 - share, seeds) for share in (ERROR_RATE, ERROR_RATE / rows))
+    counts = {"above": row.better, "studies": row.studies}
+    return {"method": method, "against": DIRECT, **interval(row), **counts, "verdict": str(strict.verdict)}
+
+
+def _to_control(
+    pair: tuple[str, str], stay: Sequence[Mapping[str, Any]], kept: Regime, fresh: Regime
+) -> list[dict[str, Any]]:
+    """A method against its control, of kept studies or of new ones, not of both; none where neither has it."""
+    old, new = (
+        [dict(row) for row in part["pooled"] if (row["method"], row["against"]) == pair] for part in (kept, fresh)
+    )
+    left = sum(set(pair) <= study["methods"].keys() for study in stay)
+    if left and (new or sum(row["studies"] for row in old) != left):
         raise InputError(
-            "it is in the studies that are kept and in those of the runs", where=f"{method!r} against {baseline!r}",
+            "it is in studies that are kept and in those of the runs", where=f"{pair[0]!r} against {pair[1]!r}",
             expected="one of the two", fix="give the runs of all studies that have it, or leave out --kept",
         )  # fmt: skip
-    return found[0] if found else None
+    return old if left else new

@@ -171,6 +171,17 @@ def test_studies_of_runs_that_are_gone_are_pooled_by_their_intervals(runs, tmp_p
     assert invoke(command, [str(runs[0]), "--json", str(kept)]).exit_code == 0
     refused = invoke(command, [str(runs[1]), "--kept", str(kept)])
     assert isinstance(refused.exception, InputError) and "'tool-motion guidance' against" in str(refused.exception)
+    # One whose studies are all among the runs is theirs alone; the other study has no such control.
+    write_json(kept, [{**regime, "studies": [*regime["studies"], joint["studies"][1]]} for regime in read_json(kept)])
+    again = invoke(command, [str(runs[0]), "--kept", str(kept), "--json", str(tmp_path / "whole.json")])
+    assert again.exit_code == 0, again.output
+    both, alone = (
+        {(row["method"], row["against"]): row for row in read_json(tmp_path / name)[0]["pooled"]}
+        for name in ("whole.json", "kept.json")
+    )
+    assert both.keys() == alone.keys()
+    assert all(both[pair] == alone[pair] for pair in both if pair[1] != "direct")
+    assert both["retarget", "direct"]["studies"] == 2 != alone["retarget", "direct"]["studies"]
 
 
 def test_each_run_by_itself_compares_what_it_holds_on_later_seeds(tmp_path):
