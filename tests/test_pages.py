@@ -181,3 +181,6 @@ def test_what_the_pages_say_of_25_demonstrations_is_what_the_numbers_say():
     assert latent["studies"] == 2 and latent["verdict"] == "helps"
     assert all("6.0 points (3.9 to 8.1)" in page.read_text(encoding="utf-8") for page in (EVIDENCE, WHICH))
     assert points(latent) == "+6.0 (+3.9 to +8.1)"
+    plain = rows["tool-motion guidance", "guidance by plain tool motion"]
+    assert plain["studies"] == 2 and plain["verdict"] == "cannot tell" and points(plain) == "+0.6 (−0.2 to +1.4)"
+    assert all("+0.6 points (−0.2 to +1.4)" in page for page in (text, which))
