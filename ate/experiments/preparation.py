@@ -33,6 +33,7 @@ from ate.runs.directory import RunDirectory
 from ate.runs.files import content_key, write_atomic
 from ate.runs.lock import lock
 from ate.runs.status import WORKER
+from ate.sim.tasks import TASKS
 from ate.steer.finetuning import pretrain
 from ate.steer.training import OptimConfig
 
@@ -47,7 +48,7 @@ PolicyArguments = tuple[tuple[Episodes, ...], int, str, Sequence[Placement]]
 
 
 class OtherTask(UserWarning):
-    """Demonstrations are of another task than the rollouts."""
+    """Demonstrations are of another task than the rollouts; every study of `make cross` did better without them."""
 
 
 def preflight(settings: Settings, strict: bool = True) -> Admitted:
@@ -78,13 +79,21 @@ def preflight(settings: Settings, strict: bool = True) -> Admitted:
         chunk(episodes, settings.horizon)
     unify([*sets, adapt])
     check_observations(settings, sets, adapt)
-    if settings.demonstrations and settings.task and adapt.task not in ("", settings.task):
+    if mixes_tasks(settings, adapt):
         mixed = (
-            f"demonstrations of {adapt.task}, rollouts of {settings.task}, and no row of a batch says of which it is"
+            f"demonstrations of {adapt.task}, rollouts of {settings.task}, and no row of a batch says which it is of"
         )
-        # Every study of `make cross` did better without them (docs/which-method.md).
         warnings.warn(OtherTask(f"{mixed}; demonstrations=0 leaves them out"), stacklevel=2)
     return admitted(settings, sets, adapt, strict)
+
+
+def mixes_tasks(settings: Settings, adapt: Episodes) -> bool:
+    """Whether batches would hold two simulated tasks that nothing in a row tells apart.
+
+    A policy that hears instructions tells them apart; a recorded sentence ("lift the red cube") names no other task.
+    """
+    asked = {settings.task, adapt.task}
+    return bool(settings.demonstrations) and settings.policy != "vision" and len(asked) == 2 and asked <= TASKS.keys()
 
 
 def align_config(settings: Settings) -> AlignConfig:
@@ -266,9 +275,8 @@ def background(settings: Settings, jobs: Sequence[Any]) -> Iterator[list[Any]]:
         try:
             yield results
         except BaseException:
-            with warnings.catch_warnings():
-                # That jobs end with a body that was stopped needs no word.
-                warnings.simplefilter("ignore", UserWarning)
+            # That jobs end with a body that was stopped needs no word.
+            with warnings.catch_warnings(action="ignore", category=UserWarning):
                 done.close()
             raise
         results += tqdm(done, total=len(jobs), desc="jobs", mininterval=2.0)

@@ -4,6 +4,7 @@ import json
 import re
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -16,7 +17,7 @@ from ate.cli.main import cli
 from ate.data import load, load_sets
 from ate.errors import InputError
 from ate.experiments import admission
-from ate.experiments.preparation import OtherTask, preflight
+from ate.experiments.preparation import OtherTask, mixes_tasks, preflight
 from ate.experiments.settings import ROOT, Settings, settings
 from ate.policies import build
 from ate.runs.directory import RunDirectory
@@ -245,3 +246,7 @@ def test_demonstrations_of_another_task_are_named(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", OtherTask)
         preflight(settings({**given, "task": "place", "demonstrations": 0}))
+    lift = load(given["adapt"]).select(range(1))
+    assert mixes_tasks(settings({**given, "task": "place"}), lift)
+    assert not mixes_tasks(settings({**given, "task": "lift"}), replace(lift, task="lift the red cube"))
+    assert not mixes_tasks(settings({**given, "task": "place", "policy": "vision"}), lift)
