@@ -23,7 +23,17 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from ate.data.loading import load, load_sets
-from ate.experiments.methods import DIRECT, GUIDED, RETARGET, TOOL_SPACE, UNTRAINED, MethodSpec, evidence
+from ate.experiments.methods import (
+    DIRECT,
+    GUIDED,
+    PLAIN_MOTION,
+    RETARGET,
+    TOOL_SPACE,
+    UNTRAINED,
+    MethodSpec,
+    controls,
+    evidence,
+)
 from ate.experiments.results import RunResult
 from ate.experiments.settings import SHIPPED, settings
 from ate.experiments.sight import encoder_in
@@ -41,12 +51,16 @@ from ate.steer.retargeting import retarget
 # A step of guidance to a step of the same rows without it, of seconds that cells keep (`RunResult.seconds`).
 DEARER = 2.8
 REDRAWN, LONGER, UNTRANSLATED = ", redrawn", f"{DIRECT}, {DEARER} times the steps", "untranslated"
-KEPT = (DIRECT, RETARGET, GUIDED, TOOL_SPACE, UNTRAINED, UNTRANSLATED)
-NAMES = (DIRECT, LONGER, RETARGET, RETARGET + REDRAWN, GUIDED, GUIDED + REDRAWN, TOOL_SPACE, UNTRAINED, UNTRANSLATED)
+KEPT = (DIRECT, RETARGET, GUIDED, TOOL_SPACE, UNTRAINED, PLAIN_MOTION, UNTRANSLATED)
+NAMES = (
+    *(DIRECT, LONGER, RETARGET, RETARGET + REDRAWN, GUIDED, GUIDED + REDRAWN, TOOL_SPACE),
+    *(UNTRAINED, PLAIN_MOTION, UNTRANSLATED),
+)
 # What is asked besides each method against direct.
 ASKED = (
-    (GUIDED, LONGER), (GUIDED, RETARGET), (GUIDED, UNTRAINED), (RETARGET, UNTRANSLATED), (TOOL_SPACE, GUIDED),
-    (RETARGET + REDRAWN, RETARGET), (GUIDED + REDRAWN, GUIDED), (GUIDED + REDRAWN, RETARGET + REDRAWN),
+    (GUIDED, LONGER), (GUIDED, RETARGET), (GUIDED, UNTRAINED), (GUIDED, PLAIN_MOTION), (RETARGET, UNTRANSLATED),
+    (TOOL_SPACE, GUIDED), (RETARGET + REDRAWN, RETARGET), (GUIDED + REDRAWN, GUIDED),
+    (GUIDED + REDRAWN, RETARGET + REDRAWN),
 )  # fmt: skip
 
 
@@ -84,7 +98,7 @@ def study_of(run: Path, task: str, robot: str, given: Mapping[str, Any]) -> Stud
 def compared(study: Study, names: Sequence[str]) -> list[RunResult]:
     """Results of the methods that are asked for."""
     steps, demonstrations = study.settings.steps, study.settings.demonstrations
-    known = evidence(demonstrations)
+    known = controls() if demonstrations else evidence(0)
     results = study.compare([method for method in known if method.name in KEPT and method.name in names])
     if LONGER in names and demonstrations:
         longer = replace(study, settings=replace(study.settings, steps=round(DEARER * steps)))

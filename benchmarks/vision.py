@@ -13,6 +13,7 @@ import argparse
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from ate.runs.tables import table_text
 from ate.sim.demos import ADAPT, PRETRAIN
 from ate.sim.tasks import TASKS
 
+# Scenes of training have another seed.
+SCATTER = 1
+
 
 def kept(folder: Path, parts: Any, make: Callable[[], Any]) -> Any:
     """A result, read back where it was measured before."""
@@ -40,32 +44,36 @@ def kept(folder: Path, parts: Any, make: Callable[[], Any]) -> Any:
 
 
 def locate(run: Path, held_out: float, seed: int, every: int = 4) -> list[dict[str, Any]]:
-    """A row a task, set and camera."""
+    """A row a task, set, scene and camera; scenes are those of the recordings, and scattered ones."""
     encoder = Encoder.load(run / ENCODER)
     rows = []
     for task in TASKS:
         own = [(s.robot, s.split(held_out, seed)[1]) for s in load_sets(SHIPPED / task / "pretrain")]
         new = [(name, load(SHIPPED / task / "adapt" / name).select(range(15))) for name in ADAPT]
-        for name, episodes in (*own, *new):
+        for (name, episodes), scatter in product((*own, *new), (None, SCATTER)):
             eyes = Eyes(encoder, task)
 
-            def measure(eyes: Eyes = eyes, episodes: Any = episodes) -> list[dict[str, Any]]:
-                return [vars(error) for error in localisation(eyes, moments(eyes, episodes, every))]
+            def measure(
+                eyes: Eyes = eyes, episodes: Any = episodes, seed: int | None = scatter
+            ) -> list[dict[str, Any]]:
+                return [vars(error) for error in localisation(eyes, moments(eyes, episodes, every, seed))]
 
-            found = kept(run, ["locate", eyes.digest, task, name, every], measure)
-            rows += [
-                {"task": task, "robot": name, "seen": "held out" if name in PRETRAIN else "never", **e} for e in found
-            ]
+            found = kept(run, ["locate", eyes.digest, task, name, every, scatter, "untouched"], measure)
+            set_ = {
+                "seen": "held out" if name in PRETRAIN else "never",
+                "scene": "recorded" if scatter is None else "scattered",
+            }
+            rows += [{"task": task, "robot": name, **set_, **e} for e in found]
     return rows
 
 
 def located(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Means over robots, by task, camera and whether the robot was ever seen."""
+    """Means over robots, by task, camera, scene and whether the robot was ever seen."""
     out = []
-    for key in dict.fromkeys((r["task"], r["seen"], r["camera"]) for r in rows):
-        part = [r for r in rows if (r["task"], r["seen"], r["camera"]) == key]
+    for key in dict.fromkeys((r["task"], r["seen"], r["scene"], r["camera"]) for r in rows):
+        part = [r for r in rows if (r["task"], r["seen"], r["scene"], r["camera"]) == key]
         numbers = {name: mean([r[name] for r in part]) for name in ("object", "object_median", "near", "yaw", "goal")}
-        named = dict(zip(("task", "robots", "camera"), key, strict=True))
+        named = dict(zip(("task", "robots", "scene", "camera"), key, strict=True))
         out.append({**named, **{n: "–" if v is None else f"{v:.1f}" for n, v in numbers.items()}})
     return out
 

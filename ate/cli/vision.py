@@ -106,8 +106,8 @@ def locate(data: tuple[Path, ...], encoder: Path | None, every: int, episodes: i
     from ate.data.loading import load
     from ate.experiments.sight import ENCODER, encoder_in
     from ate.policies.vision.eyes import Eyes
-    from ate.policies.vision.fitting import moments
     from ate.policies.vision.localisation import localisation
+    from ate.policies.vision.moment import moments
 
     trained, rows = encoder_in(encoder or ENCODER), []
     for path in data:

@@ -27,8 +27,9 @@ from ate.experiments.settings import SHIPPED
 from ate.policies.policy import Policy, build
 from ate.policies.vision.encoder import Encoder, EncoderConfig
 from ate.policies.vision.eyes import Eyes
-from ate.policies.vision.fitting import FitConfig, fit_encoder, moments
+from ate.policies.vision.fitting import FitConfig, fit_encoder
 from ate.policies.vision.instruction import RIGHT
+from ate.policies.vision.moment import moments
 from ate.policies.vision.seen import see, write
 from ate.robots.frames import Placement
 from ate.robots.kinematic_table import robot as simulated_robot
@@ -69,12 +70,12 @@ class VisionTraining:
     tasks: tuple[str, ...] = tuple(TASKS)
     size: int = 64
     trunk: str = ""
-    encoder_steps: int = 1600
+    encoder_steps: int = 2400
     encoder_batch: int = 64
     every: int = 4
     held_out: float = 0.1
     episodes: int = 0
-    steps: int = 16_000
+    steps: int = 20_000
     batch: int = 128
     hidden: int = 256
     depth: int = 3
@@ -192,7 +193,7 @@ def _encoder(config: VisionTraining, out: Path, card: dict[str, Any], log: Log) 
         log(f"pictures for the encoder: every {config.every} rows")
         with _timed(card, out, "drawing for the encoder"):
             drawn = [
-                moments(Eyes(encoder, task), episodes.split(config.held_out, config.seed)[0], config.every)
+                moments(Eyes(encoder, task), episodes.split(config.held_out, config.seed)[0], config.every, config.seed)
                 for task, episodes in _demonstrations(config)
             ]
         log(f"encoder: {config.encoder_steps} steps on {sum(map(len, drawn))} moments")

@@ -121,6 +121,7 @@ class Renderer:
         state: ArrayLike | None = None,
         other: ArrayLike | None = None,
         colors: Sequence[str] | None = None,
+        paint: ArrayLike | None = None,
     ) -> dict[str, Pictures]:
         """Pictures (N, height, width, 3) uint8 of N moments, by camera.
 
@@ -129,6 +130,7 @@ class Renderer:
             state: (N, 20) of `ate.sim.tasks.observation`; needed with a task.
             other: (N, 3) or (3,) centre of the second marker, which is not the goal (`other_goal`); hidden when None.
             colors: of the goal's marker, then of the other one; those of `ate.sim.scene.GOALS` when None.
+            paint: (N, 2, 3) colours in [0, 1] of the arm's links and of its housings; its own when None.
 
         Raises:
             InputError: a wrong shape, or an unknown colour.
@@ -137,15 +139,21 @@ class Renderer:
         positions, turns = self._poses(joints)
         if self.task is not None:
             self._things(positions, turns, self.task, state, other, colors)
-        mujoco = engine()
+        mujoco, model = engine(), self._scene.model
+        own = model.geom_rgba.copy()
+        coats = None if paint is None else np.asarray(paint, float)
         self._context.make_current()
         drawn = {name: np.empty((len(joints), *self.size, 3), np.uint8) for name in self.cameras}
         for i, (position, turn) in enumerate(zip(positions, turns, strict=True)):
             self._data.mocap_pos[:], self._data.mocap_quat[:] = position, turn
-            mujoco.mj_kinematics(self._scene.model, self._data)
-            mujoco.mj_camlight(self._scene.model, self._data)
+            if coats is not None:
+                for geoms, color in zip(self._scene.painted, coats[i], strict=True):
+                    model.geom_rgba[geoms, :3] = color
+            mujoco.mj_kinematics(model, self._data)
+            mujoco.mj_camlight(model, self._data)
             for name, view in zip(self.cameras, self._views, strict=True):
                 drawn[name][i] = self._draw(mujoco, view)
+        model.geom_rgba[:] = own
         return drawn
 
     def _draw(self, mujoco: Any, view: Any) -> Pictures:

@@ -69,6 +69,7 @@ class Scene:
         hand: whether it has the common gripper of `ate.sim.build`.
         place: name of a body → its mocap row. Links are `link0`, `link1`, …; each rests where all exponents are 0.
         text: the model as MJCF, which tells apart what looks different.
+        painted: numbers of the geoms of the arm's links, and of its housings.
     """
 
     model: Any
@@ -76,6 +77,7 @@ class Scene:
     hand: bool
     place: Mapping[str, int]
     text: str
+    painted: tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def scene(arm: Kinematics, task: Task | None, fine: bool = False) -> Scene:
@@ -99,13 +101,23 @@ def scene(arm: Kinematics, task: Task | None, fine: bool = False) -> Scene:
     _quality(spec, fine)
     _lights(mujoco, spec)
     _room(mujoco, spec, base, task, scale)
-    names = _links(mujoco, spec, arm, spots, scale)
-    names += _gripper(mujoco, spec) if hand else _tip(mujoco, spec, arm, scale)
+    links = _links(mujoco, spec, arm, spots, scale)
+    names = [*links, *(_gripper(mujoco, spec) if hand else _tip(mujoco, spec, arm, scale))]
     names += _things(mujoco, spec, task) if task else []
     _cameras(mujoco, spec, arm, None if task else extent)
     model = spec.compile()
     place = {name: int(model.body_mocapid[model.body(name).id]) for name in names}
-    return Scene(model, base, hand, place, spec.to_xml())
+    own = np.isin(model.geom_bodyid, [model.body(name).id for name in links])
+    painted = [
+        np.flatnonzero(own & np.all(np.isclose(model.geom_rgba[:, :3], color, atol=1e-6), axis=1))
+        for color in arm_colors(arm.name)
+    ]
+    return Scene(model, base, hand, place, spec.to_xml(), (painted[0], painted[1]))
+
+
+def arm_colors(name: str) -> tuple[Color, Color]:
+    """Colours of an arm's links and housings."""
+    return ARMS.get(name, PLAIN)
 
 
 def _built_in(arm: Kinematics) -> bool:
@@ -180,7 +192,7 @@ def _links(mujoco: Any, spec: Any, arm: Kinematics, spots: Array, scale: float) 
         mujoco.mjtGeom.mjGEOM_CAPSULE,
         mujoco.mjtGeom.mjGEOM_CYLINDER,
     )
-    link, housing = ARMS.get(arm.name, PLAIN)
+    link, housing = arm_colors(arm.name)
     radii = np.linspace(THICK, THIN, len(arm.screws)) * scale
     stand = spec.worldbody.add_body(name="stand", mocap=True)
     names = ["stand"]

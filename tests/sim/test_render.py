@@ -93,6 +93,20 @@ def test_robots_tasks_and_cameras_look_different() -> None:
     assert max(np.abs(a - wrists[0]).mean() for a in wrists[1:]) < 25
 
 
+def test_a_painted_arm_changes_where_the_arm_is_and_keeps_its_colours() -> None:
+    qpos, state = start("lift", range(2))
+    coat = np.broadcast_to((0.05, 0.9, 0.1), (2, 2, 3))
+    with Renderer("ur5e", "lift", size=SIZE) as renderer:
+        own, painted, again = (renderer.frames(qpos, state, paint=paint)["front"] for paint in (None, coat, None))
+    np.testing.assert_array_equal(own, again)
+    changed, red = np.any(own != painted, axis=-1), spot(own[0], OBJECTS["box"])
+    # Table, floor, gripper and cube stay.
+    assert 0.02 < changed.mean() < 0.5 and red is not None
+    assert not changed[0, int(red[1]), int(red[0])]
+    green = painted[changed].astype(int)
+    assert np.mean((green[:, 1] > 2 * green[:, 0]) & (green[:, 1] > 2 * green[:, 2])) > 0.95
+
+
 @pytest.mark.slow
 def test_drawn_arm_is_the_simulated_one() -> None:
     generator = np.random.default_rng(0)

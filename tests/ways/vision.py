@@ -15,8 +15,8 @@ from ate.experiments.settings import settings
 from ate.policies import build
 from ate.policies.vision import Encoder, EncoderConfig, Eyes, see
 from ate.policies.vision import words as sentence_vectors
-from ate.policies.vision.fitting import states
 from ate.policies.vision.instruction import WRONG_COLOUR, instructions
+from ate.policies.vision.moment import states
 from ate.policies.vision.seen import EYES, eyes_of, write
 from ate.policies.vision.watch import Watch
 from ate.policies.vision.words import vectors
@@ -152,7 +152,7 @@ def _(p):
         _eyes().changed(cameras=cameras)
 
 
-@way("policies/vision/fitting.py states")
+@way("policies/vision/moment.py states")
 def _(p):
     episodes, _ = _pair()
     yield lambda: states(blinded([episodes])[0], 0), "recorded in the simulator of ate"

@@ -64,6 +64,11 @@ class EncoderConfig:
     tasks: tuple[str, ...] = ("lift", "push", "place")
     trunk: str = ""
 
+    @property
+    def points(self) -> int:
+        """Numbers of `Camera.points`: u, v and strength of every map and mixture."""
+        return 3 * (self.maps + self.mixtures)
+
 
 @dataclass(frozen=True, eq=False)
 class Located:
@@ -88,9 +93,8 @@ class Camera(nn.Module):
         maps, hidden = config.maps, config.hidden
         self.convolutions, side = trunk(config.trunk, maps, config.size)
         self.mix = nn.Linear(config.words, config.mixtures * maps)
-        points = maps + config.mixtures
-        self.sharpness = nn.Parameter(torch.zeros(points))
-        self.enter = nn.Linear(3 * points, hidden)
+        self.sharpness = nn.Parameter(torch.zeros(maps + config.mixtures))
+        self.enter = nn.Linear(config.points, hidden)
         self.film = nn.Linear(config.words, 2 * hidden)
         self.middle = nn.Linear(hidden, hidden)
         self.leave = nn.Linear(hidden, sum(GROUPS.values()) + len(GROUPS))
@@ -107,8 +111,12 @@ class Camera(nn.Module):
 
     def forward(self, pictures: Tensor, words: Tensor) -> Located:
         """Of pictures `(B, 3, H, W)` in [−1, 1] and words `(B, w)`."""
+        return self.locate(self.points(pictures, words), words)
+
+    def locate(self, points: Tensor, words: Tensor) -> Located:
+        """Of `points` and words `(B, w)`."""
         scale, shift = self.film(words).chunk(2, -1)
-        h = nn.functional.silu(self.enter(self.points(pictures, words)) * (1 + scale) + shift)
+        h = nn.functional.silu(self.enter(points) * (1 + scale) + shift)
         h = nn.functional.silu(self.middle(h)) + h
         *means, spread = self.leave(h).split([*GROUPS.values(), len(GROUPS)], -1)
         spread = spread.clamp(NARROWEST, WIDEST).exp()

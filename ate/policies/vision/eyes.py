@@ -49,12 +49,14 @@ class Scene:
         other: (N, 3) the marker that is no goal, metres; None where there is none.
         words: (N, w) of the instructions.
         sentences: the instructions.
+        paint: (N, 2, 3) colours of the arm's links and housings; None for its own.
     """
 
     colours: tuple[tuple[str, ...], ...]
     other: NDArray[np.float64] | None
     words: Floats
     sentences: tuple[str, ...]
+    paint: NDArray[np.float64] | None = None
 
     def repeat(self, count: int) -> "Scene":
         """The scene of one episode, for that many of its moments."""
@@ -144,7 +146,8 @@ class Eyes:
         for colours in dict.fromkeys(scene.colours):
             rows = [i for i, own in enumerate(scene.colours) if own == colours]
             other = None if scene.other is None else scene.other[rows]
-            frames = renderer.frames(qpos[rows], state[rows], other, colours or None)
+            paint = None if scene.paint is None else scene.paint[rows]
+            frames = renderer.frames(qpos[rows], state[rows], other, colours or None, paint)
             for i, name in enumerate(c.cameras):
                 drawn[rows, i] = frames[name]
         return drawn

@@ -2,6 +2,7 @@
 
     loss = Σ_cameras Σ_groups σ^(2β) · (|e|²/(2σ²) + n·log σ),  β = 1/2        (Seitzer et al. 2022, arXiv 2203.09168)
          + cross entropy of the task that the words ask for
+         + distance of the marker of every colour (`ate.policies.vision.markers`)
 
 A camera that cannot see a thing says so by its σ. Words are drawn anew at every step: any wording of training, and,
 where there are markers of two colours, either of them, so that the goal is the one that is named. Colours and
@@ -17,15 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ate.data.episodes import Episodes
-from ate.errors import InputError
 from ate.policies.vision import grounding
-from ate.policies.vision.encoder import CAMERAS, GROUPS, UNIT, Encoder, Located
-from ate.policies.vision.eyes import YAW, Eyes, tool_pose
+from ate.policies.vision.encoder import CAMERAS, GROUPS, UNIT, Camera, Encoder, Located
 from ate.policies.vision.instruction import COLOURS, WORDINGS
+from ate.policies.vision.markers import Markers, joined, placed
+from ate.policies.vision.moment import Moments
 from ate.policies.vision.words import vectors
 from ate.runs.device import one_thread
-from ate.sim.tasks import GOAL, OBJECT, STATE_NAMES
 
 BETA = 0.5
 # Deviations of the jitter: brightness, contrast and the gain of each colour; and of the noise on a sentence's vector.
@@ -42,81 +41,10 @@ class FitConfig:
         seed: of batches, jitter and wordings.
     """
 
-    steps: int = 1600
+    steps: int = 2400
     batch: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Moments whose state is known, T of them of one task.
-
-    Attributes:
-        task: their task.
-        pictures: (T, cameras, H, W, 3) uint8.
-        position, rotation: (T, 3) and (T, 3, 3), pose of the tool.
-        truth: object (T, 3) and yaw (T, 2).
-        goals: (T, k, 3), the marker of each colour; the origin where a task has no goal.
-        colour: (T,) number of the colour, in `COLOURS`, of the goal that was meant.
-    """
-
-    task: str
-    pictures: NDArray[np.uint8]
-    position: NDArray[np.float64]
-    rotation: NDArray[np.float64]
-    truth: dict[str, NDArray[np.float64]]
-    goals: NDArray[np.float64]
-    colour: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-
-def moments(eyes: Eyes, episodes: Episodes, every: int = 1) -> Moments:
-    """Draw every so many moments of the episodes of a simulated robot, offset by the episode's number.
-
-    Raises:
-        InputError: episodes without the state of `ate.sim.tasks`, or what drawing raises.
-    """
-    parts: dict[str, list[NDArray[Any]]] = {}
-    colours = COLOURS[eyes.task]
-    for i, item in enumerate(episodes):
-        state, qpos = states(episodes, i), item.qpos
-        scene, rows = eyes.scene(state[:1]), np.arange(i % every, len(qpos), every)
-        position, rotation = tool_pose(episodes.robot, qpos[rows])
-        own = {colour: state[0, GOAL].astype(float) for colour in (*scene.colours[0][:1], "")}
-        if scene.other is not None:
-            own[scene.colours[0][1]] = scene.other[0]
-        goals = np.stack([own[colour] for colour in colours or ("",)])
-        meant = colours.index(scene.colours[0][0]) if colours else 0
-        values: dict[str, NDArray[Any]] = {
-            "pictures": eyes.pictures(episodes.robot, qpos[rows], state[rows], scene.repeat(len(rows))),
-            "position": position, "rotation": rotation, "object": state[rows, OBJECT].astype(float),
-            "yaw": state[rows, YAW].astype(float), "goals": np.repeat(goals[None], len(rows), 0),
-            "colour": np.full(len(rows), meant),
-        }  # fmt: skip
-        for name, value in values.items():
-            parts.setdefault(name, []).append(value)
-    whole = {name: np.concatenate(values) for name, values in parts.items()}
-    truth = {name: whole.pop(name) for name in ("object", "yaw")}
-    return Moments(eyes.task, truth=truth, **whole)
-
-
-def states(episodes: Episodes, index: int) -> NDArray[np.float32]:
-    """The state of one episode, `(n, 20)`.
-
-    Raises:
-        InputError: none was recorded, or of other columns.
-    """
-    item = episodes[index]
-    if not item.has("state") or item.column_names("state") != STATE_NAMES:
-        raise InputError(
-            "no state of the simulated tasks", where=f"{item.path}, episode {item.name}",
-            expected=f"columns {', '.join(STATE_NAMES[:3])}, … of the simulator, from which pictures are drawn",
-            fix="give episodes that were recorded in the simulator of ate",
-        )  # fmt: skip
-    return np.asarray(item.read("state"), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +80,10 @@ def fit_encoder(
     tasks = list(dict.fromkeys(part.task for part in sets))
     pools = [_Pool.of([part for part in sets if part.task == task]) for task in tasks]
     sentences = Sentences.training(tasks)
-    optimizer = torch.optim.AdamW(encoder.parameters(), config.learning_rate, weight_decay=1e-4)
+    markers = Markers(encoder, config.seed)
+    optimizer = torch.optim.AdamW(
+        [*encoder.parameters(), *markers.parameters()], config.learning_rate, weight_decay=1e-4
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=config.steps + 1, pct_start=0.1
     )
@@ -164,11 +95,13 @@ def fit_encoder(
         pictures = jittered(torch.cat([draw.pictures for draw in draws]), generator)
         spoken = torch.cat([draw.spoken for draw in draws])
         words = encoder.words(spoken + VECTOR * torch.randn(spoken.shape, generator=generator))
-        located = {name: camera(pictures[:, i], words) for i, (name, camera) in enumerate(encoder.cameras.items())}
-        wanted = {name: _stacked([draw.wanted[name] for draw in draws]) for name in located}
         asked = torch.tensor([encoder.config.tasks.index(task) for task in tasks]).repeat_interleave(size)
-        loss = sum((likelihood(located[name], wanted[name]) for name in located), torch.zeros(()))
-        loss = loss + 0.1 * torch.nn.functional.cross_entropy(encoder.asked(words), asked)
+        loss = 0.1 * torch.nn.functional.cross_entropy(encoder.asked(words), asked)
+        for i, (name, camera) in enumerate(encoder.cameras.items()):
+            assert isinstance(camera, Camera)
+            points = camera.points(pictures[:, i], words)
+            loss = loss + likelihood(camera.locate(points, words), _stacked([draw.wanted[name] for draw in draws]))
+            loss = loss + markers.loss(name, points, *joined([draw.markers[name] for draw in draws]))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
@@ -206,6 +139,7 @@ class _Draw:
     pictures: Tensor
     spoken: Tensor
     wanted: dict[str, dict[str, Tensor]]
+    markers: dict[str, tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +179,14 @@ class _Pool:
             }
             for name in CAMERAS
         }
-        return _Draw(torch.from_numpy(of("pictures")), spoken, wanted)
+        markers = {
+            name: placed({
+                colour: torch.from_numpy(grounding.point_for(name, goals[:, k], position, rotation)).float()
+                for k, colour in enumerate(COLOURS[self.task])
+            }, size)
+            for name in CAMERAS
+        }  # fmt: skip
+        return _Draw(torch.from_numpy(of("pictures")), spoken, wanted, markers)
 
 
 def _stacked(parts: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -62,8 +62,13 @@ def for_camera(name: str, mean: Mapping[str, Array], position: Array, rotation: 
     """The inverse of `of_camera`: what a camera shall say."""
     if name != WRIST:
         return dict(mean)
-    moved = {key: in_tool_frame(mean[key], position, rotation) for key in ("object", "goal")}
+    moved = {key: point_for(name, mean[key], position, rotation) for key in ("object", "goal")}
     return {**moved, "yaw": turned(mean["yaw"], np.swapaxes(rotation, 1, 2))}
+
+
+def point_for(name: str, point: Array, position: Array, rotation: Array) -> Array:
+    """Points (N, 3) of the table's frame in that of a camera."""
+    return in_tool_frame(point, position, rotation) if name == WRIST else point
 
 
 def fused(cameras: Sequence[Seen]) -> Seen:

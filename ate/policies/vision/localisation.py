@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from ate.policies.vision import grounding
 from ate.policies.vision.eyes import Eyes
-from ate.policies.vision.fitting import Moments
 from ate.policies.vision.grounding import Seen
 from ate.policies.vision.instruction import COLOURS, WORDINGS
+from ate.policies.vision.moment import Moments
 
 Array = NDArray[np.float64]
 BOTH = "both"
@@ -25,8 +25,9 @@ class Errors:
     Attributes:
         camera: its name, or `both`.
         object, object_median: error of the object's centre, mm.
-        near: mean error where the tool is within `NEAR` of it, mm; None where it never is.
-        yaw: median error of a cube's yaw, degrees; None for a disc.
+        near: mean error where the tool is within `NEAR` of an object that nothing has touched, mm; None where it
+            never is. A cube in the gripper is where the gripper is, and turned as it is.
+        yaw: median error of a cube's yaw until it is touched, degrees; None for a disc.
         goal: median error of the goal that is meant, mm; None for a task without one.
         moments: how many.
     """
@@ -57,10 +58,11 @@ def _errors(camera: str, mean: Mapping[str, Array], moments: Moments) -> Errors:
     apart = 1000 * np.linalg.norm(mean["object"] - moments.truth["object"], axis=1)
     goal = 1000 * np.linalg.norm(mean["goal"] - wanted, axis=1)
     near = np.linalg.norm(moments.truth["object"] - moments.position, axis=1) < NEAR
+    near, free = near & ~moments.touched, ~moments.touched
     turn = [np.arctan2(yaw[:, 1], yaw[:, 0]) for yaw in (mean["yaw"], moments.truth["yaw"])]
     off = np.degrees(np.abs(np.angle(np.exp(1j * (turn[0] - turn[1])))) / 4)
     return Errors(
         camera, float(apart.mean()), float(np.median(apart)), float(apart[near].mean()) if near.any() else None,
-        float(np.median(off)) if moments.truth["yaw"].any() else None,
+        float(np.median(off[free])) if moments.truth["yaw"].any() else None,
         float(np.median(goal)) if COLOURS[moments.task] else None, len(moments),
     )  # fmt: skip

@@ -22,7 +22,7 @@ from ate.data.series import Series
 from ate.errors import InputError
 from ate.policies.vision.camera_eyes import CameraEyes, sentences_of, views_of
 from ate.policies.vision.eyes import OFFSET, Eyes
-from ate.policies.vision.fitting import states
+from ate.policies.vision.moment import states
 from ate.runs import checkpoint
 from ate.sim.tasks import OBJECT, TOOL
 

@@ -9,9 +9,9 @@ from ate.errors import InputError
 from ate.policies.vision import Encoder, EncoderConfig, FitConfig, fit_encoder, grounding
 from ate.policies.vision.encoder import GROUPS
 from ate.policies.vision.eyes import Eyes
-from ate.policies.vision.fitting import Moments
 from ate.policies.vision.grounding import Seen
 from ate.policies.vision.localisation import localisation
+from ate.policies.vision.moment import Moments
 
 from .conftest import TINY
 
@@ -90,7 +90,9 @@ def spots(count, seed):
     truth = {"object": where[:, 0], "yaw": np.zeros((count, 2))}
     goals = np.stack([where[:, 1], where[:, 0]], 1)
     eye = np.broadcast_to(np.eye(3), (count, 3, 3))
-    return Moments("place", pictures, np.zeros((count, 3)), eye, truth, goals, rng.integers(0, 2, count))
+    return Moments(
+        "place", pictures, np.zeros((count, 3)), eye, truth, goals, rng.integers(0, 2, count), np.zeros(count, bool)
+    )
 
 
 @pytest.mark.slow
