@@ -147,7 +147,7 @@ class Renderer:
         for i, (position, turn) in enumerate(zip(positions, turns, strict=True)):
             self._data.mocap_pos[:], self._data.mocap_quat[:] = position, turn
             if coats is not None:
-                for geoms, color in zip(self._scene.painted, coats[i], strict=True):
+                for geoms, color in zip(self._scene.arm, coats[i], strict=True):
                     model.geom_rgba[geoms, :3] = color
             mujoco.mj_kinematics(model, self._data)
             mujoco.mj_camlight(model, self._data)

@@ -69,7 +69,7 @@ class Scene:
         hand: whether it has the common gripper of `ate.sim.build`.
         place: name of a body → its mocap row. Links are `link0`, `link1`, …; each rests where all exponents are 0.
         text: the model as MJCF, which tells apart what looks different.
-        painted: numbers of the geoms of the arm's links, and of its housings.
+        arm: numbers of the geoms of its links, and of its housings.
     """
 
     model: Any
@@ -77,7 +77,7 @@ class Scene:
     hand: bool
     place: Mapping[str, int]
     text: str
-    painted: tuple[NDArray[np.int64], NDArray[np.int64]]
+    arm: tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def scene(arm: Kinematics, task: Task | None, fine: bool = False) -> Scene:
@@ -108,11 +108,11 @@ def scene(arm: Kinematics, task: Task | None, fine: bool = False) -> Scene:
     model = spec.compile()
     place = {name: int(model.body_mocapid[model.body(name).id]) for name in names}
     own = np.isin(model.geom_bodyid, [model.body(name).id for name in links])
-    painted = [
+    geoms = [
         np.flatnonzero(own & np.all(np.isclose(model.geom_rgba[:, :3], color, atol=1e-6), axis=1))
         for color in arm_colors(arm.name)
     ]
-    return Scene(model, base, hand, place, spec.to_xml(), (painted[0], painted[1]))
+    return Scene(model, base, hand, place, spec.to_xml(), (geoms[0], geoms[1]))
 
 
 def arm_colors(name: str) -> tuple[Color, Color]:

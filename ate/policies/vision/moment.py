@@ -10,7 +10,6 @@ from ate.data.episodes import Episodes
 from ate.errors import InputError
 from ate.policies.vision.eyes import YAW, Eyes, tool_pose
 from ate.policies.vision.instruction import COLOURS
-from ate.policies.vision.scatter import painted, scattered, touched
 from ate.sim.tasks import GOAL, OBJECT, STATE_NAMES
 
 
@@ -54,6 +53,9 @@ def moments(eyes: Eyes, episodes: Episodes, every: int = 1, seed: int | None = N
     Raises:
         InputError: episodes without the state of `ate.sim.tasks`, or what drawing raises.
     """
+    # Imported here: what draws nothing needs nothing of the simulator.
+    from ate.policies.vision.scatter import painted, scattered, touched
+
     parts: dict[str, list[NDArray[Any]]] = {}
     known = COLOURS[eyes.task] or ("",)
     generator = None if seed is None else np.random.default_rng([seed, len(episodes)])

@@ -72,7 +72,7 @@ def test_the_tool_tells_the_yaw_in_a_demonstration_and_no_longer_in_a_scattered_
 
 def test_pictures_show_the_things_where_the_truth_has_them(monkeypatch):
     # A grey arm: one in the cube's red would be taken for it here.
-    monkeypatch.setattr("ate.policies.vision.moment.painted", lambda _, count, __: np.full((count, 2, 3), 0.5))
+    monkeypatch.setattr("ate.policies.vision.scatter.painted", lambda _, count, __: np.full((count, 2, 3), 0.5))
     eyes = Eyes(Encoder(EncoderConfig(maps=8, hidden=16, mixtures=2, words=4)).eval(), "lift")
     drawn = moments(eyes, shipped("lift", 8), 2, seed=3)
     red = drawn.pictures[:, 0].astype(float)
