@@ -126,7 +126,7 @@ variants-real: venv
 carrying: venv
 	$(BIN)/python -m benchmarks.carrying
 
-# Encoder and policy, then the base policies of Lift and Place and every method on both new robots: an hour and more.
+# Encoder and policy, then every method on both new robots in Lift and Place, with 0, 5 and 25 demonstrations: four hours.
 vision: venv
 	$(BIN)/python -m ate vision train --out runs/vision
 	$(BIN)/python -m benchmarks.vision locate

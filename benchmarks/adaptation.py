@@ -1,7 +1,7 @@
 """Adapting policies that see pictures to a robot that they never saw, by methods (docs/vision.md).
 
-python -m benchmarks.adaptation [--run runs/adaptation] [--task lift place] [--robot ur5e gen3] [--demonstrations 5 25]
-    [--parameterization sample] [--seeds 6] [--rollouts 100] [--methods …]
+python -m benchmarks.adaptation [--run runs/adaptation] [--task lift place] [--robot ur5e gen3]
+    [--demonstrations 0 5 25] [--parameterization sample] [--seeds 6] [--rollouts 100] [--methods …]
 python -m benchmarks.adaptation --bases [--task …] [--parameterization sample flow_noise_at_1]
 
 Every study is one task, robot and number of demonstrations. Data are drawn and seen once, by the shipped encoder; base
@@ -30,7 +30,6 @@ from ate.experiments.methods import (
     RETARGET,
     TOOL_SPACE,
     UNTRAINED,
-    MethodSpec,
     controls,
     evidence,
 )
@@ -50,16 +49,16 @@ from ate.steer.retargeting import retarget
 
 # A step of guidance to a step of the same rows without it, of seconds that cells keep (`RunResult.seconds`).
 DEARER = 2.8
-REDRAWN, LONGER, UNTRANSLATED = ", redrawn", f"{DIRECT}, {DEARER} times the steps", "untranslated"
+REDRAWN, LONGER, UNTRANSLATED = ", redrawn", f", {DEARER} times the steps", "untranslated"
 KEPT = (DIRECT, RETARGET, GUIDED, TOOL_SPACE, UNTRAINED, PLAIN_MOTION, UNTRANSLATED)
 NAMES = (
-    *(DIRECT, LONGER, RETARGET, RETARGET + REDRAWN, GUIDED, GUIDED + REDRAWN, TOOL_SPACE),
+    *(DIRECT, DIRECT + LONGER, RETARGET, RETARGET + LONGER, RETARGET + REDRAWN, GUIDED, GUIDED + REDRAWN, TOOL_SPACE),
     *(UNTRAINED, PLAIN_MOTION, UNTRANSLATED),
 )
 # What is asked besides each method against direct.
 ASKED = (
-    (GUIDED, LONGER), (GUIDED, RETARGET), (GUIDED, UNTRAINED), (GUIDED, PLAIN_MOTION), (RETARGET, UNTRANSLATED),
-    (TOOL_SPACE, GUIDED), (RETARGET + REDRAWN, RETARGET), (GUIDED + REDRAWN, GUIDED),
+    *((GUIDED, other) for other in (DIRECT + LONGER, RETARGET, RETARGET + LONGER, UNTRAINED, PLAIN_MOTION)),
+    (RETARGET, UNTRANSLATED), (TOOL_SPACE, GUIDED), (RETARGET + REDRAWN, RETARGET), (GUIDED + REDRAWN, GUIDED),
     (GUIDED + REDRAWN, RETARGET + REDRAWN),
 )  # fmt: skip
 
@@ -100,11 +99,14 @@ def compared(study: Study, names: Sequence[str]) -> list[RunResult]:
     steps, demonstrations = study.settings.steps, study.settings.demonstrations
     known = controls() if demonstrations else evidence(0)
     results = study.compare([method for method in known if method.name in KEPT and method.name in names])
-    if LONGER in names and demonstrations:
-        longer = replace(study, settings=replace(study.settings, steps=round(DEARER * steps)))
-        # Its name says how long; what is compared has to be of one length.
-        results += [replace(result, steps=steps) for result in longer.compare([MethodSpec(LONGER)])]
-    redrawn = [replace(method, name=method.name + REDRAWN) for method in known if method.name + REDRAWN in names]
+    longer, redrawn = (
+        [replace(method, name=method.name + change) for method in known if method.name + change in names]
+        for change in (LONGER, REDRAWN)
+    )
+    if longer and demonstrations:
+        more = replace(study, settings=replace(study.settings, steps=round(DEARER * steps)))
+        # Their names say how long; what is compared has to be of one length.
+        results += [replace(result, steps=steps) for result in more.compare(longer)]
     if redrawn:
         results += replace(study, settings=replace(study.settings, redrawn=True)).compare(redrawn)
     return sorted(results, key=lambda result: NAMES.index(result.method))
@@ -155,7 +157,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/adaptation"))
     parser.add_argument("--task", nargs="+", default=["lift", "place"])
     parser.add_argument("--robot", nargs="+", default=list(ADAPT))
-    parser.add_argument("--demonstrations", nargs="+", type=int, default=[5, 25])
+    parser.add_argument("--demonstrations", nargs="+", type=int, default=[0, 5, 25])
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--rollouts", type=int, default=100)
     parser.add_argument("--steps", type=int, default=600)
