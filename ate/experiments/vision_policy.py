@@ -57,6 +57,7 @@ class VisionTraining:
         trunk: folder of a frozen vision model for the encoder; empty for convolutions of its own.
         encoder_steps, encoder_batch: of the encoder's optimiser.
         every: rows of an episode that the encoder is trained on, every so many.
+        scatter: whether the encoder learns on scattered scenes (`ate.policies.vision.scatter`), or on those recorded.
         held_out: share of the episodes that the encoder never sees.
         episodes: of each robot and task, the first so many, that the policy is trained on; 0 for all.
         steps, batch: of the policy's optimiser.
@@ -73,6 +74,7 @@ class VisionTraining:
     encoder_steps: int = 2400
     encoder_batch: int = 64
     every: int = 4
+    scatter: bool = True
     held_out: float = 0.1
     episodes: int = 0
     steps: int = 20_000
@@ -191,9 +193,10 @@ def _encoder(config: VisionTraining, out: Path, card: dict[str, Any], log: Log) 
     if not file.exists():
         encoder = Encoder(EncoderConfig(size=config.size, trunk=config.trunk), config.seed)
         log(f"pictures for the encoder: every {config.every} rows")
+        seed = config.seed if config.scatter else None
         with _timed(card, out, "drawing for the encoder"):
             drawn = [
-                moments(Eyes(encoder, task), episodes.split(config.held_out, config.seed)[0], config.every, config.seed)
+                moments(Eyes(encoder, task), episodes.split(config.held_out, config.seed)[0], config.every, seed)
                 for task, episodes in _demonstrations(config)
             ]
         log(f"encoder: {config.encoder_steps} steps on {sum(map(len, drawn))} moments")

@@ -130,7 +130,7 @@ class Renderer:
             state: (N, 20) of `ate.sim.tasks.observation`; needed with a task.
             other: (N, 3) or (3,) centre of the second marker, which is not the goal (`other_goal`); hidden when None.
             colors: of the goal's marker, then of the other one; those of `ate.sim.scene.GOALS` when None.
-            paint: (N, 2, 3) colours in [0, 1] of the arm's links and of its housings; its own when None.
+            paint: (N, 2, 3) or (2, 3) colours in [0, 1] of the arm's links and of its housings; its own when None.
 
         Raises:
             InputError: a wrong shape, or an unknown colour.
@@ -141,7 +141,7 @@ class Renderer:
             self._things(positions, turns, self.task, state, other, colors)
         mujoco, model = engine(), self._scene.model
         own = model.geom_rgba.copy()
-        coats = None if paint is None else np.asarray(paint, float)
+        coats = None if paint is None else np.broadcast_to(np.asarray(paint, float), (len(joints), 2, 3))
         self._context.make_current()
         drawn = {name: np.empty((len(joints), *self.size, 3), np.uint8) for name in self.cameras}
         for i, (position, turn) in enumerate(zip(positions, turns, strict=True)):

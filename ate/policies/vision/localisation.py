@@ -63,6 +63,6 @@ def _errors(camera: str, mean: Mapping[str, Array], moments: Moments) -> Errors:
     off = np.degrees(np.abs(np.angle(np.exp(1j * (turn[0] - turn[1])))) / 4)
     return Errors(
         camera, float(apart.mean()), float(np.median(apart)), float(apart[near].mean()) if near.any() else None,
-        float(np.median(off[free])) if moments.truth["yaw"].any() else None,
+        float(np.median(off[free])) if moments.truth["yaw"][free].any() else None,
         float(np.median(goal)) if COLOURS[moments.task] else None, len(moments),
     )  # fmt: skip

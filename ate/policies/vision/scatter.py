@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ate.policies.vision.eyes import OFFSET
 from ate.sim.render import APART
 from ate.sim.scene import arm_colors
-from ate.sim.tasks import GOAL, GOAL_RANGE, OBJECT, OBJECT_RANGE, YAW, task
+from ate.sim.tasks import GOAL, GOAL_RANGE, OBJECT, OBJECT_RANGE, TOOL, YAW, task
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -57,6 +58,7 @@ def scattered(
             for marker, place in zip(markers, _apart(len(markers), generator), strict=True):
                 marker[i, :2] = place
         out[:, GOAL] = markers[0]
+    out[:, OFFSET] = out[:, OBJECT] - out[:, TOOL]
     return out, markers
 
 

@@ -1,12 +1,14 @@
 """Scenes that are drawn anew, so that the arm does not tell where things are; markers that an encoder has to see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from ate.data import load
 from ate.experiments.settings import SHIPPED
-from ate.policies.vision import Encoder, EncoderConfig, Eyes, moments
+from ate.policies.vision import Encoder, EncoderConfig, Eyes, localisation, moments
 from ate.policies.vision.encoder import UNIT
 from ate.policies.vision.markers import PALETTE, WEIGHT, Markers, placed
 from ate.policies.vision.moment import states
@@ -41,6 +43,7 @@ def test_what_was_touched_stays_and_most_of_the_rest_lies_elsewhere(task):
         # The arm is where it was.
         np.testing.assert_array_equal(out[:, : OBJECT.start], state[:, : OBJECT.start])
         np.testing.assert_array_equal(out[:, OBJECT.stop - 1], state[:, OBJECT.stop - 1])
+        np.testing.assert_allclose(out[:, 17:20], out[:, OBJECT] - out[:, TOOL], atol=1e-6)
         moved += np.any(out[~held][:, OBJECT] != state[~held][:, OBJECT], axis=1).sum()
         count += (~held).sum()
         if task == "place":
@@ -123,3 +126,11 @@ def test_only_markers_of_the_scene_are_learned_from():
         loss = markers.loss("front", points, torch.zeros_like(places), there)
     # Huber: |e| − β/2, in units of a tenth of a metre.
     torch.testing.assert_close(loss, torch.tensor(WEIGHT * (5.0 - 0.1)))
+
+
+def test_a_cube_that_was_touched_counts_neither_for_the_yaw_nor_near(eyes):
+    drawn = moments(eyes, shipped("lift", 3), 8)
+    some = localisation(eyes, drawn)[-1]
+    none = localisation(eyes, replace(drawn, touched=np.ones(len(drawn), bool)))[-1]
+    assert drawn.touched.any() and some.yaw is not None
+    assert none.yaw is None and none.near is None and none.object == some.object
