@@ -2,12 +2,14 @@
 
 python -m benchmarks.adaptation [--run runs/adaptation] [--task lift place] [--robot ur5e gen3]
     [--demonstrations 0 5 25] [--parameterization sample] [--seeds 6] [--rollouts 100] [--methods …]
+    [--encoder FILE] [--camera front wrist]
 python -m benchmarks.adaptation --bases [--task …] [--parameterization sample flow_noise_at_1]
 
 Every study is one task, robot and number of demonstrations. Data are drawn and seen once, by the shipped encoder; base
 policies are trained once a task; every cell is kept, so that a stopped run goes on with the same command. Methods that
 replay episodes of other robots show these robots in the pictures, or, redrawn, the new one. Without demonstrations the
-methods are those that need none. `--bases`: the base policies on their own robots alone.
+methods are those that need none. `--bases`: the base policies on their own robots alone. `--encoder`, `--camera`:
+another encoder than the shipped one, and cameras that are believed; each choice has a folder of seen data.
 """
 
 import argparse
@@ -35,12 +37,13 @@ from ate.experiments.methods import (
 )
 from ate.experiments.results import RunResult
 from ate.experiments.settings import SHIPPED, settings
-from ate.experiments.sight import encoder_in
+from ate.experiments.sight import ENCODER, encoder_in
 from ate.experiments.stats.comparisons import Difference, differences, summarise
 from ate.experiments.stats.pooling import Pooled, pooled
 from ate.experiments.study import Study, prepare
 from ate.policies.noise import PARAMETERIZATIONS, in_words
 from ate.policies.vision import Eyes
+from ate.policies.vision.encoder import CAMERAS
 from ate.policies.vision.seen import see, write
 from ate.runs.directory import RunDirectory
 from ate.runs.tables import signed, table_text
@@ -63,10 +66,12 @@ ASKED = (
 )  # fmt: skip
 
 
-def seen(run: Path, task: str, robot: str) -> tuple[Path, Path, Path]:
+def seen(run: Path, eyes: Eyes, robot: str) -> tuple[Path, Path, Path]:
     """Folders of the other robots' episodes as they are seen, of the same with the new robot, and of its own."""
-    eyes = Eyes(encoder_in(), task)
-    old, new, own = (run / "seen" / name for name in (task, f"{task}-as-{robot}", f"{task}-adapt/{robot}"))
+    task = eyes.task
+    old, new, own = (
+        run / "seen" / eyes.digest / name for name in (task, f"{task}-as-{robot}", f"{task}-adapt/{robot}")
+    )
     if not own.exists():
         write(see(load(SHIPPED / task / "adapt" / robot), eyes), eyes, own)
     raw = load_sets(SHIPPED / task / "pretrain")
@@ -80,14 +85,15 @@ def seen(run: Path, task: str, robot: str) -> tuple[Path, Path, Path]:
     return old, new, own
 
 
-def study_of(run: Path, task: str, robot: str, given: Mapping[str, Any]) -> Study:
+def study_of(run: Path, eyes: Eyes, robot: str, given: Mapping[str, Any]) -> Study:
     """The study of a task and robot; policies that another robot's study has pre-trained are taken from there."""
+    task = eyes.task
     folder = run / f"{task}-{robot}"
     RunDirectory(folder).create()
     for other in sorted(run.glob(f"{task}-*/policies")):
         if other.parent != folder:
             shutil.copytree(other, folder / "policies", dirs_exist_ok=True)
-    old, _, own = seen(run, task, robot)
+    old, _, own = seen(run, eyes, robot)
     return prepare(settings({
         "profile": "vision", "run": str(folder), "pretrain": str(old), "adapt": str(own), "workers": 1,
         "executor": "here", **given,
@@ -164,15 +170,19 @@ def main() -> None:
     parser.add_argument("--pretrain-steps", type=int, default=10_000)
     parser.add_argument("--parameterization", nargs="+", default=["sample"], choices=list(PARAMETERIZATIONS))
     parser.add_argument("--methods", nargs="+", default=list(NAMES), choices=NAMES)
+    parser.add_argument("--encoder", type=Path, default=ENCODER)
+    parser.add_argument("--camera", nargs="+", default=list(CAMERAS), choices=CAMERAS)
     parser.add_argument("--bases", action="store_true")
     asked = parser.parse_args()
     given = {name: getattr(asked, name) for name in ("seeds", "rollouts", "steps", "pretrain_steps")}
+    encoder = encoder_in(asked.encoder)
     regimes = asked.demonstrations[:1] if asked.bases else asked.demonstrations
     for kind, demonstrations in product(asked.parameterization, regimes):
         own = {**given, "demonstrations": demonstrations, "parameterizations": kind}
         studies: dict[str, list[RunResult]] = {}
         for task, robot in product(asked.task, asked.robot[:1] if asked.bases else asked.robot):
-            study = study_of(asked.run.resolve(), task, robot, own)
+            eyes = Eyes(encoder, task, cameras=tuple(asked.camera))
+            study = study_of(asked.run.resolve(), eyes, robot, own)
             print("\n".join(f"{task}: {base.sentence}" for base in study.bases()), flush=True)
             if not asked.bases:
                 name = f"{task}, {robot}, {demonstrations} demonstrations, {in_words(kind)}"

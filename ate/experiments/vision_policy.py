@@ -58,6 +58,7 @@ class VisionTraining:
         encoder_steps, encoder_batch: of the encoder's optimiser.
         every: rows of an episode that the encoder is trained on, every so many.
         scatter: whether the encoder learns on scattered scenes (`ate.policies.vision.scatter`), or on those recorded.
+        jitter: whether it learns on pictures in other light and colours, and on arms in other colours.
         held_out: share of the episodes that the encoder never sees.
         episodes: of each robot and task, the first so many, that the policy is trained on; 0 for all.
         steps, batch: of the policy's optimiser.
@@ -75,6 +76,7 @@ class VisionTraining:
     encoder_batch: int = 64
     every: int = 4
     scatter: bool = True
+    jitter: bool = True
     held_out: float = 0.1
     episodes: int = 0
     steps: int = 20_000
@@ -196,11 +198,17 @@ def _encoder(config: VisionTraining, out: Path, card: dict[str, Any], log: Log) 
         seed = config.seed if config.scatter else None
         with _timed(card, out, "drawing for the encoder"):
             drawn = [
-                moments(Eyes(encoder, task), episodes.split(config.held_out, config.seed)[0], config.every, seed)
+                moments(
+                    Eyes(encoder, task),
+                    episodes.split(config.held_out, config.seed)[0],
+                    config.every,
+                    seed,
+                    config.jitter,
+                )
                 for task, episodes in _demonstrations(config)
             ]
         log(f"encoder: {config.encoder_steps} steps on {sum(map(len, drawn))} moments")
-        fit = FitConfig(config.encoder_steps, config.encoder_batch, seed=config.seed)
+        fit = FitConfig(config.encoder_steps, config.encoder_batch, seed=config.seed, jitter=config.jitter)
         with _timed(card, out, "encoder"):
             fit_encoder(encoder, drawn, fit).save(file)
     return Encoder.load(file)

@@ -39,12 +39,14 @@ class FitConfig:
         steps, batch: of the optimiser; moments a step.
         learning_rate: of AdamW, at its highest.
         seed: of batches, jitter and wordings.
+        jitter: whether light and colours of pictures change at every step.
     """
 
     steps: int = 2400
     batch: int = 64
     learning_rate: float = 5e-3
     seed: int = 0
+    jitter: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,7 @@ def fit_encoder(
     for step in range(config.steps):
         size = max(1, config.batch // len(tasks))
         draws = [pool.draw(size, sentences, generator) for pool in pools]
-        pictures = jittered(torch.cat([draw.pictures for draw in draws]), generator)
+        pictures = jittered(torch.cat([draw.pictures for draw in draws]), generator, config.jitter)
         spoken = torch.cat([draw.spoken for draw in draws])
         words = encoder.words(spoken + VECTOR * torch.randn(spoken.shape, generator=generator))
         asked = torch.tensor([encoder.config.tasks.index(task) for task in tasks]).repeat_interleave(size)
@@ -123,9 +125,11 @@ def likelihood(located: Located, wanted: dict[str, Tensor]) -> Tensor:
     return total
 
 
-def jittered(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Pictures `(B, cameras, H, W, 3)` uint8 as `(B, cameras, 3, H, W)` in [−1, 1], in other light."""
+def jittered(pictures: Tensor, generator: torch.Generator, jitter: bool = True) -> Tensor:
+    """Pictures `(B, cameras, H, W, 3)` uint8 as `(B, cameras, 3, H, W)` in [−1, 1], in other light or as they are."""
     shape = (*pictures.shape[:2], 1, 1, 3)
+    if not jitter:
+        return pictures.permute(0, 1, 4, 2, 3).float() / 127.5 - 1
     gain = 1 + GAIN * torch.randn(shape, generator=generator)
     single = (*shape[:-1], 1)
     contrast, shift = (1 + CONTRAST * torch.randn(single, generator=generator),

@@ -40,7 +40,7 @@ class Moments:
         return len(self.pictures)
 
 
-def moments(eyes: Eyes, episodes: Episodes, every: int = 1, seed: int | None = None) -> Moments:
+def moments(eyes: Eyes, episodes: Episodes, every: int = 1, seed: int | None = None, paint: bool = True) -> Moments:
     """Draw every so many moments of the episodes of a simulated robot, offset by the episode's number.
 
     Args:
@@ -49,6 +49,7 @@ def moments(eyes: Eyes, episodes: Episodes, every: int = 1, seed: int | None = N
         every: rows of an episode to a moment.
         seed: object, markers and the arm's colours are drawn anew by it (`ate.policies.vision.scatter`); None for
             what was recorded.
+        paint: whether the arm's colours are.
 
     Raises:
         InputError: episodes without the state of `ate.sim.tasks`, or what drawing raises.
@@ -73,8 +74,8 @@ def moments(eyes: Eyes, episodes: Episodes, every: int = 1, seed: int | None = N
             state, markers = scattered(eyes.task, state, places, generator)
         state, markers = state[rows], [marker[rows] for marker in markers]
         position, rotation = tool_pose(episodes.robot, qpos[rows])
-        paint = None if generator is None else painted(episodes.robot, len(rows), generator)
-        drawn = replace(scene.repeat(len(rows)), other=markers[1] if len(markers) > 1 else None, paint=paint)
+        coats = None if generator is None or not paint else painted(episodes.robot, len(rows), generator)
+        drawn = replace(scene.repeat(len(rows)), other=markers[1] if len(markers) > 1 else None, paint=coats)
         values: dict[str, NDArray[Any]] = {
             "pictures": eyes.pictures(episodes.robot, qpos[rows], state, drawn),
             "position": position, "rotation": rotation, "object": state[:, OBJECT].astype(float),

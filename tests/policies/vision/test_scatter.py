@@ -10,6 +10,7 @@ from ate.data import load
 from ate.experiments.settings import SHIPPED
 from ate.policies.vision import Encoder, EncoderConfig, Eyes, localisation, moments
 from ate.policies.vision.encoder import UNIT
+from ate.policies.vision.fitting import jittered
 from ate.policies.vision.markers import PALETTE, WEIGHT, Markers, placed
 from ate.policies.vision.moment import states
 from ate.policies.vision.scatter import SHARE, painted, scattered, touched
@@ -107,6 +108,19 @@ def test_scattered_moments_follow_from_the_seed(eyes):
     first, again, other = (moments(eyes, episodes, 8, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.pictures, again.pictures)
     assert np.any(first.truth["object"] != other.truth["object"])
+
+
+def test_without_jitter_pictures_and_arms_are_as_they_are(eyes):
+    plain, painted_ = (moments(eyes, shipped("lift", 1), 8, 1, paint) for paint in (False, True))
+    # The same scenes: only the colours of the arm differ.
+    np.testing.assert_array_equal(plain.truth["object"], painted_.truth["object"])
+    assert np.any(plain.pictures != painted_.pictures)
+    generator = torch.Generator().manual_seed(0)
+    some = torch.from_numpy(plain.pictures[:4])
+    as_drawn, lit = jittered(some, generator, False), jittered(some, generator)
+    torch.testing.assert_close(as_drawn, some.permute(0, 1, 4, 2, 3).float() / 127.5 - 1)
+    # Brightness 0.12, contrast 0.12 and gain 0.08 of values up to 1: more than rounding, less than another picture.
+    assert 0.02 < (lit - as_drawn).abs().mean() < 0.5
 
 
 def test_only_markers_of_the_scene_are_learned_from():
