@@ -24,7 +24,7 @@ COLORS = {True: (0, 110, 80), False: (190, 70, 20)}
 
 
 def parts_of(run: Path) -> list[Part]:
-    """Direct fine-tuning and the best method, trained again on one seed of a demo run and rolled out from one start."""
+    """Direct fine-tuning and the best method of one seed of a demo run, rolled out again from one start."""
     study = experiments.prepare(replace(settings({"profile": "demo"}), run=str(run.resolve())))
     pair = contrast(study.compare(study.methods()))
     assert pair is not None, "a demo run has rollouts"

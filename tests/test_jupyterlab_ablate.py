@@ -61,7 +61,7 @@ def test_a_cell_that_is_clicked_shows_its_card_its_curves_and_its_film(page):
     cells.locator("h4", has_text="Run card of λ=2, c=0.1").wait_for(timeout=60_000)
     card = cells.locator("table").first.inner_text()
     assert all(word in card for word in ("λ=2, c=0.1", "training 0, 1", "hashes", "-p lams=2 -p clamps=0.1"))
-    cells.get_by_text("λ=2, c=0.1, seed 0: trained again bit for bit").wait_for(timeout=240_000)
+    cells.get_by_text("λ=2, c=0.1, seed 0: rolled out again, the same").wait_for(timeout=240_000)
     films = cells.locator("video")
     films.first.wait_for(timeout=60_000)
     assert cells.locator(".js-plotly-plot").count() == 3  # grid, loss, meter
@@ -80,9 +80,9 @@ def test_another_cell_and_another_seed_take_its_place(page):
     click_cell(page, 0, 1)
     cells = page.locator(".ate-cells")
     cells.locator("h4", has_text="Run card of λ=0.5, c=0.5").wait_for(timeout=60_000)
-    cells.get_by_text("λ=0.5, c=0.5, seed 0: trained again bit for bit").wait_for(timeout=240_000)
+    cells.get_by_text("λ=0.5, c=0.5, seed 0: rolled out again, the same").wait_for(timeout=240_000)
     page.wait_for_function(FRAMED, timeout=20_000)
     cells.locator(".widget-dropdown select").select_option("1")
-    cells.get_by_text("λ=0.5, c=0.5, seed 1: trained again bit for bit").wait_for(timeout=240_000)
+    cells.get_by_text("λ=0.5, c=0.5, seed 1: rolled out again, the same").wait_for(timeout=240_000)
     assert cells.locator("h4").count() == 1
     assert page.problems == []

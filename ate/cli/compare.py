@@ -55,6 +55,7 @@ def compare(profile: str, folder: str, methods: str, only: tuple[str, ...], **gi
     control, an untrained encoder; `evidence` adds the closest controls, `controls` all of them.
     """
     from ate.experiments.answer import answer_of
+    from ate.experiments.kept_policies import policy_lines
     from ate.experiments.study import prepare
     from ate.experiments.summary import bottom_line, comparison_sentences, control_sentences, method_rows
     from ate.viz.report.section import Section, keep_section
@@ -76,7 +77,7 @@ def compare(profile: str, folder: str, methods: str, only: tuple[str, ...], **gi
     all_forms = bottom_line(results, study.adapt.robot, bases, study.blind)
     answer = answer_of(results, study.adapt, bases, study.blind)
     lines = [*(base.sentence for base in bases), *lines]
-    click.echo("\n".join([*lines, all_forms, answer.sentence, answer.settle]))
+    click.echo("\n".join([*lines, all_forms, answer.sentence, answer.settle, *policy_lines(study, results)]))
     kind = "methods" if only else "compare" if methods == COMPARISON else methods
     title = f"{kind.capitalize()}: {results[0].demonstrations} demonstrations, {chosen.steps} steps"
     headline = {"title": title, "answer": answer.to_tree(), "bottom_line": all_forms, "verdict": lines, "table": rows}

@@ -6,6 +6,8 @@ from .executors import Executor as Executor
 from .experiment import Experiment as Experiment
 from .export import tidy as tidy
 from .export import write as write
+from .kept_policies import policy_lines as policy_lines
+from .kept_policies import seed_runs as seed_runs
 from .materials import retargeted as retargeted
 from .methods import MethodSpec as MethodSpec
 from .methods import comparison as comparison

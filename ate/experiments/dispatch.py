@@ -116,8 +116,9 @@ class SweepResult:
 
 
 def run(
-    requests: Sequence[JobSpec], folder: Path, executor: Executor, command: str = "", stacked: bool = False
-) -> SweepResult:
+    requests: Sequence[JobSpec], folder: Path, executor: Executor, command: str = "", stacked: bool = False,
+    keep: bool = False,
+) -> SweepResult:  # fmt: skip
     """Results of every request; finished cells are read from `folder`, not run again.
 
     A job of several cells that raises is tried once more with a job for each cell, so that one bad method does not
@@ -129,6 +130,7 @@ def run(
         executor: where to train.
         command: the command line that repeats the sweep, for reports of failures.
         stacked: methods of a training seed are trained as one batched model. Such cells have keys of their own.
+        keep: policies are kept with the results.
 
     Raises:
         InputError: the executor is not installed, or files of the experiment cannot be read; methods that cannot be
@@ -137,7 +139,7 @@ def run(
     requested = [(job.experiment, _cells(job, stacked)) for job in requests]
     Store(folder).check_apart([cell for _, cells in requested for cell in cells])
     jobs = [
-        SeedJob(experiment, tuple(cell for cell in cells if cell.seed == seed), str(folder), stacked)
+        SeedJob(experiment, tuple(cell for cell in cells if cell.seed == seed), str(folder), stacked, keep)
         for experiment, cells in requested
         for seed in dict.fromkeys(cell.seed for cell in cells)
     ]

@@ -55,14 +55,17 @@ class Materials:
 
     def method(self, spec: MethodSpec) -> GuidedPolicy:
         """What is trained for a method."""
-        start = self.tool_policy if spec.space == "tool" else self.policy
-        policy = start if spec.start == "pretrained" else start.fresh(self.seed)
-        replay = self._replay(spec)
+        policy, replay = self.start(spec), self._replay(spec)
         if spec.encoder == "none":
             return GuidedPolicy(policy, None, replay)
         alignment, encoder = self._encoder(spec.encoder)
         goals = self._goals(spec, alignment, encoder) if spec.guidance.at_pretraining else None
         return GuidedPolicy(policy, Guidance.of(alignment, spec.guidance, vae=encoder, goals=goals), replay)
+
+    def start(self, spec: MethodSpec) -> Policy:
+        """The policy that a method starts from."""
+        start = self.tool_policy if spec.space == "tool" else self.policy
+        return start if spec.start == "pretrained" else start.fresh(self.seed)
 
     def space(self, spec: MethodSpec) -> ActionSpace:
         """The action space that a method acts in."""

@@ -23,6 +23,8 @@ VALUES: Mapping[str, Mapping[str, Any]] = {
     "paper": {
         "align": "paper", "embedded": 10000, "width": 1024, "pretrain_steps": 100000, "demonstrations": 50,
         "steps": 2000, "seeds": 8, "lams": (0.1, 0.3, 1.0, 3.0, 10.0), "ablation_seeds": 8, "validation_seeds": 8,
+        # Gigabytes for all cells of a grid; what is looked at is trained again.
+        "keep_policies": False,
     },
     "vision": {
         "policy": "vision", "parameterizations": ("sample",), "seeds": 3, "rollouts": 50, "lams": (0.3, 1.0),

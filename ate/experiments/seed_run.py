@@ -6,7 +6,7 @@ other episodes or more rows into their batches see another stream of the same se
 on the methods trained with it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +51,7 @@ class SeedRun:
         drawn: the demonstrations.
         episodes: all of the robot's episodes.
         held_out: those that were never drawn.
+        kept: the policies were read back, and not trained just now.
     """
 
     trained: dict[str, Trained]
@@ -58,6 +59,7 @@ class SeedRun:
     drawn: Episodes
     episodes: Episodes
     held_out: Episodes
+    kept: bool = False
 
     def spread(self) -> dict[str, np.ndarray]:
         """Spread of the chunks that each method samples for one held-out observation (`ate.steer.spread`)."""
@@ -65,12 +67,21 @@ class SeedRun:
 
 
 def run_seed(
-    experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None, stacked: bool = False
-) -> Iterator[RunResult]:
-    """All methods of one training seed, trained, then rolled out one after the other; arguments as `train_seed`."""
+    experiment: Experiment, methods: Sequence[MethodSpec], seed: int, aligned: Path | None, stacked: bool = False,
+    keep: Callable[[MethodSpec, Policy], None] | None = None,
+) -> Iterator[RunResult]:  # fmt: skip
+    """All methods of one training seed, trained, then rolled out one after the other.
+
+    Args:
+        experiment, methods, seed, aligned, stacked: as `train_seed`.
+        keep: is given each method with its policy, before its result comes.
+    """
     done = train_seed(experiment, methods, seed, aligned, stacked)
     for method in methods:
-        yield _result(experiment, method, seed, done)
+        result = _result(experiment, method, seed, done)
+        if keep is not None:
+            keep(method, done.trained[method.name].policy)
+        yield result
 
 
 @one_thread()
@@ -87,9 +98,7 @@ def train_seed(
         stacked: train methods as one batched model (`ate.steer.training.train_methods`): results then depend, up to
             rounding, on which methods there are.
     """
-    episodes = experiment.adapt.load()
-    pool, held_out = episodes.split(experiment.held_out, experiment.seed)
-    drawn = draw_demonstrations(pool, experiment.demonstrations, seed)
+    episodes, drawn, held_out = demonstrations(experiment, seed)
     for method in methods if not len(drawn) else ():
         if method.needs_demonstrations:
             raise InputError(
@@ -125,6 +134,13 @@ def _without_demonstrations(materials: Materials, method: MethodSpec, optim: Opt
         return Trained(built.policy.moved_to(space).eval(), [], [], 0.0)
     alone = {method.name: replace(built, replay=None)}
     return finetune_methods(alone, materials.retargeted, optim, space=space, label="retargeted alone")[method.name]
+
+
+def demonstrations(experiment: Experiment, seed: int) -> tuple[Episodes, Episodes, Episodes]:
+    """All of the robot's episodes, the demonstrations that a training seed draws, and those that are never drawn."""
+    episodes = experiment.adapt.load()
+    pool, held_out = episodes.split(experiment.held_out, experiment.seed)
+    return episodes, draw_demonstrations(pool, experiment.demonstrations, seed), held_out
 
 
 def draw_demonstrations(pool: Episodes, count: int, seed: int) -> Episodes:

@@ -2,6 +2,7 @@
 
     results/cells/<hash>.json    its result, whole or absent; a cell that has one is never trained again
     results/cells/<hash>.stacked.json   the same where the methods of its seed were trained as one batched model
+    results/policies/<hash>.safetensors   its policy, where policies are kept (`keep_policies`)
     results/failed/<hash>.json   why it has none; the next call tries it again
     results/locks/<hash>         held by the process that trains it, so that no two train the same cell
 
@@ -22,6 +23,7 @@ from ate.experiments.experiment import Experiment
 from ate.experiments.methods import MethodSpec
 from ate.experiments.results import RunResult
 from ate.experiments.seed_run import run_seed
+from ate.policies.policy import Policy
 from ate.policies.vision.seen import seen_marks
 from ate.runs.files import content_key, file_digest, read_json, remove_leftovers, write_json
 from ate.runs.lock import lock
@@ -115,6 +117,10 @@ class Store:
         """Where the reason is kept if it has none."""
         return self.folder / "failed" / cell.file_name
 
+    def policy_file(self, key: str) -> Path:
+        """Where the policy of a cell is, by its hash, if it was kept."""
+        return self.folder / "policies" / f"{key[:SHOWN]}.safetensors"
+
     def has(self, cell: Cell) -> bool:
         """Whether it is done."""
         return self.file(cell).exists()
@@ -169,12 +175,14 @@ class SeedJob:
         cells: what is requested, finished or not.
         folder: `results` of the run.
         stacked: methods are trained as one batched model; all of them again where one has no result.
+        keep: policies are kept.
     """
 
     experiment: Experiment
     cells: tuple[Cell, ...]
     folder: str
     stacked: bool = False
+    keep: bool = False
 
     @property
     def key(self) -> str:
@@ -205,12 +213,21 @@ class SeedJob:
             missing = self.missing
             for cell in missing:
                 # No other process writes a cell whose lock is held.
-                remove_leftovers(store.file(cell).parent, store.file(cell).name)
+                for file in (store.file(cell), store.policy_file(cell.key)):
+                    remove_leftovers(file.parent, file.name)
             if not missing:
                 return
             together = self.cells if self.stacked else missing
             methods = [cell.method for cell in together]
-            results = run_seed(self.experiment, methods, missing[0].seed, store.folder / "aligned", self.stacked)
+            keys = {cell.method.name: cell.key for cell in together}
+
+            def keep(method: MethodSpec, policy: Policy) -> None:
+                policy.save(store.policy_file(keys[method.name]))
+
+            results = run_seed(
+                self.experiment, methods, missing[0].seed, store.folder / "aligned", self.stacked,
+                keep if self.keep else None,
+            )  # fmt: skip
             for cell, result in zip(together, results, strict=True):
                 store.write(cell, result)
 

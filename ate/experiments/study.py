@@ -23,7 +23,7 @@ from ate.experiments.methods import ALIGNED_VARIANTS, COMPARISON, DIRECT, Method
 from ate.experiments.observability import is_blind
 from ate.experiments.preparation import align_robots, alignment_folder, in_parallel, preflight, pretrain_policies
 from ate.experiments.results import Regime, RunResult, of_regime
-from ate.experiments.seed_run import SeedRun, simulated, train_seed
+from ate.experiments.seed_run import simulated
 from ate.experiments.settings import Settings, at_demonstrations
 from ate.experiments.sight import replayed, seen_data
 from ate.experiments.sweep import Sweep
@@ -132,13 +132,6 @@ class Study:
         in_parallel(self.settings, [joblib.delayed(base_success)(file, self.pretrain, rollouts) for file in new])
         return [base for file in files if (base := base_success(file, self.pretrain, rollouts)) is not None]
 
-    def train_again(self, methods: Sequence[MethodSpec], seed: int = 0) -> dict[str, SeedRun]:
-        """Methods of one training seed, trained again bit for bit, by parameterisation."""
-        aligned, specs = self.settings.directory / "results" / "aligned", tuple(methods)
-        experiments = [self.experiment(name, specs) for name in self.policies]
-        jobs = [joblib.delayed(train_seed)(experiment, specs, seed, aligned) for experiment in experiments]
-        return dict(zip(self.policies, in_parallel(self.settings, jobs), strict=True))
-
     def card(self, command: str, training_seeds: int) -> dict[str, Any]:
         """The run card of results of this study (`ate.runs.card`).
 
@@ -239,7 +232,8 @@ class Study:
         return JobSpec(experiment, tuple(methods), tuple(seeds))
 
     def _run(self, requests: Sequence[JobSpec], command: str, stacked: bool = False) -> SweepResult:
-        return run(requests, RunDirectory(self.settings.directory).folder("results"), self.executor, command, stacked)
+        folder = RunDirectory(self.settings.directory).folder("results")
+        return run(requests, folder, self.executor, command, stacked, self.settings.keep_policies)
 
     @property
     def executor(self) -> Executor:

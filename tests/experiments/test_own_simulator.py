@@ -11,6 +11,7 @@ from ate.data import load
 from ate.diagnose.checks import diagnose_seed
 from ate.errors import InputError
 from ate.experiments import MethodSpec
+from ate.experiments.kept_policies import seed_runs
 from ate.experiments.observability import BLIND
 from ate.experiments.preparation import preflight
 from ate.experiments.replay import replay_in
@@ -79,7 +80,8 @@ def test_methods_are_rolled_out_paired_replayed_and_diagnosed(study):
     direct = next(r for r in results if r.method == "direct")
     done = replay_in(study, direct)
     assert done.faithful and done.rollouts.tracks.qpos.shape[2] == 2
-    trained = study.train_again([MethodSpec("direct")])["sample"]
+    trained = seed_runs(study, [r for r in results if r.method == "direct"])["sample"]
+    assert trained.kept
     evaluation = Evaluation(trained.held_out, 10, rollouts=3, simulator=REACH)
     measured = evaluation.of(trained.trained["direct"].policy)
     assert set(measured) == {"error", "success"} and 0 <= measured["success"] <= 1

@@ -26,6 +26,15 @@ def test_given_values_replace_the_profiles_and_none_leaves_them():
     assert chosen.steps == PROFILES["smoke"].steps
 
 
+def test_policies_that_see_predict_the_sample_unless_it_is_said_otherwise(tmp_path):
+    assert settings({"profile": "smoke"}).parameterizations == ("sample", "flow_noise_at_1")
+    seeing = {"profile": "smoke", "policy": "vision", "run": str(tmp_path)}
+    assert settings(seeing).parameterizations == ("sample",)
+    both = settings({**seeing, "parameterizations": "sample,flow_noise_at_1"})
+    assert both.parameterizations == ("sample", "flow_noise_at_1")
+    assert repeated(both) == both and repeated(settings(seeing)) == settings(seeing)
+
+
 def test_the_command_makes_the_same_settings_again(tmp_path):
     chosen = settings({"profile": "smoke", "run": str(tmp_path), "lam": 0.5, "exclude": "a b, c", "clamps": "0.1,inf",
                        "joints": "left_*,gripper"})  # fmt: skip

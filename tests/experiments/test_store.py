@@ -170,11 +170,11 @@ def bad(monkeypatch):
 
     names, taken = ["bad"], ate.experiments.store.run_seed
 
-    def run_seed(experiment, methods, seed, aligned, stacked=False):
+    def run_seed(experiment, methods, seed, aligned, stacked=False, keep=None):
         for method in methods:
             if method.name in names:
                 raise FloatingPointError(f"{method.name} diverged")
-        return taken(experiment, methods, seed, aligned, stacked)
+        return taken(experiment, methods, seed, aligned, stacked, keep)
 
     monkeypatch.setattr(ate.experiments.store, "run_seed", run_seed)
     return names

@@ -114,10 +114,10 @@ def test_the_command_reports_each_setting_and_what_failed(study, monkeypatch, tm
 
     taken = ate.experiments.store.run_seed
 
-    def run_seed(experiment, methods, seed, aligned, stacked=False):
+    def run_seed(experiment, methods, seed, aligned, stacked=False, keep=None):
         if any(method.guidance.lam == 3 for method in methods):
             raise FloatingPointError("it diverged")
-        return taken(experiment, methods, seed, aligned, stacked)
+        return taken(experiment, methods, seed, aligned, stacked, keep)
 
     monkeypatch.setattr(ate.experiments.store, "run_seed", run_seed)
     told = CliRunner().invoke(sweep_command, [*given, "--lams", "0.5,3", "--clamps", "0.1"])

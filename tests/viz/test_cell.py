@@ -38,14 +38,14 @@ def study(tmp_path):
 
 @pytest.fixture
 def played(monkeypatch):
-    """What is trained again, and what is drawn; nothing is trained."""
+    """What is rolled out again, and what is drawn; nothing is trained."""
     seen = SimpleNamespace(trained=[], drawn=[], tables=[], html=[])
 
     def again(study, result):
         seen.trained.append((result.lam, result.clamp, result.seed))
         if result.seed == 2:
             raise InputError("nothing", where="here", expected="something", fix="look")
-        return Replay(result, rolled_out(), faithful=result.seed == 0)
+        return Replay(result, rolled_out(), kept=result.lam == 2.0, faithful=result.seed == 0)
 
     monkeypatch.setattr("ate.viz.widgets.cell.replay_in", again)
     monkeypatch.setattr("ate.viz.widgets.cell.draw", seen.drawn.append)
@@ -78,7 +78,7 @@ def test_a_click_shows_card_curves_and_film_of_that_cell(study, played):
     assert {t.name for t in loss.data if t.name} == {"direct", "λ 2, clamp 0.1"}
     assert {t.name for t in meter.data if t.name} == {"λ 2, clamp 0.1"}
     assert any("rollout seed" in note.text for note in film.layout.annotations)
-    assert "bit for bit" in explorer.status.value
+    assert "rolled out again, the same" in explorer.status.value
     frames = [shape for shape in explorer.figure.figure.layout.shapes if shape.name == "chosen"]
     assert len(frames) == 1 and (frames[0].x0 + frames[0].x1, frames[0].y0 + frames[0].y1) == (2, 2)
 

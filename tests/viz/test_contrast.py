@@ -92,12 +92,12 @@ def test_the_start_is_one_where_direct_fails_and_the_best_succeeds():
     assert contrast([replace(run, success=(), closest=()) for run in given]) is None
 
 
-def test_both_are_trained_again_and_shown_from_that_start(section, pushed, monkeypatch):
+def test_both_are_rolled_out_again_and_shown_from_that_start(section, pushed, monkeypatch):
     again = []
 
     def replay(study, run):
         again.append(run.method)
-        return Replay(run, pushed, faithful=True)
+        return Replay(run, pushed, kept=True, faithful=True)
 
     monkeypatch.setattr("ate.viz.report.contrast.replay_in", replay)
     monkeypatch.setattr("ate.viz.report.contrast.in_parallel", lambda _, jobs: [f(*a, **k) for f, a, k in jobs])

@@ -133,10 +133,7 @@ def contrast(results: Sequence[RunResult]) -> Contrast | None:
 
 
 def show_contrast(study: Study, results: Sequence[RunResult], section: Section) -> None:
-    """Keep and display direct fine-tuning and the best method from one start; nothing without rollouts.
-
-    Policies are not kept: both are trained again, bit for bit.
-    """
+    """Keep and display direct fine-tuning and the best method from one start; nothing without rollouts."""
     pair = contrast(results)
     if pair is None:
         return
@@ -147,7 +144,7 @@ def show_contrast(study: Study, results: Sequence[RunResult], section: Section) 
     if not parts:
         return
     counts = ", ".join(f"{run.method} {sum(run.success)}" for run in (pair.direct, pair.best))
-    changed = "" if all(done.faithful for done in replays) else " Trained again, they are NOT what was kept."
+    changed = "" if all(done.faithful for done in replays) else " Rolled out again, they do NOT do what was kept."
     title = f"{pair.direct.method.capitalize()} and {pair.best.method} from one start"
     seed = int(parts[0].rollouts.seeds[pair.index])
     caption = (

@@ -134,7 +134,7 @@ class Section:
 
     def lines(self, lines: Sequence[str], lead: str = "") -> None:
         """Display sentences as a list, below a leading sentence where there is one."""
-        if self.displayed:
+        if self.displayed and (lines or lead):
             show_lines(lines, lead)
 
     def card(self, hashes: Mapping[str, str], **config: Any) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def _successes(run: RunResult) -> int:
 
 
 def replayed(study: Study, results: Mapping[str, RunResult]) -> dict[str, Replay]:
-    """Train and roll out each of these runs again, at the same time; results by the same names."""
+    """Roll each of these runs out again, at the same time; results by the same names."""
     jobs = [joblib.delayed(replay_in)(study, result) for result in results.values()]
     return dict(zip(results, in_parallel(study.settings, jobs), strict=True))
 
@@ -61,7 +61,7 @@ def show_cell(study: Study, results: Sequence[RunResult], done: Replay, section:
     Args:
         study: settings and files.
         results: of the whole ablation.
-        done: the cell, trained and rolled out again on one of its seeds.
+        done: the cell, rolled out again on one of its seeds.
         section: keeps the figures for the report.
         which: `"highest"` or `"lowest"`: part of titles and file names.
     """
@@ -83,8 +83,10 @@ def _summary(done: Replay) -> str:
     count = f"{sum(done.result.success)} of {len(done.result.success)} rollouts"
     name = f"{done.result.method}, seed {done.result.seed}"
     if done.faithful:
-        return f"{name}: trained again bit for bit, the same {count} succeed."
-    return f"{name}: trained again, and it is NOT what was kept ({count}): another machine, library version, or code."
+        how = "rolled out again" if done.kept else "trained again bit for bit"
+        return f"{name}: {how}, the same {count} succeed."
+    how = "rolled out again" if done.kept else "trained again"
+    return f"{name}: {how}, and it is NOT what was kept ({count}): another machine, library version, or code."
 
 
 def show_cells(study: Study, results: Sequence[RunResult]) -> None:
@@ -175,7 +177,7 @@ class CellExplorer:
                 draw(figure.update_layout(legend={"orientation": "h", "x": 0, "y": -0.15}))
 
     def _roll(self, _: Any = None) -> None:
-        """Show rollouts of the chosen cell and seed. Its policy was not kept, so it is trained again."""
+        """Show rollouts of the chosen cell and seed; a policy that was not kept is trained again."""
         if self.chosen is None:
             return
         panel, cell = self.chosen
@@ -186,7 +188,7 @@ class CellExplorer:
             self._say(f"Seed {self.seed.value} of this cell has not run; there are {', '.join(map(str, by_seed))}.")
             return
         result = by_seed[self.seed.value]
-        self._say(f"{result.method}, seed {result.seed}: being trained and rolled out again …")
+        self._say(f"{result.method}, seed {result.seed}: being rolled out again …")
         key = (panel.title, cell, result.seed)
         if key not in self._replayed:
             with progress():

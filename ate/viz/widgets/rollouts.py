@@ -21,7 +21,7 @@ def show_rollouts(study: Study, trained: Mapping[str, SeedRun], section: Section
 
     Args:
         study: settings and policies.
-        trained: by parameterisation, as `Study.train_again` gives it.
+        trained: by parameterisation, as `ate.experiments.seed_runs` gives it.
         section: keeps the figures for the report.
         method: which of those that were trained.
     """
