@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
+
+from cachetools import LRUCache
 
 from ate.data.columns import arranged, pick
 from ate.data.declared import as_declared, columns_of, notes
@@ -17,11 +20,16 @@ from ate.data.groups import Groups, expanded, note
 from ate.data.ledger import Entry, Ledger
 from ate.data.leftovers import leftovers
 from ate.data.leftovers import note as unread
+from ate.data.stamp import settled, stamp
 from ate.errors import InputError, nearest
+from ate.robots.profile import Profile, available, profile
 
 if TYPE_CHECKING:
     from ate.data.loading import DataSet
-    from ate.robots.profile import Profile
+
+# Of the sets of a study, and those that it is compared with.
+_surveys: LRUCache[Any, Any] = LRUCache(64)
+_lock = Lock()
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class Survey:
 def survey(data: "DataSet", values: bool = False) -> Survey:
     """Index every episode of a set, broken ones too; what is kept has one width, that of most of them.
 
+    A folder whose files have not changed since this process surveyed it is not opened again.
+
     Args:
         data: the set; where it names `joints`, these columns alone are taken for the robot (`ate.data.columns`).
         values: read every value of the source now; an episode that holds NaN is then among the broken ones.
@@ -49,14 +59,24 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     Raises:
         InputError: there is nothing to read at the path, or a field names something unknown.
     """
+    known, path = profile(data.robot) if data.robot else None, Path(data.path).absolute()
+    # What is next to a single file may belong to it, such as models.
+    files = stamp(path) if path.is_dir() else ()
+    key = (data, values, files, repr(known), tuple(available()))
+    with _lock:
+        held = _surveys.get(key)
+    if held is None:
+        held = _survey(data, values, known)
+        if settled(files):
+            with _lock:
+                _surveys[key] = held
+    return held
+
+
+def _survey(data: "DataSet", values: bool, known: Profile | None) -> Survey:
     source = data.source
     if source not in SOURCES:
         raise InputError(repr(source), where="source", expected="'qpos' or 'action'", fix=nearest(source, SOURCES))
-    known = None
-    if data.robot:
-        from ate.robots.profile import profile
-
-        known = profile(data.robot)
     path = Path(data.path)
     with remembering():
         reader, evidence = reader_of((*data.task_folders(), path)[0], data.layout)
@@ -97,7 +117,7 @@ def survey(data: "DataSet", values: bool = False) -> Survey:
     return Survey(_episodes(kept, data, known, ledger) if kept else None, broken, ledger)
 
 
-def _items(data: "DataSet", reader: Reader, known: "Profile | None") -> Iterator[Episode | Broken]:
+def _items(data: "DataSet", reader: Reader, known: Profile | None) -> Iterator[Episode | Broken]:
     """The episodes of a set; those of tasks in folders of their own are called after these."""
     path = Path(data.path)
     # Only tables without a header need names for their columns, and hold columns that are no joints.
@@ -203,7 +223,7 @@ def _entry(item: Episode | Broken, source: str, left_out: set[str], odd: dict[st
     return Entry(str(item.path), item.name, len(item), width, not reason, reason, item.keys)
 
 
-def _episodes(kept: tuple[Episode, ...], data: "DataSet", profile: "Profile | None", ledger: Ledger) -> Episodes:
+def _episodes(kept: tuple[Episode, ...], data: "DataSet", profile: Profile | None, ledger: Ledger) -> Episodes:
     first: dict[str, Any] = dict(kept[0].attributes)
     return Episodes(
         kept,
@@ -223,7 +243,7 @@ def _folder_name(path: Path) -> str:
     return folder.parent.name if folder.name == "hdf5" else folder.name
 
 
-def _joint_names(first: Episode, data: "DataSet", profile: "Profile | None") -> tuple[str, ...]:
+def _joint_names(first: Episode, data: "DataSet", profile: Profile | None) -> tuple[str, ...]:
     """Names from the files, else from the profile, else `joint_0 …`."""
     names, width = first.column_names(data.source), first.series[data.source].shape[1]
     if len(set(names)) == width:

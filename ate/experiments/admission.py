@@ -9,6 +9,7 @@ from typing import Any
 from ate.data.doctor.gate import Row, admit, failures
 from ate.data.episodes import Episodes
 from ate.data.loading import DataSet
+from ate.data.stamp import stamp
 from ate.errors import InputError
 from ate.experiments.settings import Settings
 from ate.robots.profile import has_profile, profile
@@ -102,8 +103,5 @@ def _stamp(settings: Settings) -> str:
     parts: list[Any] = [version("ate"), settings.horizon]
     for data in (settings.pretrain_data, settings.adapt_data):
         known = repr(profile(data.robot)) if data.robot and has_profile(data.robot) else ""
-        root = Path(data.path)
-        files = sorted(file for file in root.rglob("*") if file.is_file()) if root.is_dir() else [root]
-        stats = [(str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files]
-        parts += [data, known, [[name, time, size] for name, time, size in stats]]
+        parts += [data, known, list(map(list, stamp(Path(data.path))))]
     return content_key(parts)[:SHOWN]

@@ -8,6 +8,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
+
+from cachetools import LRUCache
 
 from ate.align.alignment import Alignment
 from ate.align.evaluate.variants import fit_one_stage, untrained
@@ -22,7 +25,7 @@ from ate.errors import InputError
 from ate.experiments.experiment import Experiment
 from ate.experiments.methods import ALIGNED_VARIANTS, MOTION_CONTROLS, MethodSpec
 from ate.policies.policy import Policy
-from ate.runs.files import content_key
+from ate.runs.files import array_digest, content_key
 from ate.runs.lock import lock
 from ate.steer.encoder import Encoder, IdentityEncoder, MotionIdentityEncoder
 from ate.steer.goals import Goals
@@ -33,6 +36,8 @@ from ate.steer.trainer import GuidedPolicy
 from ate.steer.translation import translate
 
 RETARGETED = "retargeted"
+# By data and weights of φ; each has a latent a row of the retargeted episodes.
+_goals: LRUCache[tuple[Any, ...], Goals] = LRUCache(4)
 
 
 @dataclass(eq=False)
@@ -169,7 +174,13 @@ class Materials:
     def _goals(self, spec: MethodSpec, alignment: Alignment, encoder: Encoder) -> Goals:
         if spec.goals == "own":
             return Goals.encoded(encoder, [(self.retargeted, alignment.space.compact)], alignment.config.chunk)
-        goals = Goals.of(alignment, self.sets, self.retargeted)
+        phi = alignment.pretrain_vae
+        # Stage 1 is the same for all training seeds, and so are its latents of what was retargeted.
+        weights = array_digest(*(value.cpu().numpy() for value in phi.state_dict().values()))
+        key = self.experiment.pretrain, self.experiment.adapt, weights, alignment.config.chunk, str(phi.device)
+        if key not in _goals:
+            _goals[key] = Goals.of(alignment, self.sets, self.retargeted)
+        goals = _goals[key]
         return goals.of_others(self.retargeted.lengths, self.seed) if spec.goals == "shuffled" else goals
 
     def _replay(self, spec: MethodSpec) -> Replay | None:

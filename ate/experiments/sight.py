@@ -30,7 +30,7 @@ POLICY = SHIPPED / "vision" / "policy.safetensors"
 """The shipped policy in tool motion, for three tasks."""
 OLD, ADAPT = "pretrain", "adapt"
 # At profile smoke one row in so many is drawn, and the rows after it show the same: all of them take a minute.
-SMOKE = 8
+SMOKE = 16
 
 
 def seen_data(settings: Settings) -> Settings:

@@ -16,6 +16,7 @@ from ate.experiments.settings import SHIPPED
 from ate.experiments.store import cells_of
 from ate.robots.kinematics import Kinematics
 from ate.sim.rollout import rollout
+from ate.steer.goals import Goals
 
 from .conftest import stripped
 
@@ -138,3 +139,23 @@ def test_another_task_than_that_of_the_demonstrations_can_be_rolled_out(placed_w
     assert result.closest == tuple(map(float, expected.closest))
     (other,) = run_seed(replace(none, task=""), [MethodSpec("direct")], 3, None)
     assert other.closest != result.closest
+
+
+@pytest.mark.slow
+def test_goals_of_the_same_stage_1_are_computed_once(materials, monkeypatch):
+    from ate.experiments import materials as module
+
+    monkeypatch.setattr(module, "_goals", {})
+    calls, own = [], Goals.of
+    monkeypatch.setattr(Goals, "of", lambda *given: calls.append(given) or own(*given))
+    first = materials.method(METHODS["tool-motion guidance"]).guidance.goals
+    another = Materials(materials.experiment, materials.episodes, materials.drawn, 2, None)
+    again = another.method(METHODS["tool-motion guidance"]).guidance.goals
+    assert len(calls) == 1 and torch.equal(first.latents, again.latents)
+    alignment = another.alignment("motion")
+    torch.testing.assert_close(again.latents, own(alignment, another.sets, another.retargeted).latents)
+    # Other weights of φ, other goals.
+    with torch.no_grad():
+        next(alignment.pretrain_vae.parameters()).add_(0.1)
+    assert not torch.equal(another._goals(METHODS["tool-motion guidance"], alignment, alignment.encoder).latents,
+                           first.latents) and len(calls) == 2  # fmt: skip

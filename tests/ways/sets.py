@@ -234,7 +234,7 @@ def _(p):
     load(p.set, exclude=both[:1])
 
 
-@way("data/survey.py survey")
+@way("data/survey.py _survey")
 def _(p):
     native(p)
     name = yield lambda: load(p.set, source="actoin"), r"did you mean '(\w+)'"
