@@ -21,19 +21,18 @@ from ate.steer.training import Trained
 
 
 @one_thread()
-def seed_run(experiment: Experiment, results: Sequence[RunResult], folder: Path | None) -> SeedRun:
+def seed_run(experiment: Experiment, results: Sequence[RunResult], folder: Path) -> SeedRun:
     """What one training seed trained, with the policies that were kept, or else trained again bit for bit.
 
     Args:
         experiment: of the study; its demonstrations and steps are replaced by those of the results.
         results: of one training seed and regime.
-        folder: `results` of the run directory; None to train again, and keep nothing.
+        folder: `results` of the run directory.
     """
     first = results[0]
     experiment = replace(experiment, demonstrations=first.demonstrations, steps=first.steps)
-    if folder is None or not are_kept(results, folder):
-        aligned = None if folder is None else folder / "aligned"
-        return train_seed(experiment, [result.spec for result in results], first.seed, aligned)
+    if not are_kept(results, folder):
+        return train_seed(experiment, [result.spec for result in results], first.seed, folder / "aligned")
     episodes, drawn, held_out = demonstrations(experiment, first.seed)
     materials = Materials(experiment, episodes, drawn, first.seed, folder / "aligned")
     trained = {

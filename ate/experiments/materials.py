@@ -37,7 +37,7 @@ from ate.steer.translation import translate
 
 RETARGETED = "retargeted"
 # By data and weights of φ; each has a latent a row of the retargeted episodes.
-_goals: LRUCache[tuple[Any, ...], Goals] = LRUCache(4)
+_known_goals: LRUCache[tuple[Any, ...], Goals] = LRUCache(4)
 
 
 @dataclass(eq=False)
@@ -178,9 +178,9 @@ class Materials:
         # Stage 1 is the same for all training seeds, and so are its latents of what was retargeted.
         weights = array_digest(*(value.cpu().numpy() for value in phi.state_dict().values()))
         key = self.experiment.pretrain, self.experiment.adapt, weights, alignment.config.chunk, str(phi.device)
-        if key not in _goals:
-            _goals[key] = Goals.of(alignment, self.sets, self.retargeted)
-        goals = _goals[key]
+        if key not in _known_goals:
+            _known_goals[key] = Goals.of(alignment, self.sets, self.retargeted)
+        goals = _known_goals[key]
         return goals.of_others(self.retargeted.lengths, self.seed) if spec.goals == "shuffled" else goals
 
     def _replay(self, spec: MethodSpec) -> Replay | None:

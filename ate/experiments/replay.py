@@ -37,13 +37,13 @@ class Replay:
 
 
 @one_thread()
-def replay(experiment: Experiment, result: RunResult, folder: Path | None) -> Replay:
+def replay(experiment: Experiment, result: RunResult, folder: Path) -> Replay:
     """Roll the policy of one result out again from the same seeds; it is trained again where it was not kept.
 
     Args:
         experiment: of the study; its demonstrations and steps are replaced by those of the result.
         result: what to repeat.
-        folder: `results` of the run directory; None to train it again, and keep nothing.
+        folder: `results` of the run directory.
     """
     done = seed_run(experiment, [result], folder)
     trained = done.trained[result.method]

@@ -145,7 +145,7 @@ def test_another_task_than_that_of_the_demonstrations_can_be_rolled_out(placed_w
 def test_goals_of_the_same_stage_1_are_computed_once(materials, monkeypatch):
     from ate.experiments import materials as module
 
-    monkeypatch.setattr(module, "_goals", {})
+    monkeypatch.setattr(module, "_known_goals", {})
     calls, own = [], Goals.of
     monkeypatch.setattr(Goals, "of", lambda *given: calls.append(given) or own(*given))
     first = materials.method(METHODS["tool-motion guidance"]).guidance.goals
